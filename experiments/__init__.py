@@ -1,0 +1,1 @@
+"""Deciding what to run, running it, and what it means."""

@@ -1,0 +1,1 @@
+"""How each part of the stack is started and always stopped."""

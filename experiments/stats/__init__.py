@@ -1,0 +1,1 @@
+"""Statistics on what was measured; no I/O."""

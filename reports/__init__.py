@@ -1,0 +1,1 @@
+"""Turning run folders into pages, tables and figures; computes no result."""
