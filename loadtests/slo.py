@@ -1,0 +1,91 @@
+"""The service level objective: thresholds each request is judged by, and the share that has to meet them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+
+from loadtests.record import RequestRecord
+
+DEFAULT = "ttft<=1s,tpot<=60ms,attainment>=0.95"
+_TERM = re.compile(
+    r"(ttft|tpot|e2e)\s*<=?\s*([0-9.]+(?:e-?[0-9]+)?)\s*(ms|s|us)\Z"
+    r"|(attainment)\s*>=?\s*([0-9.]+)(%?)\Z"
+)
+_ALLOWED = "ttft<=TIME, tpot<=TIME, e2e<=TIME (in ms or s) or attainment>=SHARE"
+_UNIT_S = {"s": 1.0, "ms": 1e-3, "us": 1e-6}
+
+
+@dataclass(frozen=True, slots=True)
+class SLO:
+    """Upper bounds in seconds, each may be None (not asked); `attainment` is a share of the *offered*
+    requests."""
+
+    ttft_s: float | None = None
+    tpot_s: float | None = None
+    e2e_s: float | None = None
+    attainment: float = 0.95
+
+    def __str__(self) -> str:
+        terms = [
+            f"{name}<={_span(bound)}"
+            for name, bound in (("ttft", self.ttft_s), ("tpot", self.tpot_s), ("e2e", self.e2e_s))
+            if bound is not None
+        ]
+        return ",".join([*terms, f"attainment>={self.attainment:g}"])
+
+    @staticmethod
+    def parse(text: str) -> SLO:
+        """Read `ttft<=1s,tpot<=60ms,e2e<=20s,attainment>=0.95`: any of the terms, in any order, each once.
+
+        Raises ValueError with the term at fault and what is allowed.
+        """
+        found: dict[str, float] = {}
+        for term in (raw.strip() for raw in text.split(",")):
+            key, value = _read_term(term)
+            if key in found:
+                raise ValueError(f"SLO term {term!r}: {key.removesuffix('_s')} is given twice")
+            found[key] = value
+        if not found.keys() - {"attainment"}:
+            raise ValueError(f"SLO {text!r}: needs at least one of ttft, tpot, e2e")
+        return SLO(**found)
+
+    def scaled(self, factor: float) -> SLO:
+        """The same objective with every time bound multiplied by `factor` (> 0); the attainment stays."""
+        if not factor > 0:
+            raise ValueError(f"an SLO can only be scaled by a factor > 0, got {factor}")
+
+        def times(bound: float | None) -> float | None:
+            return None if bound is None else bound * factor
+
+        return replace(self, ttft_s=times(self.ttft_s), tpot_s=times(self.tpot_s), e2e_s=times(self.e2e_s))
+
+    def judge(self, record: RequestRecord) -> bool:
+        """Whether the request was served within every bound.
+
+        Anything but outcome `ok` is not. A time that does not exist for an ok request passes: TPOT below 2
+        tokens.
+        """
+        if record.outcome != "ok":
+            return False
+        pairs = ((self.ttft_s, record.ttft_s), (self.tpot_s, record.tpot_s), (self.e2e_s, record.e2e_s))
+        return all(bound is None or value is None or value <= bound for bound, value in pairs)
+
+
+def _read_term(term: str) -> tuple[str, float]:
+    """Field and value (seconds or share) of one term."""
+    match = _TERM.match(term.lower())
+    if match is None:
+        raise ValueError(f"SLO term {term!r}: must be {_ALLOWED}")
+    name, number, unit, share, share_number, percent = match.groups()
+    try:
+        value = float(number) * _UNIT_S[unit] if name else float(share_number) / (100 if percent else 1)
+    except ValueError:
+        raise ValueError(f"SLO term {term!r}: {number or share_number!r} is not a number") from None
+    if not value > 0 or (share and value > 1):
+        raise ValueError(f"SLO term {term!r}: times must be > 0, attainment in (0, 1]")
+    return (f"{name}_s" if name else share), value
+
+
+def _span(seconds: float) -> str:
+    return f"{seconds:.6g}s" if seconds >= 1 else f"{seconds * 1e3:.6g}ms"
