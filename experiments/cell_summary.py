@@ -1,0 +1,138 @@
+"""From a cell's raw material to its summary.json: records, both sides' counts, series, verdict and doubts."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from experiments.points import Cell
+from experiments.run_dir import SCHEMA_VERSION
+from experiments.stats import agreement, ledger, saturation
+from experiments.validity import doubts
+from loadtests.plan import Plan
+from loadtests.record import RequestRecord
+from loadtests.slo import SLO
+from loadtests.summary import summarise
+
+_SHED = ("rejected_full", "rejected_mode", "queue_timeout", "draining", "upstream_overloaded")
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """What a finished load run and the servers around it left behind.
+
+    `growth` is the gateway's requests by outcome over the cell; `histograms` its quantiles (name → p50, p95 →
+    value and bucket); `scrape_times` in Unix seconds; `series` as in series.parquet.
+    """
+
+    records: list[RequestRecord]
+    load_run: Mapping[str, Any]
+    growth: Mapping[str, float]
+    series: pd.DataFrame
+    histograms: Mapping[str, Mapping[str, dict[str, float | None]]]
+    scrape_times: Sequence[float]
+
+
+def summarise_cell(
+    cell: Cell, plan: Plan, slo: SLO, material: Material, engine_label: str, engine_max_running: int | None
+) -> dict[str, Any]:
+    """The cell's summary.json."""
+    start_s, end_s = plan.phase_s("measure")
+    of_records = summarise(material.records, plan, slo, phase="measure")
+    outcomes = Counter(record.outcome for record in material.records)
+    checks = ledger.checks(len(plan), outcomes, material.growth)
+    agreements = _agreements(material)
+    window = _window(cell, material, start_s, end_s, engine_max_running)
+    found = doubts(
+        dict(material.load_run),
+        of_records["counts"]["offered"],
+        of_records["rates"]["offered_per_s"],
+        plan.offered("measure") / (end_s - start_s),
+        checks,
+        agreements,
+        material.scrape_times,
+    )
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "cell": cell.id,
+        "setting": cell.setting.limits(),
+        "workload": _workload(cell, plan),
+        "window": {
+            "start_s": start_s,
+            "end_s": end_s,
+            "warm_up_s": plan.header.warm_up_s,
+            "started_unix_s": material.load_run["started_unix_s"],
+        },
+        **of_records,
+        "outcomes_all_phases": dict(outcomes),
+        "prometheus": {name: dict(quantiles) for name, quantiles in material.histograms.items()},
+        "agreement": [row.to_json() for row in agreements],
+        "ledger": [check.to_json() for check in checks],
+        "saturation": saturation.judge(window).to_json(),
+        "doubts": [doubt.to_json() for doubt in found],
+        "engine": {"label": engine_label},
+    }
+
+
+def _workload(cell: Cell, plan: Plan) -> dict[str, Any]:
+    return {
+        "load": str(cell.load),
+        "scenario": cell.load.scenario,
+        "rate_per_s": plan.header.rate_per_s,
+        "relative_load": cell.load.relative,
+        "block": cell.block,
+        "seed": plan.header.seed,
+        "plan_hash": plan.hash,
+        "prompt_tokens": plan.header.params.get("prompt_tokens"),
+        "output_tokens": plan.header.params.get("output_tokens"),
+    }
+
+
+def _agreements(material: Material) -> list[agreement.Agreement]:
+    """Over every phase of the cell: a histogram cannot tell a warm-up request from a measured one."""
+    values = {
+        "ttft_from_send_s": _finite(r.ttft_from_send_s for r in material.records),
+        "e2e_from_send_s": _finite(
+            r.finished_s - r.sent_s
+            for r in material.records
+            if r.outcome == "ok" and r.finished_s is not None and r.sent_s is not None
+        ),
+        "queue_s": _finite(r.queue_s for r in material.records if r.outcome == "ok"),
+    }
+    return [
+        agreement.compare(name, q, values[name], material.histograms[name][key])
+        for name in values
+        for q, key in ((0.5, "p50"), (0.95, "p95"))
+    ]
+
+
+def _finite(values: Any) -> npt.NDArray[np.float64]:
+    found = np.array([value for value in values if value is not None], dtype=float)
+    finite: npt.NDArray[np.float64] = found[np.isfinite(found)]
+    return finite
+
+
+def _window(
+    cell: Cell, material: Material, start_s: float, end_s: float, engine_max_running: int | None
+) -> saturation.Window:
+    inside = material.series[(material.series["t_s"] >= start_s) & (material.series["t_s"] < end_s)]
+    by_metric = {str(name): group["value"].to_numpy(dtype=float) for name, group in inside.groupby("metric")}
+    measured = [record for record in material.records if record.phase == "measure"]
+    nothing = np.array([], dtype=float)
+    return saturation.Window(
+        offered=len(measured),
+        shed=sum(record.outcome in _SHED for record in measured),
+        active=by_metric.get("gateway_active", nothing),
+        limit=by_metric.get("gateway_active_limit", nothing),
+        queued=by_metric.get("gateway_queue_depth", nothing),
+        queue_limit=cell.setting.queue_max if cell.setting.queue_mode == "queue" else 0,
+        engine_running=by_metric.get("engine_running", nothing),
+        engine_waiting=by_metric.get("engine_waiting", nothing),
+        kv_use=by_metric.get("engine_kv_use_ratio", nothing),
+        engine_max_running=engine_max_running,
+        client_saturated=bool(material.load_run.get("client_saturated")),
+    )

@@ -1,0 +1,93 @@
+"""Reading measured cells back from a run folder."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+
+from experiments.errors import UserError
+from experiments.files import read_json
+from experiments.points import Setting
+from experiments.run_dir import SCHEMA_VERSION
+from experiments.stats.goodput import Trace
+from loadtests.record import RequestRecord
+from loadtests.slo import SLO
+
+
+@dataclass(frozen=True, slots=True)
+class MeasuredCell:
+    """One finished cell: its place in the matrix, its summary and its records (read when asked for)."""
+
+    id: str
+    path: Path
+    summary: dict[str, Any]
+
+    @property
+    def setting(self) -> Setting:
+        return Setting(**self.summary["setting"])
+
+    @property
+    def load(self) -> str:
+        """Name of the load, such as `sustained@0.7x`."""
+        return str(self.summary["workload"]["load"])
+
+    @property
+    def block(self) -> int:
+        return int(self.summary["workload"]["block"])
+
+    @property
+    def rate_per_s(self) -> float:
+        return float(self.summary["workload"]["rate_per_s"])
+
+    @property
+    def relative_load(self) -> float | None:
+        value = self.summary["workload"]["relative_load"]
+        return None if value is None else float(value)
+
+    @property
+    def invalid(self) -> bool:
+        """Whether a doubt says that the numbers must not be used."""
+        return any(doubt["severity"] == "invalid" for doubt in self.summary["doubts"])
+
+    def records(self) -> list[RequestRecord]:
+        """Every request of the cell, all phases, in order of arrival."""
+        rows = pq.read_table(self.path / "records.parquet").to_pylist()
+        return [RequestRecord.from_json(row) for row in rows]
+
+    def trace(self, slo: SLO) -> Trace:
+        """The measured arrivals judged under `slo`."""
+        start = float(self.summary["window"]["start_s"])
+        end = float(self.summary["window"]["end_s"])
+        measured = [record for record in self.records() if record.phase == "measure"]
+        return Trace(
+            due_s=np.array([record.due_s - start for record in measured]),
+            good=np.array([slo.judge(record) for record in measured], dtype=bool),
+            duration_s=end - start,
+        )
+
+
+def read_run(run: Path) -> dict[str, Any]:
+    """run.json of a run folder.
+
+    Raises:
+        UserError: it is not a run folder, or one of another version.
+    """
+    try:
+        state = read_json(run / "run.json")
+    except FileNotFoundError:
+        raise UserError(f"{run} is not a run folder: it has no run.json") from None
+    except ValueError:
+        raise UserError(f"{run}/run.json is damaged") from None
+    if state.get("schema_version") != SCHEMA_VERSION:
+        raise UserError(
+            f"{run} is of format {state.get('schema_version')}; this version reads format {SCHEMA_VERSION}"
+        )
+    return dict(state)
+
+
+def finished_cells(run: Path) -> list[MeasuredCell]:
+    """Every finished cell of a run, by name."""
+    found = sorted((run / "cells").glob("[!.]*/summary.json"))
+    return [MeasuredCell(path.parent.name, path.parent, read_json(path)) for path in found]

@@ -1,0 +1,194 @@
+"""What a sweep is asked to do: a TOML file and the command line over it, checked before anything starts."""
+
+import hashlib
+import json
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
+
+from experiments.durations import parse_s
+from experiments.errors import UserError
+from experiments.loads import Load, parse_load
+from loadtests.scenarios import SCENARIOS
+
+OPEN_SCENARIOS = tuple(
+    name for name, scenario in SCENARIOS.items() if scenario.loop == "open" and name != "trace"
+)
+AUTO = "auto"
+
+
+def _seconds_or_auto(value: object) -> object:
+    if isinstance(value, str) and value.strip().lower() == AUTO:
+        return AUTO
+    return parse_s(value) if isinstance(value, str) else value
+
+
+def _listed(value: object) -> object:
+    """One value stands for a list of one, so that `max_active = 4` reads as people mean it."""
+    return value if isinstance(value, list | tuple) else (value,)
+
+
+PositiveSeconds = Annotated[float, Field(gt=0, le=86_400)]
+SecondsOrAuto = Annotated[PositiveSeconds | Literal["auto"], BeforeValidator(_seconds_or_auto)]
+
+
+class _Strict(BaseModel):
+    """An unknown key is an error, never dropped; settings never change once read."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class EngineSection(_Strict):
+    """Which engine answers. `cpus` are core numbers, empty for no pinning, `auto` for the first core where
+    there are two."""
+
+    provider: Literal["auto", "vllm", "vllm-cpu", "emulator", "external"] = "auto"
+    url: str | None = None
+    model: str | None = None
+    cpus: str = AUTO
+
+
+class GatewaySection(_Strict):
+    """The axes of the matrix. Lists; a single value is a list of one.
+
+    `queue_timeout_s = "auto"` is derived from the SLO: the TTFT objective less the TTFT of an idle engine.
+    """
+
+    max_active: Annotated[
+        tuple[Annotated[int, Field(ge=1, le=100_000)], ...], BeforeValidator(_listed), Field(min_length=1)
+    ] = (
+        2,
+        8,
+        16,
+    )
+    queue_mode: Annotated[
+        tuple[Literal["queue", "reject"], ...], BeforeValidator(_listed), Field(min_length=1)
+    ] = (
+        "queue",
+        "reject",
+    )
+    queue_max: Annotated[
+        tuple[Annotated[int, Field(ge=0, le=1_000_000)], ...], BeforeValidator(_listed), Field(min_length=1)
+    ] = (100,)
+    queue_timeout_s: Annotated[tuple[SecondsOrAuto, ...], BeforeValidator(_listed), Field(min_length=1)] = (
+        "auto",
+    )
+    queue_order: Annotated[
+        tuple[Literal["fifo", "lifo"], ...], BeforeValidator(_listed), Field(min_length=1)
+    ] = ("fifo",)
+    request_timeout_s: Annotated[PositiveSeconds, BeforeValidator(_seconds_or_auto)] = 300.0
+
+
+class LoadSection(_Strict):
+    """What is offered. `loads` are SCENARIO@RATE, the rate in requests per second or as a multiple of
+    capacity (`0.7x`)."""
+
+    loads: Annotated[tuple[str, ...], BeforeValidator(_listed), Field(min_length=1)] = (
+        "sustained@0.7x",
+        "burst@1.2x",
+    )
+    prompt_tokens: Annotated[int, Field(ge=1, le=1_000_000)] = 64
+    output_tokens: Annotated[int, Field(ge=1, le=1_000_000)] = 24
+    seed: Annotated[int, Field(ge=0, le=2**32 - 1)] = 1
+
+    @field_validator("loads")
+    @classmethod
+    def _loads_parse(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(str(parse_load(text, OPEN_SCENARIOS)) for text in value)
+
+    def parsed(self) -> tuple[Load, ...]:
+        """The loads, with duplicates dropped, in the order given."""
+        return tuple(dict.fromkeys(parse_load(text, OPEN_SCENARIOS) for text in self.loads))
+
+
+class WindowSection(_Strict):
+    """Length of a cell's phases. `auto` scales with the E2E latency that the probe measured."""
+
+    warm_up_s: SecondsOrAuto = "auto"
+    measure_s: SecondsOrAuto = "auto"
+    drain_s: SecondsOrAuto = "auto"
+    min_requests: Annotated[int, Field(ge=1, le=1_000_000)] = 80
+
+
+class DesignSection(_Strict):
+    """Blocks are repeats with a fresh arrival trace; every cell of a block sees the same trace."""
+
+    blocks: Annotated[int, Field(ge=1, le=100)] = 1
+    budget_s: Annotated[PositiveSeconds | None, BeforeValidator(_seconds_or_auto)] = None
+
+
+class SloSection(_Strict):
+    """`text` like `ttft<=1s,tpot<=60ms,attainment>=0.95`; none means that default, scaled to the engine where
+    it is ours."""
+
+    text: str | None = None
+
+
+class SweepSpec(_Strict):
+    """Everything that defines a sweep."""
+
+    engine: EngineSection = EngineSection()
+    gateway: GatewaySection = GatewaySection()
+    load: LoadSection = LoadSection()
+    window: WindowSection = WindowSection()
+    design: DesignSection = DesignSection()
+    slo: SloSection = SloSection()
+
+    def digest(self) -> str:
+        """Twelve hex digits that change whenever any key does: the fingerprint a resumed run is checked
+        against."""
+        text = json.dumps(self.model_dump(mode="json"), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def load(path: Path | None, overrides: dict[str, dict[str, Any]]) -> SweepSpec:
+    """The TOML file at `path` (or the defaults) with the command line's `{section: {key: value}}` over it.
+
+    Raises:
+        UserError: one sentence naming key, value and what is allowed.
+    """
+    data = _read_toml(path) if path is not None else {}
+    for section, values in overrides.items():
+        base = data.setdefault(section, {})
+        if not isinstance(base, dict):
+            raise UserError(f"{path}: [{section}] must be a table, not {base!r}")
+        base.update(values)
+    try:
+        return SweepSpec.model_validate(data)
+    except ValidationError as error:
+        raise UserError(_one_sentence(error, path)) from None
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"cannot read the spec {path}: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} is not valid TOML: {error}") from None
+
+
+def _one_sentence(error: ValidationError, path: Path | None) -> str:
+    """The first fault of `error`; pydantic's own list is for developers."""
+    fault = error.errors(include_url=False)[0]
+    where = ".".join(str(part) for part in fault["loc"] if not _is_branch_name(part))
+    source = f"{path}: " if path is not None else ""
+    if fault["type"] == "extra_forbidden":
+        return f"{source}unknown key {where}; {_known_keys(fault['loc'])}"
+    if fault["type"] == "too_short":
+        return f"{source}{where} is an empty list; give at least one value"
+    message = fault["msg"].removeprefix("Value error, ").removeprefix("Input ")
+    return f"{source}{where} = {fault['input']!r}: {message}"
+
+
+def _is_branch_name(part: int | str) -> bool:
+    return isinstance(part, str) and ("[" in part or part in ("float", "literal"))
+
+
+def _known_keys(location: tuple[int | str, ...]) -> str:
+    section = SweepSpec.model_fields.get(str(location[0])) if len(location) > 1 else None
+    model = section.annotation if section is not None else SweepSpec
+    fields = getattr(model, "model_fields", SweepSpec.model_fields)
+    return "known keys are " + ", ".join(fields)

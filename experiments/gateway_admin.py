@@ -1,0 +1,95 @@
+"""The gateway's admin API and its own counters, as a sweep uses them."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+from prometheus_client.parser import text_string_to_metric_families
+
+from experiments.errors import EnvironmentProblem
+
+
+@dataclass(frozen=True, slots=True)
+class Counters:
+    """One reading of the gateway's `/metrics`: (sample name, sorted labels) → value."""
+
+    samples: dict[tuple[str, tuple[tuple[str, str], ...]], float]
+
+    def by_label(self, name: str, label: str, **labels: str) -> dict[str, float]:
+        """Sum of `name` for each value of `label`, over the series that carry `labels`."""
+        sums: dict[str, float] = {}
+        wanted = set(labels.items())
+        for (sample, found), value in self.samples.items():
+            if sample == name and wanted <= set(found):
+                key = dict(found).get(label, "")
+                sums[key] = sums.get(key, 0.0) + value
+        return sums
+
+
+class GatewayAdmin:
+    """A running gateway seen through its admin API.
+
+    Raises:
+        EnvironmentProblem: the gateway cannot be reached, refuses the token or answers something else.
+    """
+
+    def __init__(self, url: str, token: str | None) -> None:
+        self.url = url.rstrip("/")
+        headers = {"authorization": f"Bearer {token}"} if token else {}
+        self._client = httpx.Client(base_url=self.url, headers=headers, timeout=10.0, trust_env=False)
+
+    def limits(self) -> dict[str, Any]:
+        """The limits in force, with their `version`."""
+        return self._json("GET", "/admin/limits", None)
+
+    def apply(self, limits: dict[str, Any]) -> dict[str, Any]:
+        """Set `limits` live and return what is in force, read back by a second request."""
+        self._json("PUT", "/admin/limits", limits)
+        in_force = self.limits()
+        wrong = {key: in_force.get(key) for key, value in limits.items() if in_force.get(key) != value}
+        if wrong:
+            raise EnvironmentProblem(f"the gateway at {self.url} reports {wrong} after being set to {limits}")
+        return in_force
+
+    def state(self) -> dict[str, Any]:
+        """Requests active and queued now."""
+        return self._json("GET", "/admin/state", None)
+
+    def counters(self) -> Counters:
+        """Every sample of `/metrics`, read now."""
+        text = self._send("GET", "/metrics", None).text
+        samples = {
+            (sample.name, tuple(sorted(sample.labels.items()))): sample.value
+            for family in text_string_to_metric_families(text)
+            for sample in family.samples
+        }
+        return Counters(samples)
+
+    def close(self) -> None:
+        """Give up the connections."""
+        self._client.close()
+
+    def _json(self, method: str, path: str, body: dict[str, Any] | None) -> dict[str, Any]:
+        answer = self._send(method, path, body).json()
+        if not isinstance(answer, dict):
+            raise EnvironmentProblem(
+                f"{self.url}{path} answered {answer!r}, which is not a Headroom gateway's answer"
+            )
+        return answer
+
+    def _send(self, method: str, path: str, body: dict[str, Any] | None) -> httpx.Response:
+        try:
+            response = self._client.request(method, path, json=body)
+        except httpx.HTTPError as error:
+            raise EnvironmentProblem(f"the gateway at {self.url} does not answer {path}: {error}") from None
+        if response.status_code in (401, 403):
+            raise EnvironmentProblem(
+                f"the gateway at {self.url} refused {path} ({response.status_code}); give its "
+                "GATEWAY_ADMIN_TOKEN with --admin-token"
+            )
+        if response.status_code != 200:
+            raise EnvironmentProblem(
+                f"the gateway at {self.url} answered {path} with {response.status_code}: "
+                f"{response.text[:200]}"
+            )
+        return response

@@ -1,0 +1,62 @@
+"""One offered load of a sweep: a scenario and a rate, absolute or relative to the measured capacity."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What is offered to a cell.
+
+    `rate_per_s` is in requests per second; `relative` is a multiple of the probe's capacity. Exactly one of
+    the two is set until `at_capacity` has filled in the rate.
+    """
+
+    scenario: str
+    rate_per_s: float | None
+    relative: float | None
+
+    def at_capacity(self, capacity_per_s: float) -> "Load":
+        """The same load with its rate in requests per second, three significant digits."""
+        if self.relative is None:
+            return self
+        return Load(self.scenario, float(f"{self.relative * capacity_per_s:.3g}"), self.relative)
+
+    def __str__(self) -> str:
+        if self.relative is not None:
+            return f"{self.scenario}@{self.relative:g}x"
+        return f"{self.scenario}@{self.rate_per_s:g}"
+
+
+def parse_rate(text: str) -> tuple[float | None, float | None]:
+    """`4.5` → (4.5, None) requests per second; `0.7x` → (None, 0.7) of capacity.
+
+    Raises:
+        ValueError: with a sentence naming the text and what is allowed.
+    """
+    clean = str(text).strip().lower()
+    relative = clean.endswith("x")
+    try:
+        number = float(clean[:-1] if relative else clean)
+    except ValueError:
+        number = float("nan")
+    if not 0 < number < 1e6:
+        raise ValueError(
+            f"rate {text!r}: write requests per second above 0 (4.5) or a multiple of capacity (0.7x)"
+        )
+    return (None, number) if relative else (number, None)
+
+
+def parse_load(text: str, scenarios: tuple[str, ...]) -> Load:
+    """`sustained@0.7x` → that load.
+
+    Raises:
+        ValueError: with a sentence naming the text and what is allowed.
+    """
+    scenario, at, rate = str(text).strip().partition("@")
+    if scenario not in scenarios or not at:
+        raise ValueError(
+            f"load {text!r}: write SCENARIO@RATE, the scenario one of {', '.join(scenarios)}, such as "
+            "sustained@0.7x"
+        )
+    rate_per_s, relative = parse_rate(rate)
+    return Load(scenario, rate_per_s, relative)

@@ -1,0 +1,198 @@
+"""A short look at the engine through the gateway, before the matrix: latency when idle, and how much it can
+serve.
+
+Loads relative to capacity, window lengths, the scaled SLO and the derived queue timeout all come from here.
+The numbers are rough on purpose (a few seconds a step); the cells measure.
+"""
+
+import asyncio
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import httpx
+import orjson
+
+from experiments.errors import EnvironmentProblem
+
+# A step of the staircase that adds less than this share of rate is the last one.
+_PLATEAU = 1.06
+_STEPS = (4, 8, 16, 32, 64, 128, 256)
+_IDLE_REQUESTS = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """What the probe saw. Times in seconds, medians over a few requests; rates in requests per second.
+
+    `capacity_per_s` is the completion rate on the plateau of a closed-loop staircase; `steps` is that
+    staircase, (requests in flight, completions per second).
+    """
+
+    ttft_s: float
+    tpot_s: float
+    e2e_s: float
+    capacity_per_s: float
+    e2e_at_capacity_s: float
+    steps: tuple[tuple[int, float], ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """As stored in run.json."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> "Probe":
+        """The inverse of `to_json`."""
+        steps = tuple((int(n), float(rate)) for n, rate in value["steps"])
+        return cls(**{**value, "steps": steps})
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    started_s: float
+    first_s: float
+    last_s: float
+    ended_s: float
+    tokens: int
+
+
+class _Client:
+    """Streams chat completions of one fixed shape; every prompt is new, so that no prefix cache can help."""
+
+    def __init__(self, http: httpx.AsyncClient, model: str, prompt_tokens: int, output_tokens: int) -> None:
+        self._http = http
+        self._model = model
+        self._prompt_tokens = prompt_tokens
+        self._output_tokens = output_tokens
+        self._sent = 0
+
+    def _body(self) -> bytes:
+        self._sent += 1
+        words = [f"{self._sent}", *("word" for _ in range(max(1, self._prompt_tokens - 1)))]
+        return orjson.dumps(
+            {
+                "model": self._model,
+                "messages": [{"role": "user", "content": " ".join(words)}],
+                "max_tokens": self._output_tokens,
+                "min_tokens": self._output_tokens,
+                "ignore_eos": True,
+                "temperature": 0,
+                "stream": True,
+            }
+        )
+
+    async def ask(self) -> _Answer:
+        """One request to its end.
+
+        Raises:
+            EnvironmentProblem: anything but a whole stream.
+        """
+        started = time.monotonic()
+        chunks: list[float] = []
+        done = False
+        headers = {"content-type": "application/json"}
+        async with self._http.stream(
+            "POST", "/v1/chat/completions", content=self._body(), headers=headers
+        ) as response:
+            if response.status_code != 200:
+                text = (await response.aread()).decode(errors="replace")[:300]
+                raise EnvironmentProblem(f"the probe's request was answered {response.status_code}: {text}")
+            async for line in response.aiter_lines():
+                if line == "data: [DONE]":
+                    done = True
+                elif line.startswith("data: ") and _has_content(line[6:]):
+                    chunks.append(time.monotonic())
+        if not done or not chunks:
+            raise EnvironmentProblem("the probe's request ended without content; see the engine's log")
+        return _Answer(started, chunks[0], chunks[-1], time.monotonic(), self._output_tokens)
+
+
+def _has_content(data: str) -> bool:
+    choices = orjson.loads(data).get("choices") or [{}]
+    delta = choices[0].get("delta") or {}
+    return bool(delta.get("content") or delta.get("reasoning_content"))
+
+
+def run(url: str, model: str, prompt_tokens: int, output_tokens: int, tell: Callable[[str], None]) -> Probe:
+    """Probe the gateway at `url`, whose limit must not bind (the caller raises MAX_ACTIVE first).
+
+    Raises:
+        EnvironmentProblem: a request failed; nothing can be measured then.
+    """
+    try:
+        return asyncio.run(_run(url, model, prompt_tokens, output_tokens, tell))
+    except httpx.HTTPError as error:
+        raise EnvironmentProblem(
+            f"the probe's request to {url} failed: {error or type(error).__name__}"
+        ) from None
+
+
+async def _run(
+    url: str, model: str, prompt_tokens: int, output_tokens: int, tell: Callable[[str], None]
+) -> Probe:
+    limits = httpx.Limits(max_connections=None, max_keepalive_connections=None, keepalive_expiry=2.0)
+    async with httpx.AsyncClient(base_url=url, limits=limits, timeout=300.0, trust_env=False) as http:
+        client = _Client(http, model, prompt_tokens, output_tokens)
+        tell("warming up the engine")
+        await asyncio.gather(*(client.ask() for _ in range(8)))
+        idle = [await client.ask() for _ in range(_IDLE_REQUESTS)]
+        e2e_s = statistics.median(a.ended_s - a.started_s for a in idle)
+        steps: list[tuple[int, float]] = []
+        e2e_there_s = e2e_s
+        for in_flight in _STEPS:
+            tell(f"probing capacity with {in_flight} requests in flight")
+            answers, window = await _step(client, in_flight, max(2.0, 2.5 * e2e_s, 2.0 * e2e_there_s))
+            rate_per_s = _rate_per_s(answers, window)
+            e2e_there_s = statistics.median(a.ended_s - a.started_s for a in answers)
+            grew = not steps or rate_per_s > _PLATEAU * steps[-1][1]
+            steps.append((in_flight, rate_per_s))
+            if not grew:
+                break
+    best = max(rate for _, rate in steps)
+    return Probe(
+        ttft_s=statistics.median(a.first_s - a.started_s for a in idle),
+        tpot_s=statistics.median((a.last_s - a.first_s) / max(1, a.tokens - 1) for a in idle),
+        e2e_s=e2e_s,
+        capacity_per_s=best,
+        e2e_at_capacity_s=e2e_there_s,
+        steps=tuple(steps),
+    )
+
+
+async def _step(
+    client: _Client, in_flight: int, measure_s: float
+) -> tuple[list[_Answer], tuple[float, float]]:
+    """Keep `in_flight` requests going; the window opens when every worker has had its first answer."""
+    answers: list[_Answer] = []
+    opened = asyncio.Event()
+    stop_at = [float("inf")]
+
+    async def worker() -> None:
+        while time.monotonic() < stop_at[0]:
+            answers.append(await client.ask())
+            if len(answers) >= in_flight:
+                opened.set()
+
+    workers = [asyncio.create_task(worker()) for _ in range(in_flight)]
+    opening = asyncio.create_task(opened.wait())
+    # A failed worker must end the step, not leave it waiting for answers that will never come.
+    await asyncio.wait([opening, *workers], return_when=asyncio.FIRST_COMPLETED)
+    opening.cancel()
+    start = time.monotonic()
+    stop_at[0] = start + measure_s
+    await asyncio.gather(*workers)
+    return answers, (start, start + measure_s)
+
+
+def _rate_per_s(answers: list[_Answer], window: tuple[float, float]) -> float:
+    """Completions per second; a request counts by the share of its life inside the window.
+
+    Requests of a closed loop end in lockstep, so counting only ends would jump by a whole batch.
+    """
+    start, end = window
+    shares = (
+        max(0.0, min(a.ended_s, end) - max(a.started_s, start)) / (a.ended_s - a.started_s) for a in answers
+    )
+    return sum(shares) / (end - start)

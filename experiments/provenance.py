@@ -1,0 +1,61 @@
+"""Where a run was made: what a reader needs to judge or repeat it. Collected without being asked; a fact that
+cannot be had is left out, never guessed.
+"""
+
+import os
+import platform
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+_PACKAGES = ("locust", "aiohttp", "uvicorn", "fastapi", "numpy", "pandas", "prometheus-client")
+
+
+def collect(root: Path) -> dict[str, Any]:
+    """Facts about the machine, the project's version and the libraries that shape a measurement."""
+    facts: dict[str, Any] = {
+        "python": sys.version.split()[0],
+        "platform": platform.platform(),
+        "cpu": {"model": _cpu_model(), "cores": os.cpu_count(), "usable_cores": len(os.sched_getaffinity(0))},
+        "load_average_1min": os.getloadavg()[0],
+        "commit": _git(root, "rev-parse", "HEAD"),
+        "uncommitted_changes": _is_dirty(root),
+        "packages": {name: metadata.version(name) for name in _PACKAGES},
+    }
+    gpus = _gpus()
+    if gpus:
+        facts["gpus"] = gpus
+    return facts
+
+
+def _cpu_model() -> str | None:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor() or None
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), None)
+
+
+def _git(root: Path, *arguments: str) -> str | None:
+    return _output(["git", "-C", str(root), *arguments])
+
+
+def _is_dirty(root: Path) -> bool | None:
+    status = _git(root, "status", "--porcelain")
+    return None if status is None else bool(status)
+
+
+def _gpus() -> list[str]:
+    fields = "name,driver_version,memory.total,clocks.max.sm"
+    lines = _output(["nvidia-smi", f"--query-gpu={fields}", "--format=csv,noheader"])
+    return lines.splitlines() if lines else []
+
+
+def _output(command: list[str]) -> str | None:
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None

@@ -1,0 +1,83 @@
+"""`python -m experiments.recommend RUN`: the setting to apply, with its evidence; `--apply URL` sets it
+live."""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from experiments.cells import read_run
+from experiments.command import run_command
+from experiments.errors import UserError
+from experiments.gateway_admin import GatewayAdmin
+from experiments.recommendation import recommend, save
+from loadtests.slo import SLO
+
+_EXAMPLES = """examples:
+  python -m experiments.recommend runs/20260101-120000-0123456789ab
+  python -m experiments.recommend RUN --slo 'ttft<=2s,attainment>=0.9'
+  python -m experiments.recommend RUN --apply http://127.0.0.1:8080
+"""
+
+
+def main(argv: Sequence[str]) -> int:
+    """Print the recommendation, write recommended.env; exit code 0, or 2 for a user's mistake."""
+    args = _parser().parse_args(argv)
+    slo = SLO.parse(args.slo or _slo_of(args.run))
+    found = recommend(args.run, slo)
+    path = save(args.run, found)
+    print(show(found, path))
+    if args.apply:
+        admin = GatewayAdmin(args.apply, args.admin_token)
+        in_force = admin.apply(found["setting"])
+        print(f"applied to {args.apply}: version {in_force['version']} in force", file=sys.stderr)
+    return 0
+
+
+def show(found: dict[str, Any], env_path: Path) -> str:
+    """The recommendation for a terminal."""
+    lines = [f"Recommended for {found['slo']} on {found['engine']}:"]
+    lines += [f"  {key}={value}" for key, value in found["env"].items()]
+    for load in found["loads"]:
+        goodput = load["goodput_per_s"]
+        interval = (
+            f" (95 %: {goodput['low']:.2f}–{goodput['high']:.2f})" if goodput["low"] is not None else ""
+        )
+        lines.append(
+            f"  at {load['load']}, {load['rate_per_s']:.3g}/s offered: goodput "
+            f"{goodput['value']:.2f}/s{interval}, "
+            f"attainment {load['attainment']:.1%}"
+        )
+    lines.append(f"  {found['why']}")
+    lines += [f"  doubt: {doubt}" for doubt in found["doubts"]]
+    lines.append(f"  to apply: {env_path}")
+    return "\n".join(lines)
+
+
+def _slo_of(run: Path) -> str:
+    slo = read_run(run).get("slo")
+    if not slo:
+        raise UserError(f"{run} has no SLO yet (it ended before the probe did); give one with --slo")
+    return str(slo["text"])
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m experiments.recommend",
+        description="The gateway setting to apply, from a finished or partial run.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("run", type=Path, help="run folder")
+    parser.add_argument("--slo", help="judge under this SLO instead of the run's own")
+    parser.add_argument("--apply", metavar="URL", help="set it live on the gateway at URL, and read it back")
+    parser.add_argument(
+        "--admin-token", default=os.environ.get("GATEWAY_ADMIN_TOKEN"), help="default: $GATEWAY_ADMIN_TOKEN"
+    )
+    return parser
+
+
+if __name__ == "__main__":
+    run_command(main)

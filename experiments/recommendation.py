@@ -1,0 +1,251 @@
+"""The setting to apply, from a run's measured cells, with its evidence.
+
+The choice is the least worst-case regret: over the loads that were measured, how far a setting's goodput
+falls below the best one's at that load, at its worst. Among the settings that the data cannot tell from that
+one, the smaller MAX_ACTIVE wins, then the shorter queue: the same goodput with less in flight leaves more
+room.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from experiments.cells import MeasuredCell, finished_cells, read_run
+from experiments.errors import UserError
+from experiments.files import write_bytes, write_json
+from experiments.points import Setting
+from experiments.stats.goodput import Interval, Trace, difference, of_cells
+from loadtests.slo import SLO
+
+_ENV_KEYS = ("max_active", "queue_mode", "queue_max", "queue_timeout_s", "queue_order", "request_timeout_s")
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """One setting's measured cells at each load (the load's name → its cells in block order), judged under
+    the SLO."""
+
+    setting: Setting
+    cells: dict[str, list[MeasuredCell]]
+    traces: dict[str, list[Trace]]
+
+    def goodput(self, load: str, span_s: float) -> Interval:
+        """Goodput at `load`, requests per second."""
+        return of_cells(self.traces[load], span_s)
+
+    def attainment(self, load: str) -> float:
+        """Share of the offered requests that met the SLO."""
+        good = sum(int(trace.good.sum()) for trace in self.traces[load])
+        offered = sum(len(trace.good) for trace in self.traces[load])
+        return good / offered if offered else 0.0
+
+
+def recommend(run: Path, slo: SLO) -> dict[str, Any]:
+    """The recommendation for a run under `slo`, as stored in recommendation.json.
+
+    Raises:
+        UserError: the run has no valid cell that could be judged.
+    """
+    state = read_run(run)
+    cells = finished_cells(run)
+    valid = [cell for cell in cells if not cell.invalid]
+    evidence, doubts = _evidence(valid, slo)
+    if not evidence:
+        raise UserError(f"{run} has no valid, finished cell to recommend from ({len(cells)} finished)")
+    if len(valid) < len(cells):
+        doubts.append(f"{len(cells) - len(valid)} of {len(cells)} cells were marked invalid and left out")
+    loads = list(evidence[0].cells)
+    span_s = _span_s(state)
+    values = {e.setting.name: {load: e.goodput(load, span_s) for load in loads} for e in evidence}
+    best_at = {load: max(values[e.setting.name][load].value for e in evidence) for load in loads}
+    regret = {name: _worst_regret(by_load, best_at) for name, by_load in values.items()}
+    first = min(evidence, key=lambda e: (regret[e.setting.name], *_modesty(e.setting)))
+    tied = [e for e in evidence if e is first or not _separable(first, e, loads, span_s)]
+    chosen = min(tied, key=lambda e: _modesty(e.setting))
+    doubts += _doubts(chosen, loads, slo, values)
+    name = chosen.setting.name
+    return {
+        "schema_version": 1,
+        "setting": chosen.setting.limits(),
+        "cell_ids": [cell.id for load in loads for cell in chosen.cells[load]],
+        "slo": str(slo),
+        "engine": (state.get("engine") or {}).get("label"),
+        "worst_regret": regret[name],
+        "loads": [
+            {
+                "load": load,
+                "rate_per_s": chosen.cells[load][0].rate_per_s,
+                "goodput_per_s": values[name][load].to_json(),
+                "best_goodput_per_s": best_at[load],
+                "attainment": chosen.attainment(load),
+            }
+            for load in loads
+        ],
+        "goodput_per_s": values[name][_hardest(chosen, loads)].to_json(),
+        "attainment": chosen.attainment(_nominal(chosen, loads)),
+        "why": _why(chosen, first, tied, loads, values, best_at),
+        "neighbours": [
+            _neighbour(e, chosen, loads, span_s, values, regret[e.setting.name])
+            for e in evidence
+            if e is not chosen
+        ],
+        "inseparable": [e.setting.limits() for e in tied if e is not chosen],
+        "doubts": doubts,
+        "env": {key.upper(): _env_value(chosen.setting.limits()[key]) for key in _ENV_KEYS},
+    }
+
+
+def save(run: Path, recommendation: dict[str, Any]) -> Path:
+    """Write recommendation.json and recommended.env; returns the path of the latter."""
+    write_json(run / "recommendation.json", recommendation)
+    lines = [f"# From {run.name}, under {recommendation['slo']}, on {recommendation['engine']}"]
+    lines += [f"{key}={value}" for key, value in recommendation["env"].items()]
+    path = run / "recommended.env"
+    write_bytes(path, ("\n".join(lines) + "\n").encode())
+    return path
+
+
+def _evidence(cells: list[MeasuredCell], slo: SLO) -> tuple[list[Evidence], list[str]]:
+    """Settings that were measured at every load and in every block; the others are named in a doubt."""
+    by_setting: dict[Setting, dict[str, list[MeasuredCell]]] = {}
+    for cell in sorted(cells, key=lambda c: c.block):
+        by_setting.setdefault(cell.setting, {}).setdefault(cell.load, []).append(cell)
+    loads = {load for found in by_setting.values() for load in found}
+    blocks = {load: {c.block for c in cells if c.load == load} for load in loads}
+    whole: list[tuple[Setting, dict[str, list[MeasuredCell]]]] = []
+    partial: list[tuple[Setting, dict[str, list[MeasuredCell]]]] = []
+    for setting, found in by_setting.items():
+        complete = all({c.block for c in found.get(load, [])} == blocks[load] for load in loads)
+        (whole if complete else partial).append((setting, found))
+    doubts = (
+        [f"left out, since not measured at every load: {', '.join(s.name for s, _ in partial)}"]
+        if partial
+        else []
+    )
+    order = sorted(loads)
+    evidence = [
+        Evidence(
+            setting,
+            {load: found[load] for load in order},
+            {load: [c.trace(slo) for c in found[load]] for load in order},
+        )
+        for setting, found in whole
+    ]
+    return evidence, doubts
+
+
+def _span_s(state: dict[str, Any]) -> float:
+    """Bootstrap spans of two requests' lives at capacity, so that one draw holds whole excursions of the
+    queue."""
+    probe = state.get("probe") or {}
+    return max(0.5, 2.0 * float(probe.get("e2e_at_capacity_s") or probe.get("e2e_s") or 0.5))
+
+
+def _worst_regret(by_load: dict[str, Interval], best_at: dict[str, float]) -> float:
+    return max(1.0 - by_load[load].value / best if best > 0 else 0.0 for load, best in best_at.items())
+
+
+def _modesty(setting: Setting) -> tuple[int, int, float]:
+    queue = 0 if setting.queue_mode == "reject" else setting.queue_max
+    return setting.max_active, queue, setting.queue_timeout_s if queue else 0.0
+
+
+def _separable(a: Evidence, b: Evidence, loads: list[str], span_s: float) -> bool:
+    return any(difference(a.traces[load], b.traces[load], span_s).above_zero for load in loads)
+
+
+def _hardest(evidence: Evidence, loads: list[str]) -> str:
+    return max(loads, key=lambda load: evidence.cells[load][0].rate_per_s)
+
+
+def _nominal(evidence: Evidence, loads: list[str]) -> str:
+    """The largest load that is not above capacity; without one, the smallest."""
+    below = [load for load in loads if (evidence.cells[load][0].relative_load or 0.0) <= 1.0]
+    return (
+        _hardest(evidence, below)
+        if below
+        else min(loads, key=lambda load: evidence.cells[load][0].rate_per_s)
+    )
+
+
+def _why(
+    chosen: Evidence,
+    first: Evidence,
+    tied: list[Evidence],
+    loads: list[str],
+    values: dict[str, dict[str, Interval]],
+    best_at: dict[str, float],
+) -> str:
+    shares = ", ".join(
+        f"{values[chosen.setting.name][load].value / best_at[load]:.0%} of the best at {load}"
+        if best_at[load]
+        else f"nothing good at {load}"
+        for load in loads
+    )
+    text = f"{chosen.setting.name} reached {shares}."
+    if chosen is not first:
+        text += (
+            f" {first.setting.name} measured higher, but not by more than the noise, and admits "
+            "more at once or queues longer."
+        )
+    elif len(tied) > 1:
+        text += (
+            f" {len(tied) - 1} other setting(s) cannot be told apart from it; it is the most modest of them."
+        )
+    return text
+
+
+def _neighbour(
+    other: Evidence,
+    chosen: Evidence,
+    loads: list[str],
+    span_s: float,
+    values: dict[str, dict[str, Interval]],
+    regret: float,
+) -> dict[str, Any]:
+    """Another setting with the load at which it does worst against the chosen one, and what that difference
+    is worth."""
+    gaps = {load: difference(chosen.traces[load], other.traces[load], span_s) for load in loads}
+    load = max(loads, key=lambda name: gaps[name].value)
+    gap = gaps[load]
+    if gap.above_zero:
+        text = f"{gap.value:.2f} good requests/s fewer at {load} (95 %: {gap.low:.2f} to {gap.high:.2f})"
+    elif gap.low is None or gap.high is None:
+        text = f"cannot be told apart: the window at {load} is too short for an interval"
+    else:
+        text = (
+            f"cannot be told apart at any load (at {load}: {gap.value:+.2f}/s, 95 %: {gap.low:.2f} "
+            f"to {gap.high:.2f})"
+        )
+    name = other.setting.name
+    return {
+        "setting": other.setting.limits(),
+        "name": name,
+        "goodput_per_s": values[name][_hardest(other, loads)].to_json(),
+        "worst_regret": regret,
+        "why_not": text,
+    }
+
+
+def _doubts(
+    chosen: Evidence, loads: list[str], slo: SLO, values: dict[str, dict[str, Interval]]
+) -> list[str]:
+    doubts = []
+    nominal = _nominal(chosen, loads)
+    share = chosen.attainment(nominal)
+    if share < slo.attainment:
+        doubts.append(
+            f"the SLO asks for {slo.attainment:.0%} of the offered requests; at {nominal} {share:.1%} met it"
+        )
+    if all(len(traces) < 3 for traces in chosen.traces.values()):
+        doubts.append(
+            "fewer than three arrival traces: the intervals do not hold what another trace would "
+            "change (--blocks 3)"
+        )
+    if any(interval.low is None for interval in values[chosen.setting.name].values()):
+        doubts.append("a window is too short for an interval of the goodput")
+    return doubts
+
+
+def _env_value(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)

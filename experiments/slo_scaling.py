@@ -1,0 +1,49 @@
+"""The default SLO, fitted to engines that are not a GPU's.
+
+`ttft<=1s,tpot<=60ms` is meant for a model of about 14 B parameters on one GPU, where 200 output tokens take
+some 5 s when idle. The tiny model on a CPU and the emulator answer much faster, and the same objective would
+find every setting good.
+"""
+
+from loadtests.slo import SLO
+
+DEFAULT_SLO = "ttft<=1s,tpot<=60ms,attainment>=0.95"
+
+# What an idle GPU of the intended size needs for a request and for a token; the default objective is 20 % of
+# the first and 2.4 times the second.
+_REFERENCE_E2E_S = 5.0
+_REFERENCE_TPOT_S = 0.025
+
+
+def objective(
+    text: str | None, provider: str, idle_ttft_s: float, idle_tpot_s: float, idle_e2e_s: float
+) -> tuple[str, str | None]:
+    """The SLO in force as text, and the text it was scaled from (None where it was not).
+
+    A given SLO is never touched. The default is scaled only for the engines of the project's own. TTFT keeps
+    room for four idle TTFTs, TPOT for two idle TPOTs, so that no objective is out of reach of an idle engine.
+    """
+    if text is not None:
+        return text, None
+    if provider not in ("vllm-cpu", "emulator"):
+        return DEFAULT_SLO, None
+    ttft_s = min(1.0, max(idle_e2e_s / _REFERENCE_E2E_S, 4 * idle_ttft_s))
+    tpot_s = 0.060 * max(min(1.0, idle_tpot_s / _REFERENCE_TPOT_S), 2 * idle_tpot_s / 0.060)
+    scaled = f"ttft<={_rounded(ttft_s, 0.01):g}s,tpot<={_rounded(tpot_s * 1e3, 1.0):g}ms,attainment>=0.95"
+    SLO.parse(scaled)
+    return scaled, DEFAULT_SLO
+
+
+def queue_timeout_s(slo_ttft_s: float | None, idle_ttft_s: float) -> float:
+    """QUEUE_TIMEOUT_S that lets a request wait as long as it can still meet its TTFT objective, in seconds.
+
+    The objective less the TTFT of an idle engine, at least a tenth of the objective; 120 s without an
+    objective.
+    """
+    if slo_ttft_s is None:
+        return 120.0
+    return _rounded(max(slo_ttft_s - idle_ttft_s, 0.1 * slo_ttft_s), 0.01)
+
+
+def _rounded(value: float, step: float) -> float:
+    return round(max(step, round(value / step) * step), 6)

@@ -1,0 +1,56 @@
+"""Do the records and the gateway's histograms tell the same quantile, as far as a bucket can tell?"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+# The client's clock stops a little later than the gateway's: loopback, wake-up, parsing.
+_SLACK_S = 0.002
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """One quantile from two sources, in seconds. Agrees when the records' value is within one bucket of
+    Prometheus's."""
+
+    metric: str
+    quantile: float
+    records: float | None
+    prometheus: float | None
+    bucket_low: float | None
+    bucket_high: float | None
+    agrees: bool
+
+    def to_json(self) -> dict[str, Any]:
+        """As stored in summary.json."""
+        return {
+            "metric": self.metric,
+            "quantile": self.quantile,
+            "records": self.records,
+            "prometheus": self.prometheus,
+            "bucket_low": self.bucket_low,
+            "bucket_high": self.bucket_high,
+            "agrees": self.agrees,
+        }
+
+
+def compare(
+    metric: str, q: float, values_s: npt.NDArray[np.float64], histogram: dict[str, float | None]
+) -> Agreement:
+    """Compare quantile `q` of the records' `values_s` (any order, may be empty) with a histogram's.
+
+    `histogram` has value, bucket_low and bucket_high. One bucket of difference on either side is what the
+    histogram cannot see; the records' quantile is taken as the smallest value with at least `q` of the values
+    at or below it, as the histogram's rank is.
+    """
+    value, low, high = histogram["value"], histogram["bucket_low"], histogram["bucket_high"]
+    if values_s.size == 0 or value is None or low is None or high is None:
+        both_empty = values_s.size == 0 and value is None
+        records = float(np.quantile(values_s, q, method="inverted_cdf")) if values_s.size else None
+        return Agreement(metric, q, records, value, low, high, both_empty or records is None or low is None)
+    records = float(np.quantile(values_s, q, method="inverted_cdf"))
+    width = high - low
+    agrees = low - width - _SLACK_S <= records <= high + width + _SLACK_S
+    return Agreement(metric, q, records, value, low, high, agrees)
