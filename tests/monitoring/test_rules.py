@@ -73,7 +73,7 @@ def test_every_alert_is_seen_firing() -> None:
 
 
 def test_every_alert_has_its_entry_in_the_runbook() -> None:
-    """Who is woken by an alert finds an entry of its name; no entry is left over from an alert that is gone."""
+    """Who is woken by an alert finds an entry of its name; no entry outlives its alert."""
     entries = set(re.findall(r"^### (\w+)$", (ROOT / "monitoring" / "runbook.md").read_text(), re.MULTILINE))
     assert entries == {rule["alert"] for rule in rules("alert")}
     for rule in rules("alert"):
