@@ -119,7 +119,7 @@ def running(
     )
     try:
         if ready is not None:
-            _await_ready(child, ready, ready_timeout_s, on_progress)
+            await_ready(child, ready, ready_timeout_s, on_progress)
         yield child
     finally:
         child.stop()
@@ -201,7 +201,7 @@ def _read_status(fd: int) -> str:
         return status.readline().decode(errors="replace") if ready else ""
 
 
-def _await_ready(
+def await_ready(
     child: Child, ready: Callable[[], bool], timeout_s: float, on_progress: Progress | None
 ) -> None:
     started_s = time.monotonic()

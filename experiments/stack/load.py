@@ -1,0 +1,103 @@
+"""One Locust process that plays one arrival plan: made ready first, then started to the moment."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from experiments.stack import process
+from experiments.stack.places import ROOT
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """A Locust process; whoever starts it calls `stop`, which does nothing once it has ended."""
+
+    child: process.Child
+    go_file: Path
+
+    def wait_ready(self, timeout_s: float = 60.0) -> None:
+        """Return when the generator has prepared every request of its plan.
+
+        Raises:
+            StartFailed: it ended, or was not ready after `timeout_s` seconds.
+        """
+        ready_file = self.go_file.with_name(self.go_file.name + ".ready")
+        process.await_ready(self.child, ready_file.exists, timeout_s, None)
+
+    def go(self) -> float:
+        """Let the load begin; returns our monotonic time of it, seconds. It begins within about 10 ms."""
+        self.go_file.touch()
+        return time.monotonic()
+
+    def wait(self, timeout_s: float) -> int | None:
+        """The generator's exit code, or None when it still runs after `timeout_s` seconds."""
+        return self.child.wait(timeout_s)
+
+    def stop(self) -> None:
+        """End it and everything it started."""
+        self.child.stop()
+
+
+def start(
+    *,
+    host: str,
+    model: str,
+    plan_file: Path,
+    run_dir: Path,
+    log_path: Path,
+    slo: str | None = None,
+    drain_s: float | None = None,
+    metrics_port: int | None = None,
+    api_key: str | None = None,
+    cpus: Collection[int] | None = None,
+    extra: Sequence[str] = (),
+) -> Load:
+    """Start Locust headless on `plan_file`, its records going to `run_dir`.
+
+    Args:
+        host: URL of the gateway (or of a bare engine).
+        model: the model every request names.
+        plan_file: as `loadtests.plan` wrote it.
+        run_dir: gets plan.json, records.jsonl and load.json.
+        log_path: Locust's own output.
+        slo: judged per request, such as `ttft<=1s,tpot<=60ms`; None: Locust's default.
+        drain_s: seconds that requests in flight may take after the plan's end; None: Locust's default.
+        metrics_port: the generator's own metrics on 127.0.0.1; None: none.
+        api_key: sent as bearer token.
+        cpus: the CPU numbers it may use.
+        extra: more arguments, as they are.
+
+    Raises:
+        StartFailed: it cannot be started.
+    """
+    run_dir.mkdir(parents=True, exist_ok=True)
+    go_file = run_dir / "go"
+    for left_over in (go_file, go_file.with_name("go.ready")):
+        left_over.unlink(missing_ok=True)
+    argv = [sys.executable, "-m", "locust", "-f", str(ROOT / "loadtests" / "locustfile.py")]
+    argv += ["--headless", "--only-summary", "-L", "WARNING", "--host", host, "--model", model]
+    argv += ["--run-dir", str(run_dir), "--plan-file", str(plan_file), "--go-file", str(go_file)]
+    argv += ["--slo", slo] if slo is not None else []
+    argv += ["--drain", f"{drain_s:g}"] if drain_s is not None else []
+    argv += ["--metrics-port", str(metrics_port)] if metrics_port is not None else []
+    argv += ["--api-key", api_key] if api_key is not None else []
+    child = process.start(
+        [*argv, *extra],
+        name="the load generator",
+        log_path=log_path,
+        env=clean_environment(),
+        cwd=ROOT,
+        cpus=cpus,
+        grace_s=10,
+    )
+    return Load(child, go_file)
+
+
+def clean_environment() -> dict[str, str]:
+    """Our environment without LOCUST_… variables, which Locust would take for arguments."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("LOCUST_")}

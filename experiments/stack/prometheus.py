@@ -1,0 +1,117 @@
+"""A private Prometheus for one run, on loopback, its data in the run's folder; or one that is already
+there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from experiments.errors import EnvironmentProblem
+from experiments.stack import process
+from experiments.stack.places import RULES
+from experiments.stack.ports import answers, free_port
+from experiments.stack.prometheus_binary import find
+
+SCRAPE_S = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Prometheus:
+    """A Prometheus that answers at `url`; `pid` is None when it is not ours."""
+
+    url: str
+    pid: int | None
+
+
+@contextlib.contextmanager
+def running(
+    *,
+    targets: Mapping[str, str],
+    data_dir: Path,
+    log_dir: Path,
+    rules: Path | None = RULES,
+    port: int | None = None,
+    cpus: Collection[int] | None = None,
+    on_progress: process.Progress | None = None,
+) -> Iterator[Prometheus]:
+    """Scrape `targets` once a second for the length of the `with` block.
+
+    Args:
+        targets: job name → `host:port` or URL of its metrics page.
+        data_dir: the time series are kept here; a later run continues them.
+        log_dir: gets `prometheus.log`.
+        rules: folder with `*.rules.yml`; None or a missing folder: no rules.
+        port: to listen on, on 127.0.0.1; None: a free one.
+        cpus: the CPU numbers it may use.
+        on_progress: told what is being waited for.
+
+    Raises:
+        EnvironmentProblem: no Prometheus on this machine, or it does not start.
+    """
+    binary = find()
+    port = port or free_port()
+    data_dir.mkdir(parents=True, exist_ok=True)
+    config = data_dir / "prometheus.json"
+    config.write_text(json.dumps(_config(targets, rules), indent=2) + "\n", encoding="utf-8")
+    url = f"http://127.0.0.1:{port}"
+    with process.running(
+        [
+            str(binary),
+            f"--config.file={config}",
+            f"--storage.tsdb.path={data_dir / 'data'}",
+            "--storage.tsdb.retention.time=10y",
+            f"--web.listen-address=127.0.0.1:{port}",
+            "--log.level=warn",
+        ],
+        name="Prometheus",
+        log_path=log_dir / "prometheus.log",
+        env={**os.environ, "GOMAXPROCS": str(len(cpus)) if cpus else str(os.cpu_count() or 1)},
+        cpus=cpus,
+        ready=answers(f"{url}/-/ready"),
+        ready_timeout_s=30,
+        on_progress=on_progress,
+    ) as child:
+        yield Prometheus(url, child.pid)
+
+
+def external(url: str) -> Prometheus:
+    """A Prometheus that is already running.
+
+    Raises:
+        EnvironmentProblem: nothing ready answers at `url`.
+    """
+    url = url.rstrip("/")
+    if not answers(f"{url}/-/ready", timeout_s=5)():
+        raise EnvironmentProblem(f"no Prometheus is ready at {url} (asked for {url}/-/ready)")
+    return Prometheus(url, None)
+
+
+def _config(targets: Mapping[str, str], rules: Path | None) -> dict[str, Any]:
+    """The configuration; Prometheus reads YAML, and JSON is YAML."""
+    return {
+        "global": {
+            "scrape_interval": f"{SCRAPE_S}s",
+            "scrape_timeout": f"{SCRAPE_S}s",
+            "evaluation_interval": "5s",
+        },
+        "rule_files": sorted(str(path) for path in rules.glob("*.rules.yml")) if rules else [],
+        "scrape_configs": [_scrape(job, target) for job, target in targets.items()],
+    }
+
+
+def _scrape(job: str, target: str) -> dict[str, Any]:
+    parts = urlsplit(target if "://" in target else f"http://{target}")
+    path = parts.path if parts.path not in ("", "/") else "/metrics"
+    return {
+        "job_name": job,
+        "scheme": parts.scheme,
+        "metrics_path": path,
+        "static_configs": [{"targets": [parts.netloc]}],
+    }
