@@ -13,6 +13,8 @@ from experiments.errors import UserError
 from experiments.loads import parse_rate
 from loadtests.slo import SLO
 
+_PRESETS = Path(__file__).with_name("specs")
+
 _EXAMPLES = """examples:
   python -m experiments.sweep                                   all defaults, a few minutes
   python -m experiments.sweep --engine emulator --dry-run       what would be measured, and for how long
@@ -48,7 +50,7 @@ def parse(argv: Sequence[str]) -> SweepOptions:
         UserError: a value is wrong; the message names it and what is allowed.
     """
     args = _parser().parse_args(argv)
-    spec = config.load(args.spec, _overrides(args))
+    spec = config.load(_spec_file(args), _overrides(args))
     if spec.slo.text is not None:
         _check_slo(spec.slo.text)
     if args.fresh and args.out is not None and (args.out / "run.json").exists():
@@ -68,6 +70,17 @@ def parse(argv: Sequence[str]) -> SweepOptions:
         prometheus_url=args.prometheus_url,
         command=("python", "-m", "experiments.sweep", *argv),
     )
+
+
+def _spec_file(args: argparse.Namespace) -> Path | None:
+    if args.preset is None:
+        return None if args.spec is None else Path(args.spec)
+    if args.spec is not None:
+        raise UserError("--preset and --spec both name a spec; give one of them")
+    presets = sorted(path.stem for path in _PRESETS.glob("*.toml"))
+    if args.preset not in presets:
+        raise UserError(f"--preset {args.preset}: must be one of {', '.join(presets)}")
+    return _PRESETS / f"{args.preset}.toml"
 
 
 def _check_slo(text: str) -> None:
@@ -155,6 +168,7 @@ def _parser() -> argparse.ArgumentParser:
     environment = os.environ
     spec = parser.add_argument_group("what is measured (lists are comma-separated; they replace the spec's)")
     spec.add_argument("--spec", type=Path, metavar="FILE", help="TOML spec; see experiments/specs/")
+    spec.add_argument("--preset", metavar="NAME", help="quick (the default's values), standard, thorough")
     spec.add_argument(
         "--max-active", metavar="LIST", help="requests in flight to the engine (default 2,8,16)"
     )

@@ -68,3 +68,14 @@ def test_the_digest_follows_every_key() -> None:
     assert _parse().spec.digest() == _parse().spec.digest()
     assert _parse().spec.digest() != _parse("--seed", "2").spec.digest()
     assert _parse().spec.digest() != _parse("--slo", "ttft<=1s").spec.digest()
+
+
+def test_the_quick_preset_is_the_default_written_out() -> None:
+    """The commented file is where people look the defaults up."""
+    assert _parse("--preset", "quick").spec == _parse().spec
+
+
+@pytest.mark.parametrize("preset", ["standard", "thorough"])
+def test_every_preset_is_valid(preset: str) -> None:
+    """A preset that does not parse would be found by a newcomer."""
+    assert _parse("--preset", preset).spec.design.blocks >= 3
