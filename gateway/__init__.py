@@ -1,1 +1,1 @@
-"""Admission-controlled gateway in front of one vLLM engine; knows nothing of load or experiments."""
+"""The admission gateway in front of one LLM engine: `python -m gateway`."""

@@ -1,0 +1,23 @@
+"""`python -m gateway`: reads the settings, then serves."""
+
+import os
+import sys
+
+from gateway.settings import BadSettingError, load
+
+
+def main() -> int:
+    """The exit status: 0 after a drain, 1 when the address cannot be bound, 2 for a bad setting."""
+    try:
+        settings = load(sys.argv[1:], os.environ)
+    except BadSettingError as error:
+        print(f"gateway: {error}", file=sys.stderr)
+        return 2
+    # After the settings: a wrong flag should not cost the import of the server.
+    from gateway.server import run
+
+    return run(settings)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

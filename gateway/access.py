@@ -1,0 +1,54 @@
+"""Who may do what: optional client keys, and the admin token. Comparisons take constant time."""
+
+from hmac import compare_digest
+
+from gateway.outcome import Outcome
+from gateway.refusal import Refusal
+from gateway.settings import Settings
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+class Access:
+    """Keys from the settings. Without client keys everyone may ask; admin without a token is for loopback
+    binds only.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        keys = (settings.gateway_api_keys or "").split(",")
+        self._keys = tuple(key.strip().encode() for key in keys if key.strip())
+        self._admin_token = (settings.gateway_admin_token or "").encode()
+        self._loopback = settings.gateway_host in LOOPBACK
+
+    @property
+    def keys_needed(self) -> bool:
+        """Whether clients must send a key."""
+        return bool(self._keys)
+
+    def check_client(self, authorization: bytes | None) -> None:
+        """Raises Refusal 401 unless keys are off or one matches."""
+        if self._keys and not self._matches(authorization):
+            raise _unauthorized("A valid API key is needed: Authorization: Bearer KEY.")
+
+    def _matches(self, authorization: bytes | None) -> bool:
+        given = _bearer(authorization)
+        return sum(compare_digest(given, key) for key in self._keys) > 0
+
+    def check_admin(self, authorization: bytes | None) -> None:
+        """Raises Refusal: 401 for a wrong token, 403 when no token is set on a bind that others can reach."""
+        if not self._admin_token:
+            if self._loopback:
+                return
+            message = "/admin is off: set GATEWAY_ADMIN_TOKEN, or listen on loopback."
+            raise Refusal(Outcome.UNAUTHORIZED, 403, message, "permission_error")
+        if not compare_digest(_bearer(authorization), self._admin_token):
+            raise _unauthorized("A valid admin token is needed: Authorization: Bearer GATEWAY_ADMIN_TOKEN.")
+
+
+def _bearer(authorization: bytes | None) -> bytes:
+    scheme, _, token = (authorization or b"").partition(b" ")
+    return token.strip() if scheme.lower() == b"bearer" else b""
+
+
+def _unauthorized(message: str) -> Refusal:
+    return Refusal(Outcome.UNAUTHORIZED, 401, message, "authentication_error")

@@ -1,0 +1,234 @@
+"""Who may run, who waits, who is refused: a state machine without I/O or clock.
+
+The driver passes the time of every event in; the answer says what happened to whom. The asyncio gateway and
+the simulator drive this same code. Every event costs O(1) per ticket it touches.
+
+    offer ──► RUNNING ──────────────release──► RELEASED
+      ├────► WAITING ──hand-over──► RUNNING
+      │         ├──────leave──► LEFT
+      │         ├──────expire─► EXPIRED
+      │         └──────drain──► DRAINING
+      └────► REJECTED_FULL | REJECTED_MODE | DRAINING
+
+A freed slot goes to a waiter inside the event that freed it, so a newcomer never sees it. A ticket ends
+exactly once; ending it again is a bug of the driver and raises ValueError. Times are seconds on one monotonic
+clock and never go back.
+"""
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from enum import Enum
+from math import inf
+from typing import NamedTuple
+
+from gateway.limits import Limits, QueueMode
+from gateway.orders import Order, make
+
+
+class State(Enum):
+    """Where a ticket stands. The first two are alive, the others are ends; a value is also the outcome's
+    name.
+    """
+
+    RUNNING = "running"
+    WAITING = "waiting"
+    RELEASED = "released"
+    LEFT = "left"
+    EXPIRED = "queue_timeout"
+    REJECTED_FULL = "rejected_full"
+    REJECTED_MODE = "rejected_mode"
+    DRAINING = "draining"
+
+
+class Ticket:
+    """One request's claim on slots.
+
+    slots: how many it asked for; held: how many it has while running (at most the limit at its start);
+    arrived_s and granted_s: points in time, granted_s is None until it runs; owner: whatever the driver wants
+    to find again.
+    """
+
+    __slots__ = ("arrived_s", "granted_s", "held", "owner", "slots", "state")
+
+    def __init__(self, arrived_s: float, slots: int, owner: object) -> None:
+        self.arrived_s = arrived_s
+        self.slots = slots
+        self.owner = owner
+        self.state = State.WAITING
+        self.granted_s: float | None = None
+        self.held = 0
+
+    def __repr__(self) -> str:
+        return f"<Ticket [{self.state.value} | slots {self.slots} | arrived {self.arrived_s:.3f}]>"
+
+
+class Change(NamedTuple):
+    """What an event did to tickets other than its own: these now run, these were ended."""
+
+    granted: Sequence[Ticket] = ()
+    ended: Sequence[Ticket] = ()
+
+
+NOTHING = Change()
+
+
+class Admission:
+    """The bounded slot queue.
+
+    Read-only for drivers: limits, active (slots held), running (tickets), draining, arrived (offers so far),
+    and the time integrals active_seconds, queue_seconds, queue_full_seconds, up to the last event (`advance`
+    brings them to now).
+    """
+
+    def __init__(self, limits: Limits, start_s: float = 0.0) -> None:
+        self.limits = limits
+        self.active = 0
+        self.running = 0
+        self.arrived = 0
+        self.draining = False
+        self.active_seconds = 0.0
+        self.queue_seconds = 0.0
+        self.queue_full_seconds = 0.0
+        self._now_s = start_s
+        self._line: Order[Ticket] = make(limits.queue_order)
+        self._by_arrival: OrderedDict[Ticket, None] = OrderedDict()
+
+    def __repr__(self) -> str:
+        return f"<Admission [limit {self.limits.max_active} | active {self.active} | waiting {self.queued}]>"
+
+    @property
+    def queued(self) -> int:
+        """Tickets waiting now."""
+        return len(self._by_arrival)
+
+    @property
+    def next_deadline_s(self) -> float:
+        """When the longest waiter's patience ends; inf when nobody waits. Call `expire` then, before later
+        events.
+        """
+        oldest = next(iter(self._by_arrival), None)
+        return inf if oldest is None else oldest.arrived_s + self.limits.queue_timeout_s
+
+    def refusal(self, slots: int = 1) -> State | None:
+        """How a newcomer would be refused now, or None when it would run or wait. Changes nothing."""
+        if self.draining:
+            return State.DRAINING
+        if not self._by_arrival and self._fitting(slots) <= self.limits.max_active - self.active:
+            return None
+        if self.limits.queue_mode is QueueMode.REJECT:
+            return State.REJECTED_MODE
+        return State.REJECTED_FULL if len(self._by_arrival) >= self.limits.queue_max else None
+
+    def offer(self, now_s: float, slots: int = 1, owner: object = None) -> Ticket:
+        """A request arrives. The ticket's state is the answer: RUNNING, WAITING, or one of the refusals.
+
+        slots is at least 1; a request for more than max_active slots runs alone.
+        """
+        self.advance(now_s)
+        self.arrived += 1
+        ticket = Ticket(now_s, slots, owner)
+        refused = self.refusal(slots)
+        if refused is not None:
+            ticket.state = refused
+        elif not self._by_arrival and self._fitting(slots) <= self.limits.max_active - self.active:
+            self._start(ticket, now_s)
+        else:
+            self._by_arrival[ticket] = None
+            self._line.push(ticket)
+        return ticket
+
+    def release(self, ticket: Ticket, now_s: float) -> Change:
+        """A running request ended, however it ended; its slots go to whoever is next."""
+        if ticket.state is not State.RUNNING:
+            raise ValueError(f"release of a ticket that does not run: {ticket!r}")
+        self.advance(now_s)
+        ticket.state = State.RELEASED
+        self.active -= ticket.held
+        self.running -= 1
+        return self._hand_over(now_s)
+
+    def leave(self, ticket: Ticket, now_s: float) -> Change:
+        """A waiter went away. The others keep their order."""
+        if ticket.state is not State.WAITING:
+            raise ValueError(f"leave of a ticket that does not wait: {ticket!r}")
+        self.advance(now_s)
+        self._take_out(ticket, State.LEFT)
+        return self._hand_over(now_s)
+
+    def expire(self, now_s: float) -> Change:
+        """Ends every waiter whose patience is over at `now_s`."""
+        if now_s < self.next_deadline_s:
+            return NOTHING
+        self.advance(now_s)
+        ended = []
+        while now_s >= self.next_deadline_s:
+            ticket = next(iter(self._by_arrival))
+            self._take_out(ticket, State.EXPIRED)
+            ended.append(ticket)
+        return Change(self._hand_over(now_s).granted, ended)
+
+    def resize(self, limits: Limits, now_s: float) -> Change:
+        """New limits from now on. No running request is touched; above a smaller limit they drain by
+        themselves.
+
+        Waiters beyond a smaller queue_max, and those present when the mode becomes `reject`, keep their
+        places: both bounds are for newcomers. A shorter queue_timeout_s holds for all: the waiters it ends
+        are in the answer.
+        """
+        self.advance(now_s)
+        reordered = limits.queue_order is not self.limits.queue_order
+        self.limits = limits
+        if reordered:
+            self._line = make(limits.queue_order)
+            for ticket in self._by_arrival:
+                self._line.push(ticket)
+        expired = self.expire(now_s)
+        return Change([*expired.granted, *self._hand_over(now_s).granted], expired.ended)
+
+    def drain(self, now_s: float) -> Change:
+        """The end is near: every waiter and every newcomer is refused, running requests finish."""
+        self.advance(now_s)
+        self.draining = True
+        ended = list(self._by_arrival)
+        for ticket in ended:
+            self._take_out(ticket, State.DRAINING)
+        return Change((), ended)
+
+    def advance(self, now_s: float) -> None:
+        """Brings the time integrals to `now_s`. Raises ValueError when time would go back."""
+        elapsed_s = now_s - self._now_s
+        if elapsed_s < 0:
+            raise ValueError(f"time went back by {-elapsed_s} s")
+        self._now_s = now_s
+        queued = len(self._by_arrival)
+        self.active_seconds += self.active * elapsed_s
+        self.queue_seconds += queued * elapsed_s
+        if queued and queued >= self.limits.queue_max:
+            self.queue_full_seconds += elapsed_s
+
+    def _fitting(self, slots: int) -> int:
+        return min(slots, self.limits.max_active)
+
+    def _start(self, ticket: Ticket, now_s: float) -> None:
+        ticket.state = State.RUNNING
+        ticket.granted_s = now_s
+        ticket.held = self._fitting(ticket.slots)
+        self.active += ticket.held
+        self.running += 1
+
+    def _take_out(self, ticket: Ticket, state: State) -> None:
+        del self._by_arrival[ticket]
+        self._line.remove(ticket)
+        ticket.state = state
+
+    def _hand_over(self, now_s: float) -> Change:
+        if not self._by_arrival:
+            return NOTHING
+        granted = []
+        while (ticket := self._line.peek()) is not None:
+            if self._fitting(ticket.slots) > self.limits.max_active - self.active:
+                break
+            self._take_out(ticket, State.RUNNING)
+            self._start(ticket, now_s)
+            granted.append(ticket)
+        return Change(granted, ())

@@ -1,0 +1,214 @@
+"""Wiring: which object gets which, and which path goes where."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterator, MutableMapping
+from contextlib import asynccontextmanager, suppress
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import psutil
+from fastapi import FastAPI, Request, Response
+from starlette.exceptions import HTTPException
+
+from gateway.access import Access
+from gateway.breaker import Breaker
+from gateway.call import Call, Cut
+from gateway.chat import Chat
+from gateway.control import Control
+from gateway.limits import QueueMode
+from gateway.log import LogWriter
+from gateway.metrics import Metrics, Reading
+from gateway.outcome import Outcome, Route
+from gateway.probe import Probe
+from gateway.protocol import Listener
+from gateway.refusal import Refusal, internal, routing
+from gateway.settings import Settings
+from gateway.sizing import Fixed
+from gateway.upstream import Upstream
+from gateway.waiting import WaitingRoom
+
+ROUTES = {
+    "/v1/chat/completions": Route.CHAT,
+    "/v1/completions": Route.COMPLETIONS,
+    "/health": Route.HEALTH,
+    "/ready": Route.READY,
+    "/metrics": Route.METRICS,
+}
+COMPLETIONS = ("/v1/chat/completions", "/v1/completions")
+
+
+class Gateway(FastAPI):
+    """The ASGI application: completions take the short way, everything else FastAPI's routes."""
+
+    def __init__(self, settings: Settings, writer: LogWriter, log: Any) -> None:
+        super().__init__(title="Headroom gateway", docs_url=None, redoc_url=None, lifespan=_lifespan)
+        self.settings = settings
+        self.log = log
+        self.writer = writer
+        self.room = WaitingRoom(settings.limits(), time.monotonic)
+        self.breaker = Breaker(settings.breaker_failures, settings.breaker_cooldown_s)
+        self.upstream = Upstream(
+            settings.vllm_base_url, settings.upstream_keep_alive_s, settings.connect_timeout_s
+        )
+        self.probe = Probe(
+            settings.vllm_base_url, settings.probe_interval_s, settings.upstream_api_key, self.breaker
+        )
+        self.metrics = Metrics(self._readings)
+        self.listener = Listener(settings, self._count, _connection_bound(settings))
+        access = Access(settings)
+        self.chat = Chat(
+            settings, self.room, self.upstream, self.metrics, access, self.breaker, self.probe, Fixed(), log
+        )
+        self.loop_lag_s = 0.0
+        self._process = psutil.Process()
+        self.include_router(Control(settings, self.room, self.metrics, access, self.probe, log).router())
+        self.add_exception_handler(Refusal, _on_refusal)
+        self.add_exception_handler(HTTPException, _on_http_exception)
+        self.add_exception_handler(Exception, _on_exception)
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] != "http":
+            await super().__call__(scope, receive, send)
+        elif scope["path"] in COMPLETIONS and scope["method"] == "POST":
+            await self.chat(scope, receive, send)
+        else:
+            await self._control(scope, receive, send)
+
+    async def _control(self, scope: Any, receive: Any, send: Any) -> None:
+        route = route_of(scope["path"])
+        if scope["path"] in COMPLETIONS:
+            refusal = routing(405, b"POST")
+            self._count(Route.OTHER, refusal.outcome, refusal.status)
+            await _answer(refusal)(scope, receive, send)
+            return
+
+        async def counting(message: MutableMapping[str, Any]) -> None:
+            if message["type"] == "http.response.start":
+                told = dict(message["headers"]).get(b"x-gateway-outcome", b"ok")
+                self._count(route, Outcome(told.decode()), message["status"])
+            await send(message)
+
+        await super().__call__(scope, receive, counting)
+
+    def stop_all(self) -> None:
+        """Cuts every request that still runs: an error event or a 503 is its end."""
+        calls: list[Call] = list(self.chat.calls)
+        for call in calls:
+            call.cut_short(Cut.STOPPING)
+
+    def _count(self, route: Route, outcome: Outcome, status: int) -> None:
+        self.metrics.requests[route, outcome, status] += 1
+
+    def _readings(self) -> Iterator[Reading]:
+        admission = self.room.admission
+        admission.advance(time.monotonic())
+        limits = admission.limits
+        yield Reading("gateway_active", "", admission.active)
+        yield Reading("gateway_active_limit", "", limits.max_active)
+        yield Reading("gateway_queue_depth", "", admission.queued)
+        yield Reading(
+            "gateway_queue_limit", "", limits.queue_max if limits.queue_mode is QueueMode.QUEUE else 0
+        )
+        yield Reading("gateway_active_seconds_total", "", admission.active_seconds)
+        yield Reading("gateway_queue_seconds_total", "", admission.queue_seconds)
+        yield Reading("gateway_queue_full_seconds_total", "", admission.queue_full_seconds)
+        yield Reading("gateway_limits_version", "", limits.version)
+        yield Reading("gateway_draining", "", int(admission.draining))
+        yield Reading("gateway_breaker_state", "", int(self.breaker.state))
+        for reason in ("admin", "adaptive"):
+            yield Reading(
+                "gateway_limit_changes_total", f'reason="{reason}"', self.room.limit_changes[reason]
+            )
+        for state, count in self.upstream.connections().items():
+            yield Reading("gateway_upstream_connections", f'state="{state}"', count)
+        yield Reading("gateway_upstream_retries_total", "", self.upstream.retries)
+        yield Reading("gateway_client_connections", "", len(self.listener.open))
+        yield Reading("gateway_connections_refused_total", "", self.listener.refused_connections)
+        yield Reading("gateway_event_loop_lag_seconds", "", self.loop_lag_s)
+        yield Reading("gateway_log_lines_dropped_total", "", self.writer.dropped)
+        yield from self._process_readings()
+
+    def _process_readings(self) -> Iterator[Reading]:
+        with self._process.oneshot():
+            cpu = self._process.cpu_times()
+            yield Reading("gateway_open_fds", "", self._process.num_fds())
+            yield Reading("gateway_resident_bytes", "", self._process.memory_info().rss)
+            yield Reading("gateway_cpu_seconds_total", "", cpu.user + cpu.system)
+        yield Reading("gateway_build_info", f'version="{_version()}"', 1)
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
+    assert isinstance(app, Gateway)
+    app.upstream.start()
+    tasks = [asyncio.create_task(app.probe.run()), asyncio.create_task(_watch_loop(app))]
+    try:
+        yield {"listener": app.listener}
+    finally:
+        for task in tasks:
+            task.cancel()
+        for task in tasks:
+            with suppress(asyncio.CancelledError):
+                await task
+        await app.upstream.stop()
+
+
+async def _watch_loop(app: Gateway, every_s: float = 0.1, kept: int = 10) -> None:
+    """Keeps the largest delay of the last second's wake-ups."""
+    lags: list[float] = []
+    while True:
+        due_s = time.monotonic() + every_s
+        await asyncio.sleep(every_s)
+        lags = [*lags[-kept + 1 :], max(0.0, time.monotonic() - due_s)]
+        app.loop_lag_s = max(lags)
+
+
+def route_of(path: str) -> Route:
+    """The metric label of a path."""
+    if path.startswith("/admin/"):
+        return Route.ADMIN
+    if path == "/v1/models" or path.startswith("/v1/models/"):
+        return Route.MODELS
+    return ROUTES.get(path, Route.OTHER)
+
+
+def _answer(refusal: Refusal) -> Response:
+    body = refusal.body()
+    headers = {name.decode(): value.decode() for name, value in refusal.headers(body)}
+    return Response(body, refusal.status, headers)
+
+
+async def _on_refusal(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, Refusal)
+    return _answer(error)
+
+
+async def _on_http_exception(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    allow = (error.headers or {}).get("Allow")
+    return _answer(routing(error.status_code, allow.encode() if allow else None))
+
+
+async def _on_exception(request: Request, error: Exception) -> Response:
+    request.app.log.error("internal error", path=request.url.path, error=repr(error))
+    return _answer(internal())
+
+
+def _connection_bound(settings: Settings) -> int:
+    """max_connections, but never more than three quarters of the files this process may open."""
+    with suppress(ImportError, OSError, ValueError):
+        import resource
+
+        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        if hard != resource.RLIM_INFINITY:
+            return min(settings.max_connections, hard * 3 // 4)
+    return settings.max_connections
+
+
+def _version() -> str:
+    try:
+        return version("llm-headroom")
+    except PackageNotFoundError:
+        return "unknown"

@@ -1,0 +1,151 @@
+"""One request's life: the facts measured on the way, the deadline of its present phase, and the one way to
+cut it short.
+
+A request is one task. Whatever ends it early – its client left, a deadline passed, the process must stop –
+cancels that task once, with a reason; the reason that came first stands. No watcher tasks, no second
+coroutine that could leak.
+"""
+
+import asyncio
+import time
+from enum import Enum
+from math import inf
+from typing import Any
+
+from gateway.outcome import Outcome, Route
+
+
+class Cut(Enum):
+    """Why a request was cut short: its client, a phase that took too long, or the process."""
+
+    CLIENT_LEFT = "client left"
+    BODY = "the request body was not complete in time"
+    WHOLE = "the whole request took longer than allowed"
+    CONNECT = "the engine did not accept a connection in time"
+    FIRST_EVENT = "the engine sent no first token in time"
+    IDLE = "the engine fell silent between two tokens"
+    STALLED = "the client stopped reading its answer"
+    MALFORMED = "the request body is not valid HTTP/1.1"
+    STOPPING = "the gateway is stopping"
+
+
+class Call:
+    """A request in the gateway. Points in time are `time.monotonic()` seconds, None until they happen.
+
+    arrived_s: head read; received_s: body read; dispatched_s: sent to the engine; head_s: the engine's answer
+    head is in; first_s: first content chunk relayed. queue_s: time spent waiting for a slot. offered: it ran
+    or waited.
+    """
+
+    __slots__ = (
+        "_connection",
+        "_loop",
+        "_phase",
+        "_phase_s",
+        "_timer",
+        "_timer_s",
+        "_whole_s",
+        "arrived_s",
+        "code",
+        "cut",
+        "dispatched_s",
+        "first_s",
+        "head_s",
+        "limits_version",
+        "offered",
+        "outcome",
+        "queue_s",
+        "received_s",
+        "request_id",
+        "route",
+        "task",
+    )
+
+    def __init__(self, scope: Any, route: Route, request_id: bytes, limits_version: int) -> None:
+        self.route = route
+        self.request_id = request_id
+        self.limits_version = limits_version
+        self.arrived_s = time.monotonic()
+        self.received_s: float | None = None
+        self.dispatched_s: float | None = None
+        self.head_s: float | None = None
+        self.first_s: float | None = None
+        self.queue_s = 0.0
+        self.offered = False
+        self.outcome: Outcome | None = None
+        self.code = 0
+        self.cut: Cut | None = None
+        self.task: asyncio.Task[None] | None = asyncio.current_task()
+        self._loop = asyncio.get_running_loop()
+        self._phase = Cut.WHOLE
+        self._phase_s = inf
+        self._whole_s = inf
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_s = inf
+        self._connection = scope["extensions"]["gateway.connection"]["protocol"]
+        self._connection.call = self
+        if self._connection.gone:
+            self.cut_short(Cut.CLIENT_LEFT)
+
+    def cut_short(self, reason: Cut) -> None:
+        """Cancels the request's task. Only the first reason counts."""
+        if self.cut is None and self.task is not None:
+            self.cut = reason
+            self.task.cancel()
+
+    def whole_until(self, deadline_s: float) -> None:
+        """Sets the end of the whole request, whatever the phase."""
+        self._whole_s = deadline_s
+        self._watch(deadline_s)
+
+    def phase_until(self, phase: Cut, deadline_s: float) -> None:
+        """Enters a phase that must end by `deadline_s` (inf: no bound of its own)."""
+        self._phase = phase
+        self._phase_s = deadline_s
+        self._watch(deadline_s)
+
+    def extend(self, deadline_s: float) -> None:
+        """Moves the present phase's end further away: one store, so it may be called for every chunk."""
+        self._phase_s = deadline_s
+
+    def answerable(self) -> bool:
+        """Whether the client can still be told anything: it is there and reads."""
+        return not (self._connection.gone or self._connection.stalled)
+
+    def abandon(self) -> None:
+        """Drops the client's connection at once, unsent bytes included."""
+        self._connection.abort()
+
+    def close(self) -> None:
+        """Nothing can cut this request any more."""
+        self.task = None
+        self._connection.call = None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _watch(self, deadline_s: float) -> None:
+        # The timer is moved only when it would fire too late; when it fires too early it arms itself again.
+        if deadline_s >= self._timer_s:
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        self._arm(deadline_s)
+
+    def _arm(self, deadline_s: float) -> None:
+        self._timer_s = deadline_s
+        delay_s = (
+            max(0.0, deadline_s - time.monotonic()) + 0.001
+        )  # the loop's clock counts whole milliseconds
+        self._timer = self._loop.call_later(delay_s, self._on_timer)
+
+    def _on_timer(self) -> None:
+        self._timer = None
+        self._timer_s = inf
+        now_s = time.monotonic()
+        if now_s >= self._phase_s:
+            self.cut_short(self._phase)
+        elif now_s >= self._whole_s:
+            self.cut_short(Cut.WHOLE)
+        else:
+            self._arm(min(self._phase_s, self._whole_s))

@@ -1,0 +1,298 @@
+"""The hot path: one completion request from its head to the last byte of its answer, in one coroutine.
+
+    head → key → body → checks → slot (or wait) → engine → relay → slot back → counted
+
+The slot is taken and given back in `_with_slot`, and nowhere else. The request ends in `__call__`, once, with
+one outcome.
+"""
+
+import asyncio
+import time
+from typing import Any
+from uuid import uuid4
+
+from gateway.access import Access
+from gateway.admission import State
+from gateway.breaker import Breaker
+from gateway.call import Call, Cut
+from gateway.metrics import Metrics
+from gateway.outcome import Outcome, Route
+from gateway.probe import Probe
+from gateway.refusal import Headers, Refusal, internal, invalid, late, unreachable
+from gateway.relay import Relay, Send, StreamBrokenError, common_headers
+from gateway.request_body import Ask, Receive, check_head, header, read, understand
+from gateway.settings import Settings
+from gateway.sizing import Sample, Sizing
+from gateway.upstream import Upstream
+from gateway.waiting import WaitingRoom
+
+PASSED_TO_ENGINE = {
+    b"accept": "accept",
+    b"traceparent": "traceparent",
+    b"tracestate": "tracestate",
+    b"baggage": "baggage",
+    b"user-agent": "user-agent",
+}
+
+
+class Chat:
+    """Answers `/v1/chat/completions` and `/v1/completions`. An ASGI application for their POST requests."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        room: WaitingRoom,
+        upstream: Upstream,
+        metrics: Metrics,
+        access: Access,
+        breaker: Breaker,
+        probe: Probe,
+        sizing: Sizing,
+        log: Any,
+    ) -> None:
+        self._settings = settings
+        self._room = room
+        self._upstream = upstream
+        self._metrics = metrics
+        self._access = access
+        self._breaker = breaker
+        self._probe = probe
+        self._sizing = sizing
+        self._log = log
+        self.calls: set[Call] = set()
+
+    async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
+        route = Route.COMPLETIONS if scope["path"] == "/v1/completions" else Route.CHAT
+        version = self._room.admission.limits.version
+        call = Call(scope, route, _request_id(scope["headers"]), version)
+        relay = Relay(call, self._settings, self._metrics, send)
+        self.calls.add(call)
+        self._metrics.arrived += 1
+        try:
+            await self._serve(call, relay, scope, receive)
+        except asyncio.CancelledError:
+            await self._on_cancelled(call, relay)
+        except StreamBrokenError as broken:
+            await self._end_stream(call, relay, broken.refusal)
+        except Refusal as refusal:
+            await self._refuse(call, relay, refusal)
+        except Exception:
+            self._log.exception("internal error", request_id=call.request_id.decode())
+            await self._refuse(call, relay, internal())
+        finally:
+            call.close()
+            self.calls.discard(call)
+            self._account(call)
+
+    def tasks(self) -> list[asyncio.Task[None]]:
+        """The tasks of the requests that run or wait now."""
+        return [call.task for call in self.calls if call.task is not None]
+
+    async def _serve(self, call: Call, relay: Relay, scope: Any, receive: Receive) -> None:
+        headers: Headers = scope["headers"]
+        self._access.check_client(header(headers, b"authorization"))
+        check_head(headers, self._settings.max_body_bytes)
+        call.whole_until(call.arrived_s + self._room.admission.limits.request_timeout_s)
+        call.phase_until(Cut.BODY, call.arrived_s + self._settings.body_timeout_s)
+        body = await read(receive, self._settings.max_body_bytes)
+        call.received_s = time.monotonic()
+        call.phase_until(Cut.WHOLE, float("inf"))
+        if self._room.refusal() is not None:
+            # Surely refused: reading the request's JSON would only make refusing more expensive.
+            raise self._refused(self._room.offer(1).state)
+        models = self._probe.models
+        ask = understand(body, call.route, self._settings.max_choices, self._settings.model_name, models)
+        await self._with_slot(call, relay, scope, ask)
+
+    async def _with_slot(self, call: Call, relay: Relay, scope: Any, ask: Ask) -> None:
+        ticket = self._room.offer(ask.slots)
+        try:
+            if ticket.state is State.WAITING:
+                call.offered = True
+                try:
+                    await self._room.wait(ticket)
+                finally:
+                    call.queue_s = time.monotonic() - ticket.arrived_s
+            if ticket.state is not State.RUNNING:
+                raise self._refused(ticket.state)
+            call.offered = True
+            await self._ask_engine(call, relay, scope, ask)
+        finally:
+            self._room.end(ticket)
+
+    async def _ask_engine(self, call: Call, relay: Relay, scope: Any, ask: Ask) -> None:
+        now_s = time.monotonic()
+        if not self._breaker.allows(now_s):
+            raise unreachable("The engine cannot be reached; the next try is due in a moment.")
+        call.dispatched_s = now_s
+        call.limits_version = self._room.admission.limits.version
+        call.phase_until(
+            Cut.FIRST_EVENT, now_s + self._settings.ttft_timeout_s if ask.stream else float("inf")
+        )
+        try:
+            answer = await self._upstream.send(
+                scope["path"], self._headers(call, scope["headers"]), ask.content
+            )
+        except Refusal as refusal:
+            if refusal.kind == "upstream_unreachable":
+                self._breaker.unreachable(now_s)
+            raise
+        try:
+            call.head_s = time.monotonic()
+            self._breaker.reached()
+            await relay.answer(answer, ask)
+        finally:
+            answer.close()
+
+    def _headers(self, call: Call, headers: Headers) -> list[tuple[str, str]]:
+        passed = [("content-type", "application/json"), ("accept-encoding", "identity")]
+        passed.append(("x-request-id", call.request_id.decode()))
+        for name, value in headers:
+            if name in PASSED_TO_ENGINE:
+                passed.append((PASSED_TO_ENGINE[name], value.decode("latin-1")))
+            elif (
+                name == b"authorization"
+                and not self._access.keys_needed
+                and not self._settings.upstream_api_key
+            ):
+                passed.append(("authorization", value.decode("latin-1")))
+        if self._settings.upstream_api_key:
+            passed.append(("authorization", f"Bearer {self._settings.upstream_api_key}"))
+        return passed
+
+    def _refused(self, state: State) -> Refusal:
+        limits = self._room.admission.limits
+        match state:
+            case State.REJECTED_FULL:
+                said = (
+                    f"All {limits.max_active} slots and all {limits.queue_max} places in the queue are taken."
+                )
+                return Refusal(Outcome.REJECTED_FULL, 429, said, "rate_limit_error", come_back=True)
+            case State.REJECTED_MODE:
+                said = f"All {limits.max_active} slots are busy."
+                return Refusal(Outcome.REJECTED_MODE, 429, said, "rate_limit_error", come_back=True)
+            case State.EXPIRED:
+                said = f"No slot came free within {limits.queue_timeout_s:g} s."
+                return Refusal(Outcome.QUEUE_TIMEOUT, 503, said, "server_overloaded", come_back=True)
+            case State.DRAINING:
+                said = "The gateway is shutting down."
+                return Refusal(Outcome.DRAINING, 503, said, "server_shutting_down", come_back=True)
+        raise AssertionError(f"not a refusal: {state}")
+
+    async def _on_cancelled(self, call: Call, relay: Relay) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        task.uncancel()
+        if relay.done:
+            # The client has the whole answer; only the connection's housekeeping was cut short.
+            self._set(call, call.outcome or Outcome.OK, call.code or 200)
+            call.abandon()
+            return
+        if call.cut in (Cut.CLIENT_LEFT, Cut.STALLED):
+            self._set(call, Outcome.CLIENT_ABORT, 499)
+            call.abandon()
+            return
+        refusal = self._late(call)
+        if not call.answerable():
+            self._set(call, refusal.outcome, refusal.status)
+            call.abandon()
+        elif relay.started:
+            await self._end_stream(call, relay, refusal)
+        else:
+            await self._refuse(call, relay, refusal)
+
+    def _late(self, call: Call) -> Refusal:
+        cut = call.cut or Cut.STOPPING  # cancelled by nobody we know: the server ends its tasks
+        said = f"{cut.value[0].upper()}{cut.value[1:]}."
+        match cut:
+            case Cut.BODY:
+                return invalid(said, status=408, close=True)
+            case Cut.MALFORMED:
+                return invalid(said, close=True)
+            case Cut.STOPPING:
+                return Refusal(Outcome.DRAINING, 503, said, "server_shutting_down", come_back=True)
+            case Cut.WHOLE if call.dispatched_s is None and call.received_s is None:
+                return invalid(said, status=408, close=True)
+            case Cut.WHOLE if call.dispatched_s is None:
+                return self._refused(State.EXPIRED)
+            case Cut.FIRST_EVENT:
+                return late(said, "upstream_first_token_timeout")
+            case Cut.IDLE:
+                return late(said, "upstream_idle_timeout")
+        return late(said, "request_timeout")
+
+    async def _refuse(self, call: Call, relay: Relay, refusal: Refusal) -> None:
+        if relay.started:
+            await self._end_stream(call, relay, refusal)
+            return
+        self._set(call, refusal.outcome, refusal.status)
+        if refusal.come_back and refusal.wait_s is None:
+            refusal.wait_s = self._room.wait_s()
+            self._metrics.retry_after.observe(refusal.wait_s)
+        body = refusal.body()
+        headers = [*refusal.headers(body), *common_headers(call)]
+        call.close()
+        await relay.send({"type": "http.response.start", "status": refusal.status, "headers": headers})
+        await relay.send({"type": "http.response.body", "body": body})
+
+    async def _end_stream(self, call: Call, relay: Relay, refusal: Refusal) -> None:
+        self._set(call, refusal.outcome, call.code or 200)
+        call.close()
+        await relay.send({"type": "http.response.body", "body": refusal.event(), "more_body": True})
+        await relay.send({"type": "http.response.body", "body": b""})
+
+    def _set(self, call: Call, outcome: Outcome, code: int) -> None:
+        call.outcome, call.code = outcome, code
+
+    def _account(self, call: Call) -> None:
+        now_s = time.monotonic()
+        outcome = call.outcome or Outcome.INTERNAL
+        metrics = self._metrics
+        metrics.requests[call.route, outcome, call.code] += 1
+        metrics.request(outcome).observe(now_s - call.arrived_s)
+        if call.offered:
+            metrics.queue_wait(outcome).observe(call.queue_s)
+        if call.received_s is not None and call.dispatched_s is not None:
+            metrics.overhead.observe(max(0.0, call.dispatched_s - call.received_s - call.queue_s))
+            if call.first_s is not None:
+                metrics.ttft.observe(call.first_s - call.received_s)
+                metrics.upstream_ttft.observe(call.first_s - call.dispatched_s)
+            if outcome is not Outcome.CLIENT_ABORT:
+                self._resize(call, outcome)
+        quiet = outcome in QUIET
+        if not quiet or self._settings.log_level == "debug":
+            self._log.log(10 if quiet else 30, "request", **_facts(call, outcome, now_s))
+
+    def _resize(self, call: Call, outcome: Outcome) -> None:
+        assert call.dispatched_s is not None
+        ttft_s = None if call.first_s is None else call.first_s - call.dispatched_s
+        dropped = outcome in (Outcome.UPSTREAM_OVERLOADED, Outcome.UPSTREAM_TIMEOUT)
+        limits = self._room.admission.limits
+        wanted = self._sizing.update(Sample(ttft_s, self._room.admission.active, dropped), limits.max_active)
+        if wanted != limits.max_active:
+            self._room.resize(limits.changed(max_active=wanted), type(self._sizing).__name__.lower())
+            self._log.info("limits changed", reason=type(self._sizing).__name__, max_active=wanted)
+
+
+QUIET = frozenset(
+    (Outcome.OK, Outcome.REJECTED_FULL, Outcome.REJECTED_MODE, Outcome.QUEUE_TIMEOUT, Outcome.CLIENT_ABORT)
+)
+
+
+def _facts(call: Call, outcome: Outcome, now_s: float) -> dict[str, Any]:
+    return {
+        "request_id": call.request_id.decode(),
+        "route": call.route.value,
+        "outcome": outcome.value,
+        "code": call.code,
+        "cut": call.cut.value if call.cut else None,
+        "queue_s": round(call.queue_s, 6),
+        "seconds": round(now_s - call.arrived_s, 6),
+    }
+
+
+def _request_id(headers: Headers) -> bytes:
+    given = header(headers, b"x-request-id")
+    if given and len(given) <= 128 and all(33 <= byte <= 126 for byte in given):
+        return given
+    return uuid4().hex.encode()

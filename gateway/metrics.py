@@ -1,0 +1,139 @@
+"""What the gateway counts, and how it is told to Prometheus. Every label comes from a closed set."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from gateway.histogram import Histogram
+from gateway.outcome import Outcome, Route
+
+CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
+
+HELP: dict[str, tuple[str, str]] = {
+    "gateway_requests_total": (
+        "counter",
+        "Finished requests by route, outcome and status code (499: the client left).",
+    ),
+    "gateway_arrived_total": ("counter", "Requests of the admission-controlled routes whose head was read."),
+    "gateway_active": ("gauge", "Slots held now."),
+    "gateway_active_limit": ("gauge", "MAX_ACTIVE in force."),
+    "gateway_queue_depth": ("gauge", "Requests waiting for a slot now."),
+    "gateway_queue_limit": ("gauge", "QUEUE_MAX in force (0 in reject mode)."),
+    "gateway_active_seconds_total": ("counter", "Integral of gateway_active over time."),
+    "gateway_queue_seconds_total": ("counter", "Integral of gateway_queue_depth over time."),
+    "gateway_queue_full_seconds_total": ("counter", "Time during which the queue was full."),
+    "gateway_queue_wait_seconds": (
+        "histogram",
+        "Wait for a slot of every request that got one or waited, by outcome.",
+    ),
+    "gateway_ttft_seconds": ("histogram", "Request fully read to first content chunk, queue included."),
+    "gateway_upstream_ttft_seconds": ("histogram", "Dispatch to the engine to first content chunk."),
+    "gateway_inter_token_seconds": ("histogram", "Gap between two pieces of a stream with content."),
+    "gateway_request_seconds": ("histogram", "Request head read to the end of its answer, by outcome."),
+    "gateway_overhead_seconds": ("histogram", "Request fully read to dispatch, without the wait for a slot."),
+    "gateway_retry_after_seconds": ("histogram", "Waits told to refused clients."),
+    "gateway_tokens_total": ("counter", "Tokens by kind, from the engine's usage."),
+    "gateway_upstream_connections": ("gauge", "Connections to the engine by state."),
+    "gateway_upstream_retries_total": ("counter", "Transparent retries on a fresh connection."),
+    "gateway_breaker_state": ("gauge", "0 closed, 1 half open, 2 open."),
+    "gateway_limit_changes_total": ("counter", "Changes of the limits by reason."),
+    "gateway_limits_version": ("gauge", "Version of the limits in force."),
+    "gateway_draining": ("gauge", "1 while the gateway is draining."),
+    "gateway_client_connections": ("gauge", "Open client connections."),
+    "gateway_connections_refused_total": ("counter", "Client connections refused at the connection limit."),
+    "gateway_event_loop_lag_seconds": (
+        "gauge",
+        "Largest delay of the event loop since the last scrape but one second.",
+    ),
+    "gateway_log_lines_dropped_total": ("counter", "Log lines dropped because the writer was behind."),
+    "gateway_open_fds": ("gauge", "Open file descriptors."),
+    "gateway_resident_bytes": ("gauge", "Resident memory."),
+    "gateway_cpu_seconds_total": ("counter", "CPU time of the process, user and system."),
+    "gateway_build_info": ("gauge", "Always 1, with the version."),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One value that is read at the time of the scrape. labels: `state="idle"` or empty."""
+
+    name: str
+    labels: str
+    value: float
+
+
+class Metrics:
+    """Counters and histograms of the request path; `readings` is asked for the rest at scrape time."""
+
+    def __init__(self, readings: Callable[[], Iterable[Reading]]) -> None:
+        self._readings = readings
+        self.requests: Counter[tuple[Route, Outcome, int]] = Counter()
+        self.tokens: Counter[str] = Counter({"prompt": 0, "completion": 0})
+        self.arrived = 0
+        self.ttft = Histogram("gateway_ttft_seconds")
+        self.upstream_ttft = Histogram("gateway_upstream_ttft_seconds")
+        self.inter_token = Histogram("gateway_inter_token_seconds")
+        self.overhead = Histogram("gateway_overhead_seconds")
+        self.retry_after = Histogram("gateway_retry_after_seconds")
+        self._queue_wait: dict[Outcome, Histogram] = {}
+        self._request: dict[Outcome, Histogram] = {}
+
+    def queue_wait(self, outcome: Outcome) -> Histogram:
+        """The series of that outcome."""
+        return _series(self._queue_wait, "gateway_queue_wait_seconds", outcome)
+
+    def request(self, outcome: Outcome) -> Histogram:
+        """The series of that outcome."""
+        return _series(self._request, "gateway_request_seconds", outcome)
+
+    def outcomes(self) -> dict[str, int]:
+        """Finished requests of the admission-controlled routes by outcome, all outcomes, zeros included."""
+        counts = dict.fromkeys((outcome.value for outcome in Outcome), 0)
+        for (route, outcome, _), count in self.requests.items():
+            if route in (Route.CHAT, Route.COMPLETIONS):
+                counts[outcome.value] += count
+        return counts
+
+    def count_tokens(self, usage: Any) -> None:
+        """Adds the engine's own counts; anything malformed is left out."""
+        if type(usage) is not dict:
+            return
+        for kind in ("prompt", "completion"):
+            tokens = usage.get(f"{kind}_tokens")
+            if type(tokens) is int and tokens >= 0:
+                self.tokens[kind] += tokens
+
+    def text(self) -> bytes:
+        """Everything in the Prometheus text format."""
+        samples: dict[str, list[str]] = {name: [] for name in HELP}
+        for (route, outcome, code), count in self.requests.items():
+            labels = f'{{route="{route.value}",outcome="{outcome.value}",code="{code}"}}'
+            samples["gateway_requests_total"].append(f"gateway_requests_total{labels} {count}")
+        for kind, count in self.tokens.items():
+            samples["gateway_tokens_total"].append(f'gateway_tokens_total{{kind="{kind}"}} {count}')
+        samples["gateway_arrived_total"].append(f"gateway_arrived_total {self.arrived}")
+        for reading in self._readings():
+            labels = f"{{{reading.labels}}}" if reading.labels else ""
+            samples[reading.name].append(f"{reading.name}{labels} {reading.value!r}")
+        for histogram in (self.ttft, self.upstream_ttft, self.inter_token, self.overhead, self.retry_after):
+            samples[histogram.name].append(histogram.text())
+        for series in (self._queue_wait, self._request):
+            for histogram in series.values():
+                samples[histogram.name].append(histogram.text())
+        return _page(samples)
+
+
+def _series(series: dict[Outcome, Histogram], name: str, outcome: Outcome) -> Histogram:
+    found = series.get(outcome)
+    if found is None:
+        found = series[outcome] = Histogram(name, f'outcome="{outcome.value}"')
+    return found
+
+
+def _page(samples: dict[str, list[str]]) -> bytes:
+    lines = []
+    for name, (kind, text) in HELP.items():
+        if samples[name]:
+            lines += [f"# HELP {name} {text}", f"# TYPE {name} {kind}", *samples[name]]
+    return ("\n".join(lines) + "\n").encode()

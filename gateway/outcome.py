@@ -1,0 +1,36 @@
+"""How a request can end: the closed set behind every metric label, log line and error code."""
+
+from enum import StrEnum
+
+
+class Outcome(StrEnum):
+    """One per request, decided once."""
+
+    OK = "ok"
+    CLIENT_ABORT = "client_abort"
+    REJECTED_FULL = "rejected_full"
+    REJECTED_MODE = "rejected_mode"
+    QUEUE_TIMEOUT = "queue_timeout"
+    DRAINING = "draining"
+    INVALID = "invalid"
+    TOO_LARGE = "too_large"
+    UNAUTHORIZED = "unauthorized"
+    RATE_LIMITED = "rate_limited"
+    UPSTREAM_ERROR = "upstream_error"
+    UPSTREAM_OVERLOADED = "upstream_overloaded"
+    UPSTREAM_TIMEOUT = "upstream_timeout"
+    UPSTREAM_TRUNCATED = "upstream_truncated"
+    INTERNAL = "internal"
+
+
+class Route(StrEnum):
+    """The metric label `route`. Only `chat` and `completions` pass through admission."""
+
+    CHAT = "chat"
+    COMPLETIONS = "completions"
+    MODELS = "models"
+    HEALTH = "health"
+    READY = "ready"
+    METRICS = "metrics"
+    ADMIN = "admin"
+    OTHER = "other"

@@ -1,0 +1,215 @@
+"""The HTTP/1.1 server side, with the bounds that uvicorn's httptools protocol lacks.
+
+Added here: a deadline for a request's head, bounds on its size, its fields and its target, the Host check, a
+bound on connections, OpenAI-shaped refusals, and the news that a client left or stopped reading, told to the
+request at once. A client that closes its sending side after a request counts as gone: half-open HTTP clients
+do not exist in practice, and waiting for a reset would keep the engine busy for nobody. Pipelined requests
+are not answered: the connection closes after the first answer, which HTTP/1.1 allows and every client that
+pipelines must expect.
+"""
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import Any
+
+import httptools
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from gateway.call import Call, Cut
+from gateway.outcome import Outcome, Route
+from gateway.refusal import Refusal, invalid, too_large
+from gateway.settings import Settings
+
+
+@dataclass(slots=True)
+class Listener:
+    """What all client connections share: the bounds, and where refusals are counted."""
+
+    settings: Settings
+    count: Any  # called with (Route, Outcome, int): one refusal made below the application
+    max_connections: int
+    refused_connections: int = 0
+    open: set[Any] = field(default_factory=set)
+
+
+class _StopError(Exception):
+    """Raised in a parser callback: no further byte of this connection is of interest."""
+
+
+class GatewayProtocol(HttpToolsProtocol):
+    """One client connection."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:  # uvicorn's own signature
+        super().__init__(*args, **kwargs)
+        self._listener: Listener = self.app_state["listener"]
+        self._settings = self._listener.settings
+        self.call: Call | None = None
+        self.gone = False
+        self.stalled = False
+        self._deaf = False
+        self._in_head = True
+        self._head_bytes = 0
+        self._refusal: Refusal | None = None
+        self._head_timer: asyncio.TimerHandle | None = None
+        self._stall_timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        if len(self._listener.open) >= self._listener.max_connections:
+            self._listener.refused_connections += 1
+            self._deaf = True
+            self._answer(
+                Refusal(Outcome.RATE_LIMITED, 503, "Too many connections.", "server_overloaded", wait_s=1.0)
+            )
+            return
+        self._listener.open.add(self)
+        self._await_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.gone = True
+        self._listener.open.discard(self)
+        for timer in (self._head_timer, self._stall_timer):
+            if timer is not None:
+                timer.cancel()
+        self._unset_keepalive_if_required()
+        super().connection_lost(exc)
+        if self.call is not None:
+            self.call.cut_short(Cut.CLIENT_LEFT)
+
+    def data_received(self, data: bytes) -> None:
+        if self._deaf:
+            return
+        self._unset_keepalive_if_required()
+        if self._in_head:
+            if self._head_timer is None:
+                self._await_head()
+            self._head_bytes += len(data)
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            self._deaf = True
+            self.cycle.keep_alive = False
+        except httptools.HttpParserError:
+            self._on_parser_error()
+            return
+        if self._in_head and self._head_bytes > self._settings.max_header_bytes:
+            self._refuse(
+                too_large(f"The request head is larger than {self._settings.max_header_bytes} bytes.", 431)
+            )
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._in_head = True
+        self.scope["extensions"] = {"gateway.connection": {"protocol": self}}
+
+    def on_url(self, url: bytes) -> None:
+        super().on_url(url)
+        if len(self.url) > self._settings.max_url_bytes:
+            self._refusal = too_large(
+                f"The request target is longer than {self._settings.max_url_bytes} bytes.", 414
+            )
+            raise _StopError
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        super().on_header(name, value)
+        if len(self.headers) > self._settings.max_header_count:
+            self._refusal = too_large(
+                f"The request has more than {self._settings.max_header_count} fields.", 431
+            )
+            raise _StopError
+
+    def on_headers_complete(self) -> None:
+        if self.cycle is not None and not self.cycle.response_complete:
+            self.cycle.keep_alive = False
+            raise _StopError
+        if sum(len(name) + len(value) + 4 for name, value in self.headers) > self._settings.max_header_bytes:
+            self._refusal = too_large(
+                f"The request head is larger than {self._settings.max_header_bytes} bytes.", 431
+            )
+            raise _StopError
+        hosts = [value for name, value in self.headers if name == b"host"]
+        if len(hosts) != 1 and (hosts or self.parser.get_http_version() != "1.0"):
+            self._refusal = invalid("The request must have exactly one Host field.", "host")
+            raise _StopError
+        if hosts and not _is_host(hosts[0]):
+            self._refusal = invalid("The Host field is malformed.", "host")
+            raise _StopError
+        self._in_head = False
+        self._head_bytes = 0
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        super().on_message_complete()
+        self._in_head = True
+        # uvicorn pauses reading above 64 KiB of body; a departure can only be noticed while reading.
+        self.flow.resume_reading()
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self.stalled = True
+        self._stall_timer = self.loop.call_later(self._settings.stall_timeout_s, self._on_stall)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self.stalled = False
+        if self._stall_timer is not None:
+            self._stall_timer.cancel()
+            self._stall_timer = None
+
+    def abort(self) -> None:
+        """Drops the connection at once."""
+        self.transport.abort()
+
+    def _await_head(self) -> None:
+        self._head_timer = self.loop.call_later(self._settings.header_timeout_s, self._on_late_head)
+
+    def _on_late_head(self) -> None:
+        self._head_timer = None
+        if self._head_bytes:
+            self._refuse(invalid("The request head was not complete in time.", status=408))
+        else:
+            self.transport.close()
+
+    def _on_stall(self) -> None:
+        if self.call is not None:
+            self.call.cut_short(Cut.STALLED)
+        self.transport.abort()
+
+    def _on_parser_error(self) -> None:
+        self._deaf = True
+        refusal, self._refusal = self._refusal, None
+        if self.cycle is not None and not self.cycle.response_complete:
+            # The fault lies behind a request that is being answered: let that answer finish, then close.
+            self.cycle.keep_alive = False
+            if not self._in_head:
+                self.loop.call_soon(self._on_broken_body)  # after the request's task has had its first step
+            return
+        self._refuse(refusal or invalid("The request is not valid HTTP/1.1.", status=400))
+
+    def _on_broken_body(self) -> None:
+        if self.call is not None:
+            self.call.cut_short(Cut.MALFORMED)
+
+    def _refuse(self, refusal: Refusal) -> None:
+        self._deaf = True
+        if self.cycle is not None and not self.cycle.response_complete:
+            self.cycle.keep_alive = False
+            return
+        self._listener.count(Route.OTHER, refusal.outcome, refusal.status)
+        self._answer(refusal)
+
+    def _answer(self, refusal: Refusal) -> None:
+        refusal.close = True
+        body = refusal.body()
+        fields = b"".join(b"%s: %s\r\n" % pair for pair in refusal.headers(body))
+        self.transport.write(STATUS_LINE[refusal.status] + fields + b"\r\n" + body)
+        self.transport.close()
+
+
+def _is_host(value: bytes) -> bool:
+    return 0 < len(value) <= 255 and not any(
+        byte <= 32 or byte in b'/?#@\\,<>"' or byte >= 127 for byte in value
+    )

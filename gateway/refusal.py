@@ -1,0 +1,107 @@
+"""An answer that the gateway makes itself: the OpenAI error body, the right status, and the way back in."""
+
+import math
+from dataclasses import dataclass
+
+import orjson
+
+from gateway.outcome import Outcome
+
+Headers = list[tuple[bytes, bytes]]
+
+
+@dataclass(slots=True)
+class Refusal(Exception):  # noqa: N818 - a refusal is an answer, not an error of the gateway
+    """Why a request gets no answer from the engine. Raised anywhere in a request's task, answered in one
+    place.
+
+    kind: the body's `type`; param: the request's field at fault; come_back: waiting helps; wait_s: for how
+    long, filled in from the measured drain rate where it is still None; close: the connection ends with this
+    answer.
+    """
+
+    outcome: Outcome
+    status: int
+    message: str
+    kind: str
+    param: str | None = None
+    come_back: bool = False
+    wait_s: float | None = None
+    close: bool = False
+    allow: bytes | None = None
+
+    def body(self) -> bytes:
+        """The OpenAI error object as JSON bytes; `retry_after_s` is in it when waiting helps."""
+        error: dict[str, object] = {
+            "message": self.message,
+            "type": self.kind,
+            "param": self.param,
+            "code": self.outcome.value,
+        }
+        if self.wait_s is not None:
+            error["message"] = f"{self.message} Retry in {self.wait_s:.1f} s."
+            error["retry_after_s"] = round(self.wait_s, 3)
+        return orjson.dumps({"error": error})
+
+    def headers(self, body: bytes) -> Headers:
+        """Headers for `body`, without those that every answer carries."""
+        headers: Headers = [
+            (b"content-type", b"application/json"),
+            (b"content-length", b"%d" % len(body)),
+            (b"x-gateway-outcome", self.outcome.value.encode()),
+        ]
+        if self.wait_s is not None:
+            headers.append((b"retry-after", b"%d" % math.ceil(self.wait_s)))
+            headers.append((b"retry-after-ms", b"%d" % math.ceil(self.wait_s * 1000)))
+        if self.allow is not None:
+            headers.append((b"allow", self.allow))
+        if self.close:
+            headers.append((b"connection", b"close"))
+        return headers
+
+    def event(self) -> bytes:
+        """The same error as one server-sent event, for a stream that has already begun."""
+        return b"data: " + self.body() + b"\n\n"
+
+
+def invalid(message: str, param: str | None = None, status: int = 400, *, close: bool = False) -> Refusal:
+    """The client's mistake."""
+    return Refusal(Outcome.INVALID, status, message, "invalid_request_error", param, close=close)
+
+
+def too_large(message: str, status: int = 413) -> Refusal:
+    """Over a bound of size; the rest of the request is not read."""
+    return Refusal(Outcome.TOO_LARGE, status, message, "invalid_request_error", close=True)
+
+
+def unreachable(message: str) -> Refusal:
+    """The engine cannot be reached."""
+    return Refusal(Outcome.UPSTREAM_ERROR, 502, message, "upstream_unreachable", come_back=True, wait_s=1.0)
+
+
+def broken(message: str, kind: str = "upstream_error") -> Refusal:
+    """The engine answered what it must not."""
+    return Refusal(Outcome.UPSTREAM_ERROR, 502, message, kind)
+
+
+def truncated(message: str) -> Refusal:
+    """The engine's answer ended before it was complete."""
+    return Refusal(Outcome.UPSTREAM_TRUNCATED, 502, message, "upstream_truncated")
+
+
+def late(message: str, kind: str) -> Refusal:
+    """The engine, or the whole request, took too long."""
+    return Refusal(Outcome.UPSTREAM_TIMEOUT, 504, message, kind)
+
+
+def internal() -> Refusal:
+    """A bug of ours; what it was is in the log only."""
+    return Refusal(Outcome.INTERNAL, 500, "Internal error of the gateway.", "server_error", close=True)
+
+
+def routing(status: int, allow: bytes | None = None) -> Refusal:
+    """Answers to a wrong path or method."""
+    messages = {404: "No such path.", 405: "This path does not answer that method."}
+    return Refusal(
+        Outcome.INVALID, status, messages.get(status, "Bad request."), "invalid_request_error", allow=allow
+    )

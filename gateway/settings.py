@@ -1,0 +1,194 @@
+"""Every setting of the gateway: environment variables and flags of the same names, checked before anything
+starts.
+"""
+
+import argparse
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from gateway.limits import Limits, QueueMode, QueueOrder
+
+Seconds = Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=1, le=1_000_000)]
+
+
+class BadSettingError(ValueError):
+    """The user's mistake, in one sentence that names key, value and what is allowed."""
+
+
+class LiveSettings(BaseModel):
+    """The settings that `PUT /admin/limits` can change while requests run."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    max_active: Count = Field(2, description="requests the engine works on at once (slots)")
+    queue_mode: QueueMode = Field(
+        QueueMode.QUEUE, description="without a free slot: wait (queue) or 429 at once (reject)"
+    )
+    queue_max: int = Field(100, ge=0, le=1_000_000, description="requests that may wait; 0 means no queue")
+    queue_timeout_s: Seconds = Field(120.0, description="longest wait for a slot before 503, seconds")
+    queue_order: QueueOrder = Field(QueueOrder.FIFO, description="who gets a freed slot: fifo or lifo")
+    request_timeout_s: Seconds = Field(300.0, description="a request's whole life, wait included, seconds")
+
+    @model_validator(mode="after")
+    def _a_request_outlives_its_wait(self) -> "LiveSettings":
+        if self.queue_timeout_s > self.request_timeout_s:
+            raise ValueError(
+                f"queue_timeout_s={self.queue_timeout_s:g} is longer than "
+                f"request_timeout_s={self.request_timeout_s:g}, which includes the wait; "
+                "allowed: queue_timeout_s up to request_timeout_s"
+            )
+        return self
+
+    def limits(self) -> Limits:
+        """The first version of the limits."""
+        return Limits(**{name: getattr(self, name) for name in LiveSettings.model_fields})
+
+
+class Settings(LiveSettings):
+    """All settings. Bounds of sizes are bytes, spans are seconds."""
+
+    ttft_timeout_s: Seconds = Field(120.0, description="dispatch to the first event of a stream, seconds")
+    idle_timeout_s: Seconds = Field(
+        60.0, description="longest silence between two events of a stream, seconds"
+    )
+    connect_timeout_s: Seconds = Field(5.0, description="time to connect to the engine, seconds")
+    stall_timeout_s: Seconds = Field(
+        30.0, description="how long a client may stop reading its answer, seconds"
+    )
+    header_timeout_s: Seconds = Field(
+        10.0, description="a request's head must be complete after this, seconds"
+    )
+    body_timeout_s: Seconds = Field(30.0, description="a request's body must be complete after this, seconds")
+    keep_alive_s: Seconds = Field(75.0, description="idle client connections are closed after this, seconds")
+    upstream_keep_alive_s: Seconds = Field(
+        4.0, description="idle engine connections are closed after this; below the engine's own 5 s"
+    )
+    drain_delay_s: float = Field(
+        0.0,
+        ge=0,
+        le=3600,
+        allow_inf_nan=False,
+        description="after SIGTERM: time to answer 503 on /ready before closing",
+    )
+    drain_timeout_s: Seconds = Field(
+        30.0, description="after SIGTERM: time for running requests to finish, seconds"
+    )
+    probe_interval_s: Seconds = Field(
+        2.0, description="between two background health probes of the engine, seconds"
+    )
+    breaker_failures: Count = Field(5, description="connections refused in a row before the breaker opens")
+    breaker_cooldown_s: Seconds = Field(
+        1.0, description="an open breaker lets one request try after this, seconds"
+    )
+
+    max_body_bytes: Count = Field(1_000_000, le=1 << 30, description="largest request body, bytes")
+    max_header_bytes: Count = Field(32_768, description="largest request head, bytes")
+    max_header_count: Count = Field(100, description="most header fields in a request")
+    max_url_bytes: Count = Field(8_192, description="longest request target, bytes")
+    max_connections: Count = Field(
+        12_000, description="open client connections (at most 3/4 of the file limit)"
+    )
+    max_event_bytes: Count = Field(1 << 22, le=1 << 30, description="largest single event of a stream, bytes")
+    max_answer_bytes: Count = Field(
+        1 << 26, le=1 << 30, description="largest answer that is not streamed, bytes"
+    )
+    max_choices: Count = Field(16, description="largest `n`; each choice takes one slot")
+
+    vllm_base_url: str = Field("http://127.0.0.1:8000", description="the engine, without /v1")
+    model_name: str | None = Field(None, description="filled in where a request names no model")
+    gateway_host: str = Field("127.0.0.1", description="address to listen on")
+    gateway_port: int = Field(8080, ge=0, le=65535, description="port to listen on, 0 for a free one")
+    gateway_admin_token: str | None = Field(None, min_length=1, description="bearer token of /admin")
+    gateway_api_keys: str | None = Field(
+        None, min_length=1, description="comma-separated keys that clients must send"
+    )
+    upstream_api_key: str | None = Field(None, min_length=1, description="bearer token sent to the engine")
+    log_level: str = Field(
+        "info", pattern="^(debug|info|warning|error)$", description="debug, info, warning or error"
+    )
+    workers: int = Field(1, description="only 1: admission is exact because one process counts")
+
+    @field_validator("vllm_base_url")
+    @classmethod
+    def _plain_http_origin(cls, value: str) -> str:
+        url = value.rstrip("/").removesuffix("/v1").rstrip("/")
+        if not url.startswith(("http://", "https://")) or len(url.split("//", 1)[1]) == 0:
+            raise ValueError("allowed: http://HOST[:PORT] or https://HOST[:PORT]")
+        return url
+
+    @field_validator("workers")
+    @classmethod
+    def _one_process_counts(cls, value: int) -> int:
+        if value != 1:
+            raise ValueError(
+                "allowed: 1, because each worker would count its own MAX_ACTIVE "
+                "and the engine would see the sum"
+            )
+        return value
+
+
+def explain(error: ValidationError, given: Mapping[str, Any], name: str = "{}") -> str:
+    """The first fault of `error` as one sentence; `name` formats a key, as in `--{}`."""
+    fault = error.errors(include_url=False)[0]
+    if not fault["loc"]:
+        return str(fault["msg"]).removeprefix("Value error, ")
+    key = str(fault["loc"][0])
+    said = str(fault["msg"]).removeprefix("Value error, ")
+    if fault["type"] == "extra_forbidden":
+        said = f"unknown; allowed: {', '.join(LiveSettings.model_fields)}"
+    return f"{name.format(key)}={given.get(key)!r}: {said[0].lower() + said[1:]}"
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line: one flag a setting, with the environment variable of the same name as its default."""
+    flags = argparse.ArgumentParser(
+        prog="python -m gateway",
+        description="Admission-controlled gateway in front of one vLLM. "
+        "Every flag is also an environment variable: --max-active is MAX_ACTIVE.",
+        epilog="examples:\n"
+        "  python -m gateway                                     the defaults below\n"
+        "  python -m gateway --max-active 8 --queue-max 32       more slots, a shorter queue\n"
+        "  QUEUE_MODE=reject python -m gateway --gateway-port 0  never wait, any free port",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    for name, field in Settings.model_fields.items():
+        default = "none" if field.default is None else getattr(field.default, "value", field.default)
+        flags.add_argument(
+            "--" + name.replace("_", "-"),
+            metavar=name.rsplit("_", 1)[-1].upper(),
+            help=f"{field.description} (default: {default})".replace("%", "%%"),
+        )
+    return flags
+
+
+def load(arguments: Sequence[str], environ: Mapping[str, str]) -> Settings:
+    """Settings from flags, then environment, then defaults. Raises BadSettingError; argparse exits 2 on
+    unknown flags.
+    """
+    flags = {key: value for key, value in vars(parser().parse_args(arguments)).items() if value is not None}
+    given = {
+        name: environ[name.upper()] for name in Settings.model_fields if environ.get(name.upper(), "") != ""
+    }
+    if "workers" not in flags and environ.get("WEB_CONCURRENCY", "") != "":
+        given["workers"] = environ["WEB_CONCURRENCY"]
+    given.update(flags)
+    try:
+        settings = Settings.model_validate(given)
+    except ValidationError as error:
+        raise BadSettingError(_in_upper_case(explain(error, given))) from None
+    loopback = settings.gateway_host in ("127.0.0.1", "localhost", "::1")
+    if settings.gateway_admin_token and not loopback and len(settings.gateway_admin_token) < 8:
+        raise BadSettingError(
+            "GATEWAY_ADMIN_TOKEN: too short for a bind that others can reach; allowed: 8 characters or more"
+        )
+    return settings
+
+
+def _in_upper_case(sentence: str) -> str:
+    for name in sorted(Settings.model_fields, key=len, reverse=True):
+        sentence = sentence.replace(name, name.upper())
+    return sentence

@@ -1,0 +1,95 @@
+"""Server-sent events as bytes: cutting a stream into whole events, and reading the few that the gateway must
+understand.
+"""
+
+from typing import Any
+
+import orjson
+
+
+class EventTooLongError(ValueError):
+    """One event grew past the bound."""
+
+
+class EventCutter:
+    """Hands on whole events, unchanged, and keeps the unfinished one back.
+
+    An event ends with an empty line; lines end with LF or CRLF. The held bytes never exceed
+    `max_event_bytes`, and each byte is searched once, so a stream that arrives byte by byte costs no more
+    than linear time.
+    """
+
+    def __init__(self, max_event_bytes: int) -> None:
+        self._max_event_bytes = max_event_bytes
+        self._held = bytearray()
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether part of an event is held back."""
+        return bool(self._held)
+
+    def feed(self, data: bytes) -> bytes:
+        """Everything that is complete now: zero or more whole events. Raises EventTooLongError."""
+        if not self._held and data.endswith(b"\n\n"):
+            return data
+        searched = max(0, len(self._held) - 3)
+        self._held += data
+        end = max(_after(self._held, b"\n\n", searched), _after(self._held, b"\n\r\n", searched))
+        if len(self._held) - end > self._max_event_bytes:
+            raise EventTooLongError(f"an event is longer than {self._max_event_bytes} bytes")
+        whole = bytes(self._held[:end])
+        del self._held[:end]
+        return whole
+
+
+def _after(held: bytearray, mark: bytes, searched: int) -> int:
+    found = held.rfind(mark, searched)
+    return 0 if found < 0 else found + len(mark)
+
+
+def split(events: bytes) -> list[bytes]:
+    """Whole events, one by one, each with its closing empty line; joined they are the input again."""
+    parts = []
+    start = 0
+    at = 0
+    while at < len(events):
+        end = events.find(b"\n", at)
+        if end < 0:
+            break
+        if events[at:end] in (b"", b"\r"):
+            parts.append(events[start : end + 1])
+            start = end + 1
+        at = end + 1
+    if start < len(events):
+        parts.append(events[start:])
+    return parts
+
+
+def payload(event: bytes) -> bytes:
+    """The event's data: its `data:` lines, joined by LF. Empty for a comment."""
+    lines = []
+    for line in event.splitlines():
+        if line.startswith(b"data:"):
+            value = line[5:]
+            lines.append(value[1:] if value[:1] == b" " else value)
+    return b"\n".join(lines)
+
+
+def fields(event: bytes) -> dict[str, Any]:
+    """The event's JSON object, or an empty one when its data is something else."""
+    try:
+        found = orjson.loads(payload(event))
+    except orjson.JSONDecodeError:
+        return {}
+    return found if type(found) is dict else {}
+
+
+def has_content(chunk: dict[str, Any]) -> bool:
+    """Whether a completion chunk carries something for the reader: text, reasoning or a tool call."""
+    for choice in chunk.get("choices") or ():
+        if choice.get("text"):
+            return True
+        delta = choice.get("delta") or {}
+        if any(delta.get(key) for key in ("content", "reasoning_content", "reasoning", "tool_calls")):
+            return True
+    return False

@@ -1,0 +1,99 @@
+"""The asyncio side of admission: futures for waiters, one timer for the queue timeout, and what changes are
+counted.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable
+from math import inf
+
+from gateway.admission import Admission, Change, State, Ticket
+from gateway.drain_rate import DrainRate
+from gateway.limits import Limits
+
+
+class WaitingRoom:
+    """Drives an `Admission` with the clock of the process. One event loop only; nothing here awaits except
+    `wait`.
+    """
+
+    def __init__(self, limits: Limits, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self.admission = Admission(limits, clock())
+        self.drain_rate = DrainRate()
+        self.limit_changes: Counter[str] = Counter()
+        self._timer: asyncio.TimerHandle | None = None
+
+    def refusal(self) -> State | None:
+        """How any request would be refused now, whatever it asks for; lets a refusal skip reading the
+        request.
+        """
+        self._expire()
+        return self.admission.refusal()
+
+    def offer(self, slots: int) -> Ticket:
+        """Asks for slots; the ticket's state says whether to run, to `wait`, or how it was refused."""
+        self._expire()
+        ticket = self.admission.offer(self._clock(), slots)
+        if ticket.state is State.WAITING and self._timer is None:
+            self._arm()
+        return ticket
+
+    async def wait(self, ticket: Ticket) -> None:
+        """Returns when the ticket runs or was ended. When cancelled, call `end` as in every other case."""
+        future = asyncio.get_running_loop().create_future()
+        ticket.owner = future
+        await future
+
+    def end(self, ticket: Ticket) -> None:
+        """Gives back whatever the ticket still holds: its slots, its place, or nothing. Once per ticket."""
+        now_s = self._clock()
+        self._expire()
+        if ticket.state is State.RUNNING:
+            self.drain_rate.released(now_s)
+            self._settle(self.admission.release(ticket, self._clock()))
+        elif ticket.state is State.WAITING:
+            self._settle(self.admission.leave(ticket, self._clock()))
+
+    def resize(self, limits: Limits, reason: str) -> None:
+        """Puts new limits in force."""
+        self.limit_changes[reason] += 1
+        self._settle(self.admission.resize(limits, self._clock()))
+        self._arm()
+
+    def drain(self) -> None:
+        """Refuses those who wait and those who will come."""
+        self._settle(self.admission.drain(self._clock()))
+
+    def wait_s(self) -> float:
+        """The measured time until a slot could be free for one more, for `Retry-After`."""
+        return self.drain_rate.wait_s(self.admission.queued, self._clock())
+
+    def _settle(self, change: Change) -> None:
+        for ticket in (*change.granted, *change.ended):
+            future = ticket.owner
+            # A cancelled future belongs to a client that left in this very tick: its own `end` gives the slot
+            # back.
+            if isinstance(future, asyncio.Future) and not future.done():
+                future.set_result(None)
+
+    def _expire(self) -> None:
+        now_s = self._clock()
+        if now_s >= self.admission.next_deadline_s:
+            self._settle(self.admission.expire(now_s))
+
+    def _arm(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        deadline_s = self.admission.next_deadline_s
+        if deadline_s < inf:
+            delay_s = (
+                max(0.0, deadline_s - self._clock()) + 0.001
+            )  # the loop's clock counts whole milliseconds
+            self._timer = asyncio.get_running_loop().call_later(delay_s, self._on_timer)
+
+    def _on_timer(self) -> None:
+        self._timer = None
+        self._expire()
+        self._arm()
