@@ -1,0 +1,108 @@
+"""One whole sweep on the emulator: every part real but the engine."""
+
+import json
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from tests.experiments import sweeping
+
+
+@pytest.fixture(scope="module")
+def swept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("sweep") / "run"
+    done = sweeping.run(out, *sweeping.SMALL)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Recommended for" in done.stdout
+    assert f"report: {out / 'report.html'}" in done.stdout
+    return out
+
+
+def test_every_cell_of_the_matrix_is_there(swept: Path) -> None:
+    """Two slot counts × queue or reject × two loads."""
+    state = json.loads((swept / "run.json").read_text())
+    assert state["status"] == "complete"
+    assert {cell["id"] for cell in state["cells"]} == {s["cell"] for s in sweeping.summaries(swept)}
+    assert len(state["cells"]) == 8
+
+
+def test_offered_is_the_sum_of_outcomes(swept: Path) -> None:
+    """No request may vanish between the plan and the table."""
+    for summary in sweeping.summaries(swept):
+        counts = summary["counts"]
+        assert counts["offered"] == sum(counts["outcomes"].values()) > 0, summary["cell"]
+
+
+def test_client_and_gateway_counted_the_same_requests(swept: Path) -> None:
+    """Arrivals and rejections exactly, every other difference explained."""
+    for summary in sweeping.summaries(swept):
+        failing = [row for row in summary["ledger"] if not row["agrees"]]
+        assert failing == [], summary["cell"]
+        exact = [r for r in summary["ledger"] if r["what"].startswith(("arrivals", "planned", "rejected"))]
+        assert all(row["client"] == row["gateway"] for row in exact)
+
+
+def test_every_record_and_series_is_stored(swept: Path) -> None:
+    """One row per planned request; the series of gateway and engine over the whole cell."""
+    for summary in sweeping.summaries(swept):
+        cell = swept / "cells" / summary["cell"]
+        plan = json.loads((cell / "plan.json").read_text())
+        assert pq.read_metadata(cell / "records.parquet").num_rows == plan["n"]
+        assert not (cell / "records.jsonl").exists()
+        series = pq.read_table(cell / "series.parquet").to_pandas()
+        assert {"gateway_active", "gateway_active_limit", "engine_running"} <= set(series["metric"])
+
+
+def test_the_limits_were_in_force(swept: Path) -> None:
+    """The gateway never ran more than the setting allows, and the limit it exported is the cell's."""
+    for summary in sweeping.summaries(swept):
+        cell = swept / "cells" / summary["cell"]
+        series = pq.read_table(cell / "series.parquet").to_pandas()
+        limit = summary["setting"]["max_active"]
+        assert series[series["metric"] == "gateway_active"]["value"].max() <= limit
+        inside = series[(series["metric"] == "gateway_active_limit") & (series["t_s"] > 1.0)]
+        assert set(inside["value"]) == {limit}
+
+
+def test_settings_saw_the_same_arrivals(swept: Path) -> None:
+    """One plan per load and block."""
+    hashes: dict[str, set[str]] = {}
+    for summary in sweeping.summaries(swept):
+        hashes.setdefault(summary["workload"]["load"], set()).add(summary["workload"]["plan_hash"])
+    assert all(len(found) == 1 for found in hashes.values())
+
+
+def test_both_sources_are_shown_for_every_quantile(swept: Path) -> None:
+    """Records and Prometheus, p50 and p95, from the same starting point."""
+    for summary in sweeping.summaries(swept):
+        rows = {(row["metric"], row["quantile"]) for row in summary["agreement"]}
+        assert rows == {
+            (m, q) for m in ("ttft_from_send_s", "e2e_from_send_s", "queue_s") for q in (0.5, 0.95)
+        }
+
+
+def test_the_recommendation_can_be_applied(swept: Path) -> None:
+    """recommended.env holds the settings under the names the gateway reads."""
+    lines = (swept / "recommended.env").read_text().splitlines()
+    found = dict(line.split("=", 1) for line in lines if not line.startswith("#"))
+    stored = json.loads((swept / "recommendation.json").read_text())
+    assert found["MAX_ACTIVE"] == str(stored["setting"]["max_active"])
+    assert set(found) == {
+        "MAX_ACTIVE",
+        "QUEUE_MODE",
+        "QUEUE_MAX",
+        "QUEUE_TIMEOUT_S",
+        "QUEUE_ORDER",
+        "REQUEST_TIMEOUT_S",
+    }
+
+
+def test_the_report_names_the_engine(swept: Path) -> None:
+    """A number from the emulator must not be taken for one from a GPU."""
+    assert "EMULATOR" in (swept / "report.html").read_text()
+
+
+def test_nothing_is_left_running(swept: Path) -> None:
+    """Every process of the sweep had the run's folder in its command or was started by one that had."""
+    assert sweeping.processes_naming(str(swept)) == []
