@@ -1,0 +1,127 @@
+"""`python -m reports RUN`: the report of a run; `compare A B`, `summary RUN` and `index RUNS` beside it."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from reports import compare, export, index, markdown, page
+from reports.run import NotARunError, load
+
+EXAMPLES = """examples:
+  python -m reports runs/latest                        write runs/latest/report.html and runs/latest/report-
+  data/ python -m reports runs/latest -o report.html         the same elsewhere python -m reports compare
+  runs/a runs/b              Markdown on the standard output, to paste into a pull request python -m reports
+  compare runs/a runs/b -o c.html    the same as a page python -m reports summary runs/latest
+  one run as Markdown python -m reports index runs/                        write runs/index.html, a page
+  over all runs
+"""
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command; 0 when it wrote what was asked, 1 when a file could not be written, 2 when the user
+    was wrong.
+    """
+    given = sys.argv[1:] if argv is None else argv
+    commands = {"compare": _compare, "summary": _summary, "index": _index}
+    name = given[0] if given and given[0] in commands else ""
+    try:
+        return commands[name](given[1:]) if name else _report(given)
+    except NotARunError as error:
+        print(error, file=sys.stderr)
+        return 2
+    except OSError as error:
+        print(f"Cannot write {error.filename or 'the output'}: {error.strerror}.", file=sys.stderr)
+        return 1
+
+
+def _report(argv: list[str]) -> int:
+    parser = _parser("", "Make the HTML report of a run folder, one self-contained file.", epilog=EXAMPLES)
+    parser.add_argument("run", metavar="RUN", help="the folder of a run; or one of: compare, summary, index")
+    parser.add_argument("-o", "--output", metavar="FILE", help="the HTML file (default RUN/report.html)")
+    parser.add_argument(
+        "--no-data", action="store_true", help="do not write the CSV and Parquet files beside it"
+    )
+    options = parser.parse_args(argv)
+    run = load(options.run)
+    target = Path(options.output) if options.output else run.path / "report.html"
+    _write(target, page.render(run))
+    if not options.no_data:
+        export.write(run, target.with_name(f"{target.stem}-data"))
+    for problem in run.problems:
+        print(f"note: {problem}", file=sys.stderr)
+    print(target)
+    return 0
+
+
+def _compare(argv: list[str]) -> int:
+    parser = _parser(
+        "compare", "Put two runs side by side, cell by cell. It claims no difference: see the last line."
+    )
+    parser.add_argument("a", metavar="A", help="the folder of the first run")
+    parser.add_argument("b", metavar="B", help="the folder of the second run")
+    parser.add_argument(
+        "-o", "--output", metavar="FILE", help="write a page (.html) or Markdown (any other name)"
+    )
+    options = parser.parse_args(argv)
+    found = compare.compare(load(options.a), load(options.b))
+    return _give(options.output, compare.page(found), compare.markdown(found))
+
+
+def _summary(argv: list[str]) -> int:
+    parser = _parser("summary", "One run as Markdown, for a pull request.")
+    parser.add_argument("run", metavar="RUN", help="the folder of a run")
+    parser.add_argument("-o", "--output", metavar="FILE", help="a file (default: the standard output)")
+    options = parser.parse_args(argv)
+    return _give(options.output, "", markdown.summary(load(options.run)))
+
+
+def _index(argv: list[str]) -> int:
+    parser = _parser("index", "A page over all runs in a folder.")
+    parser.add_argument(
+        "runs", metavar="RUNS", nargs="?", default="runs", help="the folder of the runs (default runs)"
+    )
+    parser.add_argument("-o", "--output", metavar="FILE", help="the HTML file (default RUNS/index.html)")
+    options = parser.parse_args(argv)
+    folder = Path(options.runs)
+    if not folder.is_dir():
+        raise NotARunError(f"{folder} is not a folder: give the folder that holds the runs.")
+    target = Path(options.output) if options.output else folder / "index.html"
+    _write(target, index.page(folder, target.parent))
+    print(target)
+    return 0
+
+
+def _parser(command: str, description: str, epilog: str | None = None) -> argparse.ArgumentParser:
+    return argparse.ArgumentParser(
+        prog=f"python -m reports {command}".strip(),
+        description=description,
+        epilog=epilog,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+
+
+def _give(output: str | None, html: str, text: str) -> int:
+    if output is None:
+        print(text, end="")
+        return 0
+    _write(Path(output), html if html and output.endswith((".html", ".htm")) else text)
+    print(output)
+    return 0
+
+
+def _write(target: Path, text: str) -> None:
+    """Write to a temporary name and rename, so that a half-written report is never seen."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part = target.with_name(f".{target.name}.{os.getpid()}.part")
+    try:
+        part.write_text(text, encoding="utf-8")
+        part.replace(target)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,134 @@
+"""The answer in words: what to set, what it gives, how sure, and what the neighbours do."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import pandas as pd
+
+from reports import labels, numbers
+from reports.folder import items, number, part, text
+from reports.folder import rows as rows_of
+from reports.run import Run
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbour:
+    """A setting that was not chosen: its words, its goodput, and why not."""
+
+    setting: str
+    goodput: str
+    why_not: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The head of the report. `known` is False when the run has no recommendation; `why` then says so."""
+
+    known: bool
+    settings: list[tuple[str, str]]
+    words: str
+    goodput: str
+    goodput_interval: str
+    goodput_value: float | None
+    attainment: str
+    attainment_value: float | None
+    target: str
+    meets: bool | None
+    margin: str
+    why: str
+    env: str
+    neighbours: list[Neighbour]
+    inseparable: list[str]
+    doubts: list[str]
+
+
+def answer(run: Run) -> Answer:
+    """The recommendation of a run, or the plain statement that there is none."""
+    found = run.recommendation
+    setting = part(found, "setting")
+    goodput = number(found.get("goodput_per_s"))
+    ends = part(found, "goodput_per_s")
+    share = number(found.get("attainment"))
+    target = run.slo.attainment
+    env = {text(name): text(value) for name, value in part(found, "env").items()}
+    doubts = [text(d) for d in found.get("doubts") or [] if isinstance(d, str)] if found else []
+    return Answer(
+        known=bool(setting),
+        settings=list(env.items())
+        or [(k.upper(), numbers.bare(setting[k])) for k in labels.SETTING_KEYS if k in setting],
+        words=labels.setting(setting) if setting else "",
+        goodput=numbers.rate(goodput),
+        goodput_interval=numbers.between(number(ends.get("low")), number(ends.get("high")), "rate"),
+        goodput_value=None if math.isnan(goodput) else goodput,
+        attainment=numbers.percent(share),
+        attainment_value=None if math.isnan(share) else share,
+        target="" if target is None else numbers.percent(target),
+        meets=None if target is None or math.isnan(share) else share >= target,
+        margin=margin(run, setting) if setting else "",
+        why=text(found.get("why")) if setting else _why_not(run),
+        env="".join(f"{name}={_shell(value)}\n" for name, value in env.items()),
+        neighbours=_neighbours(run),
+        inseparable=[labels.setting(s) for s in found.get("inseparable") or [] if isinstance(s, dict)]
+        if found
+        else [],
+        doubts=doubts,
+    )
+
+
+def _shell(value: str) -> str:
+    """A value for a .env file: quoted unless it is plain."""
+    plain = value and all(c.isascii() and (c.isalnum() or c in "._-:/") for c in value)
+    return value if plain else "'" + value.replace("\n", " ").replace("'", "") + "'"
+
+
+def _why_not(run: Run) -> str:
+    status = text(run.info.get("status"))
+    if status in ("running", "partial"):
+        return (
+            f"This run is {status}: there is no recommendation yet. What has been measured so far is below."
+        )
+    return (
+        "This run holds no recommendation.json, so there is no recommended setting. What was measured is "
+        "below."
+    )
+
+
+def _neighbours(run: Run) -> list[Neighbour]:
+    return [
+        Neighbour(
+            labels.setting(part(entry, "setting")),
+            numbers.rate(number(entry.get("goodput_per_s"))),
+            text(entry.get("why_not")),
+        )
+        for entry in items(run.recommendation, "neighbours")
+    ]
+
+
+def margin(run: Run, setting: dict[str, object]) -> str:
+    """Up to which tested load the setting met the SLO, in one sentence; empty without a target."""
+    target = run.slo.attainment
+    own = of_setting(run.cells, setting)
+    if target is None or not len(own):
+        return ""
+    lowest = own.groupby("rate_per_s")["attainment"].min().sort_index()
+    met, missed = lowest[lowest >= target], lowest[lowest < target]
+    if not len(met):
+        return f"At every load tested it misses the target of {numbers.percent(target)}: see the matrix."
+    highest = float(met.index.max())
+    said = f"It meets the SLO up to the load of {numbers.rate(highest)}"
+    above = missed[missed.index > highest]
+    if not len(above):
+        return f"{said}, the highest load tested: where it breaks was not reached."
+    share = numbers.percent(float(above.iloc[0]))
+    return f"{said}; under {numbers.rate(float(above.index[0]))} its attainment is {share}."
+
+
+def of_setting(cells: pd.DataFrame, setting: dict[str, object]) -> pd.DataFrame:
+    """The trusted cells that measured a setting."""
+    wanted = labels.key(setting)
+    mask = [labels.key(row) == wanted for row in rows_of(cells)]
+    usable = ~cells["validity"].isin(["invalid", "missing"])
+    chosen: pd.DataFrame = cells[pd.Series(mask, index=cells.index, dtype=bool) & usable]
+    return chosen

@@ -1,0 +1,172 @@
+"""A figure as the page shows it: the drawing, what it says in words, and the table behind it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from reports import figures, labels, numbers, svg, tables
+from reports.answer import Answer
+from reports.folder import items, number, part
+from reports.run import Run
+from reports.tables import Table
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """One figure of the page. `caption` may hold what to look for; `table` holds the numbers drawn."""
+
+    name: str
+    title: str
+    caption: str
+    drawing: Markup
+    table: Table | None
+
+
+Key = tuple[str, ...]
+
+
+def best(run: Run) -> Key | None:
+    """The recommended setting's key; None without a recommendation."""
+    setting = part(run.recommendation, "setting")
+    return labels.key(setting) if setting else None
+
+
+def inseparable(run: Run) -> list[Key]:
+    """The keys of the settings that cannot be told from the recommended one."""
+    found = run.recommendation.get("inseparable") or []
+    return [labels.key(s) for s in found if isinstance(s, dict)]
+
+
+HEATS = {"goodput_per_s": "Goodput", "ttft_p95_s": "TTFT p95", "e2e_p95_s": "E2E p95", "refused": "Refused"}
+
+
+def heat_maps(run: Run) -> list[Block]:
+    """The matrix four times: goodput, TTFT p95, E2E p95, refused."""
+    blocks = []
+    chosen, near = best(run), inseparable(run)
+    for what, name in HEATS.items():
+        grid = figures.grid(run.cells, run.latency, what)
+        marks = ["orange frame: recommended"] if chosen else []
+        marks += ["hatched corner: cannot be told from it"] if near else []
+        marks += ["grey ×: invalid"] if not grid["valid"].all() else []
+        repeats = grid["cells"].map(len).max() > 1 if len(grid) else False
+        joined = "mean" if figures.heat_map_joins(what) == "mean" else "worst"
+        marks += [f"repeats: {joined} shown"] if repeats else []
+        spans = ("value",) if what.endswith("_s") and what != "goodput_per_s" else ()
+        heads = {
+            "load": "Load",
+            "max_active": "MAX_ACTIVE",
+            "queue": "Queue",
+            "value": figures.heat_map_title(what),
+        }
+        drawing = figures.heat_map(grid, what, best=chosen, inseparable=near)
+        alt = (
+            f"{figures.heat_map_title(what)} over MAX_ACTIVE and queue setting, a panel per load; numbers "
+            f"in the table below."
+        )
+        blocks.append(
+            Block(
+                f"heat-{what}",
+                name,
+                f"{figures.heat_map_title(what)}. " + "; ".join(marks).capitalize() + ("." if marks else ""),
+                svg.inline(drawing, f"heat-{what}", alt),
+                tables.from_frame(grid, figures.heat_map_title(what), heads, spans),
+            )
+        )
+    return blocks
+
+
+def hockey_stick(run: Run) -> Block:
+    """Goodput and p95 over the offered rate."""
+    curves = figures.curves(run.cells, run.latency)
+    near = [labels.key(part(n, "setting")) for n in items(run.recommendation, "neighbours")]
+    capacity = number(part(run.info, "probe").get("capacity_per_s"))
+    named = list(dict.fromkeys([*inseparable(run), *near]))
+    if best(run) is None:
+        named = list(dict.fromkeys(curves["key"]))[:4]
+    drawing = figures.hockey_stick(curves, run.slo, best=best(run), named=named, capacity_per_s=capacity)
+    heads = {
+        "setting": "Setting",
+        "offered_per_s": "Offered, 1/s",
+        "goodput_per_s": "Goodput, 1/s",
+        "ttft_s": "TTFT p95",
+        "e2e_s": "E2E p95",
+    }
+    alt = (
+        "Goodput, p95 TTFT and p95 E2E against the offered rate, one line per setting; numbers in the "
+        "table below."
+    )
+    return Block(
+        "hockey-stick",
+        "Where it bends",
+        "One line per setting over the measured offered rate: bold with its 95 % band the recommended "
+        "one, in colour its "
+        "neighbours, grey the rest. Left of the bend goodput follows the dotted line; right of it the "
+        "gateway must refuse or the answers come late.",
+        svg.inline(drawing, "hockey-stick", alt),
+        tables.from_frame(curves, "Points of the curves", heads, ("ttft_s", "e2e_s")),
+    )
+
+
+def outcomes(run: Run) -> Block:
+    """Shares of outcomes, a bar per cell."""
+    names = dict(zip(run.cells["cell"], tables.cell_names(run.cells), strict=True))
+    measured = set(run.outcomes["cell"])
+    names = {cell: name for cell, name in names.items() if cell in measured}
+    alt = "Share of offered requests by outcome, one bar per cell; counts in the table below."
+    return Block(
+        "outcome-shares",
+        "What became of the offered requests",
+        "Every bar is all requests that were due in the measured window.",
+        svg.inline(figures.outcomes(run.outcomes, names), "outcome-shares", alt),
+        None,
+    )
+
+
+def agreement(run: Run) -> Block:
+    """How far Prometheus is from the records."""
+    alt = (
+        "Prometheus quantiles relative to those of the records, with the histogram bucket's width; "
+        "numbers in the table below."
+    )
+    differ = int((~run.agreement["agrees"].astype(bool)).sum()) if len(run.agreement) else 0
+    said = (
+        f"{numbers.count(len(run.agreement))} pairs compared, {differ or 'none'} further apart than a "
+        f"histogram bucket."
+    )
+    return Block(
+        "two-sources",
+        "Two sources side by side",
+        said if len(run.agreement) else "This run holds no comparison with Prometheus.",
+        svg.inline(figures.agreement(run.agreement), "two-sources", alt),
+        None,
+    )
+
+
+def predicted(run: Run) -> Block | None:
+    """Predicted against measured; None when the run holds no predictions."""
+    if not len(run.predicted):
+        return None
+    heads = {
+        "cell": "Cell",
+        "metric": "Metric",
+        "quantile": "",
+        "predicted": "Predicted",
+        "measured": "Measured",
+    }
+    alt = "Predicted against measured values with a ten percent band; numbers in the table below."
+    return Block(
+        "predicted",
+        "Predicted and measured",
+        "The twin's prediction before the cell ran, with its interval, against what was measured; the "
+        "band is ±10 %.",
+        svg.inline(figures.predicted(run.predicted), "predicted", alt),
+        tables.from_frame(run.predicted, "Predictions", heads),
+    )
+
+
+def headline(run: Run, said: Answer) -> str:
+    """The page's one-sentence summary, for the title attribute and search engines of wikis."""
+    return f"{run.name}: {said.words or 'no recommendation'} · {run.engine}"

@@ -1,0 +1,155 @@
+"""What every column of every frame of `reports.load` means, and in which unit. Written beside the CSV
+files.
+"""
+
+from __future__ import annotations
+
+SETTING = {
+    "max_active": ("requests", "gateway slots: the most requests in flight to the engine"),
+    "queue_mode": ("", "`queue` or `reject`: what happens to a request that finds no free slot"),
+    "queue_max": ("requests", "the most requests that may wait for a slot"),
+    "queue_timeout_s": ("s", "the longest wait for a slot before 503"),
+    "queue_order": ("", "fifo or lifo"),
+    "request_timeout_s": ("s", "the longest life of a request in the gateway"),
+}
+
+CELLS = {
+    "cell": ("", "identifier of the cell: one setting under one load"),
+    **SETTING,
+    "setting": ("", "the setting in words"),
+    "scenario": ("", "name of the arrival process"),
+    "rate_per_s": ("1/s", "the rate that was asked for"),
+    "relative_load": ("ratio", "that rate / the capacity found by the probe"),
+    "block": ("", "number of the block: one arrival plan, all settings"),
+    "plan_hash": ("", "SHA-256 of the arrival plan; equal for cells that saw the same arrivals"),
+    "load": ("", "the load in words"),
+    "window_s": ("s", "length of the measured window"),
+    "offered": ("requests", "requests due in the measured window: the denominator of every ratio"),
+    "served_in_slo": ("requests", "served, and every threshold of the SLO met"),
+    "served_late": ("requests", "served, but some threshold missed"),
+    "rejected": ("requests", "rejected by the gateway at once (429): queue full, or reject mode"),
+    "timed_out": ("requests", "waited for a slot until the queue timeout (503)"),
+    "other": ("requests", "every other outcome: errors, cuts, not sent"),
+    "offered_per_s": ("1/s", "offered / window"),
+    "achieved_per_s": ("1/s", "served / window"),
+    "goodput_per_s": ("1/s", "served in SLO / window"),
+    "goodput_low_per_s": ("1/s", "lower end of its 95 % interval (see definitions)"),
+    "goodput_high_per_s": ("1/s", "upper end"),
+    "output_tokens_per_s": ("1/s", "output tokens of served requests / window"),
+    "attainment": ("ratio", "served in SLO / offered"),
+    "attainment_low": ("ratio", "lower end of its 95 % interval (see definitions)"),
+    "attainment_high": ("ratio", "upper end"),
+    "verdict": ("", "stable, saturated or cant_tell"),
+    "binding": ("", "the resource that limits: slots, queue, engine …"),
+    "slots_busy_ratio": ("ratio", "mean active / MAX_ACTIVE"),
+    "queue_mean": ("requests", "mean number waiting in the gateway"),
+    "queue_full_ratio": ("ratio", "share of the window with a full queue"),
+    "engine_running_mean": ("requests", "mean number the engine is running"),
+    "engine_waiting_mean": ("requests", "mean number waiting in the engine"),
+    "kv_use_max": ("ratio", "highest use of the KV cache"),
+    "validity": ("", "worst doubt: valid, info, warn or invalid; `missing` when there is no summary"),
+    "engine": ("", "the engine that made the cell's numbers"),
+}
+
+LATENCY = {
+    "cell": ("", "identifier of the cell"),
+    "metric": ("", "ttft_s, tpot_s, e2e_s …; see definitions"),
+    "quantile": ("", "p50, p95 or p99"),
+    "value_s": ("s", "the quantile; nan when there are too few requests for it"),
+    "low_s": ("s", "lower end of its 95 % interval"),
+    "high_s": ("s", "upper end"),
+    "n": ("requests", "how many requests (gaps, for itl_s) it rests on"),
+    "why": ("", "why there is no value"),
+}
+
+OUTCOMES = {
+    "cell": ("", "identifier of the cell"),
+    "outcome": ("", "served_in_slo, served_late, or the record outcome"),
+    "count": ("requests", "how many of the measured window"),
+    "share": ("ratio", "count / offered"),
+}
+
+AGREEMENT = {
+    "cell": ("", "identifier of the cell"),
+    "metric": ("", "the latency, both sources from the same starting point"),
+    "quantile": ("", "p50 or p95"),
+    "records_s": ("s", "from the client's records"),
+    "prometheus_s": ("s", "from the gateway's histogram in Prometheus"),
+    "bucket_low_s": ("s", "lower bound of the histogram bucket it fell into"),
+    "bucket_high_s": ("s", "upper bound"),
+    "agrees": ("", "whether they differ by no more than a bucket"),
+}
+
+LEDGER = {
+    "cell": ("", "identifier of the cell"),
+    "what": ("", "what was counted"),
+    "client": ("requests", "by the load generator"),
+    "gateway": ("requests", "by the gateway's counters"),
+    "agrees": ("", "whether the two are equal"),
+    "explanation": ("", "why not"),
+}
+
+DOUBTS = {
+    "cell": ("", "identifier of the cell"),
+    "code": ("", "which check"),
+    "severity": ("", "info, warn or invalid"),
+    "text": ("", "what is in doubt and what to do"),
+}
+
+PREDICTED = {
+    "cell": ("", "identifier of the cell"),
+    "metric": ("", "goodput_per_s, ttft_s, e2e_s …"),
+    "quantile": ("", "p50, p95; empty for a rate"),
+    "predicted": ("s or 1/s", "what the twin foretold"),
+    "predicted_low": ("s or 1/s", "lower end of the prediction interval"),
+    "predicted_high": ("s or 1/s", "upper end"),
+    "measured": ("s or 1/s", "what the cell measured"),
+}
+
+TABLES = {
+    "cells": CELLS,
+    "latency": LATENCY,
+    "outcomes": OUTCOMES,
+    "agreement": AGREEMENT,
+    "ledger": LEDGER,
+    "doubts": DOUBTS,
+    "predicted": PREDICTED,
+}
+
+RECORDS = {
+    "i": ("", "number of the arrival in the plan"),
+    "request_id": ("", "x-request-id"),
+    "phase": ("", "warm_up, measure or drain"),
+    "class": ("", "request class of the workload"),
+    "session": ("", "conversation, when the workload has them"),
+    "due_s": ("s", "when the plan wanted it; all times count from the cell's t = 0"),
+    "sent_s": ("s", "when it left"),
+    "headers_s": ("s", "response head received"),
+    "first_s": ("s", "first chunk with content"),
+    "last_s": ("s", "last content chunk"),
+    "finished_s": ("s", "last byte, or the end of the attempt"),
+    "chunk_times_s": ("s", "list: when each content chunk arrived"),
+    "chunk_tokens": ("tokens", "list: tokens in each chunk, where known"),
+    "outcome": ("", "closed set, see definitions"),
+    "status": ("", "HTTP status"),
+    "error": ("", "error text"),
+    "finish_reason": ("", "stop, length …"),
+    "prompt_tokens": ("tokens", "from the engine's usage"),
+    "output_tokens": ("tokens", "from the engine's usage"),
+    "queue_s": ("s", "waited for a slot, from Server-Timing"),
+    "upstream_s": ("s", "dispatch → the engine's response head, from Server-Timing"),
+    "limits_version": ("", "version of the gateway's limits in force"),
+    "retry_after_s": ("s", "Retry-After of the answer"),
+    "attempts": ("", "how many times it was tried"),
+    "ttft_s": ("s", "first_s − due_s"),
+    "ttft_from_send_s": ("s", "first_s − sent_s"),
+    "tpot_s": ("s", "(last_s − first_s) / (output_tokens − 1); nan below 2 tokens"),
+    "e2e_s": ("s", "finished_s − due_s, served requests only"),
+    "send_lag_s": ("s", "sent_s − due_s"),
+}
+
+SERIES = {
+    "t_s": ("s", "from the cell's t = 0"),
+    "metric": ("", "gateway_active, gateway_queue_depth, engine_running …"),
+    "value": ("as its name says", "the sample"),
+}

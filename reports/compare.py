@@ -1,0 +1,152 @@
+"""Two runs side by side: cells paired by setting and load. It shows; it does not judge.
+
+Whether two cells differ needs the paired comparison of `python -m experiments.compare`: intervals that
+overlap or not prove nothing when both runs saw the same arrivals.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from reports import labels, numbers
+from reports import markdown as md
+from reports.folder import part, text
+from reports.folder import rows as rows_of
+from reports.page import assets, environment
+from reports.run import Run
+from reports.tables import Entry, Table, seconds
+
+SAID = (
+    "Values with the 95 % interval of each single cell. Nothing here claims that two cells differ: run "
+    "python -m experiments.compare for the paired test."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Two runs, what makes them unequal experiments, the paired cells and what has no partner."""
+
+    a: Run
+    b: Run
+    warnings: list[str]
+    table: Table
+    unpaired: list[str]
+
+
+def compare(a: Run, b: Run) -> Comparison:
+    """Pair the cells of two runs by setting, scenario, asked rate and block."""
+    left, right = _by_pair(a), _by_pair(b)
+    both = [pair for pair in left if pair in right]
+    rows = [_row(a, b, left[pair], right[pair]) for pair in both]
+    heads = [
+        ("Setting", "gateway slots · queue", False),
+        ("Load", "", False),
+        ("Goodput A", "served in SLO per second", True),
+        ("Goodput B", "", True),
+        ("B / A", "ratio of the goodputs", True),
+        ("Attainment A", "served in SLO / offered", True),
+        ("Attainment B", "", True),
+        ("TTFT p95 A", "due time → first chunk with content", True),
+        ("TTFT p95 B", "", True),
+        ("E2E p95 A", "due time → last byte", True),
+        ("E2E p95 B", "", True),
+    ]
+    caption = f"A {a.name}: {a.engine} · B {b.name}: {b.engine}"
+    alone = [f"only in A: {left[p]['setting']}, {left[p]['load']}" for p in left if p not in right]
+    alone += [f"only in B: {right[p]['setting']}, {right[p]['load']}" for p in right if p not in left]
+    return Comparison(
+        a,
+        b,
+        _warnings(a, b, [(left[p], right[p]) for p in both]),
+        Table(caption, heads, rows, "compare", True),
+        alone,
+    )
+
+
+def _by_pair(run: Run) -> dict[tuple[Any, ...], dict[str, Any]]:
+    usable = run.cells[run.cells["validity"] != "missing"]
+    return {
+        (labels.key(row), row["scenario"], f"{row['rate_per_s']:.4g}", f"{row['block']:g}"): row
+        for row in rows_of(usable)
+    }
+
+
+def _warnings(a: Run, b: Run, pairs: list[tuple[dict[str, Any], dict[str, Any]]]) -> list[str]:
+    """What would make a difference mean something else than the change under test."""
+    found = []
+    for name, keys in (
+        ("engine", ("engine", "label")),
+        ("model", ("engine", "model")),
+        ("SLO", ("slo", "text")),
+    ):
+        one, other = (text(part(run.info, keys[0]).get(keys[1])) for run in (a, b))
+        if one != other:
+            found.append(f"The {name} differs: {one or 'unknown'} against {other or 'unknown'}.")
+    plans = sum(one["plan_hash"] != other["plan_hash"] for one, other in pairs)
+    if plans:
+        found.append(f"{plans} of {len(pairs)} pairs saw different arrivals (plan hash).")
+    doubtful = sum("invalid" in (one["validity"], other["validity"]) for one, other in pairs)
+    if doubtful:
+        found.append(f"{doubtful} of {len(pairs)} pairs hold a cell stamped invalid.")
+    if not pairs:
+        found.append("No cell of one run has the setting and load of a cell of the other.")
+    return found
+
+
+def _row(a: Run, b: Run, one: dict[str, Any], other: dict[str, Any]) -> list[Entry]:
+    ratio = other["goodput_per_s"] / one["goodput_per_s"] if one["goodput_per_s"] else float("nan")
+    tails = [
+        _p95(run.latency, row["cell"], metric)
+        for metric in ("ttft_s", "e2e_s")
+        for run, row in ((a, one), (b, other))
+    ]
+    return [
+        Entry(one["setting"], one["setting"]),
+        Entry(one["load"], one["rate_per_s"]),
+        *(
+            Entry(
+                numbers.rate(row["goodput_per_s"]),
+                row["goodput_per_s"],
+                numbers.between(row["goodput_low_per_s"], row["goodput_high_per_s"], "rate"),
+            )
+            for row in (one, other)
+        ),
+        Entry(numbers.significant(ratio), ratio),
+        *(Entry(numbers.percent(row["attainment"]), row["attainment"]) for row in (one, other)),
+        *tails,
+    ]
+
+
+def _p95(latency: pd.DataFrame, cell: str, metric: str) -> Entry:
+    chosen = latency[
+        (latency["cell"] == cell) & (latency["metric"] == metric) & (latency["quantile"] == "p95")
+    ]
+    if not len(chosen):
+        return seconds(float("nan"))
+    q = chosen.iloc[0]
+    return seconds(float(q["value_s"]), float(q["low_s"]), float(q["high_s"]), str(q["why"]))
+
+
+def markdown(found: Comparison) -> str:
+    """The comparison as Markdown."""
+    a, b = found.a, found.b
+    lines = ["### Headroom: two runs side by side", ""]
+    if a.emulated or b.emulated:
+        which = " and ".join(name for name, run in (("A", a), ("B", b)) if run.emulated)
+        lines += [f"> **EMULATOR**: no real engine made the numbers of {which}.", ""]
+    lines += [
+        f"- A: {md.plain(a.name)}, {md.plain(a.engine)}",
+        f"- B: {md.plain(b.name)}, {md.plain(b.engine)}",
+    ]
+    lines += [f"- **{md.plain(warning)}**" for warning in found.warnings]
+    lines += ["", *md.table(found.table), ""]
+    lines += [f"- {md.plain(line)}" for line in found.unpaired]
+    return "\n".join([*lines, "", SAID, ""])
+
+
+def page(found: Comparison) -> str:
+    """The comparison as one self-contained page."""
+    return environment().get_template("compare.html").render(found=found, said=SAID, **assets())

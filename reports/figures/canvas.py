@@ -1,0 +1,94 @@
+"""An empty figure in the house style: no frame, faint grid, sizes in inches, no global state."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from reports.palette import light
+
+SIZE = 9.5
+
+
+def axes(
+    width_in: float,
+    height_in: float,
+    *,
+    rows: int = 1,
+    columns: int = 1,
+    share_x: bool = False,
+    **margins: float,
+) -> tuple[Figure, list[Axes]]:
+    """A figure and its axes, row by row. `margins` are left, right, bottom, top in inches, wspace and
+    hspace as in matplotlib.
+    """
+    figure = Figure(figsize=(width_in, height_in))
+    figure.patch.set_alpha(0)
+    left, right = margins.get("left", 0.6), margins.get("right", 0.15)
+    bottom, top = margins.get("bottom", 0.5), margins.get("top", 0.35)
+    grid = figure.subplots(
+        rows,
+        columns,
+        sharex=share_x,
+        squeeze=False,
+        gridspec_kw={
+            "left": left / width_in,
+            "right": 1 - right / width_in,
+            "bottom": bottom / height_in,
+            "top": 1 - top / height_in,
+            "wspace": margins.get("wspace", 0.3),
+            "hspace": margins.get("hspace", 0.35),
+        },
+    )
+    found: list[Axes] = list(np.asarray(grid).ravel())
+    for ax in found:
+        plain(ax)
+    return figure, found
+
+
+def plain(ax: Axes) -> None:
+    """Take the frame away and leave a faint grid."""
+    ax.set_facecolor("none")
+    for side in ("top", "right", "left"):
+        ax.spines[side].set_visible(False)
+    ax.spines["bottom"].set_color(light("grid"))
+    ax.grid(True, color=light("grid"), linewidth=0.7)
+    ax.set_axisbelow(True)
+    ax.tick_params(which="both", colors=light("muted"), labelsize=SIZE - 1, length=0)
+    ax.xaxis.label.set(color=light("muted"), size=SIZE - 0.5)
+    ax.yaxis.label.set(color=light("muted"), size=SIZE - 0.5)
+
+
+def title(ax: Axes, text: str) -> None:
+    """The panel's title, above its left edge."""
+    ax.set_title(literal(text), loc="left", fontsize=SIZE, color=light("ink"), fontweight="bold", pad=6)
+
+
+def legend(ax: Axes, **where: Any) -> None:
+    """A legend without a frame, when there is anything to name."""
+    handles, _ = ax.get_legend_handles_labels()
+    if handles:
+        ax.legend(frameon=False, fontsize=SIZE - 1.2, labelcolor=light("ink"), handlelength=2.2, **where)
+
+
+def legend_above(figure: Figure, ax: Axes) -> None:
+    """The legend of `ax` in one row along the top of the figure."""
+    handles, names = ax.get_legend_handles_labels()
+    look: dict[str, Any] = {"ncols": 6, "frameon": False, "fontsize": SIZE - 1.1, "labelcolor": light("ink")}
+    figure.legend(handles, names, loc="upper left", bbox_to_anchor=(0.0, 1.0), handlelength=1.2, **look)
+
+
+def message(text: str, width_in: float = 6.0) -> Figure:
+    """A small figure that says why there is nothing to draw."""
+    figure = Figure(figsize=(width_in, 0.7))
+    figure.patch.set_alpha(0)
+    figure.text(0.01, 0.5, literal(text), color=light("muted"), fontsize=SIZE, va="center")
+    return figure
+
+
+def literal(text: str) -> str:
+    """`text` drawn as it is: a dollar sign in a model's name must not start a formula."""
+    return text.replace("$", r"\$")

@@ -1,0 +1,158 @@
+"""Heat map over MAX_ACTIVE × queue setting, one panel per offered load."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from reports import labels, numbers, palette
+from reports.figures import canvas
+from reports.folder import rows as rows_of
+from reports.palette import light
+
+Key = tuple[str, ...]
+
+# what → (title, how repeats are joined, number shown, is more better)
+WHATS = {
+    "goodput_per_s": ("Goodput, requests/s", "mean", "plain", True),
+    "ttft_p95_s": ("TTFT p95", "max", "seconds", False),
+    "e2e_p95_s": ("E2E p95", "max", "seconds", False),
+    "refused": ("Rejected or timed out in the queue, share of offered", "mean", "percent", False),
+}
+
+
+def title(what: str) -> str:
+    """What a heat map shows, with its unit."""
+    return WHATS[what][0]
+
+
+def join(what: str) -> str:
+    """How repeats of a cell are joined: mean or max."""
+    return WHATS[what][1]
+
+
+def grid(cells: pd.DataFrame, latency: pd.DataFrame, what: str) -> pd.DataFrame:
+    """The numbers of a heat map, a row per setting and load: load, max_active, queue, key, value, valid,
+    cells.
+
+    `what` is a key of WHATS. Repeats of a cell are joined by the mean of rates and shares, and by the worst
+    of a quantile (quantiles are never averaged). value is nan when unmeasured or n is too small.
+    """
+    frame = cells.assign(
+        value=_values(cells, latency, what),
+        queue=[labels.queue(row) for row in rows_of(cells)],
+        key=pd.Series([labels.key(row) for row in rows_of(cells)], index=cells.index, dtype=object),
+        valid=~cells["validity"].isin(["invalid", "missing"]),
+    )
+    frame = frame.sort_values(["rate_per_s", "scenario", "max_active"], kind="stable")
+    grouped = frame.groupby(["load", "max_active", "queue", "key"], sort=False, dropna=False)
+    joined = grouped.agg(value=("value", WHATS[what][1]), valid=("valid", "all"), cells=("cell", list))
+    return joined.reset_index()
+
+
+def _values(cells: pd.DataFrame, latency: pd.DataFrame, what: str) -> pd.Series:
+    if what == "goodput_per_s":
+        return cells["goodput_per_s"].astype(float)
+    if what == "refused":
+        return (cells["rejected"] + cells["timed_out"]) / cells["offered"].where(cells["offered"] > 0)
+    metric = what.removesuffix("_p95_s") + "_s"
+    chosen = latency[(latency["metric"] == metric) & (latency["quantile"] == "p95")]
+    return cells["cell"].map(chosen.set_index("cell")["value_s"]).astype(float)
+
+
+def heat_map(
+    grid: pd.DataFrame,
+    what: str = "goodput_per_s",
+    *,
+    best: Key | None = None,
+    inseparable: Collection[Key] = (),
+) -> Figure:
+    """Draw `grid(…, what)`: `best` is outlined, `inseparable` hatched, invalid cells grey with a cross.
+
+    The shade is one of seven steps, common to all panels; every cell also carries its number.
+    """
+    if not len(grid):
+        return canvas.message("No cell has been measured.")
+    loads = list(dict.fromkeys(grid["load"]))
+    queues = list(dict.fromkeys(grid["queue"]))
+    actives = sorted(grid["max_active"].dropna().unique())
+    columns = min(len(loads), 3)
+    rows = -(-len(loads) // columns)
+    width = min(13.5, max(4.6, 1.7 + columns * (0.9 + 0.62 * len(actives))))
+    height = rows * (0.95 + 0.42 * len(queues)) + 0.1
+    figure, panels = canvas.axes(
+        width, height, rows=rows, columns=columns, left=1.35, bottom=0.5, top=0.35, wspace=0.08, hspace=0.75
+    )
+    ends = _ends(grid)
+    for at, ax in enumerate(panels):
+        if at >= len(loads):
+            ax.set_visible(False)
+            continue
+        _panel_frame(ax, loads[at], actives, queues, first=at % columns == 0)
+        for cell in rows_of(grid[grid["load"] == loads[at]]):
+            where = (actives.index(cell["max_active"]), queues.index(cell["queue"]))
+            _cell(ax, where, cell, what, ends)
+            _marks(ax, where, cell["key"], best, inseparable)
+    return figure
+
+
+def _ends(grid: pd.DataFrame) -> tuple[float, float]:
+    usable = grid.loc[grid["valid"], "value"].dropna()
+    return (float(usable.min()), float(usable.max())) if len(usable) else (0.0, 1.0)
+
+
+def _panel_frame(ax: Axes, load: str, actives: list[float], queues: list[str], *, first: bool) -> None:
+    canvas.title(ax, load)
+    ax.grid(False)
+    ax.spines["bottom"].set_visible(False)
+    ax.set_xlim(-0.5, len(actives) - 0.5)
+    ax.set_ylim(len(queues) - 0.5, -0.5)
+    ax.set_xticks(range(len(actives)), [f"{a:g}" for a in actives])
+    ax.set_yticks(range(len(queues)), [canvas.literal(q) for q in queues] if first else [])
+    ax.set_xlabel("MAX_ACTIVE")
+
+
+def _cell(
+    ax: Axes, where: tuple[int, int], cell: Mapping[str, Any], what: str, ends: tuple[float, float]
+) -> None:
+    _, _, show, more_is_better = WHATS[what]
+    ramp = palette.COOL if more_is_better else palette.WARM
+    fill, ink = light("shade"), light("muted")
+    if cell["valid"] and np.isfinite(cell["value"]):
+        low, high = ends
+        step = (
+            0
+            if high <= low
+            else int(np.clip((cell["value"] - low) / (high - low) * len(ramp), 0, len(ramp) - 1))
+        )
+        fill, ink = ramp[step][0], ramp[step][2]
+    x, y = where
+    box = Rectangle((x - 0.5, y - 0.5), 1, 1, facecolor=fill, edgecolor=light("surface"), linewidth=1.5)
+    ax.add_patch(box)
+    texts = {"plain": numbers.significant, "seconds": numbers.seconds, "percent": numbers.percent}
+    text = texts[show](cell["value"]) + ("" if cell["valid"] else " ×")
+    ax.text(x, y, text, ha="center", va="center", fontsize=canvas.SIZE, color=ink)
+
+
+def _marks(
+    ax: Axes, where: tuple[int, int], key: Key, best: Key | None, inseparable: Collection[Key]
+) -> None:
+    x, y = where
+    if key in inseparable and key != best:
+        corner = [(x + 0.5, y + 0.5), (x + 0.5, y + 0.05), (x + 0.05, y + 0.5)]
+        ax.fill(
+            *zip(*corner, strict=True), facecolor="none", edgecolor=light("ink"), hatch="/////", linewidth=0
+        )
+    if key == best:
+        edge = light("orange")
+        ax.add_patch(
+            Rectangle(
+                (x - 0.46, y - 0.46), 0.92, 0.92, facecolor="none", edgecolor=edge, linewidth=2.4, zorder=5
+            )
+        )

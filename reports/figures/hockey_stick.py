@@ -1,0 +1,165 @@
+"""The hockey stick: what comes out, and how late, as the offered load rises; one line per setting."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from reports import labels
+from reports.figures import canvas
+from reports.folder import rows as rows_of
+from reports.palette import light
+from reports.run import Slo
+
+Key = tuple[str, ...]
+NAMED = (("sky", "s", "--"), ("purple", "D", "-."), ("green", "^", ":"), ("amber", "v", "--"))
+GREY = {"color": light("grid"), "linewidth": 1.1, "zorder": 1.5, "marker": "o", "markersize": 2.5}
+LATENCIES = (("ttft_s", "TTFT p95, s"), ("e2e_s", "E2E p95, s"))
+MEASURED = (
+    "cell",
+    "setting",
+    "scenario",
+    "block",
+    "rate_per_s",
+    "offered_per_s",
+    "goodput_per_s",
+    "goodput_per_s_low",
+    "goodput_per_s_high",
+    "attainment",
+)
+
+
+def curves(cells: pd.DataFrame, latency: pd.DataFrame) -> pd.DataFrame:
+    """The points of the curves, a row per cell that is not stamped invalid, with a column `key` (labels.key).
+
+    goodput_per_s, ttft_s and e2e_s (both p95) each have NAME_low and NAME_high beside them; nan where
+    unknown.
+    """
+    usable = cells[~cells["validity"].isin(["invalid", "missing"])]
+    ends = {"goodput_low_per_s": "goodput_per_s_low", "goodput_high_per_s": "goodput_per_s_high"}
+    out = usable.rename(columns=ends)[list(MEASURED)].copy()
+    keys = [labels.key(row) for row in rows_of(usable)]
+    out.insert(1, "key", pd.Series(keys, index=out.index, dtype=object))
+    for metric, _ in LATENCIES:
+        p95 = latency[(latency["metric"] == metric) & (latency["quantile"] == "p95")].set_index("cell")
+        for column, end in ((metric, "value_s"), (f"{metric}_low", "low_s"), (f"{metric}_high", "high_s")):
+            out[column] = out["cell"].map(p95[end]).astype(float)
+    order = ["setting", "scenario", "block", "offered_per_s"]
+    return out.sort_values(order, kind="stable").reset_index(drop=True)
+
+
+def hockey_stick(
+    curves: pd.DataFrame,
+    slo: Slo,
+    *,
+    best: Key | None = None,
+    named: Collection[Key] = (),
+    capacity_per_s: float = float("nan"),
+) -> Figure:
+    """Goodput, p95 TTFT and p95 E2E over the offered rate.
+
+    `best` is drawn bold with its 95 % band, up to four `named` settings in colour, the rest in grey; each
+    block of repeats is a line of its own. The SLO's limits are dashed lines; `capacity_per_s` (of the
+    probe) and the largest load at which `best` meets the SLO are marked.
+    """
+    if not len(curves):
+        return canvas.message("No cell that can be trusted has been measured.")
+    figure, panels = canvas.axes(11.6, 3.7, columns=3, left=0.6, bottom=0.85, top=0.4, wspace=0.24)
+    columns = ("goodput_per_s", *(metric for metric, _ in LATENCIES))
+    for ax, column in zip(panels, columns, strict=True):
+        _lines(ax, curves, column, _styles(named, best), best)
+    top = float(curves["offered_per_s"].max()) * 1.06
+    _goodput_panel(panels[0], top)
+    for ax, (_, text), limit in zip(panels[1:], LATENCIES, (slo.ttft_s, slo.e2e_s), strict=True):
+        _latency_panel(ax, text, limit)
+    marks = _marks(curves, slo, best, capacity_per_s)
+    for ax in panels:
+        ax.set_xlabel("offered, requests/s")
+        ax.set_xlim(0, top)
+        for x, text, role in marks:
+            dash = (0, (4, 2))
+            ax.axvline(x, color=light(role), linewidth=1.0, linestyle=dash, zorder=1, label=text)
+    _legend(figure, panels[0])
+    return figure
+
+
+def _styles(named: Collection[Key], best: Key | None) -> dict[Key, dict[str, Any]]:
+    styles: dict[Key, dict[str, Any]] = {}
+    if best is not None:
+        styles[best] = {"color": light("blue"), "linewidth": 2.4, "marker": "o", "markersize": 5, "zorder": 4}
+    others = [key for key in named if key != best]
+    for key, (role, marker, dash) in zip(others, NAMED, strict=False):
+        look = {"color": light(role), "linestyle": dash, "marker": marker}
+        styles[key] = look | {"linewidth": 1.5, "markersize": 4, "zorder": 3}
+    return styles
+
+
+def _lines(
+    ax: Axes, curves: pd.DataFrame, column: str, styles: dict[Key, dict[str, Any]], best: Key | None
+) -> None:
+    told: set[Key] = set()
+    grouped: Any = curves.groupby(["key", "scenario", "block"], sort=False, dropna=False)
+    for (key, _, _), line in grouped:
+        x, y = line["offered_per_s"].to_numpy(float), line[column].to_numpy(float)
+        if not np.isfinite(y).any():
+            continue
+        style = styles.get(key, GREY)
+        name = str(line["setting"].iloc[0]) if key in styles and key not in told else None
+        told.add(key)
+        ax.plot(x, y, label=name, **style)
+        if key == best:
+            low, high = (line[f"{column}_{end}"].to_numpy(float) for end in ("low", "high"))
+            ax.fill_between(x, low, high, color=style["color"], alpha=0.16, linewidth=0)
+            ax.vlines(x, low, high, color=style["color"], linewidth=1.2)
+
+
+def _goodput_panel(ax: Axes, top: float) -> None:
+    canvas.title(ax, "Goodput, requests/s")
+    dots = (0, (2, 3))
+    ax.plot([0, top], [0, top], color=light("grey"), linewidth=0.9, linestyle=dots, label="all served in SLO")
+    ax.set_ylim(0, top)
+
+
+def _latency_panel(ax: Axes, text: str, limit: float | None) -> None:
+    canvas.title(ax, text)
+    ax.set_yscale("log")
+    if limit:
+        ax.axhline(limit, color=light("red"), linewidth=1.1, linestyle="--")
+        where = {"xytext": (3, 3), "textcoords": "offset points", "size": 8, "color": light("red")}
+        ax.annotate(f"SLO {limit:g} s", (0, limit), **where)  # type: ignore[arg-type]  # a dict of mixed values
+    low, high = ax.get_ylim()
+    ticks = _ticks(low, high, (1, 2, 5))
+    ax.set_yticks(ticks if len(ticks) >= 3 else _ticks(low, high, (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8)))
+    ax.set_yticks([], minor=True)
+    ax.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    ax.set_ylim(low, high)
+
+
+def _ticks(low: float, high: float, steps: tuple[float, ...]) -> list[float]:
+    return [m * 10.0**e for e in range(-4, 4) for m in steps if low <= m * 10.0**e <= high]
+
+
+def _marks(
+    curves: pd.DataFrame, slo: Slo, best: Key | None, capacity_per_s: float
+) -> list[tuple[float, str, str]]:
+    """(offered rate, words, colour role) of the upright lines."""
+    marks = [(capacity_per_s, "probe capacity", "grey")]
+    if best is not None and slo.attainment is not None:
+        own = curves[curves["key"] == best].groupby("rate_per_s")
+        met = own["attainment"].min() >= slo.attainment
+        if met.any():
+            highest = float(own["offered_per_s"].mean()[met].max())
+            marks.append((highest, "recommended meets the SLO up to here", "green"))
+    return [mark for mark in marks if np.isfinite(mark[0])]
+
+
+def _legend(figure: Figure, ax: Axes) -> None:
+    handles, names = ax.get_legend_handles_labels()
+    look: dict[str, Any] = {"ncols": 4, "frameon": False, "fontsize": 8.4, "labelcolor": light("ink")}
+    names = [canvas.literal(name) for name in names]
+    figure.legend(handles, names, loc="lower left", bbox_to_anchor=(0.04, 0.0), **look)

@@ -1,0 +1,68 @@
+"""What became of the offered requests, as shares, one bar per cell."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from reports import labels
+from reports.figures import canvas
+from reports.palette import light
+
+# group → (colour, outcomes in it)
+GROUPS = {
+    "served in SLO": ("blue", {"served_in_slo", "ok"}),
+    "served late": ("sky", {"served_late"}),
+    "rejected (429)": ("orange", {"rejected_full", "rejected_mode"}),
+    "queue timeout (503)": ("red", {"queue_timeout"}),
+    "failed": (
+        "purple",
+        {"upstream_error", "upstream_timeout", "upstream_overloaded", "truncated", "refused", "draining"},
+    ),
+    "client, cut, not sent": ("grey", {"connect_error", "client_timeout", "cancelled", "cut", "not_sent"}),
+}
+
+
+def outcomes(frame: pd.DataFrame, names: dict[str, str]) -> Figure:
+    """Stacked shares of `Run.outcomes`; `names` maps the cells to draw, in order, to what is written beside
+    them.
+    """
+    if not len(frame) or not names:
+        return canvas.message("No outcome has been counted.")
+    height = 0.95 + 0.235 * len(names)
+    figure, (ax,) = canvas.axes(8.6, height, left=2.75, bottom=0.45, top=0.42)
+    table = frame.pivot_table(index="cell", columns="outcome", values="share", aggfunc="sum").reindex(
+        list(names)
+    )
+    y, left = np.arange(len(names)), np.zeros(len(names))
+    unknown = set(table.columns) - set().union(*(members for _, members in GROUPS.values()))
+    for group, (role, members) in GROUPS.items():
+        chosen = [c for c in table.columns if c in members or (group == "failed" and c in unknown)]
+        width = table[chosen].sum(axis=1).fillna(0).to_numpy(float) if chosen else np.zeros(len(names))
+        if width.any():
+            ax.barh(
+                y,
+                width,
+                left=left,
+                height=0.68,
+                color=light(role),
+                edgecolor=light("surface"),
+                linewidth=0.6,
+                label=group,
+            )
+        left += width
+    ax.set_yticks(y, [canvas.literal(text) for text in names.values()])
+    ax.tick_params(axis="y", colors=light("ink"))
+    ax.set_ylim(len(names) - 0.4, -0.6)
+    ax.set_xlim(0, 1)
+    ax.grid(False, axis="y")
+    ax.xaxis.set_major_formatter(lambda value, _: f"{value * 100:g} %")
+    ax.set_xlabel("share of offered requests")
+    canvas.legend_above(figure, ax)
+    return figure
+
+
+def words(outcome: str) -> str:
+    """An outcome in words, as in the tables."""
+    return labels.outcome(outcome)

@@ -1,0 +1,114 @@
+"""What happened in one cell over time: load, gateway, engine, KV cache and GPU above one another on one
+clock.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from reports.figures import canvas
+from reports.palette import light
+
+MOST_POINTS = 240
+
+# panel title → metric → (name, colour, dash, drawn as steps)
+PANELS: tuple[tuple[str, dict[str, tuple[str, str, str]]], ...] = (
+    (
+        "Requests per second",
+        {
+            "offered_per_s": ("offered", "ink", "-"),
+            "admitted_per_s": ("admitted", "blue", "--"),
+            "rejected_per_s": ("rejected", "red", ":"),
+        },
+    ),
+    (
+        "Gateway, requests",
+        {
+            "gateway_active": ("slots busy", "blue", "-"),
+            "gateway_active_limit": ("MAX_ACTIVE", "grey", "--"),
+            "gateway_queue_depth": ("queued", "orange", "-"),
+        },
+    ),
+    (
+        "Engine, requests",
+        {"engine_running": ("running", "green", "-"), "engine_waiting": ("waiting", "purple", "--")},
+    ),
+    (
+        "Share in use",
+        {
+            "engine_kv_use_ratio": ("KV cache", "amber", "-"),
+            "gpu_utilisation_ratio": ("GPU", "green", "--"),
+            "gpu_memory_ratio": ("GPU memory", "purple", ":"),
+            "client_cpu_ratio": ("load generator CPU", "grey", "-."),
+        },
+    ),
+)
+
+
+def time_series(series: pd.DataFrame, *, start_s: float = 0.0, end_s: float | None = None) -> Figure:
+    """Draw a cell's series (long form: t_s, metric, value); what lies outside [start_s, end_s] is shaded as
+    not measured.
+
+    Long series are thinned to at most 240 points by taking the mean of equal stretches. Panels without data
+    are left out.
+    """
+    present = set(series["metric"].unique()) if len(series) else set()
+    panels = [(text, {m: s for m, s in lines.items() if m in present}) for text, lines in PANELS]
+    panels = [(text, lines) for text, lines in panels if lines]
+    if not panels:
+        return canvas.message("No Prometheus series were stored for this cell.")
+    height = 0.75 + 1.05 * len(panels)
+    figure, axes = canvas.axes(
+        8.6, height, rows=len(panels), share_x=True, left=0.5, right=1.35, bottom=0.42, top=0.3, hspace=0.42
+    )
+    last = float(series["t_s"].max())
+    stop = last if end_s is None or not np.isfinite(end_s) else end_s
+    by_metric = dict(tuple(series.groupby("metric", sort=False)))
+    for ax, (text, lines) in zip(axes, panels, strict=True):
+        _panel(ax, text, {m: (by_metric[m], style) for m, style in lines.items()})
+        for left, right in ((0.0, start_s), (stop, last)):
+            if right > left:
+                ax.axvspan(left, right, color=light("shade"), linewidth=0, zorder=0)
+        ax.set_xlim(0, max(last, stop))
+    if start_s > 0:
+        axes[0].text(
+            0,
+            1.0,
+            " warm-up",
+            fontsize=7.6,
+            color=light("muted"),
+            va="top",
+            transform=axes[0].get_xaxis_transform(),
+        )
+    axes[-1].set_xlabel("seconds from the start of the cell (shaded: not measured)")
+    return figure
+
+
+def _panel(ax: Axes, text: str, lines: dict[str, tuple[pd.DataFrame, tuple[str, str, str]]]) -> None:
+    canvas.title(ax, text)
+    for frame, (name, role, dash) in lines.values():
+        t, value = thin(frame["t_s"].to_numpy(float), frame["value"].to_numpy(float))
+        ax.plot(t, value, color=light(role), linestyle=dash, linewidth=1.3, label=name)
+    ax.set_ylim(bottom=0)
+    if ax.get_ylim()[1] < 0.01:
+        ax.set_ylim(0, 1)
+    ax.locator_params(axis="y", nbins=3)
+    canvas.legend(ax, loc="center left", bbox_to_anchor=(1.0, 0.5))
+
+
+def thin(t: np.ndarray, value: np.ndarray, most: int = MOST_POINTS) -> tuple[np.ndarray, np.ndarray]:
+    """At most `most` points: the mean time and value of consecutive stretches of equal length, nan left
+    out.
+    """
+    order = np.argsort(t, kind="stable")
+    t, value = t[order], value[order]
+    keep = np.isfinite(value)
+    t, value = t[keep], value[keep]
+    if len(t) <= most:
+        return t, value
+    starts = np.linspace(0, len(t), most, endpoint=False).astype(int)
+    sizes = np.diff(np.append(starts, len(t)))
+    return np.add.reduceat(t, starts) / sizes, np.add.reduceat(value, starts) / sizes

@@ -1,0 +1,61 @@
+"""A page over all runs in a folder, newest first."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from urllib.parse import quote
+
+from reports import numbers
+from reports.answer import answer
+from reports.folder import text
+from reports.page import assets, environment
+from reports.run import NotARunError, Run, load
+from reports.tables import Entry, Table
+
+
+def page(folder: Path, beside: Path) -> str:
+    """All runs in `folder` as one self-contained page whose links are relative to `beside`."""
+    runs, broken = [], []
+    for path in sorted(p for p in folder.iterdir() if p.is_dir()):
+        try:
+            runs.append(load(path))
+        except NotARunError:
+            broken.append(path.name)
+    runs.sort(key=lambda run: text(run.info.get("created_utc")), reverse=True)
+    heads = [
+        ("Run", "", False),
+        ("Made", "UTC", False),
+        ("Engine", "what made the numbers", False),
+        ("Cells", "measured, of all", True),
+        ("Recommended", "", False),
+        ("Goodput", "of the recommended setting, 95 % interval", True),
+        ("Attainment", "served in SLO / offered", True),
+        ("State", "", False),
+    ]
+    table = Table(f"{len(runs)} runs", heads, [_row(run, beside) for run in runs], "runs", True)
+    return (
+        environment()
+        .get_template("index.html")
+        .render(table=table, broken=broken, folder=folder.name, **assets())
+    )
+
+
+def _row(run: Run, beside: Path) -> list[Entry]:
+    said = answer(run)
+    report = run.path / "report.html"
+    link = quote(Path(os.path.relpath(report, beside)).as_posix()) if report.exists() else ""
+    measured = int((run.cells["validity"] != "missing").sum())
+    state = text(run.info.get("status")) or "unknown"
+    return [
+        Entry(run.name, run.name, "" if link else f"no report yet: python -m reports {run.path}", link=link),
+        Entry(text(run.info.get("created_utc")) or numbers.DASH, text(run.info.get("created_utc"))),
+        Entry(run.engine, run.engine, "", "warn" if run.emulated else ""),
+        Entry(f"{measured} of {len(run.cells)}", measured),
+        Entry(said.words or numbers.DASH, said.words),
+        Entry(said.goodput, said.goodput_value, said.goodput_interval),
+        Entry(said.attainment, said.attainment_value),
+        Entry(
+            state, state, "" if not run.problems else run.problems[0], "" if state == "complete" else "warn"
+        ),
+    ]

@@ -1,0 +1,101 @@
+"""Short names for settings, loads, metrics and outcomes: the same in every table and figure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from reports import folder, numbers
+
+SETTING_KEYS = (
+    "max_active",
+    "queue_mode",
+    "queue_max",
+    "queue_timeout_s",
+    "queue_order",
+    "request_timeout_s",
+)
+
+# name in summary.json → (short name, what it is)
+METRICS = {
+    "ttft_s": ("TTFT", "due time → first chunk with content"),
+    "ttft_from_send_s": ("TTFT from send", "sent → first chunk with content"),
+    "tpot_s": ("TPOT", "(last − first content chunk) / (output tokens − 1), one number per request"),
+    "itl_s": ("ITL", "each gap between content chunks, pooled over requests"),
+    "e2e_s": ("E2E", "due time → last byte"),
+    "e2e_from_send_s": ("E2E from send", "sent → last byte"),
+    "queue_s": ("Gateway queue wait", "time waiting for a slot in the gateway"),
+    "upstream_s": ("Upstream", "dispatch → response head of the engine"),
+    "send_lag_s": ("Send lag", "due time → sent"),
+}
+
+# Order is the order of display: served, refused on purpose, failed, the client's own.
+OUTCOMES = {
+    "served_in_slo": "served in SLO",
+    "served_late": "served late",
+    "ok": "served",
+    "rejected_full": "rejected: queue full",
+    "rejected_mode": "rejected: reject mode",
+    "queue_timeout": "queue timeout",
+    "draining": "draining",
+    "upstream_overloaded": "engine overloaded",
+    "upstream_error": "engine error",
+    "upstream_timeout": "engine timeout",
+    "truncated": "truncated",
+    "refused": "refused (other 4xx)",
+    "connect_error": "connect error",
+    "client_timeout": "client timeout",
+    "cancelled": "cancelled",
+    "cut": "cut at the run's end",
+    "not_sent": "not sent",
+}
+
+
+def metric(name: str) -> str:
+    """The short name of a latency metric; an unknown one is shown as it is."""
+    return METRICS[name][0] if name in METRICS else name
+
+
+def outcome(name: str) -> str:
+    """An outcome in words."""
+    return OUTCOMES.get(name, name.replace("_", " "))
+
+
+def queue(setting: Mapping[str, Any]) -> str:
+    """The queue half of a setting: `reject`, or `queue 8 · 2 s`, with the order when it is not FIFO."""
+    if setting.get("queue_mode") == "reject":
+        return "reject"
+    timeout = numbers.bare(setting.get("queue_timeout_s"))
+    order = folder.text(setting.get("queue_order"), "fifo")
+    extra = "" if order == "fifo" else f" · {order}"
+    return f"queue {numbers.bare(setting.get('queue_max'))} · {timeout} s{extra}"
+
+
+def setting(values: Mapping[str, Any]) -> str:
+    """A whole setting: `8 slots · queue 8 · 2 s`."""
+    active = numbers.bare(values.get("max_active"))
+    return f"{active} {'slot' if active == '1' else 'slots'} · {queue(values)}"
+
+
+def load(workload: Mapping[str, Any]) -> str:
+    """An offered load: `sustained 16/s (1.25 × capacity)`."""
+    name = folder.text(workload.get("scenario"), "load")
+    rate = folder.number(workload.get("rate_per_s"))
+    relative = folder.number(workload.get("relative_load"))
+    text = name if numbers.missing(rate) else f"{name} {rate:.3g}/s"
+    return text if numbers.missing(relative) else f"{text} ({relative:.3g} × capacity)"
+
+
+def key(values: Mapping[str, Any]) -> tuple[str, ...]:
+    """What makes two settings the same: numbers compare by value, so 2 and 2.0 are one setting.
+
+    In reject mode the queue's own values have no effect and are left out.
+    """
+    skip = {"queue_max", "queue_timeout_s", "queue_order"} if values.get("queue_mode") == "reject" else set()
+    return tuple(_plain(values.get(name)) for name in SETTING_KEYS if name not in skip)
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return f"{float(value):g}"
+    return "" if value is None else str(value)

@@ -1,0 +1,57 @@
+"""One run as Markdown, short enough for a pull request."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from reports import numbers, tables
+from reports.answer import answer
+from reports.run import Run
+from reports.tables import Table
+
+
+def summary(run: Run) -> str:
+    """The answer, its doubts, and the table of cells."""
+    said = answer(run)
+    lines = [f"### {plain(run.name)}", ""]
+    if run.emulated:
+        lines += ["> **EMULATOR**: no real engine made these numbers.", ""]
+    lines += [f"Engine: {plain(run.engine)}", ""]
+    if said.known:
+        interval = f" ({said.goodput_interval}, 95 %)" if said.goodput_interval else ""
+        target = f" (target {said.target})" if said.target else ""
+        lines += [f"**Recommended: {plain(said.words)}**", ""]
+        lines += [f"- goodput {said.goodput}{interval}"]
+        lines += [
+            f"- {said.attainment} of offered requests served in SLO{target}, SLO `{plain(run.slo.text)}`"
+        ]
+        lines += [f"- {plain(said.margin)}"] if said.margin else []
+        lines += [f"- doubt: {plain(doubt)}" for doubt in said.doubts]
+    else:
+        lines += [plain(said.why)]
+    lines += [f"- note: {plain(problem)}" for problem in run.problems]
+    return "\n".join([*lines, "", *table(tables.overview(run)), ""])
+
+
+def table(given: Table) -> list[str]:
+    """A table as the lines of a Markdown table; intervals follow in brackets."""
+    if not given.rows:
+        return []
+    heads = [text or numbers.DASH for text, _, _ in given.heads]
+    rules = ["---:" if number else "---" for _, _, number in given.heads]
+    rows = [[plain(e.text) + (f" ({plain(e.small)})" if e.small else "") for e in row] for row in given.rows]
+    return [_line(heads), _line(rules), *(_line(row) for row in rows)]
+
+
+def _line(entries: Sequence[str]) -> str:
+    return "| " + " | ".join(entries) + " |"
+
+
+def plain(text: str) -> str:
+    """Foreign text as one line without Markdown or HTML of its own."""
+    one = " ".join(text.split())
+    for character in "\\`*_[]<>|#!":
+        one = one.replace(
+            character, "\\" + character if character not in "<>" else {"<": "&lt;", ">": "&gt;"}[character]
+        )
+    return one

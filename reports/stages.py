@@ -1,0 +1,50 @@
+"""Where the time went: each served request's E2E cut into stages that add up to it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+# column → (name, meaning), in the order a request lives them
+STAGES = {
+    "send_lag_s": ("send lag", "due → sent: the load generator's own delay"),
+    "queue_s": ("gateway queue", "waiting for a slot"),
+    "first_token_s": ("engine to first token", "dispatch → first content: engine queue and prefill"),
+    "decode_s": ("decode", "first → last content chunk"),
+    "rest_s": ("network and rest", "everything else: connection, gateway, the stream's end"),
+}
+
+
+def split(records: pd.DataFrame) -> pd.DataFrame:
+    """Served records → one row each: e2e_s and the columns of STAGES, seconds, which add up to e2e_s.
+
+    The gateway's share is known from Server-Timing; where that is absent, its wait counts as engine time.
+    """
+    served = records[records["outcome"] == "ok"]
+    out = pd.DataFrame({"e2e_s": served["finished_s"] - served["due_s"]})
+    out["send_lag_s"] = served["sent_s"] - served["due_s"]
+    out["queue_s"] = served["queue_s"].fillna(0.0)
+    after_head = served["first_s"] - served["headers_s"]
+    whole = served["first_s"] - served["sent_s"] - out["queue_s"]
+    out["first_token_s"] = (served["upstream_s"] + after_head).fillna(whole)
+    out["decode_s"] = served["last_s"] - served["first_s"]
+    out["rest_s"] = out["e2e_s"] - out[["send_lag_s", "queue_s", "first_token_s", "decode_s"]].sum(axis=1)
+    return out.dropna()
+
+
+def at_quantiles(records: pd.DataFrame, quantiles: tuple[float, ...] = (0.5, 0.95)) -> pd.DataFrame:
+    """Mean stages of the requests whose E2E ranks next to each quantile: quantile, n, e2e_s and the columns
+    of STAGES.
+
+    Next to: the 2.5 % of served requests on either side, at least five requests in all (all of them if
+    there are fewer).
+    """
+    parts = split(records).sort_values("e2e_s", kind="stable")
+    n = len(parts)
+    rows = []
+    for q in quantiles if n else ():
+        half = max(0.025 * n, 2.5)
+        low = int(np.clip(round(q * n - half), 0, max(0, n - 5)))
+        near = parts.iloc[low : max(low + 5, round(q * n + half))]
+        rows.append({"quantile": q, "n": len(near)} | near.mean().to_dict())
+    return pd.DataFrame(rows, columns=["quantile", "n", "e2e_s", *STAGES])
