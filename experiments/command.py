@@ -1,5 +1,6 @@
 """How every command ends: a result, one sentence, or a traceback that is ours to mend."""
 
+import errno
 import sys
 from collections.abc import Callable, Sequence
 
@@ -17,6 +18,13 @@ def run_command(main: Callable[[Sequence[str]], int]) -> None:
         code = _say(error, 1)
     except BrokenPipeError:
         code = 1
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        code = _say(
+            f"the disk is full ({error.filename}); what was measured is kept: make room, give the command again",
+            1,
+        )
     except KeyboardInterrupt:
         code = _say("stopped; what was measured is kept", 130)
     sys.exit(code)
