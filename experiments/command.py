@@ -21,10 +21,8 @@ def run_command(main: Callable[[Sequence[str]], int]) -> None:
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
-        code = _say(
-            f"the disk is full ({error.filename}); what was measured is kept: make room, give the command again",
-            1,
-        )
+        where = error.filename
+        code = _say(f"the disk is full ({where}); what was measured is kept: make room and go on", 1)
     except KeyboardInterrupt:
         code = _say("stopped; what was measured is kept", 130)
     sys.exit(code)
