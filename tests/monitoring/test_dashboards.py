@@ -103,7 +103,7 @@ def test_the_limit_is_read_never_written_down() -> None:
 
 
 def test_no_gpu_field_that_consumer_cards_lack() -> None:
-    """Profiling fields exist on data-centre cards only; what is asked for, the exporter is told to collect."""
+    """Profiling fields exist on data-centre cards only; what is asked for is what is collected."""
     collected = set(
         re.findall(r"^(DCGM_FI_\w+)", (ROOT / "monitoring/dcgm/counters.csv").read_text(), re.MULTILINE)
     )

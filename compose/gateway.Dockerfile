@@ -1,0 +1,15 @@
+# The gateway alone: its package and what that imports, as an unprivileged user, nothing to write to.
+# Build from the repository's root: docker build -f compose/gateway.Dockerfile .
+FROM docker.io/library/python:3.11-slim-bookworm
+ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
+WORKDIR /opt/headroom
+COPY requirements.lock ./
+RUN pip install --no-cache-dir -c requirements.lock \
+      aiohttp fastapi httptools httpx orjson prometheus-client psutil pydantic structlog uvicorn uvloop \
+ && useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin headroom
+COPY gateway gateway
+RUN python -m compileall -q gateway
+USER 10001:10001
+EXPOSE 8080
+ENV GATEWAY_HOST=0.0.0.0
+ENTRYPOINT ["python", "-m", "gateway"]
