@@ -1,0 +1,33 @@
+"""Which of Locust's events the conductor listens to."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import locust.stats
+from locust import events
+
+from loadtests import options
+from loadtests.conductor import Conductor
+from loadtests.histogram import bucket_ms
+
+
+def install() -> None:
+    """Add the listeners, once per process; Locust's rounding of response times to two digits is replaced,
+    too."""
+    locust.stats.bucket_response_time = bucket_ms  # type: ignore[assignment] # a float is as good a key
+    events.init_command_line_parser.add_listener(_add_options)  # type: ignore[no-untyped-call]
+    events.init.add_listener(_on_init)  # type: ignore[no-untyped-call]
+
+
+def _add_options(parser: Any) -> None:
+    options.add(parser)
+
+
+def _on_init(environment: Any, **_: Any) -> None:
+    conductor = Conductor(environment)
+    environment.headroom = conductor
+    conductor.on_init()
+    environment.events.test_start.add_listener(lambda **_: conductor.on_test_start())
+    environment.events.test_stop.add_listener(lambda **_: conductor.finish())
+    environment.events.quitting.add_listener(lambda **_: conductor.on_quitting())

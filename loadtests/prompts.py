@@ -1,0 +1,98 @@
+"""Prompt text of a wanted length in tokens, different for every request unless it shares a prefix on purpose.
+
+Text is made of words from a list. How many tokens each word costs is measured against the engine's own
+`/tokenize` before the load starts (`calibrate`); without one, a word counts as one token.
+`usage.prompt_tokens` of each answer is recorded in any case.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+Messages = list[dict[str, str]]
+CountTokens = Callable[[Messages], int]
+"""Tokens of a chat prompt, template included, as the engine counts them."""
+
+_LIST = (
+    "able air area army baby back bank base bird blue boat body book box city code cold corn cost crew "
+    "dark data day deal desk door down east edge face fact farm fast feet film fire fish flat food foot "
+    "form free full game gate girl goal gold good green hair half hand hard head heat high hill home "
+    "hope hour idea iron item job kind king lake land last late law lead left life light line list long "
+    "love main man map mass mind moon more name near news night north note open page paper park part "
+    "past path plan play pool post rain rate rest rice rich ring road rock role room root rule safe "
+    "salt sand sea seat ship shop side sign silk size skin snow soft soil song south star step stone "
+    "sun table talk team term test text time town tree unit view voice wall warm wave west wind wood "
+    "word work world year"
+)
+WORDS = tuple(_LIST.split())
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What text costs in tokens: `template` per prompt, and the words sorted by their price.
+
+    by_price: tokens → the words (each with its leading space) that cost that many. exact: verified against
+    a tokenizer.
+    """
+
+    by_price: dict[int, tuple[str, ...]]
+    template: int = 0
+    exact: bool = False
+    note: str = "no tokenizer asked: one word counts as one token"
+
+
+ONE_EACH = Cost({1: WORDS})
+
+
+def words(tokens: int, seed: int | str, cost: Cost = ONE_EACH) -> str:
+    """Text that costs `tokens` tokens (or, below the cheapest word, one word): the same for the same seed."""
+    rng = random.Random(seed)
+    prices = sorted(cost.by_price)
+    common = max(prices, key=lambda price: len(cost.by_price[price]))
+    cheapest = prices[0]
+    reserve = 2 * prices[-1]
+    count = max(0, (tokens - reserve) // common)
+    chosen = rng.choices(cost.by_price[common], k=count)
+    left = tokens - count * common
+    while left > 0:
+        fits = [p for p in prices if p <= left and (left == p or left - p >= cheapest)]
+        price = max(fits, default=cheapest)
+        chosen.append(rng.choice(cost.by_price[price]))
+        left -= price
+    return " ".join(chosen)
+
+
+def calibrate(count: CountTokens, candidates: Sequence[str] = WORDS[:64]) -> Cost:
+    """Measure what words cost in this engine's chat prompt; `exact` if whole prompts then come out as
+    computed.
+
+    One call a word: the price of a word is what repeating it eight times adds, divided by eight. Words
+    whose price depends on their neighbours are left out. Raises what `count` raises.
+    """
+    base = count([{"role": "user", "content": candidates[0]}])
+    prices: dict[int, list[str]] = {}
+    for word in candidates:
+        added = count([{"role": "user", "content": " ".join([candidates[0]] + [word] * 8)}]) - base
+        if added > 0 and added % 8 == 0:
+            prices.setdefault(added // 8, []).append(word)
+    if not prices:
+        return Cost(
+            {1: WORDS}, note="the tokenizer prices no word of the list independently of its neighbours"
+        )
+    by_price = {price: tuple(found) for price, found in sorted(prices.items())}
+    first = max(by_price, key=lambda price: len(by_price[price]))
+    sample = by_price[first][0]
+    template = count([{"role": "user", "content": " ".join([sample] * 16)}]) - 16 * first
+    cost = Cost(by_price, template)
+    errors = [_error(count, cost, tokens, seed) for seed, tokens in enumerate((17, 64, 257, 1024))]
+    worst = max(errors, key=abs)
+    if worst:
+        return Cost(by_price, template, note=f"prompts differ from the tokenizer by up to {worst} tokens")
+    return Cost(by_price, template, exact=True, note=f"exact: checked on {len(errors)} prompts")
+
+
+def _error(count: CountTokens, cost: Cost, tokens: int, seed: int) -> int:
+    content = words(max(1, tokens - cost.template), seed, cost)
+    return count([{"role": "user", "content": content}]) - max(tokens, cost.template + min(cost.by_price))

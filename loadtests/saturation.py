@@ -1,0 +1,77 @@
+"""Is the generator itself the bottleneck? Its lags and its CPU, and the verdict `client_saturated`."""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import gevent
+
+from loadtests.slo import SLO
+
+SEND_LAG_LIMIT_S = 5e-3
+HUB_LAG_LIMIT_S = 20e-3
+_PROBE_S = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class Lags:
+    """p50, p99 and maximum of a set of lags in seconds (nearest rank); None without samples."""
+
+    n: int
+    p50: float | None
+    p99: float | None
+    max: float | None
+
+    @staticmethod
+    def of(lags: Sequence[float]) -> Lags:
+        ordered = sorted(lags)
+        n = len(ordered)
+        if not n:
+            return Lags(0, None, None, None)
+        return Lags(n, ordered[math.ceil(n * 0.5) - 1], ordered[math.ceil(n * 0.99) - 1], ordered[-1])
+
+
+def send_lag_limit_s(slo: SLO) -> float:
+    """5 ms, or 1 % of the TTFT objective where that is less."""
+    return min(SEND_LAG_LIMIT_S, 0.01 * slo.ttft_s) if slo.ttft_s is not None else SEND_LAG_LIMIT_S
+
+
+def reasons(send: Lags, hub: Lags, slo: SLO) -> list[str]:
+    """Why the generator bent its own numbers, in words; empty when it did not."""
+    found = []
+    limit_s = send_lag_limit_s(slo)
+    if send.p99 is not None and send.p99 > limit_s:
+        found.append(f"p99 send lag {send.p99 * 1e3:.1f} ms is over {limit_s * 1e3:g} ms")
+    if hub.p99 is not None and hub.p99 > HUB_LAG_LIMIT_S:
+        found.append(f"p99 hub lag {hub.p99 * 1e3:.1f} ms is over {HUB_LAG_LIMIT_S * 1e3:g} ms")
+    return found
+
+
+@dataclass(slots=True)
+class Probe:
+    """Greenlet that sleeps 20 ms at a time and notes by how much it overslept, and the CPU share of each
+    second."""
+
+    hub_lags_s: list[float] = field(default_factory=list)
+    cpu_shares: list[float] = field(default_factory=list)
+
+    def run(self) -> None:
+        """Sample until killed."""
+        window_s, used_s = time.monotonic(), time.process_time()
+        while True:
+            asked_s = time.monotonic() + _PROBE_S
+            gevent.sleep(_PROBE_S)
+            now_s = time.monotonic()
+            self.hub_lags_s.append(max(0.0, now_s - asked_s))
+            if now_s - window_s >= 1.0:
+                self.cpu_shares.append((time.process_time() - used_s) / (now_s - window_s))
+                window_s, used_s = now_s, time.process_time()
+
+
+def load_average() -> float:
+    """Runnable tasks of the machine, mean of the last minute."""
+    return os.getloadavg()[0]

@@ -1,0 +1,126 @@
+"""What a load run is told: validated once, frozen. The plan is made from it unless a plan file is given."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from loadtests import plan as plans
+from loadtests import traces
+from loadtests.mix import Mix
+from loadtests.plan import Plan
+from loadtests.scenarios import Shape
+from loadtests.slo import SLO
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """One load run. Empty strings and zeros mean "not given" where the field says so."""
+
+    host: str
+    model: str
+    scenario: str
+    rate_per_s: float
+    warm_up_s: float
+    measure_s: float
+    drain_s: float
+    """How long requests in flight may go on after the last arrival; then they are cut."""
+    seed: int
+    slo: SLO
+    mix: Mix
+    shape: Shape
+    run_dir: str = ""
+    plan_file: str = ""
+    trace_file: str = ""
+    trace_scale: str = "time"
+    api_key: str = ""
+    max_inflight: int = 0
+    """Arrivals due while so many are in flight are not sent, and counted; 0 = as many as the process has
+    sockets."""
+    tokenize_url: str = ""
+    chunk_usage: bool = False
+    prompt_salt: str = ""
+    allow_hosts: tuple[str, ...] = ()
+
+    def plan(self) -> Plan:
+        """The plan of this run: the file, the trace, or a drawing. Raises ValueError in one sentence."""
+        if self.plan_file:
+            return plans.load(self.plan_file)
+        if self.scenario == "trace":
+            if not self.trace_file:
+                raise ValueError("scenario = 'trace': give the file to replay with --trace")
+            trace = traces.read(Path(self.trace_file))
+            return traces.replay(
+                trace,
+                rate_per_s=self.rate_per_s,
+                warm_up_s=self.warm_up_s,
+                measure_s=self.measure_s,
+                seed=self.seed,
+                mix=self.mix,
+                scale=self.trace_scale,
+            )
+        return plans.make(
+            self.scenario,
+            self.rate_per_s,
+            self.warm_up_s,
+            self.measure_s,
+            self.seed,
+            mix=self.mix,
+            shape=self.shape,
+        )
+
+    def check_host(self) -> None:
+        """Raise HostNotAllowedError when the target is not on the allow-list (empty list: anything goes)."""
+        name = urlsplit(self.host if "//" in self.host else f"//{self.host}").hostname or ""
+        if self.allow_hosts and name not in self.allow_hosts:
+            raise HostNotAllowedError(
+                f"host {name!r} is not allowed: must be one of {', '.join(self.allow_hosts)} (--allow-host)"
+            )
+
+
+class HostNotAllowedError(ValueError):
+    """The target is not on the allow-list."""
+
+
+def from_options(options: Any, host: str | None) -> Settings:
+    """Settings from Locust's parsed options (our own flags; see `options.py`). Raises ValueError in one
+    sentence."""
+    if not host:
+        raise ValueError("host: give the target with --host, e.g. http://127.0.0.1:8080")
+    mix = Mix(**{f.name: getattr(options, f.name) for f in fields(Mix)})
+    shape = Shape(
+        **{f.name: getattr(options, f.name) for f in fields(Shape) if f.name != "users"}, users=options.vusers
+    )
+    for name in ("drain", "max_inflight"):
+        if getattr(options, name) < 0:
+            raise ValueError(f"{name} = {getattr(options, name)}: must be >= 0")
+    if options.trace_scale not in traces.SCALES:
+        raise ValueError(f"trace_scale = {options.trace_scale!r}: must be one of {', '.join(traces.SCALES)}")
+    made = Settings(
+        host=host,
+        model=options.model,
+        scenario=options.scenario,
+        rate_per_s=options.rate,
+        warm_up_s=options.warmup,
+        measure_s=options.duration,
+        drain_s=options.drain,
+        seed=options.seed,
+        slo=SLO.parse(options.slo),
+        mix=mix,
+        shape=shape,
+        run_dir=options.run_dir,
+        plan_file=options.plan_file,
+        trace_file=options.trace,
+        trace_scale=options.trace_scale,
+        api_key=options.api_key,
+        max_inflight=options.max_inflight,
+        tokenize_url=options.tokenize_url,
+        chunk_usage=options.chunk_usage,
+        prompt_salt=options.prompt_salt or f"{time.time_ns():x}",
+        allow_hosts=tuple(name.strip() for name in options.allow_host.split(",") if name.strip()),
+    )
+    made.check_host()
+    return made

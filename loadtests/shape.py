@@ -1,0 +1,19 @@
+"""The one load shape: a user per sending process until every request has its record."""
+
+from __future__ import annotations
+
+from locust import LoadTestShape
+
+
+class PlanShape(LoadTestShape):
+    """Locust asks every second; its second question is answered when the run is over, which ends it at once."""
+
+    def tick(self) -> tuple[int, float] | None:
+        """(users, users per second), then None."""
+        runner = self.runner
+        assert runner is not None
+        conductor = runner.environment.headroom  # type: ignore[attr-defined] # our own attribute, set at init
+        if runner.shape_last_tick is None:
+            return conductor.senders(), 100.0
+        conductor.wait_done()
+        return None
