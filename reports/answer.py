@@ -24,7 +24,10 @@ class Neighbour:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The head of the report. `known` is False when the run has no recommendation; `why` then says so."""
+    """The head of the report. `known` is False when the run has no recommendation; `why` then says so.
+
+    `under` has a row per load at which the setting was measured: load, goodput, attainment, meets the target?
+    """
 
     known: bool
     settings: list[tuple[str, str]]
@@ -37,6 +40,7 @@ class Answer:
     target: str
     meets: bool | None
     margin: str
+    under: list[tuple[str, str, str, bool | None]]
     why: str
     env: str
     neighbours: list[Neighbour]
@@ -67,6 +71,7 @@ def answer(run: Run) -> Answer:
         target="" if target is None else numbers.percent(target),
         meets=None if target is None or math.isnan(share) else share >= target,
         margin=margin(run, setting) if setting else "",
+        under=under(run, setting) if setting else [],
         why=text(found.get("why")) if setting else _why_not(run),
         env="".join(f"{name}={_shell(value)}\n" for name, value in env.items()),
         neighbours=_neighbours(run),
@@ -117,12 +122,24 @@ def margin(run: Run, setting: dict[str, object]) -> str:
     if not len(met):
         return f"At every load tested it misses the target of {numbers.percent(target)}: see the matrix."
     highest = float(met.index.max())
-    said = f"It meets the SLO up to the load of {numbers.rate(highest)}"
+    said = f"It meets the SLO up to the load of {numbers.asked(highest)}"
     above = missed[missed.index > highest]
     if not len(above):
         return f"{said}, the highest load tested: where it breaks was not reached."
     share = numbers.percent(float(above.iloc[0]))
-    return f"{said}; under {numbers.rate(float(above.index[0]))} its attainment is {share}."
+    return f"{said}; under {numbers.asked(float(above.index[0]))} its attainment is {share}."
+
+
+def under(run: Run, setting: dict[str, object]) -> list[tuple[str, str, str, bool | None]]:
+    """A setting under each load: load, goodput (mean of repeats), attainment (worst), meets the target?"""
+    own = of_setting(run.cells, setting).sort_values(["rate_per_s", "scenario"])
+    found = []
+    for load, part_ in own.groupby("load", sort=False):
+        share = float(part_["attainment"].min())
+        meets = None if run.slo.attainment is None or math.isnan(share) else share >= run.slo.attainment
+        goodput = numbers.rate(float(part_["goodput_per_s"].mean()))
+        found.append((str(load), goodput, numbers.percent(share), meets))
+    return found
 
 
 def of_setting(cells: pd.DataFrame, setting: dict[str, object]) -> pd.DataFrame:

@@ -112,9 +112,8 @@ def hockey_stick(run: Run) -> Block:
 
 def outcomes(run: Run) -> Block:
     """Shares of outcomes, a bar per cell."""
-    names = dict(zip(run.cells["cell"], tables.cell_names(run.cells), strict=True))
     measured = set(run.outcomes["cell"])
-    names = {cell: name for cell, name in names.items() if cell in measured}
+    names = {cell: name for cell, name in tables.cell_names(run.cells).items() if cell in measured}
     alt = "Share of offered requests by outcome, one bar per cell; counts in the table below."
     return Block(
         "outcome-shares",

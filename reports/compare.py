@@ -17,7 +17,7 @@ from reports.folder import part, text
 from reports.folder import rows as rows_of
 from reports.page import assets, environment
 from reports.run import Run
-from reports.tables import Entry, Table, seconds
+from reports.tables import Entry, Head, Table, seconds
 
 SAID = (
     "Values with the 95 % interval of each single cell. Nothing here claims that two cells differ: run "
@@ -42,17 +42,17 @@ def compare(a: Run, b: Run) -> Comparison:
     both = [pair for pair in left if pair in right]
     rows = [_row(a, b, left[pair], right[pair]) for pair in both]
     heads = [
-        ("Setting", "gateway slots · queue", False),
-        ("Load", "", False),
-        ("Goodput A", "served in SLO per second", True),
-        ("Goodput B", "", True),
-        ("B / A", "ratio of the goodputs", True),
-        ("Attainment A", "served in SLO / offered", True),
-        ("Attainment B", "", True),
-        ("TTFT p95 A", "due time → first chunk with content", True),
-        ("TTFT p95 B", "", True),
-        ("E2E p95 A", "due time → last byte", True),
-        ("E2E p95 B", "", True),
+        Head("Setting", "gateway slots · queue", number=False),
+        Head("Load", "", number=False),
+        Head("Goodput A", "served in SLO per second"),
+        Head("Goodput B", ""),
+        Head("B / A", "ratio of the goodputs"),
+        Head("Attainment A", "served in SLO / offered"),
+        Head("Attainment B", ""),
+        Head("TTFT p95 A", "due time → first chunk with content"),
+        Head("TTFT p95 B", ""),
+        Head("E2E p95 A", "due time → last byte"),
+        Head("E2E p95 B", ""),
     ]
     caption = f"A {a.name}: {a.engine} · B {b.name}: {b.engine}"
     alone = [f"only in A: {left[p]['setting']}, {left[p]['load']}" for p in left if p not in right]
@@ -61,7 +61,7 @@ def compare(a: Run, b: Run) -> Comparison:
         a,
         b,
         _warnings(a, b, [(left[p], right[p]) for p in both]),
-        Table(caption, heads, rows, "compare", True),
+        Table(caption, heads, rows, "compare"),
         alone,
     )
 

@@ -61,7 +61,7 @@ DEFINITIONS: tuple[tuple[str, str], ...] = (
         "Due time → last byte, of served requests.",
     ),
     (
-        "Gateway queue wait",
+        "Queue wait",
         "Time in the gateway waiting for one of its MAX_ACTIVE slots, as the gateway itself says in "
         "Server-Timing.",
     ),

@@ -11,7 +11,7 @@ from reports.answer import answer
 from reports.folder import text
 from reports.page import assets, environment
 from reports.run import NotARunError, Run, load
-from reports.tables import Entry, Table
+from reports.tables import Entry, Head, Table
 
 
 def page(folder: Path, beside: Path) -> str:
@@ -24,16 +24,16 @@ def page(folder: Path, beside: Path) -> str:
             broken.append(path.name)
     runs.sort(key=lambda run: text(run.info.get("created_utc")), reverse=True)
     heads = [
-        ("Run", "", False),
-        ("Made", "UTC", False),
-        ("Engine", "what made the numbers", False),
-        ("Cells", "measured, of all", True),
-        ("Recommended", "", False),
-        ("Goodput", "of the recommended setting, 95 % interval", True),
-        ("Attainment", "served in SLO / offered", True),
-        ("State", "", False),
+        Head("Run", "", number=False),
+        Head("Made", "UTC", number=False),
+        Head("Engine", "what made the numbers", number=False),
+        Head("Cells", "measured, of all"),
+        Head("Recommended", "", number=False),
+        Head("Goodput", "of the recommended setting, 95 % interval"),
+        Head("Attainment", "served in SLO / offered"),
+        Head("State", "", number=False),
     ]
-    table = Table(f"{len(runs)} runs", heads, [_row(run, beside) for run in runs], "runs", True)
+    table = Table(f"{len(runs)} runs", heads, [_row(run, beside) for run in runs], "runs")
     return (
         environment()
         .get_template("index.html")

@@ -24,7 +24,7 @@ METRICS = {
     "itl_s": ("ITL", "each gap between content chunks, pooled over requests"),
     "e2e_s": ("E2E", "due time → last byte"),
     "e2e_from_send_s": ("E2E from send", "sent → last byte"),
-    "queue_s": ("Gateway queue wait", "time waiting for a slot in the gateway"),
+    "queue_s": ("Queue wait", "time waiting for a slot in the gateway"),
     "upstream_s": ("Upstream", "dispatch → response head of the engine"),
     "send_lag_s": ("Send lag", "due time → sent"),
 }

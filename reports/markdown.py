@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from reports import numbers, tables
+from reports import tables
 from reports.answer import answer
 from reports.run import Run
 from reports.tables import Table
@@ -37,8 +37,8 @@ def table(given: Table) -> list[str]:
     """A table as the lines of a Markdown table; intervals follow in brackets."""
     if not given.rows:
         return []
-    heads = [text or numbers.DASH for text, _, _ in given.heads]
-    rules = ["---:" if number else "---" for _, _, number in given.heads]
+    heads = [head.text for head in given.heads]
+    rules = ["---:" if head.number else "---" for head in given.heads]
     rows = [[plain(e.text) + (f" ({plain(e.small)})" if e.small else "") for e in row] for row in given.rows]
     return [_line(heads), _line(rules), *(_line(row) for row in rows)]
 

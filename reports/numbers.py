@@ -49,6 +49,11 @@ def rate(value: float | None) -> str:
     return DASH if value is None or missing(value) else f"{significant(value)}/s"
 
 
+def asked(value: float | None) -> str:
+    """A rate somebody typed: `9/s`, without zeros that nobody asked for."""
+    return DASH if value is None or missing(value) else f"{value:.3g}/s"
+
+
 def percent(ratio: float | None) -> str:
     """A ratio as a percentage with one decimal; 0 % and 100 % only when it is exactly that."""
     if ratio is None or missing(ratio):
@@ -68,13 +73,15 @@ def count(value: float | None) -> str:
 
 
 def between(low: float | None, high: float | None, show: str = "s") -> str:
-    """An interval: `380 ms to 450 ms`; empty when either end is missing. `show` is "s", "rate" or
-    "percent".
-    """
+    """An interval, `380–450 ms`; empty when either end is missing. `show` is "s", "rate" or "percent"."""
     if missing(low) or missing(high):
         return ""
     text = {"s": seconds, "rate": rate, "percent": percent}[show]
-    return f"{text(low)} to {text(high)}"
+    left, right = text(low), text(high)
+    for unit in (" ms", " s", " µs", " min", "/s", " %"):
+        if left.endswith(unit) and right.endswith(unit):
+            left = left.removesuffix(unit)
+    return f"{left}–{right}" if left[-1].isdigit() else f"{left} – {right}"
 
 
 def bare(value: float | int | str | None) -> str:

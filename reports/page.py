@@ -11,6 +11,7 @@ from markupsafe import Markup
 from reports import blocks, figures, labels, palette, provenance, stages, svg, tables
 from reports.answer import answer
 from reports.blocks import Block
+from reports.cell_figures import stage_table
 from reports.cells import CellPart, cell_part
 from reports.definitions import DEFINITIONS
 from reports.folder import rows as rows_of
@@ -75,37 +76,23 @@ def assets() -> dict[str, Markup]:
 
 
 def _cells(run: Run) -> list[CellPart]:
-    chosen = blocks.best(run)
-    found = []
-    names = tables.cell_names(run.cells)
-    for row, name in zip(rows_of(run.cells), names, strict=True):
-        unfold = chosen is not None and labels.key(row) == chosen
-        found.append(cell_part(run, row, name, unfold=unfold))
-    return found
+    chosen, names = blocks.best(run), tables.cell_names(run.cells)
+    return [
+        cell_part(run, row, names[row["cell"]], unfold=chosen is not None and labels.key(row) == chosen)
+        for row in rows_of(run.cells)
+    ]
 
 
 def _time_spent(cells: list[CellPart]) -> Block:
     """The p95 request of every cell, cut into stages."""
-    rows = [
-        part.slowest[part.slowest["quantile"] == 0.95].assign(name=part.name)
-        for part in cells
-        if len(part.slowest)
-    ]
-    frame = (
-        pd.concat(rows, ignore_index=True)
-        if rows
-        else pd.DataFrame(columns=["name", "e2e_s", *stages.STAGES])
-    )
-    heads = {"name": "Cell", "e2e_s": "E2E"} | {column: name for column, (name, _) in stages.STAGES.items()}
-    alt = (
-        "The p95 request of each cell cut into send lag, gateway queue, engine to first token, decode and"
-        " the rest; numbers below."
-    )
+    rows = [c.slow[c.slow["quantile"] == 0.95].assign(name=c.name) for c in cells if len(c.slow)]
+    empty = pd.DataFrame(columns=["name", "e2e_s", *stages.STAGES])
+    frame = pd.concat(rows, ignore_index=True) if rows else empty
+    alt = "The p95 request of each cell cut into stages from due time to last byte; numbers below."
     return Block(
         "time-spent",
         "Where the p95's time went",
-        "Each bar is the mean of the served requests whose E2E ranks next to the p95; the stages add up "
-        "to it.",
+        "Each bar is the mean of the served requests whose E2E is next to the p95; the stages add up to it.",
         svg.inline(figures.stages(frame), "time-spent", alt),
-        tables.from_frame(frame, "Stages of the p95 request", heads, ("e2e_s", *stages.STAGES)),
+        stage_table(frame, "Cell"),
     )

@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from reports import labels
 from reports.figures import canvas
 from reports.palette import light
 
@@ -31,7 +30,9 @@ def outcomes(frame: pd.DataFrame, names: dict[str, str]) -> Figure:
     if not len(frame) or not names:
         return canvas.message("No outcome has been counted.")
     height = 0.95 + 0.235 * len(names)
-    figure, (ax,) = canvas.axes(8.6, height, left=2.75, bottom=0.45, top=0.42)
+    figure, (ax,) = canvas.axes(
+        8.6, height, left=0.3 + 0.078 * max(map(len, names.values())), right=0.3, bottom=0.45, top=0.42
+    )
     table = frame.pivot_table(index="cell", columns="outcome", values="share", aggfunc="sum").reindex(
         list(names)
     )
@@ -61,8 +62,3 @@ def outcomes(frame: pd.DataFrame, names: dict[str, str]) -> Figure:
     ax.set_xlabel("share of offered requests")
     canvas.legend_above(figure, ax)
     return figure
-
-
-def words(outcome: str) -> str:
-    """An outcome in words, as in the tables."""
-    return labels.outcome(outcome)

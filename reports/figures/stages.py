@@ -22,12 +22,13 @@ COLOURS = {
 }
 
 
-def stages(frame: pd.DataFrame, names: str = "name") -> Figure:
+def stages(frame: pd.DataFrame, *, names: str = "name", width_in: float = 8.6) -> Figure:
     """One bar per row of `reports.stages.at_quantiles`, labelled by the column `names`, first row on top."""
     if not len(frame):
         return canvas.message("No request was served, so there is no time to take apart.")
     height = 0.95 + 0.235 * len(frame)
-    figure, (ax,) = canvas.axes(8.6, height, left=2.75, bottom=0.45, top=0.42)
+    left = 0.3 + 0.078 * max(len(str(name)) for name in frame[names])
+    figure, (ax,) = canvas.axes(width_in, height, left=left, bottom=0.45, top=0.42)
     draw(ax, frame, [canvas.literal(str(name)) for name in frame[names]])
     canvas.legend_above(figure, ax)
     return figure

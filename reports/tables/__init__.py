@@ -1,0 +1,23 @@
+"""Frames → tables for people, one idea a module."""
+
+from reports.tables.entry import Entry, Head, Table, anchor, cell_names, from_frame, seconds, words
+from reports.tables.outcomes import outcomes
+from reports.tables.overview import overview
+from reports.tables.quantiles import quantiles
+from reports.tables.sources import agreement, ledger
+
+__all__ = [
+    "Entry",
+    "Head",
+    "Table",
+    "agreement",
+    "anchor",
+    "cell_names",
+    "from_frame",
+    "ledger",
+    "outcomes",
+    "overview",
+    "quantiles",
+    "seconds",
+    "words",
+]

@@ -1,0 +1,122 @@
+"""What tables are made of: a text, the exact number behind it, and what to stress."""
+
+from __future__ import annotations
+
+import math
+import zlib
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+
+from reports import numbers
+from reports.folder import rows as rows_of
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One table entry: what is read, the exact value (which sorting uses), a second line, a tone, a link.
+
+    `tone` is one of good, warn, bad, quiet or nothing. `value` is None where there is no number.
+    """
+
+    text: str
+    value: float | str | None = None
+    small: str = ""
+    tone: str = ""
+    link: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The head of a column: its text, an explanation for those who ask, and whether it holds numbers."""
+
+    text: str
+    meaning: str = ""
+    number: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table; `name` is unique in a page, "" where nobody points at it; `tones` has one per row, or none."""
+
+    caption: str
+    heads: list[Head]
+    rows: list[list[Entry]]
+    name: str = ""
+    tones: list[str] = field(default_factory=list)
+
+
+def words(text: str) -> Entry:
+    """Plain text, sorted as it reads."""
+    return Entry(text or numbers.DASH, text)
+
+
+def seconds(value: float, low: float = math.nan, high: float = math.nan, why: str = "") -> Entry:
+    """A span with its interval; `why` says why there is no value: `n too small: 20 of 59`."""
+    if not numbers.missing(value):
+        return Entry(numbers.seconds(value), value, numbers.between(low, high))
+    short, _, detail = why.partition(": ")
+    return Entry(short or numbers.DASH, None, detail, "quiet")
+
+
+def share(part: float, whole: float) -> Entry:
+    """part / whole as a percentage; a dash when the whole is nothing or unknown."""
+    ratio = part / whole if whole else math.nan
+    return Entry(numbers.percent(ratio), None if numbers.missing(ratio) else ratio)
+
+
+def setting(row: dict[str, Any]) -> Entry:
+    """A cell's setting, linked to the cell."""
+    name = row["setting"] or row["cell"]
+    return Entry(name, name, link="#" + anchor(row["cell"]))
+
+
+def asked_loads(cells: pd.DataFrame) -> dict[str, Entry]:
+    """Cell → its asked rate; below it the multiple of the capacity, and what else tells loads apart."""
+    several = {column: cells[column].nunique() > 1 for column in ("scenario", "block")}
+    found = {}
+    for row in rows_of(cells):
+        multiple, block = row["relative_load"], row["block"]
+        parts = [row["scenario"]] if several["scenario"] else []
+        parts += [f"#{block:g}"] if several["block"] and not numbers.missing(block) else []
+        parts += [] if numbers.missing(multiple) else [f"{multiple:.3g} × capacity"]
+        found[row["cell"]] = Entry(numbers.asked(row["rate_per_s"]), row["rate_per_s"], " · ".join(parts))
+    return found
+
+
+def anchor(cell: str) -> str:
+    """The id of a cell's section: letters, digits and dashes only, different for each cell."""
+    plain = "".join(c if c.isascii() and c.isalnum() else "-" for c in cell)
+    unlike = "" if plain == cell else f"-{zlib.crc32(cell.encode('utf-8', 'replace')):08x}"
+    return f"cell-{plain}{unlike}"
+
+
+def cell_names(cells: pd.DataFrame) -> dict[str, str]:
+    """Cell → short name: setting and asked rate, the scenario and block only where they tell cells apart."""
+    several = {column: cells[column].nunique() > 1 for column in ("scenario", "block")}
+    names = {}
+    for row in rows_of(cells):
+        name = row["setting"] or row["cell"]
+        if row["setting"] and not numbers.missing(row["rate_per_s"]):
+            name += f" @ {numbers.asked(row['rate_per_s'])}"
+        name += f" {row['scenario']}" if several["scenario"] else ""
+        name += f" #{row['block']:g}" if several["block"] and not numbers.missing(row["block"]) else ""
+        names[row["cell"]] = name
+    return names
+
+
+def from_frame(
+    frame: pd.DataFrame, caption: str, heads: dict[str, str], spans: tuple[str, ...] = ()
+) -> Table:
+    """The data behind a figure: some columns of a frame under other heads; those in `spans` are seconds."""
+    rows = [[_plain(row[column], column in spans) for column in heads] for row in rows_of(frame)]
+    texts = {column for column in heads if frame[column].map(lambda value: isinstance(value, str)).any()}
+    return Table(caption, [Head(text, number=column not in texts) for column, text in heads.items()], rows)
+
+
+def _plain(value: Any, is_span: bool) -> Entry:
+    if isinstance(value, str):
+        return words(value)
+    exact = float(value)
+    return seconds(exact) if is_span else Entry(numbers.significant(exact), exact)

@@ -1,0 +1,77 @@
+"""One row per cell: the setting, the load, and what came of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from reports import labels, numbers
+from reports.folder import rows as rows_of
+from reports.run import Run
+from reports.tables.entry import Entry, Head, Table, asked_loads, setting, share
+from reports.tables.quantiles import Lookup, by_quantile, entry
+
+VERDICTS = {
+    "stable": ("stable", "good"),
+    "saturated": ("saturated", "warn"),
+    "cant_tell": ("can't tell", "quiet"),
+}
+VALIDITY = {
+    "valid": ("valid", ""),
+    "info": ("note", ""),
+    "warn": ("doubt", "warn"),
+    "invalid": ("invalid", "bad"),
+    "missing": ("not measured", "quiet"),
+}
+HEADS = (
+    Head("Setting", "gateway slots · queue", number=False),
+    Head("Asked load", "asked rate; scenario, block, and the rate as a multiple of the probed capacity"),
+    Head("Goodput", "served in SLO per second, 95 % interval"),
+    Head("Attainment", "served in SLO / offered, 95 % interval"),
+    Head("TTFT p95", labels.METRICS["ttft_s"][1]),
+    Head("TPOT p95", labels.METRICS["tpot_s"][1]),
+    Head("E2E p95", labels.METRICS["e2e_s"][1]),
+    Head("Rejected", "429 / offered"),
+    Head("Timed out", "503 after waiting in the queue / offered"),
+    Head("Saturation", "and the resource that binds", number=False),
+    Head("Validity", "the worst doubt about this cell; its section says which", number=False),
+)
+
+
+def overview(run: Run) -> Table:
+    """The table of all cells."""
+    p95 = by_quantile(run.latency, "p95")
+    cells = rows_of(run.cells)
+    tones = ["faded" if row["validity"] in ("invalid", "missing") else "" for row in cells]
+    loads = asked_loads(run.cells)
+    rows = [_row(row, loads[row["cell"]], p95, run.slo.attainment) for row in cells]
+    return Table(f"All cells · {run.engine}", list(HEADS), rows, "cells", tones)
+
+
+def goodput(row: dict[str, Any]) -> Entry:
+    """A cell's goodput with its interval."""
+    ends = numbers.between(row["goodput_low_per_s"], row["goodput_high_per_s"], "rate")
+    return Entry(numbers.rate(row["goodput_per_s"]), row["goodput_per_s"], ends)
+
+
+def attainment(row: dict[str, Any], target: float | None) -> Entry:
+    """A cell's attainment with its interval, green where it meets the target."""
+    value = row["attainment"]
+    met = target is not None and value >= target
+    ends = numbers.between(row["attainment_low"], row["attainment_high"], "percent")
+    return Entry(numbers.percent(value), value, ends, "good" if met else "")
+
+
+def _row(row: dict[str, Any], load: Entry, p95: Lookup, target: float | None) -> list[Entry]:
+    verdict, tone = VERDICTS.get(row["verdict"], (row["verdict"] or numbers.DASH, ""))
+    valid, valid_tone = VALIDITY[row["validity"]]
+    return [
+        setting(row),
+        load,
+        goodput(row),
+        attainment(row, target),
+        *(entry(p95, row["cell"], metric) for metric in ("ttft_s", "tpot_s", "e2e_s")),
+        share(row["rejected"], row["offered"]),
+        share(row["timed_out"], row["offered"]),
+        Entry(verdict, verdict, row["binding"], tone),
+        Entry(valid, valid, "", valid_tone),
+    ]

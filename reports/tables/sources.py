@@ -1,0 +1,71 @@
+"""Two sources of the same number side by side: records and Prometheus, client and gateway. A row per cell."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from reports import labels, numbers
+from reports.folder import rows as rows_of
+from reports.run import Run
+from reports.tables.entry import Entry, Head, Table, anchor, cell_names
+
+
+def agreement(run: Run) -> Table:
+    """Each p50 and p95 from the records, below it the same from Prometheus; red where they differ."""
+    frame = run.agreement
+    pairs = list(dict.fromkeys(zip(frame["metric"], frame["quantile"], strict=True)))
+    meaning = "records, below it Prometheus; both from the same starting point"
+    heads = [Head("Cell", number=False)]
+    heads += [Head(f"{labels.metric(metric)} {quantile}", meaning) for metric, quantile in pairs]
+    found = {(row["cell"], (row["metric"], row["quantile"])): _pair(row) for row in rows_of(frame)}
+    caption = f"Records, and below them Prometheus · {run.engine}"
+    return Table(caption, heads, _by_cell(run, frame, found, pairs), "agreement")
+
+
+def _pair(row: dict[str, Any]) -> Entry:
+    other = numbers.seconds(row["prometheus_s"])
+    bucket = numbers.between(row["bucket_low_s"], row["bucket_high_s"])
+    small = other if row["agrees"] else f"≠ {other} (bucket {bucket})"
+    return Entry(numbers.seconds(row["records_s"]), row["records_s"], small, "" if row["agrees"] else "bad")
+
+
+def ledger(run: Run) -> Table:
+    """What the client counted, below it the gateway's count where it differs, and the explanation."""
+    frame = run.ledger
+    whats = list(dict.fromkeys(frame["what"]))
+    heads = [Head("Cell", number=False), *(Head(what.replace("_", " ")) for what in whats)]
+    heads += [Head("Explanation", number=False)]
+    found = {(row["cell"], row["what"]): _count(row) for row in rows_of(frame)}
+    rows = _by_cell(run, frame, found, whats)
+    said = {cell: _said(part) for cell, part in frame.groupby("cell", sort=False)}
+    told = [said[cell] for cell in run.cells["cell"] if cell in said]
+    rows = [[*row, explanation] for row, explanation in zip(rows, told, strict=True)]
+    return Table(f"Counted by the client, and below it by the gateway · {run.engine}", heads, rows, "ledger")
+
+
+def _count(row: dict[str, Any]) -> Entry:
+    small = numbers.count(row["gateway"])
+    tone = "" if row["agrees"] else ("warn" if row["explanation"] else "bad")
+    return Entry(numbers.count(row["client"]), row["client"], small if row["agrees"] else f"≠ {small}", tone)
+
+
+def _said(part: pd.DataFrame) -> Entry:
+    apart = part[~part["agrees"].astype(bool)]
+    told = [
+        f"{row['what'].replace('_', ' ')}: {row['explanation'] or 'unexplained'}" for row in rows_of(apart)
+    ]
+    return Entry("; ".join(told) or "all equal", len(told))
+
+
+def _by_cell(run: Run, frame: pd.DataFrame, found: dict[Any, Entry], columns: list[Any]) -> list[list[Entry]]:
+    names, have = cell_names(run.cells), set(frame["cell"])
+    return [
+        [
+            Entry(names[cell], names[cell], link="#" + anchor(cell)),
+            *(found.get((cell, column), Entry(numbers.DASH)) for column in columns),
+        ]
+        for cell in run.cells["cell"]
+        if cell in have
+    ]
