@@ -40,6 +40,7 @@ class Child:
         pid: of the command itself (not of the tether around it).
         popen: the tether; its return code is the command's.
         log_path: where its standard output and error go.
+        log_start: byte of the log at which this process begins; before it are earlier ones.
         stop_pipe: closing it ends the process; `stop` does that.
         grace_s: seconds between the stop signal and SIGKILL.
     """
@@ -48,6 +49,7 @@ class Child:
     pid: int
     popen: subprocess.Popen[bytes]
     log_path: Path
+    log_start: int
     stop_pipe: io.FileIO
     grace_s: float
 
@@ -61,6 +63,10 @@ class Child:
             return self.popen.wait(timeout_s)
         except subprocess.TimeoutExpired:
             return None
+
+    def last_lines(self, lines: int = LOG_LINES_SHOWN) -> str:
+        """The last non-empty lines of its log."""
+        return last_lines(self.log_path, lines, since=self.log_start)
 
     def stop(self) -> None:
         """End the process and its whole group; returns when it is gone. A second call does nothing."""
@@ -144,6 +150,7 @@ def start(
         StartFailed: the command or its log cannot be opened.
     """
     log = _open_log(name, log_path)
+    log_start = os.fstat(log).st_size
     parent_read, parent_write = os.pipe()
     status_read, status_write = os.pipe()
     tether = [sys.executable, "-I", "-S", str(TETHER)]
@@ -169,16 +176,18 @@ def start(
     if not status.startswith("pid "):
         os.close(parent_write)
         popen.wait()
-        why = status.removeprefix("error ").strip() or last_lines(log_path)
+        why = status.removeprefix("error ").strip() or last_lines(log_path, since=log_start)
         raise StartFailed(f"{name} cannot be started: {why}")
-    return Child(name, int(status.split()[1]), popen, log_path, io.FileIO(parent_write, "w"), grace_s)
+    return Child(
+        name, int(status.split()[1]), popen, log_path, log_start, io.FileIO(parent_write, "w"), grace_s
+    )
 
 
-def last_lines(path: Path, lines: int = LOG_LINES_SHOWN) -> str:
-    """The last `lines` non-empty lines of a log, or a note that it is empty."""
+def last_lines(path: Path, lines: int = LOG_LINES_SHOWN, *, since: int = 0) -> str:
+    """The last `lines` non-empty lines of a log from byte `since` on, or a note that there are none."""
     try:
         with path.open("rb") as log:
-            log.seek(max(0, path.stat().st_size - 64_000))
+            log.seek(max(since, path.stat().st_size - 64_000))
             text = log.read().decode(errors="replace")
     except OSError:
         text = ""
@@ -212,14 +221,14 @@ def await_ready(
         if code is not None:
             raise StartFailed(
                 f"{child.name} ended with exit code {code} before it was ready; "
-                f"the last lines of {child.log_path}:\n{last_lines(child.log_path)}"
+                f"the last lines of {child.log_path}:\n{child.last_lines()}"
             )
         if waited_s > timeout_s:
             raise StartFailed(
                 f"{child.name} was not ready after {timeout_s:.0f} s; "
-                f"the last lines of {child.log_path}:\n{last_lines(child.log_path)}"
+                f"the last lines of {child.log_path}:\n{child.last_lines()}"
             )
         if on_progress and waited_s >= next_progress_s:
-            on_progress(f"waiting for {child.name}: {waited_s:.0f} s ({last_lines(child.log_path, 1)[:120]})")
+            on_progress(f"waiting for {child.name}: {waited_s:.0f} s ({child.last_lines(1)[:120]})")
             next_progress_s += PROGRESS_EVERY_S
         time.sleep(0.05)

@@ -7,11 +7,14 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import time
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+
+import httpx
 
 from experiments.errors import EnvironmentProblem
 from experiments.stack import process
@@ -91,6 +94,31 @@ def external(url: str) -> Prometheus:
     if not answers(f"{url}/-/ready", timeout_s=5)():
         raise EnvironmentProblem(f"no Prometheus is ready at {url} (asked for {url}/-/ready)")
     return Prometheus(url, None)
+
+
+def await_scrapes(prometheus: Prometheus, jobs: Collection[str], *, timeout_s: float = 20.0) -> None:
+    """Return when each of `jobs` has been scraped; a fresh Prometheus begins about 5 s after it is ready.
+
+    Raises:
+        EnvironmentProblem: one is missing or down after `timeout_s` seconds.
+    """
+    deadline = time.monotonic() + timeout_s
+    with httpx.Client(base_url=prometheus.url, timeout=5, trust_env=False) as client:
+        while missing := set(jobs) - _jobs_up(client):
+            if time.monotonic() > deadline:
+                raise EnvironmentProblem(
+                    f"Prometheus at {prometheus.url} does not scrape {', '.join(sorted(missing))} "
+                    f"({timeout_s:.0f} s waited); see its page /targets"
+                )
+            time.sleep(0.1)
+
+
+def _jobs_up(client: httpx.Client) -> set[str]:
+    try:
+        answer = client.get("/api/v1/query", params={"query": "up == 1"}).raise_for_status().json()
+    except (httpx.HTTPError, ValueError):
+        return set()
+    return {series["metric"].get("job", "") for series in answer["data"]["result"]}
 
 
 def _config(targets: Mapping[str, str], rules: Path | None) -> dict[str, Any]:

