@@ -43,7 +43,7 @@ class SweepProgress:
 
     def say(self, text: str) -> None:
         """One line that stays."""
-        self._console.print(text, markup=False)
+        self._console.print(text, markup=False, soft_wrap=True)
 
     def plan(self, expected_s: list[float], done: int) -> None:
         """The cells still to come, each with its expected seconds, and how many were done before."""

@@ -131,21 +131,25 @@ def _max_running(stack: SweepStack) -> int | None:
 
 
 def _finish(run: RunDir, failed: list[str]) -> int:
-    """Recommendation and report from what is on disk."""
+    """Recommendation and report from what is on disk; exit code 1 when either is wanting."""
     run.update({"status": "partial" if failed else "complete", "failed": failed})
-    found = recommendation_of(run.path, SLO.parse(run.state["slo"]["text"]))
-    env_path = save_recommendation(run.path, found)
-    print(recommend.show(found, env_path))
+    problems = [f"{len(failed)} cells could not be measured: {', '.join(failed)}"] if failed else []
+    try:
+        found = recommendation_of(run.path, SLO.parse(run.state["slo"]["text"]))
+    except UserError as error:
+        problems.append(f"no recommendation: {error}")
+    else:
+        print(recommend.show(found, save_recommendation(run.path, found)))
     report = subprocess.run(
         [sys.executable, "-m", "reports", str(run.path)], stdout=subprocess.DEVNULL, check=False
     )
     if report.returncode == 0:
         print(f"report: {run.path / 'report.html'}")
     else:
-        print(f"headroom: the report failed; try again: python -m reports {run.path}", file=sys.stderr)
-    if failed:
-        print(f"headroom: {len(failed)} cells could not be measured: {', '.join(failed)}", file=sys.stderr)
-    return 1 if failed or report.returncode else 0
+        problems.append(f"the report failed; try again: python -m reports {run.path}")
+    for problem in problems:
+        print(f"headroom: {problem}", file=sys.stderr)
+    return 1 if problems else 0
 
 
 if __name__ == "__main__":
