@@ -74,10 +74,15 @@ def legend(ax: Axes, **where: Any) -> None:
         ax.legend(frameon=False, fontsize=SIZE - 1.2, labelcolor=light("ink"), handlelength=2.2, **where)
 
 
-def legend_above(figure: Figure, ax: Axes) -> None:
-    """The legend of `ax` in one row along the top of the figure."""
+def legend_above(figure: Figure, ax: Axes, columns: int = 6) -> None:
+    """The legend of `ax` along the top of the figure, in rows of `columns`."""
     handles, names = ax.get_legend_handles_labels()
-    look: dict[str, Any] = {"ncols": 6, "frameon": False, "fontsize": SIZE - 1.1, "labelcolor": light("ink")}
+    look: dict[str, Any] = {
+        "ncols": columns,
+        "frameon": False,
+        "fontsize": SIZE - 1.1,
+        "labelcolor": light("ink"),
+    }
     figure.legend(handles, names, loc="upper left", bbox_to_anchor=(0.0, 1.0), handlelength=1.2, **look)
 
 

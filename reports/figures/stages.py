@@ -26,11 +26,13 @@ def stages(frame: pd.DataFrame, *, names: str = "name", width_in: float = 8.6) -
     """One bar per row of `reports.stages.at_quantiles`, labelled by the column `names`, first row on top."""
     if not len(frame):
         return canvas.message("No request was served, so there is no time to take apart.")
-    height = 0.95 + 0.235 * len(frame)
+    columns = 6 if width_in > 7 else 3
+    top = 0.42 if columns == 6 else 0.62
+    height = 0.53 + top + 0.235 * len(frame)
     left = 0.3 + 0.078 * max(len(str(name)) for name in frame[names])
-    figure, (ax,) = canvas.axes(width_in, height, left=left, bottom=0.45, top=0.42)
+    figure, (ax,) = canvas.axes(width_in, height, left=left, bottom=0.45, top=top)
     draw(ax, frame, [canvas.literal(str(name)) for name in frame[names]])
-    canvas.legend_above(figure, ax)
+    canvas.legend_above(figure, ax, columns)
     return figure
 
 
