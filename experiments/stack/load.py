@@ -54,6 +54,7 @@ def start(
     drain_s: float | None = None,
     metrics_port: int | None = None,
     api_key: str | None = None,
+    tokenize_url: str | None = None,
     cpus: Collection[int] | None = None,
     extra: Sequence[str] = (),
 ) -> Load:
@@ -69,6 +70,7 @@ def start(
         drain_s: seconds that requests in flight may take after the plan's end; None: Locust's default.
         metrics_port: the generator's own metrics on 127.0.0.1; None: none.
         api_key: sent as bearer token.
+        tokenize_url: the engine whose /tokenize makes prompts token-exact; None: `host`.
         cpus: the CPU numbers it may use.
         extra: more arguments, as they are.
 
@@ -86,6 +88,7 @@ def start(
     argv += ["--drain", f"{drain_s:g}"] if drain_s is not None else []
     argv += ["--metrics-port", str(metrics_port)] if metrics_port is not None else []
     argv += ["--api-key", api_key] if api_key is not None else []
+    argv += ["--tokenize-url", tokenize_url] if tokenize_url is not None else []
     child = process.start(
         [*argv, *extra],
         name="the load generator",
