@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from experiments.errors import EnvironmentProblem
+from experiments.stack.pip_to_uv import uv_environment
 from experiments.stack.places import VLLM_VENV
 from experiments.stack.process import Progress
 
@@ -116,20 +117,11 @@ def _pip_install(venv: Path, wanted: str, more_indexes: Sequence[str]) -> subpro
         extra = [part for index in more_indexes for part in ("--extra-index-url", index)]
         retries = ["--retries", "0"] if more_indexes else []
         return _run([str(python_of(venv)), "-m", "pip", "install", "--quiet", *retries, *extra, wanted])
-    options = _uv_options(_pip_configuration())
-    for index in more_indexes:
-        options += ["--index", index]
-    env = {**os.environ, **({"UV_HTTP_RETRIES": "0"} if more_indexes else {})}
-    command = [
-        uv,
-        "pip",
-        "install",
-        "--python",
-        str(python_of(venv)),
-        "--index-strategy",
-        "unsafe-best-match",
-    ]
-    return _run([*command, *options, wanted], env)
+    env = {**os.environ, **uv_environment()}
+    if more_indexes:
+        env["UV_INDEX"] = " ".join([*more_indexes, env.get("UV_INDEX", "")]).strip()
+        env["UV_HTTP_RETRIES"] = "0"
+    return _run([uv, "pip", "install", "--python", str(python_of(venv)), wanted], env)
 
 
 def _uninstall(venv: Path, names: Sequence[str]) -> None:
@@ -138,39 +130,6 @@ def _uninstall(venv: Path, names: Sequence[str]) -> None:
         _run([uv, "pip", "uninstall", "--python", str(python_of(venv)), *names])
     else:
         _run([str(python_of(venv)), "-m", "pip", "uninstall", "--yes", *names])
-
-
-def _pip_configuration() -> dict[str, str]:
-    """pip's own settings by option name (`find-links`, …); environment variables win over files, as in
-    pip.
-    """
-    done = _run([sys.executable, "-m", "pip", "config", "list"])
-    from_files, from_environment = {}, {}
-    for line in done.stdout.splitlines():
-        key, _, quoted = line.partition("=")
-        section, _, option = key.rpartition(".")
-        value = str(ast.literal_eval(quoted)) if quoted[:1] in "'\"" else quoted
-        if section in ("global", "install"):
-            from_files[option] = value
-        elif section == ":env:":
-            from_environment[option] = value
-    return from_files | from_environment
-
-
-def _uv_options(pip: dict[str, str]) -> list[str]:
-    """What uv, which does not read pip's configuration, must be told of it."""
-    names = {
-        "index-url": "--default-index",
-        "extra-index-url": "--index",
-        "find-links": "--find-links",
-        "trusted-host": "--allow-insecure-host",
-    }
-    options = [
-        part for key, flag in names.items() for value in pip.get(key, "").split() for part in (flag, value)
-    ]
-    if pip.get("no-index", "").lower() in ("1", "true", "yes", "on"):
-        options.append("--no-index")
-    return options
 
 
 def _missing(output: str) -> str | None:

