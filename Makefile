@@ -59,3 +59,17 @@ report: $(READY) ## render a run's report again: RUN=runs/NAME
 
 clean: ## remove what set-up made (runs/ stays)
 	rm -rf $(VENV) .venv-vllm .tools .cache .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+
+.PHONY: up down dashboards
+COMPOSE ?= $(shell docker compose version > /dev/null 2>&1 && echo docker compose || echo podman-compose)
+PROFILE ?= gpu
+
+up: ## the compose stack (PROFILE=gpu, cpu or emulator; ,load and ,ui add parts), with a password of its own
+	@python3 compose/write_env.py --profile $(PROFILE)
+	cd compose && $(COMPOSE) up -d --build
+
+down: ## stop the compose stack; its data stays in volumes
+	cd compose && $(COMPOSE) --profile '*' down
+
+dashboards: $(READY) ## write monitoring/grafana/dashboards/ from monitoring/grafana/boards/
+	@$(PYTHON) -m monitoring.grafana

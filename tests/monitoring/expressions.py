@@ -26,6 +26,8 @@ class Expression:
 
     where: str
     promql: str
+    recorded: bool = False
+    """Whether a recording rule makes a series of it (an alert's expression is empty when all is well)."""
 
     def metrics(self) -> set[str]:
         """The names of the series it reads (labels and their values left out)."""
@@ -49,7 +51,8 @@ def of_rules() -> Iterator[Expression]:
     for path in RULE_FILES:
         for group in yaml.safe_load(path.read_text())["groups"]:
             for rule in group["rules"]:
-                yield Expression(f"{path.name}: {rule.get('record') or rule['alert']}", rule["expr"])
+                name = rule.get("record") or rule["alert"]
+                yield Expression(f"{path.name}: {name}", rule["expr"], recorded="record" in rule)
 
 
 def recorded() -> set[str]:

@@ -1,0 +1,112 @@
+"""Every query of every panel and rule, asked of a real Prometheus that scrapes a running stack under load."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from experiments.errors import EnvironmentProblem
+from experiments.stack import engine, gateway, load, prometheus, prometheus_binary
+from experiments.stack.ports import free_port
+from loadtests import plan
+from loadtests.mix import Mix
+from tests.monitoring.expressions import of_panels, of_rules
+from tests.monitoring.static_exposition import served
+
+EXPOSITIONS = Path(__file__).with_name("expositions")
+# From recordings, because the stack of this test has no GPU and no node exporter.
+RECORDED = {"dcgm": "dcgm-exporter-4.prom", "host": "node-exporter-1.5.0.prom"}
+# What the emulator does not tell, having no prefix cache: these families of a recording of the real vLLM.
+ONLY_REAL_VLLM = ("vllm-0.32.0.prom", "vllm:prefix_cache_")
+SETTINGS = {"MAX_ACTIVE": "2", "QUEUE_MAX": "2", "QUEUE_TIMEOUT_S": "0.3", "LOG_LEVEL": "error"}
+LOAD_S = 60.0
+"""More than is needed: the load is stopped when the answers are in."""
+
+
+def overload(host: str, model: str, folder: Path, metrics_port: int) -> Iterator[None]:
+    """More than two slots take, so that there are rejections, waits and queue timeouts to show."""
+    mix = Mix(prompt_tokens=32, output_tokens=24)
+    plan_file = folder / "plan.json"
+    plan.make("sustained", 9.0, 0.0, LOAD_S, seed=1, mix=mix).save(plan_file)
+    generator = load.start(
+        host=host,
+        model=model,
+        plan_file=plan_file,
+        run_dir=folder / "load",
+        log_path=folder / "locust.log",
+        drain_s=5,
+        metrics_port=metrics_port,
+    )
+    try:
+        generator.wait_ready()
+        generator.go()
+        yield
+        # Prometheus stops seeing rates when the load ends; the questions are asked while it still runs.
+    finally:
+        generator.stop()
+
+
+@pytest.fixture(scope="module")
+def prometheus_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Emulator, gateway, load and Prometheus with the project's rules, some seconds under overload."""
+    try:
+        prometheus_binary.find()
+    except EnvironmentProblem as problem:
+        pytest.skip(str(problem))
+    folder = tmp_path_factory.mktemp("live")
+    with ExitStack() as stack:
+        metrics_port, own_port = free_port(), free_port()
+        emulator = stack.enter_context(engine.running(engine.choose("emulator"), log_dir=folder))
+        front = stack.enter_context(
+            gateway.running(engine_url=emulator.url, model=emulator.model, log_dir=folder, env=SETTINGS)
+        )
+        targets = {job: stack.enter_context(served(EXPOSITIONS / name)) for job, name in RECORDED.items()}
+        name, prefix = ONLY_REAL_VLLM
+        targets["recorded-vllm"] = stack.enter_context(served(EXPOSITIONS / name, prefix))
+        targets |= {"gateway": front.url, "engine": emulator.url, "load": f"127.0.0.1:{metrics_port}"}
+        targets["prometheus"] = f"127.0.0.1:{own_port}"
+        url = stack.enter_context(
+            prometheus.running(targets=targets, data_dir=folder / "prometheus", log_dir=folder, port=own_port)
+        ).url
+        for _ in overload(front.url, emulator.model, folder, metrics_port):
+            wait_for(url, 'gateway:requests:rate1m{outcome="queue_timeout"} > 0')
+            wait_for(url, "slo:burn:rate6h")
+            yield url
+
+
+def wait_for(url: str, promql: str, deadline_s: float = 40.0) -> None:
+    """Return when the query has an answer.
+
+    Raises:
+        AssertionError: it had none until the deadline.
+    """
+    until = time.monotonic() + deadline_s
+    while time.monotonic() < until:
+        if answer(url, promql):
+            return
+        time.sleep(0.2)
+    raise AssertionError(f"no data within {deadline_s:g} s for {promql}")
+
+
+def answer(url: str, promql: str) -> list[dict[str, Any]]:
+    """The series that the query gives now."""
+    reply = httpx.get(f"{url}/api/v1/query", params={"query": promql}, timeout=10)
+    body = reply.json()
+    assert body["status"] == "success", f"{promql}: {body.get('error')}"
+    result: list[dict[str, Any]] = body["data"]["result"]
+    return result
+
+
+def test_every_panel_and_rule_has_data(prometheus_url: str) -> None:
+    """No panel is empty while the service works, and no recording rule records nothing."""
+    empty = [e.where for e in of_panels() if not answer(prometheus_url, e.promql)]
+    empty += [e.where for e in of_rules() if e.recorded and not answer(prometheus_url, e.promql)]
+    asked = len(list(of_panels()))
+    print(f"{asked} queries of panels asked, {len(empty)} without data")
+    assert empty == []
