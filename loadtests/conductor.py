@@ -6,16 +6,20 @@ import logging
 import os
 import signal
 import sys
+import time
 from typing import Any
 
 import gevent
 from locust.exception import StopUser
 from locust.runners import MasterRunner, WorkerRunner
 
-from loadtests import lifecycle
+from loadtests import lifecycle, metrics_port
+from loadtests import settings as run_settings
 from loadtests.client import UnreachableError
 from loadtests.lifecycle import Prepared, Run
+from loadtests.live import Live, Progress
 from loadtests.result import UNREACHABLE, SenderFacts
+from loadtests.series import Series
 from loadtests.settings import HostNotAllowedError
 from loadtests.worker import WorkerSide
 
@@ -33,7 +37,6 @@ class Conductor:
         self.run: Run | None = None
         self.worker: WorkerSide | None = None
         self._prepared: Prepared | None = None
-        self._order: list[str] = []
         self._done_workers: set[str] = set()
         self._watcher: Any = None
         self._signalled = False
@@ -58,15 +61,26 @@ class Conductor:
             return
         if self.distributed:
             runner.register_message("headroom_records", self._on_records)
+            runner.register_message("headroom_progress", self._on_progress)
             runner.register_message(DONE, self._on_worker_done)
+        if self.options.metrics_port:
+            self._serve_metrics()
         if self.options.headless:
             self._catch_signals()
             self.prepare_or_exit()
 
+    def _serve_metrics(self) -> None:
+        nothing = Live()
+        host, port = self.options.metrics_host, self.options.metrics_port
+        try:
+            metrics_port.serve(host, port, lambda: self.run.live if self.run is not None else nothing)
+        except OSError as error:
+            _fail(f"metrics-port = {port}: {error.strerror}", 1)
+
     def prepare_or_exit(self) -> None:
         """Headless: one sentence and the exit code instead of a traceback."""
         try:
-            self._prepared = lifecycle.prepare(self.environment)
+            self._prepared = self._prepare(self.options, self.environment.host)
         except (HostNotAllowedError, UnreachableError) as error:
             _fail(str(error), UNREACHABLE)
         except (ValueError, FileExistsError) as error:
@@ -74,13 +88,21 @@ class Conductor:
         except OSError as error:
             _fail(str(error), 1)
 
-    def prepare_for_ui(self) -> str | None:
-        """The web form's settings; the sentence to show when they are wrong."""
+    def prepare_for_ui(self, options: Any, host: str | None) -> str | None:
+        """Check and prepare the web form's settings; the sentence to show when they are wrong."""
         try:
-            self._prepared = lifecycle.prepare(self.environment)
+            self._prepared = self._prepare(options, host)
         except (ValueError, OSError) as error:
             return str(error)
         return None
+
+    def busy(self) -> bool:
+        """Whether a run is in progress."""
+        return self.run is not None and not self.run.done.is_set()
+
+    @staticmethod
+    def _prepare(options: Any, host: str | None) -> Prepared:
+        return Prepared(run_settings.from_options(options, host))
 
     # The run.
 
@@ -89,7 +111,7 @@ class Conductor:
         if self.worker is not None:
             self.worker.prepare(self.options.headroom_start)
             return
-        prepared = self._prepared or lifecycle.prepare(self.environment)
+        prepared = self._prepared or self._prepare(self.options, self.environment.host)
         self._prepared = None
         run = Run(prepared, self.environment, distributed=self.distributed)
         if not self.distributed:
@@ -100,12 +122,17 @@ class Conductor:
         lifecycle.wait_for_go(self.options.go_file)
         run.set_start(_WORKER_LEAD_S if self.distributed else _LOCAL_LEAD_S)
         self.run = run
+        if self.environment.web_ui is not None:
+            gateway = (
+                self.options.gateway_metrics or f"{run.settings.host.rstrip('/').removesuffix('/v1')}/metrics"
+            )
+            run.watch(Series(gateway, self.options.engine_metrics))
         if self.distributed:
             self._brief_workers(run)
 
     def _brief_workers(self, run: Run) -> None:
         clients = self.environment.runner.clients
-        self._order = sorted(client.id for client in clients.ready + clients.running + clients.spawning)
+        run.workers = sorted(client.id for client in clients.ready + clients.running + clients.spawning)
         self._done_workers = set()
         self.options.model, self.options.prompt_salt = run.settings.model, run.settings.prompt_salt
         self.options.run_dir = str(run.folder.path.resolve())
@@ -113,7 +140,7 @@ class Conductor:
             "plan": run.plan.to_bytes(),
             "cost": lifecycle.cost_document(run.prepared.cost),
             "start_unix_s": run.start_unix_s,
-            "order": self._order,
+            "order": run.workers,
         }
         self._watcher = gevent.spawn(self._watch_workers, run)
 
@@ -146,7 +173,10 @@ class Conductor:
     def _on_records(self, environment: Any, msg: Any) -> None:
         if self.run is not None:
             self.run.master_recorder.take_lines(msg.data["lines"])
-            self.run.live.in_flight = msg.data.get("in_flight", 0)
+
+    def _on_progress(self, environment: Any, msg: Any) -> None:
+        if self.run is not None:
+            self.run.live.senders[msg.node_id] = Progress(**msg.data)
 
     def _on_worker_done(self, environment: Any, msg: Any) -> None:
         if self.run is None:
@@ -156,7 +186,7 @@ class Conductor:
         )
         self._done_workers.add(msg.node_id)
         environment.runner.send_message(ACK, None, client_id=msg.node_id)
-        if self._done_workers.issuperset(self._order):
+        if self._done_workers.issuperset(self.run.workers):
             self.run.done.set()
 
     def _watch_workers(self, run: Run) -> None:
@@ -164,15 +194,16 @@ class Conductor:
             gevent.sleep(0.25)
             clients = self.environment.runner.clients
             alive = {c.id for c in clients.ready + clients.spawning + clients.running}
-            for worker in self._order:
+            for worker in run.workers:
                 if (
                     worker not in alive
                     and worker not in self._done_workers
                     and worker not in run.lost_workers
                 ):
-                    run.lost_workers.append(worker)
+                    run.lost_workers[worker] = time.monotonic() - run.start_s
+                    run.live.senders.pop(worker, None)
                     log.error("worker %s was lost: what it had not sent counts as not sent", worker)
-            if self._done_workers.union(run.lost_workers).issuperset(self._order):
+            if self._done_workers.union(run.lost_workers).issuperset(run.workers):
                 run.done.set()
 
     # The end.

@@ -28,6 +28,11 @@ def _on_init(environment: Any, **_: Any) -> None:
     conductor = Conductor(environment)
     environment.headroom = conductor
     conductor.on_init()
+    if environment.web_ui is not None:
+        # Flask is only needed, and only imported by us, where there is a web UI.
+        from loadtests.webui import WebUi
+
+        WebUi(environment.web_ui, conductor, environment)
     environment.events.test_start.add_listener(lambda **_: conductor.on_test_start())
     environment.events.test_stop.add_listener(lambda **_: conductor.finish())
     environment.events.quitting.add_listener(lambda **_: conductor.on_quitting())

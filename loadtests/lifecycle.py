@@ -13,10 +13,10 @@ import gevent
 import locust
 from gevent.event import Event
 
-from loadtests import settings as run_settings
+from loadtests import load_report
 from loadtests.bodies import Bodies
 from loadtests.client import Client, Target
-from loadtests.live import Live
+from loadtests.live import Live, Progress
 from loadtests.plan import Plan
 from loadtests.prompts import Cost
 from loadtests.record import RequestRecord
@@ -25,6 +25,7 @@ from loadtests.result import Ending, SenderFacts, result
 from loadtests.run_folder import SCHEMA_VERSION, RunFolder
 from loadtests.saturation import Probe, load_average
 from loadtests.sender import Sender
+from loadtests.series import Series
 from loadtests.settings import Settings
 from loadtests.target_facts import Control, model_name, prompt_cost
 
@@ -43,7 +44,7 @@ class Prepared:
         self.cost: Cost = prompt_cost(tokenizer, self.settings.model)
         control.close()
         tokenizer.close()
-        self.folder = RunFolder(settings.run_dir or _new_folder(self.plan))
+        self.folder = RunFolder(settings.run_dir or load_report.new_folder(Path("runs"), self.plan))
         self.folder.create(self.plan)
 
     def bodies(self) -> Bodies:
@@ -64,9 +65,16 @@ class Run:
     def __init__(self, prepared: Prepared, environment: Any, *, distributed: bool) -> None:
         self.prepared = prepared
         self.plan, self.settings, self.folder = prepared.plan, prepared.settings, prepared.folder
-        self.live = Live(planned=len(self.plan))
+        opened = self.plan.header.loop == "open"
+        self.live = Live(
+            due_s=[a.due_s for a in self.plan.arrivals] if opened else (),
+            planned=len(self.plan) if opened else 0,
+            detailed=environment.web_ui is not None,
+        )
+        self.series: Series | None = None
         self.facts: list[SenderFacts] = []
-        self.lost_workers: list[str] = []
+        self.workers: list[str] = []
+        self.lost_workers: dict[str, float] = {}
         self.why = "completed"
         self.done = Event()
         self.sender: Sender | None = None
@@ -103,7 +111,10 @@ class Run:
 
     def make_sender(self, client: Client, bodies: Bodies) -> None:
         """The sender of a run in one process; before t = 0 is fixed."""
-        self.sender = Sender(self.plan, self.plan.arrivals, client, bodies, self.settings, self._take)
+        progress = self.live.senders["here"] = Progress()
+        self.sender = Sender(
+            self.plan, self.plan.arrivals, client, bodies, self.settings, self._take, progress
+        )
 
     def _take(self, record: RequestRecord) -> None:
         self.recorder.take(record)
@@ -123,12 +134,24 @@ class Run:
         self._finished = True
         rebuilt = self._reconcile() if self._distributed else 0
         (self.master_recorder if self._distributed else self.recorder).close()
-        ending = Ending(self.why, self.lost_workers, rebuilt)
+        ending = Ending(self.why, list(self.lost_workers), rebuilt)
         content = result(
             self.folder.table(), self.plan, self.settings.slo, self.facts, ending, self._facts(), gate=gate
         )
         self.folder.save_load(content)
+        if not self.settings.run_dir:
+            load_report.write(self.folder.path, self.plan, self.settings, content)
         return content
+
+    @property
+    def name(self) -> str:
+        """The run's name: that of its folder."""
+        return self.folder.path.name if self.settings.run_dir else self.folder.path.parent.parent.name
+
+    def watch(self, series: Series) -> None:
+        """Gather points for the live page until the run ends."""
+        self.series = series
+        gevent.spawn(series.run, self.live, self.start_s, self.done.is_set)
 
     def _facts(self) -> dict[str, Any]:
         settings, header = self.settings, self.plan.header
@@ -160,29 +183,26 @@ class Run:
     def _reconcile(self) -> int:
         """Take what dead workers left on this machine's disk, then make records for what no one has; how
         many."""
-        for spool in self.folder.spools():
-            whole, _, _ = spool.read_bytes().rpartition(b"\n")
-            self.master_recorder.take_lines(whole)
-            spool.unlink()
+        for place, worker in enumerate(self.workers):
+            spool = self.folder.spool_path(place)
+            if worker in self.lost_workers and spool.exists():
+                whole, _, _ = spool.read_bytes().rpartition(b"\n")
+                self.master_recorder.take_lines(whole)
+            spool.unlink(missing_ok=True)
         if self.plan.header.loop == "closed":
             return 0
-        elapsed_s = time.monotonic() - self.start_s
+        noticed_s = min(self.lost_workers.values(), default=time.monotonic() - self.start_s)
         missing = [a for a in self.plan.arrivals if a.i not in self.master_recorder.seen]
         for arrival in missing:
-            due = arrival.due_s <= elapsed_s
+            due = arrival.due_s <= noticed_s
             self.master_recorder.take(
                 RequestRecord(
                     i=arrival.i, request_id="", phase=arrival.phase, cls=arrival.cls, session=arrival.session,
-                    due_s=arrival.due_s, outcome="cut" if due else "not_sent", error="its worker was lost",
+                    due_s=arrival.due_s, outcome="cut" if due else "not_sent",
+                    error="its worker was lost; it may have been sent" if due else "its worker was lost",
                 )
             )  # fmt: skip
         return len(missing)
-
-
-def prepare(environment: Any) -> Prepared:
-    """Prepare from the options as they are now (flags, or the web form)."""
-    settings = run_settings.from_options(environment.parsed_options, environment.host)
-    return Prepared(settings)
 
 
 def make_client(settings: Settings) -> Client:
@@ -209,8 +229,3 @@ def cost_from(document: dict[str, Any]) -> Cost:
     """The inverse of `cost_document`."""
     prices = {int(price): tuple(words) for price, words in document["by_price"]}
     return Cost(prices, document["template"], document["exact"], document["note"])
-
-
-def _new_folder(plan: Plan) -> str:
-    stamp = time.strftime("%Y%m%d-%H%M%S")
-    return f"runs/load-{stamp}-{plan.header.scenario}"

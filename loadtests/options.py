@@ -75,6 +75,7 @@ RUN = (
     Flag("api-key", "", "Sent as a bearer token", secret=True),
     Flag("go-file", "", "Prepare, write FILE.ready, start when FILE exists", ui=False),
     Flag("metrics-port", 0, "Prometheus metrics of the generator on this port (0: none)", ui=False),
+    Flag("metrics-host", "127.0.0.1", "… on this address", ui=False),
     Flag("gate", False, "Exit with code 10 when the SLO is missed", ui=False),
     Flag("allow-host", "", "Comma-separated host names that may be loaded (empty: any)", ui=False),
     Flag("web-user", "", "Ask for this user name in the web UI (with --web-login)", ui=False),

@@ -38,14 +38,14 @@ class RunFolder:
         """The record file, to append to."""
         return RecordFile(self.path / RECORDS)
 
-    def spools(self) -> list[Path]:
-        """Record files that workers of this machine left behind."""
-        return sorted(self.path.glob(".records.worker-*.jsonl"))
-
-    def spool(self, index: int) -> RecordFile:
+    def spool_path(self, place: int) -> Path:
         """A worker's own copy of what it ships, so that its death loses nothing that it had recorded."""
+        return self.path / f".records.worker-{place}.jsonl"
+
+    def open_spool(self, place: int) -> RecordFile:
+        """The spool of the worker at this place of the order, to append to."""
         self.path.mkdir(parents=True, exist_ok=True)
-        return RecordFile(self.path / f".records.worker-{index}.jsonl")
+        return RecordFile(self.spool_path(place))
 
     def plan(self) -> Plan:
         """The stored plan."""

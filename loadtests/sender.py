@@ -16,6 +16,7 @@ from loadtests.alarm import Alarm
 from loadtests.answer import Answer
 from loadtests.bodies import Bodies
 from loadtests.client import Client, UnreachableError
+from loadtests.live import Progress
 from loadtests.plan import Arrival, Plan
 from loadtests.record import RequestRecord
 from loadtests.retry import RetryPolicy
@@ -57,10 +58,11 @@ class Sender:
         bodies: Bodies,
         settings: Settings,
         record: Record,
+        progress: Progress,
     ) -> None:
         self.plan = plan
+        self._progress = progress
         self.in_flight: dict[int, tuple[_Exchange, Greenlet]] = {}
-        self.sent = 0
         self.finished = Event()
         self._shard = shard
         self._client = client
@@ -108,6 +110,7 @@ class Sender:
         exchange = _Exchange(arrival, due_s, phase, f"{self._run_id}-{arrival.i}")
         greenlet = Greenlet(self._run_one, exchange)
         self.in_flight[arrival.i] = exchange, greenlet
+        self._progress.in_flight += 1
         greenlet.start()
 
     def _drain(self, until_s: float) -> None:
@@ -208,7 +211,7 @@ class Sender:
         )
         if exchange.sent_s is None:
             exchange.sent_s = time.monotonic()
-            self.sent += 1
+            self._progress.sent += 1
         try:
             self._client.exchange(head + body, exchange.answer)
         except UnreachableError as error:
@@ -219,6 +222,7 @@ class Sender:
 
     def _end(self, exchange: _Exchange, outcome: str, error: str | None) -> None:
         if self.in_flight.pop(exchange.arrival.i, None) is not None:
+            self._progress.in_flight -= 1
             self._record(_record_of(exchange, outcome, error, self._start_s))
 
     def _leave_unsent(self, arrival: Arrival, due_s: float, phase: str, why: str) -> None:

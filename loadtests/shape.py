@@ -6,7 +6,7 @@ from locust import LoadTestShape
 
 
 class PlanShape(LoadTestShape):
-    """Locust asks every second; its second question is answered when the run is over, which ends it at once."""
+    """Locust asks every second; its second question is answered when the run is over: it ends at once."""
 
     def tick(self) -> tuple[int, float] | None:
         """(users, users per second), then None."""

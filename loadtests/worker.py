@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import asdict
 from typing import Any
 
 import gevent
@@ -10,6 +11,7 @@ import gevent
 from loadtests import lifecycle
 from loadtests import plan as plans
 from loadtests import settings as run_settings
+from loadtests.live import Progress
 from loadtests.recorder import LocustStatistics, WorkerRecorder
 from loadtests.run_folder import RunFolder
 from loadtests.saturation import Probe
@@ -28,6 +30,7 @@ class WorkerSide:
         self._running: Sender | None = None
         self._recorder: WorkerRecorder | None = None
         self._probe = Probe()
+        self._progress = Progress()
         self._users = range(0)
         self._start_s = 0.0
         self._runner.register_message("headroom_end", self._on_end)
@@ -46,11 +49,12 @@ class WorkerSide:
         shard = plan.shard(place, len(order)) if plan.header.loop == "open" else ()
         if plan.header.loop == "closed":
             self._users = range(place, int(plan.header.params["users"]), len(order))
-        spool = RunFolder(settings.run_dir).spool(place)
+        spool = RunFolder(settings.run_dir).open_spool(place)
         self._recorder = WorkerRecorder(spool, self._runner.send_message, LocustStatistics(self._environment))
         bodies = lifecycle.make_bodies(settings, plan, lifecycle.cost_from(brief["cost"]))
         client = lifecycle.make_client(settings)
-        self._sender = Sender(plan, shard, client, bodies, settings, self._recorder.take)
+        self._progress = Progress()
+        self._sender = Sender(plan, shard, client, bodies, settings, self._recorder.take, self._progress)
         self._start_s = time.monotonic() + (brief["start_unix_s"] - time.time())
         bodies.prepare(a for a in shard if a.due_s < 30.0)
 
@@ -82,6 +86,7 @@ class WorkerSide:
         while True:
             gevent.sleep(_SHIP_EVERY_S)
             recorder.flush()
+            self._runner.send_message("headroom_progress", asdict(self._progress))
 
     def _report(self, recorder: WorkerRecorder) -> None:
         recorder.close()

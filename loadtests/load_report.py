@@ -1,0 +1,86 @@
+"""A load run of its own, in the layout of a sweep's run folder, so that `python -m reports` can show it.
+
+runs/<name>/run.json and runs/<name>/cells/load/{plan.json, records.jsonl, load.json, summary.json}
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from loadtests.plan import Plan
+from loadtests.settings import Settings
+
+CELL = "load"
+
+
+def new_folder(base: Path, plan: Plan) -> Path:
+    """The cell folder of a new run: <base>/load-<UTC stamp>-<scenario>/cells/load."""
+    stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime())
+    return base / f"load-{stamp}-{plan.header.scenario}" / "cells" / CELL
+
+
+def write(cell: Path, plan: Plan, settings: Settings, load: Mapping[str, Any]) -> None:
+    """Write run.json and the cell's summary.json beside what the run wrote itself."""
+    header = plan.header
+    engine = {"provider": "external", "label": f"{settings.model} at {settings.host}"}
+    engine |= {"model": settings.model, "url": settings.host}
+    start_s, end_s = plan.phase_s("measure")
+    summary = {
+        "schema_version": 1,
+        "cell": CELL,
+        "setting": {},
+        "workload": {
+            "scenario": header.scenario,
+            "rate_per_s": header.rate_per_s,
+            "relative_load": None,
+            "block": 0,
+            "seed": header.seed,
+            "plan_hash": plan.hash,
+            "prompt_tokens": header.params.get("prompt_tokens"),
+            "output_tokens": header.params.get("output_tokens"),
+        },
+        "window": {
+            "start_s": start_s,
+            "end_s": end_s,
+            "started_unix_s": load["started_unix_s"],
+            "warm_up_s": header.warm_up_s,
+        },
+        **load["summary"],
+        "doubts": [*_doubts(load)],
+        "engine": {"label": engine["label"]},
+    }
+    run = {
+        "schema_version": 1,
+        "name": cell.parent.parent.name,
+        "created_utc": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(load["started_unix_s"])),
+        "command": [],
+        "spec": {},
+        "engine": engine,
+        "slo": {
+            "text": str(settings.slo),
+            "ttft_s": settings.slo.ttft_s,
+            "tpot_s": settings.slo.tpot_s,
+            "e2e_s": settings.slo.e2e_s,
+            "attainment": settings.slo.attainment,
+            "scaled_from": None,
+        },
+        "probe": None,
+        "provenance": {"load": load["versions"]},
+        "anchor": {"unix_s": load["started_unix_s"], "monotonic_s": load["started_monotonic_s"]},
+        "cells": [{"id": CELL, "setting": {}, "workload": summary["workload"]}],
+        "status": "complete" if load["complete"] else "partial",
+    }
+    (cell / "summary.json").write_bytes(orjson.dumps(summary, option=orjson.OPT_INDENT_2))
+    (cell.parent.parent / "run.json").write_bytes(orjson.dumps(run, option=orjson.OPT_INDENT_2))
+
+
+def _doubts(load: Mapping[str, Any]) -> list[dict[str, str]]:
+    found = [("client_saturated", text) for text in load["reasons"]]
+    if not load["complete"]:
+        found.append(("records_lost", f"{load['rebuilt']} of {load['planned']} records had to be made up"))
+    return [{"code": code, "severity": "invalid", "text": text} for code, text in found]

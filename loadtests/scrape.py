@@ -1,0 +1,37 @@
+"""Reading a few gauges from the gateway's and the engine's metrics, for the live page."""
+
+from __future__ import annotations
+
+import http.client
+import re
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+GATEWAY = {"gateway_active": "gateway_active", "gateway_queue_depth": "gateway_queue"}
+ENGINE = {"vllm:num_requests_running": "engine_running", "vllm:num_requests_waiting": "engine_waiting"}
+_LINE = re.compile(r"^([a-zA-Z_:][\w:]*)(?:\{[^}]*\})?\s+([-+0-9.eE]+|NaN)", re.MULTILINE)
+_TIMEOUT_S = 0.5
+
+
+def read(url: str, wanted: Mapping[str, str]) -> dict[str, float]:
+    """Values by our names, label sets summed; {} when the page cannot be had."""
+    parts = urlsplit(url)
+    connection = http.client.HTTPConnection(parts.hostname or "", parts.port or 80, timeout=_TIMEOUT_S)
+    try:
+        connection.request("GET", parts.path or "/metrics")
+        response = connection.getresponse()
+        content = response.read().decode("utf-8", "replace")
+        return parse(content, wanted) if response.status == 200 else {}
+    except (OSError, http.client.HTTPException):
+        return {}
+    finally:
+        connection.close()
+
+
+def parse(content: str, wanted: Mapping[str, str]) -> dict[str, float]:
+    """Sums over labels of the wanted metrics of a Prometheus text."""
+    found: dict[str, float] = {}
+    for name, value in _LINE.findall(content):
+        if name in wanted:
+            found[wanted[name]] = found.get(wanted[name], 0.0) + float(value)
+    return found
