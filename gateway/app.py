@@ -49,7 +49,10 @@ class Gateway(FastAPI):
         self.room = WaitingRoom(settings.limits(), time.monotonic)
         self.breaker = Breaker(settings.breaker_failures, settings.breaker_cooldown_s)
         self.upstream = Upstream(
-            settings.vllm_base_url, settings.upstream_keep_alive_s, settings.connect_timeout_s
+            settings.vllm_base_url,
+            settings.upstream_keep_alive_s,
+            settings.connect_timeout_s,
+            settings.stall_timeout_s,
         )
         self.probe = Probe(
             settings.vllm_base_url, settings.probe_interval_s, settings.upstream_api_key, self.breaker
@@ -141,7 +144,6 @@ class Gateway(FastAPI):
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
     assert isinstance(app, Gateway)
-    app.upstream.start()
     tasks = [asyncio.create_task(app.probe.run()), asyncio.create_task(_watch_loop(app))]
     try:
         yield {"listener": app.listener}
@@ -151,7 +153,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
         for task in tasks:
             with suppress(asyncio.CancelledError):
                 await task
-        await app.upstream.stop()
+        app.upstream.stop()
 
 
 async def _watch_loop(app: Gateway, every_s: float = 0.1, kept: int = 10) -> None:

@@ -8,8 +8,8 @@ one outcome.
 
 import asyncio
 import time
+from os import urandom
 from typing import Any
-from uuid import uuid4
 
 from gateway.access import Access
 from gateway.admission import State
@@ -26,13 +26,8 @@ from gateway.sizing import Sample, Sizing
 from gateway.upstream import Upstream
 from gateway.waiting import WaitingRoom
 
-PASSED_TO_ENGINE = {
-    b"accept": "accept",
-    b"traceparent": "traceparent",
-    b"tracestate": "tracestate",
-    b"baggage": "baggage",
-    b"user-agent": "user-agent",
-}
+PATHS = {Route.CHAT: b"/v1/chat/completions", Route.COMPLETIONS: b"/v1/completions"}
+PASSED_TO_ENGINE = frozenset((b"accept", b"traceparent", b"tracestate", b"baggage", b"user-agent"))
 
 
 class Chat:
@@ -131,7 +126,7 @@ class Chat:
         )
         try:
             answer = await self._upstream.send(
-                scope["path"], self._headers(call, scope["headers"]), ask.content
+                PATHS[call.route], self._headers(call, scope["headers"]), ask.content
             )
         except Refusal as refusal:
             if refusal.kind == "upstream_unreachable":
@@ -144,20 +139,21 @@ class Chat:
         finally:
             answer.close()
 
-    def _headers(self, call: Call, headers: Headers) -> list[tuple[str, str]]:
-        passed = [("content-type", "application/json"), ("accept-encoding", "identity")]
-        passed.append(("x-request-id", call.request_id.decode()))
-        for name, value in headers:
-            if name in PASSED_TO_ENGINE:
-                passed.append((PASSED_TO_ENGINE[name], value.decode("latin-1")))
-            elif (
-                name == b"authorization"
-                and not self._access.keys_needed
-                and not self._settings.upstream_api_key
+    def _headers(self, call: Call, headers: Headers) -> Headers:
+        passed = [
+            (b"content-type", b"application/json"),
+            (b"accept-encoding", b"identity"),
+            (b"x-request-id", call.request_id),
+        ]
+        own_key = self._settings.upstream_api_key
+        for pair in headers:
+            name = pair[0]
+            if name in PASSED_TO_ENGINE or (
+                name == b"authorization" and not self._access.keys_needed and own_key is None
             ):
-                passed.append(("authorization", value.decode("latin-1")))
-        if self._settings.upstream_api_key:
-            passed.append(("authorization", f"Bearer {self._settings.upstream_api_key}"))
+                passed.append(pair)
+        if own_key is not None:
+            passed.append((b"authorization", b"Bearer " + own_key.encode()))
         return passed
 
     def _refused(self, state: State) -> Refusal:
@@ -295,4 +291,4 @@ def _request_id(headers: Headers) -> bytes:
     given = header(headers, b"x-request-id")
     if given and len(given) <= 128 and all(33 <= byte <= 126 for byte in given):
         return given
-    return uuid4().hex.encode()
+    return urandom(16).hex().encode()

@@ -13,7 +13,7 @@ from gateway.outcome import Outcome
 from gateway.refusal import Headers, Refusal, broken, truncated
 from gateway.request_body import Ask, header
 from gateway.settings import Settings
-from gateway.upstream import Answer
+from gateway.upstream_connection import Answer
 
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 

