@@ -62,11 +62,10 @@ clean: ## remove what set-up made (runs/ stays)
 
 .PHONY: up down dashboards
 COMPOSE ?= $(shell docker compose version > /dev/null 2>&1 && echo docker compose || echo podman-compose)
-PROFILE ?= gpu
 
 up: ## the compose stack (PROFILE=gpu, cpu or emulator; ,load and ,ui add parts), with a password of its own
-	@python3 compose/write_env.py --profile $(PROFILE)
-	cd compose && $(COMPOSE) up -d --build
+	@python3 compose/write_env.py --profile $(or $(PROFILE),gpu)
+	cd compose && $(if $(PROFILE),COMPOSE_PROFILES=$(PROFILE)) $(COMPOSE) up -d --build
 
 down: ## stop the compose stack; its data stays in volumes
 	cd compose && $(COMPOSE) --profile '*' down
