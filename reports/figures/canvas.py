@@ -64,7 +64,9 @@ def plain(ax: Axes) -> None:
 
 def title(ax: Axes, text: str) -> None:
     """The panel's title, above its left edge."""
-    ax.set_title(literal(text), loc="left", fontsize=SIZE, color=light("ink"), fontweight="bold", pad=6)
+    # A fixed y spares matplotlib the layout of every tick label just to see whether the title must move.
+    look = {"fontsize": SIZE, "color": light("ink"), "fontweight": "bold"}
+    ax.set_title(literal(text), look, loc="left", y=1.0, pad=6)
 
 
 def legend(ax: Axes, **where: Any) -> None:

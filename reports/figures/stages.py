@@ -54,4 +54,5 @@ def draw(ax: Axes, frame: pd.DataFrame, names: list[str]) -> None:
     ax.set_ylim(len(frame) - 0.4, -0.6)
     ax.grid(False, axis="y")
     ax.set_xlim(left=0)
+    ax.locator_params(axis="x", nbins=5)
     ax.set_xlabel("seconds from the due time")

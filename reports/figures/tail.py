@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullFormatter
 
 from reports import numbers
 from reports.figures import canvas
@@ -46,8 +45,7 @@ def draw(ax: Axes, records: pd.DataFrame, slo: Slo | None = None) -> None:
     ax.set_ylim(min(0.5 / offered, 0.5), 1.3)
     ax.xaxis.set_major_formatter(lambda value, _: numbers.seconds(value))
     ax.yaxis.set_major_formatter(lambda value, _: f"{value * 100:g} %")
-    for axis in (ax.xaxis, ax.yaxis):
-        axis.set_minor_formatter(NullFormatter())
+    ax.minorticks_off()
     if slo is not None and slo.ttft_s:
         ax.axvline(slo.ttft_s, color=light("red"), linewidth=1, linestyle=(0, (4, 2)))
         ax.text(

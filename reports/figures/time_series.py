@@ -73,6 +73,7 @@ def time_series(series: pd.DataFrame, *, start_s: float = 0.0, end_s: float | No
             if right > left:
                 ax.axvspan(left, right, color=light("shade"), linewidth=0, zorder=0)
         ax.set_xlim(0, max(last, stop))
+        ax.xaxis.set_visible(ax is axes[-1])
     if start_s > 0:
         axes[0].text(
             0,
