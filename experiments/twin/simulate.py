@@ -1,0 +1,283 @@
+"""Gateway and engine in virtual time: a load plan through the gateway's own admission core and the engine
+model.
+
+What is real: the admission core (`gateway.admission`, the code that runs in the gateway) and the arrivals
+(a plan of `loadtests`). What is modelled: the engine (`scheduler`, `step_time`) and two constant delays,
+from the grant of a slot to the engine's queue (`ingest_s`) and from the end of a step to the chunk at the
+client (`egress_s`). A decoding batch that nothing can disturb is advanced in one go up to the next event
+that could.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import deque
+from collections.abc import Sequence as Sequential
+from dataclasses import dataclass
+from math import inf, nan
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from experiments.twin.profile import Profile
+from experiments.twin.scheduler import Scheduler, Sequence, Step
+from gateway.admission import Admission, State, Ticket
+from gateway.limits import Limits
+
+Times = npt.NDArray[np.float64]
+
+
+class Arrival(Protocol):
+    """What of a planned request the simulator reads; `loadtests.plan.Arrival` is one."""
+
+    @property
+    def due_s(self) -> float: ...
+    @property
+    def prompt_tokens(self) -> int: ...
+    @property
+    def output_tokens(self) -> int: ...
+    @property
+    def think_s(self) -> float: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Simulated:
+    """What happened to each request, in the order of the plan; shape (n,), seconds from the start of the run.
+
+    Attributes:
+        outcome: ok, rejected_full, rejected_mode, queue_timeout, upstream_timeout, or not_sent (a closed
+        loop's rest). due_s: when it was due (in a closed loop: when its user sent it). granted_s: when it
+        got its slot; nan if never. first_s: its first token at the client; nan if never. last_s: its last
+        token at the client; nan unless the outcome is ok. end_s: end of the simulated time. active_seconds,
+        queue_seconds, queue_full_seconds: the gateway's time integrals. steps, busy_s: engine steps, and
+        the seconds they took. preemptions: of the engine.
+    """
+
+    outcome: tuple[str, ...]
+    due_s: Times
+    granted_s: Times
+    first_s: Times
+    last_s: Times
+    end_s: float
+    active_seconds: float
+    queue_seconds: float
+    queue_full_seconds: float
+    steps: int
+    busy_s: float
+    preemptions: int
+
+
+def simulate(
+    arrivals: Sequential[Arrival], profile: Profile, limits: Limits, *, users: int = 0, until_s: float = inf
+) -> Simulated:
+    """Run `arrivals` (ascending in `due_s`) to the end of the last request.
+
+    Args:
+        arrivals: of a plan.
+        profile: the engine.
+        limits: of the gateway.
+        users: 0 for an open loop; else that many users send the arrivals in order, each after its last
+        answer and the
+            arrival's `think_s` seconds, and `due_s` does not count.
+        until_s: what has not arrived by then is not sent.
+
+    Raises:
+        ValueError: a request could never fit into the engine.
+    """
+    return _Run(arrivals, profile, limits, users, until_s).run()
+
+
+class _Run:
+    """One simulation; the three queues of events each come in order of time by themselves."""
+
+    def __init__(
+        self, arrivals: Sequential[Arrival], profile: Profile, limits: Limits, users: int, until_s: float
+    ) -> None:
+        self.arrivals = arrivals
+        self.timing = profile.step_time
+        self.ingest_s = profile.ingest_s
+        self.egress_s = profile.egress_s
+        self.limits = limits
+        self.until_s = until_s
+        self.engine = Scheduler(profile.limits)
+        self.admission = Admission(limits)
+        count = len(arrivals)
+        self.due_s = [arrival.due_s for arrival in arrivals]
+        self.granted_s, self.first_s, self.last_s = [nan] * count, [nan] * count, [nan] * count
+        self.outcome = ["not_sent"] * count
+        self.sent = 0  # arrivals given out so far
+        self.users: list[float] = [0.0] * users  # heap: when each free user of a closed loop sends next
+        self.closed = users > 0
+        self.inbox: deque[tuple[float, Ticket, Sequence]] = deque()  # granted, on the way to the engine
+        self.releases: deque[tuple[float, Ticket]] = deque()  # answered, on the way to the gateway
+        self.deadlines: deque[tuple[float, Ticket]] = deque()
+        self.running: dict[Ticket, Sequence] = {}
+        self.aborts: list[Sequence] = []
+        self.steps = 0
+        self.busy_s = 0.0
+
+    def run(self) -> Simulated:
+        """Play all events, then hand out the columns."""
+        step: Step | None = None
+        count, step_end_s, now_s = 1, inf, 0.0
+        while True:
+            event_s = self._next_s()
+            if event_s <= step_end_s and event_s < inf:
+                now_s = event_s
+                self._play(now_s)
+                if step is not None or self._next_s() <= now_s:
+                    continue
+            elif step is not None:
+                now_s = step_end_s
+                self._finish(step, count, now_s)
+            else:
+                break
+            step = self.engine.begin()
+            if step is None:
+                step_end_s = inf
+            else:
+                count, length_s = self._length(step, now_s)
+                step_end_s = now_s + length_s
+                self.busy_s += length_s
+                self.steps += count
+        self.admission.advance(now_s)
+        return self._result(now_s)
+
+    def _next_s(self) -> float:
+        """When the next event outside the engine is due."""
+        deadlines = self.deadlines
+        while deadlines and deadlines[0][1].state not in (State.RUNNING, State.WAITING):
+            deadlines.popleft()
+        return min(
+            self._next_arrival_s(),
+            self.inbox[0][0] if self.inbox else inf,
+            self.releases[0][0] if self.releases else inf,
+            deadlines[0][0] if deadlines else inf,
+            self.admission.next_deadline_s,
+        )
+
+    def _next_arrival_s(self) -> float:
+        if self.sent == len(self.arrivals):
+            return inf
+        due_s = (self.users[0] if self.users else inf) if self.closed else self.due_s[self.sent]
+        return due_s if due_s < self.until_s else inf
+
+    def _play(self, now_s: float) -> None:
+        """The one event that is due: in this order where several are."""
+        if self.releases and self.releases[0][0] <= now_s:
+            self._release(self.releases.popleft()[1], "ok", now_s)
+        elif self.admission.next_deadline_s <= now_s:
+            change = self.admission.expire(now_s)
+            for ticket in change.ended:
+                self._end(ticket, "queue_timeout", now_s)
+            self._dispatch(change.granted, now_s)
+        elif self.inbox and self.inbox[0][0] <= now_s:
+            _, ticket, sequence = self.inbox.popleft()
+            if ticket.state is State.RUNNING:
+                self.engine.add(sequence)
+        elif self.deadlines and self.deadlines[0][0] <= now_s:
+            self._time_out(self.deadlines.popleft()[1], now_s)
+        else:
+            self._arrive(now_s)
+
+    def _arrive(self, now_s: float) -> None:
+        index = self.sent
+        self.sent += 1
+        if self.closed:
+            heapq.heappop(self.users)
+            self.due_s[index] = now_s
+        ticket = self.admission.offer(now_s, owner=index)
+        if ticket.state is State.RUNNING:
+            self._dispatch((ticket,), now_s)
+        elif ticket.state is not State.WAITING:
+            self._end(ticket, ticket.state.value, now_s)
+            return
+        self.deadlines.append((now_s + self.limits.request_timeout_s, ticket))
+
+    def _dispatch(self, granted: Sequential[Ticket], now_s: float) -> None:
+        for ticket in granted:
+            index: int = ticket.owner  # type: ignore[assignment]  # we put the index there
+            arrival = self.arrivals[index]
+            self.granted_s[index] = now_s
+            sequence = Sequence(arrival.prompt_tokens, arrival.output_tokens, ticket)
+            self.running[ticket] = sequence
+            self.inbox.append((now_s + self.ingest_s, ticket, sequence))
+
+    def _release(self, ticket: Ticket, outcome: str, now_s: float) -> None:
+        if ticket.state is not State.RUNNING:
+            return  # it timed out while its last token was on the way
+        del self.running[ticket]
+        change = self.admission.release(ticket, now_s)
+        self._end(ticket, outcome, now_s)
+        self._dispatch(change.granted, now_s)
+
+    def _time_out(self, ticket: Ticket, now_s: float) -> None:
+        """The request's whole time is up."""
+        if ticket.state is State.RUNNING:
+            self.aborts.append(self.running[ticket])
+            self._release(ticket, "upstream_timeout", now_s)
+        elif ticket.state is State.WAITING:
+            self._dispatch(self.admission.leave(ticket, now_s).granted, now_s)
+            self._end(ticket, "queue_timeout", now_s)
+
+    def _end(self, ticket: Ticket, outcome: str, now_s: float) -> None:
+        index: int = ticket.owner  # type: ignore[assignment]  # we put the index there
+        self.outcome[index] = outcome
+        if outcome == "ok":
+            self.last_s[index] = now_s
+        if self.closed and self.sent < len(self.arrivals):
+            heapq.heappush(self.users, now_s + self.arrivals[self.sent].think_s)
+
+    def _length(self, step: Step, now_s: float) -> tuple[int, float]:
+        """How many steps like this one can be taken together, and their seconds."""
+        timing = self.timing
+        if step.prefill_tokens:
+            return 1, timing.duration_s(step.decode, step.tokens, step.kv_tokens)
+        ahead = self.engine.steps_ahead()
+        if ahead > 1:
+            reach = timing.steps_to_reach(step.decode, step.kv_tokens, self._undisturbed_until_s() - now_s)
+            ahead = ahead if ahead <= reach else int(reach)
+        return ahead, timing.decode_run_s(step.decode, step.kv_tokens, ahead)
+
+    def _undisturbed_until_s(self) -> float:
+        """Before this time nothing outside can reach the engine."""
+        until_s = self.inbox[0][0] if self.inbox else inf
+        if self.deadlines:
+            until_s = min(until_s, self.deadlines[0][0])
+        if self.releases and self.admission.queued:
+            until_s = min(until_s, self.releases[0][0] + self.ingest_s)
+        if self.releases or self.admission.active < self.limits.max_active:
+            until_s = min(until_s, self._next_arrival_s() + self.ingest_s)
+        return until_s
+
+    def _finish(self, step: Step, count: int, now_s: float) -> None:
+        seen_s = now_s + self.egress_s
+        for sequence in step.first_tokens:
+            index: int = sequence.owner.owner
+            if (
+                self.first_s[index] != self.first_s[index]
+            ):  # nan: not a prompt computed again after a preemption
+                self.first_s[index] = seen_s
+        for sequence in self.engine.end(count):
+            self.releases.append((seen_s, sequence.owner))
+        for sequence in self.aborts:
+            self.engine.abort(sequence)
+        self.aborts.clear()
+
+    def _result(self, end_s: float) -> Simulated:
+        core = self.admission
+        return Simulated(
+            tuple(self.outcome),
+            np.array(self.due_s),
+            np.array(self.granted_s),
+            np.array(self.first_s),
+            np.array(self.last_s),
+            end_s,
+            core.active_seconds,
+            core.queue_seconds,
+            core.queue_full_seconds,
+            self.steps,
+            self.busy_s,
+            self.engine.preemptions,
+        )
