@@ -50,6 +50,7 @@ class Answer:
         self.streaming = False
         self.done = False
         self.complete = False
+        self.keep_alive = False
 
     def feed(self, data: bytes, now_s: float) -> None:
         """Take the bytes that arrived at `now_s`. Raises BrokenAnswer when they are not HTTP."""
@@ -61,11 +62,6 @@ class Answer:
         incomplete."""
         if self.headers_s is not None and b"content-length" not in self.headers and self.done:
             self.complete, self.finished_s = True, now_s
-
-    @property
-    def keep_alive(self) -> bool:
-        """Whether the connection may carry another request."""
-        return self.complete and bool(self._parser.should_keep_alive())
 
     # The parser calls these.
 
@@ -93,6 +89,7 @@ class Answer:
             self.headers.clear()
             return
         self.complete, self.finished_s = True, self._now_s
+        self.keep_alive = bool(self._parser.should_keep_alive())
         if self.status == 200 and not self.streaming:
             self._unstreamed()
 

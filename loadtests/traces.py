@@ -11,6 +11,7 @@ blocks]}
 from __future__ import annotations
 
 import csv
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
@@ -174,12 +175,13 @@ def _mooncake(lines: Iterable[str]) -> tuple[list[_Row], list[str]]:
     stamps = [row["timestamp"] / 1e3 for row in raw]
     ticks = sorted(set(stamps))
     tick_s = min((b - a for a, b in pairwise(ticks)), default=0.0)
-    spread = tick_s >= 1.0 and len(ticks) < len(stamps) / 2
+    spread = tick_s >= 1.0 and len(ticks) <= len(stamps) / 2
+    together = Counter(stamps)
     seen: dict[float, int] = {}
     rows = []
     for row, stamp in zip(raw, stamps, strict=True):
         order = seen[stamp] = seen.get(stamp, -1) + 1
-        shift = tick_s * order / stamps.count(stamp) if spread else 0.0
+        shift = tick_s * order / together[stamp] if spread else 0.0
         first = str(row["hash_ids"][0]) if row.get("hash_ids") else ""
         rows.append(
             _Row(

@@ -128,8 +128,13 @@ class Upstream:
             self.log.flush()
 
     async def behave(
-        self, behaviour: str, request: dict[str, Any], received_s: float, entry: dict[str, Any], writer: asyncio.StreamWriter
-    ) -> bool:  # fmt: skip
+        self,
+        behaviour: str,
+        request: dict[str, Any],
+        received_s: float,
+        entry: dict[str, Any],
+        writer: asyncio.StreamWriter,
+    ) -> bool:
         if behaviour == "429":
             reject(writer, 429, "rejected_full", self.script.retry_after_s)
             return True
