@@ -135,6 +135,9 @@ class Admission:
         else:
             self._by_arrival[ticket] = None
             self._line.push(ticket)
+            # Newest first, behind a wide request that does not fit: the newcomer is next, and it may fit.
+            if self._line.peek() is ticket:
+                self._hand_over(now_s)
         return ticket
 
     def release(self, ticket: Ticket, now_s: float) -> Change:

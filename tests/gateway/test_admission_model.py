@@ -1,0 +1,181 @@
+"""The admission core against a reference so plain that it can be read at a glance; Hypothesis searches for a
+difference.
+"""
+
+from dataclasses import dataclass
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from gateway.admission import Admission, State, Ticket
+from gateway.limits import Limits, QueueMode, QueueOrder
+
+LIVE = (State.RUNNING, State.WAITING)
+
+
+@dataclass(eq=False)
+class Plain:
+    """One request of the reference."""
+
+    arrived_s: float
+    slots: int
+    held: int = 0
+    state: State = State.WAITING
+
+
+class Reference:
+    """Lists, recomputed from scratch at every event."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        self.everyone: list[Plain] = []
+        self.draining = False
+
+    def of(self, state: State) -> list[Plain]:
+        return [one for one in self.everyone if one.state is state]
+
+    def used(self) -> int:
+        return sum(one.held for one in self.of(State.RUNNING))
+
+    def needs(self, one: Plain) -> int:
+        return min(one.slots, self.limits.max_active)
+
+    def offer(self, now_s: float, slots: int) -> Plain:
+        one = Plain(now_s, slots)
+        waiting = self.of(State.WAITING)
+        self.everyone.append(one)
+        one.state = State.WAITING
+        if self.draining:
+            one.state = State.DRAINING
+        elif not waiting and self.used() + self.needs(one) <= self.limits.max_active:
+            one.state, one.held = State.RUNNING, self.needs(one)
+        elif self.limits.queue_mode is QueueMode.REJECT:
+            one.state = State.REJECTED_MODE
+        elif len(waiting) >= self.limits.queue_max:
+            one.state = State.REJECTED_FULL
+        else:
+            self.hand_over()
+        return one
+
+    def hand_over(self) -> None:
+        while waiting := self.of(State.WAITING):
+            one = waiting[0] if self.limits.queue_order is QueueOrder.FIFO else waiting[-1]
+            if self.used() + self.needs(one) > self.limits.max_active:
+                return
+            one.state, one.held = State.RUNNING, self.needs(one)
+
+    def end(self, one: Plain, state: State) -> None:
+        one.state = state
+        self.hand_over()
+
+    def expire(self, now_s: float) -> None:
+        for one in self.of(State.WAITING):
+            if now_s >= one.arrived_s + self.limits.queue_timeout_s:
+                one.state = State.EXPIRED
+        self.hand_over()
+
+
+class AdmissionMachine(RuleBasedStateMachine):
+    """Both are driven with the same events; after each they must agree about every request."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        limits = Limits(max_active=2, queue_max=3, queue_timeout_s=4.0)
+        self.core = Admission(limits)
+        self.reference = Reference(limits)
+        self.pairs: list[tuple[Ticket, Plain]] = []
+        self.now_s = 0.0
+        self.told: dict[Ticket, int] = {}
+
+    def tell(self, change: tuple[object, object]) -> None:
+        granted, ended = change
+        for ticket in (*granted, *ended):  # type: ignore[misc]
+            self.told[ticket] = self.told.get(ticket, 0) + 1
+
+    def live(self, state: State) -> list[tuple[Ticket, Plain]]:
+        return [pair for pair in self.pairs if pair[0].state is state]
+
+    @rule(slots=st.integers(1, 4))
+    def offer(self, slots: int) -> None:
+        self.pairs.append((self.core.offer(self.now_s, slots), self.reference.offer(self.now_s, slots)))
+
+    @precondition(lambda self: self.live(State.RUNNING))
+    @rule(data=st.data())
+    def release(self, data: st.DataObject) -> None:
+        ticket, plain = data.draw(st.sampled_from(self.live(State.RUNNING)))
+        self.tell(self.core.release(ticket, self.now_s))
+        self.reference.end(plain, State.RELEASED)
+
+    @precondition(lambda self: self.live(State.WAITING))
+    @rule(data=st.data())
+    def leave(self, data: st.DataObject) -> None:
+        ticket, plain = data.draw(st.sampled_from(self.live(State.WAITING)))
+        self.tell(self.core.leave(ticket, self.now_s))
+        self.reference.end(plain, State.LEFT)
+
+    @rule(elapsed_s=st.sampled_from([0.0, 0.5, 1.0, 2.0, 4.0]))
+    def time_passes(self, elapsed_s: float) -> None:
+        self.now_s += elapsed_s
+        self.tell(self.core.expire(self.now_s))
+        self.reference.expire(self.now_s)
+
+    @rule(
+        max_active=st.integers(1, 5),
+        queue_max=st.integers(0, 4),
+        timeout_s=st.sampled_from([0.5, 1.0, 4.0]),
+        mode=st.sampled_from(QueueMode),
+        order=st.sampled_from(QueueOrder),
+    )
+    def resize(
+        self, max_active: int, queue_max: int, timeout_s: float, mode: QueueMode, order: QueueOrder
+    ) -> None:
+        limits = self.core.limits.changed(
+            max_active=max_active,
+            queue_max=queue_max,
+            queue_timeout_s=timeout_s,
+            queue_mode=mode,
+            queue_order=order,
+        )
+        self.tell(self.core.resize(limits, self.now_s))
+        self.reference.limits = limits
+        self.reference.expire(self.now_s)
+
+    @precondition(lambda self: len(self.pairs) > 20)
+    @rule()
+    def drain(self) -> None:
+        self.tell(self.core.drain(self.now_s))
+        self.reference.draining = True
+        for one in self.reference.of(State.WAITING):
+            one.state = State.DRAINING
+
+    @invariant()
+    def both_agree(self) -> None:
+        assert [ticket.state for ticket, _ in self.pairs] == [plain.state for _, plain in self.pairs]
+        assert self.core.active == self.reference.used()
+        assert self.core.queued == len(self.reference.of(State.WAITING))
+
+    @invariant()
+    def nothing_is_lost(self) -> None:
+        """Offered = ended + running + waiting; slots held are those of the running."""
+        alive = [ticket for ticket, _ in self.pairs if ticket.state in LIVE]
+        assert self.core.arrived == len(self.pairs)
+        assert len(alive) == self.core.running + self.core.queued
+        assert self.core.active == sum(t.held for t in alive if t.state is State.RUNNING)
+
+    @invariant()
+    def each_is_told_at_most_once(self) -> None:
+        """A waiter hears one answer: granted or ended, never both, never twice."""
+        assert all(count == 1 for count in self.told.values())
+
+    @invariant()
+    def a_free_slot_and_a_waiter_that_fits_never_coexist(self) -> None:
+        head = [ticket for ticket, _ in self.pairs if ticket.state is State.WAITING]
+        if head:
+            first = head[0] if self.core.limits.queue_order is QueueOrder.FIFO else head[-1]
+            limit = self.core.limits.max_active
+            assert min(first.slots, limit) > limit - self.core.active
+
+
+AdmissionMachine.TestCase.settings = settings(max_examples=100, stateful_step_count=30, deadline=None)
+TestAdmission = AdmissionMachine.TestCase
