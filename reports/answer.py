@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
@@ -23,10 +25,22 @@ class Neighbour:
 
 
 @dataclass(frozen=True, slots=True)
+class Under:
+    """The recommended setting under one load; `meets` is None where there is no target."""
+
+    load: str
+    goodput: str
+    interval: str
+    attainment: str
+    meets: bool | None
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """The head of the report. `known` is False when the run has no recommendation; `why` then says so.
 
-    `under` has a row per load at which the setting was measured: load, goodput, attainment, meets the target?
+    `under` has a row per measured load; `goodput_at` and `attainment_at` name the load of
+    those two figures, "" where the recommendation does not tell.
     """
 
     known: bool
@@ -40,7 +54,9 @@ class Answer:
     target: str
     meets: bool | None
     margin: str
-    under: list[tuple[str, str, str, bool | None]]
+    under: list[Under]
+    goodput_at: str
+    attainment_at: str
     why: str
     env: str
     neighbours: list[Neighbour]
@@ -72,6 +88,8 @@ def answer(run: Run) -> Answer:
         meets=None if target is None or math.isnan(share) else share >= target,
         margin=margin(run, setting) if setting else "",
         under=under(run, setting) if setting else [],
+        goodput_at=_load_with(found, "goodput_per_s"),
+        attainment_at=_load_with(found, "attainment"),
         why=text(found.get("why")) if setting else _why_not(run),
         env="".join(f"{name}={_shell(value)}\n" for name, value in env.items()),
         neighbours=_neighbours(run),
@@ -130,16 +148,35 @@ def margin(run: Run, setting: dict[str, object]) -> str:
     return f"{said}; under {numbers.asked(float(above.index[0]))} its attainment is {share}."
 
 
-def under(run: Run, setting: dict[str, object]) -> list[tuple[str, str, str, bool | None]]:
-    """A setting under each load: load, goodput (mean of repeats), attainment (worst), meets the target?"""
-    own = of_setting(run.cells, setting).sort_values(["rate_per_s", "scenario"])
-    found = []
-    for load, part_ in own.groupby("load", sort=False):
-        share = float(part_["attainment"].min())
-        meets = None if run.slo.attainment is None or math.isnan(share) else share >= run.slo.attainment
-        goodput = numbers.rate(float(part_["goodput_per_s"].mean()))
-        found.append((str(load), goodput, numbers.percent(share), meets))
-    return found
+def under(run: Run, setting: dict[str, object]) -> list[Under]:
+    """A setting under each load: as the recommendation says, else from its cells (goodput: mean of repeats,
+    attainment: the worst).
+    """
+    target = run.slo.attainment
+    given = [entry for entry in items(run.recommendation, "loads") if "load" in entry]
+    if given:
+        return [
+            _under(text(e["load"]), part(e, "goodput_per_s") or e, number(e.get("attainment")), target)
+            for e in given
+        ]
+    own = of_setting(run.cells, setting)
+    return [
+        _under(str(load), {"value": at["goodput_per_s"].mean()}, float(at["attainment"].min()), target)
+        for load, at in own.groupby("load", sort=False)
+    ]
+
+
+def _under(load: str, goodput: dict[str, Any], share: float, target: float | None) -> Under:
+    meets = None if target is None or math.isnan(share) else share >= target
+    interval = numbers.between(number(goodput.get("low")), number(goodput.get("high")), "rate")
+    return Under(load, numbers.rate(number(goodput)), interval, numbers.percent(share), meets)
+
+
+def _load_with(recommendation: Mapping[str, Any], name: str) -> str:
+    """The load whose value of `name` is the recommendation's own, when exactly one is."""
+    value = number(recommendation.get(name))
+    loads = [text(e.get("load")) for e in items(recommendation, "loads") if number(e.get(name)) == value]
+    return loads[0] if len(loads) == 1 else ""
 
 
 def of_setting(cells: pd.DataFrame, setting: dict[str, object]) -> pd.DataFrame:

@@ -12,6 +12,7 @@ import pandas as pd
 from reports import cell_figures, numbers, records, stages
 from reports.blocks import Block
 from reports.folder import items, number, part, text
+from reports.per_second import per_second
 from reports.run import Run
 from reports.tables import anchor
 
@@ -38,12 +39,13 @@ def cell_part(run: Run, row: dict[str, Any], name: str, *, unfold: bool) -> Cell
     cell = str(row["cell"])
     known = row["validity"] != "missing"
     notes: list[str] = []
-    measured = _measured(run, cell, notes)
+    found = _records(run, cell, notes)
+    measured = found[found["phase"] == "measure"]
     slow = stages.at_quantiles(measured)
     blocks = []
     if known or len(measured):
         blocks = [
-            cell_figures.over_time(run, cell, _series(run, cell, notes)),
+            cell_figures.over_time(run, cell, _series(run, cell, found, notes)),
             cell_figures.tail(run, cell, measured),
             cell_figures.time_spent(cell, slow),
         ]
@@ -64,7 +66,7 @@ def cell_part(run: Run, row: dict[str, Any], name: str, *, unfold: bool) -> Cell
     )
 
 
-def _measured(run: Run, cell: str, notes: list[str]) -> pd.DataFrame:
+def _records(run: Run, cell: str, notes: list[str]) -> pd.DataFrame:
     try:
         frame = run.cell_records(cell, records.LIGHT)
     except records.UnreadableError as error:
@@ -76,15 +78,19 @@ def _measured(run: Run, cell: str, notes: list[str]) -> pd.DataFrame:
     if absent:
         notes.append(f"The records have no {', '.join(absent)}: figures that need them are empty.")
         frame = frame.assign(**dict.fromkeys(absent, np.nan))
-    return frame[frame["phase"] == "measure"]
+    return frame
 
 
-def _series(run: Run, cell: str, notes: list[str]) -> pd.DataFrame:
+def _series(run: Run, cell: str, found: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
+    """Prometheus's series; what the records can count per second stands in for its lagging rates."""
+    counted = per_second(found)
     try:
-        return run.cell_series(cell)
+        series = run.cell_series(cell)
     except records.UnreadableError as error:
         notes.append(str(error))
-        return pd.DataFrame({"t_s": [], "metric": [], "value": []})
+        return counted
+    rest = series[~series["metric"].isin(counted["metric"])]
+    return pd.concat([frame for frame in (counted, rest) if len(frame)] or [counted], ignore_index=True)
 
 
 def _line(row: dict[str, Any]) -> str:

@@ -15,12 +15,23 @@ from reports.folder import items, number, part, text
 from reports.interval import wilson
 
 Summary = Mapping[str, Any]
+ORDER = (
+    "scenario",
+    "rate_per_s",
+    "max_active",
+    "queue_mode",
+    "queue_max",
+    "queue_timeout_s",
+    "queue_order",
+    "block",
+)
 SEVERITIES = ("info", "warn", "invalid")
 
 
 def cells(summaries: Iterable[Summary]) -> pd.DataFrame:
-    """One row per cell: setting, load, counts, rates, saturation."""
-    return _frame((_cell(s) for s in summaries), columns.CELLS)
+    """One row per cell: setting, load, counts, rates, saturation; ordered by load, setting, block."""
+    frame = _frame((_cell(s) for s in summaries), columns.CELLS)
+    return frame.sort_values(list(ORDER), kind="stable", ignore_index=True)
 
 
 def _cell(s: Summary) -> dict[str, Any]:
@@ -122,6 +133,8 @@ def outcomes(summaries: Iterable[Summary]) -> pd.DataFrame:
         if not any(math.isnan(value) for value in split.values()):
             found.pop("ok", None)
             found = split | found
+        if number(counts.get("missing")) > 0:
+            found["missing"] = number(counts.get("missing"))
         order = [name for name in labels.OUTCOMES if name in found]
         for name in [*order, *sorted(set(found) - set(order))]:
             share = found[name] / offered if offered else math.nan

@@ -48,6 +48,7 @@ OUTCOMES = {
     "cancelled": "cancelled",
     "cut": "cut at the run's end",
     "not_sent": "not sent",
+    "missing": "no record",
 }
 
 

@@ -124,7 +124,9 @@ def _summaries(reader: Reader, info: dict[str, Any], cells_dir: Path) -> dict[st
     declared = {
         name: cell for cell in items(info, "cells") if _inside(cells_dir, name := text(cell.get("id")))
     }
-    on_disk = sorted(p.name for p in cells_dir.iterdir() if p.is_dir()) if cells_dir.is_dir() else []
+    # A dot in front marks a cell that is still being written.
+    folders = sorted(p.name for p in cells_dir.iterdir() if p.is_dir()) if cells_dir.is_dir() else []
+    on_disk = [name for name in folders if not name.startswith(".")]
     found: dict[str, dict[str, Any]] = {}
     unmeasured = []
     for name in [*declared, *(n for n in on_disk if n not in declared)]:

@@ -19,7 +19,10 @@ GROUPS = {
         "purple",
         {"upstream_error", "upstream_timeout", "upstream_overloaded", "truncated", "refused", "draining"},
     ),
-    "client, cut, not sent": ("grey", {"connect_error", "client_timeout", "cancelled", "cut", "not_sent"}),
+    "client, cut, not sent": (
+        "grey",
+        {"connect_error", "client_timeout", "cancelled", "cut", "not_sent", "missing"},
+    ),
 }
 
 

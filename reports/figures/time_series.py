@@ -21,7 +21,8 @@ PANELS: tuple[tuple[str, dict[str, tuple[str, str, str]]], ...] = (
         {
             "offered_per_s": ("offered", "ink", "-"),
             "admitted_per_s": ("admitted", "blue", "--"),
-            "rejected_per_s": ("rejected", "red", ":"),
+            "rejected_per_s": ("rejected", "orange", "-."),
+            "queue_timeout_per_s": ("queue timeout", "red", ":"),
         },
     ),
     (
@@ -40,9 +41,7 @@ PANELS: tuple[tuple[str, dict[str, tuple[str, str, str]]], ...] = (
         "Share in use",
         {
             "engine_kv_use_ratio": ("KV cache", "amber", "-"),
-            "gpu_utilisation_ratio": ("GPU", "green", "--"),
-            "gpu_memory_ratio": ("GPU memory", "purple", ":"),
-            "client_cpu_ratio": ("load generator CPU", "grey", "-."),
+            "gpu_use_ratio": ("GPU", "green", "--"),
         },
     ),
 )

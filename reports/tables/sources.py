@@ -32,9 +32,9 @@ def _pair(row: dict[str, Any]) -> Entry:
 
 
 def ledger(run: Run) -> Table:
-    """What the client counted, below it the gateway's count where it differs, and the explanation."""
+    """What the client counted, below it the gateway's count; what neither ever saw is left out."""
     frame = run.ledger
-    whats = list(dict.fromkeys(frame["what"]))
+    whats = list(dict.fromkeys(frame[(frame["client"] != 0) | (frame["gateway"] != 0)]["what"]))
     heads = [Head("Cell", number=False), *(Head(what.replace("_", " ")) for what in whats)]
     heads += [Head("Explanation", number=False)]
     found = {(row["cell"], row["what"]): _count(row) for row in rows_of(frame)}
@@ -46,17 +46,20 @@ def ledger(run: Run) -> Table:
 
 
 def _count(row: dict[str, Any]) -> Entry:
+    """Red where a difference is a fault, orange where there is an explanation for it."""
+    equal = row["client"] == row["gateway"]
+    tone = "bad" if not row["agrees"] else ("" if equal else "warn")
     small = numbers.count(row["gateway"])
-    tone = "" if row["agrees"] else ("warn" if row["explanation"] else "bad")
-    return Entry(numbers.count(row["client"]), row["client"], small if row["agrees"] else f"≠ {small}", tone)
+    return Entry(numbers.count(row["client"]), row["client"], small if equal else f"≠ {small}", tone)
 
 
 def _said(part: pd.DataFrame) -> Entry:
-    apart = part[~part["agrees"].astype(bool)]
     told = [
-        f"{row['what'].replace('_', ' ')}: {row['explanation'] or 'unexplained'}" for row in rows_of(apart)
+        f"{row['what'].replace('_', ' ')}: {row['explanation'] or 'unexplained'}"
+        for row in rows_of(part)
+        if row["explanation"] or not row["agrees"]
     ]
-    return Entry("; ".join(told) or "all equal", len(told))
+    return Entry("; ".join(told) or "all equal", float(len(told)))
 
 
 def _by_cell(run: Run, frame: pd.DataFrame, found: dict[Any, Entry], columns: list[Any]) -> list[list[Entry]]:

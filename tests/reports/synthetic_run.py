@@ -242,6 +242,7 @@ def summary(
         "cell": cell,
         "setting": how,
         "workload": {
+            "load": f"{load.scenario}@{load.relative:g}x",
             "scenario": load.scenario,
             "rate_per_s": load.rate_per_s,
             "relative_load": load.relative,
@@ -302,6 +303,10 @@ def summary(
     }
 
 
+def _interval(value: float) -> dict[str, float]:
+    return {"value": value, "low": value * 0.95, "high": value * 1.04}
+
+
 def _recommendation(summaries: list[dict[str, Any]]) -> dict[str, Any]:
     top = max(s["workload"]["rate_per_s"] for s in summaries)
     ranked = sorted(
@@ -310,31 +315,40 @@ def _recommendation(summaries: list[dict[str, Any]]) -> dict[str, Any]:
     )
     best = ranked[0]
     goodput = best["rates"]["goodput_per_s"]
-    same = [s["cell"] for s in summaries if s["setting"] == best["setting"]]
+    same = [s for s in summaries if s["setting"] == best["setting"]]
     return {
+        "schema_version": 1,
         "setting": best["setting"],
-        "cell_ids": same,
-        "goodput_per_s": {"value": goodput, "low": goodput * 0.95, "high": goodput * 1.04},
-        "attainment": best["attainment"],
+        "cell_ids": [s["cell"] for s in same],
+        "engine": LABEL,
+        "goodput_per_s": _interval(goodput),
+        "attainment": same[0]["attainment"],
         "slo": SLO["text"],
-        "loads": sorted({s["workload"]["rate_per_s"] for s in summaries}),
-        "why": "least worst-case loss of goodput over the measured loads",
+        "loads": [
+            {
+                "load": s["workload"]["load"],
+                "rate_per_s": s["workload"]["rate_per_s"],
+                "goodput_per_s": _interval(s["rates"]["goodput_per_s"]),
+                "attainment": s["attainment"],
+            }
+            for s in same
+        ],
+        "why": "It has the least worst-case loss of goodput over the measured loads.",
         "neighbours": [
             {
                 "setting": s["setting"],
-                "goodput_per_s": s["rates"]["goodput_per_s"],
-                "why_not": f"{1 - s['rates']['goodput_per_s'] / goodput:.0%} less goodput at {top:g} "
-                "requests/s",
+                "goodput_per_s": _interval(s["rates"]["goodput_per_s"]),
+                "why_not": f"{goodput - s['rates']['goodput_per_s']:.2f} good requests/s fewer at {top:g}/s",
             }
             for s in ranked[1:4]
         ],
         "inseparable": [ranked[1]["setting"]] if len(ranked) > 1 else [],
-        "doubts": ["one block only: run-to-run noise is not in the interval"],
+        "doubts": [
+            "fewer than three arrival traces: the intervals do not hold what another trace would change"
+        ],
         "env": {
-            "MAX_ACTIVE": str(best["setting"]["max_active"]),
-            "QUEUE_MODE": best["setting"]["queue_mode"],
-            "QUEUE_MAX": str(best["setting"]["queue_max"]),
-            "QUEUE_TIMEOUT_S": f"{best['setting']['queue_timeout_s']:g}",
+            name.upper(): f"{value:g}" if isinstance(value, float) else str(value)
+            for name, value in best["setting"].items()
         },
     }
 
