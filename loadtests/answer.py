@@ -26,10 +26,26 @@ class Answer:
     """
 
     __slots__ = (
-        "_body", "_decoder", "_now_s", "_parser", "chunk_s", "chunk_usage", "complete", "done", "error_code",
-        "error_text", "finish_reason", "finished_s", "headers", "headers_s", "output_tokens", "prompt_tokens",
-        "status", "streaming",
-    )  # fmt: skip
+        "_body",
+        "_decoder",
+        "_now_s",
+        "_parser",
+        "chunk_s",
+        "chunk_usage",
+        "complete",
+        "done",
+        "error_code",
+        "error_text",
+        "finish_reason",
+        "finished_s",
+        "headers",
+        "headers_s",
+        "keep_alive",
+        "output_tokens",
+        "prompt_tokens",
+        "status",
+        "streaming",
+    )
 
     def __init__(self) -> None:
         self._parser = httptools.HttpResponseParser(self)

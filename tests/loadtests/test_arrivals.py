@@ -80,7 +80,7 @@ def test_constant_has_equal_gaps() -> None:
 def test_gamma_gaps_have_the_variation_asked_for(wanted: float) -> None:
     """Gamma gaps by a KS test, CV as asked, independent.
 
-    At CV 4 a sixth of the gaps is below what a difference of two times can hold, so the KS test stops at CV 2.
+    At CV 4 a sixth of the gaps is below what the difference of two times can hold: no KS test there.
     """
     gaps = np.diff(times("gamma", shape=Shape(cv=wanted)))
     assert cv(gaps) == pytest.approx(wanted, rel=0.06)
