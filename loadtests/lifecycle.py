@@ -37,10 +37,10 @@ class Prepared:
 
     def __init__(self, settings: Settings) -> None:
         """Raises ValueError (the user's settings), UnreachableError or FileExistsError; each a sentence."""
+        self.plan: Plan = settings.plan()
         control = Control(settings.host, settings.api_key)
         self.settings = replace(settings, model=model_name(control, settings.model))
         tokenizer = Control(settings.tokenize_url, settings.api_key) if settings.tokenize_url else control
-        self.plan: Plan = settings.plan()
         self.cost: Cost = prompt_cost(tokenizer, self.settings.model)
         control.close()
         tokenizer.close()

@@ -131,6 +131,8 @@ def load(path: Path | str) -> Plan:
     written."""
     try:
         return from_bytes(Path(path).read_bytes())
+    except OSError as error:
+        raise ValueError(f"plan file {path}: {error.strerror}") from None
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{path} is not a plan file: {error}") from error
 

@@ -212,11 +212,14 @@ class Sender:
         if exchange.sent_s is None:
             exchange.sent_s = time.monotonic()
             self._progress.sent += 1
+        answer = exchange.answer
         try:
-            self._client.exchange(head + body, exchange.answer)
+            self._client.exchange(head + body, answer)
         except UnreachableError as error:
-            return "connect_error", str(error)
-        return exchange.answer.outcome()
+            answer.error_text = str(error)
+        if answer.finished_s is None:  # broken: it ended now, all the same
+            answer.finished_s = time.monotonic()
+        return answer.outcome()
 
     # Endings.
 
