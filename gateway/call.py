@@ -39,6 +39,7 @@ class Call:
 
     __slots__ = (
         "_connection",
+        "_lasting_s",
         "_loop",
         "_phase",
         "_phase_s",
@@ -79,6 +80,7 @@ class Call:
         self._loop = asyncio.get_running_loop()
         self._phase = Cut.WHOLE
         self._phase_s = inf
+        self._lasting_s = inf
         self._whole_s = inf
         self._timer: asyncio.TimerHandle | None = None
         self._timer_s = inf
@@ -98,19 +100,24 @@ class Call:
         self._whole_s = deadline_s
         self._watch(deadline_s)
 
-    def phase_until(self, phase: Cut, deadline_s: float) -> None:
-        """Enters a phase that must end by `deadline_s` (inf: no bound of its own)."""
+    def enter(self, phase: Cut, lasting_s: float, now_s: float) -> None:
+        """Enters a phase that may last `lasting_s` (inf: no bound of its own)."""
         self._phase = phase
-        self._phase_s = deadline_s
-        self._watch(deadline_s)
+        self._lasting_s = lasting_s
+        self._phase_s = now_s + lasting_s
+        self._watch(self._phase_s)
 
-    def extend(self, deadline_s: float) -> None:
-        """Moves the present phase's end further away: one store, so it may be called for every chunk."""
-        self._phase_s = deadline_s
+    def renew(self, now_s: float) -> None:
+        """The present phase begins again: one store, so it may be called for every chunk."""
+        self._phase_s = now_s + self._lasting_s
 
     def answerable(self) -> bool:
         """Whether the client can still be told anything: it is there and reads."""
         return not (self._connection.gone or self._connection.stalled)
+
+    def linger(self) -> None:
+        """The request is refused while its body may still be on the way: see `GatewayProtocol.linger`."""
+        self._connection.linger()
 
     def abandon(self) -> None:
         """Drops the client's connection at once, unsent bytes included."""
@@ -143,6 +150,9 @@ class Call:
         self._timer = None
         self._timer_s = inf
         now_s = time.monotonic()
+        if self._connection.stalled:
+            # The client is what holds things up: the engine's silence is not counted against it.
+            self.renew(now_s)
         if now_s >= self._phase_s:
             self.cut_short(self._phase)
         elif now_s >= self._whole_s:

@@ -8,6 +8,7 @@ one outcome.
 
 import asyncio
 import time
+from math import inf
 from os import urandom
 from typing import Any
 
@@ -88,10 +89,10 @@ class Chat:
         self._access.check_client(header(headers, b"authorization"))
         check_head(headers, self._settings.max_body_bytes)
         call.whole_until(call.arrived_s + self._room.admission.limits.request_timeout_s)
-        call.phase_until(Cut.BODY, call.arrived_s + self._settings.body_timeout_s)
+        call.enter(Cut.BODY, self._settings.body_timeout_s, call.arrived_s)
         body = await read(receive, self._settings.max_body_bytes)
         call.received_s = time.monotonic()
-        call.phase_until(Cut.WHOLE, float("inf"))
+        call.enter(Cut.WHOLE, inf, call.received_s)
         if self._room.refusal() is not None:
             # Surely refused: reading the request's JSON would only make refusing more expensive.
             raise self._refused(self._room.offer(1).state)
@@ -121,9 +122,7 @@ class Chat:
             raise unreachable("The engine cannot be reached; the next try is due in a moment.")
         call.dispatched_s = now_s
         call.limits_version = self._room.admission.limits.version
-        call.phase_until(
-            Cut.FIRST_EVENT, now_s + self._settings.ttft_timeout_s if ask.stream else float("inf")
-        )
+        call.enter(Cut.FIRST_EVENT, self._settings.ttft_timeout_s if ask.stream else inf, now_s)
         try:
             answer = await self._upstream.send(
                 PATHS[call.route], self._headers(call, scope["headers"]), ask.content
@@ -225,6 +224,8 @@ class Chat:
         if refusal.come_back and refusal.wait_s is None:
             refusal.wait_s = self._room.wait_s()
             self._metrics.retry_after.observe(refusal.wait_s)
+        if refusal.close:
+            call.linger()
         body = refusal.body()
         headers = [*refusal.headers(body), *common_headers(call)]
         call.close()

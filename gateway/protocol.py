@@ -9,8 +9,9 @@ pipelines must expect.
 """
 
 import asyncio
+import time
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
@@ -30,6 +31,9 @@ class Listener:
     max_connections: int
     refused_connections: int = 0
     open: set[Any] = field(default_factory=set)
+
+
+LINGER_S = 1.0
 
 
 class _StopError(Exception):
@@ -155,12 +159,33 @@ class GatewayProtocol(HttpToolsProtocol):
     def resume_writing(self) -> None:
         super().resume_writing()
         self.stalled = False
+        if self.call is not None:
+            self.call.renew(time.monotonic())
         if self._stall_timer is not None:
             self._stall_timer.cancel()
             self._stall_timer = None
 
+    def linger(self) -> None:
+        """Makes the end of the present answer one that a client can read while it is still sending its
+        request.
+
+        Closing with unread bytes resets the connection, and the reset can overtake the answer. So our side is
+        closed first, and what still comes is thrown away for a moment.
+        """
+        self._deaf = True
+        self.flow.resume_reading()
+        self.cycle.transport = cast("asyncio.Transport", _LingeringClose(self))
+
+    def close_lingering(self) -> None:
+        """Closes our side now, the connection when the client closes its own or LINGER_S is over."""
+        if self.transport.is_closing():
+            return
+        self.transport.write_eof()
+        self.loop.call_later(LINGER_S, self.transport.abort)
+
     def abort(self) -> None:
         """Drops the connection at once."""
+        self.cycle.disconnected = True
         self.transport.abort()
 
     def _await_head(self) -> None:
@@ -206,7 +231,19 @@ class GatewayProtocol(HttpToolsProtocol):
         body = refusal.body()
         fields = b"".join(b"%s: %s\r\n" % pair for pair in refusal.headers(body))
         self.transport.write(STATUS_LINE[refusal.status] + fields + b"\r\n" + body)
-        self.transport.close()
+        self.close_lingering()
+
+
+class _LingeringClose:
+    """What uvicorn's request cycle uses of a transport, with a gentler close."""
+
+    def __init__(self, protocol: GatewayProtocol) -> None:
+        self._protocol = protocol
+        self.write = protocol.transport.write
+        self.is_closing = protocol.transport.is_closing
+
+    def close(self) -> None:
+        self._protocol.close_lingering()
 
 
 def _is_host(value: bytes) -> bool:

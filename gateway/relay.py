@@ -157,10 +157,10 @@ class Relay:
             else:
                 self._metrics.inter_token.observe(now_s - (self._last_s or now_s))
                 self._last_s = now_s
-            call.extend(now_s + idle_s)
+            call.renew(now_s)
             if events:
                 if not self.started:
-                    call.phase_until(Cut.IDLE, now_s + idle_s)
+                    call.enter(Cut.IDLE, idle_s, now_s)
                     await self._start(answer, STREAM_HEADERS)
                 await self.send({"type": "http.response.body", "body": events, "more_body": True})
         if not self.done and call.outcome is None:

@@ -12,6 +12,7 @@ from gateway.limits import Limits, QueueMode, QueueOrder
 
 Seconds = Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1, le=1_000_000)]
+Bytes = Annotated[int, Field(ge=1, le=1 << 30)]
 
 
 class BadSettingError(ValueError):
@@ -84,17 +85,15 @@ class Settings(LiveSettings):
         1.0, description="an open breaker lets one request try after this, seconds"
     )
 
-    max_body_bytes: Count = Field(1_000_000, le=1 << 30, description="largest request body, bytes")
-    max_header_bytes: Count = Field(32_768, description="largest request head, bytes")
+    max_body_bytes: Bytes = Field(1 << 23, description="largest request body, bytes")
+    max_header_bytes: Bytes = Field(32_768, description="largest request head, bytes")
     max_header_count: Count = Field(100, description="most header fields in a request")
-    max_url_bytes: Count = Field(8_192, description="longest request target, bytes")
+    max_url_bytes: Bytes = Field(8_192, description="longest request target, bytes")
     max_connections: Count = Field(
         12_000, description="open client connections (at most 3/4 of the file limit)"
     )
-    max_event_bytes: Count = Field(1 << 22, le=1 << 30, description="largest single event of a stream, bytes")
-    max_answer_bytes: Count = Field(
-        1 << 26, le=1 << 30, description="largest answer that is not streamed, bytes"
-    )
+    max_event_bytes: Bytes = Field(1 << 22, description="largest single event of a stream, bytes")
+    max_answer_bytes: Bytes = Field(1 << 26, description="largest answer that is not streamed, bytes")
     max_choices: Count = Field(16, description="largest `n`; each choice takes one slot")
 
     vllm_base_url: str = Field("http://127.0.0.1:8000", description="the engine, without /v1")

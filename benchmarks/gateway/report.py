@@ -48,8 +48,9 @@ def page(rounds: list[dict[str, Any]], peers: list[str]) -> str:
         "# The gateway beside what a user would take instead",
         "",
         f"Made by `python -m benchmarks.gateway --write`: {len(rounds)} rounds, each starting every peer "
-        "anew, in rotated order, one worker each, plain HTTP/1.1 on loopback; medians over the rounds. CPU is user "
-        f"+ system time of the peer's process tree. Machine: {machine()}. Timings are noisy where others "
+        "anew, in rotated order, one worker each, plain HTTP/1.1 on loopback; medians over the "
+        f"rounds. CPU is user + system time of the peer's process tree. Machine: {machine()}. Timings "
+        f"are noisy where others "
         "share the machine: the ratios are what to read.",
         "",
         "## Ours ÷ theirs (the median of the rounds' ratios; below 1 is in our favour)",

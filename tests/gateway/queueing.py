@@ -24,7 +24,7 @@ def erlang_b(c: int, lam: float) -> float:
 
 @dataclass(frozen=True)
 class Exact:
-    """blocked, timed_out: shares of the offered; queue_time: mean time in the queue of those who were let in."""
+    """blocked, timed_out: shares of the offered; queue_time: mean time in the queue of those let in."""
 
     blocked: float
     timed_out: float

@@ -3,6 +3,7 @@
 The body's `script` is a list of steps, done in order on that request's connection:
     ["send", TEXT]   writes TEXT (latin-1)            ["wait", SECONDS]  sleeps
     ["gate", NAME]   waits until `open_gate(NAME)`    ["hang"]           waits until the peer closes
+    ["repeat", N, TEXT]  writes TEXT N times
     ["close"]        closes in order                  ["reset"]          closes with a TCP reset
 Without a script the engine answers in a normal way, streamed or not. It runs in a thread of the test process.
 """
@@ -167,6 +168,10 @@ class ScriptedEngine:
                 linger = struct.pack("ii", 1, 0)
                 transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
                 transport.abort()
+            case ["repeat", times, text]:
+                for _ in range(times):
+                    transport.write(text.encode("latin-1"))
+                    await asyncio.sleep(0)
             case ["hang"]:
                 await asyncio.Event().wait()
             case _:
