@@ -140,23 +140,26 @@ async def _run(
         idle = [await client.ask() for _ in range(_IDLE_REQUESTS)]
         e2e_s = statistics.median(a.ended_s - a.started_s for a in idle)
         steps: list[tuple[int, float]] = []
-        e2e_there_s = e2e_s
+        e2e_by_step_s: list[float] = []
         for in_flight in _STEPS:
             tell(f"probing capacity with {in_flight} requests in flight")
-            answers, window = await _step(client, in_flight, max(2.0, 2.5 * e2e_s, 2.0 * e2e_there_s))
+            longest_s = max([e2e_s, *e2e_by_step_s])
+            answers, window = await _step(client, in_flight, max(2.0, 2.0 * longest_s))
             rate_per_s = _rate_per_s(answers, window)
-            e2e_there_s = statistics.median(a.ended_s - a.started_s for a in answers)
+            e2e_by_step_s.append(statistics.median(a.ended_s - a.started_s for a in answers))
             grew = not steps or rate_per_s > _PLATEAU * steps[-1][1]
             steps.append((in_flight, rate_per_s))
             if not grew:
                 break
     best = max(rate for _, rate in steps)
+    # The first step on the plateau: beyond it requests only wait for each other.
+    first = next(i for i, (_, rate) in enumerate(steps) if rate * _PLATEAU > best)
     return Probe(
         ttft_s=statistics.median(a.first_s - a.started_s for a in idle),
         tpot_s=statistics.median((a.last_s - a.first_s) / max(1, a.tokens - 1) for a in idle),
         e2e_s=e2e_s,
         capacity_per_s=best,
-        e2e_at_capacity_s=e2e_there_s,
+        e2e_at_capacity_s=e2e_by_step_s[first],
         steps=tuple(steps),
     )
 
