@@ -4,11 +4,10 @@ ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 WORKDIR /opt/headroom
 COPY requirements.lock ./
 RUN pip install --no-cache-dir -c requirements.lock \
-      httptools numpy orjson prometheus-client psutil pydantic uvicorn uvloop \
- && useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin headroom
-COPY gateway gateway
+      httptools orjson prometheus-client pydantic uvicorn uvloop \
+ && useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin headroom
 COPY experiments experiments
-RUN python -m compileall -q gateway experiments
+RUN python -m compileall -q experiments
 USER 10001:10001
 EXPOSE 8000
 ENTRYPOINT ["python", "-m", "experiments.twin.emulator"]

@@ -6,7 +6,7 @@ WORKDIR /opt/headroom
 COPY requirements.lock ./
 RUN pip install --no-cache-dir -c requirements.lock \
       aiohttp fastapi httptools httpx orjson prometheus-client psutil pydantic structlog uvicorn uvloop \
- && useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin headroom
+ && useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin headroom
 COPY gateway gateway
 RUN python -m compileall -q gateway
 USER 10001:10001

@@ -12,6 +12,8 @@ import pytest
 import yaml
 
 from gateway.metrics import HELP as GATEWAY_METRICS
+from loadtests import metrics_port
+from loadtests.live import Live
 from monitoring.grafana import boards
 from monitoring.grafana.model import Board
 from tests.monitoring.expressions import Expression, of_panels, of_rules, recorded
@@ -32,6 +34,7 @@ def families(text: str) -> set[str]:
 def known() -> set[str]:
     """Every name that some exposition or recording rule provides."""
     names = PROMETHEUS_OWN | recorded()
+    names |= families("\n".join(metrics_port.text(Live())))
     for path in EXPOSITIONS.glob("*.prom"):
         names |= families(path.read_text())
     for name, (kind, _) in GATEWAY_METRICS.items():

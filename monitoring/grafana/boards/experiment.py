@@ -16,7 +16,12 @@ def board() -> Board:
         description="A sweep or a load run while it runs. The report made afterwards is what decides.",
         variables=(instance(), model()),
         runs_as_annotations=True,
-        rows=(Row("Settings of the cell", _settings()), Row("Answers", _answers()), Row("Engine", _engine())),
+        rows=(
+            Row("Settings of the cell", _settings()),
+            Row("Load generator", _load()),
+            Row("Answers", _answers()),
+            Row("Engine", _engine()),
+        ),
     )
 
 
@@ -42,6 +47,56 @@ def _settings() -> tuple[Panel, ...]:
                 Query('gateway_queue_limit{instance=~"$instance"}', "QUEUE_MAX"),
             ),
             steps=True,
+            width=12,
+        ),
+    )
+
+
+def _load() -> tuple[Panel, ...]:
+    return (
+        Panel(
+            "Due and sent",
+            "Requests per second that the plan says are due, and that left. Where they part, the generator "
+            "is the bottleneck, and the cell is invalid.",
+            "reqps",
+            (
+                Query(f"sum(rate(loadgen_due_requests_total[{WINDOW}]))", "due"),
+                Query(f"sum(rate(loadgen_sent_requests_total[{WINDOW}]))", "sent"),
+            ),
+        ),
+        Panel(
+            "Ended, by outcome",
+            "Per second, as the clients count them: judged by what they got.",
+            "reqps",
+            (Query(f"sum by (outcome) (rate(loadgen_requests_total[{WINDOW}])) > 0", "{{outcome}}"),),
+            stacked=True,
+        ),
+        Panel(
+            "In flight",
+            "Sent and not ended at the client, beside what gateway and queue hold. The rest is on the way.",
+            "short",
+            (
+                Query("sum(loadgen_in_flight_requests)", "client"),
+                Query(
+                    'sum(gateway_active{instance=~"$instance"}) + '
+                    'sum(gateway_queue_depth{instance=~"$instance"})',
+                    "gateway",
+                ),
+            ),
+        ),
+        Panel(
+            "Send lag",
+            "How much later than due requests leave, since the start of the cell. Its p99 belongs in every "
+            "latency.",
+            "s",
+            (Query("loadgen_send_lag_seconds", "p{{quantile}}"),),
+            width=12,
+        ),
+        Panel(
+            "Output tokens received",
+            "Of served requests, per second, as the clients count them.",
+            "ops",
+            (Query(f"sum(rate(loadgen_output_tokens_total[{WINDOW}]))", "tokens"),),
             width=12,
         ),
     )
