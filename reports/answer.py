@@ -76,8 +76,7 @@ def answer(run: Run) -> Answer:
     doubts = [text(d) for d in found.get("doubts") or [] if isinstance(d, str)] if found else []
     return Answer(
         known=bool(setting),
-        settings=list(env.items())
-        or [(k.upper(), numbers.bare(setting[k])) for k in labels.SETTING_KEYS if k in setting],
+        settings=_tiles(setting),
         words=labels.setting(setting) if setting else "",
         goodput=numbers.rate(goodput),
         goodput_interval=numbers.between(number(ends.get("low")), number(ends.get("high")), "rate"),
@@ -98,6 +97,15 @@ def answer(run: Run) -> Answer:
         else [],
         doubts=doubts,
     )
+
+
+def _tiles(setting: dict[str, Any]) -> list[tuple[str, str]]:
+    """The values that matter: the queue's only where there is a queue, its order only where it is unusual."""
+    shown = ["max_active", "queue_mode"]
+    if setting.get("queue_mode") != "reject":
+        shown += ["queue_max", "queue_timeout_s"]
+        shown += ["queue_order"] if setting.get("queue_order") not in (None, "fifo") else []
+    return [(name.upper(), text(numbers.bare(setting[name]))) for name in shown if name in setting]
 
 
 def _shell(value: str) -> str:

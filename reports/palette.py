@@ -17,10 +17,10 @@ ROLES: dict[str, tuple[str, str]] = {
     "shade": ("#eef0f3", "#242a33"),
     "blue": ("#0067ae", "#62b4f2"),
     "sky": ("#3b8fc4", "#9fd0f5"),
-    "orange": ("#b35900", "#f0a55a"),
+    "orange": ("#a65200", "#f0a55a"),
     "red": ("#c0371a", "#ff8a70"),
     "green": ("#007a5c", "#3cc79d"),
-    "purple": ("#85499c", "#cda2e4"),
+    "purple": ("#9b4480", "#e3a0cb"),
     "grey": ("#757f8d", "#8a95a5"),
     "amber": ("#9a6f00", "#e3c04f"),
 }

@@ -1,0 +1,100 @@
+"""What the figures are drawn from."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from reports import figures, labels, stages
+from reports.figures.tail import points
+from reports.figures.time_series import thin
+from reports.per_second import per_second
+from reports.run import Run
+
+
+def _measured(run: Run, at: int) -> pd.DataFrame:
+    frame = run.cell_records(run.cells["cell"][at])
+    return frame[frame["phase"] == "measure"]
+
+
+def test_stages_add_up_to_the_whole(run: Run) -> None:
+    """No second of a request's life is lost or counted twice."""
+    parts = stages.split(_measured(run, 0))
+    assert len(parts)
+    assert np.allclose(parts[list(stages.STAGES)].sum(axis=1), parts["e2e_s"])
+    assert (parts[list(stages.STAGES)] >= -1e-9).all(axis=None)
+
+
+def test_the_p95_request_is_one_near_the_p95(run: Run) -> None:
+    """The mean over neighbours in rank lies between the p90 and the slowest."""
+    measured = _measured(run, 0)
+    e2e = measured["e2e_s"].dropna()
+    row = stages.at_quantiles(measured).set_index("quantile").loc[0.95]
+    assert e2e.quantile(0.9) <= row["e2e_s"] <= e2e.max()
+
+
+def test_stages_of_a_cell_that_served_nothing_are_empty(run: Run) -> None:
+    """A saturated cell may serve no request at all."""
+    refused = _measured(run, 0).assign(outcome="rejected_full")
+    assert len(stages.at_quantiles(refused)) == 0
+    figures.stages(stages.at_quantiles(refused).assign(name=[]))
+
+
+def test_the_tail_ends_at_the_share_that_was_not_served() -> None:
+    """A rejected request took longer than any time: survivors must not flatter the tail."""
+    x, share = points(np.array([1.0, 2.0, 3.0]), offered=10)
+    assert list(x) == [1.0, 2.0, 3.0]
+    assert list(share) == pytest.approx([0.9, 0.8, 0.7])
+
+
+def test_a_thinned_tail_keeps_its_slowest_requests() -> None:
+    """The last ten of a hundred thousand are what a tail is for."""
+    values = np.arange(1, 100_001, dtype=float)
+    x, share = points(values, offered=100_000)
+    assert len(x) < 400
+    assert set(values[-10:]) <= set(x)
+    assert share[-1] == 0
+
+
+def test_thinning_a_series_keeps_its_mean() -> None:
+    """Equal stretches are averaged, so peaks are softened but nothing drifts."""
+    t = np.arange(4800.0)
+    thinned_t, thinned = thin(t, t % 7)
+    assert len(thinned_t) == 240
+    assert thinned.mean() == pytest.approx((t % 7).mean())
+
+
+def test_the_heat_map_joins_repeats_without_averaging_quantiles(run: Run) -> None:
+    """Goodputs of two blocks are averaged; of two p95 the worse is shown."""
+    again = run.cells.assign(cell=run.cells["cell"] + "x", goodput_per_s=run.cells["goodput_per_s"] + 2)
+    cells = pd.concat([run.cells, again], ignore_index=True)
+    worse = run.latency.assign(cell=run.latency["cell"] + "x", value_s=run.latency["value_s"] * 3)
+    latency = pd.concat([run.latency, worse], ignore_index=True)
+    goodput = figures.grid(cells, latency, "goodput_per_s")
+    assert sorted(goodput["value"]) == pytest.approx(sorted(run.cells["goodput_per_s"] + 1))
+    p95 = figures.grid(cells, latency, "ttft_p95_s")
+    once = figures.grid(run.cells, run.latency, "ttft_p95_s")
+    assert list(p95["value"]) == pytest.approx(list(once["value"] * 3))
+
+
+def test_reject_mode_is_one_setting_whatever_the_queue_says() -> None:
+    """Nobody queues in reject mode, so QUEUE_MAX does not make another setting."""
+    one = {"max_active": 4, "queue_mode": "reject", "queue_max": 8, "queue_timeout_s": 1.0}
+    assert labels.key(one) == labels.key(one | {"queue_max": 0, "queue_timeout_s": 30, "max_active": 4.0})
+    queued = one | {"queue_mode": "queue"}
+    assert labels.key(queued) != labels.key(queued | {"queue_max": 9})
+
+
+def test_rates_are_counted_when_things_happened(run: Run) -> None:
+    """Offered at the due time, admitted at the slot, refused at the answer; the sums are the counts."""
+    records = run.cell_records(run.cells["cell"][0])
+    sums = per_second(records).groupby("metric")["value"].sum()
+    assert sums["offered_per_s"] == len(records)
+    assert sums["admitted_per_s"] == records["upstream_s"].notna().sum()
+    assert sums["rejected_per_s"] == records["outcome"].str.startswith("rejected").sum()
+
+
+def test_curves_leave_out_cells_that_are_invalid(run: Run) -> None:
+    """A number that must not be trusted must not bend a curve."""
+    cells = run.cells.copy()
+    cells.loc[0, "validity"] = "invalid"
+    assert cells["cell"][0] not in set(figures.curves(cells, run.latency)["cell"])

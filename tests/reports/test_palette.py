@@ -1,0 +1,63 @@
+"""Colours that everyone can tell apart and read."""
+
+import itertools
+
+import pytest
+
+from reports import palette
+from reports.figures.heat_map import grid, heat_map
+from reports.run import Run
+from reports.svg import inline
+
+PAGES = ("#ffffff", "#191d24")
+MARKS = ("blue", "sky", "orange", "red", "green", "purple", "grey", "amber")
+TEXTS = ("ink", "muted", "blue", "green", "orange", "red")
+
+
+@pytest.mark.parametrize("theme", [0, 1])
+@pytest.mark.parametrize("role", MARKS)
+def test_marks_stand_out_from_the_page(role: str, theme: int) -> None:
+    """WCAG 1.4.11: 3 : 1 for lines and bars."""
+    assert palette.contrast(palette.ROLES[role][theme], PAGES[theme]) >= 3
+
+
+@pytest.mark.parametrize("theme", [0, 1])
+@pytest.mark.parametrize("role", TEXTS)
+@pytest.mark.parametrize("ground", ["surface", "shade"])
+def test_text_is_readable(role: str, ground: str, theme: int) -> None:
+    """WCAG 1.4.3: 4.5 : 1 for text, on cards and on shaded ground."""
+    assert palette.contrast(palette.ROLES[role][theme], palette.ROLES[ground][theme]) >= 4.5
+
+
+@pytest.mark.parametrize("ramp", [palette.COOL, palette.WARM])
+def test_numbers_in_the_heat_map_are_readable_on_every_step(ramp: tuple[tuple[str, ...], ...]) -> None:
+    """4.5 : 1 for each step's own text colour; the steps only ever get darker (light) or lighter (dark)."""
+    for fill, dark_fill, text, dark_text in ramp:
+        assert palette.contrast(fill, text) >= 4.5
+        assert palette.contrast(dark_fill, dark_text) >= 4.5
+    for (light, dark, *_), (next_light, next_dark, *_) in itertools.pairwise(ramp):
+        assert palette.contrast(next_light, "#ffffff") > palette.contrast(light, "#ffffff")
+        assert palette.contrast(next_dark, "#000000") > palette.contrast(dark, "#000000")
+
+
+def test_lines_that_share_a_panel_differ_for_the_colour_blind() -> None:
+    """With red and green merged, as deuteranopes and protanopes see: blue, orange and purple stay apart."""
+    for weights in (((0.29, 0.71), (0.29, 0.71)), ((0.11, 0.89), (0.11, 0.89))):
+        for one, other in itertools.combinations(("blue", "orange", "purple"), 2):
+            assert _distance(palette.light(one), palette.light(other), weights) > 30
+
+
+def _distance(one: str, other: str, weights: tuple[tuple[float, float], tuple[float, float]]) -> float:
+    def seen(colour: str) -> tuple[float, float, float]:
+        r, g, b = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
+        return weights[0][0] * r + weights[0][1] * g, weights[1][0] * r + weights[1][1] * g, b
+
+    return sum((a - b) ** 2 for a, b in zip(seen(one), seen(other), strict=True)) ** 0.5
+
+
+def test_every_colour_of_a_figure_follows_the_theme(run: Run) -> None:
+    """A drawn colour that is not of the palette would be unreadable on the dark page."""
+    assert len({pair[0] for pair in palette.variables().values()}) == len(palette.variables())
+    drawing = inline(heat_map(grid(run.cells, run.latency, "goodput_per_s")), "x", "a matrix")
+    assert "var(--cool6)" in drawing
+    assert "#" not in drawing.replace("url(#", "").replace('href="#', "")

@@ -1,0 +1,200 @@
+"""Half-finished, empty, old, damaged and hostile runs render or say what is wrong."""
+
+import copy
+import json
+import random
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reports import page
+from reports.run import load
+from tests.reports import reading
+from tests.reports.synthetic_run import LOADS, SETTINGS, Load, write_json, write_run
+
+EVIL = '<script>alert("x")</script>&amp; \'"`$x^2$ \x00\x1b[31m\u202e</style></svg>{{7*7}}'
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Path:
+    """Two settings under one load."""
+    return write_run(tmp_path / "small", settings=SETTINGS[:2], loads=(Load(9, 0.7),), measure_s=8)
+
+
+def _edit(path: Path, change: dict[str, Any]) -> None:
+    write_json(path, json.loads(path.read_text()) | change)
+
+
+def _text(path: Path) -> str:
+    return reading.read(page.render(load(path))).text
+
+
+def test_a_run_without_cells_says_so(tmp_path: Path) -> None:
+    """A sweep that ended before its first cell."""
+    root = tmp_path / "none"
+    write_json(root / "run.json", {"schema_version": 1, "name": "none", "status": "running", "cells": []})
+    text = _text(root)
+    assert "no cells yet" in text
+    assert "there is no recommendation yet" in text
+
+
+def test_a_half_finished_run_shows_what_there_is(small: Path) -> None:
+    """One cell measured, one only declared, one still being written; no recommendation."""
+    _edit(small / "run.json", {"status": "partial"})
+    (small / "recommendation.json").unlink()
+    unfinished, _ = sorted((small / "cells").iterdir())
+    shutil.rmtree(unfinished)
+    (small / "cells" / ".next.partial").mkdir()
+    text = _text(small)
+    assert "1 of 2 cells have no summary yet" in text
+    assert "not measured" in text
+    assert ".next.partial" not in text
+
+
+def test_a_cut_cell_is_read_from_its_spool(small: Path) -> None:
+    """Records spooled line by line, the last line torn: the whole lines count."""
+    cell = sorted((small / "cells").iterdir())[0]
+    run = load(small)
+    frame = run.cell_records(cell.name).astype(object)
+    rows = frame.where(frame.notna(), None).drop(columns=["chunk_times_s"]).to_dict("records")
+    (cell / "records.jsonl").write_text("\n".join(json.dumps(row) for row in rows) + '\n{"i": 9, "du')
+    (cell / "records.parquet").unlink()
+    (cell / "summary.json").unlink()
+    assert len(load(small).cell_records(cell.name)) == len(frame)
+    page.render(load(small))
+
+
+def test_an_older_run_is_read_as_far_as_it_is_understood(small: Path) -> None:
+    """Another schema version is named; what is known is shown."""
+    _edit(small / "run.json", {"schema_version": 0})
+    text = _text(small)
+    assert "schema version 0, older" in text
+    assert "Recommended setting" in text
+
+
+@pytest.mark.parametrize("name", ["run.json", "recommendation.json", "cells/{cell}/summary.json"])
+@pytest.mark.parametrize("content", ['{"name": "x', "[1]", "\xff\xfe"])
+def test_a_damaged_file_is_named(small: Path, name: str, content: str) -> None:
+    """Cut off, of the wrong kind, or not text: a sentence in the page, not a traceback."""
+    cell = sorted((small / "cells").iterdir())[0].name
+    path = small / name.format(cell=cell)
+    path.write_bytes(content.encode("latin-1"))
+    assert path.name in _text(small)
+
+
+@pytest.mark.parametrize("name", ["records.parquet", "series.parquet"])
+def test_a_damaged_table_is_named_at_its_cell(small: Path, name: str) -> None:
+    """The other cells and figures stay."""
+    cell = sorted((small / "cells").iterdir())[0]
+    (cell / name).write_bytes(b"PAR1 not really")
+    assert f"{name} cannot be read" in _text(small)
+    (cell / name).unlink()
+    assert "cannot be read" not in _text(small)
+
+
+def test_older_records_without_a_column_leave_their_figure_empty(small: Path) -> None:
+    """No Server-Timing in an old run: the stages cannot be told, the rest can."""
+    import pandas as pd
+
+    cell = sorted((small / "cells").iterdir())[0]
+    frame = pd.read_parquet(cell / "records.parquet").drop(columns=["upstream_s", "queue_s"])
+    frame.to_parquet(cell / "records.parquet")
+    assert "The records have no queue_s, upstream_s" in _text(small)
+
+
+def test_hostile_text_is_shown_not_run(small: Path) -> None:
+    """Names, labels, models, errors, doubts, explanations and metric names from outside stay text."""
+    info = json.loads((small / "run.json").read_text())
+    info |= {"name": EVIL, "command": ["x", EVIL]}
+    info["engine"] |= {"label": EVIL, "model": EVIL, "facts": {EVIL: EVIL}}
+    info["slo"] |= {"text": EVIL, "scaled_from": EVIL}
+    write_json(small / "run.json", info)
+    told = json.loads((small / "recommendation.json").read_text())
+    told |= {"why": EVIL, "doubts": [EVIL], "env": {EVIL: EVIL}}
+    told["neighbours"][0] |= {"why_not": EVIL}
+    write_json(small / "recommendation.json", told)
+    path = sorted((small / "cells").glob("*/summary.json"))[0]
+    summary = json.loads(path.read_text())
+    summary["workload"]["scenario"] = EVIL
+    summary["setting"]["queue_mode"] = EVIL
+    summary["saturation"] |= {"verdict": EVIL, "binding": EVIL}
+    summary["doubts"] = [{"code": EVIL, "severity": EVIL, "text": EVIL}]
+    summary["ledger"][0] |= {"what": EVIL, "explanation": EVIL}
+    summary["agreement"][0] |= {"metric": EVIL, "quantile": EVIL}
+    summary["counts"]["outcomes"][EVIL] = 1
+    summary["latency"][EVIL] = summary["latency"]["ttft_s"]
+    summary["engine"]["label"] = EVIL
+    write_json(path, summary)
+    html = page.render(load(small))
+    root = reading.read(html)
+    assert [len(script.attributes) for script in root.all("script")] == [0]
+    assert "alert(" not in root.all("script")[0].text
+    assert 'alert("x")' in root.text
+    assert "{{7*7}}" in root.text
+    assert "\x00" not in html
+    assert "\x1b" not in html
+
+
+def test_a_cell_id_cannot_point_outside_the_run(small: Path) -> None:
+    """A path in the place of a name is ignored."""
+    info = json.loads((small / "run.json").read_text())
+    info["cells"] += [{"id": "../../etc"}, {"id": "/etc"}, {"id": ".."}, {"id": ""}]
+    write_json(small / "run.json", info)
+    assert len(load(small).cells) == 2
+
+
+def _places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Every place in a JSON value, leaves and branches."""
+    inside = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, inner in inside:
+        yield (*path, key)
+        yield from _places(inner, (*path, key))
+
+
+def _changed(value: Any, path: tuple[Any, ...], new: Any) -> Any:
+    out = copy.deepcopy(value)
+    at = out
+    for key in path[:-1]:
+        at = at[key]
+    if new is _GONE:
+        del at[path[-1]]
+    else:
+        at[path[-1]] = new
+    return out
+
+
+_GONE = object()
+_WRONG: tuple[Any, ...] = (_GONE, None, "text", -1, [], {}, [None], float("inf"), True)
+
+
+def _break(root: Path, name: str, seed: int, tries: int) -> None:
+    """Change one place of a JSON file at a time to something it should not be, and render."""
+    path = root / name
+    good = json.loads(path.read_text())
+    rng = random.Random(seed)
+    chosen = [(place, wrong) for place in _places(good) for wrong in _WRONG]
+    for place, wrong in rng.sample(chosen, min(tries, len(chosen))):
+        write_json(path, _changed(good, place, wrong))
+        try:
+            page.render(load(root))
+        except Exception as error:
+            raise AssertionError(f"{name}: {place} = {wrong!r} broke the report") from error
+    write_json(path, good)
+
+
+@pytest.mark.parametrize("name", ["run.json", "recommendation.json", "cells/{cell}/summary.json"])
+def test_one_wrong_value_never_breaks_the_report(tmp_path: Path, name: str) -> None:
+    """Whatever field is missing or of the wrong kind: a page, never a traceback (a seeded sample)."""
+    root = write_run(tmp_path / "r", settings=SETTINGS[:1], loads=LOADS[:1], measure_s=6)
+    _break(root, name.format(cell=next((root / "cells").iterdir()).name), seed=1, tries=6)
+
+
+@pytest.mark.prove
+@pytest.mark.parametrize("name", ["run.json", "recommendation.json", "cells/{cell}/summary.json"])
+def test_no_wrong_value_breaks_the_report(tmp_path: Path, name: str) -> None:
+    """The same over every place of the file and every kind of wrong value."""
+    root = write_run(tmp_path / "r", settings=SETTINGS[:1], loads=LOADS[:1], measure_s=6)
+    _break(root, name.format(cell=next((root / "cells").iterdir()).name), seed=1, tries=1_000_000)
