@@ -47,9 +47,9 @@ class MeasuredCell:
         return None if value is None else float(value)
 
     @property
-    def invalid(self) -> bool:
-        """Whether a doubt says that the numbers must not be used."""
-        return any(doubt["severity"] == "invalid" for doubt in self.summary["doubts"])
+    def invalid_codes(self) -> frozenset[str]:
+        """Codes of the doubts that say the numbers must not be used; empty for a valid cell."""
+        return frozenset(doubt["code"] for doubt in self.summary["doubts"] if doubt["severity"] == "invalid")
 
     def records(self) -> list[RequestRecord]:
         """Every request of the cell, all phases, in order of arrival."""

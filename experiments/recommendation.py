@@ -17,6 +17,10 @@ from experiments.points import Setting
 from experiments.stats.goodput import Interval, Trace, difference, of_cells
 from loadtests.slo import SLO
 
+# A setting measured worse by more than this share of goodput is not taken for its modesty, told apart or not.
+_INDIFFERENCE = 0.03
+_SPANS = 10
+
 _ENV_KEYS = ("max_active", "queue_mode", "queue_max", "queue_timeout_s", "queue_order", "request_timeout_s")
 
 
@@ -47,21 +51,16 @@ def recommend(run: Path, slo: SLO) -> dict[str, Any]:
         UserError: the run has no valid cell that could be judged.
     """
     state = read_run(run)
-    cells = finished_cells(run)
-    valid = [cell for cell in cells if not cell.invalid]
-    evidence, doubts = _evidence(valid, slo)
-    if not evidence:
-        raise UserError(f"{run} has no valid, finished cell to recommend from ({len(cells)} finished)")
-    if len(valid) < len(cells):
-        doubts.append(f"{len(cells) - len(valid)} of {len(cells)} cells were marked invalid and left out")
+    evidence, doubts = _usable_evidence(run, slo)
     loads = list(evidence[0].cells)
-    span_s = _span_s(state)
+    span_s = _span_s(state, evidence)
     values = {e.setting.name: {load: e.goodput(load, span_s) for load in loads} for e in evidence}
     best_at = {load: max(values[e.setting.name][load].value for e in evidence) for load in loads}
     regret = {name: _worst_regret(by_load, best_at) for name, by_load in values.items()}
     first = min(evidence, key=lambda e: (regret[e.setting.name], *_modesty(e.setting)))
     tied = [e for e in evidence if e is first or not _separable(first, e, loads, span_s)]
-    chosen = min(tied, key=lambda e: _modesty(e.setting))
+    near = [e for e in tied if regret[e.setting.name] <= regret[first.setting.name] + _INDIFFERENCE]
+    chosen = min(near, key=lambda e: _modesty(e.setting))
     doubts += _doubts(chosen, loads, slo, values)
     name = chosen.setting.name
     return {
@@ -105,6 +104,31 @@ def save(run: Path, recommendation: dict[str, Any]) -> Path:
     return path
 
 
+def _usable_evidence(run: Path, slo: SLO) -> tuple[list[Evidence], list[str]]:
+    """The valid cells; where they make no whole setting, also those whose only fault is a slow generator,
+    under a doubt.
+
+    Latency counts from the due time, so a late generator understates goodput: such a choice is a sketch,
+    not an error.
+    """
+    cells = finished_cells(run)
+    valid = [cell for cell in cells if not cell.invalid_codes]
+    evidence, doubts = _evidence(valid, slo)
+    if evidence:
+        left_out = len(cells) - len(valid)
+        said = [f"{left_out} of {len(cells)} cells were marked invalid and left out"] if left_out else []
+        return evidence, doubts + said
+    late = [cell for cell in cells if cell.invalid_codes <= {"client_saturated"}]
+    evidence, doubts = _evidence(late, slo)
+    if not evidence:
+        raise UserError(f"{run} has no valid, finished cell to recommend from ({len(cells)} finished)")
+    late_said = (
+        "PROVISIONAL: the load generator was late in too many cells (a busy machine?), so goodput is "
+        "understated; repeat it on a quiet one"
+    )
+    return evidence, [late_said, *doubts]
+
+
 def _evidence(cells: list[MeasuredCell], slo: SLO) -> tuple[list[Evidence], list[str]]:
     """Settings that were measured at every load and in every block; the others are named in a doubt."""
     by_setting: dict[Setting, dict[str, list[MeasuredCell]]] = {}
@@ -134,11 +158,17 @@ def _evidence(cells: list[MeasuredCell], slo: SLO) -> tuple[list[Evidence], list
     return evidence, doubts
 
 
-def _span_s(state: dict[str, Any]) -> float:
+def _span_s(state: dict[str, Any], evidence: list[Evidence]) -> float:
     """Bootstrap spans of two requests' lives at capacity, so that one draw holds whole excursions of the
-    queue."""
+    queue.
+
+    Shorter where the shortest window would have fewer than ten: an interval that is a little too narrow
+    says more than none.
+    """
     probe = state.get("probe") or {}
-    return max(0.5, 2.0 * float(probe.get("e2e_at_capacity_s") or probe.get("e2e_s") or 0.5))
+    lives_s = 2.0 * float(probe.get("e2e_at_capacity_s") or probe.get("e2e_s") or 0.5)
+    shortest_s = min(trace.duration_s for e in evidence for traces in e.traces.values() for trace in traces)
+    return min(max(0.5, lives_s), shortest_s / _SPANS)
 
 
 def _worst_regret(by_load: dict[str, Interval], best_at: dict[str, float]) -> float:
