@@ -53,7 +53,7 @@ def overload(host: str, model: str, folder: Path, metrics_port: int) -> Iterator
 
 
 @pytest.fixture(scope="module")
-def prometheus_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def asked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
     """Emulator, gateway, load and Prometheus with the project's rules, some seconds under overload."""
     try:
         prometheus_binary.find()
@@ -75,12 +75,13 @@ def prometheus_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             prometheus.running(targets=targets, data_dir=folder / "prometheus", log_dir=folder, port=own_port)
         ).url
         for _ in overload(front.url, emulator.model, folder, metrics_port):
-            wait_for(url, 'gateway:requests:rate1m{outcome="queue_timeout"} > 0')
-            wait_for(url, "slo:burn:rate6h")
-            yield url
+            client = stack.enter_context(httpx.Client(base_url=url, timeout=10))
+            wait_for(client, 'gateway:requests:rate1m{outcome="queue_timeout"} > 0')
+            wait_for(client, "slo:burn:rate6h")
+            yield client
 
 
-def wait_for(url: str, promql: str, deadline_s: float = 40.0) -> None:
+def wait_for(client: httpx.Client, promql: str, deadline_s: float = 40.0) -> None:
     """Return when the query has an answer.
 
     Raises:
@@ -88,25 +89,24 @@ def wait_for(url: str, promql: str, deadline_s: float = 40.0) -> None:
     """
     until = time.monotonic() + deadline_s
     while time.monotonic() < until:
-        if answer(url, promql):
+        if answer(client, promql):
             return
         time.sleep(0.2)
     raise AssertionError(f"no data within {deadline_s:g} s for {promql}")
 
 
-def answer(url: str, promql: str) -> list[dict[str, Any]]:
+def answer(client: httpx.Client, promql: str) -> list[dict[str, Any]]:
     """The series that the query gives now."""
-    reply = httpx.get(f"{url}/api/v1/query", params={"query": promql}, timeout=10)
+    reply = client.get("/api/v1/query", params={"query": promql})
     body = reply.json()
     assert body["status"] == "success", f"{promql}: {body.get('error')}"
     result: list[dict[str, Any]] = body["data"]["result"]
     return result
 
 
-def test_every_panel_and_rule_has_data(prometheus_url: str) -> None:
+def test_every_panel_and_rule_has_data(asked: httpx.Client) -> None:
     """No panel is empty while the service works, and no recording rule records nothing."""
-    empty = [e.where for e in of_panels() if not answer(prometheus_url, e.promql)]
-    empty += [e.where for e in of_rules() if e.recorded and not answer(prometheus_url, e.promql)]
-    asked = len(list(of_panels()))
-    print(f"{asked} queries of panels asked, {len(empty)} without data")
+    empty = [e.where for e in of_panels() if not answer(asked, e.promql)]
+    empty += [e.where for e in of_rules() if e.recorded and not answer(asked, e.promql)]
+    print(f"{len(list(of_panels()))} queries of panels asked, {len(empty)} without data")
     assert empty == []
