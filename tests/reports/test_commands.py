@@ -52,7 +52,7 @@ def test_problems_are_told_on_stderr_and_the_report_is_written(
 def test_comparing_pairs_equal_settings_and_names_the_rest(
     runs: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Markdown: both engines, the shared setting once per load, what has no partner; no claim of a difference."""
+    """Markdown: both engines, each shared cell once, what has no partner; no claim of a difference."""
     assert main(["compare", str(runs / "a"), str(runs / "b")]) == 0
     out = capsys.readouterr().out
     table = [line for line in out.splitlines() if line.startswith("| ") and "reject" in line]
