@@ -14,13 +14,14 @@ from experiments.sweep_stack import SweepStack
 
 def in_turn(
     cells: Sequence[Cell], matrix: Matrix, bench: Bench, stack: SweepStack, progress: SweepProgress
-) -> list[Cell]:
-    """Measure `cells` in order and return those that failed.
+) -> tuple[list[Cell], list[Cell]]:
+    """Measure `cells` in order; which of them failed, and which were measured but came out invalid.
 
     The next cell's generator is started while the last requests of a cell drain: its second of start-up falls
     into time that is not measured.
     """
     failed: list[Cell] = []
+    invalid: list[Cell] = []
     ready: dict[int, Prepared] = {}
 
     def prepare(index: int) -> None:
@@ -40,13 +41,15 @@ def in_turn(
                 failed.append(cell)
             else:
                 progress.cell_ends(cell.id, summary)
+                if any(doubt["severity"] == "invalid" for doubt in summary["doubts"]):
+                    invalid.append(cell)
             finally:
                 if index in ready:
                     ready.pop(index).load.stop()
     finally:
         for prepared in ready.values():
             prepared.load.stop()
-    return failed
+    return failed, invalid
 
 
 def _prepare(cell: Cell, matrix: Matrix, bench: Bench, stack: SweepStack, index: int) -> Prepared:

@@ -80,6 +80,13 @@ class RunDir:
         partial.replace(self.cell(cell_id))
         self.note("cell_done", {"cell": cell_id, **facts})
 
+    def repeat_cell(self, cell_id: str, reason: str) -> None:
+        """A finished cell whose numbers must not be used is kept under `aborted/` and counts as not
+        measured.
+        """
+        self._set_aside(self.cell(cell_id), cell_id)
+        self.note("cell_repeated", {"cell": cell_id, "reason": reason})
+
     def fail_cell(self, cell_id: str, reason: str) -> None:
         """What the cell has so far is kept under `aborted/`."""
         partial = self.path / "cells" / f".{cell_id}.partial"

@@ -15,6 +15,7 @@ from experiments.command import run_command
 from experiments.errors import UserError
 from experiments.matrix import Matrix
 from experiments.measure import Bench
+from experiments.points import Cell
 from experiments.probe import Probe
 from experiments.progress import SweepProgress
 from experiments.recommendation import recommend as recommendation_of
@@ -57,8 +58,18 @@ def _measure_all(options: SweepOptions, run: RunDir, progress: SweepProgress) ->
         bench = Bench(run, stack.admin, stack.metrics, slo, stack.engine.label, _max_running(stack))
         todo = [cell for cell in plan.cells if not run.is_done(cell.id)]
         progress.plan([plan.phases[cell.load].expected_s for cell in todo], len(plan.cells) - len(todo))
-        again = in_turn(todo, plan, bench, stack, progress)
-        return [cell.id for cell in in_turn(again, plan, bench, stack, progress)]
+        failed, invalid = in_turn(todo, plan, bench, stack, progress)
+        again = _once_more(run, failed, invalid)
+        if again:
+            progress.plan([plan.phases[cell.load].expected_s for cell in again], len(plan.cells) - len(again))
+        return [cell.id for cell in in_turn(again, plan, bench, stack, progress)[0]]
+
+
+def _once_more(run: RunDir, failed: list[Cell], invalid: list[Cell]) -> list[Cell]:
+    """Cells worth a second try: a machine that was busy for ten seconds must not decide a sweep."""
+    for cell in invalid:
+        run.repeat_cell(cell.id, "invalid")
+    return failed + invalid
 
 
 def _probe(options: SweepOptions, run: RunDir, stack: SweepStack, progress: SweepProgress) -> Probe:

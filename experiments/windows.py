@@ -41,7 +41,7 @@ def phases(
         min(60.0, max(1.5, 3.0 * e2e_at_capacity_s)) if spec.warm_up_s == AUTO else float(spec.warm_up_s)
     )
     measure_s = (
-        max(5.0, 1.15 * spec.min_requests / rate_per_s, 5.0 * e2e_at_capacity_s)
+        max(8.0, 1.1 * spec.min_requests / rate_per_s, 5.0 * e2e_at_capacity_s)
         if spec.measure_s == AUTO
         else float(spec.measure_s)
     )
