@@ -16,6 +16,7 @@ from gevent.event import Event
 from loadtests import load_report
 from loadtests.bodies import Bodies
 from loadtests.client import Client, Target
+from loadtests.hub_probe import Probe
 from loadtests.live import Live, Progress
 from loadtests.plan import Plan
 from loadtests.prompts import Cost
@@ -23,7 +24,7 @@ from loadtests.record import RequestRecord
 from loadtests.recorder import LocalRecorder, LocustStatistics, MasterRecorder
 from loadtests.result import Ending, SenderFacts, result
 from loadtests.run_folder import SCHEMA_VERSION, RunFolder
-from loadtests.saturation import Probe, load_average
+from loadtests.saturation import load_average
 from loadtests.sender import Sender
 from loadtests.series import Series
 from loadtests.settings import Settings

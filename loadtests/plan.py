@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import orjson
 
+from loadtests.bulk import no_collection
 from loadtests.mix import Floats, Mix, Sessions, cancellations, no_sessions
 from loadtests.mix import sessions as draw_sessions
 from loadtests.scenarios import SCENARIOS, Shape, due_times, peak_rate_per_s, used
@@ -137,6 +138,7 @@ def load(path: Path | str) -> Plan:
         raise ValueError(f"{path} is not a plan file: {error}") from error
 
 
+@no_collection()
 def from_bytes(content: bytes) -> Plan:
     """A plan from the bytes of its file; raises ValueError when the stored hash is not the content's."""
     document = orjson.loads(content)
@@ -159,6 +161,7 @@ def loop_of(scenario: str) -> str:
     return SCENARIOS[scenario].loop
 
 
+@no_collection()
 def make(
     scenario: str,
     rate_per_s: float,

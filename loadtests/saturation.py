@@ -1,20 +1,16 @@
-"""Is the generator itself the bottleneck? Its lags and its CPU, and the verdict `client_saturated`."""
+"""Is the generator itself the bottleneck? Its lags, and the verdict `client_saturated`."""
 
 from __future__ import annotations
 
 import math
 import os
-import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-
-import gevent
+from dataclasses import dataclass
 
 from loadtests.slo import SLO
 
 SEND_LAG_LIMIT_S = 5e-3
 HUB_LAG_LIMIT_S = 20e-3
-_PROBE_S = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,27 +45,6 @@ def reasons(send: Lags, hub: Lags, slo: SLO) -> list[str]:
     if hub.p99 is not None and hub.p99 > HUB_LAG_LIMIT_S:
         found.append(f"p99 hub lag {hub.p99 * 1e3:.1f} ms is over {HUB_LAG_LIMIT_S * 1e3:g} ms")
     return found
-
-
-@dataclass(slots=True)
-class Probe:
-    """Greenlet that sleeps 20 ms at a time and notes by how much it overslept, and the CPU share of each
-    second."""
-
-    hub_lags_s: list[float] = field(default_factory=list)
-    cpu_shares: list[float] = field(default_factory=list)
-
-    def run(self) -> None:
-        """Sample until killed."""
-        window_s, used_s = time.monotonic(), time.process_time()
-        while True:
-            asked_s = time.monotonic() + _PROBE_S
-            gevent.sleep(_PROBE_S)
-            now_s = time.monotonic()
-            self.hub_lags_s.append(max(0.0, now_s - asked_s))
-            if now_s - window_s >= 1.0:
-                self.cpu_shares.append((time.process_time() - used_s) / (now_s - window_s))
-                window_s, used_s = now_s, time.process_time()
 
 
 def load_average() -> float:

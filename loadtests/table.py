@@ -13,6 +13,7 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
+from loadtests.bulk import no_collection
 from loadtests.record import OUTCOMES, RequestRecord
 from loadtests.slo import SLO
 
@@ -102,6 +103,7 @@ def _parsed(lines: Iterable[bytes]) -> Iterator[dict[str, Any]]:
                 raise
 
 
+@no_collection()
 def _from_rows(rows: Iterator[tuple[Any, ...]]) -> Table:
     codes = {name: _Codes() for name in ("phase", "class")}
     kept = ("i", "outcome", "phase", "class", "attempts", *_TIMES)

@@ -11,10 +11,10 @@ import gevent
 from loadtests import lifecycle
 from loadtests import plan as plans
 from loadtests import settings as run_settings
+from loadtests.hub_probe import Probe
 from loadtests.live import Progress
 from loadtests.recorder import LocustStatistics, WorkerRecorder
 from loadtests.run_folder import RunFolder
-from loadtests.saturation import Probe
 from loadtests.sender import Sender
 
 _SHIP_EVERY_S = 0.5

@@ -1,0 +1,95 @@
+"""An SLO is read, printed, scaled and judged as written."""
+
+from __future__ import annotations
+
+import pytest
+
+from loadtests.record import RequestRecord
+from loadtests.slo import DEFAULT, SLO
+
+
+def served(first_s: float, last_s: float, tokens: int) -> RequestRecord:
+    return RequestRecord(
+        i=0, request_id="", phase="measure", cls="a", session=-1, due_s=0.0, outcome="ok", first_s=first_s,
+        last_s=last_s, finished_s=last_s, output_tokens=tokens,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        DEFAULT,
+        "ttft<=250ms,attainment>=0.99",
+        "e2e<=20s,attainment>=0.9",
+        "ttft<=1s,tpot<=60ms,e2e<=20s,attainment>=0.95",
+    ],
+)
+def test_text_survives(text: str) -> None:
+    """Printed and parsed again it is the same."""
+    assert str(SLO.parse(text)) == text
+    assert SLO.parse(str(SLO.parse(text))) == SLO.parse(text)
+
+
+def test_units_and_spaces() -> None:
+    """ms, s and us; a share may be a percentage."""
+    slo = SLO.parse(" TTFT <= 500us , tpot<=2s, attainment >= 95% ")
+    assert (slo.ttft_s, slo.tpot_s, slo.attainment) == (0.0005, 2.0, 0.95)
+
+
+def test_scaling_leaves_the_attainment() -> None:
+    """Only times scale."""
+    assert str(SLO.parse(DEFAULT).scaled(0.1)) == "ttft<=100ms,tpot<=6ms,attainment>=0.95"
+    with pytest.raises(ValueError, match="factor > 0"):
+        SLO.parse(DEFAULT).scaled(0)
+
+
+@pytest.mark.parametrize(
+    ("record", "good"),
+    [
+        (served(1.0, 1.59, 11), True),
+        (served(1.001, 1.6, 11), False),
+        (served(0.5, 1.2, 11), False),
+        (served(0.5, 0.5, 1), True),
+    ],
+)
+def test_every_bound_counts(record: RequestRecord, good: bool) -> None:
+    """At the bound is good; one token has no TPOT and passes it."""
+    assert SLO.parse(DEFAULT).judge(record) is good
+
+
+def test_only_served_requests_can_be_good() -> None:
+    """A fast rejection is not a good answer."""
+    fast = RequestRecord(
+        i=0,
+        request_id="",
+        phase="measure",
+        cls="a",
+        session=-1,
+        due_s=0.0,
+        outcome="rejected_full",
+        finished_s=0.001,
+    )
+    assert not SLO.parse(DEFAULT).judge(fast)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "SLO term ''"),
+        ("ttft<1s", None),
+        ("ttft>1s", "'ttft>1s'"),
+        ("ttft<=1", "'ttft<=1'"),
+        ("ttft<=0s", "must be > 0"),
+        ("ttft<=1.2.3s", "'1.2.3' is not a number"),
+        ("ttft<=1s,ttft<=2s", "given twice"),
+        ("attainment>=0.9", "needs at least one"),
+        ("ttft<=1s,attainment>=1.5", r"in \(0, 1\]"),
+    ],
+)
+def test_what_does_not_parse_is_named(text: str, said: str | None) -> None:
+    """The term at fault is in the message; `<` is read as `<=`."""
+    if said is None:
+        assert SLO.parse(text).ttft_s == 1.0
+        return
+    with pytest.raises(ValueError, match=said):
+        SLO.parse(text)
