@@ -134,7 +134,7 @@ def _uninstall(venv: Path, names: Sequence[str]) -> None:
 
 def _missing(output: str) -> str | None:
     """The requirement that a resolver could not find, from uv's or pip's words."""
-    text = " ".join(output.split())
+    text = re.sub(r"\{[^}]*\}", "", " ".join(output.split()))  # uv puts environment markers after the name
     patterns = (
         r"[Nn]o matching distribution found for ([^\s;,]+)",
         r"there is no version of ([^\s;,]+)",
