@@ -104,7 +104,10 @@ def _load_run(prepared: Prepared) -> dict[str, Any]:
     path = prepared.folder / "load.json"
     if not path.exists():
         log = last_lines(prepared.folder / LOG_NAME)
-        raise EnvironmentProblem(f"the load generator ended without a result; its last lines:\n{log}")
+        code = prepared.load.child.exit_code()
+        raise EnvironmentProblem(
+            f"the load generator ended ({code}) without a result; its last lines:\n{log}"
+        )
     return dict(read_json(path))
 
 
