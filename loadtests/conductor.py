@@ -97,8 +97,9 @@ class Conductor:
         return None
 
     def busy(self) -> bool:
-        """Whether a run is in progress."""
-        return self.run is not None and not self.run.done.is_set()
+        """Whether a run is in progress, or was asked for and has not begun."""
+        running = self.run is not None and not self.run.done.is_set()
+        return running or self.environment.runner.shape_greenlet is not None
 
     @staticmethod
     def _prepare(options: Any, host: str | None) -> Prepared:
@@ -221,6 +222,11 @@ class Conductor:
         with gevent.Timeout(5.0, False):
             run.done.wait()
         run.done.set()
+
+    def on_stopping(self) -> None:
+        """Locust is about to stop the users: if the run is not over, somebody pressed Stop."""
+        if self.run is not None and not self.run.done.is_set() and self.run.why == "completed":
+            self.run.why = "stopped"
 
     def finish(self) -> None:
         """Write load.json and set the exit code; once per run."""

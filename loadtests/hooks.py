@@ -34,5 +34,6 @@ def _on_init(environment: Any, **_: Any) -> None:
 
         WebUi(environment.web_ui, conductor, environment)
     environment.events.test_start.add_listener(lambda **_: conductor.on_test_start())
+    environment.events.test_stopping.add_listener(lambda **_: conductor.on_stopping())
     environment.events.test_stop.add_listener(lambda **_: conductor.finish())
     environment.events.quitting.add_listener(lambda **_: conductor.on_quitting())

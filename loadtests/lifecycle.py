@@ -45,7 +45,9 @@ class Prepared:
         self.cost: Cost = prompt_cost(tokenizer, self.settings.model)
         control.close()
         tokenizer.close()
-        self.folder = RunFolder(settings.run_dir or load_report.new_folder(Path("runs"), self.plan))
+        self.folder = RunFolder(
+            settings.run_dir or load_report.new_folder(Path(settings.runs_dir), self.plan)
+        )
         self.folder.create(self.plan)
 
     def bodies(self) -> Bodies:

@@ -19,9 +19,13 @@ CELL = "load"
 
 
 def new_folder(base: Path, plan: Plan) -> Path:
-    """The cell folder of a new run: <base>/load-<UTC stamp>-<scenario>/cells/load."""
+    """The cell folder of a new run, <base>/load-<UTC stamp>-<scenario>[-number]/cells/load; it does not exist."""
     stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime())
-    return base / f"load-{stamp}-{plan.header.scenario}" / "cells" / CELL
+    name = f"load-{stamp}-{plan.header.scenario}"
+    number = 1
+    while (base / (name if number == 1 else f"{name}-{number}")).exists():
+        number += 1
+    return base / (name if number == 1 else f"{name}-{number}") / "cells" / CELL
 
 
 def write(cell: Path, plan: Plan, settings: Settings, load: Mapping[str, Any]) -> None:

@@ -33,6 +33,7 @@ class Settings:
     mix: Mix
     shape: Shape
     run_dir: str = ""
+    runs_dir: str = "runs"
     plan_file: str = ""
     trace_file: str = ""
     trace_scale: str = "time"
@@ -112,6 +113,7 @@ def from_options(options: Any, host: str | None) -> Settings:
         mix=mix,
         shape=shape,
         run_dir=options.run_dir,
+        runs_dir=options.runs_dir,
         plan_file=options.plan_file,
         trace_file=options.trace,
         trace_scale=options.trace_scale,
