@@ -115,7 +115,15 @@ def _options(panel: Panel) -> dict[str, Any]:
             "yAxis": {"unit": panel.unit},
             "color": {"scheme": "Oranges", "steps": 64},
         }
-    return {"viewMode": "list", "stateFilter": {"firing": True, "pending": True}, "dashboardAlerts": False}
+    states = {"firing": True, "pending": True, "error": True, "noData": False, "normal": False}
+    alerts = {
+        "viewMode": "list",
+        "stateFilter": states,
+        "maxItems": 20,
+        "sortOrder": 1,
+        "groupMode": "default",
+    }
+    return {**alerts, "datasource": "Prometheus", "dashboardAlerts": False}
 
 
 def _source_variable() -> dict[str, Any]:
