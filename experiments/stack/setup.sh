@@ -27,7 +27,7 @@ fi
 say "installing the locked dependencies with $([ -n "$uv" ] && echo uv || echo pip)"
 if [ -n "$uv" ]; then
     eval "$("$venv/bin/python" experiments/stack/pip_to_uv.py)" # uv does not read pip's configuration
-    "$uv" pip install --quiet --python "$venv/bin/python" -r requirements.lock
+    "$uv" pip install --quiet --compile-bytecode --python "$venv/bin/python" -r requirements.lock
 else
     "$venv/bin/python" -m pip install --quiet --disable-pip-version-check -r requirements.lock
 fi || fail "the locked dependencies could not be installed; see the message above"
