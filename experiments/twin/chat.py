@@ -41,6 +41,7 @@ class ChatRequest:
     choices: int
     stream: bool
     include_usage: bool
+    usage_in_chunks: bool
 
 
 def count_tokens(messages: Any) -> int:
@@ -102,6 +103,7 @@ def parse(body: bytes, model: str, max_model_len: int) -> ChatRequest:
         choices=choices,
         stream=bool(asked.get("stream")),
         include_usage=bool(options.get("include_usage")),
+        usage_in_chunks=bool(options.get("continuous_usage_stats")),
     )
 
 
@@ -138,12 +140,18 @@ class Answer:
         if sent + 1 == self._request.output_tokens:
             reason = b'"%b"' % self._request.finish_reason.encode()
         word = self._words[(self._offset + sent) % len(self._words)].encode()
-        return b'%b{"index":%d,"delta":{"content":" %b"},"logprobs":null,"finish_reason":%b}]}\n\n' % (
+        return b'%b{"index":%d,"delta":{"content":" %b"},"logprobs":null,"finish_reason":%b}]%b}\n\n' % (
             self._opening,
             choice,
             word,
             reason,
+            self._usage_so_far(choice) if self._request.usage_in_chunks else b"",
         )
+
+    def _usage_so_far(self, choice: int) -> bytes:
+        prompt, sent = self._request.prompt_tokens, self._sent[choice]
+        usage = {"prompt_tokens": prompt, "total_tokens": prompt + sent, "completion_tokens": sent}
+        return b',"usage":' + orjson.dumps(usage)
 
     def tail(self) -> bytes:
         """The usage chunk, where asked for, and the end mark."""

@@ -93,6 +93,15 @@ def test_openais_own_client_can_use_it(plain: Engine) -> None:
     assert [chunk.choices[0].finish_reason for chunk in chunks if chunk.choices][-1] == "length"
 
 
+def test_usage_in_every_chunk(plain: Engine) -> None:
+    """`continuous_usage_stats` counts up, token by token."""
+    options = {"include_usage": True, "continuous_usage_stats": True}
+    asked = body(4, stream=True, stream_options=options)
+    text = httpx.post(f"{plain.url}/v1/chat/completions", json=asked).text
+    events = [json.loads(line[6:]) for line in text.splitlines() if line.startswith("data: {")]
+    assert [event["usage"]["completion_tokens"] for event in events if event.get("usage")] == [1, 2, 3, 4, 4]
+
+
 def test_tokenize_counts_as_the_answer_does(plain: Engine) -> None:
     """A prompt can be made to a token count: `/tokenize` and the usage agree."""
     asked = body(1, words=21)
