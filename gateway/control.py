@@ -95,8 +95,11 @@ class Control:
     async def set_limits(self, request: Request) -> Response:
         """Changes any subset of the limits; answers with all that are in force now."""
         self._access.check_admin(_authorization(request))
-        async with asyncio.timeout(self._settings.body_timeout_s):
-            body = await _small_body(request)
+        try:
+            async with asyncio.timeout(self._settings.body_timeout_s):
+                body = await _small_body(request)
+        except TimeoutError:
+            raise invalid("The request body was not complete in time.", status=408, close=True) from None
         try:
             wanted = orjson.loads(body)
         except orjson.JSONDecodeError as error:

@@ -96,6 +96,7 @@ class ScriptedEngine:
     connections: int = 0
     control: Counter[str] = field(default_factory=Counter)
     control_script: list[list[Any]] | None = None
+    stale: set[int] = field(default_factory=set)
 
     def __enter__(self) -> "ScriptedEngine":
         self._loop = asyncio.new_event_loop()
@@ -119,6 +120,18 @@ class ScriptedEngine:
     def open_gate(self, name: str) -> None:
         """Lets every request waiting at that gate go on, now and later."""
         self._loop.call_soon_threadsafe(lambda: self._gate(name).set())
+
+    def close_idle(self, all_of_them: bool = False) -> None:
+        """Closes connections on which no completion runs; with `all_of_them` also those of hung control
+        requests.
+        """
+
+        def close() -> None:
+            for connection in list(self.open_connections):
+                if all_of_them or connection.idle:
+                    connection.transport.close()
+
+        self._loop.call_soon_threadsafe(close)
 
     def _gate(self, name: str) -> asyncio.Event:
         return self._gates.setdefault(name, asyncio.Event())
@@ -193,6 +206,10 @@ class _Connection(asyncio.Protocol):
         self._playing: Seen | None = None
         self._task: asyncio.Task[None] | None = None
 
+    @property
+    def idle(self) -> bool:
+        return self._task is None
+
     def connection_made(self, transport: Any) -> None:
         self.transport = transport
         self._engine.connections += 1
@@ -207,6 +224,9 @@ class _Connection(asyncio.Protocol):
             self._task.cancel()
 
     def data_received(self, data: bytes) -> None:
+        if self._number in self._engine.stale:
+            self.transport.abort()
+            return
         self._held += data
         self._next()
 

@@ -105,6 +105,7 @@ class Stand:
         self.gateway = gateway
         self.engine = engine
         self.clients: list[Raw] = []
+        self._fills = 0
 
     def begin(self) -> None:
         """Remembers where the counters, the log and the open files stand."""
@@ -141,18 +142,31 @@ class Stand:
         """Waits until the engine has seen this many requests."""
         until(lambda: len(self.engine.seen) >= requests, 3, f"{requests} requests at the engine")
 
+    @property
+    def gate(self) -> str:
+        """The gate at which the requests of the last `fill` wait."""
+        return f"fill {self._fills}"
+
     def fill(self) -> list[Raw]:
-        """Takes both slots with requests that wait at gate `fill`."""
-        held = [self.sent({"script": [["gate", "fill"], *SERVED]}) for _ in range(2)]
+        """Takes both slots with requests that wait until `release`."""
+        self._fills += 1
+        held = [self.sent({"script": [["gate", self.gate], *SERVED]}) for _ in range(2)]
         until(lambda: self.gateway.state()["active"] == 2, 3, "both slots taken")
         return held
+
+    def release(self) -> None:
+        """Lets the requests of the last `fill` finish."""
+        self.engine.open_gate(self.gate)
 
     def must_be_as_new(self) -> None:
         """The invariants after every fault: see docs/faults.md."""
         for client in self.clients:
             client.close()
         self.clients.clear()
-        until(self._is_idle, 1.0, "idle")
+        asked_s = time.monotonic()
+        self._is_idle()
+        # One second; more only where one look at the state already takes long, on a busy machine.
+        until(self._is_idle, max(1.0, 30 * (time.monotonic() - asked_s)), "idle")
         state = self.gateway.state()
         assert state["arrived"] == sum(state["outcomes"].values()) + state["in_flight"]
         assert self.engine.peak <= state["active_limit"]

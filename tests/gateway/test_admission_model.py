@@ -4,6 +4,7 @@ difference.
 
 from dataclasses import dataclass
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
@@ -178,4 +179,10 @@ class AdmissionMachine(RuleBasedStateMachine):
 
 
 AdmissionMachine.TestCase.settings = settings(max_examples=100, stateful_step_count=30, deadline=None)
-TestAdmission = AdmissionMachine.TestCase
+
+
+@pytest.mark.fault(82)
+class TestAdmission(AdmissionMachine.TestCase):  # type: ignore[misc]  # Hypothesis makes this class at run time
+    """Order, limits, conservation and one end per request, under every mix of offers, ends, timeouts and
+    resizes.
+    """

@@ -64,7 +64,7 @@ def test_reset_while_queued(stand: Stand) -> None:
     until(lambda: stand.gateway.state()["queued"] == 2)
     gone.reset()
     until(lambda: stand.gateway.state()["queued"] == 1, 1.0)
-    stand.engine.open_gate("fill")
+    stand.release()
     assert stays.answer()[0] == 200
     assert [seen.fields.get("user") for seen in stand.engine.seen] == [None, None, "stays"]
     stand.ended(client_abort=1, ok=3)

@@ -1,0 +1,164 @@
+"""The fault list as a page: `python -m tests.gateway.fault_table --write` makes docs/faults.md from the tests
+themselves.
+
+A test says with `@pytest.mark.fault(7)` which cases it shows; its docstring's first sentence is the table's
+text. CASES is the list of what must be shown; a case without a test must be in ELSEWHERE with the place or
+the reason.
+"""
+
+import ast
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+HERE = Path(__file__).parent
+PAGE = HERE.parents[1] / "docs" / "faults.md"
+
+CASES: dict[int, str] = {
+    1: "reset within the request head",
+    2: "reset within the body",
+    3: "half-close after the request",
+    4: "reset while queued",
+    5: "reset in the tick of the grant",
+    6: "reset before the engine accepts",
+    7: "reset before the engine's head",
+    8: "reset between head and first event",
+    9: "reset between events",
+    10: "reset before [DONE]",
+    11: "reset after [DONE]",
+    13: "slow and stalled readers",
+    14: "a storm of aborts",
+    15: "pipelining",
+    16: "engine refused, unreachable, unknown",
+    17: "engine accepts, never answers",
+    18: "head, then silence",
+    19: "silence between tokens",
+    20: "endless trickle",
+    21: "death within an event",
+    22: "death between events",
+    23: "clean end without [DONE]",
+    25: "engine's 4xx",
+    26: "engine overloaded",
+    27: "engine's 500",
+    28: "wrong content type for a stream",
+    29: "in-band errors",
+    30: "garbage instead of HTTP",
+    31: "bad chunk size",
+    32: "content-length that lies",
+    34: "strange and broken answer heads",
+    35: "odd events: huge, split, commented",
+    36: "redirects",
+    37: "interim answers",
+    38: "stale keep-alive connection",
+    39: "engine restarts under load",
+    41: "engine does not read",
+    42: "engine's control routes hang",
+    43: "body is not JSON",
+    44: "text is not Unicode",
+    45: "numbers JSON does not have",
+    46: "deep nesting",
+    47: "JSON that is no object",
+    48: "duplicate keys",
+    49: "fields of the wrong kind",
+    50: "n > 1",
+    51: "body too large",
+    52: "content type and encoding",
+    53: "wrong method and path",
+    55: "strange ids, tenants, priorities",
+    56: "request smuggling",
+    57: "missing or double Host",
+    58: "huge heads",
+    59: "huge targets",
+    60: "slow head",
+    61: "slow body",
+    62: "idle new connection",
+    63: "10,000 idle connections, connection limit",
+    64: "10,000 requests at once",
+    68: "SIGTERM while streaming",
+    69: "second signal",
+    70: "SIGKILL under load",
+    71: "restart under load",
+    72: "wall clock jumps",
+    74: "live changes under load",
+    75: "bad settings",
+    76: "scrapers: many, slow, none",
+    80: "two workers",
+    81: "timeout at the moment of the grant",
+    82: "order under cancels, timeouts, resizes",
+    83: "soak",
+    84: "2×, 5×, 10× overload, and back",
+}
+
+ELSEWHERE: dict[int, str] = {
+    78: "no exporter runs in the gateway: `traceparent` is passed on, nothing is sent to a collector",
+    79: "there is no shared limiter: one process counts",
+}
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A test and the cases it shows. long: runs with `make prove` only."""
+
+    numbers: tuple[int, ...]
+    test: str
+    says: str
+    long: bool
+
+
+def shown() -> list[Shown]:
+    """All marked tests, in the order of their first case."""
+    found = []
+    for path in sorted(HERE.glob("test_*.py")):
+        for node in ast.parse(path.read_text()).body:
+            if isinstance(node, ast.FunctionDef | ast.ClassDef):
+                numbers = _numbers(node)
+                if numbers:
+                    says = " ".join((ast.get_docstring(node) or "").split("\n\n")[0].split())
+                    found.append(Shown(numbers, f"{path.name}::{node.name}", says, "prove" in _marks(node)))
+    return sorted(found, key=lambda one: one.numbers)
+
+
+def _marks(node: ast.FunctionDef | ast.ClassDef) -> list[str]:
+    return [ast.unparse(mark).removeprefix("pytest.mark.").split("(")[0] for mark in node.decorator_list]
+
+
+def _numbers(node: ast.FunctionDef | ast.ClassDef) -> tuple[int, ...]:
+    for mark in node.decorator_list:
+        if isinstance(mark, ast.Call) and ast.unparse(mark.func) == "pytest.mark.fault":
+            return tuple(int(ast.unparse(number)) for number in mark.args)
+    return ()
+
+
+INTRODUCTION = """# Faults and bad input: what is tried, and what must hold
+
+Made from the tests by `python -m tests.gateway.fault_table --write`; a test fails when this page is
+out of step. Each row is a test against a real `python -m gateway` process; engines and clients are
+scripted at the wire.
+
+After every one of them, within a second: no slot is held, nobody waits, the engine has nothing open
+for us, every request that arrived has exactly one outcome (`arrived = Σ outcomes + in flight`), the
+number of open files is back, no exception was left unretrieved, the engine never saw more than
+MAX_ACTIVE at once, and the next ordinary request is answered with 200.
+
+| case | what | behaviour that the test shows | test |
+|---|---|---|---|
+"""
+
+
+def page() -> str:
+    """The whole page."""
+    rows = []
+    for one in shown():
+        what = "; ".join(CASES[number] for number in one.numbers)
+        cases = ", ".join(map(str, one.numbers))
+        test = f"`{one.test}`" + (" (`make prove`)" if one.long else "")
+        rows.append(f"| {cases} | {what} | {one.says} | {test} |")
+    rest = "".join(f"- {number}: {why}.\n" for number, why in ELSEWHERE.items())
+    return INTRODUCTION + "\n".join(rows) + "\n\nCases that do not apply:\n\n" + rest
+
+
+if __name__ == "__main__":
+    if "--write" in sys.argv:
+        PAGE.write_text(page())
+    else:
+        print(page())

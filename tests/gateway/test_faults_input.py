@@ -1,0 +1,242 @@
+"""Requests that are wrong: the right status, an OpenAI-shaped body, no slot taken, nothing sent to the
+engine, counted.
+"""
+
+import gzip
+import json
+import time
+from typing import Any
+
+import pytest
+
+from tests.gateway.process import until
+from tests.gateway.stand import SERVED, Stand, post
+
+
+def refused(
+    stand: Stand, body: bytes, status: int = 400, *more: str, outcome: str = "invalid"
+) -> dict[str, Any]:
+    """Posts `body`; checks status, form and that the engine saw nothing. Returns the error."""
+    client = stand.client()
+    client.send(post(body, *more))
+    got, headers, answer = client.answer()
+    error = json.loads(answer)["error"]
+    assert got == status, answer
+    assert headers["x-gateway-outcome"] == outcome == error["code"]
+    assert headers["content-type"] == "application/json"
+    assert set(error) >= {"message", "type", "param", "code"}
+    assert not stand.engine.seen
+    stand.ended(**{outcome: 1})
+    return dict(error)
+
+
+@pytest.mark.fault(43)
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b'{"messages": [',
+        b'{"messages":[]} x',
+        b'\xef\xbb\xbf{"messages":[]}',
+        '{"messages":[]}'.encode("utf-16"),
+    ],
+    ids=["empty", "cut", "trailing", "bom", "utf-16"],
+)
+def test_a_body_that_is_not_json(stand: Stand, body: bytes) -> None:
+    """Empty, cut short, with a tail, with a byte order mark, in another encoding: 400."""
+    refused(stand, body)
+
+
+@pytest.mark.fault(44)
+@pytest.mark.parametrize("body", [b'{"messages":[],"user":"\xff\xfe"}', b'{"messages":[],"user":"\\ud800"}'])
+def test_text_that_is_not_unicode(stand: Stand, body: bytes) -> None:
+    """Invalid UTF-8 and a lone surrogate: 400, also in fields the gateway does not use."""
+    refused(stand, body)
+
+
+@pytest.mark.fault(45)
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e400"])
+def test_numbers_that_json_does_not_have(stand: Stand, number: str) -> None:
+    """NaN, Infinity and numbers beyond every double: 400, never forwarded."""
+    refused(stand, b'{"messages":[],"temperature":' + number.encode() + b"}")
+
+
+@pytest.mark.fault(45)
+def test_a_long_integer_is_not_re_encoded(stand: Stand) -> None:
+    """An integer of 5,000 digits is refused or forwarded byte for byte, never rounded."""
+    body = b'{"messages":[],"x":' + b"7" * 5000 + b"}"
+    client = stand.client()
+    client.send(post(body))
+    status = client.answer()[0]
+    assert status in (200, 400)
+    assert all(seen.body == body for seen in stand.engine.seen)
+
+
+@pytest.mark.fault(46)
+@pytest.mark.parametrize("bracket", [b"[", b'{"a":'])
+def test_deep_nesting(stand: Stand, bracket: bytes) -> None:
+    """100,000 levels: 400 at once, no crash."""
+    started_s = time.monotonic()
+    refused(stand, b'{"messages":[],"x":' + bracket * 100_000 + b"1")
+    assert time.monotonic() - started_s < 2
+
+
+@pytest.mark.fault(47)
+@pytest.mark.parametrize("body", [b"[]", b"null", b"5", b'"x"', b"true"])
+def test_json_that_is_no_object(stand: Stand, body: bytes) -> None:
+    """Any JSON value but an object: 400."""
+    assert "object" in refused(stand, body)["message"]
+
+
+@pytest.mark.fault(48)
+def test_duplicate_keys(stand: Stand) -> None:
+    """Of two equal keys the last one counts, here and at the engine, which gets the bytes as they came."""
+    body = b'{"messages":[],"stream":true,"stream":false,"model":"other","model":"tiny"}'
+    client = stand.client()
+    client.send(post(body))
+    assert client.answer()[0] == 200
+    assert stand.engine.seen[0].body == body
+    stand.ended(ok=1)
+
+
+@pytest.mark.fault(49)
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        *(("stream", value) for value in ("false", 1)),
+        *(("n", value) for value in (1e9, 0, -1, "2", True, 17, 1.5)),
+        ("max_tokens", -1),
+        ("max_completion_tokens", 0),
+        ("model", 7),
+        ("messages", "hi"),
+        ("stream_options", 5),
+    ],
+)
+def test_fields_of_the_wrong_kind(stand: Stand, field: str, value: Any) -> None:
+    """What the gateway relies on is checked, and the answer names the field."""
+    error = refused(stand, json.dumps({"messages": [], "stream": True, field: value}).encode())
+    assert error["param"] == field
+
+
+@pytest.mark.fault(49)
+def test_an_unknown_model(stand: Stand) -> None:
+    """A model that the engine does not list: 404 without asking it."""
+    until(lambda: "tiny" in stand.gateway.get("/v1/models")[2].decode())
+    assert refused(stand, b'{"messages":[],"model":"gpt-9"}', 404)["param"] == "model"
+
+
+@pytest.mark.fault(50)
+def test_n_counts_as_slots(stand: Stand) -> None:
+    """n=2 holds two slots, and n above MAX_ACTIVE holds all of them."""
+    for n in (2, 8):
+        client = stand.sent({"n": n, "script": [["gate", f"n{n}"], *SERVED]})
+        stand.engine_has(1)
+        assert stand.gateway.state()["active"] == 2
+        assert stand.gateway.state()["running"] == 1
+        stand.engine.open_gate(f"n{n}")
+        assert client.answer()[0] == 200
+        stand.engine.seen.clear()
+    stand.ended(ok=2)
+
+
+@pytest.mark.fault(51)
+def test_a_body_announced_too_large(stand: Stand) -> None:
+    """A content-length over the bound: 413 before the body is read, even while the client still sends."""
+    client = stand.client()
+    client.send(
+        b"POST /v1/chat/completions HTTP/1.1\r\nhost: g\r\ncontent-type: application/json\r\n"
+        b"content-length: 9999999\r\n\r\n" + b"x" * 100_000
+    )
+    status, headers, _ = client.answer()
+    assert (status, headers["connection"]) == (413, "close")
+    stand.ended(too_large=1)
+
+
+@pytest.mark.fault(51)
+def test_a_chunked_body_that_grows_too_large(stand: Stand) -> None:
+    """Chunked, without a length: 413 when the bound is crossed."""
+    client = stand.client()
+    client.send(
+        b"POST /v1/chat/completions HTTP/1.1\r\nhost: g\r\ncontent-type: application/json\r\n"
+        b"transfer-encoding: chunked\r\n\r\n"
+    )
+    piece = b"10000\r\n" + b"x" * 65536 + b"\r\n"
+    for _ in range(50):
+        client.send(piece)
+    assert client.answer()[0] == 413
+    stand.ended(too_large=1)
+
+
+@pytest.mark.fault(52)
+@pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", ""])
+def test_the_wrong_content_type(stand: Stand, kind: str) -> None:
+    """Anything but application/json, and nothing at all: 415."""
+    client = stand.client()
+    field = f"content-type: {kind}\r\n" if kind else ""
+    client.send(
+        f"POST /v1/chat/completions HTTP/1.1\r\nhost: g\r\n{field}content-length: 2\r\n\r\n{{}}".encode()
+    )
+    assert client.answer()[0] == 415
+    stand.ended(invalid=1)
+
+
+@pytest.mark.fault(52)
+def test_a_compressed_body(stand: Stand) -> None:
+    """Content-Encoding is refused, so that no bomb is ever unpacked: 415."""
+    refused(stand, gzip.compress(b"0" * 1_000_000), 415, "content-encoding: gzip")
+
+
+@pytest.mark.fault(53)
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/v1/chat/completions", 405),
+        ("DELETE", "/health", 405),
+        ("POST", "/v1/nothing", 404),
+        ("GET", "/", 404),
+    ],
+)
+def test_wrong_methods_and_paths(stand: Stand, method: str, path: str, status: int) -> None:
+    """405 with Allow, 404: in the OpenAI form."""
+    got, headers, body = stand.gateway.ask(method, path)
+    assert got == status
+    assert json.loads(body)["error"]["code"] == "invalid"
+    assert status == 404 or headers["allow"]
+
+
+@pytest.mark.fault(53)
+def test_unknown_paths_share_one_label(stand: Stand) -> None:
+    """A thousand paths do not make a thousand series."""
+    before = stand.gateway.get("/metrics")[2].count(b"\ngateway_requests_total")
+    for i in range(20):
+        stand.gateway.get(f"/no/such/{i}")
+    assert stand.gateway.get("/metrics")[2].count(b"\ngateway_requests_total") <= before + 1
+
+
+@pytest.mark.fault(55)
+def test_strange_ids_and_priorities(stand: Stand) -> None:
+    """A request id that is not sane is replaced; priority, tenant and deadline fields are ignored, not
+    trusted.
+    """
+    for value in ("a b", "x" * 500, "caf\xe9"):
+        client = stand.client()
+        fields = (f"x-request-id: {value}", "x-priority: -99999999999999999999", "x-tenant: " + "t" * 999)
+        client.send(post({}, *fields))
+        status, headers, _ = client.answer()
+        assert status == 200
+        assert len(headers["x-request-id"]) == 32
+    before = stand.gateway.get("/metrics")[2].count(b"\n")
+    for i in range(20):
+        stand.gateway.ask("POST", "/v1/chat/completions", {"messages": []}, {"x-tenant": f"t{i}"})
+    assert stand.gateway.get("/metrics")[2].count(b"\n") == before
+
+
+def test_the_completions_route(stand: Stand) -> None:
+    """`/v1/completions` is admitted and relayed like chat, and needs a prompt."""
+    client = stand.client()
+    client.send(post(b'{"model":"tiny"}', path="/v1/completions"))
+    status, _, body = client.answer()
+    assert (status, json.loads(body)["error"]["param"]) == (400, "prompt")
+    client.send(post(b'{"model":"tiny","prompt":"x"}', path="/v1/completions"))
+    assert client.answer()[0] == 200
+    assert stand.engine.seen[0].path == "/v1/completions"

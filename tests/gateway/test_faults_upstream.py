@@ -1,0 +1,449 @@
+"""Engines that fail in every way an engine can: the fault list's second part, against the real process."""
+
+import json
+import socket
+import time
+from typing import Any
+
+import pytest
+
+from tests.gateway.process import free_port, gateway, until
+from tests.gateway.scripted_engine import (
+    DONE,
+    END,
+    SSE_HEAD,
+    ScriptedEngine,
+    chunk,
+    completion,
+    event,
+    usage_event,
+    whole,
+)
+from tests.gateway.stand import Stand, post
+
+STREAM_OK = chunk(event("a")) + chunk(event("b")) + chunk(DONE) + END
+
+
+def stream(*steps: Any) -> dict[str, Any]:
+    return {"stream": True, "script": [["send", SSE_HEAD], *steps]}
+
+
+def error_of(body: bytes) -> dict[str, Any]:
+    return dict(json.loads(body)["error"])
+
+
+def last_event(body: bytes) -> dict[str, Any]:
+    """The error in a stream's last event, which must be whole and the only one."""
+    events = body.split(b"\n\n")
+    assert events[-1] == b""
+    assert b"[DONE]" not in body
+    assert body.count(b'"error"') == 1
+    return error_of(events[-2].removeprefix(b"data: "))
+
+
+@pytest.mark.fault(16)
+def test_nothing_listens() -> None:
+    """A refused connection is a 502 with a wait; after a row of them the breaker answers."""
+    with gateway(f"http://127.0.0.1:{free_port()}", breaker_failures=3, breaker_cooldown_s=60) as running:
+        for _ in range(5):
+            status, headers, body = running.chat()
+            assert status == 502
+            assert headers["x-gateway-outcome"] == "upstream_error"
+            assert error_of(body)["type"] == "upstream_unreachable"
+            assert float(headers["retry-after"]) >= 1
+        assert running.metric("gateway_breaker_state") == 2
+        assert running.state()["active"] == 0
+
+
+@pytest.mark.fault(16)
+def test_a_name_that_does_not_resolve() -> None:
+    """An engine's name without an address is a 502, not an internal error."""
+    with gateway("http://no-such-host.invalid:8000") as running:
+        status, _, body = running.chat()
+        assert (status, error_of(body)["type"]) == (502, "upstream_unreachable")
+
+
+@pytest.mark.fault(17)
+def test_accepts_and_never_answers(stand: Stand) -> None:
+    """Silence before the head of a stream is a 504 at TTFT_TIMEOUT_S; the engine's connection is closed."""
+    started_s = time.monotonic()
+    status, headers, body = stand.gateway.chat(stream=True, script=[["hang"]])
+    assert 0.7 < time.monotonic() - started_s < 2.5
+    assert status == 504
+    assert headers["x-gateway-outcome"] == "upstream_timeout"
+    assert error_of(body)["type"] == "upstream_first_token_timeout"
+    until(lambda: stand.engine.seen[0].closed_s is not None, 1)
+
+
+@pytest.mark.fault(17)
+def test_never_answers_a_whole_request(stand: Stand) -> None:
+    """Without streaming the first token is the last: REQUEST_TIMEOUT_S decides, and it is a 504 too."""
+    status, _, body = stand.gateway.chat(script=[["hang"]])
+    assert (status, error_of(body)["type"]) == (504, "request_timeout")
+
+
+@pytest.mark.fault(18)
+def test_head_then_silence(stand: Stand) -> None:
+    """A stream's head without an event is not answered with 200: it becomes a 504 at TTFT_TIMEOUT_S."""
+    status, _, _ = stand.gateway.chat(**stream(["hang"]))
+    assert status == 504
+
+
+@pytest.mark.fault(19)
+def test_silence_between_tokens(stand: Stand) -> None:
+    """After IDLE_TIMEOUT_S of silence the stream ends with one error event, and without [DONE]."""
+    status, _, body = stand.gateway.chat(**stream(["send", chunk(event("a"))], ["hang"]))
+    assert status == 200
+    assert last_event(body)["type"] == "upstream_idle_timeout"
+    stand.ended(upstream_timeout=1)
+
+
+@pytest.mark.fault(20)
+def test_an_endless_trickle(stand: Stand) -> None:
+    """A stream that never falls silent and never ends is cut at REQUEST_TIMEOUT_S, which is a total."""
+    drops: list[Any] = [["send", chunk(event("a"))], ["wait", 0.25]] * 20
+    started_s = time.monotonic()
+    _, _, body = stand.gateway.chat(**stream(*drops))
+    assert 2.8 < time.monotonic() - started_s < 4.5
+    assert last_event(body)["type"] == "request_timeout"
+    stand.ended(upstream_timeout=1)
+
+
+@pytest.mark.fault(21)
+def test_death_within_an_event(stand: Stand) -> None:
+    """The half event is dropped; what the client gets is whole events, then one error event."""
+    _, _, body = stand.gateway.chat(**stream(["send", chunk(event("a")) + chunk(event("b")[:30])], ["close"]))
+    assert body.startswith(event("a").encode() + b"data: {")
+    assert last_event(body)["code"] == "upstream_truncated"
+    stand.ended(upstream_truncated=1)
+
+
+@pytest.mark.fault(22)
+@pytest.mark.parametrize("step", ["close", "reset"])
+def test_death_between_events(stand: Stand, step: str) -> None:
+    """An engine that dies between two events: error event, outcome upstream_truncated."""
+    _, _, body = stand.gateway.chat(**stream(["send", chunk(event("a"))], ["wait", 0.05], [step]))
+    assert last_event(body)["code"] == "upstream_truncated"
+    stand.ended(upstream_truncated=1)
+
+
+@pytest.mark.fault(23)
+def test_a_clean_end_without_done(stand: Stand) -> None:
+    """A well-formed end of the body without [DONE] is no success: SDKs would take it for one."""
+    _, _, body = stand.gateway.chat(**stream(["send", chunk(event("a")) + END]))
+    assert last_event(body)["code"] == "upstream_truncated"
+    stand.ended(upstream_truncated=1)
+
+
+@pytest.mark.fault(25)
+@pytest.mark.parametrize("status", [400, 404, 413, 422])
+def test_the_engines_refusals_pass(stand: Stand, status: int) -> None:
+    """The engine's own 4xx reaches the client with its status, its body and a JSON content type, also for a
+    stream.
+    """
+    said = json.dumps(
+        {"error": {"message": "too long", "type": "BadRequestError", "param": None, "code": status}}
+    )
+    got, headers, body = stand.gateway.chat(stream=True, script=[["send", whole(status, said)]])
+    assert (got, body) == (status, said.encode())
+    assert headers["content-type"] == "application/json"
+    assert "x-gateway-outcome" not in headers
+    stand.ended(invalid=1)
+
+
+@pytest.mark.fault(26)
+@pytest.mark.parametrize("status", [429, 503])
+def test_an_overloaded_engine(stand: Stand, status: int) -> None:
+    """The engine's own admission control becomes a 503 with a computed wait, counted apart."""
+    got, headers, _ = stand.gateway.chat(script=[["send", whole(status, '{"error":{}}')]])
+    assert got == 503
+    assert headers["x-gateway-outcome"] == "upstream_overloaded"
+    assert 1 <= int(headers["retry-after"]) <= 120
+    assert 100 <= int(headers["retry-after-ms"]) <= 120_000
+    stand.ended(upstream_overloaded=1)
+
+
+@pytest.mark.fault(27)
+def test_a_500_with_html(stand: Stand) -> None:
+    """The engine's 500 becomes a 502 in the OpenAI form; its text does not reach the client."""
+    got, headers, body = stand.gateway.chat(script=[["send", whole(500, "<b>secret</b>", "text/html")]])
+    assert got == 502
+    assert headers["content-type"] == "application/json"
+    assert b"secret" not in body
+    stand.ended(upstream_error=1)
+
+
+@pytest.mark.fault(28)
+@pytest.mark.parametrize(("kind", "body"), [("text/html", "<p>hi"), ("application/json", completion())])
+def test_the_wrong_content_type_for_a_stream(stand: Stand, kind: str, body: str) -> None:
+    """A 200 that is no event stream is a 502."""
+    got, _, answer = stand.gateway.chat(stream=True, script=[["send", whole(200, body, kind)]])
+    assert (got, error_of(answer)["type"]) == (502, "upstream_bad_content_type")
+
+
+@pytest.mark.fault(29)
+@pytest.mark.parametrize(("code", "status"), [(400, 400), (503, 503), (500, 502), (None, 502)])
+def test_an_error_as_the_first_event(stand: Stand, code: int | None, status: int) -> None:
+    """An error under a 200, before anything was sent: the client gets a real status."""
+    said = "data: " + json.dumps({"error": {"message": "no", "code": code}}) + "\n\n"
+    got, _, _ = stand.gateway.chat(**stream(["send", chunk(said) + chunk(DONE) + END]))
+    assert got == status
+
+
+@pytest.mark.fault(29)
+def test_an_error_as_a_later_event(stand: Stand) -> None:
+    """An error event within a stream is passed on once and counted as an error."""
+    said = 'data: {"error": {"message": "out of memory", "code": 500}}\n\n'
+    _, _, body = stand.gateway.chat(
+        **stream(["send", chunk(event("a"))], ["wait", 0.05], ["send", chunk(said) + END])
+    )
+    assert body.count(b'"error"') == 1
+    stand.ended(upstream_error=1)
+
+
+@pytest.mark.fault(30)
+@pytest.mark.parametrize("garbage", ["SSH-2.0-OpenSSH\r\n", "\x00\x01\x02\x03\n\n", "HTTP/9 banana\r\n\r\n"])
+def test_no_http_at_all(stand: Stand, garbage: str) -> None:
+    """Garbage instead of HTTP is a 502, and its connection is not used again."""
+    got, _, _ = stand.gateway.chat(script=[["send", garbage], ["hang"]])
+    assert got == 502
+    stand.ended(upstream_error=1)
+
+
+@pytest.mark.fault(31)
+def test_a_bad_chunk_size(stand: Stand) -> None:
+    """A chunk size that is no number: error event after what was whole."""
+    _, _, body = stand.gateway.chat(**stream(["send", chunk(event("a")) + "zz\r\nboom\r\n"], ["hang"]))
+    assert last_event(body)["code"] == "upstream_truncated"
+
+
+@pytest.mark.fault(32)
+def test_a_content_length_too_long(stand: Stand) -> None:
+    """Fewer bytes than promised: a 502, because nothing was sent yet."""
+    script = [
+        ["send", "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 999\r\n\r\n{}"],
+        ["close"],
+    ]
+    got, headers, _ = stand.gateway.chat(script=script)
+    assert (got, headers["x-gateway-outcome"]) == (502, "upstream_truncated")
+
+
+@pytest.mark.fault(32)
+def test_a_content_length_too_short(stand: Stand) -> None:
+    """More bytes than promised: the surplus never becomes part of another answer."""
+    text = completion()
+    head = f"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {len(text)}\r\n\r\n"
+    got, _, body = stand.gateway.chat(script=[["send", head + text + "HTTP/1.1 200 OK\r\n"], ["hang"]])
+    assert (got, body) == (200, text.encode())
+    got, _, body = stand.gateway.chat()
+    assert got == 200
+    assert json.loads(body)["choices"]
+    stand.ended(ok=2)
+
+
+@pytest.mark.fault(34)
+@pytest.mark.parametrize("value", ["caf\xe9", "x" * 2000])
+def test_strange_answer_fields(stand: Stand, value: str) -> None:
+    """A field value outside ASCII, or a huge one, is dropped; the answer passes."""
+    head = f"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nopenai-processing-ms: {value}\r\n"
+    script = [["send", head + 'content-length: 14\r\n\r\n{"choices":[]}']]
+    for _ in range(3):
+        got, headers, _ = stand.gateway.chat(script=script)
+        assert got == 200
+        assert "openai-processing-ms" not in headers
+    assert stand.gateway.state()["active"] == 0
+
+
+@pytest.mark.fault(34)
+@pytest.mark.parametrize("field", ["x: " + "y" * (1 << 20), "x: a\r\n b", "x: a\x00b"])
+def test_broken_answer_heads(stand: Stand, field: str) -> None:
+    """A head of a megabyte, a folded line, a NUL: 502, connection dropped, slot back once."""
+    head = f"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n{field}\r\ncontent-length: 2\r\n\r\n{{}}"
+    got, _, _ = stand.gateway.chat(script=[["send", head], ["hang"]])
+    assert got == 502
+    stand.ended(upstream_error=1)
+
+
+@pytest.mark.fault(34)
+def test_a_compressed_answer(stand: Stand) -> None:
+    """An encoding that was not asked for is refused, never relayed without its label."""
+    got, _, body = stand.gateway.chat(script=[["send", whole(200, "xx", extra="content-encoding: gzip\r\n")]])
+    assert (got, error_of(body)["type"]) == (502, "upstream_bad_encoding")
+
+
+@pytest.mark.fault(35)
+def test_every_byte_boundary(stand: Stand) -> None:
+    """Comments, CRLF line ends and several data lines, split at every byte, arrive unchanged."""
+    text = (
+        ": hello\n\n" + event("a") + "event: x\r\ndata: {}\r\nid: 7\r\n\r\n" + "data: 1\ndata: 2\n\n" + DONE
+    )
+    steps = [["send", chunk(char)] for char in text]
+    _, _, body = stand.gateway.chat(
+        **stream(*[step for one in steps for step in (one, ["wait", 0])], ["send", END])
+    )
+    assert body == text.encode()
+    stand.ended(ok=1)
+
+
+@pytest.mark.fault(35)
+def test_an_event_of_a_megabyte(stand: Stand) -> None:
+    """One line of 1 MiB passes unchanged."""
+    big = event("x" * (1 << 20))
+    _, _, body = stand.gateway.chat(**stream(["send", chunk(big) + chunk(DONE) + END]))
+    assert body == (big + DONE).encode()
+
+
+@pytest.mark.fault(35)
+def test_an_event_without_an_end(stand: Stand) -> None:
+    """An event that grows past MAX_EVENT_BYTES ends the stream; memory stays bounded."""
+    with gateway(stand.engine.url, max_event_bytes=100_000) as running:
+        steps: list[Any] = [
+            ["send", chunk(event("a"))],
+            ["wait", 0.05],
+            ["repeat", 200, chunk("x" * 1000)],
+            ["hang"],
+        ]
+        _, _, body = running.chat(**stream(*steps))
+        assert last_event(body)["type"] == "upstream_too_large"
+
+
+@pytest.mark.fault(36)
+def test_redirects_are_not_followed(stand: Stand) -> None:
+    """A 3xx is a 502; nobody is asked anywhere else."""
+    to = f"location: {stand.engine.url}/elsewhere\r\n"
+    got, _, body = stand.gateway.chat(script=[["send", whole(307, "", extra=to)]])
+    assert (got, error_of(body)["type"]) == (502, "upstream_redirect")
+    assert len(stand.engine.seen) == 1
+
+
+@pytest.mark.fault(37)
+def test_interim_answers_are_skipped(stand: Stand) -> None:
+    """100 Continue and 103 Early Hints before the answer change nothing."""
+    early = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\n"
+    got, _, body = stand.gateway.chat(
+        script=[["send", early], ["wait", 0.02], ["send", whole(200, completion())]]
+    )
+    assert (got, body) == (200, completion().encode())
+
+
+@pytest.mark.fault(38)
+def test_a_stale_connection_is_retried_once(stand: Stand) -> None:
+    """A reused connection that dies before any byte costs the client nothing: once more, on a fresh one."""
+    retries = stand.gateway.metric("gateway_upstream_retries_total")
+    stand.gateway.chat(user="warm")
+    until(lambda: stand.gateway.metric("gateway_upstream_connections") >= 1)
+    until(lambda: not stand.engine.running)
+    used = stand.engine.seen[-1].connection
+    stand.engine.stale.add(used)
+    status, _, _ = stand.gateway.chat(user="again")
+    assert status == 200
+    assert stand.gateway.metric("gateway_upstream_retries_total") == retries + 1
+
+
+@pytest.mark.fault(38)
+def test_a_half_answer_is_not_retried(stand: Stand) -> None:
+    """After the first byte of an answer there is no second try: the engine may have done the work."""
+    stand.gateway.chat()
+    stand.engine.seen.clear()
+    got, _, _ = stand.gateway.chat(script=[["send", "HTTP/1.1 2"], ["close"]])
+    assert got == 502
+    assert len(stand.engine.seen) == 1
+
+
+@pytest.mark.fault(38)
+def test_the_race_with_the_engines_idle_timeout(stand: Stand) -> None:
+    """Requests sent just as the engine closes its idle connections all succeed."""
+    for _ in range(20):
+        stand.gateway.chat()
+        stand.engine.close_idle()
+        assert stand.gateway.chat()[0] == 200
+
+
+@pytest.mark.fault(39)
+def test_an_engine_that_restarts_under_load() -> None:
+    """While the engine is away: 502 at once, breaker open, no storm; when it is back: service without a
+    restart.
+    """
+    with ScriptedEngine() as engine:
+        port = engine.port
+        with gateway(engine.url, breaker_failures=3, breaker_cooldown_s=0.2, probe_interval_s=30) as running:
+            assert running.chat()[0] == 200
+            engine.__exit__()
+            assert [running.chat()[0] for _ in range(6)] == [502] * 6
+            assert running.metric("gateway_breaker_state") == 2
+            with ScriptedEngine(port=port) as back:
+                until(lambda: running.chat()[0] == 200, 3)
+                assert running.metric("gateway_breaker_state") == 0
+                assert len(back.seen) == 1, "the trial was the first request it got"
+            engine.__enter__()
+
+
+@pytest.mark.fault(41)
+def test_an_engine_that_does_not_read(stand: Stand) -> None:
+    """An engine that stops reading the request is a 504 after STALL_TIMEOUT_S."""
+    with socket.socket() as deaf:
+        deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        deaf.bind(("127.0.0.1", 0))
+        deaf.listen(8)
+        url = f"http://127.0.0.1:{deaf.getsockname()[1]}"
+        with gateway(url, stall_timeout_s=0.5, max_body_bytes=30_000_000, body_timeout_s=20) as running:
+            status, _, body = running.chat(user="x" * 20_000_000)
+            assert (status, error_of(body)["type"]) == (504, "upstream_write_timeout")
+
+
+@pytest.mark.fault(42)
+def test_a_hung_models_route(stand: Stand) -> None:
+    """`/health` and `/v1/models` hang at the engine: both are answered here at once, requests are served."""
+    stand.engine.control_script = [["hang"]]
+    try:
+        time.sleep(0.5)
+        started_s = time.monotonic()
+        status, headers, body = stand.gateway.get("/v1/models")
+        assert status == 200
+        assert "tiny" in body.decode()
+        assert int(headers["age"]) >= 0
+        assert stand.gateway.get("/health")[0] == 200
+        assert stand.gateway.chat()[0] == 200
+        assert time.monotonic() - started_s < 2
+    finally:
+        stand.engine.control_script = None
+        stand.engine.close_idle(all_of_them=True)
+
+
+def test_usage_is_asked_for_and_hidden(stand: Stand) -> None:
+    """Exact token counts come from the engine; who did not ask for the event does not see it."""
+    before = stand.gateway.metric("gateway_tokens_total")
+    script = [["send", chunk(event("a")) + chunk(usage_event(7, 5)) + chunk(DONE) + END]]
+    _, _, body = stand.gateway.chat(stream=True, script=[["send", SSE_HEAD], *script])
+    assert stand.engine.seen[-1].fields["stream_options"] == {"include_usage": True}
+    assert body == (event("a") + DONE).encode()
+    _, _, body = stand.gateway.chat(
+        stream=True, stream_options={"include_usage": True}, script=[["send", SSE_HEAD], *script]
+    )
+    assert usage_event(7, 5).encode() in body
+    assert stand.gateway.metric("gateway_tokens_total") == before + 24
+
+
+def test_the_body_reaches_the_engine_byte_for_byte(stand: Stand) -> None:
+    """What needs nothing added is not touched: order, spaces, numbers and all."""
+    raw = b'{ "messages" : [], "seed": 1.0e0, "x":  {"b":1,"a":"\\u00e9"} }'
+    client = stand.client()
+    client.send(
+        post(
+            raw, "traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", "x-request-id: mine"
+        )
+    )
+    status, headers, _ = client.answer()
+    assert (status, headers["x-request-id"]) == (200, "mine")
+    seen = stand.engine.seen[-1]
+    assert seen.body == raw
+    assert seen.headers["traceparent"].startswith("00-0af7651916cd43dd")
+    assert seen.headers["x-request-id"] == "mine"
+    assert seen.headers["accept-encoding"] == "identity"
+
+
+def test_a_failed_stream_is_over_for_the_engine_too(stand: Stand) -> None:
+    """After an error event nothing of the old answer can reach the next client."""
+    stand.gateway.chat(**stream(["send", chunk(event("a")) + "zz\r\n"], ["hang"]))
+    _, _, body = stand.gateway.chat(**stream(["send", STREAM_OK]))
+    assert body == (event("a") + event("b") + DONE).encode()
