@@ -10,6 +10,7 @@ import time
 from typing import Any
 
 import gevent
+from gevent.event import Event
 from locust.exception import StopUser
 from locust.runners import MasterRunner, WorkerRunner
 
@@ -35,6 +36,7 @@ class Conductor:
     def __init__(self, environment: Any) -> None:
         self.environment = environment
         self.run: Run | None = None
+        self._begun = Event()
         self.worker: WorkerSide | None = None
         self._prepared: Prepared | None = None
         self._done_workers: set[str] = set()
@@ -109,6 +111,7 @@ class Conductor:
 
     def on_test_start(self) -> None:
         """t = 0 is fixed here, once everything stands ready."""
+        self._begun.clear()
         if self.worker is not None:
             self.worker.prepare(self.options.headroom_start)
             return
@@ -123,6 +126,7 @@ class Conductor:
         lifecycle.wait_for_go(self.options.go_file)
         run.set_start(_WORKER_LEAD_S if self.distributed else _LOCAL_LEAD_S)
         self.run = run
+        self._begun.set()
         if self.environment.web_ui is not None:
             gateway = (
                 self.options.gateway_metrics or f"{run.settings.host.rstrip('/').removesuffix('/v1')}/metrics"
@@ -165,7 +169,11 @@ class Conductor:
             self.run.end("stopped")
 
     def wait_done(self) -> None:
-        """Block until every request of the run has its record, or the run was ended."""
+        """Block until every request of the run has its record, or the run was ended.
+
+        Locust asks a second after the start, also while the run still waits for its go file.
+        """
+        self._begun.wait()
         if self.run is not None:
             self.run.done.wait()
 
