@@ -64,8 +64,13 @@ def test_goodput_under_overload_and_after() -> None:
             goodput[load] = good / due_s[-1]
             counts = {status: sum(one.status == status for one in ended) for status in (200, 429, 503, 0)}
             print(f"{load}x: {goodput[load]:.1f}/s of {capacity_per_s:.0f}, {counts}")
-            print(f"quiet after {quiet_s:.2f} s, the next one took {alone_s:.3f} s")
+            lag_s = sorted(one.lag_s for one in ended)[len(ended) * 99 // 100]
+            print(
+                f"send lag p99 {lag_s:.3f} s, quiet after {quiet_s:.2f} s, the next one took {alone_s:.3f} s"
+            )
             assert counts[0] == 0
+            if lag_s > 0.5:
+                pytest.skip(f"the client was {lag_s:.2f} s late: this machine is too busy to offer {load}×")
         peak = max(goodput.values())
         for load in (2.0, 5.0, 10.0):
             assert goodput[load] >= 0.95 * peak
