@@ -146,12 +146,12 @@ def margin(run: Run, setting: dict[str, object]) -> str:
     lowest = own.groupby("rate_per_s")["attainment"].min().sort_index()
     met, missed = lowest[lowest >= target], lowest[lowest < target]
     if not len(met):
-        return f"At every load tested it misses the target of {numbers.percent(target)}: see the matrix."
+        return f"It misses the target of {numbers.percent(target)} at every load: see the matrix."
     highest = float(met.index.max())
     said = f"It meets the SLO up to the load of {numbers.asked(highest)}"
     above = missed[missed.index > highest]
     if not len(above):
-        return f"{said}, the highest load tested: where it breaks was not reached."
+        return f"{said}, the highest with valid numbers: where it breaks was not reached."
     share = numbers.percent(float(above.iloc[0]))
     return f"{said}; under {numbers.asked(float(above.index[0]))} its attainment is {share}."
 
@@ -164,8 +164,7 @@ def under(run: Run, setting: dict[str, object]) -> list[Under]:
     given = [entry for entry in items(run.recommendation, "loads") if "load" in entry]
     if given:
         return [
-            _under(text(e["load"]), part(e, "goodput_per_s") or e, number(e.get("attainment")), target)
-            for e in given
+            _under(_load(e), part(e, "goodput_per_s"), number(e.get("attainment")), target) for e in given
         ]
     own = of_setting(run.cells, setting)
     return [
@@ -180,10 +179,15 @@ def _under(load: str, goodput: dict[str, Any], share: float, target: float | Non
     return Under(load, numbers.rate(number(goodput)), interval, numbers.percent(share), meets)
 
 
+def _load(entry: Mapping[str, Any]) -> str:
+    rate = number(entry.get("rate_per_s"))
+    return text(entry.get("load")) + ("" if math.isnan(rate) else f", {numbers.asked(rate)}")
+
+
 def _load_with(recommendation: Mapping[str, Any], name: str) -> str:
     """The load whose value of `name` is the recommendation's own, when exactly one is."""
     value = number(recommendation.get(name))
-    loads = [text(e.get("load")) for e in items(recommendation, "loads") if number(e.get(name)) == value]
+    loads = [_load(e) for e in items(recommendation, "loads") if number(e.get(name)) == value]
     return loads[0] if len(loads) == 1 else ""
 
 

@@ -89,6 +89,7 @@ def hockey_stick(run: Run) -> Block:
     drawing = figures.hockey_stick(curves, run.slo, best=best(run), named=named, capacity_per_s=capacity)
     heads = {
         "setting": "Setting",
+        "scenario": "Scenario",
         "offered_per_s": "Offered, 1/s",
         "goodput_per_s": "Goodput, 1/s",
         "ttft_s": "TTFT p95",
@@ -98,13 +99,21 @@ def hockey_stick(run: Run) -> Block:
         "Goodput, p95 TTFT and p95 E2E against the offered rate, one line per setting; numbers in the "
         "table below."
     )
+    caption = (
+        "One line per setting over the measured offered rate: bold with its 95 % band the recommended one, "
+        "in colour its neighbours, grey the rest. Left of the bend goodput follows the dotted line; right of it "
+        "the gateway must refuse or the answers come late."
+    )
+    base = figures.base_scenario(curves)
+    others = sorted(set(curves["scenario"]) - {base})
+    if others:
+        caption += f" Filled: {base}; hollow: {', '.join(others)}; lines between them guide the eye."
+    if curves[["ttft_s", "e2e_s"]].isna().any(axis=None):
+        caption += " A p95 with too few served requests behind it is left out."
     return Block(
         "hockey-stick",
         "Where it bends",
-        "One line per setting over the measured offered rate: bold with its 95 % band the recommended "
-        "one, in colour its "
-        "neighbours, grey the rest. Left of the bend goodput follows the dotted line; right of it the "
-        "gateway must refuse or the answers come late.",
+        caption,
         svg.inline(drawing, "hockey-stick", alt),
         tables.from_frame(curves, "Points of the curves", heads, ("ttft_s", "e2e_s")),
     )

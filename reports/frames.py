@@ -16,8 +16,8 @@ from reports.interval import wilson
 
 Summary = Mapping[str, Any]
 ORDER = (
-    "scenario",
     "rate_per_s",
+    "scenario",
     "max_active",
     "queue_mode",
     "queue_max",
@@ -147,11 +147,17 @@ def agreement(summaries: Iterable[Summary]) -> pd.DataFrame:
     rows = []
     for s in summaries:
         for entry in items(s, "agreement"):
-            row: dict[str, Any] = {name: text(entry.get(name)) for name in ("metric", "quantile")}
+            row: dict[str, Any] = {"metric": text(entry.get("metric")), "quantile": _quantile(entry)}
             for name in ("records", "prometheus", "bucket_low", "bucket_high"):
                 row[f"{name}_s"] = number(entry.get(name))
             rows.append({"cell": text(s.get("cell"))} | row | {"agrees": entry.get("agrees") is True})
     return _frame(rows, columns.AGREEMENT)
+
+
+def _quantile(entry: Mapping[str, Any]) -> str:
+    """The name of a quantile that is given as a name or as a share: 0.95 → p95."""
+    share = number(entry.get("quantile"))
+    return text(entry.get("quantile")) if math.isnan(share) else f"p{share * 100:g}"
 
 
 def ledger(summaries: Iterable[Summary]) -> pd.DataFrame:

@@ -20,4 +20,7 @@ def wilson(hits: float, n: float) -> tuple[float, float]:
     middle = p + z2 / (2 * n)
     half = Z_95 * math.sqrt(max(0.0, p * (1 - p) / n + z2 / (4 * n * n)))
     scale = 1 + z2 / n
-    return max(0.0, (middle - half) / scale), min(1.0, (middle + half) / scale)
+    # At the ends the formula gives 0 and 1 up to rounding; say so exactly.
+    low = 0.0 if hits <= 0 else max(0.0, (middle - half) / scale)
+    high = 1.0 if hits >= n else min(1.0, (middle + half) / scale)
+    return low, high

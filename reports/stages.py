@@ -8,27 +8,28 @@ import pandas as pd
 # column → (name, meaning), in the order a request lives them
 STAGES = {
     "send_lag_s": ("send lag", "due → sent: the load generator's own delay"),
-    "queue_s": ("gateway queue", "waiting for a slot"),
-    "first_token_s": ("engine to first token", "dispatch → first content: engine queue and prefill"),
+    "queue_s": ("gateway queue", "waiting for a slot, as the gateway says in Server-Timing"),
+    "first_token_s": (
+        "to first token",
+        "slot given → first content: engine queue, prefill, gateway and network",
+    ),
     "decode_s": ("decode", "first → last content chunk"),
-    "rest_s": ("network and rest", "everything else: connection, gateway, the stream's end"),
+    "end_s": ("end of stream", "last content chunk → last byte"),
 }
 
 
 def split(records: pd.DataFrame) -> pd.DataFrame:
     """Served records → one row each: e2e_s and the columns of STAGES, seconds, which add up to e2e_s.
 
-    The gateway's share is known from Server-Timing; where that is absent, its wait counts as engine time.
+    Where the gateway did not say how long it queued, that wait is part of `first_token_s`.
     """
     served = records[records["outcome"] == "ok"]
     out = pd.DataFrame({"e2e_s": served["finished_s"] - served["due_s"]})
     out["send_lag_s"] = served["sent_s"] - served["due_s"]
     out["queue_s"] = served["queue_s"].fillna(0.0)
-    after_head = served["first_s"] - served["headers_s"]
-    whole = served["first_s"] - served["sent_s"] - out["queue_s"]
-    out["first_token_s"] = (served["upstream_s"] + after_head).fillna(whole)
+    out["first_token_s"] = served["first_s"] - served["sent_s"] - out["queue_s"]
     out["decode_s"] = served["last_s"] - served["first_s"]
-    out["rest_s"] = out["e2e_s"] - out[["send_lag_s", "queue_s", "first_token_s", "decode_s"]].sum(axis=1)
+    out["end_s"] = served["finished_s"] - served["last_s"]
     return out.dropna()
 
 

@@ -6,7 +6,7 @@ from reports.figures.agreement import agreement
 from reports.figures.heat_map import grid, heat_map
 from reports.figures.heat_map import join as heat_map_joins
 from reports.figures.heat_map import title as heat_map_title
-from reports.figures.hockey_stick import curves, hockey_stick
+from reports.figures.hockey_stick import base_scenario, curves, hockey_stick
 from reports.figures.outcomes import outcomes
 from reports.figures.predicted import predicted
 from reports.figures.stages import stages
@@ -15,6 +15,7 @@ from reports.figures.time_series import time_series
 
 __all__ = [
     "agreement",
+    "base_scenario",
     "curves",
     "grid",
     "heat_map",

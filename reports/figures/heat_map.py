@@ -136,7 +136,7 @@ def _cell(
     box = Rectangle((x - 0.5, y - 0.5), 1, 1, facecolor=fill, edgecolor=light("surface"), linewidth=1.5)
     ax.add_patch(box)
     texts = {"plain": numbers.significant, "seconds": numbers.seconds, "percent": numbers.percent}
-    text = texts[show](cell["value"]) + ("" if cell["valid"] else " ×")
+    text = texts[show](cell["value"]) + (" ×" if np.isfinite(cell["value"]) and not cell["valid"] else "")
     ax.text(x, y, text, ha="center", va="center", fontsize=canvas.SIZE, color=ink)
 
 

@@ -63,9 +63,10 @@ def hockey_stick(
 ) -> Figure:
     """Goodput, p95 TTFT and p95 E2E over the offered rate.
 
-    `best` is drawn bold with its 95 % band, up to four `named` settings in colour, the rest in grey; each
-    block of repeats is a line of its own. The SLO's limits are dashed lines; `capacity_per_s` (of the
-    probe) and the largest load at which `best` meets the SLO are marked.
+    `best` is drawn bold with its 95 % band, up to four `named` settings in colour, the rest in grey. Points
+    of other scenarios than `base_scenario` are hollow, each block of repeats is a line of its own. The SLO's
+    limits are dashed lines; `capacity_per_s` (of the probe) and the largest load at which `best` meets the
+    SLO are marked.
     """
     if not len(curves):
         return canvas.message("No cell that can be trusted has been measured.")
@@ -99,19 +100,30 @@ def _styles(named: Collection[Key], best: Key | None) -> dict[Key, dict[str, Any
     return styles
 
 
+def base_scenario(curves: pd.DataFrame) -> str:
+    """The scenario whose points are filled: `sustained` where there is one, else the first by name."""
+    names = sorted(curves["scenario"].unique())
+    return "sustained" if "sustained" in names or not names else str(names[0])
+
+
 def _lines(
     ax: Axes, curves: pd.DataFrame, column: str, styles: dict[Key, dict[str, Any]], best: Key | None
 ) -> None:
     told: set[Key] = set()
-    grouped: Any = curves.groupby(["key", "scenario", "block"], sort=False, dropna=False)
-    for (key, _, _), line in grouped:
-        x, y = line["offered_per_s"].to_numpy(float), line[column].to_numpy(float)
-        if not np.isfinite(y).any():
+    base = base_scenario(curves)
+    grouped: Any = curves.sort_values("offered_per_s").groupby(["key", "block"], sort=False, dropna=False)
+    for (key, _), points in grouped:
+        line = points[points[column].notna()]
+        if not len(line):
             continue
         style = styles.get(key, GREY)
         name = str(line["setting"].iloc[0]) if key in styles and key not in told else None
         told.add(key)
+        x, y = line["offered_per_s"].to_numpy(float), line[column].to_numpy(float)
         ax.plot(x, y, label=name, **style)
+        other = (line["scenario"] != base).to_numpy(bool)
+        hollow = style | {"linestyle": "none", "markerfacecolor": light("surface"), "zorder": 5}
+        ax.plot(x[other], y[other], **hollow)
         if key == best:
             low, high = (line[f"{column}_{end}"].to_numpy(float) for end in ("low", "high"))
             ax.fill_between(x, low, high, color=style["color"], alpha=0.16, linewidth=0)
@@ -127,21 +139,21 @@ def _goodput_panel(ax: Axes, top: float) -> None:
 
 def _latency_panel(ax: Axes, text: str, limit: float | None) -> None:
     canvas.title(ax, text)
-    ax.set_yscale("log")
     if limit:
         ax.axhline(limit, color=light("red"), linewidth=1.1, linestyle="--")
         where = {"xytext": (3, 3), "textcoords": "offset points", "size": 8, "color": light("red")}
-        ax.annotate(f"SLO {limit:g} s", (0, limit), **where)  # type: ignore[arg-type]  # a dict of mixed values
-    low, high = ax.get_ylim()
-    ticks = _ticks(low, high, (1, 2, 5))
-    ax.set_yticks(ticks if len(ticks) >= 3 else _ticks(low, high, (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8)))
+        ax.annotate(f"SLO {limit:.3g} s", (0, limit), **where)  # type: ignore[arg-type]  # a dict of mixed values
+    # The lines' own extent decides: a logarithmic axis helps only where times differ by an order.
+    low, high = ax.dataLim.y0, ax.dataLim.y1
+    if not (np.isfinite(high) and low > 0 and high / low >= 8):
+        ax.set_ylim(0, high * 1.1 if np.isfinite(high) and high > 0 else 1)
+        return
+    ax.set_yscale("log")
+    low, high = low / 1.2, high * 1.2
+    ax.set_yticks([m * 10.0**e for e in range(-4, 4) for m in (1, 2, 5) if low <= m * 10.0**e <= high])
     ax.set_yticks([], minor=True)
     ax.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
     ax.set_ylim(low, high)
-
-
-def _ticks(low: float, high: float, steps: tuple[float, ...]) -> list[float]:
-    return [m * 10.0**e for e in range(-4, 4) for m in steps if low <= m * 10.0**e <= high]
 
 
 def _marks(

@@ -18,7 +18,7 @@ COLOURS = {
     "queue_s": "orange",
     "first_token_s": "purple",
     "decode_s": "blue",
-    "rest_s": "grey",
+    "end_s": "grey",
 }
 
 

@@ -48,15 +48,9 @@ def draw(ax: Axes, records: pd.DataFrame, slo: Slo | None = None) -> None:
     ax.minorticks_off()
     if slo is not None and slo.ttft_s:
         ax.axvline(slo.ttft_s, color=light("red"), linewidth=1, linestyle=(0, (4, 2)))
-        ax.text(
-            slo.ttft_s,
-            1.0,
-            " SLO TTFT",
-            fontsize=7.6,
-            color=light("red"),
-            va="top",
-            transform=ax.get_xaxis_transform(),
-        )
+        where = ax.get_xaxis_transform()
+        look = {"fontsize": 7.6, "color": light("red"), "va": "bottom", "ha": "right", "rotation": 90}
+        ax.text(slo.ttft_s, 0.03, "SLO TTFT", look, transform=where)
     canvas.legend(ax, loc="lower left")
 
 

@@ -80,7 +80,7 @@ def asked_loads(cells: pd.DataFrame) -> dict[str, Entry]:
         multiple, block = row["relative_load"], row["block"]
         parts = [row["scenario"]] if several["scenario"] else []
         parts += [f"#{block:g}"] if several["block"] and not numbers.missing(block) else []
-        parts += [] if numbers.missing(multiple) else [f"{multiple:.3g} × capacity"]
+        parts += [] if numbers.missing(multiple) else [f"{multiple:.3g} × cap."]
         found[row["cell"]] = Entry(numbers.asked(row["rate_per_s"]), row["rate_per_s"], " · ".join(parts))
     return found
 
