@@ -1,9 +1,18 @@
 """Was the system saturated in this cell, and what bound it?
 
-With a bounded queue the backlog stops growing, so the classical sign (drift) is joined by the ones a bounded
-system gives: rejections, queue timeouts and the share of time the queue was full.
+With a bounded queue the classical sign, a growing backlog, disappears: rejections and timeouts keep it flat.
+What stays is the account of work. With A the mean of the slots in use, M the slots and s the share of the
+offered requests that was not served (shed, or still in a queue that grew),
+
+    load ratio = A / (M·(1 − s))
+
+is the offered work over the work that the slots could do: A/M is the carried part of the capacity, 1 − s the
+carried part of the offer. It is below 1 for a system that is only hit by bursts and sheds some, and above 1
+for one that cannot keep up, however the queue is bounded. When an engine slows down with more requests at
+once, its slots fill the faster, and the ratio crosses 1 at the same load.
 """
 
+import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -11,17 +20,30 @@ import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
-# One in a hundred: a share of shed requests above it, with confidence, is saturation.
+from experiments.stats.effective_size import of_mean
+from experiments.stats.full_house import FullHouse
+
+Floats = npt.NDArray[np.float64]
+
+# One in a hundred: a share of shed requests above it, with confidence, is worth saying.
 _SHED_SHARE = 0.01
 _BATCHES = 8
+_Z = 1.959964
+# Above this load ratio a system is called saturated, when the interval agrees: slots that are busy for 97 %
+# of the time leave no room for the next burst.
+_SATURATED = 0.97
+_ENDS_TO_JUDGE_BY = 100
+_REQUESTS_TO_JUDGE_BY = 50
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """`verdict` is stable, saturated or cant_tell; `binding` names the resource that bound, None where none
-    did.
+    """`verdict` is stable, saturated or cant_tell; `binding` names the resource that bound (client, kv_cache,
+    engine_batch, compute, slots, queue), None where none did. A stable cell can shed: then its bursts met a
+    bound that the mean does not.
 
     Ratios are 0–1 over the measured window, means are of requests; None where the series is missing.
+    `load_ratio` is offered work over capacity, 1 at capacity, with its 95 % interval.
     """
 
     verdict: str
@@ -34,6 +56,9 @@ class Verdict:
     engine_waiting_mean: float | None
     kv_use_max: float | None
     rejected_ratio: float | None
+    load_ratio: float | None = None
+    load_ratio_low: float | None = None
+    load_ratio_high: float | None = None
 
     def to_json(self) -> dict[str, Any]:
         """As stored in summary.json."""
@@ -42,23 +67,38 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """What the verdict is made from: counts over the measured arrivals, and 1 s series over the measured
-    window.
+    """What the verdict is made from: counts over the measured arrivals, and series of equal steps over
+    the measured window, `window_s` long (None: the steps are seconds).
 
-    `backlog` is requests active and queued at the gateway; empty arrays where a series is missing.
+    `active` and `queued` are requests at the gateway; empty arrays where a series is missing.
+    `served_per_s` and `capacity_per_s` (of the engine, as probed) tell slots from compute;
+    `full_house` is what happened while every slot was busy. None where unknown.
     """
 
     offered: int
     shed: int
-    active: npt.NDArray[np.float64]
-    limit: npt.NDArray[np.float64]
-    queued: npt.NDArray[np.float64]
+    active: Floats
+    limit: Floats
+    queued: Floats
     queue_limit: int
-    engine_running: npt.NDArray[np.float64]
-    engine_waiting: npt.NDArray[np.float64]
-    kv_use: npt.NDArray[np.float64]
+    engine_running: Floats
+    engine_waiting: Floats
+    kv_use: Floats
     engine_max_running: int | None
     client_saturated: bool
+    served_per_s: float | None = None
+    capacity_per_s: float | None = None
+    full_house: FullHouse | None = None
+    window_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LoadRatio:
+    """Offered work over capacity with its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
 
 
 def judge(window: Window) -> Verdict:
@@ -69,11 +109,11 @@ def judge(window: Window) -> Verdict:
         if window.queued.size and window.queue_limit > 0
         else None
     )
-    shed_share = window.shed / window.offered if window.offered else None
-    verdict, why = _verdict(window)
+    ratio = load_ratio(window)
+    verdict, why = _verdict(window, ratio)
     return Verdict(
         verdict=verdict,
-        binding=_binding(window, busy) if verdict == "saturated" else None,
+        binding=_binding(window, verdict, busy, full),
         why=why,
         slots_busy_ratio=busy,
         queue_mean=_mean(window.queued),
@@ -81,29 +121,91 @@ def judge(window: Window) -> Verdict:
         engine_running_mean=_mean(window.engine_running),
         engine_waiting_mean=_mean(window.engine_waiting),
         kv_use_max=float(window.kv_use.max()) if window.kv_use.size else None,
-        rejected_ratio=shed_share,
+        rejected_ratio=window.shed / window.offered if window.offered else None,
+        load_ratio=ratio.value if ratio else None,
+        load_ratio_low=ratio.low if ratio else None,
+        load_ratio_high=ratio.high if ratio else None,
     )
 
 
-def _verdict(window: Window) -> tuple[str, str]:
+def load_ratio(window: Window) -> LoadRatio | None:
+    """Offered work over capacity; None without the series, or with fewer than sixteen samples.
+
+    Its error: that of the mean of the busy slots (effective size of the series) and that of the share not
+    served (binomial, taken as correlated as the busy slots are), joined as independent. They are in truth
+    positively related and partly cancel, so the interval is rather too wide.
+
+    Without a queue the house is often not full even above capacity, and an engine that batches is the faster
+    for it. There the ratio is the offered rate over the rate of the full house, with Poisson errors.
+    """
+    house = window.full_house
+    if window.queue_limit == 0 and house is not None and house.ended >= _ENDS_TO_JUDGE_BY:
+        value = _at_full_house(window)
+        error = value * math.sqrt(1 / house.ended + 1 / window.offered)
+        return LoadRatio(value, value - _Z * error, value + _Z * error)
+    busy = _mean_ratio(window.active, window.limit)
+    if busy is None or window.active.size < 2 * _BATCHES or window.offered == 0:
+        return None
+    lost = min(0.999, (window.shed + _queue_growth(window)) / window.offered)
+    value = busy / (1 - lost)
+    samples = of_mean(window.active)
+    busy_error = float(np.std(window.active / window.limit)) / math.sqrt(samples)
+    lost_error = math.sqrt(lost * (1 - lost) / window.offered) * math.sqrt(window.active.size / samples)
+    error = value * math.hypot(busy_error / max(busy, 1e-9), lost_error / (1 - lost))
+    return LoadRatio(value, max(busy, value - _Z * error), value + _Z * error)
+
+
+def _at_full_house(window: Window) -> float:
+    """Offered rate over the rate at which the full house served; 0 where it was seldom full."""
+    seconds = float(window.active.size) if window.window_s is None else window.window_s
+    if window.full_house is None or seconds == 0:
+        return 0.0
+    return window.full_house.load_ratio(window.offered / seconds) or 0.0
+
+
+def _queue_growth(window: Window) -> float:
+    """Requests by which the queue grew through the window: slope times length, 0 unless it is significant."""
+    if window.queued.size != window.active.size:
+        return 0.0
+    drift = backlog_drift(window.queued)
+    if drift is None or drift >= 0.01:
+        return 0.0
+    slope = float(np.polyfit(np.arange(window.queued.size), window.queued, 1)[0])
+    return max(0.0, slope * window.queued.size)
+
+
+def _verdict(window: Window, ratio: LoadRatio | None) -> tuple[str, str]:
     if window.offered == 0:
         return "cant_tell", "nothing was offered in the measured window"
-    low, high = _share_interval(window.shed, window.offered)
     share = window.shed / window.offered
-    if low > _SHED_SHARE:
-        return "saturated", f"{share:.1%} of the offered requests were shed (95 % interval from {low:.1%})"
+    shed_low = share_interval(window.shed, window.offered)[0]
+    sheds = f"{share:.1%} of the offered requests were shed"
+    if ratio is None:
+        if shed_low > _SHED_SHARE:
+            return (
+                "saturated",
+                f"{sheds} (95 % interval from {shed_low:.1%}); there is no series of the slots",
+            )
+        return "cant_tell", "the series of the gateway's slots is missing or too short"
+    said = f"the offered work was {ratio.value:.0%} of what the slots can do ({ratio.low:.0%} to {ratio.high:.0%})"
     drift = backlog_drift(window.active + window.queued) if window.active.size == window.queued.size else None
-    if drift is not None and drift < 0.01:
-        return "saturated", "the backlog grew through the window (one-sided p < 1 %)"
-    if high < 5 * _SHED_SHARE and drift is not None:
-        return "stable", f"{share:.1%} shed, and the backlog did not grow"
-    return (
-        "cant_tell",
-        f"{share:.1%} of {window.offered} shed is too few requests to tell from {_SHED_SHARE:.0%}",
-    )
+    growing = drift is not None and drift < 0.01
+    if ratio.low > _SATURATED:
+        return "saturated", f"{said}; {'the backlog grew' if growing else sheds}"
+    if ratio.value > _SATURATED and shed_low > _SHED_SHARE:
+        return "saturated", f"{said}; {sheds}"
+    if growing and ratio.value > _SATURATED:
+        return "saturated", f"{said}; the backlog grew through the window (one-sided p < 1 %)"
+    beyond = shed_low > _SHED_SHARE and _at_full_house(window) > 1.0
+    if window.offered < _REQUESTS_TO_JUDGE_BY:
+        return "cant_tell", f"{said}, but {window.offered} requests are too few to tell"
+    if ratio.value < _SATURATED and ratio.high < 1.0 and not growing and not beyond:
+        burst = f"; bursts met a full house: {sheds}" if shed_low > _SHED_SHARE else ""
+        return "stable", said + burst
+    return "cant_tell", f"{said}: too close to its capacity for a window this short"
 
 
-def backlog_drift(backlog: npt.NDArray[np.float64]) -> float | None:
+def backlog_drift(backlog: Floats) -> float | None:
     """One-sided p-value that the backlog grew: a t test on the slope over eight batch means; None below
     sixteen samples.
 
@@ -119,36 +221,40 @@ def backlog_drift(backlog: npt.NDArray[np.float64]) -> float | None:
     return float(fit.pvalue)
 
 
-def _share_interval(count: int, n: int) -> tuple[float, float]:
+def share_interval(count: int, n: int) -> tuple[float, float]:
     """95 % Wilson interval of a share (Wilson 1927)."""
-    z = 1.959964
     p = count / n
-    centre = (p + z * z / (2 * n)) / (1 + z * z / n)
-    half = z * np.sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / (1 + z * z / n)
-    return float(centre - half), float(centre + half)
+    centre = (p + _Z * _Z / (2 * n)) / (1 + _Z * _Z / n)
+    half = _Z * math.sqrt(p * (1 - p) / n + _Z * _Z / (4 * n * n)) / (1 + _Z * _Z / n)
+    return centre - half, centre + half
 
 
-def _binding(window: Window, busy: float | None) -> str:
-    """The resource that was full, the outermost first."""
+def _binding(window: Window, verdict: str, busy: float | None, full: float | None) -> str | None:
+    """The resource that was full, the innermost first: more of an outer one would not help."""
+    sheds = window.offered > 0 and share_interval(window.shed, window.offered)[0] > _SHED_SHARE
+    if verdict == "stable":
+        return ("queue" if full else "slots") if sheds else None
+    if verdict == "cant_tell" and not sheds:
+        return None
     if window.client_saturated:
         return "client"
     if window.kv_use.size and float(np.quantile(window.kv_use, 0.9)) > 0.95:
         return "kv_cache"
-    running = _mean(window.engine_running)
+    running, waiting = _mean(window.engine_running), _mean(window.engine_waiting)
     if window.engine_max_running and running is not None and running >= 0.9 * window.engine_max_running:
         return "engine_batch"
-    if _mean(window.engine_waiting) is not None and (_mean(window.engine_waiting) or 0.0) > 1.0:
-        return "engine"
-    if busy is not None and busy >= 0.8:
-        return "slots"
-    return "burst"
+    if waiting is not None and waiting > 1.0:
+        return "engine_batch"
+    if window.capacity_per_s and window.served_per_s and window.served_per_s >= 0.9 * window.capacity_per_s:
+        return "compute"
+    return "slots" if busy is None or busy >= 0.8 else "queue"
 
 
-def _mean(values: npt.NDArray[np.float64]) -> float | None:
+def _mean(values: Floats) -> float | None:
     return float(values.mean()) if values.size else None
 
 
-def _mean_ratio(values: npt.NDArray[np.float64], limits: npt.NDArray[np.float64]) -> float | None:
+def _mean_ratio(values: Floats, limits: Floats) -> float | None:
     if not values.size or values.size != limits.size or not np.all(limits > 0):
         return None
     return float(np.mean(values / limits))

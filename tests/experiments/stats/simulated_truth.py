@@ -69,10 +69,12 @@ class Arrivals:
     tokens: Floats
 
 
-def poisson(rng: np.random.Generator, rate_per_s: float, duration_s: float, machine: Machine) -> Arrivals:
-    """A Poisson trace."""
+def poisson(
+    rng: np.random.Generator, rate_per_s: float, duration_s: float, machine: Machine, shape: float = 1.0
+) -> Arrivals:
+    """A Poisson trace; lengths are Gamma with that shape, 1 is exponential."""
     due = np.sort(rng.uniform(0.0, duration_s, rng.poisson(rate_per_s * duration_s)))
-    return Arrivals(due, rng.exponential(machine.tokens, len(due)))
+    return Arrivals(due, rng.gamma(shape, machine.tokens / shape, len(due)))
 
 
 def serve(trace: Arrivals, limits: Limits, machine: Machine, speed: float = 1.0) -> Seen:

@@ -1,0 +1,72 @@
+"""How much error each look at growing data may spend, so that looking again does not add up to more than 5 %.
+
+Alpha spending (Lan and DeMets 1983) with α(n) = α·n/(n + 5) of n blocks: it never reaches α, so blocks may be
+added at any time without having fixed an end. The level of each look follows from the joint normal law of the
+looks, by numerical integration (Armitage, McPherson and Rowe 1969), and is applied to the t test of that look
+(the significance-level approach: Jennison and Turnbull 2000, section 3.8).
+"""
+
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+from scipy import optimize, stats
+
+Floats = npt.NDArray[np.float64]
+
+ALPHA = 0.05
+LOOKS = (3, 5, 8, 12, 18, 27, 40, 60, 90)
+"""Blocks after which one looks; three are the least, and each later look has about half as many more."""
+_HALF_SPENT_AT = 5.0
+_GRID = 401
+
+
+def spent(blocks: int) -> float:
+    """Error spent by the look at `blocks`, cumulative; below ALPHA."""
+    return ALPHA * blocks / (blocks + _HALF_SPENT_AT)
+
+
+@lru_cache(maxsize=256)
+def level(blocks: int) -> float:
+    """Two-sided nominal level of the look at `blocks` (≥ 3), given every scheduled look before it.
+
+    A look off the schedule takes its own place between them.
+    """
+    looks = [look for look in LOOKS if look < blocks] + [blocks]
+    return 2.0 * float(stats.norm.sf(_bounds(tuple(looks))[-1]))
+
+
+def next_look(blocks: int) -> int:
+    """The first scheduled look with more than `blocks`; beyond the schedule half as many again."""
+    return next((look for look in LOOKS if look > blocks), blocks + max(1, blocks // 2))
+
+
+@lru_cache(maxsize=256)
+def _bounds(looks: tuple[int, ...]) -> tuple[float, ...]:
+    """Bounds of |Z| at each look; the walk's density inside the earlier bounds is carried along."""
+    if len(looks) == 1:
+        return (float(stats.norm.isf(spent(looks[0]) / 2)),)
+    earlier = _bounds(looks[:-1])
+    grid, density = _inside(looks[:-1], earlier)
+    step = np.sqrt(looks[-1] - looks[-2])
+    budget = spent(looks[-1]) - spent(looks[-2])
+
+    def excess(z: float) -> float:
+        edge = z * np.sqrt(looks[-1])
+        beyond = stats.norm.sf((edge - grid) / step) + stats.norm.cdf((-edge - grid) / step)
+        return float(np.trapezoid(density * beyond, grid)) - budget
+
+    return (*earlier, float(optimize.brentq(excess, 0.5, 8.0)))
+
+
+@lru_cache(maxsize=256)
+def _inside(looks: tuple[int, ...], bounds: tuple[float, ...]) -> tuple[Floats, Floats]:
+    """Grid and density of the sum at the last of `looks`, where no bound was crossed so far."""
+    edge = bounds[-1] * np.sqrt(looks[-1])
+    grid = np.linspace(-edge, edge, _GRID)
+    if len(looks) == 1:
+        return grid, stats.norm.pdf(grid, scale=np.sqrt(looks[0]))
+    before, density = _inside(looks[:-1], bounds[:-1])
+    step = np.sqrt(looks[-1] - looks[-2])
+    kernel = stats.norm.pdf(grid[:, None], loc=before[None, :], scale=step)
+    return grid, np.trapezoid(kernel * density[None, :], before, axis=1)
