@@ -101,8 +101,8 @@ def hockey_stick(run: Run) -> Block:
     )
     caption = (
         "One line per setting over the measured offered rate: bold with its 95 % band the recommended one, "
-        "in colour its neighbours, grey the rest. Left of the bend goodput follows the dotted line; right of it "
-        "the gateway must refuse or the answers come late."
+        "in colour its neighbours, grey the rest. Left of the bend goodput follows the dotted line; right of "
+        "it the gateway must refuse or the answers come late."
     )
     base = figures.base_scenario(curves)
     others = sorted(set(curves["scenario"]) - {base})
