@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
 from experiments.errors import EnvironmentProblem
+from experiments.stack.places import ROOT
 
 CACHE_FACTS = ("block_size", "num_gpu_blocks", "enable_prefix_caching", "kv_cache_size_tokens")
 
@@ -35,11 +37,26 @@ def read(url: str) -> dict[str, Any]:
         return {
             "models": [str(model["id"]) for model in served],
             "max_model_len": first.get("max_model_len"),
-            "root": first.get("root"),
+            "root": portable([str(first.get("root"))])[0],
             "engine_kind": first.get("owned_by"),
             "version": _version(client),
             **_cache(client),
         }
+
+
+def portable(command: Sequence[str]) -> list[str]:
+    """The command with paths inside this checkout made relative to it: a run folder is mailed and
+    archived.
+    """
+    return [word.removeprefix(f"{ROOT}/") for word in command]
+
+
+def max_num_seqs(command: Sequence[str]) -> int | None:
+    """The engine's largest batch in sequences as its command line sets it; None where it keeps its
+    default.
+    """
+    given = _argument({"command": list(command)}, "--max-num-seqs")
+    return int(given) if given is not None and given.isdigit() else None
 
 
 def label(provider: str, facts: dict[str, Any]) -> str:
