@@ -1,0 +1,146 @@
+"""Fits the step-time model to what a live engine showed.
+
+Two kinds of rows, each a time and what took it:
+
+- *windows* between two readings of the counters in which the engine was never idle: the seconds are those
+of `steps` steps
+  with so many decoded tokens, prompt tokens and context tokens read;
+- *prompts* sent alone: one step over `tokens` prompt tokens, plus a constant `overhead` outside the step.
+
+Model of a window: seconds = a·steps + b·decoded + c·over(T0) + d·context. `over` counts the tokens above
+the knee in the steps that compute prompts (as many as there were prompts, at most all) and in the others,
+each kind at its mean size. All parameters are non-negative (least squares with relative weights,
+1/seconds); T0 is chosen on a grid. The uncertainty comes from a bootstrap over blocks of neighbouring rows,
+which share disturbances.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy.optimize import nnls
+
+Floats = npt.NDArray[np.float64]
+KNEES = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 48.0, 64.0, 96.0, 128.0, 192.0, 256.0, 384.0, 512.0)
+NAMES = ("base_s", "per_decode_s", "per_token_s", "per_kv_token_s", "overhead_s")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One observation.
+
+    Attributes:
+        seconds: how long it took.
+        steps: engine steps in it.
+        decoded: tokens that decoding sequences computed.
+        prompt: prompt tokens computed.
+        context: context tokens read, summed over the steps.
+        prompts: number of prompts they belong to.
+        alone: 1 for a single prompt, whose time includes the overhead outside the step; else 0.
+    """
+
+    seconds: float
+    steps: float
+    decoded: float
+    prompt: float
+    context: float
+    prompts: float = 0.0
+    alone: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """The parameters, and how well they are known.
+
+    Attributes:
+        values: by name: `NAMES` and `knee_tokens`; seconds and tokens.
+        draws: bootstrap values, shape (draws, 6), columns as in `values`.
+        low, high: 90 % intervals of the draws, by name.
+        relative_error: median of |predicted/seconds − 1| over the rows.
+        condition: condition number of the weighted, column-scaled design: above about 30 parameters trade
+        places. remarks: what the data cannot tell.
+    """
+
+    values: dict[str, float]
+    draws: Floats
+    low: dict[str, float]
+    high: dict[str, float]
+    relative_error: float
+    condition: float
+    remarks: tuple[str, ...]
+
+
+def fit(rows: Sequence[Row], *, draws: int = 200, block: int = 4, seed: int = 0) -> Fit:
+    """Fit the rows; `block` neighbours are drawn together in the bootstrap.
+
+    Raises:
+        ValueError: fewer rows than parameters.
+    """
+    if len(rows) < len(NAMES) + 1:
+        raise ValueError(f"{len(rows)} rows cannot tell {len(NAMES) + 1} parameters")
+    table = np.array([[r.seconds, r.steps, r.decoded, r.prompt, r.context, r.prompts, r.alone] for r in rows])
+    best = _solve(table)
+    rng = np.random.default_rng(seed)
+    starts = np.arange(0, len(rows), block)
+    drawn = []
+    for _ in range(draws):
+        chosen = rng.choice(starts, len(starts))
+        index = np.concatenate([np.arange(start, min(start + block, len(rows))) for start in chosen])
+        drawn.append(_solve(table[index], knees=_near(best[-1])))
+    cloud = np.array(drawn).reshape(draws, len(NAMES) + 1)
+    names = (*NAMES, "knee_tokens")
+    low, high = np.quantile(cloud, [0.05, 0.95], axis=0) if draws else (best, best)
+    predicted = _design(table, best[-1]) @ best[:-1]
+    return Fit(
+        values=dict(zip(names, best.tolist(), strict=True)),
+        draws=cloud,
+        low=dict(zip(names, low.tolist(), strict=True)),
+        high=dict(zip(names, high.tolist(), strict=True)),
+        relative_error=float(np.median(np.abs(predicted / table[:, 0] - 1))),
+        condition=_condition(table, best),
+        remarks=_remarks(best, low),
+    )
+
+
+def _solve(table: Floats, knees: Sequence[float] = KNEES) -> Floats:
+    """Least squares of the relative errors for each knee; the best of them, knee last."""
+    found: list[tuple[float, Floats]] = []
+    for knee in knees:
+        design = _design(table, knee) / table[:, :1]
+        scale = np.linalg.norm(design, axis=0)
+        scale[scale == 0] = 1
+        solution, residual = nnls(design / scale, np.ones(len(table)))
+        found.append((residual, np.append(solution / scale, knee)))
+    return min(found, key=lambda entry: entry[0])[1]
+
+
+def _design(table: Floats, knee: float) -> Floats:
+    _, steps, decoded, prompt, context, prompts, alone = table.T
+    decode = decoded / steps
+    mixed = np.minimum(prompts, steps)
+    over = np.maximum(prompt + (decode - knee) * mixed, 0) + np.maximum(decode - knee, 0) * (steps - mixed)
+    return np.column_stack([steps, decoded, over, context, alone])
+
+
+def _near(knee: float) -> Sequence[float]:
+    place = KNEES.index(knee)
+    return KNEES[max(0, place - 2) : place + 3]
+
+
+def _condition(table: Floats, best: Floats) -> float:
+    design = _design(table, best[-1]) / table[:, :1]
+    used = design[:, best[:-1] > 0]
+    return float(np.linalg.cond(used / np.linalg.norm(used, axis=0))) if used.size else float("inf")
+
+
+def _remarks(best: Floats, low: Floats) -> tuple[str, ...]:
+    texts = {
+        "per_decode_s": "the cost of a decoding sequence cannot be told from 0",
+        "per_token_s": "the cost of a prompt token cannot be told from 0",
+        "per_kv_token_s": "the cost of context cannot be told from 0: long contexts are extrapolation",
+        "overhead_s": "the time outside the steps cannot be told from 0",
+    }
+    return tuple(texts[name] for name, value in zip(NAMES, low, strict=False) if name in texts and value <= 0)

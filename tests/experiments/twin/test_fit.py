@@ -1,0 +1,65 @@
+"""The fit against rows made from known parameters."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from experiments.twin.fit import Row, fit
+from experiments.twin.step_time import StepTime
+
+TRUTH = StepTime(base_s=0.006, per_decode_s=8e-5, per_token_s=5e-5, knee_tokens=64, per_kv_token_s=4e-8)
+OVERHEAD_S = 0.003
+
+
+def rows(noise: float, seed: int = 1) -> list[Row]:
+    """Windows of 1 s at many batch sizes, and a ladder of single prompts."""
+    rng = np.random.default_rng(seed)
+    made = []
+    for decode in (1, 2, 4, 8, 16, 32, 64):
+        for _ in range(8):
+            prefill, context = float(rng.choice([0, 200, 500])), float(rng.integers(100, 3000) * decode)
+            # A window in which every step has the same composition, so that the hinge is exact.
+            step_s = TRUTH.duration_s(decode, decode + int(prefill), int(context))
+            steps = round(1 / step_s)
+            seconds = steps * step_s * rng.lognormal(0, noise)
+            made.append(
+                Row(seconds, steps, decode * steps, prefill * steps, context * steps, steps if prefill else 0)
+            )
+    for tokens in (16, 32, 64, 128, 256, 512, 1024) * 2:
+        seconds = OVERHEAD_S + TRUTH.duration_s(0, tokens, tokens)
+        made.append(Row(seconds * rng.lognormal(0, noise), 1, 0, tokens, tokens, 1.0, alone=1.0))
+    return made
+
+
+def test_exact_rows_give_the_exact_parameters() -> None:
+    """Without noise each parameter comes back, the knee included."""
+    found = fit(rows(0.0), draws=0)
+    assert found.values["base_s"] == pytest.approx(TRUTH.base_s, rel=1e-3)
+    assert found.values["per_decode_s"] == pytest.approx(TRUTH.per_decode_s, rel=1e-2)
+    assert found.values["per_token_s"] == pytest.approx(TRUTH.per_token_s, rel=1e-3)
+    assert found.values["per_kv_token_s"] == pytest.approx(TRUTH.per_kv_token_s, rel=1e-2)
+    assert found.values["overhead_s"] == pytest.approx(OVERHEAD_S, rel=1e-2)
+    assert found.values["knee_tokens"] == 64
+    assert found.relative_error < 1e-6
+
+
+def test_the_intervals_hold_the_truth_under_noise() -> None:
+    """With 3 % noise the 90 % intervals of the well known parameters hold the truth."""
+    found = fit(rows(0.03), draws=100)
+    for name, value in (("base_s", TRUTH.base_s), ("per_token_s", TRUTH.per_token_s)):
+        assert found.low[name] * 0.97 <= value <= found.high[name] * 1.03
+    assert found.draws.shape == (100, 6)
+    assert 0.005 < found.relative_error < 0.05
+
+
+def test_what_was_never_varied_is_said() -> None:
+    """Without contexts the cost of context cannot be told, and the fit says so."""
+    flat = [Row(r.seconds, r.steps, r.decoded, r.prompt, 0.0, r.prompts, r.alone) for r in rows(0.03)]
+    assert any("context" in remark for remark in fit(flat, draws=50).remarks)
+
+
+def test_too_few_rows() -> None:
+    """Six parameters need more than five rows."""
+    with pytest.raises(ValueError, match="5 rows cannot tell 6 parameters"):
+        fit(rows(0.0)[:5])
