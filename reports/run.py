@@ -99,14 +99,15 @@ def load(run: str | Path) -> Run:
         raise NotARunError(f"{path} has neither run.json nor cells/: it is not the folder of a run.")
     info = reader.json("run.json", required=True)
     summaries = _summaries(reader, info, cells_dir)
-    given = list(summaries.values())
+    cells = frames.cells(summaries.values())
+    given = [summaries[cell] for cell in cells["cell"]]
     return Run(
         path=path,
         info=info,
         slo=_slo(part(info, "slo")),
         recommendation=reader.json("recommendation.json"),
         summaries=summaries,
-        cells=frames.cells(given),
+        cells=cells,
         latency=frames.latency(given),
         outcomes=frames.outcomes(given),
         agreement=frames.agreement(given),
