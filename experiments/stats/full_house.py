@@ -25,7 +25,7 @@ class FullHouse:
 
 
 def full_house(starts_s: Floats, ends_s: Floats, slots: int, window_s: tuple[float, float]) -> FullHouse:
-    """From the times at which requests got and gave back their slots, (n,) each, seconds; no nan, any order."""
+    """From the times at which requests got and gave back their slots: (n,) each, seconds."""
     times = np.concatenate([starts_s, ends_s])
     steps = np.concatenate([np.ones(len(starts_s)), -np.ones(len(ends_s))])
     order = np.lexsort((steps, times))  # at one instant ends come first: the slot is handed on

@@ -187,7 +187,7 @@ def _verdict(window: Window, ratio: LoadRatio | None) -> tuple[str, str]:
                 f"{sheds} (95 % interval from {shed_low:.1%}); there is no series of the slots",
             )
         return "cant_tell", "the series of the gateway's slots is missing or too short"
-    said = f"the offered work was {ratio.value:.0%} of what the slots can do ({ratio.low:.0%} to {ratio.high:.0%})"
+    said = f"offered work: {ratio.value:.0%} of what the slots can do ({ratio.low:.0%} to {ratio.high:.0%})"
     drift = backlog_drift(window.active + window.queued) if window.active.size == window.queued.size else None
     growing = drift is not None and drift < 0.01
     if ratio.low > _SATURATED:
