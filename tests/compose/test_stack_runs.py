@@ -79,8 +79,9 @@ def eventually(question: Callable[[], Any], deadline_s: float = 60) -> Any:
 
 def container(engine: Engine, service: str) -> str:
     """The name of the service's (first) container; docker joins with "-", podman-compose with "_"."""
+    project = engine.environment["COMPOSE_PROJECT_NAME"]
     return next(
-        name for name in sorted(engine.names()) if name.replace("_", "-").startswith(f"{PROJECT}-{service}-")
+        name for name in sorted(engine.names()) if name.replace("_", "-").startswith(f"{project}-{service}-")
     )
 
 
