@@ -1,0 +1,18 @@
+"""Our generator with its other reader: every connection read by a greenlet on a gevent socket, as TLS ones
+are."""
+
+from __future__ import annotations
+
+import gevent.socket
+
+from loadtests import client
+from loadtests.locustfile import PlanShape, PlanUser
+
+__all__ = ["PlanShape", "PlanUser"]
+
+
+def _read_in_a_greenlet(fd: int) -> client._GreenletConnection:
+    return client._GreenletConnection(gevent.socket.socket(fileno=fd))
+
+
+client._HubConnection = _read_in_a_greenlet  # type: ignore[assignment,misc] # that is the experiment
