@@ -61,6 +61,7 @@ clean: ## remove what set-up made (runs/ stays)
 	rm -rf $(VENV) .venv-vllm .tools .cache .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 
 .PHONY: up down dashboards
+EVERY_PROFILE := $(addprefix --profile ,gpu cpu emulator load ui)
 COMPOSE ?= $(shell docker compose version > /dev/null 2>&1 && echo docker compose || echo podman-compose)
 
 up: ## the compose stack (PROFILE=gpu, cpu or emulator; ,load and ,ui add parts), with a password of its own
@@ -68,7 +69,7 @@ up: ## the compose stack (PROFILE=gpu, cpu or emulator; ,load and ,ui add parts)
 	cd compose && $(if $(PROFILE),COMPOSE_PROFILES=$(PROFILE)) $(COMPOSE) up -d --build
 
 down: ## stop the compose stack; its data stays in volumes
-	cd compose && $(COMPOSE) --profile '*' down
+	cd compose && $(COMPOSE) $(EVERY_PROFILE) down
 
 dashboards: $(READY) ## write monitoring/grafana/dashboards/ from monitoring/grafana/boards/
 	@$(PYTHON) -m monitoring.grafana
