@@ -68,6 +68,7 @@ def _prepare(cell: Cell, matrix: Matrix, bench: Bench, stack: SweepStack, index:
         slo=str(bench.slo),
         drain_s=drain_s,
         metrics_port=stack.load_ports[index % 2],
+        tokenize_url=stack.engine.url or None,
         cpus=stack.load_cpus,
     )
     return Prepared(cell, plan, folder, generator, drain_s)

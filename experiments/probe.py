@@ -16,6 +16,7 @@ import httpx
 import orjson
 
 from experiments.errors import EnvironmentProblem
+from loadtests.prompts import ONE_EACH, Cost, Messages, calibrate, words
 
 # A step of the staircase that adds less than this share of rate is the last one.
 _PLATEAU = 1.06
@@ -50,6 +51,15 @@ class Probe:
 
 
 @dataclass(frozen=True, slots=True)
+class Target:
+    """Where the probe's requests go. `engine_url` (empty where unknown) is only asked to count tokens."""
+
+    gateway_url: str
+    engine_url: str
+    model: str
+
+
+@dataclass(frozen=True, slots=True)
 class _Answer:
     started_s: float
     first_s: float
@@ -61,20 +71,23 @@ class _Answer:
 class _Client:
     """Streams chat completions of one fixed shape; every prompt is new, so that no prefix cache can help."""
 
-    def __init__(self, http: httpx.AsyncClient, model: str, prompt_tokens: int, output_tokens: int) -> None:
+    def __init__(
+        self, http: httpx.AsyncClient, model: str, cost: Cost, prompt_tokens: int, output_tokens: int
+    ) -> None:
         self._http = http
         self._model = model
+        self._cost = cost
         self._prompt_tokens = prompt_tokens
         self._output_tokens = output_tokens
         self._sent = 0
 
     def _body(self) -> bytes:
         self._sent += 1
-        words = [f"{self._sent}", *("word" for _ in range(max(1, self._prompt_tokens - 1)))]
+        text = words(self._prompt_tokens - self._cost.template, f"probe/{self._sent}", self._cost)
         return orjson.dumps(
             {
                 "model": self._model,
-                "messages": [{"role": "user", "content": " ".join(words)}],
+                "messages": [{"role": "user", "content": text}],
                 "max_tokens": self._output_tokens,
                 "min_tokens": self._output_tokens,
                 "ignore_eos": True,
@@ -109,32 +122,48 @@ class _Client:
         return _Answer(started, chunks[0], chunks[-1], time.monotonic(), self._output_tokens)
 
 
+def _prompt_cost(target: Target) -> Cost:
+    """What words cost in this engine's prompts, so that the probe's are as long as the cells'."""
+    if not target.engine_url:
+        return ONE_EACH
+    with httpx.Client(base_url=target.engine_url, timeout=10.0, trust_env=False) as http:
+
+        def count(messages: Messages) -> int:
+            asked = {"model": target.model, "messages": messages}
+            return int(http.post("/tokenize", json=asked).raise_for_status().json()["count"])
+
+        try:
+            return calibrate(count)
+        except (httpx.HTTPError, LookupError, ValueError, TypeError):
+            return ONE_EACH
+
+
 def _has_content(data: str) -> bool:
     choices = orjson.loads(data).get("choices") or [{}]
     delta = choices[0].get("delta") or {}
     return bool(delta.get("content") or delta.get("reasoning_content"))
 
 
-def run(url: str, model: str, prompt_tokens: int, output_tokens: int, tell: Callable[[str], None]) -> Probe:
-    """Probe the gateway at `url`, whose limit must not bind (the caller raises MAX_ACTIVE first).
+def run(target: Target, prompt_tokens: int, output_tokens: int, tell: Callable[[str], None]) -> Probe:
+    """Probe a gateway whose limit must not bind (the caller raises MAX_ACTIVE first).
 
     Raises:
         EnvironmentProblem: a request failed; nothing can be measured then.
     """
     try:
-        return asyncio.run(_run(url, model, prompt_tokens, output_tokens, tell))
+        return asyncio.run(_run(target, prompt_tokens, output_tokens, tell))
     except httpx.HTTPError as error:
         raise EnvironmentProblem(
-            f"the probe's request to {url} failed: {error or type(error).__name__}"
+            f"the probe's request to {target.gateway_url} failed: {error or type(error).__name__}"
         ) from None
 
 
-async def _run(
-    url: str, model: str, prompt_tokens: int, output_tokens: int, tell: Callable[[str], None]
-) -> Probe:
+async def _run(target: Target, prompt_tokens: int, output_tokens: int, tell: Callable[[str], None]) -> Probe:
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=None, keepalive_expiry=2.0)
-    async with httpx.AsyncClient(base_url=url, limits=limits, timeout=300.0, trust_env=False) as http:
-        client = _Client(http, model, prompt_tokens, output_tokens)
+    async with httpx.AsyncClient(
+        base_url=target.gateway_url, limits=limits, timeout=300.0, trust_env=False
+    ) as http:
+        client = _Client(http, target.model, _prompt_cost(target), prompt_tokens, output_tokens)
         tell("warming up the engine")
         await asyncio.gather(*(client.ask() for _ in range(8)))
         idle = [await client.ask() for _ in range(_IDLE_REQUESTS)]

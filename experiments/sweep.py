@@ -16,7 +16,7 @@ from experiments.errors import UserError
 from experiments.matrix import Matrix
 from experiments.measure import Bench
 from experiments.points import Cell
-from experiments.probe import Probe
+from experiments.probe import Probe, Target
 from experiments.progress import SweepProgress
 from experiments.recommendation import recommend as recommendation_of
 from experiments.recommendation import save as save_recommendation
@@ -83,10 +83,9 @@ def _probe(options: SweepOptions, run: RunDir, stack: SweepStack, progress: Swee
         )
     if run.state["probe"] is not None:
         return Probe.from_json(run.state["probe"])
-    load = options.spec.load
-    seen = probe.run(
-        stack.gateway_url, stack.engine.model, load.prompt_tokens, load.output_tokens, progress.say
-    )
+    shape = options.spec.load
+    target = Target(stack.gateway_url, stack.engine.url, stack.engine.model)
+    seen = probe.run(target, shape.prompt_tokens, shape.output_tokens, progress.say)
     run.update({"probe": seen.to_json(), "engine": _engine_facts(stack)})
     progress.say(
         f"idle: TTFT {seen.ttft_s * 1e3:.0f} ms, TPOT {seen.tpot_s * 1e3:.0f} ms, E2E {seen.e2e_s:.2f} s; "
