@@ -11,11 +11,11 @@ from typing import Any
 
 import pandas as pd
 
-from reports import labels, numbers
 from reports import markdown as md
+from reports import numbers
 from reports.folder import part, text
-from reports.folder import rows as rows_of
 from reports.page import assets, environment
+from reports.pairs import Pairs, pair
 from reports.run import Run
 from reports.tables import Entry, Head, Table, seconds
 
@@ -36,64 +36,54 @@ class Comparison:
     unpaired: list[str]
 
 
+HEADS = (
+    Head("Setting", "gateway slots · queue", number=False),
+    Head("Load", number=False),
+    Head("Goodput A", "served in SLO per second"),
+    Head("Goodput B"),
+    Head("B / A", "ratio of the goodputs"),
+    Head("Attainment A", "served in SLO / offered"),
+    Head("Attainment B"),
+    Head("TTFT p95 A", "due time → first chunk with content"),
+    Head("TTFT p95 B"),
+    Head("E2E p95 A", "due time → last byte"),
+    Head("E2E p95 B"),
+)
+
+
 def compare(a: Run, b: Run) -> Comparison:
-    """Pair the cells of two runs by setting, scenario, asked rate and block."""
-    left, right = _by_pair(a), _by_pair(b)
-    both = [pair for pair in left if pair in right]
-    rows = [_row(a, b, left[pair], right[pair]) for pair in both]
-    heads = [
-        Head("Setting", "gateway slots · queue", number=False),
-        Head("Load", "", number=False),
-        Head("Goodput A", "served in SLO per second"),
-        Head("Goodput B", ""),
-        Head("B / A", "ratio of the goodputs"),
-        Head("Attainment A", "served in SLO / offered"),
-        Head("Attainment B", ""),
-        Head("TTFT p95 A", "due time → first chunk with content"),
-        Head("TTFT p95 B", ""),
-        Head("E2E p95 A", "due time → last byte"),
-        Head("E2E p95 B", ""),
-    ]
+    """Pair the cells of two runs (`pairs.pair`) and put them side by side."""
+    found = pair(a, b)
     caption = f"A {a.name}: {a.engine} · B {b.name}: {b.engine}"
-    alone = [f"only in A: {left[p]['setting']}, {left[p]['load']}" for p in left if p not in right]
-    alone += [f"only in B: {right[p]['setting']}, {right[p]['load']}" for p in right if p not in left]
-    return Comparison(
-        a,
-        b,
-        _warnings(a, b, [(left[p], right[p]) for p in both]),
-        Table(caption, heads, rows, "compare"),
-        alone,
-    )
+    rows = [_row(a, b, one, other) for one, other in found.pairs]
+    alone = [f"only in A: {row['setting']}, {row['load']}" for row in found.only_a]
+    alone += [f"only in B: {row['setting']}, {row['load']}" for row in found.only_b]
+    return Comparison(a, b, _warnings(a, b, found), Table(caption, list(HEADS), rows, "compare"), alone)
 
 
-def _by_pair(run: Run) -> dict[tuple[Any, ...], dict[str, Any]]:
-    usable = run.cells[run.cells["validity"] != "missing"]
-    return {
-        (labels.key(row), row["scenario"], f"{row['rate_per_s']:.4g}", f"{row['block']:g}"): row
-        for row in rows_of(usable)
-    }
-
-
-def _warnings(a: Run, b: Run, pairs: list[tuple[dict[str, Any], dict[str, Any]]]) -> list[str]:
+def _warnings(a: Run, b: Run, found: Pairs) -> list[str]:
     """What would make a difference mean something else than the change under test."""
-    found = []
-    for name, keys in (
-        ("engine", ("engine", "label")),
-        ("model", ("engine", "model")),
-        ("SLO", ("slo", "text")),
-    ):
-        one, other = (text(part(run.info, keys[0]).get(keys[1])) for run in (a, b))
+    said = []
+    facts = (("engine", "engine", "label"), ("model", "engine", "model"), ("SLO", "slo", "text"))
+    for name, section, key in facts:
+        one, other = (text(part(run.info, section).get(key)) for run in (a, b))
         if one != other:
-            found.append(f"The {name} differs: {one or 'unknown'} against {other or 'unknown'}.")
+            said.append(f"The {name} differs: {one or 'unknown'} against {other or 'unknown'}.")
+    pairs = found.pairs
+    if found.alike_only:
+        said.append(
+            f"{found.alike_only} of {len(pairs)} pairs are alike, not equal: each run scaled its rates and "
+            "queue timeouts by its own probe."
+        )
     plans = sum(one["plan_hash"] != other["plan_hash"] for one, other in pairs)
     if plans:
-        found.append(f"{plans} of {len(pairs)} pairs saw different arrivals (plan hash).")
+        said.append(f"{plans} of {len(pairs)} pairs saw different arrivals (plan hash).")
     doubtful = sum("invalid" in (one["validity"], other["validity"]) for one, other in pairs)
     if doubtful:
-        found.append(f"{doubtful} of {len(pairs)} pairs hold a cell stamped invalid.")
+        said.append(f"{doubtful} of {len(pairs)} pairs hold a cell stamped invalid.")
     if not pairs:
-        found.append("No cell of one run has the setting and load of a cell of the other.")
-    return found
+        said.append("No cell of one run has the setting and load of a cell of the other.")
+    return said
 
 
 def _row(a: Run, b: Run, one: dict[str, Any], other: dict[str, Any]) -> list[Entry]:
@@ -104,8 +94,8 @@ def _row(a: Run, b: Run, one: dict[str, Any], other: dict[str, Any]) -> list[Ent
         for run, row in ((a, one), (b, other))
     ]
     return [
-        Entry(one["setting"], one["setting"]),
-        Entry(one["load"], one["rate_per_s"]),
+        Entry(one["setting"], one["setting"], _unlike(one, other, "setting")),
+        Entry(one["load"], one["rate_per_s"], _unlike(one, other, "load")),
         *(
             Entry(
                 numbers.rate(row["goodput_per_s"]),
@@ -118,6 +108,10 @@ def _row(a: Run, b: Run, one: dict[str, Any], other: dict[str, Any]) -> list[Ent
         *(Entry(numbers.percent(row["attainment"]), row["attainment"]) for row in (one, other)),
         *tails,
     ]
+
+
+def _unlike(one: dict[str, Any], other: dict[str, Any], name: str) -> str:
+    return "" if one[name] == other[name] else f"B: {other[name]}"
 
 
 def _p95(latency: pd.DataFrame, cell: str, metric: str) -> Entry:

@@ -10,6 +10,7 @@ from reports import numbers
 from reports.answer import answer
 from reports.folder import text
 from reports.page import assets, environment
+from reports.provenance import made
 from reports.run import NotARunError, Run, load
 from reports.tables import Entry, Head, Table
 
@@ -48,8 +49,13 @@ def _row(run: Run, beside: Path) -> list[Entry]:
     measured = int((run.cells["validity"] != "missing").sum())
     state = text(run.info.get("status")) or "unknown"
     return [
-        Entry(run.name, run.name, "" if link else f"no report yet: python -m reports {run.path}", link=link),
-        Entry(text(run.info.get("created_utc")) or numbers.DASH, text(run.info.get("created_utc"))),
+        Entry(
+            run.name,
+            run.name,
+            "" if link else f"no report yet: python -m reports {run.path.parent.name}/{run.path.name}",
+            link=link,
+        ),
+        Entry(made(run) or numbers.DASH, text(run.info.get("created_utc"))),
         Entry(run.engine, run.engine, "", "warn" if run.emulated else ""),
         Entry(f"{measured} of {len(run.cells)}", measured),
         Entry(said.words or numbers.DASH, said.words),

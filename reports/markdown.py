@@ -22,9 +22,7 @@ def summary(run: Run) -> str:
         target = f" (target {said.target})" if said.target else ""
         lines += [f"**Recommended: {plain(said.words)}**", ""]
         lines += [f"- goodput {said.goodput}{interval}"]
-        lines += [
-            f"- {said.attainment} of offered requests served in SLO{target}, SLO `{plain(run.slo.text)}`"
-        ]
+        lines += [f"- {said.attainment} of offered requests served in SLO{target}, SLO {code(run.slo.text)}"]
         lines += [f"- {plain(said.margin)}"] if said.margin else []
         lines += [f"- doubt: {plain(doubt)}" for doubt in said.doubts]
     else:
@@ -45,6 +43,11 @@ def table(given: Table) -> list[str]:
 
 def _line(entries: Sequence[str]) -> str:
     return "| " + " | ".join(entries) + " |"
+
+
+def code(text: str) -> str:
+    """Foreign text as one line of code."""
+    return "`" + " ".join(text.replace("`", "'").split()) + "`"
 
 
 def plain(text: str) -> str:

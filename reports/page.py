@@ -29,7 +29,7 @@ def render(run: Run) -> str:
     return environment().get_template("template.html").render(
         run=run,
         title=blocks.headline(run, said),
-        created=text(run.info.get("created_utc")),
+        created=provenance.made(run),
         status=text(run.info.get("status")),
         model=provenance.model(run),
         answer=said,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from datetime import UTC, datetime
 from typing import Any
 
 from reports.folder import part, text
@@ -41,6 +42,16 @@ def command(run: Run) -> str:
     if isinstance(given, list):
         return shlex.join(text(word).replace("\n", " ") for word in given)
     return text(given)
+
+
+def made(run: Run) -> str:
+    """When the run began: `2026-01-02 03:04 UTC`; as it stands where it is no ISO time with an offset."""
+    given = text(run.info.get("created_utc"))
+    try:
+        at = datetime.fromisoformat(given)
+    except ValueError:
+        return given
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if at.tzinfo else given
 
 
 def model(run: Run) -> str:

@@ -9,7 +9,7 @@ import pytest
 
 from reports.__main__ import main
 from tests.reports import reading
-from tests.reports.synthetic_run import LOADS, SETTINGS, write_json, write_run
+from tests.reports.synthetic_run import LOADS, SETTINGS, Load, write_json, write_run
 
 
 @pytest.fixture(scope="module")
@@ -73,6 +73,19 @@ def test_comparing_equal_cells_gives_the_ratio_one(runs: Path, tmp_path: Path) -
     assert ratios == [1.0] * len(LOADS)
 
 
+def test_runs_that_scaled_their_loads_are_paired_by_place_and_say_so(
+    runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Two sweeps probe two capacities: the same multiples of them stand side by side, with a warning."""
+    scaled = tuple(how | {"queue_timeout_s": 0.41} for how in SETTINGS[:2])
+    other = write_run(tmp_path / "s", settings=scaled, loads=(Load(9.3, 0.7), Load(16.4, 1.25)), measure_s=8)
+    assert main(["compare", str(runs / "a"), str(other)]) == 0
+    out = capsys.readouterr().out
+    assert "4 of 4 pairs are alike, not equal" in out
+    assert "B: 4 slots · queue 8 · 0.41 s" in out
+    assert "only in" not in out
+
+
 def test_comparing_warns_of_unequal_experiments(runs: Path, tmp_path: Path) -> None:
     """Another engine, another SLO, other arrivals: each is said above the table."""
     other = write_run(tmp_path / "other", settings=SETTINGS[:2], measure_s=8)
@@ -98,6 +111,7 @@ def test_a_summary_fits_a_pull_request(runs: Path, capsys: pytest.CaptureFixture
     assert main(["summary", str(runs / "a")]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert any(line.startswith("**Recommended: ") for line in lines)
+    assert any("SLO `ttft<=" in line for line in lines)
     widths = {line.count("|") - line.count("\\|") for line in lines if line.startswith("|")}
     assert widths == {12}
 
