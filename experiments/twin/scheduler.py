@@ -18,7 +18,7 @@ from __future__ import annotations
 import heapq
 from collections import deque
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +63,8 @@ class Sequence:
         return self.prompt_tokens + self.output_tokens - self.to_go
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
-    """What one step computes.
+class Step(NamedTuple):
+    """What one step computes (a tuple, because millions are made).
 
     Attributes:
         decode: sequences that decode one token each.
@@ -102,6 +101,7 @@ class Scheduler:
         self._joined = 0
         self._context = 0  # context tokens of all decoding sequences
         self._free = limits.num_gpu_blocks
+        self._block_size = limits.block_size
         self._phase = [0] * limits.block_size  # decoding sequences by (context - clock) mod block_size
 
     def __repr__(self) -> str:
@@ -153,8 +153,9 @@ class Scheduler:
 
     def begin(self) -> Step | None:
         """Decide the next step, or None when there is nothing to do."""
-        preempted = self._make_room()
-        self._free -= self._phase[-self._clock % self.limits.block_size]
+        needed = self._phase[-self._clock % self._block_size]
+        preempted = (needed > self._free or self._prefilling is not None) and self._make_room()
+        self._free -= self._phase[-self._clock % self._block_size] if preempted else needed
         decode = len(self._decoding)
         kv_tokens = self._context + decode
         budget = whole = self.limits.max_num_batched_tokens - decode
@@ -176,8 +177,10 @@ class Scheduler:
         while self._stale(self._ends[0]):
             heapq.heappop(self._ends)
         steps = self._ends[0][0] - self._clock
+        if self._free >= (steps // self._block_size + 1) * len(self._decoding):
+            return steps
         while steps > 1 and self._blocks_taken(steps) > self._free:
-            steps = max(1, min(steps - 1, self._free // max(1, len(self._decoding)) * self.limits.block_size))
+            steps = max(1, min(steps - 1, self._free // max(1, len(self._decoding)) * self._block_size))
         return steps
 
     def end(self, steps: int = 1) -> list[Sequence]:
@@ -233,7 +236,7 @@ class Scheduler:
         """
         before = self.preemptions
         while self._decoding or self._prefilling:
-            needed = self._phase[-self._clock % self.limits.block_size]
+            needed = self._phase[-self._clock % self._block_size]
             part = self._prefilling
             if part is not None:
                 rest = min(
@@ -267,14 +270,14 @@ class Scheduler:
         self._decoding[sequence] = None
         heapq.heappush(self._ends, (self._clock + sequence.to_go, self._joined, sequence))
         self._context += sequence.context
-        self._phase[(sequence.context - self._clock) % self.limits.block_size] += 1
+        self._phase[(sequence.context - self._clock) % self._block_size] += 1
 
     def _leave(self, sequence: Sequence) -> None:
         """Take a decoding sequence out of the batch and free its blocks."""
         del self._decoding[sequence]
         context = sequence.context + self._clock - sequence.joined
         self._context -= context
-        self._phase[(context - self._clock) % self.limits.block_size] -= 1
+        self._phase[(context - self._clock) % self._block_size] -= 1
         self._free += self._blocks(context)
 
     def _stale(self, entry: tuple[int, int, Sequence]) -> bool:
@@ -283,13 +286,13 @@ class Scheduler:
         return sequence.state != DECODING or sequence.joined + sequence.to_go != clock
 
     def _blocks(self, tokens: int) -> int:
-        return -(-tokens // self.limits.block_size)
+        return -(-tokens // self._block_size)
 
     def _blocks_taken(self, steps: int) -> int:
         """Blocks that the decoding sequences take in the steps after the current one, up to the
         `steps`-th.
         """
-        size = self.limits.block_size
+        size = self._block_size
         rounds, rest = divmod(steps - 1, size)
         start = (-self._clock - rest) % size
         part = self._phase[start : start + rest]

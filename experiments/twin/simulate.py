@@ -88,6 +88,9 @@ def simulate(
     return _Run(arrivals, profile, limits, users, until_s).run()
 
 
+_ALIVE = (State.RUNNING, State.WAITING)
+
+
 class _Run:
     """One simulation; the three queues of events each come in order of time by themselves."""
 
@@ -146,16 +149,19 @@ class _Run:
 
     def _next_s(self) -> float:
         """When the next event outside the engine is due."""
+        next_s = self._next_arrival_s()
+        if self.inbox and self.inbox[0][0] < next_s:
+            next_s = self.inbox[0][0]
+        if self.releases and self.releases[0][0] < next_s:
+            next_s = self.releases[0][0]
+        if self.admission.active >= self.limits.max_active:  # else nobody waits
+            next_s = min(next_s, self.admission.next_deadline_s)
         deadlines = self.deadlines
-        while deadlines and deadlines[0][1].state not in (State.RUNNING, State.WAITING):
+        while deadlines and deadlines[0][0] < next_s:
+            if deadlines[0][1].state in _ALIVE:
+                return deadlines[0][0]
             deadlines.popleft()
-        return min(
-            self._next_arrival_s(),
-            self.inbox[0][0] if self.inbox else inf,
-            self.releases[0][0] if self.releases else inf,
-            deadlines[0][0] if deadlines else inf,
-            self.admission.next_deadline_s,
-        )
+        return next_s
 
     def _next_arrival_s(self) -> float:
         if self.sent == len(self.arrivals):
@@ -167,15 +173,15 @@ class _Run:
         """The one event that is due: in this order where several are."""
         if self.releases and self.releases[0][0] <= now_s:
             self._release(self.releases.popleft()[1], "ok", now_s)
+        elif self.inbox and self.inbox[0][0] <= now_s:
+            _, ticket, sequence = self.inbox.popleft()
+            if ticket.state is State.RUNNING:
+                self.engine.add(sequence)
         elif self.admission.next_deadline_s <= now_s:
             change = self.admission.expire(now_s)
             for ticket in change.ended:
                 self._end(ticket, "queue_timeout", now_s)
             self._dispatch(change.granted, now_s)
-        elif self.inbox and self.inbox[0][0] <= now_s:
-            _, ticket, sequence = self.inbox.popleft()
-            if ticket.state is State.RUNNING:
-                self.engine.add(sequence)
         elif self.deadlines and self.deadlines[0][0] <= now_s:
             self._time_out(self.deadlines.popleft()[1], now_s)
         else:
@@ -236,8 +242,11 @@ class _Run:
             return 1, timing.duration_s(step.decode, step.tokens, step.kv_tokens)
         ahead = self.engine.steps_ahead()
         if ahead > 1:
-            reach = timing.steps_to_reach(step.decode, step.kv_tokens, self._undisturbed_until_s() - now_s)
-            ahead = ahead if ahead <= reach else int(reach)
+            whole_s = timing.decode_run_s(step.decode, step.kv_tokens, ahead)
+            free_s = self._undisturbed_until_s() - now_s
+            if whole_s <= free_s:
+                return ahead, whole_s
+            ahead = min(ahead, int(timing.steps_to_reach(step.decode, step.kv_tokens, free_s)))
         return ahead, timing.decode_run_s(step.decode, step.kv_tokens, ahead)
 
     def _undisturbed_until_s(self) -> float:

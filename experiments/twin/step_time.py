@@ -62,7 +62,6 @@ class StepTime:
         else:  # half·k² + (first − half)·k ≥ span
             linear = first_s - half
             steps = math.ceil((math.sqrt(linear * linear + 4 * half * span_s) - linear) / (2 * half))
-        steps = max(1, steps - 1)  # one less, against rounding up an exact hit
-        while self.decode_run_s(decode, kv_tokens, steps) < span_s:
-            steps += 1
-        return steps
+        if steps > 1 and self.decode_run_s(decode, kv_tokens, steps - 1) >= span_s:  # rounded up an exact hit
+            return steps - 1
+        return steps if self.decode_run_s(decode, kv_tokens, steps) >= span_s else steps + 1

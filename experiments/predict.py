@@ -1,0 +1,171 @@
+"""Predicts a whole matrix of settings and loads from a calibration, in virtual time: no engine is needed.
+
+    python -m experiments.predict --model runs/calibration
+    python -m experiments.predict --model runs/calibration --spec experiments/specs/thorough.toml --traces
+    20 --slo 'ttft<=1s'
+
+Every cell is played on several arrival traces, each with another draw of the calibrated parameters; what is
+printed is the mean and the 5–95 % range of single runs. Relative loads (0.7x) refer to the capacity that
+the model itself predicts.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from experiments import config, points
+from experiments.command import run_command
+from experiments.errors import UserError
+from experiments.points import Setting
+from experiments.slo_scaling import DEFAULT_SLO, queue_timeout_s
+from experiments.twin import held_out
+from experiments.twin import profile as profiles
+from experiments.twin.predicted import Expected, predict_cell
+from experiments.twin.profile import Profile
+from gateway.limits import Limits, QueueMode, QueueOrder
+from loadtests import plan
+from loadtests.slo import SLO
+
+SHOWN = ("goodput_per_s", "attainment", "rejected_ratio", "ttft_p95_s", "e2e_p95_s")
+
+
+def main(argv: Sequence[str]) -> int:
+    """Predict, write predictions.json beside the model, print the table.
+
+    Raises:
+        UserError: no such model, or arguments that do not parse.
+    """
+    args = _arguments(argv)
+    profile, draws = read_model(args.model)
+    spec = config.load(args.spec, {})
+    slo = _slo(args.slo or spec.slo.text or DEFAULT_SLO)
+    lengths = (spec.load.prompt_tokens, spec.load.output_tokens)
+    capacity_per_s = held_out.predicted_capacity(profile, [lengths])
+    idle_ttft_s = profile.ingest_s + profile.step_time.duration_s(0, lengths[0], lengths[0])
+    settings = points.settings(spec, queue_timeout_s(slo.ttft_s, idle_ttft_s))
+    started_s = time.perf_counter()
+    cells: list[dict[str, Any]] = []
+    for load in (load.at_capacity(capacity_per_s) for load in spec.load.parsed()):
+        rate_per_s = load.rate_per_s or 0.0
+        traces = [
+            plan.make(load.scenario, rate_per_s, args.warm_up_s, args.seconds, spec.load.seed + k, *lengths)
+            for k in range(args.traces)
+        ]
+        for setting in settings:
+            expected = predict_cell(traces, draws, _limits(setting), slo)
+            cells.append(
+                {"setting": setting, "load": str(load), "rate_per_s": rate_per_s, "expected": expected}
+            )
+    _print(cells, slo, capacity_per_s, profile, time.perf_counter() - started_s)
+    document = [
+        {
+            **cell,
+            "setting": asdict(cell["setting"]),
+            "expected": {k: asdict(v) for k, v in cell["expected"].items()},
+        }
+        for cell in cells
+    ]
+    out = args.model / "predictions.json" if args.model.is_dir() else Path("predictions.json")
+    out.write_text(
+        json.dumps({"slo": str(slo), "capacity_per_s": capacity_per_s, "cells": document}, indent=1)
+    )
+    print(out)
+    return 0
+
+
+def read_model(path: Path) -> tuple[Profile, list[Profile]]:
+    """The profile of a calibration folder (or file) and its parameter draws; without draws, the profile
+    alone.
+
+    Raises:
+        UserError: there is no profile.
+    """
+    file = path / "profile.json" if path.is_dir() else path
+    profile = profiles.named(f"calibrated:{file}")
+    beside = file.with_name("calibration.json")
+    if not beside.exists():
+        return profile, [profile]
+    rows = json.loads(beside.read_text(encoding="utf-8"))["fit"]["draws"]
+    names = ("base_s", "per_decode_s", "per_token_s", "per_kv_token_s", "ingest_s", "knee_tokens")
+    draws = [profile.model_copy(update=dict(zip(names, row, strict=True))) for row in rows]
+    return profile, draws or [profile]
+
+
+def _slo(text: str) -> SLO:
+    try:
+        return SLO.parse(text)
+    except ValueError as error:
+        raise UserError(str(error)) from error
+
+
+def _limits(setting: Setting) -> Limits:
+    return Limits(
+        max_active=setting.max_active,
+        queue_mode=QueueMode(setting.queue_mode),
+        queue_max=setting.queue_max,
+        queue_timeout_s=setting.queue_timeout_s,
+        queue_order=QueueOrder(setting.queue_order),
+        request_timeout_s=setting.request_timeout_s,
+    )
+
+
+def _print(
+    cells: list[dict[str, Any]], slo: SLO, capacity_per_s: float, profile: Profile, took_s: float
+) -> None:
+    table = Table(
+        title=f"PREDICTED, not measured: {profile.source}; SLO {slo}; capacity {capacity_per_s:.2f}/s"
+    )
+    for column in ("load", "setting", *SHOWN):
+        table.add_column(column)
+    best = sorted(cells, key=lambda cell: (cell["load"], -cell["expected"]["goodput_per_s"].mean))
+    for cell in best:
+        shown = [_text(cell["expected"][name]) for name in SHOWN]
+        table.add_row(cell["load"], cell["setting"].name, *shown)
+    Console().print(table)
+    print(f"{len(cells)} cells in {took_s:.1f} s", file=sys.stderr)
+
+
+def _text(value: Expected) -> str:
+    return f"{value.mean:.3g} [{value.low:.3g}, {value.high:.3g}]"
+
+
+def _arguments(argv: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m experiments.predict",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--model",
+        type=Path,
+        default=Path("runs/calibration"),
+        help="folder of a calibration (default: %(default)s)",
+    )
+    parser.add_argument("--spec", type=Path, help="a sweep's TOML file (default: the sweep's defaults)")
+    parser.add_argument("--slo", help="such as ttft<=1s,tpot<=60ms,attainment>=0.95")
+    parser.add_argument("--traces", type=int, default=20, help="arrival traces a cell (default: %(default)s)")
+    parser.add_argument(
+        "--seconds", type=float, default=120.0, help="measured window of a trace, s (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--warm-up-s", type=float, default=20.0, help="before it, not counted, s (default: %(default)s)"
+    )
+    args = parser.parse_args(argv)
+    for name in ("traces", "seconds"):
+        if getattr(args, name) <= 0:
+            raise UserError(f"--{name} {getattr(args, name)} must be above 0")
+    return args
+
+
+if __name__ == "__main__":
+    run_command(main)
