@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import gevent
 import gevent.socket
 import gevent.ssl
-from gevent.event import Event
+from gevent.hub import Waiter
 from gevent.monkey import get_original
 
 from loadtests.answer import Answer, BrokenAnswer
@@ -68,20 +68,21 @@ class _HubConnection:
         self._socket = _RawSocket(fileno=fd)
         self._socket.setblocking(False)
         self._answer: Answer | None = None
-        self._ended = Event()
+        self._sleeper: Waiter | None = None
+        self._loop = gevent.get_hub().loop
         self.dead = False
-        self._watcher = gevent.get_hub().loop.io(fd, _READ)
+        self._watcher = self._loop.io(fd, _READ)
         self._watcher.start(self._readable)
 
     def exchange(self, request: bytes, answer: Answer) -> None:
         self._answer = answer
-        self._ended.clear()
         try:
             self._send(request)
             if not answer.complete and not self.dead:
-                self._ended.wait()
+                self._sleeper = Waiter()
+                self._sleeper.get()
         finally:
-            self._answer = None
+            self._answer = self._sleeper = None
 
     def _send(self, request: bytes) -> None:
         view = memoryview(request)
@@ -116,14 +117,21 @@ class _HubConnection:
                 answer.error_text = f"unreadable answer: {error}"
                 data = b""
             if answer.complete and data:
-                self._ended.set()
+                self._wake()
                 return
             if data:
                 return
         # The peer closed, broke the protocol, or spoke while nothing was asked.
         self.dead = True
         self._watcher.stop()
-        self._ended.set()
+        self._wake()
+
+    def _wake(self) -> None:
+        """Let the sleeper go on once every connection that is readable now was read: its work must not
+        delay them."""
+        if self._sleeper is not None:
+            self._loop.run_callback(self._sleeper.switch, None)
+            self._sleeper = None
 
     def close(self) -> None:
         self.dead = True

@@ -38,8 +38,6 @@ class _Exchange:
     """What is known of a request while it runs; turned into its record at the end, however it ends."""
 
     arrival: Arrival
-    due_s: float
-    phase: str
     request_id: str
     answer: Answer = field(default_factory=Answer)
     sent_s: float | None = None
@@ -97,21 +95,26 @@ class Sender:
                 if self._stopping:
                     break
                 self._next += 1
-                self._launch(arrival, arrival.due_s, arrival.phase)
+                self._launch(arrival)
             self._drain(start_s + self.plan.duration_s + self._settings.drain_s)
         finally:
             alarm.close()
             self.finish("the run was ended")
 
-    def _launch(self, arrival: Arrival, due_s: float, phase: str) -> None:
+    def _launch(self, arrival: Arrival) -> None:
+        exchange = self._admit(arrival)
+        if exchange is not None:
+            greenlet = Greenlet(self._run_one, exchange)
+            self.in_flight[arrival.i] = exchange, greenlet
+            greenlet.start()
+
+    def _admit(self, arrival: Arrival) -> _Exchange | None:
+        """The exchange of an arrival that is due now; None when the cap is reached, which is its record."""
         if len(self.in_flight) >= self._cap:
-            self._leave_unsent(arrival, due_s, phase, f"in-flight cap of {self._cap} reached")
-            return
-        exchange = _Exchange(arrival, due_s, phase, f"{self._run_id}-{arrival.i}")
-        greenlet = Greenlet(self._run_one, exchange)
-        self.in_flight[arrival.i] = exchange, greenlet
+            self._leave_unsent(arrival, f"in-flight cap of {self._cap} reached")
+            return None
         self._progress.in_flight += 1
-        greenlet.start()
+        return _Exchange(arrival, f"{self._run_id}-{arrival.i}")
 
     def _drain(self, until_s: float) -> None:
         greenlets = [greenlet for _, greenlet in self.in_flight.values()]
@@ -144,14 +147,13 @@ class Sender:
                 return
             due_s = now_s - self._start_s
             phase = "warm_up" if due_s < self.plan.header.warm_up_s else "measure"
-            arrival = drawn._replace(
-                i=i, due_s=round(due_s, 6), phase=phase, prompt_seed=drawn.prompt_seed + i
-            )
-            self._launch(arrival, due_s, phase)
-            if i in self.in_flight:
-                self.in_flight[i][1].join()
+            arrival = drawn._replace(i=i, due_s=due_s, phase=phase, prompt_seed=drawn.prompt_seed + i)
+            exchange = self._admit(arrival)
+            if exchange is None:
+                gevent.sleep(0.1)  # the cap is reached: do not spin
             else:
-                gevent.sleep(0.1)  # not sent, the cap is reached: do not spin
+                self.in_flight[i] = exchange, gevent.getcurrent()
+                self._run_one(exchange)
             i += count
 
     # One request.
@@ -177,7 +179,7 @@ class Sender:
         timeouts = []
         now_s = time.monotonic() - self._start_s
         if self._deadline_s > 0:
-            left_s = exchange.due_s + self._deadline_s - now_s
+            left_s = exchange.arrival.due_s + self._deadline_s - now_s
             timeouts.append(gevent.Timeout.start_new(max(0.0, left_s), _Deadline()))
         if exchange.arrival.cancel_after_s > 0:
             timeouts.append(gevent.Timeout.start_new(exchange.arrival.cancel_after_s, _HangUp()))
@@ -228,11 +230,11 @@ class Sender:
             self._progress.in_flight -= 1
             self._record(_record_of(exchange, outcome, error, self._start_s))
 
-    def _leave_unsent(self, arrival: Arrival, due_s: float, phase: str, why: str) -> None:
+    def _leave_unsent(self, arrival: Arrival, why: str) -> None:
         self._record(
             RequestRecord(
-                i=arrival.i, request_id=f"{self._run_id}-{arrival.i}", phase=phase, cls=arrival.cls,
-                session=arrival.session, due_s=due_s, outcome="not_sent", error=why,
+                i=arrival.i, request_id=f"{self._run_id}-{arrival.i}", phase=arrival.phase, cls=arrival.cls,
+                session=arrival.session, due_s=arrival.due_s, outcome="not_sent", error=why,
             )
         )  # fmt: skip
 
@@ -245,7 +247,7 @@ class Sender:
         if self.plan.header.loop == "open":
             left, self._next = self._shard[self._next :], len(self._shard)
             for arrival in left:
-                self._leave_unsent(arrival, arrival.due_s, arrival.phase, why)
+                self._leave_unsent(arrival, why)
         self._client.close()
         self.finished.set()
 
@@ -262,10 +264,10 @@ def _record_of(exchange: _Exchange, outcome: str, error: str | None, start_s: fl
     return RequestRecord(
         i=arrival.i,
         request_id=answer.text(b"x-request-id") or exchange.request_id,
-        phase=exchange.phase,
+        phase=arrival.phase,
         cls=arrival.cls,
         session=arrival.session,
-        due_s=exchange.due_s,
+        due_s=arrival.due_s,
         outcome=outcome,
         sent_s=at(exchange.sent_s),
         headers_s=at(answer.headers_s),
