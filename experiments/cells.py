@@ -1,5 +1,6 @@
 """Reading measured cells back from a run folder."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -56,11 +57,18 @@ class MeasuredCell:
         rows = pq.read_table(self.path / "records.parquet").to_pylist()
         return [RequestRecord.from_json(row) for row in rows]
 
+    @property
+    def plan_hash(self) -> str:
+        return str(self.summary["workload"]["plan_hash"])
+
     def trace(self, slo: SLO) -> Trace:
         """The measured arrivals judged under `slo`."""
+        return self.trace_of([record for record in self.records() if record.phase == "measure"], slo)
+
+    def trace_of(self, measured: Sequence[RequestRecord], slo: SLO) -> Trace:
+        """The same from this cell's measured records, where they were read already."""
         start = float(self.summary["window"]["start_s"])
         end = float(self.summary["window"]["end_s"])
-        measured = [record for record in self.records() if record.phase == "measure"]
         return Trace(
             due_s=np.array([record.due_s - start for record in measured]),
             good=np.array([slo.judge(record) for record in measured], dtype=bool),

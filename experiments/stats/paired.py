@@ -96,16 +96,23 @@ def compare(
     low, high = mean - half, mean + half
     p_value = float(2 * stats.t.sf(abs(mean) / sd * math.sqrt(n), n - 1)) if sd > 0 else float(mean == 0)
     margin = delta * scale
-    if -margin <= low and high <= margin:
-        verdict, why, further = "equal", f"the interval lies within ±{delta:.0%}", 0
-    elif low > 0 or high < 0:
-        verdict, why, further = "different", "the interval does not hold zero", 0
-    else:
-        further = blocks_that_tell(sd / scale, n, share=share) - n
-        verdict, why = "cant_tell", f"the interval holds zero and leaves ±{delta:.0%}"
+    verdict = verdict_of(low, high, margin)
+    why = {
+        "equal": f"the interval lies within ±{delta:.0%}",
+        "different": "the interval does not hold zero",
+        "cant_tell": f"the interval holds zero and leaves ±{delta:.0%}",
+    }[verdict]
+    further = blocks_that_tell(sd / scale, n, share=share) - n if verdict == "cant_tell" else 0
     return Comparison(
         verdict, n, baseline, mean, low, high, mean / scale, low / scale, high / scale, p_value, further, why
     )
+
+
+def verdict_of(low: float, high: float, margin: float) -> str:
+    """equal when the interval lies within ± margin, different when it does not hold zero, else cant_tell."""
+    if -margin <= low and high <= margin:
+        return "equal"
+    return "different" if low > 0 or high < 0 else "cant_tell"
 
 
 def blocks_that_tell(

@@ -1,0 +1,47 @@
+"""`python -m experiments.gate RUN --baseline DIR`: does this run keep up with the stored one? For CI."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from experiments.command import run_command
+from experiments.compare import UNSURE, WORSE, add_options, slo_of, write
+from experiments.comparison import compare_runs
+from experiments.comparison_text import headline
+
+_EXAMPLES = """examples:
+  python -m experiments.gate runs/today --baseline docs/examples/standard --junit gate.xml
+  python -m experiments.gate runs/today --baseline runs/main --strict
+
+exit code: 0 passed, 20 goodput fell, 21 with --strict: it cannot be told whether it fell, 2 the runs are not
+the same experiment and --anyway was not given
+"""
+
+
+def main(argv: Sequence[str]) -> int:
+    """Compare RUN with the baseline; exit code 0 (passed), 20 (worse), 21 (unsure, with --strict) or 2."""
+    parser = argparse.ArgumentParser(
+        prog="python -m experiments.gate",
+        description="Fail a build when goodput fell against a stored run.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("run", type=Path, metavar="RUN", help="run folder to judge")
+    parser.add_argument(
+        "--baseline", type=Path, required=True, metavar="DIR", help="run folder it has to match"
+    )
+    parser.add_argument("--strict", action="store_true", help="also fail when it cannot be told")
+    add_options(parser)
+    args = parser.parse_args(argv)
+    found = compare_runs(
+        args.baseline, args.run, slo=slo_of(args.slo), delta=args.delta / 100, anyway=args.anyway
+    )
+    write(found, args.markdown, args.junit)
+    code = WORSE if found.regressed else UNSURE if args.strict and found.verdict == "cant_tell" else 0
+    print(f"gate {'passed' if code == 0 else 'FAILED'}: {headline(found)}", file=sys.stderr)
+    return code
+
+
+if __name__ == "__main__":
+    run_command(main)
