@@ -110,7 +110,9 @@ class _Run:
         self.granted_s, self.first_s, self.last_s = [nan] * count, [nan] * count, [nan] * count
         self.outcome = ["not_sent"] * count
         self.sent = 0  # arrivals given out so far
-        self.users: list[float] = [0.0] * users  # heap: when each free user of a closed loop sends next
+        # Heap of a closed loop: when each free user sends, and which arrival.
+        self.users = [(0.0, index) for index in range(min(users, count))]
+        self.dealt = len(self.users)  # arrivals that a user has got
         self.closed = users > 0
         self.inbox: deque[tuple[float, Ticket, Sequence]] = deque()  # granted, on the way to the engine
         self.releases: deque[tuple[float, Ticket]] = deque()  # answered, on the way to the gateway
@@ -164,9 +166,10 @@ class _Run:
         return next_s
 
     def _next_arrival_s(self) -> float:
-        if self.sent == len(self.arrivals):
-            return inf
-        due_s = (self.users[0] if self.users else inf) if self.closed else self.due_s[self.sent]
+        if self.closed:
+            due_s = self.users[0][0] if self.users else inf
+        else:
+            due_s = self.due_s[self.sent] if self.sent < len(self.due_s) else inf
         return due_s if due_s < self.until_s else inf
 
     def _play(self, now_s: float) -> None:
@@ -191,7 +194,7 @@ class _Run:
         index = self.sent
         self.sent += 1
         if self.closed:
-            heapq.heappop(self.users)
+            index = heapq.heappop(self.users)[1]
             self.due_s[index] = now_s
         ticket = self.admission.offer(now_s, owner=index)
         if ticket.state is State.RUNNING:
@@ -232,8 +235,9 @@ class _Run:
         self.outcome[index] = outcome
         if outcome == "ok":
             self.last_s[index] = now_s
-        if self.closed and self.sent < len(self.arrivals):
-            heapq.heappush(self.users, now_s + self.arrivals[self.sent].think_s)
+        if self.closed and self.dealt < len(self.arrivals):
+            heapq.heappush(self.users, (now_s + self.arrivals[self.dealt].think_s, self.dealt))
+            self.dealt += 1
 
     def _length(self, step: Step, now_s: float) -> tuple[int, float]:
         """How many steps like this one can be taken together, and their seconds."""
