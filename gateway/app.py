@@ -1,6 +1,7 @@
 """Wiring: which object gets which, and which path goes where."""
 
 import asyncio
+import gc
 import time
 from collections.abc import AsyncIterator, Iterator, MutableMapping
 from contextlib import asynccontextmanager, suppress
@@ -144,6 +145,9 @@ class Gateway(FastAPI):
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
     assert isinstance(app, Gateway)
+    # What exists now lives as long as the process: the collector need not walk it again and again.
+    gc.collect()
+    gc.freeze()
     tasks = [asyncio.create_task(app.probe.run()), asyncio.create_task(_watch_loop(app))]
     try:
         yield {"listener": app.listener}

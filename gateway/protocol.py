@@ -144,6 +144,8 @@ class GatewayProtocol(HttpToolsProtocol):
             self._head_timer.cancel()
             self._head_timer = None
         super().on_headers_complete()
+        self._cork = Cork(self)
+        self.cycle.transport = cast("asyncio.Transport", self._cork)
 
     def on_message_complete(self) -> None:
         super().on_message_complete()
@@ -174,7 +176,7 @@ class GatewayProtocol(HttpToolsProtocol):
         """
         self._deaf = True
         self.flow.resume_reading()
-        self.cycle.transport = cast("asyncio.Transport", _LingeringClose(self))
+        self._cork.lingering = True
 
     def close_lingering(self) -> None:
         """Closes our side now, the connection when the client closes its own or LINGER_S is over."""
@@ -234,16 +236,41 @@ class GatewayProtocol(HttpToolsProtocol):
         self.close_lingering()
 
 
-class _LingeringClose:
-    """What uvicorn's request cycle uses of a transport, with a gentler close."""
+class Cork:
+    """What uvicorn's request cycle writes to: the transport, but the answer's head leaves together with what
+    follows it.
+
+    uvicorn writes head and body apart, and each write is a system call that wakes the client. Nothing here
+    sends a head without a body right behind it, so the head is held back until then. `lingering`: how `close`
+    is done.
+    """
+
+    __slots__ = ("_head", "_protocol", "_write", "is_closing", "lingering")
 
     def __init__(self, protocol: GatewayProtocol) -> None:
         self._protocol = protocol
-        self.write = protocol.transport.write
+        self._write = protocol.transport.write
+        self._head: bytes | None = None
         self.is_closing = protocol.transport.is_closing
+        self.lingering = False
+
+    def write(self, data: bytes) -> None:
+        """The first write is the head, except for an interim `100 Continue`."""
+        if self._head:
+            self._write(self._head + data)
+            self._head = b""
+        elif self._head is None and not data.startswith(b"HTTP/1.1 100"):
+            self._head = data
+        else:
+            self._write(data)
 
     def close(self) -> None:
-        self._protocol.close_lingering()
+        if self._head:
+            self._write(self._head)
+        if self.lingering:
+            self._protocol.close_lingering()
+        else:
+            self._protocol.transport.close()
 
 
 def _is_host(value: bytes) -> bool:

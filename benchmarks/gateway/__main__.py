@@ -165,10 +165,10 @@ def one_peer(peer: Peer, engine_port: int, seconds: float, memory: bool) -> dict
         command = peer.command(port, engine_port, folder)
         with process(command, env, folder / "log") as tree:
             wait_for_answer(port, tree)
-            if memory:
-                results["memory"] = {"kb_per_stream": memory_kb(tree, port)}
             for workload in WORKLOADS:
                 results[workload.name] = measure(tree, port, workload, seconds)
+            if memory:
+                results["memory"] = {"kb_per_stream": memory_kb(tree, port)}
     return results
 
 

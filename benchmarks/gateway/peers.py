@@ -1,5 +1,6 @@
 """What a user would put in front of the engine instead, each with one worker."""
 
+import json
 import os
 import platform
 import subprocess
@@ -80,43 +81,57 @@ http {{ access_log off; client_body_temp_path {folder}/body; proxy_temp_path {fo
     ]
 
 
-ADAPTIVE = """
-          - name: envoy.filters.http.adaptive_concurrency
-            typed_config:
-              "@type": type.googleapis.com/ADAPTIVE_CONCURRENCY
-              gradient_controller_config:
-                sample_aggregate_percentile: {value: 90}
-                concurrency_limit_params: {concurrency_update_interval: 0.1s, max_concurrency_limit: 4000}
-                min_rtt_calc_params: {interval: 600s, request_count: 5, min_concurrency: 3000}""".replace(
-    "ADAPTIVE_CONCURRENCY", "envoy.extensions.filters.http.adaptive_concurrency.v3.AdaptiveConcurrency"
-)
+TYPE = "type.googleapis.com/envoy.extensions"
+MANAGER = f"{TYPE}.filters.network.http_connection_manager.v3.HttpConnectionManager"
+ADAPTIVE = {
+    "name": "envoy.filters.http.adaptive_concurrency",
+    "typed_config": {
+        "@type": f"{TYPE}.filters.http.adaptive_concurrency.v3.AdaptiveConcurrency",
+        "gradient_controller_config": {
+            "sample_aggregate_percentile": {"value": 90},
+            "concurrency_limit_params": {
+                "concurrency_update_interval": "0.1s",
+                "max_concurrency_limit": 4000,
+            },
+            "min_rtt_calc_params": {"interval": "600s", "request_count": 5, "min_concurrency": 3000},
+        },
+    },
+}
+ROUTER = {
+    "name": "envoy.filters.http.router",
+    "typed_config": {"@type": f"{TYPE}.filters.http.router.v3.Router"},
+}
+
+
+def _address(port: int) -> dict[str, object]:
+    return {"socket_address": {"address": "127.0.0.1", "port_value": port}}
+
+
+def _envoy_config(port: int, engine: int, adaptive: bool) -> dict[str, object]:
+    route = {"match": {"prefix": "/"}, "route": {"cluster": "engine", "timeout": "300s"}}
+    manager = {
+        "@type": MANAGER,
+        "stat_prefix": "in",
+        "route_config": {"virtual_hosts": [{"name": "all", "domains": ["*"], "routes": [route]}]},
+        "http_filters": [ADAPTIVE, ROUTER] if adaptive else [ROUTER],
+    }
+    chain = {"filters": [{"name": "envoy.filters.network.http_connection_manager", "typed_config": manager}]}
+    bounds = {"max_connections": 5000, "max_pending_requests": 5000, "max_requests": 5000}
+    endpoint = {"endpoint": {"address": _address(engine)}}
+    cluster = {
+        "name": "engine",
+        "type": "STATIC",
+        "circuit_breakers": {"thresholds": [bounds]},
+        "load_assignment": {"cluster_name": "engine", "endpoints": [{"lb_endpoints": [endpoint]}]},
+    }
+    listener = {"address": _address(port), "filter_chains": [chain]}
+    return {"static_resources": {"listeners": [listener], "clusters": [cluster]}}
 
 
 def _envoy(adaptive: bool) -> Callable[[int, int, Path], list[str]]:
     def command(port: int, engine: int, folder: Path) -> list[str]:
-        config = folder / "envoy.yaml"
-        config.write_text(
-            f"""static_resources:
-  listeners:
-  - address: {{socket_address: {{address: 127.0.0.1, port_value: {port}}}}}
-    filter_chains:
-    - filters:
-      - name: envoy.filters.network.http_connection_manager
-        typed_config:
-          "@type": type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnect
-          ionManager stat_prefix: in route_config: {{virtual_hosts: [{{name: all, domains: ["*"],
-            routes: [{{match: {{prefix: "/"}}, route: {{cluster: engine, timeout: 300s}}}}]}}]}}
-          http_filters:{ADAPTIVE if adaptive else ""}
-          - name: envoy.filters.http.router
-            typed_config: {{"@type": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router}}
-  clusters:
-  - name: engine
-    type: STATIC
-    circuit_breakers: {{thresholds: [{{max_connections: 5000, max_pending_requests: 5000, max_requests:
-    5000}}]}} load_assignment: {{cluster_name: engine, endpoints: [{{lb_endpoints: [{{endpoint: {{address:
-      {{socket_address: {{address: 127.0.0.1, port_value: {engine}}}}}}}}}]}}]}}
-"""
-        )
+        config = folder / "envoy.json"
+        config.write_text(json.dumps(_envoy_config(port, engine, adaptive)))
         binary = TOOLS / "envoy/bin/envoy"
         return [str(binary), "-c", str(config), "--concurrency", "1", "-l", "error", "--use-dynamic-base-id"]
 
@@ -163,7 +178,11 @@ PEERS = (
         "LiteLLM",
         lambda: _venv("litellm", "litellm[proxy]"),
         _litellm,
-        (("LITELLM_LOG", "ERROR"), ("LITELLM_LOCAL_MODEL_COST_MAP", "True")),
+        (
+            ("LITELLM_LOG", "ERROR"),
+            ("LITELLM_LOCAL_MODEL_COST_MAP", "True"),
+            ("LITELLM_DANGEROUSLY_PERMIT_WEAK_OR_UNSET_MASTER_KEY", "true"),
+        ),
     ),
 )
 

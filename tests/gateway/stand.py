@@ -31,6 +31,10 @@ FAULT_SETTINGS: dict[str, Any] = {
 }
 
 
+PROBE_FILES = 2
+"""Connections of the background probe to the engine, which come and go by themselves."""
+
+
 class Raw:
     """A client at the wire."""
 
@@ -180,7 +184,7 @@ class Stand:
     def _is_idle(self) -> bool:
         state = self.gateway.state()
         settled = state["active"] == state["running"] == state["queued"] == state["in_flight"] == 0
-        return settled and self.engine.running == 0 and self._open_files() <= self._files
+        return settled and self.engine.running == 0 and self._open_files() <= self._files + PROBE_FILES
 
     def _open_files(self) -> int:
         # Idle connections to the engine may come and go; everything else must not.
