@@ -77,6 +77,7 @@ def measure(prepared: Prepared, bench: Bench, when_draining: Callable[[], None])
         prepared.folder / "cell.json", {"id": cell.id, "setting": cell.setting.limits(), "in_force": in_force}
     )
     write_json(prepared.folder / "summary.json", summary)
+    prepared.load.forget_start()
     bench.run.finish_cell(
         cell.id, {"plan": prepared.plan.hash, "goodput_per_s": summary["rates"]["goodput_per_s"]}
     )

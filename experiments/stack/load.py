@@ -27,14 +27,22 @@ class Load:
         Raises:
             StartFailed: it ended, or was not ready after `timeout_s` seconds.
         """
-        ready_file = self.go_file.with_name(self.go_file.name + ".ready")
-        process.await_ready(self.child, ready_file.exists, timeout_s, None)
+        process.await_ready(self.child, self._ready_file.exists, timeout_s, None)
 
     def go(self) -> float:
         """Let the load begin; returns our monotonic time of it, seconds. It begins within about 10 ms."""
         _put_first(self.child.pid)
         self.go_file.touch()
         return time.monotonic()
+
+    def forget_start(self) -> None:
+        """Remove the files of the start signal, which say nothing once the run is over."""
+        for signal in (self.go_file, self._ready_file):
+            signal.unlink(missing_ok=True)
+
+    @property
+    def _ready_file(self) -> Path:
+        return self.go_file.with_name(self.go_file.name + ".ready")
 
     def wait(self, timeout_s: float) -> int | None:
         """The generator's exit code, or None when it still runs after `timeout_s` seconds."""
