@@ -101,13 +101,19 @@ class Live:
         }
 
     def table(self) -> list[dict[str, Any]]:
-        """Rows of the LLM tab: one per latency, milliseconds to three digits."""
+        """Rows of the LLM tab: one per latency, in milliseconds."""
         rows = []
         for name, title in zip(NAMES, ("TTFT", "ITL", "TPOT", "E2E"), strict=True):
             histogram = self.histograms[name]
             row: dict[str, Any] = {"name": title, "n": histogram.n}
             for key, q in (("p50", 0.5), ("p95", 0.95), ("p99", 0.99)):
                 value_s = histogram.quantile(q)
-                row[key] = "–" if value_s is None else f"{value_s * 1e3:.3g}"
+                row[key] = "–" if value_s is None else _milliseconds(value_s)
             rows.append(row)
         return rows
+
+
+def _milliseconds(value_s: float) -> str:
+    """Three digits, and whole milliseconds from 100 on."""
+    value = value_s * 1e3
+    return f"{value:.0f}" if value >= 99.95 else f"{value:.3g}"

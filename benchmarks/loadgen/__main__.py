@@ -72,10 +72,15 @@ def poisson(generator: Generator) -> Row:
 
 
 def ladder(generator: Generator) -> Row:
-    """Doubling streams until TTFT (p50) or the gaps (p50, p95) are more than 5 % from the server's."""
+    """Doubling streams until TTFT (p50) or the gaps (p50, p95) are more than 5 % from the server's.
+
+    Poisson arrivals, so that streams do not start and end together; closed loop where there is no other.
+    """
     best, steps = 0, []
     for streams in (64, 128, 256, 512, 1024):
-        found = run(generator, Work("", 3 * streams, CHUNKS, streams, seconds=5.0), TTFT_S, GAP_S)
+        rate_per_s = 0.0 if generator.name == "Locust HttpUser" else streams / (TTFT_S + CHUNKS * GAP_S)
+        work = Work("", int(3.5 * streams), CHUNKS, streams, rate_per_s, seconds=7.0)
+        found = run(generator, work, TTFT_S, GAP_S)
         real = {"ttft": quantiles(found.server.ttft_s), "itl": quantiles(found.server.gap_s)}
         off = {
             f"{name} {key}": found.found[name][key] / real[name][key] - 1
