@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import time
 
+import gevent
 from locust import HttpUser, events, task
 from locust.exception import StopUser
 
@@ -26,8 +27,6 @@ class ChatUser(HttpUser):
     def chat(self) -> None:
         options = self.environment.parsed_options
         if STARTED[0] >= options.requests:
-            if len(TTFT) >= options.requests:
-                self.environment.runner.quit()
             raise StopUser
         STARTED[0] += 1
         body = {
@@ -51,6 +50,16 @@ class ChatUser(HttpUser):
                 now_s = time.perf_counter()
                 (TTFT if first else ITL).append(now_s - (start_s if first else last_s))
                 first, last_s = False, now_s
+
+
+@events.init.add_listener
+def _end_when_done(environment: object, **_: object) -> None:
+    def watch() -> None:
+        while len(TTFT) < environment.parsed_options.requests:  # type: ignore[attr-defined]
+            gevent.sleep(0.05)
+        environment.runner.quit()  # type: ignore[attr-defined]
+
+    gevent.spawn(watch)
 
 
 @events.quitting.add_listener

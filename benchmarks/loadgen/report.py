@@ -18,8 +18,8 @@ and hours: compare within the table.
   tree, the slope between 128 and 640 requests, so that start-up is not in it. Per request: answers of one
   chunk, 32 in flight, the slope between 200 and 1,200.
 - Errors: what the generator reports less what the server's log says, TTFT from the send, same quantile.
-- Undistorted: Poisson arrivals that keep 64, 128, 256, 512, 1,024 streams open on average (HttpUser: a closed loop)
-  until TTFT p50 or a gap's p50 or p95 is more than 5 % from the server's; the last step that was not.
+- Undistorted: Poisson arrivals that keep 64, 128, 256, 512, 1,024 streams open on average (HttpUser: a closed
+  loop) until TTFT p50 or a gap's p50 or p95 is more than 5 % from the server's; the last step that was not.
 - First request: from the command to the first request at the server, the quickest of the runs. RSS: peak of
   the sum over the process tree.
 """
