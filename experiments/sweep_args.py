@@ -68,8 +68,19 @@ def parse(argv: Sequence[str]) -> SweepOptions:
         gateway_url=args.gateway_url,
         admin_token=args.admin_token,
         prometheus_url=args.prometheus_url,
-        command=("python", "-m", "experiments.sweep", *argv),
+        command=("python", "-m", "experiments.sweep", *_without_secrets(argv)),
     )
+
+
+def _without_secrets(argv: Sequence[str]) -> list[str]:
+    """The command line as it may be stored and shown: a run folder is mailed and archived."""
+    shown: list[str] = []
+    for word in argv:
+        if shown and shown[-1] == "--admin-token":
+            shown.append("…")
+        else:
+            shown.append("--admin-token=…" if word.startswith("--admin-token=") else word)
+    return shown
 
 
 def _spec_file(args: argparse.Namespace) -> Path | None:
