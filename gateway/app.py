@@ -13,6 +13,7 @@ from fastapi import FastAPI, Request, Response
 from starlette.exceptions import HTTPException
 
 from gateway.access import Access
+from gateway.account import Account
 from gateway.breaker import Breaker
 from gateway.call import Call, Cut
 from gateway.chat import Chat
@@ -61,8 +62,9 @@ class Gateway(FastAPI):
         self.metrics = Metrics(self._readings)
         self.listener = Listener(settings, self._count, _connection_bound(settings))
         access = Access(settings)
+        account = Account(self.room, self.metrics, Fixed(), log, settings.log_level)
         self.chat = Chat(
-            settings, self.room, self.upstream, self.metrics, access, self.breaker, self.probe, Fixed(), log
+            settings, self.room, self.upstream, self.metrics, access, self.breaker, self.probe, account, log
         )
         self.loop_lag_s = 0.0
         self._process = psutil.Process()

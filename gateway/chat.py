@@ -13,17 +13,18 @@ from os import urandom
 from typing import Any
 
 from gateway.access import Access
+from gateway.account import Account
 from gateway.admission import State
 from gateway.breaker import Breaker
 from gateway.call import Call, Cut
+from gateway.endings import cut_short, refused
 from gateway.metrics import Metrics
 from gateway.outcome import Outcome, Route
 from gateway.probe import Probe
-from gateway.refusal import Headers, Refusal, internal, invalid, late, unreachable
+from gateway.refusal import Headers, Refusal, internal, unreachable
 from gateway.relay import Relay, Send, StreamBrokenError, common_headers
 from gateway.request_body import Ask, Receive, check_head, header, read, understand
 from gateway.settings import Settings
-from gateway.sizing import Sample, Sizing
 from gateway.upstream import Upstream
 from gateway.waiting import WaitingRoom
 
@@ -43,7 +44,7 @@ class Chat:
         access: Access,
         breaker: Breaker,
         probe: Probe,
-        sizing: Sizing,
+        account: Account,
         log: Any,
     ) -> None:
         self._settings = settings
@@ -53,7 +54,7 @@ class Chat:
         self._access = access
         self._breaker = breaker
         self._probe = probe
-        self._sizing = sizing
+        self._account = account
         self._log = log
         self.calls: set[Call] = set()
 
@@ -78,7 +79,7 @@ class Chat:
         finally:
             call.close()
             self.calls.discard(call)
-            self._account(call)
+            self._account.settle(call)
 
     def tasks(self) -> list[asyncio.Task[None]]:
         """The tasks of the requests that run or wait now."""
@@ -95,7 +96,7 @@ class Chat:
         call.enter(Cut.WHOLE, inf, call.received_s)
         if self._room.refusal() is not None:
             # Surely refused: reading the request's JSON would only make refusing more expensive.
-            raise self._refused(self._room.offer(1).state)
+            raise refused(self._room.offer(1).state, self._room.admission.limits)
         models = self._probe.models
         ask = understand(body, call.route, self._settings.max_choices, self._settings.model_name, models)
         await self._with_slot(call, relay, scope, ask)
@@ -110,7 +111,7 @@ class Chat:
                 finally:
                     call.queue_s = time.monotonic() - ticket.arrived_s
             if ticket.state is not State.RUNNING:
-                raise self._refused(ticket.state)
+                raise refused(ticket.state, self._room.admission.limits)
             call.offered = True
             await self._ask_engine(call, relay, scope, ask)
         finally:
@@ -155,25 +156,6 @@ class Chat:
             passed.append((b"authorization", b"Bearer " + own_key.encode()))
         return passed
 
-    def _refused(self, state: State) -> Refusal:
-        limits = self._room.admission.limits
-        match state:
-            case State.REJECTED_FULL:
-                said = (
-                    f"All {limits.max_active} slots and all {limits.queue_max} places in the queue are taken."
-                )
-                return Refusal(Outcome.REJECTED_FULL, 429, said, "rate_limit_error", come_back=True)
-            case State.REJECTED_MODE:
-                said = f"All {limits.max_active} slots are busy."
-                return Refusal(Outcome.REJECTED_MODE, 429, said, "rate_limit_error", come_back=True)
-            case State.EXPIRED:
-                said = f"No slot came free within {limits.queue_timeout_s:g} s."
-                return Refusal(Outcome.QUEUE_TIMEOUT, 503, said, "server_overloaded", come_back=True)
-            case State.DRAINING:
-                said = "The gateway is shutting down."
-                return Refusal(Outcome.DRAINING, 503, said, "server_shutting_down", come_back=True)
-        raise AssertionError(f"not a refusal: {state}")
-
     async def _on_cancelled(self, call: Call, relay: Relay) -> None:
         task = asyncio.current_task()
         assert task is not None
@@ -187,7 +169,7 @@ class Chat:
             self._set(call, Outcome.CLIENT_ABORT, 499)
             call.abandon()
             return
-        refusal = self._late(call)
+        refusal = cut_short(call, self._room.admission.limits)
         if not call.answerable():
             self._set(call, refusal.outcome, refusal.status)
             call.abandon()
@@ -195,26 +177,6 @@ class Chat:
             await self._end_stream(call, relay, refusal)
         else:
             await self._refuse(call, relay, refusal)
-
-    def _late(self, call: Call) -> Refusal:
-        cut = call.cut or Cut.STOPPING  # cancelled by nobody we know: the server ends its tasks
-        said = f"{cut.value[0].upper()}{cut.value[1:]}."
-        match cut:
-            case Cut.BODY:
-                return invalid(said, status=408, close=True)
-            case Cut.MALFORMED:
-                return invalid(said, close=True)
-            case Cut.STOPPING:
-                return Refusal(Outcome.DRAINING, 503, said, "server_shutting_down", come_back=True)
-            case Cut.WHOLE if call.dispatched_s is None and call.received_s is None:
-                return invalid(said, status=408, close=True)
-            case Cut.WHOLE if call.dispatched_s is None:
-                return self._refused(State.EXPIRED)
-            case Cut.FIRST_EVENT:
-                return late(said, "upstream_first_token_timeout")
-            case Cut.IDLE:
-                return late(said, "upstream_idle_timeout")
-        return late(said, "request_timeout")
 
     async def _refuse(self, call: Call, relay: Relay, refusal: Refusal) -> None:
         if relay.started:
@@ -240,52 +202,6 @@ class Chat:
 
     def _set(self, call: Call, outcome: Outcome, code: int) -> None:
         call.outcome, call.code = outcome, code
-
-    def _account(self, call: Call) -> None:
-        now_s = time.monotonic()
-        outcome = call.outcome or Outcome.INTERNAL
-        metrics = self._metrics
-        metrics.requests[call.route, outcome, call.code] += 1
-        metrics.request(outcome).observe(now_s - call.arrived_s)
-        if call.offered:
-            metrics.queue_wait(outcome).observe(call.queue_s)
-        if call.received_s is not None and call.dispatched_s is not None:
-            metrics.overhead.observe(max(0.0, call.dispatched_s - call.received_s - call.queue_s))
-            if call.first_s is not None:
-                metrics.ttft.observe(call.first_s - call.received_s)
-                metrics.upstream_ttft.observe(call.first_s - call.dispatched_s)
-            if outcome is not Outcome.CLIENT_ABORT:
-                self._resize(call, outcome)
-        quiet = outcome in QUIET
-        if not quiet or self._settings.log_level == "debug":
-            self._log.log(10 if quiet else 30, "request", **_facts(call, outcome, now_s))
-
-    def _resize(self, call: Call, outcome: Outcome) -> None:
-        assert call.dispatched_s is not None
-        ttft_s = None if call.first_s is None else call.first_s - call.dispatched_s
-        dropped = outcome in (Outcome.UPSTREAM_OVERLOADED, Outcome.UPSTREAM_TIMEOUT)
-        limits = self._room.admission.limits
-        wanted = self._sizing.update(Sample(ttft_s, self._room.admission.active, dropped), limits.max_active)
-        if wanted != limits.max_active:
-            self._room.resize(limits.changed(max_active=wanted), type(self._sizing).__name__.lower())
-            self._log.info("limits changed", reason=type(self._sizing).__name__, max_active=wanted)
-
-
-QUIET = frozenset(
-    (Outcome.OK, Outcome.REJECTED_FULL, Outcome.REJECTED_MODE, Outcome.QUEUE_TIMEOUT, Outcome.CLIENT_ABORT)
-)
-
-
-def _facts(call: Call, outcome: Outcome, now_s: float) -> dict[str, Any]:
-    return {
-        "request_id": call.request_id.decode(),
-        "route": call.route.value,
-        "outcome": outcome.value,
-        "code": call.code,
-        "cut": call.cut.value if call.cut else None,
-        "queue_s": round(call.queue_s, 6),
-        "seconds": round(now_s - call.arrived_s, 6),
-    }
 
 
 def _request_id(headers: Headers) -> bytes:

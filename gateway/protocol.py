@@ -17,6 +17,7 @@ import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from gateway.call import Call, Cut
+from gateway.cork import Cork
 from gateway.outcome import Outcome, Route
 from gateway.refusal import Refusal, invalid, too_large
 from gateway.settings import Settings
@@ -144,7 +145,7 @@ class GatewayProtocol(HttpToolsProtocol):
             self._head_timer.cancel()
             self._head_timer = None
         super().on_headers_complete()
-        self._cork = Cork(self)
+        self._cork = Cork(self.transport, self.close_lingering, self.scope["method"] != "HEAD")
         self.cycle.transport = cast("asyncio.Transport", self._cork)
 
     def on_message_complete(self) -> None:
@@ -234,43 +235,6 @@ class GatewayProtocol(HttpToolsProtocol):
         fields = b"".join(b"%s: %s\r\n" % pair for pair in refusal.headers(body))
         self.transport.write(STATUS_LINE[refusal.status] + fields + b"\r\n" + body)
         self.close_lingering()
-
-
-class Cork:
-    """What uvicorn's request cycle writes to: the transport, but the answer's head leaves together with what
-    follows it.
-
-    uvicorn writes head and body apart, and each write is a system call that wakes the client. Nothing here
-    sends a head without a body right behind it, so the head is held back until then. `lingering`: how `close`
-    is done.
-    """
-
-    __slots__ = ("_head", "_protocol", "_write", "is_closing", "lingering")
-
-    def __init__(self, protocol: GatewayProtocol) -> None:
-        self._protocol = protocol
-        self._write = protocol.transport.write
-        self._head: bytes | None = None
-        self.is_closing = protocol.transport.is_closing
-        self.lingering = False
-
-    def write(self, data: bytes) -> None:
-        """The first write is the head, except for an interim `100 Continue`."""
-        if self._head:
-            self._write(self._head + data)
-            self._head = b""
-        elif self._head is None and not data.startswith(b"HTTP/1.1 100"):
-            self._head = data
-        else:
-            self._write(data)
-
-    def close(self) -> None:
-        if self._head:
-            self._write(self._head)
-        if self.lingering:
-            self._protocol.close_lingering()
-        else:
-            self._protocol.transport.close()
 
 
 def _is_host(value: bytes) -> bool:

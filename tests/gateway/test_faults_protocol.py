@@ -195,3 +195,12 @@ def test_http_1_0_without_a_host(stand: Stand) -> None:
         plain.sendall(b"GET /health HTTP/1.0\r\n\r\n")
         plain.settimeout(5)
         assert plain.recv(65536).startswith(b"HTTP/1.1 200")
+
+
+def test_head_is_answered_at_once(stand: Stand) -> None:
+    """An answer to HEAD has no body to wait for."""
+    client = stand.client()
+    client.send(b"HEAD /health HTTP/1.1\r\nhost: g\r\n\r\n")
+    assert client.read_until(b"\r\n\r\n", 1.0).startswith(b"HTTP/1.1 405")
+    client.send(b"GET /health HTTP/1.1\r\nhost: g\r\n\r\n")
+    assert client.answer()[0] == 200
