@@ -134,6 +134,8 @@ class Conductor:
             run.watch(Series(gateway, self.options.engine_metrics))
         if self.distributed:
             self._brief_workers(run)
+        if self.options.run_time:  # Locust itself ignores it where there is a shape
+            gevent.spawn_later(self.options.run_time, self._end_if_running, run)
 
     def _brief_workers(self, run: Run) -> None:
         clients = self.environment.runner.clients
@@ -230,6 +232,10 @@ class Conductor:
         with gevent.Timeout(5.0, False):
             run.done.wait()
         run.done.set()
+
+    def _end_if_running(self, run: Run) -> None:
+        if run is self.run:
+            self.end("run_time")
 
     def on_stopping(self) -> None:
         """Locust is about to stop the users: if the run is not over, somebody pressed Stop."""

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,18 +87,24 @@ def arguments(host: str, folder: Path, *flags: str, headless: bool = True) -> li
     return [*command, *flags]
 
 
-def start(command: Sequence[str], log: Path) -> subprocess.Popen[bytes]:
+def start(command: Sequence[str], log: Path, **more: str) -> subprocess.Popen[bytes]:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("LOCUST_")}
     with log.open("wb") as output:
-        return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT)
+        return subprocess.Popen(
+            command, cwd=ROOT, env={**environment, **more}, stdout=output, stderr=subprocess.STDOUT
+        )
 
 
 def run(
-    host: str, folder: Path, *flags: str, during: Callable[[subprocess.Popen[bytes]], None] | None = None
+    host: str,
+    folder: Path,
+    *flags: str,
+    during: Callable[[subprocess.Popen[bytes]], None] | None = None,
+    environment: Mapping[str, str] | None = None,
 ) -> Ran:
     """One headless run to its end; `during` is called with the process once it was started."""
     log = folder.with_name(folder.name + ".log")
-    process = start(arguments(host, folder, *flags), log)
+    process = start(arguments(host, folder, *flags), log, **(environment or {}))
     try:
         if during is not None:
             during(process)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 import sys
 import time
 from dataclasses import dataclass, field
@@ -52,6 +53,7 @@ class Script:
     stall: list[float] = field(default_factory=list)
     tokenize: bool = False
     retry_after_s: float = 0.2
+    tls: str = ""
 
 
 class Upstream:
@@ -224,7 +226,11 @@ def tokens_of(text: str) -> int:
 
 async def main(script: Script, log: Any) -> None:
     upstream = Upstream(script, log)
-    server = await asyncio.start_server(upstream.serve, "127.0.0.1", 0, backlog=4096, limit=2**22)
+    tls = None
+    if script.tls:
+        tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        tls.load_cert_chain(script.tls)
+    server = await asyncio.start_server(upstream.serve, "127.0.0.1", 0, backlog=4096, limit=2**22, ssl=tls)
     print(server.sockets[0].getsockname()[1], flush=True)
     await server.serve_forever()
 

@@ -111,6 +111,50 @@ def test_signals_lose_nothing(tmp_path: Path, number: signal.Signals, code: int)
     assert ran.load["complete"]
 
 
+def test_run_time_loses_nothing(tmp_path: Path) -> None:
+    """--run-time ends the run before its plan is through: the rest of the plan is counted, not forgotten."""
+    with upstream(tmp_path, ttft_s=0.1, gap_s=0.05) as server:
+        flags = (
+            "--rate",
+            "20",
+            "--warmup",
+            "0",
+            "--duration",
+            "60",
+            "--output-tokens",
+            "8",
+            "--run-time",
+            "2s",
+        )
+        ran = run(server.url, tmp_path / "run", *flags)
+    ran.assert_conserved()
+    assert ran.load["ended"] == "run_time"
+    assert {"ok", "cut", "not_sent"} == set(ran.outcomes)
+
+
+def test_tls(tmp_path: Path) -> None:
+    """An https target: the certificate is checked, the records are the same."""
+    certificate = tmp_path / "cert.pem"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost",
+         "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(certificate), "-out", str(tmp_path / "only.pem")],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    certificate.write_text(certificate.read_text() + (tmp_path / "only.pem").read_text())
+    with upstream(
+        tmp_path, tls=str(certificate), behaviours=["ok", "429", "close_mid"], gap_s=0.002
+    ) as server:
+        secure = server.url.replace("http://", "https://")
+        trusted = run(
+            secure, tmp_path / "run", "--rate", "20", *SHORT, environment={"SSL_CERT_FILE": str(certificate)}
+        )
+        strange = run(secure, tmp_path / "strange", "--rate", "20", *SHORT)
+    trusted.assert_conserved()
+    assert set(trusted.outcomes) == {"ok", "rejected_full", "truncated"}
+    assert strange.code == 13
+    assert "certificate verify failed" in strange.output
+
+
 def test_two_processes_send_what_one_sends(tmp_path: Path) -> None:
     """The union of two workers is the plan, each request asked for once, and every record reaches the
     master."""
