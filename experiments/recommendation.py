@@ -14,11 +14,10 @@ from experiments.cells import MeasuredCell, finished_cells, read_run
 from experiments.errors import UserError
 from experiments.files import write_bytes, write_json
 from experiments.points import Setting
+from experiments.stats.choice import Choice, choose
 from experiments.stats.goodput import Interval, Trace, difference, of_cells
 from loadtests.slo import SLO
 
-# A setting measured worse by more than this share of goodput is not taken for its modesty, told apart or not.
-_INDIFFERENCE = 0.03
 _SPANS = 10
 
 _ENV_KEYS = ("max_active", "queue_mode", "queue_max", "queue_timeout_s", "queue_order", "request_timeout_s")
@@ -56,11 +55,10 @@ def recommend(run: Path, slo: SLO) -> dict[str, Any]:
     span_s = _span_s(state, evidence)
     values = {e.setting.name: {load: e.goodput(load, span_s) for load in loads} for e in evidence}
     best_at = {load: max(values[e.setting.name][load].value for e in evidence) for load in loads}
-    regret = {name: _worst_regret(by_load, best_at) for name, by_load in values.items()}
-    first = min(evidence, key=lambda e: (regret[e.setting.name], *_modesty(e.setting)))
-    tied = [e for e in evidence if e is first or not _separable(first, e, loads, span_s)]
-    near = [e for e in tied if regret[e.setting.name] <= regret[first.setting.name] + _INDIFFERENCE]
-    chosen = min(near, key=lambda e: _modesty(e.setting))
+    found = _choice(evidence, loads, span_s)
+    by_name = {e.setting.name: e for e in evidence}
+    first, chosen, regret = by_name[found.winner], by_name[found.chosen], found.regret
+    tied = [by_name[name] for name in found.tied]
     doubts += _doubts(chosen, loads, slo, values)
     name = chosen.setting.name
     return {
@@ -171,8 +169,14 @@ def _span_s(state: dict[str, Any], evidence: list[Evidence]) -> float:
     return min(max(0.5, lives_s), shortest_s / _SPANS)
 
 
-def _worst_regret(by_load: dict[str, Interval], best_at: dict[str, float]) -> float:
-    return max(1.0 - by_load[load].value / best if best > 0 else 0.0 for load, best in best_at.items())
+def _choice(evidence: list[Evidence], loads: list[str], span_s: float) -> Choice:
+    by_name = {e.setting.name: e for e in evidence}
+    goodputs = {
+        name: {load: [trace.goodput_per_s for trace in e.traces[load]] for load in loads}
+        for name, e in by_name.items()
+    }
+    modest_first = [e.setting.name for e in sorted(evidence, key=lambda e: _modesty(e.setting))]
+    return choose(goodputs, modest_first, lambda a, b: _separable(by_name[a], by_name[b], loads, span_s))
 
 
 def _modesty(setting: Setting) -> tuple[int, int, float]:

@@ -52,7 +52,7 @@ def test_equal_settings_are_seldom_called_different() -> None:
 
 
 @pytest.mark.prove
-@pytest.mark.parametrize("run_sd", [0.01, 0.03])
+@pytest.mark.parametrize("run_sd", [0.01, 0.03, 0.08])
 def test_equal_settings_on_simulated_truth(run_sd: float) -> None:
     """2,000 A/A comparisons through the gateway's admission core, looks at 3, 5, 8 and 12 blocks."""
     verdicts = [_verdict(seed, run_sd, LOOKS) for seed in range(2000)]
