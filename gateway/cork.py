@@ -17,8 +17,6 @@ class Cork:
     def __init__(
         self, transport: asyncio.Transport, close_gently: Callable[[], None], has_body: bool
     ) -> None:
-        self, transport: asyncio.Transport, close_gently: Callable[[], None], has_body: bool
-    ) -> None:
         self._write = transport.write
         self._close = transport.close
         self._close_gently = close_gently
