@@ -14,7 +14,7 @@ import sys
 import time
 
 from experiments.twin.held_out import predicted_capacity
-from experiments.twin.predicted import predict_cell
+from experiments.twin.predicted import Predictor
 from experiments.twin.profile import Profile
 from gateway.limits import Limits
 from loadtests import plan
@@ -47,10 +47,9 @@ def matrix(actives: tuple[int, ...], queues: tuple[int, ...], loads: tuple[float
         plans = [
             plan.make("sustained", load * capacity_per_s, 0, 240, seed, *LENGTHS) for seed in range(traces)
         ]
-        for active, queue in itertools.product(actives, queues):
-            predict_cell(
-                plans, [ENGINE], Limits(max_active=active, queue_max=queue, queue_timeout_s=2), LIMIT
-            )
+        predictor = Predictor(plans, [ENGINE], LIMIT)
+        for active, queue in itertools.product(actives, sorted(queues, reverse=True)):
+            predictor.cell(Limits(max_active=active, queue_max=queue, queue_timeout_s=2))
     return time.process_time() - begin_s
 
 

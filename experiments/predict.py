@@ -30,7 +30,7 @@ from experiments.points import Setting
 from experiments.slo_scaling import DEFAULT_SLO, queue_timeout_s
 from experiments.twin import held_out
 from experiments.twin import profile as profiles
-from experiments.twin.predicted import Expected, predict_cell
+from experiments.twin.predicted import Expected, Predictor
 from experiments.twin.profile import Profile
 from gateway.limits import Limits, QueueMode, QueueOrder
 from loadtests import plan
@@ -61,8 +61,9 @@ def main(argv: Sequence[str]) -> int:
             plan.make(load.scenario, rate_per_s, args.warm_up_s, args.seconds, spec.load.seed + k, *lengths)
             for k in range(args.traces)
         ]
-        for setting in settings:
-            expected = predict_cell(traces, draws, _limits(setting), slo)
+        predictor = Predictor(traces, draws, slo)
+        for setting in sorted(settings, key=_width, reverse=True):
+            expected = predictor.cell(_limits(setting))
             cells.append(
                 {"setting": setting, "load": str(load), "rate_per_s": rate_per_s, "expected": expected}
             )
@@ -106,6 +107,10 @@ def _slo(text: str) -> SLO:
         return SLO.parse(text)
     except ValueError as error:
         raise UserError(str(error)) from error
+
+
+def _width(setting: Setting) -> tuple[float, ...]:
+    return (setting.max_active, setting.queue_max, setting.queue_timeout_s)
 
 
 def _limits(setting: Setting) -> Limits:

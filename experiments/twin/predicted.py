@@ -35,16 +35,69 @@ class Expected:
     high: float
 
 
-def predict_cell(
-    plans: Sequence[Plan], profiles: Sequence[Profile], limits: Limits, slo: SLO
-) -> dict[str, Expected]:
-    """Play every plan, each with the next of the profiles (parameter draws), and collect `MEASURES`."""
-    runs = [
-        measures(plan, simulate(plan.arrivals, profiles[k % len(profiles)], limits), slo)
-        for k, plan in enumerate(plans)
-    ]
-    table = {name: np.array([run[name] for run in runs]) for name in MEASURES}
-    return {name: _expected(values) for name, values in table.items()}
+class Predictor:
+    """Plays traces under one setting after another, and none twice: settings that bind nowhere are one run.
+
+    Where nobody waited, was refused or timed out, a larger limit cannot change anything; so a matrix costs
+    less the more of it lies on a plateau. Ask for the widest settings first.
+    """
+
+    def __init__(self, plans: Sequence[Plan], profiles: Sequence[Profile], slo: SLO) -> None:
+        self._plans = plans
+        self._profiles = profiles
+        self._slo = slo
+        self._played: list[list[_Played]] = [[] for _ in plans]
+        self.simulated = 0
+
+    def cell(self, limits: Limits) -> dict[str, Expected]:
+        """Play every plan, each with the next of the profiles (parameter draws), and collect `MEASURES`."""
+        runs = [self._run(k, limits) for k in range(len(self._plans))]
+        table = {name: np.array([run[name] for run in runs]) for name in MEASURES}
+        return {name: _expected(values) for name, values in table.items()}
+
+    def _run(self, k: int, limits: Limits) -> dict[str, float]:
+        for played in self._played[k]:
+            if played.same_under(limits):
+                return played.measures
+        plan = self._plans[k]
+        done = simulate(plan.arrivals, self._profiles[k % len(self._profiles)], limits)
+        self.simulated += 1
+        played = _Played(limits, done, measures(plan, done, self._slo))
+        self._played[k].append(played)
+        return played.measures
+
+
+class _Played:
+    """A run, and how much of each limit it used."""
+
+    __slots__ = ("_expired", "_full", "_limits", "_longest_wait_s", "_peak_active", "_peak_queue", "measures")
+
+    def __init__(self, limits: Limits, done: Simulated, measured: dict[str, float]) -> None:
+        waits_s = done.granted_s - done.due_s
+        self.measures = measured
+        self._limits = limits
+        self._peak_active = done.peak_active
+        self._peak_queue = done.peak_queue
+        self._full = "rejected_full" in done.outcome or "rejected_mode" in done.outcome
+        self._expired = "queue_timeout" in done.outcome
+        self._longest_wait_s = float(np.nanmax(waits_s, initial=0.0))
+
+    def same_under(self, limits: Limits) -> bool:
+        """Would this run be the same, event by event, with other limits?"""
+        mine = self._limits
+        if (mine.queue_order, mine.request_timeout_s) != (limits.queue_order, limits.request_timeout_s):
+            return False
+        bound = self._peak_queue > 0 or self._full
+        if not bound:
+            return limits.max_active >= self._peak_active
+        same_queue = mine.queue_max == limits.queue_max or (
+            not self._full and limits.queue_max >= self._peak_queue
+        )
+        same_patience = mine.queue_timeout_s == limits.queue_timeout_s or (
+            not self._expired and limits.queue_timeout_s > self._longest_wait_s
+        )
+        same_mode = mine.queue_mode is limits.queue_mode
+        return mine.max_active == limits.max_active and same_mode and same_queue and same_patience
 
 
 def measures(plan: Plan, done: Simulated, slo: SLO) -> dict[str, float]:

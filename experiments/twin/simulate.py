@@ -63,6 +63,8 @@ class Simulated:
     active_seconds: float
     queue_seconds: float
     queue_full_seconds: float
+    peak_active: int
+    peak_queue: int
     steps: int
     busy_s: float
     preemptions: int
@@ -119,6 +121,7 @@ class _Run:
         self.deadlines: deque[tuple[float, Ticket]] = deque()
         self.running: dict[Ticket, Sequence] = {}
         self.aborts: list[Sequence] = []
+        self.peak_active = self.peak_queue = 0
         self.steps = 0
         self.busy_s = 0.0
 
@@ -202,6 +205,10 @@ class _Run:
         elif ticket.state is not State.WAITING:
             self._end(ticket, ticket.state.value, now_s)
             return
+        if self.admission.active > self.peak_active:
+            self.peak_active = self.admission.active
+        if self.admission.queued > self.peak_queue:
+            self.peak_queue = self.admission.queued
         self.deadlines.append((now_s + self.limits.request_timeout_s, ticket))
 
     def _dispatch(self, granted: Sequential[Ticket], now_s: float) -> None:
@@ -290,6 +297,8 @@ class _Run:
             core.active_seconds,
             core.queue_seconds,
             core.queue_full_seconds,
+            self.peak_active,
+            self.peak_queue,
             self.steps,
             self.busy_s,
             self.engine.preemptions,
