@@ -9,10 +9,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from experiments.gateway_admin import GatewayGrowth
 from experiments.points import Cell
 from experiments.run_dir import SCHEMA_VERSION
-from experiments.stats import agreement, ledger, saturation
-from experiments.validity import doubts
+from experiments.server_metrics import EngineGrowth
+from experiments.stats import agreement, ledger, littles_law, saturation
+from experiments.validity import doubts, of_machine
 from loadtests.plan import Plan
 from loadtests.record import RequestRecord
 from loadtests.slo import SLO
@@ -25,13 +27,16 @@ _SHED = ("rejected_full", "rejected_mode", "queue_timeout", "draining", "upstrea
 class Material:
     """What a finished load run and the servers around it left behind.
 
-    `growth` is the gateway's requests by outcome over the cell; `histograms` its quantiles (name → p50, p95 →
-    value and bucket); `scrape_times` in Unix seconds; `series` as in series.parquet.
+    `gateway` and `engine` are what their counters grew by over the cell (None: not scraped); `stolen_ratio`
+    is the CPU time that the host gave to others, 0–1; `histograms` are the gateway's quantiles (name → p50,
+    p95 → value and bucket); `scrape_times` in Unix seconds; `series` as in series.parquet.
     """
 
     records: list[RequestRecord]
     load_run: Mapping[str, Any]
-    growth: Mapping[str, float]
+    gateway: GatewayGrowth
+    engine: EngineGrowth | None
+    stolen_ratio: float | None
     series: pd.DataFrame
     histograms: Mapping[str, Mapping[str, dict[str, float | None]]]
     scrape_times: Sequence[float]
@@ -44,7 +49,7 @@ def summarise_cell(
     start_s, end_s = plan.phase_s("measure")
     of_records = summarise(material.records, plan, slo, phase="measure")
     outcomes = Counter(record.outcome for record in material.records)
-    checks = ledger.checks(len(plan), outcomes, material.growth)
+    checks = _ledger(plan, outcomes, material)
     agreements = _agreements(material)
     window = _window(cell, material, start_s, end_s, engine_max_running)
     found = doubts(
@@ -56,6 +61,7 @@ def summarise_cell(
         agreements,
         material.scrape_times,
     )
+    found += of_machine(material.stolen_ratio, material.engine)
     return {
         "schema_version": SCHEMA_VERSION,
         "cell": cell.id,
@@ -76,6 +82,21 @@ def summarise_cell(
         "doubts": [doubt.to_json() for doubt in found],
         "engine": {"label": engine_label},
     }
+
+
+def _ledger(plan: Plan, outcomes: Counter[str], material: Material) -> tuple[ledger.Check, ...]:
+    """Counts and request-seconds of client, gateway and engine, over every phase of the cell."""
+    checks = ledger.checks(len(plan), outcomes, material.gateway.outcomes)
+    arrived = [r for r in material.records if r.outcome not in ledger.NEVER_ARRIVED]
+    if any(r.finished_s is None or r.sent_s is None for r in arrived):
+        return checks  # a request without an end has no length to add up
+    client_s = sum((r.finished_s or 0.0) - (r.sent_s or 0.0) for r in arrived)
+    gateway = material.gateway
+    checks += (littles_law.in_system(client_s, gateway.active_s + gateway.queued_s, len(arrived)),)
+    served = outcomes.get("ok", 0)
+    if material.engine is not None and material.engine.requests == served:
+        checks += (littles_law.in_engine(gateway.active_s, material.engine.request_s, served),)
+    return checks
 
 
 def _workload(cell: Cell, plan: Plan) -> dict[str, Any]:

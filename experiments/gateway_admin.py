@@ -15,6 +15,10 @@ class Counters:
 
     samples: dict[tuple[str, tuple[tuple[str, str], ...]], float]
 
+    def value(self, name: str) -> float:
+        """Sum over the series of `name`; 0 where there is none."""
+        return sum(value for (sample, _), value in self.samples.items() if sample == name)
+
     def by_label(self, name: str, label: str, **labels: str) -> dict[str, float]:
         """Sum of `name` for each value of `label`, over the series that carry `labels`."""
         sums: dict[str, float] = {}
@@ -24,6 +28,30 @@ class Counters:
                 key = dict(found).get(label, "")
                 sums[key] = sums.get(key, 0.0) + value
         return sums
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayGrowth:
+    """What a gateway counted between two readings: requests by outcome, and request-seconds active and
+    queued.
+    """
+
+    outcomes: dict[str, float]
+    active_s: float
+    queued_s: float
+
+
+def gateway_growth(before: Counters, after: Counters) -> GatewayGrowth:
+    """The growth of the chat route's counters; outcomes that did not occur are left out."""
+    name = "gateway_requests_total"
+    first = before.by_label(name, "outcome", route="chat")
+    last = after.by_label(name, "outcome", route="chat")
+    grown = {outcome: count - first.get(outcome, 0.0) for outcome, count in last.items()}
+    return GatewayGrowth(
+        outcomes={outcome: count for outcome, count in grown.items() if count},
+        active_s=after.value("gateway_active_seconds_total") - before.value("gateway_active_seconds_total"),
+        queued_s=after.value("gateway_queue_seconds_total") - before.value("gateway_queue_seconds_total"),
+    )
 
 
 class GatewayAdmin:

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from experiments import record_table
+from experiments import machine, record_table
 from experiments.cell_summary import Material, summarise_cell
 from experiments.errors import EnvironmentProblem
 from experiments.files import read_json, write_json
-from experiments.gateway_admin import Counters, GatewayAdmin
+from experiments.gateway_admin import GatewayAdmin, GatewayGrowth, gateway_growth
 from experiments.points import Cell
 from experiments.run_dir import RunDir
 from experiments.server_metrics import HISTOGRAMS, ServerMetrics
@@ -59,16 +59,16 @@ def measure(prepared: Prepared, bench: Bench, when_draining: Callable[[], None])
     cell, load = prepared.cell, prepared.load
     load.wait_ready()
     in_force = bench.admin.apply(cell.setting.limits())
-    before = bench.admin.counters()
+    before, cpu_before = bench.admin.counters(), machine.cpu_times()
     load.go()
     if load.wait(prepared.plan.duration_s) is None:
         when_draining()
     if load.wait(prepared.drain_s + _GRACE_S) is None:
         raise EnvironmentProblem(f"the load generator did not end; see {prepared.folder / LOG_NAME}")
     _wait_idle(bench.admin)
-    after = bench.admin.counters()
-    ended_unix_s = time.time()
-    material = _material(prepared, bench, _growth(before, after), ended_unix_s)
+    after, cpu_after = bench.admin.counters(), machine.cpu_times()
+    stolen = cpu_before.stolen_ratio_until(cpu_after) if cpu_before and cpu_after else None
+    material = _material(prepared, bench, gateway_growth(before, after), stolen, time.time())
     material.series.to_parquet(prepared.folder / "series.parquet", index=False)
     summary = summarise_cell(
         cell, prepared.plan, bench.slo, material, bench.engine_label, bench.engine_max_running
@@ -112,32 +112,20 @@ def _load_run(prepared: Prepared) -> dict[str, Any]:
     return dict(read_json(path))
 
 
-def _growth(before: Counters, after: Counters) -> dict[str, float]:
-    """Requests that the gateway counted in the cell, by outcome."""
-    name = "gateway_requests_total"
-    first, last = (
-        before.by_label(name, "outcome", route="chat"),
-        after.by_label(name, "outcome", route="chat"),
-    )
-    return {
-        outcome: count - first.get(outcome, 0.0)
-        for outcome, count in last.items()
-        if count != first.get(outcome, 0.0)
-    }
-
-
-def _material(prepared: Prepared, bench: Bench, growth: dict[str, float], ended_unix_s: float) -> Material:
+def _material(
+    prepared: Prepared, bench: Bench, growth: GatewayGrowth, stolen_ratio: float | None, ended_unix_s: float
+) -> Material:
     load_run = _load_run(prepared)
     started_unix_s = float(load_run["started_unix_s"])
     scraped_unix_s = bench.metrics.wait_for_scrape(ended_unix_s)
+    until_unix_s = max(scraped_unix_s, ended_unix_s)
     return Material(
         records=record_table.convert(prepared.folder),
         load_run=load_run,
-        growth=growth,
+        gateway=growth,
+        engine=bench.metrics.engine_growth(started_unix_s, until_unix_s),
+        stolen_ratio=stolen_ratio,
         series=bench.metrics.series(started_unix_s, ended_unix_s),
-        histograms={
-            name: bench.metrics.quantiles(name, started_unix_s, max(scraped_unix_s, ended_unix_s))
-            for name in HISTOGRAMS
-        },
+        histograms={name: bench.metrics.quantiles(name, started_unix_s, until_unix_s) for name in HISTOGRAMS},
         scrape_times=bench.metrics.scrape_times(started_unix_s, ended_unix_s),
     )

@@ -41,6 +41,32 @@ HISTOGRAMS = {
 }
 
 
+# What the engine counts over a cell. vLLM's names; the emulator has the same.
+_ENGINE_COUNTERS = {
+    "request_s": "sum(vllm:e2e_request_latency_seconds_sum)",
+    "requests": "sum(vllm:e2e_request_latency_seconds_count)",
+    "prefix_hit_tokens": "sum(vllm:prefix_cache_hits_total)",
+    "prompt_tokens": "sum(vllm:prompt_tokens_total)",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class EngineGrowth:
+    """What the engine's own counters grew by over a cell: sum of E2E latencies in seconds, requests,
+    tokens.
+    """
+
+    request_s: float
+    requests: float
+    prefix_hit_tokens: float
+    prompt_tokens: float
+
+    @property
+    def restarted(self) -> bool:
+        """A counter that went down began anew."""
+        return min(self.request_s, self.requests, self.prompt_tokens) < 0
+
+
 @dataclass(frozen=True, slots=True)
 class BucketQuantile:
     """A quantile as a histogram knows it: interpolated, and the bucket that holds it. Seconds; None where the
@@ -103,6 +129,18 @@ class ServerMetrics:
         after = self._buckets(HISTOGRAMS[name], end_unix_s)
         growth = [(bound, count - before.get(bound, 0.0)) for bound, count in sorted(after.items())]
         return {f"p{q * 100:g}": bucket_quantile(growth, q).to_json() for q in (0.5, 0.95)}
+
+    def engine_growth(self, start_unix_s: float, end_unix_s: float) -> EngineGrowth | None:
+        """Growth of the engine's counters between two times; None where Prometheus does not scrape it."""
+        growth: dict[str, float] = {}
+        for name, promql in _ENGINE_COUNTERS.items():
+            before, after = self._query(promql, start_unix_s), self._query(promql, end_unix_s)
+            if name != "prefix_hit_tokens" and not (before and after):
+                return None
+            growth[name] = (
+                float(after[0]["value"][1]) - float(before[0]["value"][1]) if before and after else 0.0
+            )
+        return EngineGrowth(**growth)
 
     def scrape_times(self, start_unix_s: float, end_unix_s: float) -> list[float]:
         """When the gateway was really scraped in the window, Unix seconds."""

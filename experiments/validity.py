@@ -9,12 +9,15 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from experiments.server_metrics import EngineGrowth
 from experiments.stats.agreement import Agreement
 from experiments.stats.ledger import Check
 
 # Fewer measured requests than this have no two-sided 95 % interval of a p95 (order statistics of a binomial).
 MIN_FOR_P95 = 59
 _LONGEST_SCRAPE_GAP_S = 3.5
+_MOST_STOLEN = 0.02
+_MOST_PREFIX_HITS = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +110,30 @@ def doubts(
             )
         )
     found += _scrape_gaps(scrape_times)
+    return found
+
+
+def of_machine(stolen_ratio: float | None, engine: EngineGrowth | None) -> list[Doubt]:
+    """What machine and engine did that a measurement must not contain."""
+    found: list[Doubt] = []
+    if stolen_ratio is not None and stolen_ratio > _MOST_STOLEN:
+        text = f"the host gave {stolen_ratio:.1%} of the CPU time to others: repeat when it is quieter"
+        found.append(Doubt("cpu_stolen", "warn", text))
+    if engine is None:
+        return found
+    if engine.restarted:
+        found.append(
+            Doubt(
+                "engine_restarted", "invalid", "the engine's counters began anew: it restarted in this cell"
+            )
+        )
+    elif engine.prompt_tokens and engine.prefix_hit_tokens / engine.prompt_tokens > _MOST_PREFIX_HITS:
+        share = engine.prefix_hit_tokens / engine.prompt_tokens
+        text = (
+            f"{share:.1%} of the prompt tokens came from the engine's prefix cache: prompts were meant to "
+            f"be unique"
+        )
+        found.append(Doubt("prefix_cache", "warn", text))
     return found
 
 
