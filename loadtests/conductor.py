@@ -141,13 +141,14 @@ class Conductor:
         clients = self.environment.runner.clients
         run.workers = sorted(client.id for client in clients.ready + clients.running + clients.spawning)
         self._done_workers = set()
-        self.options.model, self.options.prompt_salt = run.settings.model, run.settings.prompt_salt
-        self.options.run_dir = str(run.folder.path.resolve())
         self.options.headroom_start = {
             "plan": run.plan.to_bytes(),
             "cost": lifecycle.cost_document(run.prepared.cost),
             "start_unix_s": run.start_unix_s,
             "order": run.workers,
+            "model": run.settings.model,
+            "prompt_salt": run.settings.prompt_salt,
+            "run_dir": str(run.folder.path.resolve()),
         }
         self._watcher = gevent.spawn(self._watch_workers, run)
 

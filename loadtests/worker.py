@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import gevent
@@ -45,7 +45,10 @@ class WorkerSide:
             return
         place = order.index(self._runner.client_id)
         plan = plans.from_bytes(brief["plan"])
-        settings = run_settings.from_options(self._environment.parsed_options, self._environment.host)
+        settings = replace(
+            run_settings.from_options(self._environment.parsed_options, self._environment.host),
+            **{name: brief[name] for name in ("model", "prompt_salt", "run_dir")},
+        )
         shard = plan.shard(place, len(order)) if plan.header.loop == "open" else ()
         if plan.header.loop == "closed":
             self._users = range(place, int(plan.header.params["users"]), len(order))

@@ -203,7 +203,7 @@ def aiperf(work: Work, folder: Path) -> list[str]:
         "--prompt-output-tokens-mean",
         str(work.chunks),
         "--tokenizer",
-        "builtin",
+        str(TOKENIZER),
         "--ui",
         "none",
         "--no-server-metrics",

@@ -4,6 +4,7 @@ dead workers."""
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 from collections import Counter
@@ -132,22 +133,26 @@ def test_run_time_loses_nothing(tmp_path: Path) -> None:
     assert {"ok", "cut", "not_sent"} == set(ran.outcomes)
 
 
+def self_signed(folder: Path) -> Path:
+    """Key and certificate for 127.0.0.1 in one file."""
+    key, public = folder / "cert.pem", folder / "public.pem"
+    flags = ["-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
+    files = ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(public)]
+    subprocess.run(["openssl", "req", *flags, *files], check=True, capture_output=True)
+    key.write_text(key.read_text() + public.read_text())
+    return key
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="no openssl to make a certificate with")
 def test_tls(tmp_path: Path) -> None:
     """An https target: the certificate is checked, the records are the same."""
-    certificate = tmp_path / "cert.pem"
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost",
-         "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(certificate), "-out", str(tmp_path / "only.pem")],
-        check=True, capture_output=True,
-    )  # fmt: skip
-    certificate.write_text(certificate.read_text() + (tmp_path / "only.pem").read_text())
+    certificate = self_signed(tmp_path)
+    trust = {"SSL_CERT_FILE": str(certificate)}
     with upstream(
         tmp_path, tls=str(certificate), behaviours=["ok", "429", "close_mid"], gap_s=0.002
     ) as server:
         secure = server.url.replace("http://", "https://")
-        trusted = run(
-            secure, tmp_path / "run", "--rate", "20", *SHORT, environment={"SSL_CERT_FILE": str(certificate)}
-        )
+        trusted = run(secure, tmp_path / "run", "--rate", "20", *SHORT, environment=trust)
         strange = run(secure, tmp_path / "strange", "--rate", "20", *SHORT)
     trusted.assert_conserved()
     assert set(trusted.outcomes) == {"ok", "rejected_full", "truncated"}
