@@ -1,5 +1,6 @@
 """Cells one after another, with nothing but the switch of the limits between them."""
 
+import time
 from collections.abc import Sequence
 from functools import partial
 
@@ -29,6 +30,7 @@ def in_turn(
             ready[index] = _prepare(cells[index], matrix, bench, stack, index)
 
     try:
+        _settle(bench)
         for index, cell in enumerate(cells):
             progress.cell_begins(cell.id)
             try:
@@ -39,6 +41,7 @@ def in_turn(
                 bench.run.fail_cell(cell.id, str(error))
                 progress.say(f"{cell.id} failed: {error}")
                 failed.append(cell)
+                _settle(bench)
             else:
                 progress.cell_ends(cell.id, summary)
                 if any(doubt["severity"] == "invalid" for doubt in summary["doubts"]):
@@ -50,6 +53,13 @@ def in_turn(
         for prepared in ready.values():
             prepared.load.stop()
     return failed, invalid
+
+
+def _settle(bench: Bench) -> None:
+    """Let Prometheus see what came before (the probe, a failed cell), so that no cell's window begins
+    inside it.
+    """
+    bench.metrics.wait_for_scrape(time.time())
 
 
 def _prepare(cell: Cell, matrix: Matrix, bench: Bench, stack: SweepStack, index: int) -> Prepared:
