@@ -1,0 +1,87 @@
+"""What every measuring command does once the stack is up: probe the engine, settle the objective, note the
+facts."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+from experiments import probe, provenance, slo_scaling
+from experiments.errors import UserError
+from experiments.matrix import Matrix
+from experiments.probe import Probe, Target
+from experiments.progress import SweepProgress
+from experiments.run_dir import RunDir
+from experiments.sweep_args import SweepOptions
+from experiments.sweep_stack import SweepStack
+from loadtests.slo import SLO
+
+
+def probe_engine(options: SweepOptions, run: RunDir, stack: SweepStack, progress: SweepProgress) -> Probe:
+    """The probe of this run: made once, then read back, so that a resumed run keeps its rates and windows."""
+    engine = run.state["engine"]
+    if engine is not None and engine["label"] != stack.engine.label:
+        raise UserError(
+            f"{run.path} was begun on {engine['label']}, and this is {stack.engine.label}: numbers of "
+            "two engines do not mix; "
+            "begin anew with --fresh"
+        )
+    if run.state["probe"] is not None:
+        return Probe.from_json(run.state["probe"])
+    shape = options.spec.load
+    target = Target(stack.gateway_url, stack.engine.url, stack.engine.model)
+    seen = probe.run(target, shape.prompt_tokens, shape.output_tokens, progress.say)
+    run.update({"probe": seen.to_json(), "engine": _engine_facts(stack)})
+    progress.say(
+        f"idle: TTFT {seen.ttft_s * 1e3:.0f} ms, TPOT {seen.tpot_s * 1e3:.0f} ms, E2E {seen.e2e_s:.2f} s; "
+        f"capacity about {seen.capacity_per_s:.1f} requests/s"
+    )
+    return seen
+
+
+def settle_objective(options: SweepOptions, run: RunDir, stack: SweepStack, seen: Probe) -> SLO:
+    """The SLO in force, kept in run.json with what it was scaled from."""
+    text, scaled_from = slo_scaling.objective(
+        options.spec.slo.text, stack.engine.provider, seen.ttft_s, seen.tpot_s, seen.e2e_s
+    )
+    slo = SLO.parse(text)
+    run.update(
+        {
+            "slo": {
+                "text": str(slo),
+                "ttft_s": slo.ttft_s,
+                "tpot_s": slo.tpot_s,
+                "e2e_s": slo.e2e_s,
+                "attainment": slo.attainment,
+                "scaled_from": scaled_from,
+            }
+        }
+    )
+    return slo
+
+
+def record(run: RunDir, stack: SweepStack, plan: Matrix) -> None:
+    """What is planned, and where: into run.json and the journal."""
+    facts: dict[str, Any] = {"cells": plan.to_json(), "expected_s": plan.expected_s, "status": "running"}
+    if run.state["provenance"] is None:
+        facts["provenance"] = provenance.collect(Path(__file__).parent)
+        facts["anchor"] = {"unix_s": time.time(), "monotonic_s": time.monotonic()}
+    run.update(facts)
+    run.note("stack_ready", {"engine": stack.engine.label, "cells": len(plan.cells)})
+
+
+def _engine_facts(stack: SweepStack) -> dict[str, Any]:
+    engine = stack.engine
+    return {
+        "provider": engine.provider,
+        "label": engine.label,
+        "model": engine.model,
+        "url": engine.url,
+        "facts": dict(engine.facts),
+        "gateway_url": stack.gateway_url,
+    }
+
+
+def max_running(stack: SweepStack) -> int | None:
+    """The engine's largest batch; None where it is not known."""
+    value = stack.engine.facts.get("max_num_seqs")
+    return int(value) if value is not None else None
