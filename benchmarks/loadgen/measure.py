@@ -40,7 +40,9 @@ def run(generator: Generator, work: Work, ttft_s: float, gap_s: float) -> Run:
         with serving(ttft_s, gap_s, folder, SERVER_CPU) as server:
             aimed = Work(server.url, work.requests, work.chunks, work.streams, work.rate_per_s, work.seconds)
             command = ["taskset", "-c", str(CLIENT_CPU), *generator.command(aimed, folder)]
-            cpu_s, rss_mb, began_s = _run(command, folder / "output.log")
+            cpu_s, rss_mb, began_s = _run(
+                command, folder / "output.log", OFFLINE if generator.offline else {}
+            )
         if len(server.received_s) < 0.5 * work.requests:
             lines = (folder / "output.log").read_text().splitlines()[-6:]
             raise RuntimeError(
@@ -51,10 +53,10 @@ def run(generator: Generator, work: Work, ttft_s: float, gap_s: float) -> Run:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _run(command: list[str], log: Path) -> tuple[float, float, float]:
+def _run(command: list[str], log: Path, more: dict[str, str]) -> tuple[float, float, float]:
     began_s = time.monotonic()
     with log.open("wb") as output:
-        environment = {**os.environ, **OFFLINE}
+        environment = {**os.environ, **more}
         process = subprocess.Popen(
             command, cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT
         )

@@ -157,10 +157,11 @@ def test_a_run_in_the_browser(tmp_path: Path) -> None:
         assert len(picture) > 20_000
 
 
-def test_wrong_input_gets_a_sentence_and_two_runs_follow_each_other(tmp_path: Path) -> None:
-    """The form answers in words; a disallowed host is refused; a second run starts clean, in a folder of
-    its own."""
-    quick = {"rate": "20", "warmup": "0", "duration": "1", "output_tokens": "4"}
+QUICK = {"rate": "20", "warmup": "0", "duration": "1", "output_tokens": "4"}
+
+
+def test_wrong_input_gets_a_sentence(tmp_path: Path) -> None:
+    """The form answers in words, a host that is not allowed is refused, and nothing is made or sent."""
     with (
         upstream(tmp_path) as server,
         web_ui(tmp_path, server.url, "--allow-host", "127.0.0.1") as (url, runs),
@@ -172,20 +173,28 @@ def test_wrong_input_gets_a_sentence_and_two_runs_follow_each_other(tmp_path: Pa
             ({"host": "http://example.com"}, "host 'example.com' is not allowed"),
             ({"host": f"http://127.0.0.1:{free_port()}"}, "is unreachable"),
         ):
-            answer = post(f"{url}/swarm", **{**quick, "host": server.url, **form})
+            answer = post(f"{url}/swarm", **{**QUICK, "host": server.url, **form})
             assert not answer["success"]
             assert said in answer["message"]
+        assert not runs.exists()
+        assert server.log() == []
+
+
+@pytest.mark.parametrize("flags", [(), ("--processes", "2")], ids=["one-process", "two-workers"])
+def test_runs_follow_each_other(tmp_path: Path, flags: tuple[str, ...]) -> None:
+    """Every start has a folder, a salt and a plan of its own; a second start during a run is refused."""
+    with upstream(tmp_path) as server, web_ui(tmp_path, server.url, *flags) as (url, runs):
         for count in (1, 2):
-            assert post(f"{url}/swarm", host=server.url, scenario="constant", **quick)["success"]
-            assert "in progress" in post(f"{url}/swarm", host=server.url, **quick)["message"]
-            until(lambda: get(f"{url}/llm/series.json")["state"] == "ended", "the run ends")
+            started = post(f"{url}/swarm", host=server.url, scenario="constant", **QUICK)
+            assert started["success"], started
+            assert "in progress" in post(f"{url}/swarm", host=server.url, **QUICK)["message"]
             until(lambda n=count: len(list(runs.glob("*/cells/load/load.json"))) == n, "load.json is written")
             until(
-                lambda: get(f"{url}/stats/requests")["state"] == "stopped", "Locust is ready for the next run"
+                lambda: get(f"{url}/stats/requests")["state"] in ("stopped", "ready"), "Locust is ready again"
             )
-            assert get(f"{url}/stats/requests")["stats"][-1]["num_requests"] == 20
-    for load in runs.glob("*/cells/load"):
-        assert RunFolder(load).load()["outcomes"] == {"ok": 20}
+    loads = [RunFolder(path) for path in runs.glob("*/cells/load")]
+    assert [load.load()["outcomes"] for load in loads] == [{"ok": 20}] * 2
+    assert len({record.request_id for load in loads for record in load.records()}) == 40
 
 
 def test_a_login_guards_everything(tmp_path: Path) -> None:
