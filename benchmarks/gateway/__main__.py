@@ -43,9 +43,10 @@ class Workload:
     per: str
 
 
+STREAMED = Workload("64 streams, 10 ms gaps", 64, STREAM, "chunks")
 WORKLOADS = (
+    STREAMED,
     Workload("non-streamed 1 KB", 32, NON_STREAM, "requests"),
-    Workload("64 streams, 10 ms gaps", 64, STREAM, "chunks"),
     Workload("32 streams, no gaps", 32, NO_GAP, "chunks"),
 )
 
@@ -140,8 +141,10 @@ def measure(tree: psutil.Process, port: int, workload: Workload, seconds: float)
     return measured
 
 
-def memory_kb(tree: psutil.Process, port: int, streams: int = 1000) -> float:
-    """Resident kB per open stream: the growth from idle to 1,000 open streams, divided by them."""
+def memory_kb(tree: psutil.Process, port: int, streams: int = 1000) -> float | None:
+    """Resident kB per open stream: the growth when 1,000 are opened, by their number. None when they did not
+    all get a chunk.
+    """
     url = f"http://127.0.0.1:{port}/v1/chat/completions"
     before = rss_bytes(tree)
     command = [sys.executable, "-m", "benchmarks.gateway.load", url, str(streams), "4", OPEN]
@@ -150,11 +153,13 @@ def memory_kb(tree: psutil.Process, port: int, streams: int = 1000) -> float:
         load.stdout.readline()
         time.sleep(2)
         grown = rss_bytes(tree) - before
-        load.stdout.readline()
-    return grown / streams / 1000
+        result: dict[str, Any] = json.loads(load.stdout.readline())
+    return grown / streams / 1000 if result["chunks"] >= streams else None
 
 
-def one_peer(peer: Peer, engine_port: int, seconds: float, memory: bool) -> dict[str, dict[str, float]]:
+def one_peer(
+    peer: Peer, engine: psutil.Process, engine_port: int, seconds: float
+) -> dict[str, dict[str, float]]:
     """Everything about one peer in one round."""
     port = free_port()
     results: dict[str, dict[str, float]] = {}
@@ -165,16 +170,15 @@ def one_peer(peer: Peer, engine_port: int, seconds: float, memory: bool) -> dict
         command = peer.command(port, engine_port, folder)
         with process(command, env, folder / "log") as tree:
             wait_for_answer(port, tree)
+            with contextlib.suppress(RuntimeError):
+                measure(tree, port, WORKLOADS[1], 2.0)  # lazy imports, first connections
+            # Right before the peer, so that the time it adds is compared under the same conditions.
+            results["direct"] = measure(engine, engine_port, STREAMED, 2.0)
             for workload in WORKLOADS:
                 results[workload.name] = measure(tree, port, workload, seconds)
-            if memory:
-                results["memory"] = {"kb_per_stream": memory_kb(tree, port)}
+            kb = memory_kb(tree, port)
+            results["memory"] = {} if kb is None else {"kb_per_stream": kb}
     return results
-
-
-def direct(engine: psutil.Process, engine_port: int, seconds: float) -> dict[str, dict[str, float]]:
-    """The engine without anything in front of it."""
-    return {workload.name: measure(engine, engine_port, workload, seconds) for workload in WORKLOADS}
 
 
 def main() -> int:
@@ -195,11 +199,11 @@ def main() -> int:
         command = [sys.executable, "-m", "benchmarks.gateway.engine", str(engine_port)]
         with process(command) as engine:
             wait_for_answer(engine_port, engine)
-            results: dict[str, Any] = {"direct": direct(engine, engine_port, options.seconds)}
+            results: dict[str, Any] = {}
             turn = number % len(peers)
             for peer in [*peers[turn:], *peers[:turn]]:
                 try:
-                    results[peer.name] = one_peer(peer, engine_port, options.seconds, True)
+                    results[peer.name] = one_peer(peer, engine, engine_port, options.seconds)
                 except RuntimeError as error:
                     results[peer.name] = {"failed": str(error)}
                 print(

@@ -21,7 +21,7 @@ def _median(rounds: list[dict[str, Any]], peer: str, workload: str, key: str) ->
 
 def _added(rounds: list[dict[str, Any]], peer: str, key: str) -> float | None:
     values = [
-        results[peer][STREAM][key] - results["direct"][STREAM][key]
+        results[peer][STREAM][key] - results[peer]["direct"][key]
         for results in rounds
         if STREAM in results.get(peer, {})
     ]

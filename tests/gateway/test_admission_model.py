@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from gateway.admission import Admission, State, Ticket
 from gateway.limits import Limits, QueueMode, QueueOrder
@@ -82,12 +82,20 @@ class AdmissionMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        limits = Limits(max_active=2, queue_max=3, queue_timeout_s=4.0)
-        self.core = Admission(limits)
-        self.reference = Reference(limits)
+        self.start_with(Limits(max_active=2, queue_max=1, queue_timeout_s=4.0))
         self.pairs: list[tuple[Ticket, Plain]] = []
         self.now_s = 0.0
         self.told: dict[Ticket, int] = {}
+
+    def start_with(self, limits: Limits) -> None:
+        self.core = Admission(limits)
+        self.reference = Reference(limits)
+
+    @initialize(max_active=st.integers(1, 4), queue_max=st.integers(0, 3), mode=st.sampled_from(QueueMode))
+    def begin(self, max_active: int, queue_max: int, mode: QueueMode) -> None:
+        self.start_with(
+            Limits(max_active=max_active, queue_max=queue_max, queue_timeout_s=4.0, queue_mode=mode)
+        )
 
     def tell(self, change: tuple[object, object]) -> None:
         granted, ended = change

@@ -108,6 +108,16 @@ def test_a_slow_head(stand: Stand) -> None:
     assert time.monotonic() - started_s < 3
 
 
+@pytest.mark.fault(60)
+def test_a_slow_head_after_an_answer(stand: Stand) -> None:
+    """The deadline holds for every request of a connection, not only for its first."""
+    client = stand.client()
+    client.send(post({}))
+    assert client.answer()[0] == 200
+    client.send(b"GET /health HT")
+    assert client.answer(3)[0] == 408
+
+
 @pytest.mark.fault(61)
 def test_a_slow_body(stand: Stand) -> None:
     """A body that does not come: 408 at the body deadline; no slot was held meanwhile."""
