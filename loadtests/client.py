@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import socket as plain_socket
 import time
+from collections import deque
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -183,7 +184,7 @@ class Client:
         usual servers."""
         self.target = target
         self._keep_idle_s = keep_idle_s
-        self._idle: list[tuple[float, Connection]] = []
+        self._idle: deque[tuple[float, Connection]] = deque()
         self._address = self._resolve()
         self._tls = gevent.ssl.create_default_context() if target.scheme == "https" else None
 
@@ -203,11 +204,18 @@ class Client:
                 self._idle.append((time.monotonic(), connection))
             else:
                 connection.close()
+            self._close_oldest()
 
     def close(self) -> None:
         """Close the idle connections."""
         while self._idle:
             self._idle.pop()[1].close()
+
+    def _close_oldest(self) -> None:
+        """After a burst: what the newest-first use leaves lying must not keep its sockets."""
+        oldest_s = time.monotonic() - self._keep_idle_s
+        while self._idle and self._idle[0][0] < oldest_s:
+            self._idle.popleft()[1].close()
 
     def _take(self) -> Connection:
         oldest_s = time.monotonic() - self._keep_idle_s

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -31,11 +32,35 @@ def new_folder(base: Path, plan: Plan) -> Path:
 
 def write(cell: Path, plan: Plan, settings: Settings, load: Mapping[str, Any]) -> None:
     """Write run.json and the cell's summary.json beside what the run wrote itself."""
+    engine = {
+        "provider": "external",
+        "label": f"{settings.model} at {settings.host}",
+        "model": settings.model,
+        "url": settings.host,
+    }
+    summary = _summary(plan, engine, load)
+    run = {
+        "schema_version": 1,
+        "name": cell.parent.parent.name,
+        "created_utc": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(load["started_unix_s"])),
+        "command": [],
+        "spec": {},
+        "engine": engine,
+        "slo": {"text": str(settings.slo), **asdict(settings.slo), "scaled_from": None},
+        "probe": None,
+        "provenance": {"load": load["versions"]},
+        "anchor": {"unix_s": load["started_unix_s"], "monotonic_s": load["started_monotonic_s"]},
+        "cells": [{"id": CELL, "setting": {}, "workload": summary["workload"]}],
+        "status": "complete" if load["complete"] else "partial",
+    }
+    (cell / "summary.json").write_bytes(orjson.dumps(summary, option=orjson.OPT_INDENT_2))
+    (cell.parent.parent / "run.json").write_bytes(orjson.dumps(run, option=orjson.OPT_INDENT_2))
+
+
+def _summary(plan: Plan, engine: Mapping[str, str], load: Mapping[str, Any]) -> dict[str, Any]:
     header = plan.header
-    engine = {"provider": "external", "label": f"{settings.model} at {settings.host}"}
-    engine |= {"model": settings.model, "url": settings.host}
     start_s, end_s = plan.phase_s("measure")
-    summary = {
+    return {
         "schema_version": 1,
         "cell": CELL,
         "setting": {},
@@ -56,32 +81,9 @@ def write(cell: Path, plan: Plan, settings: Settings, load: Mapping[str, Any]) -
             "warm_up_s": header.warm_up_s,
         },
         **load["summary"],
-        "doubts": [*_doubts(load)],
+        "doubts": _doubts(load),
         "engine": {"label": engine["label"]},
     }
-    run = {
-        "schema_version": 1,
-        "name": cell.parent.parent.name,
-        "created_utc": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(load["started_unix_s"])),
-        "command": [],
-        "spec": {},
-        "engine": engine,
-        "slo": {
-            "text": str(settings.slo),
-            "ttft_s": settings.slo.ttft_s,
-            "tpot_s": settings.slo.tpot_s,
-            "e2e_s": settings.slo.e2e_s,
-            "attainment": settings.slo.attainment,
-            "scaled_from": None,
-        },
-        "probe": None,
-        "provenance": {"load": load["versions"]},
-        "anchor": {"unix_s": load["started_unix_s"], "monotonic_s": load["started_monotonic_s"]},
-        "cells": [{"id": CELL, "setting": {}, "workload": summary["workload"]}],
-        "status": "complete" if load["complete"] else "partial",
-    }
-    (cell / "summary.json").write_bytes(orjson.dumps(summary, option=orjson.OPT_INDENT_2))
-    (cell.parent.parent / "run.json").write_bytes(orjson.dumps(run, option=orjson.OPT_INDENT_2))
 
 
 def _doubts(load: Mapping[str, Any]) -> list[dict[str, str]]:

@@ -177,13 +177,17 @@ def make(
     """Draw the plan of a scenario.
 
     Args:
-        rate_per_s: mean offered rate over the measured window, requests per second, > 0 (closed loop: not
-        used). warm_up_s, measure_s: lengths of the two phases in seconds; the measured one > 0. seed: any
-        integer ≥ 0; 0 is a seed like the others. prompt_tokens, output_tokens: lengths (medians for
-        `lognormal`) where no `mix` is given. mix: what the requests ask for. shape: parameters of the
-        scenario's shape.
+        scenario: a key of `SCENARIOS`.
+        rate_per_s: mean offered rate over the measured window, requests per second, > 0 (closed: not used).
+        warm_up_s: length of the warm-up in seconds, ≥ 0.
+        measure_s: length of the measured window in seconds, > 0.
+        seed: any integer ≥ 0; 0 is a seed like the others.
+        prompt_tokens, output_tokens: lengths where no `mix` is given.
+        mix: what the requests ask for.
+        shape: parameters of the scenario's shape.
 
-    Raises ValueError, naming the parameter, its value and what is allowed.
+    Raises:
+        ValueError: naming the parameter, its value and what is allowed.
     """
     loop = loop_of(scenario)
     shape = shape or Shape()
@@ -199,9 +203,7 @@ def make(
             scenario, workload, rate_per_s, warm_up_s, measure_s, shape, _rng(seed, "arrivals")
         )
     lengths, notes = _lengths(workload, mix, owner, _rng(seed, "lengths"))
-    params = {**asdict(mix), **used(scenario, shape)}
-    if loop == "open":
-        params["peak_rate_per_s"] = peak_rate_per_s(scenario, rate_per_s, measure_s, shape)
+    params = {**asdict(mix), **used(scenario, shape), **_peak(scenario, rate_per_s, measure_s, shape)}
     names = [client.name for client in workload.clients] or [workload.name]
     header = Header(
         scenario, mix.workload, seed, rate_per_s, warm_up_s, measure_s, loop, len(due_s), params, tuple(notes)
@@ -293,6 +295,12 @@ def _lengths(
         for side, share, limit in sides
         if share
     ]
+
+
+def _peak(scenario: str, rate_per_s: float, measure_s: float, shape: Shape) -> dict[str, float]:
+    if loop_of(scenario) == "closed":
+        return {}
+    return {"peak_rate_per_s": peak_rate_per_s(scenario, rate_per_s, measure_s, shape)}
 
 
 def _check(scenario: str, rate_per_s: float, warm_up_s: float, measure_s: float, seed: int, mix: Mix) -> None:

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from loadtests.plan import Plan
-from loadtests.record import OUTCOMES
 from loadtests.saturation import Lags, reasons
 from loadtests.slo import SLO
 from loadtests.summary import summarise
@@ -56,8 +55,7 @@ def result(
     hub = Lags.of([x for sender in senders for x in sender.hub_lags_s])
     shares = [x for sender in senders for x in sender.cpu_shares]
     planned = len(plan) if plan.header.loop == "open" else len(data)
-    counts = np.bincount(data.outcome, minlength=len(OUTCOMES))
-    outcomes = {name: int(n) for name, n in zip(OUTCOMES, counts, strict=True) if n}
+    outcomes = data.outcomes()
     complete = (
         planned == len(np.unique(data.i)) == len(data) and not ending.rebuilt and not ending.lost_workers
     )

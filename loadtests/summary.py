@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from loadtests import table
 from loadtests.plan import Plan
 from loadtests.quantiles import quantile
-from loadtests.record import OUTCOMES, RequestRecord
+from loadtests.record import RequestRecord
 from loadtests.slo import SLO
 from loadtests.table import Table
 
@@ -59,14 +59,13 @@ def _of_phase(data: Table, phase: str) -> NDArray[np.bool_]:
 def _summary(data: Table, mask: NDArray[np.bool_], offered: int, length_s: float, slo: SLO) -> dict[str, Any]:
     ok = data.ok() & mask
     served, good = int(ok.sum()), int((data.in_slo(slo) & mask).sum())
-    counts = np.bincount(data.outcome[mask], minlength=len(OUTCOMES))
     tokens = float(np.nansum(data.numbers["output_tokens"][ok]))
     return {
         "counts": {
             "offered": offered,
             "recorded": int(mask.sum()),
             "missing": offered - int(mask.sum()),
-            "outcomes": {name: int(n) for name, n in zip(OUTCOMES, counts, strict=True) if n},
+            "outcomes": data.outcomes(mask),
             "served_in_slo": good,
             "served_late": served - good,
             "attempts": int(data.attempts[mask].sum()),

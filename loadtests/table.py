@@ -54,6 +54,11 @@ class Table:
         """Which requests were served (n,)."""
         return np.asarray(self.outcome == OUTCOMES.index("ok"))
 
+    def outcomes(self, mask: NDArray[np.bool_] | None = None) -> dict[str, int]:
+        """How many requests (of the mask) ended in each way; ways that did not happen are left out."""
+        counts = np.bincount(self.outcome if mask is None else self.outcome[mask], minlength=len(OUTCOMES))
+        return {name: int(n) for name, n in zip(OUTCOMES, counts, strict=True) if n}
+
     def times(self, name: str) -> Floats:
         """A derived time in seconds (n,), nan where it does not exist; the formulas are those of
         `RequestRecord`."""
