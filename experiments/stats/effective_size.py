@@ -45,8 +45,15 @@ def of_exceedances(values: Floats, due_s: Floats, q: float) -> EffectiveSize:
     n = len(values)
     if n < 2 * _BATCHES:
         return EffectiveSize(n, float(n))
-    over = (values > np.quantile(values, q, method="inverted_cdf")).astype(float)
-    return EffectiveSize(n, min(of_mean(over), _of_batches(over, due_s)))
+    return of_indicator(values > np.quantile(values, q, method="inverted_cdf"), due_s)
+
+
+def of_indicator(indicator: npt.NDArray[np.bool_], due_s: Floats) -> EffectiveSize:
+    """Effective size of yes-or-no values (n,), in order of arrival at `due_s` (n,) s, for their share."""
+    n, series = len(indicator), indicator.astype(float)
+    if n < 2 * _BATCHES:
+        return EffectiveSize(n, float(n))
+    return EffectiveSize(n, min(of_mean(series), _of_batches(series, due_s)))
 
 
 def of_mean(series: Floats) -> float:
@@ -66,6 +73,8 @@ def _of_batches(over: Floats, due_s: Floats) -> float:
     n = len(over)
     edges = np.linspace(due_s[0], due_s[-1], _BATCHES + 1)[1:-1]
     sums = np.bincount(np.searchsorted(edges, due_s), weights=over - over.mean(), minlength=_BATCHES)
+    if np.ptp(over) == 0:
+        return float(n)
     variance = float((sums**2).sum()) * _BATCHES / (_BATCHES - 1) / n**2
     independent = float(over.var()) / n
     freedom = _BATCHES - 1

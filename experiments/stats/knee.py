@@ -22,11 +22,16 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class LoadPoint:
-    """One offered rate (requests per second): good and offered requests of each of its blocks."""
+    """One offered rate (requests per second): good and offered requests of each of its blocks.
+
+    `n_eff`: how many independent requests all of them are worth (`effective_size.of_indicator`); None takes
+    them for independent.
+    """
 
     rate_per_s: float
     good: tuple[int, ...]
     offered: tuple[int, ...]
+    n_eff: float | None = None
 
     @property
     def attainment(self) -> float:
@@ -34,9 +39,10 @@ class LoadPoint:
         return sum(self.good) / max(1, sum(self.offered))
 
     def interval(self) -> tuple[float, float]:
-        """95 % interval of the attainment: Wilson's, or from three blocks on the wider of it and the t
-        interval over blocks, which also holds what differs between traces."""
-        low, high = share_interval(sum(self.good), max(1, sum(self.offered)))
+        """95 % interval of the attainment: Wilson's for n_eff requests, or from three blocks on the wider
+        of it and the t interval over blocks, which also holds what differs between traces."""
+        n = self.n_eff if self.n_eff is not None else max(1, sum(self.offered))
+        low, high = share_interval(self.attainment * n, n)
         if len(self.good) < 3:
             return low, high
         shares = np.array(self.good) / np.maximum(1, np.array(self.offered))

@@ -221,7 +221,7 @@ def backlog_drift(backlog: Floats) -> float | None:
     return float(fit.pvalue)
 
 
-def share_interval(count: int, n: int) -> tuple[float, float]:
+def share_interval(count: float, n: float) -> tuple[float, float]:
     """95 % Wilson interval of a share (Wilson 1927)."""
     p = count / n
     centre = (p + _Z * _Z / (2 * n)) / (1 + _Z * _Z / n)

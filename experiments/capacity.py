@@ -1,0 +1,167 @@
+"""`python -m experiments.capacity --slo …`: the largest rate that one setting sustains."""
+
+import argparse
+import signal
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from experiments import matrix, opening, run_dir, sweep_args, sweep_stack
+from experiments.cells import MeasuredCell, finished_cells
+from experiments.cells_in_turn import in_turn
+from experiments.command import run_command
+from experiments.errors import UserError
+from experiments.measure import Bench
+from experiments.probe import Probe
+from experiments.progress import SweepProgress
+from experiments.run_dir import RunDir
+from experiments.stats.effective_size import of_indicator
+from experiments.stats.goodput import Trace
+from experiments.stats.knee import Capacity, LoadPoint, capacity
+from experiments.stats.rate_search import next_rate
+from experiments.sweep_args import SweepOptions
+from experiments.sweep_stack import SweepStack
+from loadtests.slo import SLO
+
+_DEFAULTS = ("--max-active", "16", "--queue-mode", "queue", "--budget", "4m", "--load", "sustained@0.7x")
+_EXAMPLES = """examples:
+  python -m experiments.capacity --slo 'ttft<=1s,tpot<=60ms,attainment>=0.95'
+  python -m experiments.capacity --max-active 8 --queue-max 32 --budget 10m --precision 5
+
+All flags of python -m experiments.sweep may be given (one value an axis); --budget bounds the search (4m).
+"""
+
+
+def main(argv: Sequence[str]) -> int:
+    """Search, print the result, keep the run; exit code 0, or 2 for a user's mistake."""
+    parser = argparse.ArgumentParser(
+        prog="python -m experiments.capacity",
+        description="The largest sustainable rate of one gateway setting under an SLO.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--precision", type=float, default=10.0, metavar="PERCENT", help="of the answer (10)")
+    own, rest = parser.parse_known_args(argv)
+    if not 0 < own.precision < 100:
+        raise UserError(f"--precision {own.precision:g}: give a percentage above 0 and below 100")
+    options = _one_setting(sweep_args.parse([*_DEFAULTS, *rest]))
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    run, _ = run_dir.open_or_create(
+        options.runs, options.out, options.spec, ("python", "-m", "experiments.capacity", *argv),
+        fresh=options.fresh,
+    )  # fmt: skip
+    try:
+        with SweepProgress(options.quiet) as progress:
+            progress.say(f"run {run.path}")
+            found, slo = _search(options, run, progress, own.precision / 100)
+        run.update({"status": "complete", "capacity": found.to_json()})
+        print(show(found, slo, run))
+        return 0
+    finally:
+        run.close()
+
+
+def show(found: Capacity, slo: SLO, run: RunDir) -> str:
+    """The answer for a terminal."""
+    rows = [f"capacity under {slo} on {run.state['engine']['label']}:"]
+    value = f"about {found.value_per_s:.3g} requests/s, {found.why}" if found.value_per_s else found.why
+    rows.append(f"  {value}")
+    for point in points_of(finished_cells(run.path), slo):
+        low, high = point.interval()
+        rows.append(
+            f"  at {point.rate_per_s:g}/s: {point.attainment:.1%} of {sum(point.offered)} met it "
+            f"(95 %: {low:.1%} to {high:.1%}, {len(point.good)} traces)"
+        )
+    return "\n".join([*rows, f"  run: {run.path}"])
+
+
+def points_of(cells: Sequence[MeasuredCell], slo: SLO) -> list[LoadPoint]:
+    """The measured loads, ascending: good and offered requests of each trace; invalid cells are left out."""
+    by_rate: dict[float, list[Trace]] = {}
+    for cell in sorted(cells, key=lambda c: c.block):
+        if not cell.invalid_codes:
+            by_rate.setdefault(cell.rate_per_s, []).append(cell.trace(slo))
+    return [
+        LoadPoint(
+            rate,
+            tuple(int(trace.good.sum()) for trace in traces),
+            tuple(len(trace.good) for trace in traces),
+            sum(of_indicator(trace.good, trace.due_s).n_eff for trace in traces),
+        )
+        for rate, traces in sorted(by_rate.items())
+    ]
+
+
+def _one_setting(options: SweepOptions) -> SweepOptions:
+    """The options with the load left to the search.
+
+    Raises:
+        UserError: the axes hold more than one setting.
+    """
+    axes = options.spec.gateway
+    for name in ("max_active", "queue_mode", "queue_max", "queue_timeout_s", "queue_order"):
+        values = getattr(axes, name)
+        if len(values) != 1:
+            raise UserError(f"{name} = {values}: the search takes one setting, so give one value")
+    return options
+
+
+def _search(
+    options: SweepOptions, run: RunDir, progress: SweepProgress, precision: float
+) -> tuple[Capacity, SLO]:
+    until_s = time.monotonic() + (options.spec.design.budget_s or 240.0)
+    with sweep_stack.running(options, run.logs, run.prometheus_data, progress.say) as stack:
+        seen = opening.probe_engine(options, run, stack, progress)
+        slo = opening.settle_objective(options, run, stack, seen)
+        bench = Bench(run, stack.admin, stack.metrics, slo, stack.engine.label, opening.max_running(stack))
+        start = float(f"{0.7 * seen.capacity_per_s:.3g}")
+        failures = 0
+        while failures < 2:
+            points = points_of(finished_cells(run.path), slo)
+            rate = next_rate(points, slo.attainment, start, precision)
+            if rate is None or not _measure(rate, options, seen, bench, stack, progress, until_s):
+                break
+            failures += _traces(points_of(finished_cells(run.path), slo)) == _traces(points)
+    points = points_of(finished_cells(run.path), slo)
+    if not points:
+        raise UserError(f"{run.path}: no valid cell within the budget; give a longer --budget")
+    return capacity(points, slo.attainment), slo
+
+
+def _traces(points: Sequence[LoadPoint]) -> int:
+    return sum(len(point.good) for point in points)
+
+
+def _measure(
+    rate_per_s: float, options: SweepOptions, seen: Probe, bench: Bench, stack: SweepStack,
+    progress: SweepProgress, until_s: float,
+) -> bool:  # fmt: skip
+    """One more trace at that rate; False when the budget does not hold it."""
+    cells = finished_cells(bench.run.path)
+    block = 1 + max((c.block for c in cells if c.rate_per_s == rate_per_s), default=-1)
+    spec = options.spec
+    one = spec.model_copy(
+        update={
+            "load": spec.load.model_copy(update={"loads": (f"sustained@{rate_per_s:g}",)}),
+            "design": spec.design.model_copy(update={"blocks": block + 1, "budget_s": None}),
+        }
+    )
+    planned = matrix.build(one, seen, bench.slo)
+    cell = next(cell for cell in planned.cells if cell.block == block)
+    planned = replace(planned, cells=(cell,))
+    expected_s = planned.phases[cell.load].expected_s
+    if time.monotonic() + expected_s > until_s:
+        progress.say("the budget is used up")
+        return False
+    declared: list[dict[str, Any]] = [*bench.run.state["cells"], *planned.to_json()]
+    opening.record(bench.run, stack, planned)
+    bench.run.update({"cells": declared})
+    progress.plan([expected_s], len(cells))
+    in_turn([cell], planned, bench, stack, progress)
+    return True
+
+
+if __name__ == "__main__":
+    run_command(main)
