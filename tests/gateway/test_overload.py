@@ -2,10 +2,13 @@
 
 import asyncio
 import json
+import os
 import resource
 import sys
 import time
+from collections.abc import Sequence
 from itertools import accumulate
+from pathlib import Path
 from random import Random
 
 import psutil
@@ -23,6 +26,8 @@ from tests.gateway.test_faults_protocol import crowd
 pytestmark = pytest.mark.prove
 SERVICE_S = 0.05
 OBJECTIVE_S = 1.0
+QUEUE_TIMEOUT_S = 0.4
+CAPACITY_PER_S = 4 / SERVICE_S
 
 
 def many_files(needed: int) -> None:
@@ -37,43 +42,59 @@ def poisson(rate_per_s: float, seconds: float, random: Random) -> list[float]:
     return list(accumulate(gaps))
 
 
+TRIES = 5
+STARVED = 0.1
+
+
+def waited_for_cpu_s(pids: Sequence[int]) -> float:
+    """How long these processes were ready to run and had no CPU, by the kernel's own account; 0 where it
+    keeps none.
+    """
+    stats = [Path(f"/proc/{pid}/schedstat") for pid in pids]
+    return sum(int(path.read_text().split()[1]) for path in stats if path.exists()) / 1e9
+
+
+def goodput_at(load: float, running: GatewayProcess, pids: Sequence[int], asked: bytes) -> float:
+    """Served within the objective, per second, at `load` times capacity; quiet within a queue timeout after.
+
+    A try in which gateway, engine or client stood in line for a CPU for more than STARVED of the time says
+    nothing about the gateway and is repeated; after TRIES of them the test is skipped.
+    """
+    due_s = poisson(load * CAPACITY_PER_S, 6.0, Random(84))
+    for _ in range(TRIES):
+        before_s = waited_for_cpu_s(pids)
+        ended = offer(running.port, due_s, [asked] * len(due_s))
+        starved = (waited_for_cpu_s(pids) - before_s) / due_s[-1]
+        last_s = time.monotonic()
+        until(lambda: running.state()["in_flight"] == 0, QUEUE_TIMEOUT_S + 1.0, "quiet again")
+        quiet_s = time.monotonic() - last_s
+        assert running.chat(stream=True, max_tokens=1, seed=25)[0] == 200
+        good = sum(one.status == 200 and one.took_s <= OBJECTIVE_S for one in ended) / due_s[-1]
+        counts = {status: sum(one.status == status for one in ended) for status in (200, 429, 503, 0)}
+        print(f"{load}x: {good:.1f}/s, {counts}, quiet after {quiet_s:.2f} s, starved {starved:.1%}")
+        assert counts[0] == 0
+        if starved <= STARVED:
+            assert quiet_s <= QUEUE_TIMEOUT_S
+            return good
+    pytest.skip("this machine is too busy to offer that load")
+
+
 @pytest.mark.fault(84)
 def test_goodput_under_overload_and_after() -> None:
     """At 2×, 5× and 10× capacity goodput stays at 95 % of its peak or more, and all is quiet one queue
     timeout later.
     """
-    capacity_per_s = 4 / SERVICE_S
     asked = post({"stream": True, "max_tokens": 1, "seed": 25}, "connection: close")
     port = free_port()
     with (
-        process([sys.executable, "-m", "benchmarks.gateway.engine", str(port)]),
-        gateway(f"http://127.0.0.1:{port}", max_active=4, queue_max=100, queue_timeout_s=0.4) as running,
+        process([sys.executable, "-m", "benchmarks.gateway.engine", str(port)]) as tree,
+        gateway(
+            f"http://127.0.0.1:{port}", max_active=4, queue_max=100, queue_timeout_s=QUEUE_TIMEOUT_S
+        ) as running,
     ):
         until(lambda: running.get("/ready")[0] == 200)
-        goodput = {}
-        for load in (1.0, 1.5, 2.0, 5.0, 10.0):
-            due_s = poisson(load * capacity_per_s, 6.0, Random(84))
-            ended = offer(running.port, due_s, [asked] * len(due_s))
-            last_s = time.monotonic()
-            until(lambda: running.state()["in_flight"] == 0, 0.4 + 1.0, "quiet again")
-            quiet_s = time.monotonic() - last_s
-            started_s = time.monotonic()
-            assert running.chat(stream=True, max_tokens=1, seed=25)[0] == 200
-            alone_s = time.monotonic() - started_s
-            good = sum(one.status == 200 and one.took_s <= OBJECTIVE_S for one in ended)
-            goodput[load] = good / due_s[-1]
-            counts = {status: sum(one.status == status for one in ended) for status in (200, 429, 503, 0)}
-            print(f"{load}x: {goodput[load]:.1f}/s of {capacity_per_s:.0f}, {counts}")
-            lag_s = sorted(one.lag_s for one in ended)[len(ended) * 99 // 100]
-            print(
-                f"send lag p99 {lag_s:.3f} s, quiet after {quiet_s:.2f} s, the next one took {alone_s:.3f} s"
-            )
-            assert counts[0] == 0
-            starved_s = max(lag_s, running.metric("gateway_event_loop_lag_seconds"))
-            if starved_s > 0.1:
-                pytest.skip(
-                    f"at {load}× a process got no CPU for {starved_s:.2f} s: this machine is too busy"
-                )
+        pids = (running.popen.pid, tree.pid, os.getpid())
+        goodput = {load: goodput_at(load, running, pids, asked) for load in (1.0, 1.5, 2.0, 5.0, 10.0)}
         peak = max(goodput.values())
         for load in (2.0, 5.0, 10.0):
             assert goodput[load] >= 0.95 * peak
