@@ -36,6 +36,14 @@ def main(argv: Sequence[str]) -> int:
             progress.say(f"{'resuming' if resumed else 'run'} {run.path}")
             failed = _measure_all(options, run, progress)
         return _finish(run, failed)
+    except KeyboardInterrupt:
+        run.update({"status": "partial"})
+        print(
+            f"headroom: stopped; {run.path} holds what was measured: the same command goes on, "
+            f"python -m reports {run.path} shows it",
+            file=sys.stderr,
+        )
+        return 130
     finally:
         run.close()
 
