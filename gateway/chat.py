@@ -163,7 +163,11 @@ class Chat:
         if relay.done:
             # The client has the whole answer; only the connection's housekeeping was cut short.
             self._set(call, call.outcome or Outcome.OK, call.code or 200)
-            call.abandon()
+            if call.cut is Cut.CLIENT_LEFT or not call.answerable():
+                call.abandon()
+            else:
+                call.close()
+                await relay.send({"type": "http.response.body", "body": b""})
             return
         if call.cut in (Cut.CLIENT_LEFT, Cut.STALLED):
             self._set(call, Outcome.CLIENT_ABORT, 499)

@@ -91,7 +91,7 @@ class Relay:
             raise broken("The engine's answer is not JSON.", "upstream_garbage") from None
         if type(content) is not dict:
             raise broken("The engine's answer is not a JSON object.", "upstream_garbage")
-        if "error" in content and "choices" not in content:
+        if content.get("error") and "choices" not in content:
             raise _in_band(content["error"])
         self._metrics.count_tokens(content.get("usage"))
         self._call.outcome, self._call.code = Outcome.OK, answer.status
@@ -178,7 +178,7 @@ class Relay:
                 self.done = True
             elif data:
                 chunk = sse.fields(event)
-                if "error" in chunk:
+                if chunk.get("error"):
                     self._note_error(chunk["error"])
                 usage = chunk.get("usage")
                 if usage:

@@ -161,6 +161,17 @@ def test_reset_after_done(stand: Stand) -> None:
     stand.ended(ok=1)
 
 
+def test_an_engine_that_stays_after_done(stand: Stand) -> None:
+    """An engine that sends [DONE] and does not end its answer: the client's answer ends well, the slot comes
+    back.
+    """
+    client = stand.sent({"stream": True, "script": [*ONE_EVENT, ["send", chunk(DONE)], ["hang"]]})
+    assert client.read_until(b"0\r\n\r\n", 3).count(b"[DONE]") == 1
+    client.send(post({}))
+    assert client.answer()[0] == 200
+    stand.ended(ok=2)
+
+
 @pytest.mark.fault(13)
 def test_a_reader_that_stops(stand: Stand) -> None:
     """A client that stops reading is dropped after STALL_TIMEOUT_S, and the engine with it."""
