@@ -30,6 +30,7 @@ from experiments.twin import held_out
 from experiments.twin.drive import Driver, Reading, rows_of_ladder, rows_of_stair
 from experiments.twin.fit import Fit, fit
 from experiments.twin.profile import Profile
+from experiments.twin.step_rows import rows_of_steps
 
 LADDER = (16, 32, 64, 128, 256, 384, 512, 768)
 LENGTHS = ((64, 24), (256, 48), (24, 12), (512, 32), (128, 64), (40, 40))
@@ -88,10 +89,14 @@ async def _calibrate(served: engine.Engine, args: argparse.Namespace) -> dict[st
         block_size = int(served.facts.get("block_size") or 0)
         for users, lengths in STAIRS:
             _say(f"closed loop of {users}, prompts of {min(lengths)[0]} to {max(lengths)[0]} tokens")
-            stair = await driver.stair(users, args.stair_s, lengths)
-            rows += rows_of_stair(stair, users, kv_tokens, block_size)
-            readings += stair
-        found = fit(rows, seed=args.seed)
+            answers, counted = await driver.stair(users, args.stair_s, lengths)
+            readings += counted
+            if args.rows == "counters":
+                rows += rows_of_stair(counted, users, kv_tokens, block_size)
+            else:
+                rows += rows_of_steps(answers)
+        # Neighbours share disturbances: blocks of about a second.
+        found = fit(rows, seed=args.seed, block=4 if args.rows == "counters" else 30)
         profile = _profile(found, served, readings)
         _say("a burst that is not fitted")
         burst = await held_out.measure(driver, profile, LENGTHS, args.burst_s, args.seed)
@@ -161,6 +166,9 @@ def _arguments(argv: Sequence[str]) -> argparse.Namespace:
     )
     parser.add_argument(
         "--burst-s", type=float, default=20.0, help="held-out burst, s (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--rows", choices=("steps", "counters"), default="steps", help="what is fitted (default: %(default)s)"
     )
     parser.add_argument("--repeats", type=int, default=3, help="of each single prompt (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=1, help="of prompts and burst (default: %(default)s)")

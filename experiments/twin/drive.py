@@ -32,13 +32,22 @@ COUNTERS = {
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One request as its client saw it; points on the monotonic clock, seconds."""
+    """One request as its client saw it; points on the monotonic clock, seconds; `times_s`: of its chunks."""
 
     sent_s: float
-    first_s: float
-    last_s: float
+    times_s: tuple[float, ...]
     prompt_tokens: int
     output_tokens: int
+
+    @property
+    def first_s(self) -> float:
+        """When the first content came."""
+        return self.times_s[0]
+
+    @property
+    def last_s(self) -> float:
+        """When the last content came."""
+        return self.times_s[-1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +99,7 @@ class Driver:
                     usage = event.get("usage") or usage
                     if event["choices"] and event["choices"][0]["delta"].get("content"):
                         times.append(time.monotonic())
-        return Answer(sent_s, times[0], times[-1], usage["prompt_tokens"], usage["completion_tokens"])
+        return Answer(sent_s, tuple(times), usage["prompt_tokens"], usage["completion_tokens"])
 
     async def read(self) -> Reading:
         """The counters now."""
@@ -107,16 +116,20 @@ class Driver:
         """Prompts alone on the engine, one token each."""
         return [await self.ask(length, 1) for _ in range(times) for length in lengths]
 
-    async def stair(self, users: int, seconds: float, lengths: Sequence[tuple[int, int]]) -> list[Reading]:
-        """A closed loop of `users` for `seconds`, the counters about once a second while all of them are
-        at work.
+    async def stair(
+        self, users: int, seconds: float, lengths: Sequence[tuple[int, int]]
+    ) -> tuple[list[Answer], list[Reading]]:
+        """A closed loop of `users` for `seconds`: all its answers, and the counters about once a second while
+        all users are at work.
         """
         end_s = time.monotonic() + seconds
         work = itertools.cycle(lengths)
 
+        answers: list[Answer] = []
+
         async def user() -> None:
             while time.monotonic() < end_s:
-                await self.ask(*next(work))
+                answers.append(await self.ask(*next(work)))
 
         tasks = [asyncio.create_task(user()) for _ in range(users)]
         readings = []
@@ -125,7 +138,7 @@ class Driver:
             readings.append(await self.read())
             await asyncio.sleep(1.0)
         await asyncio.gather(*tasks)
-        return readings
+        return answers, readings
 
 
 def rows_of_stair(readings: Sequence[Reading], users: int, kv_tokens: int, block_size: int) -> list[Row]:

@@ -171,6 +171,18 @@ def test_a_client_that_hangs_up_frees_the_engine(emulator: Start) -> None:
     assert seen["vllm:generation_tokens_total"] < 5000
 
 
+def test_steps_are_booked_at_exact_times(emulator: Start) -> None:
+    """However late this machine is, 100 tokens of 10 ms take 990 ms from the first to the last on the
+    engine's
+    own books: delays do not add up."""
+    with emulator("exact") as engine:
+        httpx.post(f"{engine.url}/v1/chat/completions", json=body(100), timeout=60).raise_for_status()
+        seen = metrics(engine.url)
+    assert seen["vllm:request_decode_time_seconds_sum"] == pytest.approx(99 * STEP_S, abs=1e-6)
+    assert seen["vllm:request_inference_time_seconds_sum"] == pytest.approx(100 * STEP_S, abs=1e-6)
+
+
+@pytest.mark.prove
 def test_each_token_comes_when_the_model_says(emulator: Start) -> None:
     """One stream of 100 steps of 10 ms: the k-th token is due k steps after the request; delays do not
     add up.
@@ -189,6 +201,7 @@ def test_each_token_comes_when_the_model_says(emulator: Start) -> None:
     assert abs(statistics.median(errors_s[-20:]) - statistics.median(errors_s[:20])) < 0.010
 
 
+@pytest.mark.prove
 def test_a_batch_shares_its_steps(emulator: Start) -> None:
     """Twenty streams at once take as long as one where the step time does not depend on the batch."""
 
