@@ -128,10 +128,7 @@ class Conductor:
         self.run = run
         self._begun.set()
         if self.environment.web_ui is not None:
-            gateway = (
-                self.options.gateway_metrics or f"{run.settings.host.rstrip('/').removesuffix('/v1')}/metrics"
-            )
-            run.watch(Series(gateway, self.options.engine_metrics))
+            run.watch(Series(run.settings.gateway_metrics, self.options.engine_metrics))
         if self.distributed:
             self._brief_workers(run)
         if self.options.run_time:  # Locust itself ignores it where there is a shape

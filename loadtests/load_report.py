@@ -13,6 +13,7 @@ from typing import Any
 
 import orjson
 
+from loadtests import scrape
 from loadtests.plan import Plan
 from loadtests.settings import Settings
 
@@ -38,7 +39,8 @@ def write(cell: Path, plan: Plan, settings: Settings, load: Mapping[str, Any]) -
         "model": settings.model,
         "url": settings.host,
     }
-    summary = _summary(plan, engine, load)
+    setting = _limits(settings.gateway_metrics)
+    summary = _summary(plan, setting, engine, load)
     run = {
         "schema_version": 1,
         "name": cell.parent.parent.name,
@@ -50,20 +52,30 @@ def write(cell: Path, plan: Plan, settings: Settings, load: Mapping[str, Any]) -
         "probe": None,
         "provenance": {"load": load["versions"]},
         "anchor": {"unix_s": load["started_unix_s"], "monotonic_s": load["started_monotonic_s"]},
-        "cells": [{"id": CELL, "setting": {}, "workload": summary["workload"]}],
+        "cells": [{"id": CELL, "setting": setting, "workload": summary["workload"]}],
         "status": "complete" if load["complete"] else "partial",
     }
     (cell / "summary.json").write_bytes(orjson.dumps(summary, option=orjson.OPT_INDENT_2))
     (cell.parent.parent / "run.json").write_bytes(orjson.dumps(run, option=orjson.OPT_INDENT_2))
 
 
-def _summary(plan: Plan, engine: Mapping[str, str], load: Mapping[str, Any]) -> dict[str, Any]:
+def _limits(gateway_metrics: str) -> dict[str, Any]:
+    """The limits in force at the end, as the gateway's metrics tell them; {} against a bare engine."""
+    found = {name: int(value) for name, value in scrape.read(gateway_metrics, scrape.LIMITS).items()}
+    if not found:
+        return {}
+    return {**found, "queue_mode": "queue" if found.get("queue_max") else "reject"}
+
+
+def _summary(
+    plan: Plan, setting: Mapping[str, Any], engine: Mapping[str, str], load: Mapping[str, Any]
+) -> dict[str, Any]:
     header = plan.header
     start_s, end_s = plan.phase_s("measure")
     return {
         "schema_version": 1,
         "cell": CELL,
-        "setting": {},
+        "setting": setting,
         "workload": {
             "scenario": header.scenario,
             "rate_per_s": header.rate_per_s,

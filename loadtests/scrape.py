@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 GATEWAY = {"gateway_active": "gateway_active", "gateway_queue_depth": "gateway_queue"}
+LIMITS = {"gateway_active_limit": "max_active", "gateway_queue_limit": "queue_max"}
 ENGINE = {"vllm:num_requests_running": "engine_running", "vllm:num_requests_waiting": "engine_waiting"}
 _LINE = re.compile(r"^([a-zA-Z_:][\w:]*)(?:\{[^}]*\})?\s+([-+0-9.eE]+|NaN)", re.MULTILINE)
 _TIMEOUT_S = 0.5

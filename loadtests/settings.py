@@ -45,6 +45,8 @@ class Settings:
     chunk_usage: bool = False
     prompt_salt: str = ""
     allow_hosts: tuple[str, ...] = ()
+    gateway_metrics: str = ""
+    """URL of the gateway's metrics, for the live page and the limits that the run's folder names."""
 
     def plan(self) -> Plan:
         """The plan of this run: the file, the trace, or a drawing. Raises ValueError in one sentence."""
@@ -122,6 +124,7 @@ def from_options(options: Any, host: str | None) -> Settings:
         tokenize_url=options.tokenize_url,
         chunk_usage=options.chunk_usage,
         prompt_salt=options.prompt_salt or f"{time.time_ns():x}",
+        gateway_metrics=options.gateway_metrics or f"{host.rstrip('/').removesuffix('/v1')}/metrics",
         allow_hosts=tuple(name.strip() for name in options.allow_host.split(",") if name.strip()),
     )
     made.check_host()

@@ -97,6 +97,10 @@ class Upstream:
             status, answer = 200, {"data": [{"id": "scripted-model"}]}
         elif path == "/log-count":
             status, answer = 200, {"count": self.count}
+        elif path == "/metrics":
+            body = b"gateway_active 1\ngateway_active_limit 6\ngateway_queue_limit 20\n"
+            writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%b" % (len(body), body))
+            return
         elif path == "/tokenize" and self.script.tokenize:
             text = " ".join(m["content"] for m in json.loads(body)["messages"])
             status, answer = 200, {"count": tokens_of(text)}
