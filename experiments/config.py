@@ -109,7 +109,7 @@ class WindowSection(_Strict):
     warm_up_s: SecondsOrAuto = "auto"
     measure_s: SecondsOrAuto = "auto"
     drain_s: SecondsOrAuto = "auto"
-    min_requests: Annotated[int, Field(ge=1, le=1_000_000)] = 120
+    min_requests: Annotated[int, Field(ge=1, le=1_000_000)] = 85
 
 
 class DesignSection(_Strict):

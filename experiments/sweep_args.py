@@ -215,7 +215,7 @@ def _parser() -> argparse.ArgumentParser:
         "--drain", metavar="TIME", help="longest wait for the requests in flight at the end (default auto)"
     )
     spec.add_argument(
-        "--min-requests", metavar="N", help="measured requests in each cell, at least (default 120)"
+        "--min-requests", metavar="N", help="measured requests in each cell, at least (default 85)"
     )
     stack = parser.add_argument_group("what it runs on")
     stack.add_argument(

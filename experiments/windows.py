@@ -32,16 +32,16 @@ def phases(
 ) -> Phases:
     """The phases for a load of `rate_per_s`.
 
-    Warm-up: three times the E2E latency at capacity, so that the requests of a filling system are over.
-    Measured window: long enough for `min_requests` arrivals with a tenth to spare, and for five such
-    latencies. Drain: the longest a request that is admitted at the very end can need. One minute at most for
-    the warm-up.
+    Warm-up: two and a half times the E2E latency at capacity, so that the requests of a filling system are
+    over. Measured window: long enough for `min_requests` arrivals with a tenth to spare, and for five such
+    latencies. Drain: the longest a request that is admitted at the very end can need. One minute at most
+    for the warm-up.
     """
     warm_up_s = (
-        min(60.0, max(1.5, 3.0 * e2e_at_capacity_s)) if spec.warm_up_s == AUTO else float(spec.warm_up_s)
+        min(60.0, max(1.5, 2.5 * e2e_at_capacity_s)) if spec.warm_up_s == AUTO else float(spec.warm_up_s)
     )
     measure_s = (
-        max(8.0, 1.1 * spec.min_requests / rate_per_s, 5.0 * e2e_at_capacity_s)
+        max(7.0, 1.1 * spec.min_requests / rate_per_s, 5.0 * e2e_at_capacity_s)
         if spec.measure_s == AUTO
         else float(spec.measure_s)
     )
