@@ -31,7 +31,7 @@ EVENTS = st.lists(st.tuples(st.lists(LINES, min_size=1, max_size=3), ENDS), max_
 def test_events_come_out_whole_and_unchanged_however_they_are_cut(
     events: list[tuple[list[str], str]], tail: bytes, data: st.DataObject
 ) -> None:
-    """Any split of the bytes gives the same whole events in the same order; the unfinished rest is held back."""
+    """Any split of the bytes gives the same whole events in order; the unfinished rest is held back."""
     whole = ["".join(line + end for line in lines) + end for lines, end in events]
     stream = "".join(whole).encode() + tail
     cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)), max_size=10)))
