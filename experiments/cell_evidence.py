@@ -44,19 +44,24 @@ def steady(
     measured: Sequence[RequestRecord],
     start_s: float,
     scenario: str,
-    occupancy: "Occupancy | None",
+    backlog: Floats,
     *,
     bounded: bool,
 ) -> dict[str, Any]:
-    """The steady-state check of the cell, as stored in summary.json."""
+    """The steady-state check of the cell, as stored in summary.json. `backlog`: requests at the gateway, at
+    equal steps of the window; may be empty."""
     served = sorted(
         (r.due_s - start_s, r.e2e_s) for r in measured if r.outcome == "ok" and r.e2e_s is not None
     )
     due, values = np.array(served, dtype=float).reshape(-1, 2).T
-    backlog = occupancy.active + occupancy.queued if occupancy else np.array([])
     return steady_state.judge(
-        values, due, backlog, stationary_load=scenario in _STATIONARY, bounded=bounded
+        values, due, backlog, stationary_load=is_stationary(scenario), bounded=bounded
     ).to_json()
+
+
+def is_stationary(scenario: str) -> bool:
+    """Whether the scenario offers the same rate throughout, so that there is a steady state to look for."""
+    return scenario in _STATIONARY
 
 
 def parts(

@@ -9,12 +9,13 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from experiments.cell_evidence import SAMPLES, Occupancy, is_stationary, parts, steady, with_intervals
 from experiments.gateway_admin import GatewayGrowth
 from experiments.points import Cell
 from experiments.run_dir import SCHEMA_VERSION
 from experiments.server_metrics import EngineGrowth
 from experiments.stats import agreement, ledger, littles_law, saturation
-from experiments.validity import doubts, of_machine
+from experiments.validity import doubts, of_machine, of_steadiness
 from loadtests.plan import Plan
 from loadtests.record import RequestRecord
 from loadtests.slo import SLO
@@ -48,10 +49,13 @@ def summarise_cell(
     """The cell's summary.json."""
     start_s, end_s = plan.phase_s("measure")
     of_records = summarise(material.records, plan, slo, phase="measure")
+    measured = [record for record in material.records if record.phase == "measure"]
+    of_records["latency"] = with_intervals(of_records["latency"], measured)
     outcomes = Counter(record.outcome for record in material.records)
     checks = _ledger(plan, outcomes, material)
     agreements = _agreements(material)
     window = _window(cell, material, start_s, end_s, engine_max_running)
+    steady_state = _steady_state(cell, measured, window, start_s)
     found = doubts(
         dict(material.load_run),
         of_records["counts"]["offered"],
@@ -62,6 +66,7 @@ def summarise_cell(
         material.scrape_times,
     )
     found += of_machine(material.stolen_ratio, material.engine)
+    found += of_steadiness(steady_state, changes_by_design=not is_stationary(cell.load.scenario))
     return {
         "schema_version": SCHEMA_VERSION,
         "cell": cell.id,
@@ -79,9 +84,28 @@ def summarise_cell(
         "agreement": [row.to_json() for row in agreements],
         "ledger": [check.to_json() for check in checks],
         "saturation": saturation.judge(window).to_json(),
+        "steady_state": steady_state,
+        "breakdown": _breakdown(measured, material.engine),
         "doubts": [doubt.to_json() for doubt in found],
         "engine": {"label": engine_label},
     }
+
+
+def _steady_state(
+    cell: Cell, measured: Sequence[RequestRecord], window: saturation.Window, start_s: float
+) -> dict[str, Any]:
+    aligned = window.active.size == window.queued.size
+    backlog = window.active + window.queued if aligned else np.array([], dtype=float)
+    bounded = window.shed > 0 or bool(np.any(window.queued >= window.queue_limit))
+    return steady(measured, start_s, cell.load.scenario, backlog, bounded=bounded)
+
+
+def _breakdown(measured: Sequence[RequestRecord], engine: EngineGrowth | None) -> dict[str, Any]:
+    """The p50 and p95 request taken apart, with the engine's mean times in queue and prefill where it has
+    them."""
+    if engine is None or engine.requests <= 0 or engine.restarted or engine.queue_s + engine.prefill_s <= 0:
+        return parts(measured, None, None)
+    return parts(measured, engine.queue_s / engine.requests, engine.prefill_s / engine.requests)
 
 
 def _ledger(plan: Plan, outcomes: Counter[str], material: Material) -> tuple[ledger.Check, ...]:
@@ -144,16 +168,20 @@ def _window(
     by_metric = {str(name): group["value"].to_numpy(dtype=float) for name, group in inside.groupby("metric")}
     measured = [record for record in material.records if record.phase == "measure"]
     nothing = np.array([], dtype=float)
+    slots = cell.setting.max_active
+    seen = Occupancy(material.records, slots, start_s, end_s) if Occupancy.known(material.records) else None
     return saturation.Window(
         offered=len(measured),
         shed=sum(record.outcome in _SHED for record in measured),
-        active=by_metric.get("gateway_active", nothing),
-        limit=by_metric.get("gateway_active_limit", nothing),
-        queued=by_metric.get("gateway_queue_depth", nothing),
+        active=seen.active if seen else by_metric.get("gateway_active", nothing),
+        limit=np.full(SAMPLES, float(slots)) if seen else by_metric.get("gateway_active_limit", nothing),
+        queued=seen.queued if seen else by_metric.get("gateway_queue_depth", nothing),
         queue_limit=cell.setting.queue_max if cell.setting.queue_mode == "queue" else 0,
         engine_running=by_metric.get("engine_running", nothing),
         engine_waiting=by_metric.get("engine_waiting", nothing),
         kv_use=by_metric.get("engine_kv_use_ratio", nothing),
         engine_max_running=engine_max_running,
         client_saturated=bool(material.load_run.get("client_saturated")),
+        full_house=seen.house if seen else None,
+        window_s=end_s - start_s,
     )

@@ -47,19 +47,24 @@ _ENGINE_COUNTERS = {
     "requests": "sum(vllm:e2e_request_latency_seconds_count)",
     "prefix_hit_tokens": "sum(vllm:prefix_cache_hits_total)",
     "prompt_tokens": "sum(vllm:prompt_tokens_total)",
+    "queue_s": "sum(vllm:request_queue_time_seconds_sum)",
+    "prefill_s": "sum(vllm:request_prefill_time_seconds_sum)",
 }
+_NOT_EVERY_ENGINE_HAS = ("prefix_hit_tokens", "queue_s", "prefill_s")
 
 
 @dataclass(frozen=True, slots=True)
 class EngineGrowth:
     """What the engine's own counters grew by over a cell: sum of E2E latencies in seconds, requests,
-    tokens.
+    tokens; sums of the times in its queue and in prefill, in seconds (0 where it does not say).
     """
 
     request_s: float
     requests: float
     prefix_hit_tokens: float
     prompt_tokens: float
+    queue_s: float = 0.0
+    prefill_s: float = 0.0
 
     @property
     def restarted(self) -> bool:
@@ -135,7 +140,7 @@ class ServerMetrics:
         growth: dict[str, float] = {}
         for name, promql in _ENGINE_COUNTERS.items():
             before, after = self._query(promql, start_unix_s), self._query(promql, end_unix_s)
-            if name != "prefix_hit_tokens" and not (before and after):
+            if name not in _NOT_EVERY_ENGINE_HAS and not (before and after):
                 return None
             growth[name] = (
                 float(after[0]["value"][1]) - float(before[0]["value"][1]) if before and after else 0.0

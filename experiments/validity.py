@@ -5,7 +5,7 @@ footnote.
 """
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -135,6 +135,13 @@ def of_machine(stolen_ratio: float | None, engine: EngineGrowth | None) -> list[
         )
         found.append(Doubt("prefix_cache", "warn", text))
     return found
+
+
+def of_steadiness(steady_state: Mapping[str, Any], *, changes_by_design: bool) -> list[Doubt]:
+    """A cell that was not steady, or could not be, says so; a rate that changes by design is no fault."""
+    if changes_by_design or steady_state["verdict"] not in ("not_steady", "cannot_be"):
+        return []
+    return [Doubt(str(steady_state["verdict"]), "warn", f"not in steady state: {steady_state['why']}")]
 
 
 def _scrape_gaps(times: Sequence[float]) -> list[Doubt]:

@@ -52,9 +52,10 @@ def test_steadiness_is_said_of_stationary_loads_only() -> None:
     rng = np.random.default_rng(1)
     records = [_record(i, i * 0.1, service_s=float(rng.uniform(0.5, 1.0))) for i in range(300)]
     occupancy = Occupancy(records, slots=20, start_s=0.0, end_s=30.0)
-    assert steady(records, 0.0, "sustained", occupancy, bounded=False)["verdict"] == "steady"
-    assert steady(records, 0.0, "burst", occupancy, bounded=False)["verdict"] == "cannot_be"
-    assert steady([], 0.0, "sustained", None, bounded=False)["verdict"] == "cant_tell"
+    backlog = occupancy.active + occupancy.queued
+    assert steady(records, 0.0, "sustained", backlog, bounded=False)["verdict"] == "steady"
+    assert steady(records, 0.0, "burst", backlog, bounded=False)["verdict"] == "cannot_be"
+    assert steady([], 0.0, "sustained", np.array([]), bounded=False)["verdict"] == "cant_tell"
 
 
 def test_the_parts_of_the_slow_request_name_the_queue() -> None:
