@@ -72,15 +72,13 @@ def parts(
         (
             r.due_s,
             r.sent_s,
-            r.headers_s,
             r.first_s,
             r.last_s,
             r.finished_s,
             _nan(r.queue_s),
-            _nan(r.upstream_s),
         )
         for r in measured
-        if r.outcome == "ok" and None not in (r.sent_s, r.headers_s, r.first_s, r.last_s, r.finished_s)
+        if r.outcome == "ok" and None not in (r.sent_s, r.first_s, r.last_s, r.finished_s)
     ]
     if not rows:
         return {"p50": None, "p95": None}

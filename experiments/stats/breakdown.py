@@ -4,10 +4,15 @@ A request's E2E latency is taken apart where somebody looked at a clock:
 
     send lag        due → sent                                   the load generator's own
     gateway queue   queue_s of the gateway's answer              waiting for a slot
-    network         sent → head − queue_s − upstream_s, and last chunk → end
-    engine queue    ┐ upstream_s + (head → first token)          split by the engine's own mean times of the
-    prefill         ┘                                            cell, where it has them
+    engine queue    ┐
+    prefill         │ sent → first token, less queue_s           see below
+    network         ┘ … and last chunk → end                     sockets, parsing, the gateway itself
     decode          first → last token
+
+A gateway may hold the response head back until the first token comes, so the head's time tells nothing. What
+lies before the first token is split by the engine's own mean times of the cell: the network is what the mean
+request spent there beyond the engine's means, and the rest goes to queue and prefill as their means are to
+each other.
 
 Each difference is of one clock: the client's, or a duration that the gateway measured itself. The parts of
 one request add up to its latency; those of a group of requests near a quantile are their means, and add up
@@ -27,16 +32,14 @@ _LEAST_IN_BAND = 5
 
 @dataclass(frozen=True, slots=True)
 class Stamps:
-    """Served requests as columns (n,), seconds; queue_s and upstream_s are nan where nobody said."""
+    """Served requests as columns (n,), seconds; queue_s is nan where nobody said."""
 
     due_s: Floats
     sent_s: Floats
-    headers_s: Floats
     first_s: Floats
     last_s: Floats
     finished_s: Floats
     queue_s: Floats
-    upstream_s: Floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +47,8 @@ class Parts:
     """Mean parts of the requests around a quantile of the E2E latency, in seconds.
 
     `of_s` is the mean latency that they add up to, over `n` requests. Without the engine's own times
-    `engine_queue_s` is None and `prefill_s` holds both. `largest` names the greatest part.
+    `engine_queue_s` is None and `prefill_s` holds all that lies before the first token. `largest` names
+    the greatest part.
     """
 
     of_s: float
@@ -78,41 +82,34 @@ def take_apart(
     half = max(_BAND * n, _LEAST_IN_BAND / 2)
     ranks = np.argsort(np.argsort(e2e))
     near = np.flatnonzero(np.abs(ranks - min(q * n, n - half)) <= half)
-    means = {name: float(values[near].mean()) for name, values in _columns(stamps).items()}
-    queue_share = _queue_share(engine_queue_mean_s, prefill_mean_s)
-    before_token = means["before_token"]
+    columns = _columns(stamps)
+    means = {name: float(values[near].mean()) for name, values in columns.items()}
+    before_token, ahead, queue = means["before_token"], 0.0, None
+    if engine_queue_mean_s is not None and prefill_mean_s is not None:
+        engine_s = engine_queue_mean_s + prefill_mean_s
+        ahead = min(before_token, max(0.0, float(columns["before_token"].mean()) - engine_s))
+        queue = (before_token - ahead) * (engine_queue_mean_s / engine_s if engine_s > 0 else 0.0)
     parts = {
         "send_lag_s": means["send_lag"],
         "gateway_queue_s": means["gateway_queue"],
-        "network_s": means["network"],
-        "engine_queue_s": None if queue_share is None else before_token * queue_share,
-        "prefill_s": before_token * (1 - (queue_share or 0.0)),
+        "network_s": ahead + means["after_last"],
+        "prefill_s": before_token - ahead - (queue or 0.0),
         "decode_s": means["decode"],
     }
-    largest = max(parts, key=lambda name: parts[name] or 0.0).removesuffix("_s")
-    known = {name: value for name, value in parts.items() if name != "engine_queue_s"}
+    largest = max({**parts, "engine_queue_s": queue or 0.0}.items(), key=lambda part: part[1])[0]
     return Parts(
-        of_s=float(e2e[near].mean()), n=len(near), engine_queue_s=parts["engine_queue_s"], largest=largest,
-        **{name: float(value or 0.0) for name, value in known.items()},
+        of_s=float(e2e[near].mean()), n=len(near), engine_queue_s=queue, largest=largest.removesuffix("_s"),
+        **parts,
     )  # fmt: skip
 
 
 def _columns(stamps: Stamps) -> dict[str, Floats]:
-    """Each request's parts; where the gateway said nothing its queue and network stay in `before_token`."""
+    """Each request's parts; without a gateway's word its queue stays in `before_token`."""
     queue = np.nan_to_num(stamps.queue_s)
-    head = stamps.headers_s - stamps.sent_s
-    on_the_way = np.maximum(0.0, head - queue - stamps.upstream_s)
-    to_head = np.where(np.isnan(stamps.upstream_s), 0.0, on_the_way)
     return {
         "send_lag": stamps.sent_s - stamps.due_s,
         "gateway_queue": queue,
-        "network": to_head + (stamps.finished_s - stamps.last_s),
-        "before_token": stamps.first_s - stamps.sent_s - queue - to_head,
+        "before_token": stamps.first_s - stamps.sent_s - queue,
         "decode": stamps.last_s - stamps.first_s,
+        "after_last": stamps.finished_s - stamps.last_s,
     }
-
-
-def _queue_share(queue_mean_s: float | None, prefill_mean_s: float | None) -> float | None:
-    if queue_mean_s is None or prefill_mean_s is None or queue_mean_s + prefill_mean_s <= 0:
-        return None
-    return queue_mean_s / (queue_mean_s + prefill_mean_s)

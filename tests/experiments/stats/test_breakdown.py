@@ -10,12 +10,11 @@ def _stamps(n: int = 200, queue: np.ndarray | None = None, **changes: np.ndarray
     due = np.arange(n, dtype=float)
     queue = np.zeros(n) if queue is None else queue
     sent = due + 0.001
-    headers = sent + queue + 0.010 + 0.002  # ten at the engine, two on the way
-    first = headers + 0.040
+    first = sent + queue + 0.052  # fifty at the engine, two on the way
     last = first + 0.300
     base = {
-        "due_s": due, "sent_s": sent, "headers_s": headers, "first_s": first, "last_s": last,
-        "finished_s": last + 0.003, "queue_s": queue, "upstream_s": np.full(n, 0.010),
+        "due_s": due, "sent_s": sent, "first_s": first, "last_s": last,
+        "finished_s": last + 0.003, "queue_s": queue,
     }  # fmt: skip
     return Stamps(**{**base, **changes})
 
@@ -44,13 +43,13 @@ def test_the_slow_part_of_the_slow_request_is_named() -> None:
     assert slow is not None
     assert (typical.largest, slow.largest) == ("decode", "gateway_queue")
     assert typical.engine_queue_s is None
-    assert typical.prefill_s == pytest.approx(0.050)
+    assert typical.prefill_s == pytest.approx(0.052)
 
 
 def test_an_engine_without_a_gateway_says_nothing_of_queues() -> None:
     """Against a bare engine all before the first token is the engine's."""
     missing = np.full(200, np.nan)
-    parts = take_apart(_stamps(queue_s=missing, upstream_s=missing), 0.5, None, None)
+    parts = take_apart(_stamps(queue_s=missing), 0.5, None, None)
     assert parts is not None
     assert (parts.gateway_queue_s, parts.network_s) == (0.0, pytest.approx(0.003))
     assert parts.prefill_s == pytest.approx(0.052)
