@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments import probe, provenance, slo_scaling
+from experiments.cells import read_run
 from experiments.errors import UserError
 from experiments.matrix import Matrix
 from experiments.probe import Probe, Target
@@ -17,7 +18,10 @@ from loadtests.slo import SLO
 
 
 def probe_engine(options: SweepOptions, run: RunDir, stack: SweepStack, progress: SweepProgress) -> Probe:
-    """The probe of this run: made once, then read back, so that a resumed run keeps its rates and windows."""
+    """The probe of this run: made once, then read back, so that a resumed run keeps its rates and windows.
+
+    With `--like` the engine is probed (it warms up by it), and the earlier run's probe is in force.
+    """
     engine = run.state["engine"]
     if engine is not None and engine["label"] != stack.engine.label:
         raise UserError(
@@ -30,12 +34,20 @@ def probe_engine(options: SweepOptions, run: RunDir, stack: SweepStack, progress
     shape = options.spec.load
     target = Target(stack.gateway_url, stack.engine.url, stack.engine.model)
     seen = probe.run(target, shape.prompt_tokens, shape.output_tokens, progress.say)
+    if options.like is not None:
+        run.update({"own_probe": seen.to_json(), "like": options.like.name})
+        seen = _probe_of(options.like)
     run.update({"probe": seen.to_json(), "engine": _engine_facts(stack)})
     progress.say(
         f"idle: TTFT {seen.ttft_s * 1e3:.0f} ms, TPOT {seen.tpot_s * 1e3:.0f} ms, E2E {seen.e2e_s:.2f} s; "
         f"capacity about {seen.capacity_per_s:.1f} requests/s"
     )
     return seen
+
+
+def _probe_of(earlier: Path) -> Probe:
+    """What the earlier run saw: the same rates, windows, limits and so the same arrival plans as there."""
+    return Probe.from_json(read_run(earlier)["probe"])
 
 
 def settle_objective(options: SweepOptions, run: RunDir, stack: SweepStack, seen: Probe) -> SLO:

@@ -151,4 +151,4 @@ def _machine(state: dict[str, Any], key: str) -> Any:
 
 
 def _text(value: object) -> str:
-    return " ".join(value) if isinstance(value, list) else str(value)
+    return " ".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments import config
+from experiments.cells import read_run
 from experiments.config import SweepSpec
 from experiments.errors import UserError
 from experiments.loads import parse_rate
@@ -40,6 +41,7 @@ class SweepOptions:
     gateway_url: str | None
     admin_token: str | None
     prometheus_url: str | None
+    like: Path | None
     command: tuple[str, ...]
 
 
@@ -53,6 +55,10 @@ def parse(argv: Sequence[str]) -> SweepOptions:
     spec = config.load(_spec_file(args), _overrides(args))
     if spec.slo.text is not None:
         _check_slo(spec.slo.text)
+    if args.like is not None and read_run(args.like).get("probe") is None:
+        raise UserError(
+            f"--like {args.like}: that run ended before its probe did, so it has no rates to take"
+        )
     if args.fresh and args.out is not None and (args.out / "run.json").exists():
         raise UserError(f"--fresh with --out {args.out}: that folder holds a run already; name another one")
     for flag, url in (("--gateway-url", args.gateway_url), ("--prometheus-url", args.prometheus_url)):
@@ -68,6 +74,7 @@ def parse(argv: Sequence[str]) -> SweepOptions:
         gateway_url=args.gateway_url,
         admin_token=args.admin_token,
         prometheus_url=args.prometheus_url,
+        like=args.like,
         command=("python", "-m", "experiments.sweep", *_without_secrets(argv)),
     )
 
@@ -253,6 +260,12 @@ def _parser() -> argparse.ArgumentParser:
         "--prometheus-url", metavar="URL", help="a Prometheus that scrapes gateway and engine each second"
     )
     how = parser.add_argument_group("how it runs")
+    how.add_argument(
+        "--like",
+        type=Path,
+        metavar="RUN",
+        help="take rates, windows and derived limits from that run's probe, to compare with it",
+    )
     how.add_argument(
         "--out",
         type=Path,

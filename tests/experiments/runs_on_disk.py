@@ -110,7 +110,10 @@ def _run(name: str, recipe: Recipe) -> dict[str, Any]:
         "engine": {
             "label": recipe.label,
             "model": "tiny",
-            "facts": {"command": ["emulator", "--port", name]},
+            "facts": {
+                "command": ["emulator", "--port", name],
+                "cpus": [0],
+            },
         },
         "slo": {"text": SLO},
         "probe": {"e2e_at_capacity_s": 1.0},

@@ -57,6 +57,16 @@ def test_another_engine_is_refused(base: Path, tmp_path: Path) -> None:
     assert compare_runs(base, other, anyway=True).pairing.what_matters
 
 
+def test_other_cores_are_refused(base: Path, tmp_path: Path) -> None:
+    """An engine on two cores is another machine; the address it listens on is not."""
+    other = write(tmp_path / "other", BASE)
+    state = json.loads((other / "run.json").read_text())
+    state["engine"]["facts"]["cpus"] = [0, 1]
+    (other / "run.json").write_text(json.dumps(state))
+    with pytest.raises(UserError, match="engine's cores: 0 / 0 1"):
+        compare_runs(base, other)
+
+
 def test_other_arrivals_are_refused(base: Path, tmp_path: Path) -> None:
     """The pairing cancels a trace only where it was the same trace."""
     other = write(tmp_path / "other", changed(BASE, trace_seed=7))
