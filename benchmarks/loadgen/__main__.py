@@ -41,10 +41,10 @@ def install() -> None:
     tiny_model.build(TOKENIZER)
 
 
-def streaming(generator: Generator) -> Row:
+def streaming(generator: Generator, realtime: bool) -> Row:
     """CPU per chunk: the slope between a short and a long run of 64 streams, so that start-up drops out."""
-    few = run(generator, Work("", 128, CHUNKS, STREAMS, seconds=3.0), TTFT_S, GAP_S)
-    many = run(generator, Work("", 640, CHUNKS, STREAMS, seconds=19.0), TTFT_S, GAP_S)
+    few = run(generator, Work("", 128, CHUNKS, STREAMS, seconds=3.0), TTFT_S, GAP_S, realtime=realtime)
+    many = run(generator, Work("", 640, CHUNKS, STREAMS, seconds=19.0), TTFT_S, GAP_S, realtime=realtime)
     return {
         "cpu_us_per_chunk": slope(few, many, "chunks"),
         "first_request_s": min(few.first_request_s, many.first_request_s),
@@ -53,16 +53,16 @@ def streaming(generator: Generator) -> Row:
     }
 
 
-def per_request(generator: Generator) -> Row:
+def per_request(generator: Generator, realtime: bool) -> Row:
     """CPU per request: answers of one chunk at once, 32 in flight; the slope again."""
-    few = run(generator, Work("", 200, 1, 32, seconds=0.5), 0.01, 0.0)
-    many = run(generator, Work("", 1200, 1, 32, seconds=3.0), 0.01, 0.0)
+    few = run(generator, Work("", 200, 1, 32, seconds=0.5), 0.01, 0.0, realtime=realtime)
+    many = run(generator, Work("", 1200, 1, 32, seconds=3.0), 0.01, 0.0, realtime=realtime)
     return {"cpu_us_per_request": slope(few, many, "requests")}
 
 
-def poisson(generator: Generator) -> Row:
+def poisson(generator: Generator, realtime: bool) -> Row:
     """Poisson arrivals at 20/s, 20 chunks each: TTFT quantiles against the server's."""
-    found = run(generator, Work("", 600, 20, rate_per_s=20.0, seconds=30.0), 0.05, GAP_S)
+    found = run(generator, Work("", 600, 20, rate_per_s=20.0, seconds=30.0), 0.05, GAP_S, realtime=realtime)
     gaps = np.diff(np.sort(found.server.received_s))
     return {
         "poisson": errors(found),
@@ -71,7 +71,7 @@ def poisson(generator: Generator) -> Row:
     }
 
 
-def ladder(generator: Generator) -> Row:
+def ladder(generator: Generator, realtime: bool) -> Row:
     """Doubling streams until TTFT (p50) or the gaps (p50, p95) are more than 5 % from the server's.
 
     Poisson arrivals, so that streams do not start and end together; closed loop where there is no other.
@@ -80,7 +80,7 @@ def ladder(generator: Generator) -> Row:
     for streams in (64, 128, 256, 512, 1024):
         rate_per_s = 0.0 if generator.name == "Locust HttpUser" else streams / (TTFT_S + CHUNKS * GAP_S)
         work = Work("", int(3.5 * streams), CHUNKS, streams, rate_per_s, seconds=7.0)
-        found = run(generator, work, TTFT_S, GAP_S)
+        found = run(generator, work, TTFT_S, GAP_S, realtime=realtime)
         real = {"ttft": quantiles(found.server.ttft_s), "itl": quantiles(found.server.gap_s)}
         off = {
             f"{name} {key}": found.found[name][key] / real[name][key] - 1
@@ -112,7 +112,7 @@ def errors(found: Run) -> Row:
     }
 
 
-def measured(generators: list[Generator], parts: list[str]) -> Iterator[Row]:
+def measured(generators: list[Generator], parts: list[str], realtime: bool) -> Iterator[Row]:
     """A row for each generator; what failed is in its row as text."""
     every = {"streaming": streaming, "per_request": per_request, "poisson": poisson, "ladder": ladder}
     for generator in generators:
@@ -121,7 +121,7 @@ def measured(generators: list[Generator], parts: list[str]) -> Iterator[Row]:
             if name == "poisson" and generator.name == "Locust HttpUser":
                 continue  # it has no open loop
             try:
-                row |= every[name](generator)
+                row |= every[name](generator, realtime)
             except (RuntimeError, OSError, LookupError, ValueError) as error:
                 row["failed"][name] = str(error)
             print(json.dumps(row), file=sys.stderr, flush=True)
@@ -135,6 +135,9 @@ def main() -> None:
     parser.add_argument("--install", action="store_true", help="make the competitors' environments and leave")
     parser.add_argument("--only", default="", help="a part of a generator's name")
     parser.add_argument("--parts", default="streaming,per_request,poisson,ladder")
+    parser.add_argument(
+        "--realtime", action="store_true", help="SCHED_FIFO for server and generator (needs root)"
+    )
     parser.add_argument("--json", type=Path, default=TOOLS / "loadgen.json", help="raw figures")
     parser.add_argument("--report", type=Path, default=ROOT / "docs" / "benchmarks-loadgen.md")
     options = parser.parse_args()
@@ -142,7 +145,7 @@ def main() -> None:
         install()
         return
     chosen = [g for g in ALL if options.only in g.name and g.needs.exists()]
-    rows = list(measured(chosen, options.parts.split(",")))
+    rows = list(measured(chosen, options.parts.split(","), options.realtime))
     options.json.write_text(json.dumps(rows, indent=1))
     if not options.only:
         options.report.write_text(report.markdown(rows))

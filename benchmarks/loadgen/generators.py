@@ -183,6 +183,9 @@ def of_vllm(folder: Path) -> Quantiles:
     }
 
 
+NOTHING = {"p50": 0.0, "p95": 0.0, "p99": 0.0}
+
+
 def aiperf(work: Work, folder: Path) -> list[str]:
     how = ["--concurrency", str(work.streams)]
     if work.rate_per_s:
@@ -220,7 +223,7 @@ def of_aiperf(folder: Path) -> Quantiles:
     found = json.loads(path.read_text())
     names = {"ttft": "time_to_first_token", "itl": "inter_token_latency"}
     return {
-        short: {key: found[name][key] / 1e3 for key in ("p50", "p95", "p99")} for short, name in names.items()
+        short: {key: found.get(name, NOTHING)[key] / 1e3 for key in NOTHING} for short, name in names.items()
     }
 
 

@@ -46,11 +46,11 @@ def build() -> Path:
 
 
 @contextmanager
-def serving(ttft_s: float, gap_s: float, folder: Path, cpu: int) -> Iterator[Server]:
-    """The server on its own core; its log is in the yielded object once the block has ended."""
+def serving(ttft_s: float, gap_s: float, folder: Path, on: list[str]) -> Iterator[Server]:
+    """The server, started by the prefix `on`; its log is in the yielded object once the block has ended."""
     log = folder / "upstream.log"
     command = [str(build()), "0", str(int(ttft_s * 1e6)), str(int(gap_s * 1e6)), str(log)]
-    process = subprocess.Popen(["taskset", "-c", str(cpu), *command], stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen([*on, *command], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     server = Server(f"http://127.0.0.1:{int(process.stdout.readline())}")
     try:
