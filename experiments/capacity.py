@@ -16,9 +16,8 @@ from experiments.measure import Bench
 from experiments.probe import Probe
 from experiments.progress import SweepProgress
 from experiments.run_dir import RunDir
-from experiments.stats.effective_size import of_indicator
 from experiments.stats.goodput import Trace
-from experiments.stats.knee import Capacity, LoadPoint, capacity
+from experiments.stats.knee import Capacity, LoadPoint, capacity, load_point
 from experiments.stats.rate_search import next_rate
 from experiments.sweep_args import SweepOptions
 from experiments.sweep_stack import SweepStack
@@ -83,15 +82,7 @@ def points_of(cells: Sequence[MeasuredCell], slo: SLO) -> list[LoadPoint]:
     for cell in sorted(cells, key=lambda c: c.block):
         if not cell.invalid_codes:
             by_rate.setdefault(cell.rate_per_s, []).append(cell.trace(slo))
-    return [
-        LoadPoint(
-            rate,
-            tuple(int(trace.good.sum()) for trace in traces),
-            tuple(len(trace.good) for trace in traces),
-            sum(of_indicator(trace.good, trace.due_s).n_eff for trace in traces),
-        )
-        for rate, traces in sorted(by_rate.items())
-    ]
+    return [load_point(rate, traces) for rate, traces in sorted(by_rate.items())]
 
 
 def _one_setting(options: SweepOptions) -> SweepOptions:

@@ -35,6 +35,10 @@ class MeasuredCell:
         return str(self.summary["workload"]["load"])
 
     @property
+    def scenario(self) -> str:
+        return str(self.summary["workload"]["scenario"])
+
+    @property
     def block(self) -> int:
         return int(self.summary["workload"]["block"])
 

@@ -10,12 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from experiments.cell_evidence import is_stationary
 from experiments.cells import MeasuredCell, finished_cells, read_run
 from experiments.errors import UserError
 from experiments.files import write_bytes, write_json
 from experiments.points import Setting
 from experiments.stats.choice import Choice, choose
 from experiments.stats.goodput import Interval, Trace, difference, of_cells
+from experiments.stats.knee import capacity, load_point
 from loadtests.slo import SLO
 
 _SPANS = 10
@@ -80,6 +82,7 @@ def recommend(run: Path, slo: SLO) -> dict[str, Any]:
         ],
         "goodput_per_s": values[name][_hardest(chosen, loads)].to_json(),
         "attainment": chosen.attainment(_nominal(chosen, loads)),
+        "capacity": _capacity(chosen, slo.attainment),
         "why": _why(chosen, first, tied, loads, values, best_at),
         "neighbours": [
             _neighbour(e, chosen, loads, span_s, values, regret[e.setting.name])
@@ -167,6 +170,14 @@ def _span_s(state: dict[str, Any], evidence: list[Evidence]) -> float:
     lives_s = 2.0 * float(probe.get("e2e_at_capacity_s") or probe.get("e2e_s") or 0.5)
     shortest_s = min(trace.duration_s for e in evidence for traces in e.traces.values() for trace in traces)
     return min(max(0.5, lives_s), shortest_s / _SPANS)
+
+
+def _capacity(chosen: Evidence, target: float) -> dict[str, Any] | None:
+    """How far the cliff is: the largest steady rate at which the chosen setting meets the objective; None
+    where no steady rate was measured."""
+    steady = [load for load, cells in chosen.cells.items() if is_stationary(cells[0].scenario)]
+    points = [load_point(chosen.cells[load][0].rate_per_s, chosen.traces[load]) for load in steady]
+    return capacity(points, target).to_json() if points else None
 
 
 def _choice(evidence: list[Evidence], loads: list[str], span_s: float) -> Choice:

@@ -15,6 +15,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import optimize, stats
 
+from experiments.stats.effective_size import of_indicator
+from experiments.stats.goodput import Trace
 from experiments.stats.saturation import share_interval
 
 Floats = npt.NDArray[np.float64]
@@ -49,6 +51,16 @@ class LoadPoint:
         half = float(stats.t.ppf(0.975, len(shares) - 1) * shares.std(ddof=1) / np.sqrt(len(shares)))
         middle = float(shares.mean())
         return max(0.0, min(low, middle - half)), min(1.0, max(high, middle + half))
+
+
+def load_point(rate_per_s: float, traces: Sequence[Trace]) -> LoadPoint:
+    """The point of one rate from its judged traces, with what its requests are worth."""
+    return LoadPoint(
+        rate_per_s,
+        tuple(int(trace.good.sum()) for trace in traces),
+        tuple(len(trace.good) for trace in traces),
+        sum(of_indicator(trace.good, trace.due_s).n_eff for trace in traces),
+    )
 
 
 @dataclass(frozen=True, slots=True)
