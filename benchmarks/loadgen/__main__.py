@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
+import platform
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -23,6 +26,9 @@ from benchmarks.loadgen.server import TOOLS
 
 CHUNKS, GAP_S, TTFT_S, STREAMS = 100, 0.02, 0.02, 64
 PINS = {"bench-guidellm": "guidellm==0.8.1", "bench-aiperf": "aiperf==0.13"}
+RESULTS = Path(__file__).with_name("results")
+EVERY, CLEAN = RESULTS / "side-by-side.json", RESULTS / "realtime.json"
+PAGE = ROOT / "docs" / "benchmarks-loadgen.md"
 Row = dict[str, Any]
 
 
@@ -138,17 +144,26 @@ def main() -> None:
     parser.add_argument(
         "--realtime", action="store_true", help="SCHED_FIFO for server and generator (needs root)"
     )
-    parser.add_argument("--json", type=Path, default=TOOLS / "loadgen.json", help="raw figures")
-    parser.add_argument("--report", type=Path, default=ROOT / "docs" / "benchmarks-loadgen.md")
+    parser.add_argument("--json", type=Path, help="where the figures go (default: results/, by kind of run)")
+    parser.add_argument("--render", action="store_true", help="only write the page from the stored figures")
     options = parser.parse_args()
     if options.install:
         install()
         return
-    chosen = [g for g in ALL if options.only in g.name and g.needs.exists()]
-    rows = list(measured(chosen, options.parts.split(","), options.realtime))
-    options.json.write_text(json.dumps(rows, indent=1))
-    if not options.only:
-        options.report.write_text(report.markdown(rows))
+    if not options.render:
+        chosen = [g for g in ALL if options.only in g.name and g.needs.exists()]
+        rows = list(measured(chosen, options.parts.split(","), options.realtime))
+        stored = options.json or (CLEAN if options.realtime else EVERY)
+        stored.write_text(json.dumps({"about": about(), "rows": rows}, indent=1) + "\n")
+    if options.json is None:
+        clean = json.loads(CLEAN.read_text()) if CLEAN.exists() else None
+        PAGE.write_text(report.markdown(json.loads(EVERY.read_text()), clean))
+
+
+def about() -> Row:
+    """When and where."""
+    now = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime())
+    return {"when": now, "cores": os.cpu_count(), "machine": platform.machine(), "load": os.getloadavg()[0]}
 
 
 if __name__ == "__main__":

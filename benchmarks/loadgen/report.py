@@ -2,41 +2,57 @@
 
 from __future__ import annotations
 
-import os
-import platform
-import time
-from typing import Any
+from typing import Any, TypedDict
+
+
+class Measured(TypedDict):
+    """A results file: `about` has when, cores, machine and load (average, 1 minute)."""
+
+    about: dict[str, Any]
+    rows: list[dict[str, Any]]
+
 
 HEAD = """# Load generators, side by side
 
-Made by `python -m benchmarks.loadgen` on {when}: {cores} × {machine}, load average {load:.1f} at the end
-({noise}). One run, one server (C, absolute schedule, its own log of every write), loopback, the server on
-one core and the generator with its whole process tree on the other. Absolute figures move between machines
-and hours: compare within the table.
+Made by `python -m benchmarks.loadgen`. One server (C, absolute schedule, its own log of every write),
+loopback, the server on one core and the generator with its whole process tree on the other. Absolute
+figures move between machines and hours: compare within a table.
 
 - CPU per chunk: 64 closed-loop streams of 100 chunks, 20 ms apart; user and system time of the process
   tree, the slope between 128 and 640 requests, so that start-up is not in it. Per request: answers of one
   chunk, 32 in flight, the slope between 200 and 1,200.
 - Errors: what the generator reports less what the server's log says, TTFT from the send, same quantile.
-- Undistorted: Poisson arrivals that keep 64, 128, 256, 512, 1,024 streams open on average (HttpUser: a closed
-  loop) until TTFT p50 or a gap's p50 or p95 is more than 5 % from the server's; the last step that was not.
-- First request: from the command to the first request at the server, the quickest of the runs. RSS: peak of
-  the sum over the process tree.
+- Undistorted: Poisson arrivals that keep 64, 128, 256, 512, 1,024 streams open on average (HttpUser: a
+  closed loop) until TTFT p50 or a gap's p50 or p95 is more than 5 % from the server's; the last step that
+  was not.
+- First request: from the command to the first request at the server, the quickest of the runs. RSS: peak
+  of the sum over the process tree.
 """
-NOISE = "shared with other work: CPU per chunk is more to be trusted than times"
+ALL = """## All of them, in one run
+
+On {when}, {cores} × {machine}, load average {load:.1f}: on a machine that was busy with other work, so
+times (the errors, the undistorted rate) say as much about that work as about the generators; CPU is less
+affected. A negative TTFT error means that the generator takes the empty first chunk, which carries only
+the role, for the first token.
+"""
+CLEAN = """## Those under Locust, undisturbed
+
+On {when}, the same machine (load average {load:.1f}), server and generator with real-time priority
+(`--realtime`), so that the other work does not get in between. CPU per chunk is higher here: woken at
+once, a generator finds one chunk at a time; woken late, it finds several.
+"""
 
 
-def markdown(rows: list[dict[str, Any]]) -> str:
-    """The page."""
-    load = os.getloadavg()[0]
-    head = HEAD.format(
-        when=time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
-        cores=os.cpu_count(),
-        machine=platform.machine(),
-        load=load,
-        noise=NOISE if load > 1.5 else "otherwise idle",
-    )
-    return "\n".join([head, *_main(rows), "", *_poisson(rows), "", *_ladder(rows), *_failed(rows), ""])
+def markdown(every: Measured, clean: Measured | None) -> str:
+    """The page: all generators, and those that were also run undisturbed."""
+    lines = [HEAD, ALL.format(**every["about"]), *_tables(every["rows"])]
+    if clean is not None:
+        lines += ["", CLEAN.format(**clean["about"]), *_tables(clean["rows"])]
+    return "\n".join([*lines, ""])
+
+
+def _tables(rows: list[dict[str, Any]]) -> list[str]:
+    return [*_main(rows), "", *_poisson(rows), "", *_ladder(rows), *_failed(rows)]
 
 
 def _cell(row: dict[str, Any], key: str, form: str) -> str:
@@ -79,9 +95,7 @@ def _main(rows: list[dict[str, Any]]) -> list[str]:
 
 def _poisson(rows: list[dict[str, Any]]) -> list[str]:
     lines = [
-        "## Poisson arrivals at 20/s",
-        "",
-        "Rate and variation of the gaps as the server saw them (Poisson: 20 and 1).",
+        "Poisson arrivals at 20/s: rate and variation of the gaps as the server saw them (Poisson: 20 and 1).",
         "",
         "| generator | rate, 1/s | CV of gaps | TTFT error p50, ms | TTFT error p99, ms |",
         "|---|---|---|---|---|",
@@ -101,10 +115,10 @@ def _poisson(rows: list[dict[str, Any]]) -> list[str]:
 
 def _ladder(rows: list[dict[str, Any]]) -> list[str]:
     lines = [
-        "## Distortion by load",
+        "Distortion by load:",
         "",
-        "| generator | streams | asked, chunks/s | TTFT p50 | gap p50 | gap p95 |",
-        "|---|---|---|---|---|---|",
+        "| generator | streams | asked, chunks/s | mean with ramp-up | TTFT p50 | gap p50 | gap p95 |",
+        "|---|---|---|---|---|---|---|",
     ]
     for row in rows:
         for step in row.get("ladder", ()):
