@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 import time
 from dataclasses import asdict, replace
 from typing import Any
@@ -14,7 +15,7 @@ from loadtests import settings as run_settings
 from loadtests.hub_probe import Probe
 from loadtests.live import Progress
 from loadtests.recorder import LocustStatistics, WorkerRecorder
-from loadtests.run_folder import RunFolder
+from loadtests.run_folder import RecordFile, RunFolder
 from loadtests.sender import Sender
 
 _SHIP_EVERY_S = 0.5
@@ -52,7 +53,7 @@ class WorkerSide:
         shard = plan.shard(place, len(order)) if plan.header.loop == "open" else ()
         if plan.header.loop == "closed":
             self._users = range(place, int(plan.header.params["users"]), len(order))
-        spool = RunFolder(settings.run_dir).open_spool(place)
+        spool = _spool(settings.run_dir, place)
         self._recorder = WorkerRecorder(spool, self._runner.send_message, LocustStatistics(self._environment))
         bodies = lifecycle.make_bodies(settings, plan, lifecycle.cost_from(brief["cost"]))
         client = lifecycle.make_client(settings)
@@ -104,3 +105,11 @@ class WorkerSide:
     def _on_ack(self, environment: Any, msg: Any) -> None:
         if self._recorder is not None:
             self._recorder.forget()
+
+
+def _spool(run_dir: str, place: int) -> RecordFile:
+    """In the run's folder, where a master on this machine finds it; else in a temporary one."""
+    try:
+        return RunFolder(run_dir).open_spool(place)
+    except OSError:
+        return RunFolder(tempfile.mkdtemp(prefix="load-spool-")).open_spool(place)
