@@ -61,6 +61,8 @@ def recommend(run: Path, slo: SLO) -> dict[str, Any]:
     by_name = {e.setting.name: e for e in evidence}
     first, chosen, regret = by_name[found.winner], by_name[found.chosen], found.regret
     tied = [by_name[name] for name in found.tied]
+    fallback = ((state.get("engine") or {}).get("facts") or {}).get("why")
+    doubts += [str(fallback)] if fallback else []
     doubts += _doubts(chosen, loads, slo, values)
     name = chosen.setting.name
     return {

@@ -57,7 +57,10 @@ def running(
                 options.spec.engine.provider,
                 engine_url=options.spec.engine.url,
                 model=options.spec.engine.model,
+                on_progress=tell,
             )
+            if choice.why:
+                tell(choice.why)
             tell(f"starting the engine: {choice.provider}")
             engine = stack.enter_context(
                 engines.running(choice, log_dir=logs, cpus=engine_cpus, on_progress=tell)

