@@ -85,7 +85,8 @@ def _change(one: Comparison) -> str:
 
 
 def _further(one: Comparison) -> str:
-    return f"; {one.further_blocks} more blocks would" if one.further_blocks else ""
+    n = one.further_blocks
+    return f"; {n} more block{'s' * (n > 1)} would" if n else ""
 
 
 def _seconds(pair: tuple[float | None, float | None]) -> str:
