@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from reports import compare, export, index, markdown, page
@@ -47,13 +50,31 @@ def _report(argv: list[str]) -> int:
     options = parser.parse_args(argv)
     run = load(options.run)
     target = Path(options.output) if options.output else run.path / "report.html"
-    _write(target, page.render(run))
+    with _without_collection():
+        html = page.render(run)
+    _write(target, html)
     if not options.no_data:
         export.write(run, target.with_name(f"{target.stem}-data"))
     for problem in run.problems:
         print(f"note: {problem}", file=sys.stderr)
     print(target)
     return 0
+
+
+@contextmanager
+def _without_collection() -> Iterator[None]:
+    """Hold the cycle collector while figures are drawn.
+
+    It walks the many live objects of matplotlib again and again: a quarter of the time of sixty cells,
+    to save 0.2 GB.
+    """
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def _compare(argv: list[str]) -> int:

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from reports import labels, numbers
-from reports.folder import items, number, part, text
+from reports.folder import items, number, part, strings, text
 from reports.folder import rows as rows_of
 from reports.run import Run
 
@@ -73,7 +73,6 @@ def answer(run: Run) -> Answer:
     share = number(found.get("attainment"))
     target = run.slo.attainment
     env = {text(name): text(value) for name, value in part(found, "env").items()}
-    doubts = [text(d) for d in found.get("doubts") or [] if isinstance(d, str)] if found else []
     return Answer(
         known=bool(setting),
         settings=_tiles(setting),
@@ -92,10 +91,8 @@ def answer(run: Run) -> Answer:
         why=text(found.get("why")) if setting else _why_not(run),
         env="".join(f"{name}={_shell(value)}\n" for name, value in env.items()),
         neighbours=_neighbours(run),
-        inseparable=[labels.setting(s) for s in found.get("inseparable") or [] if isinstance(s, dict)]
-        if found
-        else [],
-        doubts=doubts,
+        inseparable=[labels.setting(other) for other in items(found, "inseparable")],
+        doubts=strings(found, "doubts"),
     )
 
 

@@ -35,8 +35,7 @@ def best(run: Run) -> Key | None:
 
 def inseparable(run: Run) -> list[Key]:
     """The keys of the settings that cannot be told from the recommended one."""
-    found = run.recommendation.get("inseparable") or []
-    return [labels.key(s) for s in found if isinstance(s, dict)]
+    return [labels.key(setting) for setting in items(run.recommendation, "inseparable")]
 
 
 HEATS = {"goodput_per_s": "Goodput", "ttft_p95_s": "TTFT p95", "e2e_p95_s": "E2E p95", "refused": "Refused"}

@@ -77,6 +77,12 @@ def items(mapping: Any, key: str) -> list[dict[str, Any]]:
     return [dict(entry) for entry in found if isinstance(entry, Mapping)] if isinstance(found, list) else []
 
 
+def strings(mapping: Any, key: str) -> list[str]:
+    """The strings in the list at mapping[key], printable; anything else in it is left out."""
+    found = mapping.get(key) if isinstance(mapping, Mapping) else None
+    return [text(entry) for entry in found if isinstance(entry, str)] if isinstance(found, list) else []
+
+
 def number(value: Any) -> float:
     """`value` as a float; nan when it is not a finite number. An object {"value": x} counts as x."""
     if isinstance(value, Mapping):

@@ -50,6 +50,7 @@ def grid(cells: pd.DataFrame, latency: pd.DataFrame, what: str) -> pd.DataFrame:
         key=pd.Series([labels.key(row) for row in rows_of(cells)], index=cells.index, dtype=object),
         valid=~cells["validity"].isin(["invalid", "missing"]),
     )
+    frame = frame[frame["max_active"].notna()]  # a cell of unknown setting has no place in a matrix
     frame = frame.sort_values(["rate_per_s", "scenario", "max_active"], kind="stable")
     grouped = frame.groupby(["load", "max_active", "queue", "key"], sort=False, dropna=False)
     joined = grouped.agg(value=("value", WHATS[what][1]), valid=("valid", "all"), cells=("cell", list))

@@ -40,7 +40,7 @@ def curves(cells: pd.DataFrame, latency: pd.DataFrame) -> pd.DataFrame:
     goodput_per_s, ttft_s and e2e_s (both p95) each have NAME_low and NAME_high beside them; nan where
     unknown.
     """
-    usable = cells[~cells["validity"].isin(["invalid", "missing"])]
+    usable = cells[~cells["validity"].isin(["invalid", "missing"]) & cells["offered_per_s"].notna()]
     ends = {"goodput_low_per_s": "goodput_per_s_low", "goodput_high_per_s": "goodput_per_s_high"}
     out = usable.rename(columns=ends)[list(MEASURED)].copy()
     keys = [labels.key(row) for row in rows_of(usable)]

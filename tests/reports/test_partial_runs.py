@@ -188,6 +188,22 @@ def _break(root: Path, name: str, seed: int, tries: int) -> None:
     write_json(path, good)
 
 
+@pytest.mark.parametrize(
+    ("name", "place", "wrong"),
+    [
+        ("recommendation.json", "inseparable", True),
+        ("recommendation.json", "doubts", -1),
+        ("cells/{cell}/summary.json", "rates", {}),
+        ("cells/{cell}/summary.json", "setting", "text"),
+    ],
+)
+def test_what_once_broke_the_report(tmp_path: Path, name: str, place: str, wrong: Any) -> None:
+    """Wrong values that the larger sample found."""
+    root = write_run(tmp_path / "r", settings=SETTINGS[:1], loads=LOADS[:1], measure_s=6)
+    _edit(root / name.format(cell=next((root / "cells").iterdir()).name), {place: wrong})
+    page.render(load(root))
+
+
 @pytest.mark.parametrize("name", ["run.json", "recommendation.json", "cells/{cell}/summary.json"])
 def test_one_wrong_value_never_breaks_the_report(tmp_path: Path, name: str) -> None:
     """Whatever field is missing or of the wrong kind: a page, never a traceback (a seeded sample)."""
