@@ -53,7 +53,7 @@ class EngineSection(_Strict):
 class GatewaySection(_Strict):
     """The axes of the matrix. Lists; a single value is a list of one.
 
-    `queue_timeout_s = "auto"` is derived from the SLO: the TTFT objective less the TTFT of an idle engine.
+    `queue_timeout_s = "auto"` comes from the SLO: its TTFT less the TTFT of the engine at capacity.
     """
 
     max_active: Annotated[

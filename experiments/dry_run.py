@@ -8,7 +8,15 @@ from experiments.slo_scaling import DEFAULT_SLO
 from loadtests.slo import SLO
 
 # The tiny model on one core, about; only --dry-run uses it, and says so.
-_ASSUMED = Probe(ttft_s=0.03, tpot_s=0.02, e2e_s=0.5, capacity_per_s=15.0, e2e_at_capacity_s=1.0, steps=())
+_ASSUMED = Probe(
+    ttft_s=0.03,
+    tpot_s=0.02,
+    e2e_s=0.5,
+    capacity_per_s=15.0,
+    e2e_at_capacity_s=1.0,
+    ttft_at_capacity_s=0.1,
+    steps=(),
+)
 
 
 def show(spec: SweepSpec) -> str:

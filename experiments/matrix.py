@@ -70,7 +70,7 @@ class Matrix:
 def build(spec: SweepSpec, probe: Probe, slo: SLO) -> Matrix:
     """The matrix for this spec on the engine that was probed. The same arguments always give the same
     matrix."""
-    timeout_s = queue_timeout_s(slo.ttft_s, probe.ttft_s)
+    timeout_s = queue_timeout_s(slo.ttft_s, probe.ttft_at_capacity_s)
     settings = points.settings(spec, timeout_s)
     loads = tuple(load.at_capacity(probe.capacity_per_s) for load in spec.load.parsed())
     longest_s = _longest_queue_timeout_s(settings)

@@ -28,6 +28,7 @@ _IDLE_REQUESTS = 6
 class Probe:
     """What the probe saw. Times in seconds, medians over a few requests; rates in requests per second.
 
+    `ttft_at_capacity_s` is what nine of ten requests stay below on the first step of the plateau;
     `capacity_per_s` is the completion rate on the plateau of a closed-loop staircase; `steps` is that
     staircase, (requests in flight, completions per second).
     """
@@ -37,6 +38,7 @@ class Probe:
     e2e_s: float
     capacity_per_s: float
     e2e_at_capacity_s: float
+    ttft_at_capacity_s: float
     steps: tuple[tuple[int, float], ...]
 
     def to_json(self) -> dict[str, Any]:
@@ -47,7 +49,9 @@ class Probe:
     def from_json(cls, value: dict[str, Any]) -> "Probe":
         """The inverse of `to_json`."""
         steps = tuple((int(n), float(rate)) for n, rate in value["steps"])
-        return cls(**{**value, "steps": steps})
+        # Runs of the first version did not look at it.
+        loaded = {"ttft_at_capacity_s": value["ttft_s"]}
+        return cls(**{**loaded, **value, "steps": steps})
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,12 +174,14 @@ async def _run(target: Target, prompt_tokens: int, output_tokens: int, tell: Cal
         e2e_s = statistics.median(a.ended_s - a.started_s for a in idle)
         steps: list[tuple[int, float]] = []
         e2e_by_step_s: list[float] = []
+        ttft_by_step_s: list[float] = []
         for in_flight in _STEPS:
             tell(f"probing capacity with {in_flight} requests in flight")
             longest_s = max([e2e_s, *e2e_by_step_s])
             answers, window = await _step(client, in_flight, max(2.0, 2.0 * longest_s))
             rate_per_s = _rate_per_s(answers, window)
             e2e_by_step_s.append(statistics.median(a.ended_s - a.started_s for a in answers))
+            ttft_by_step_s.append(statistics.quantiles([a.first_s - a.started_s for a in answers], n=10)[-1])
             grew = not steps or rate_per_s > _PLATEAU * steps[-1][1]
             steps.append((in_flight, rate_per_s))
             if not grew:
@@ -189,6 +195,7 @@ async def _run(target: Target, prompt_tokens: int, output_tokens: int, tell: Cal
         e2e_s=e2e_s,
         capacity_per_s=best,
         e2e_at_capacity_s=e2e_by_step_s[first],
+        ttft_at_capacity_s=ttft_by_step_s[first],
         steps=tuple(steps),
     )
 

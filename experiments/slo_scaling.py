@@ -34,15 +34,16 @@ def objective(
     return scaled, DEFAULT_SLO
 
 
-def queue_timeout_s(slo_ttft_s: float | None, idle_ttft_s: float) -> float:
+def queue_timeout_s(slo_ttft_s: float | None, loaded_ttft_s: float) -> float:
     """QUEUE_TIMEOUT_S that lets a request wait as long as it can still meet its TTFT objective, in seconds.
 
-    The objective less the TTFT of an idle engine, at least a tenth of the objective; 120 s without an
-    objective.
+    The objective less the TTFT of the engine at capacity, at least a tenth of the objective; 120 s without
+    an objective. An idle engine's TTFT would leave too little: whoever gets a slot from the queue meets a
+    full batch.
     """
     if slo_ttft_s is None:
         return 120.0
-    return _rounded(max(slo_ttft_s - idle_ttft_s, 0.1 * slo_ttft_s), 0.01)
+    return _rounded(max(slo_ttft_s - loaded_ttft_s, 0.1 * slo_ttft_s), 0.01)
 
 
 def _rounded(value: float, step: float) -> float:

@@ -62,7 +62,7 @@ def max_num_seqs(command: Sequence[str]) -> int | None:
 def label(provider: str, facts: dict[str, Any]) -> str:
     """What a report is headed with, such as `vLLM 0.32.0 (CPU, tiny-8x768, random weights)`."""
     model, version = facts["models"][0], facts["version"] or "of unknown version"
-    if provider == "emulator" or facts["engine_kind"] == "emulator":
+    if provider == "emulator" or facts["engine_kind"] == "emulator" or version.endswith("+emulator"):
         return f"EMULATOR ({_argument(facts, '--profile') or 'unknown profile'}, no model computes anything)"
     if provider == "vllm-cpu":
         weights = ", random weights" if _argument(facts, "--load-format") == "dummy" else ""

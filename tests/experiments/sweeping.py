@@ -49,6 +49,12 @@ def summaries(out: Path) -> list[dict[str, Any]]:
     return [json.loads(path.read_text()) for path in sorted(out.glob("cells/[!.]*/summary.json"))]
 
 
+def disagreeing_counts(summary: dict[str, Any]) -> list[dict[str, Any]]:
+    """Rows of the ledger that count requests and do not agree; sums of times may differ on a busy machine."""
+    counts = [row for row in summary["ledger"] if not row["what"].startswith("request-seconds")]
+    return [row for row in counts if not row["agrees"]]
+
+
 def digests(cell: Path) -> dict[str, str]:
     """File name → sha256 of everything in a cell's folder."""
     return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(cell.iterdir())}

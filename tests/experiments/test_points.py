@@ -6,7 +6,15 @@ from experiments.matrix import build
 from experiments.probe import Probe
 from loadtests.slo import SLO
 
-PROBE = Probe(ttft_s=0.03, tpot_s=0.02, e2e_s=0.5, capacity_per_s=10.0, e2e_at_capacity_s=1.0, steps=())
+PROBE = Probe(
+    ttft_s=0.03,
+    tpot_s=0.02,
+    e2e_s=0.5,
+    capacity_per_s=10.0,
+    e2e_at_capacity_s=1.0,
+    ttft_at_capacity_s=0.1,
+    steps=(),
+)
 SLO_1S = SLO.parse("ttft<=1s,attainment>=0.95")
 
 
@@ -54,13 +62,19 @@ def test_relative_loads_follow_the_capacity() -> None:
 def test_the_queue_timeout_leaves_room_for_the_first_token() -> None:
     """Waiting longer than the TTFT objective allows only produces late answers."""
     cells = build(sweep_args.parse(()).spec, PROBE, SLO_1S).cells
-    assert {cell.setting.queue_timeout_s for cell in cells} == {0.97}
+    assert {cell.setting.queue_timeout_s for cell in cells} == {0.9}
 
 
 def test_the_default_sweep_fits_into_four_minutes() -> None:
     """The promise to a newcomer, on what the probe saw of the tiny model on one core."""
     tiny = Probe(
-        ttft_s=0.038, tpot_s=0.019, e2e_s=0.48, capacity_per_s=18.7, e2e_at_capacity_s=0.85, steps=()
+        ttft_s=0.038,
+        tpot_s=0.019,
+        e2e_s=0.48,
+        capacity_per_s=18.7,
+        e2e_at_capacity_s=0.85,
+        ttft_at_capacity_s=0.1,
+        steps=(),
     )
     built = build(sweep_args.parse(()).spec, tiny, SLO.parse("ttft<=480ms,tpot<=46ms"))
     assert len(built.cells) <= 12
