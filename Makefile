@@ -13,10 +13,10 @@ export ENGINE ENGINE_URL MODEL
 ENGINE_FLAGS = $(if $(ENGINE),--engine $(ENGINE)) $(if $(ENGINE_URL),--engine-url $(ENGINE_URL)) $(if $(MODEL),--model $(MODEL))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup prometheus engine sweep test prove check ui notebook report clean
+.PHONY: help setup prometheus engine sweep test prove check ui notebook notebooks-run report clean
 
 help: ## show the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
 	@echo
 	@echo "  Variables: ENGINE=auto|vllm|vllm-cpu|emulator|external  ENGINE_URL=http://…  MODEL=…  RUN=runs/…  ARGS='…'"
 
@@ -53,6 +53,9 @@ ui: setup ## a local stack with the Locust web UI in front of it (ENGINE= as for
 
 notebook: $(READY) ## JupyterLab on notebooks/
 	@$(VENV)/bin/jupyter lab notebooks $(ARGS)
+
+notebooks-run: $(READY) ## run the notebooks again, on the example run or on RUN=runs/NAME
+	@$(if $(RUN),HEADROOM_RUN=$(abspath $(RUN))) $(PYTHON) -m jupyter nbconvert --to notebook --execute --inplace notebooks/*.ipynb
 
 report: $(READY) ## render a run's report again: RUN=runs/NAME
 	@$(PYTHON) -m reports $(or $(RUN),$(error name the run: make report RUN=runs/NAME)) $(ARGS)

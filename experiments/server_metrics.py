@@ -20,7 +20,7 @@ SERIES = {
     "gateway_active_limit": "max(gateway_active_limit)",
     "gateway_queue_depth": "sum(gateway_queue_depth)",
     "gateway_queue_limit": "max(gateway_queue_limit)",
-    "offered_per_s": 'sum(rate(gateway_requests_total{route="chat"}[3s]))',
+    "offered_per_s": "sum(rate(gateway_arrived_total[3s]))",
     "ok_per_s": 'sum(rate(gateway_requests_total{route="chat",outcome="ok"}[3s]))',
     "rejected_per_s": 'sum(rate(gateway_requests_total{route="chat",outcome=~"rejected_.*"}[3s]))',
     "queue_timeout_per_s": 'sum(rate(gateway_requests_total{route="chat",outcome="queue_timeout"}[3s]))',
