@@ -94,9 +94,10 @@ class Chat:
         body = await read(receive, self._settings.max_body_bytes)
         call.received_s = time.monotonic()
         call.enter(Cut.WHOLE, inf, call.received_s)
-        if self._room.refusal() is not None:
+        state = self._room.refused()
+        if state is not None:
             # Surely refused: reading the request's JSON would only make refusing more expensive.
-            raise refused(self._room.offer(1).state, self._room.admission.limits)
+            raise refused(state, self._room.admission.limits)
         models = self._probe.models
         ask = understand(body, call.route, self._settings.max_choices, self._settings.model_name, models)
         await self._with_slot(call, relay, scope, ask)

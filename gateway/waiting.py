@@ -24,12 +24,17 @@ class WaitingRoom:
         self.limit_changes: Counter[str] = Counter()
         self._timer: asyncio.TimerHandle | None = None
 
-    def refusal(self) -> State | None:
-        """How any request would be refused now, whatever it asks for; lets a refusal skip reading the
-        request.
+    def refused(self) -> State | None:
+        """Offers a request that would surely be refused, whatever it asks for, and says how; None offers
+        nothing.
+
+        Lets a refusal skip reading the request. Question and offer are one step: had time passed between
+        them, a waiter could expire there, and the offer would be a ticket that nobody holds.
         """
         self._expire()
-        return self.admission.refusal()
+        if self.admission.refusal() is None:
+            return None
+        return self.admission.offer(self._clock()).state
 
     def offer(self, slots: int) -> Ticket:
         """Asks for slots; the ticket's state says whether to run, to `wait`, or how it was refused."""

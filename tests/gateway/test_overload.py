@@ -73,6 +73,8 @@ def goodput_at(load: float, running: GatewayProcess, pids: Sequence[int], asked:
         counts = {status: sum(one.status == status for one in ended) for status in (200, 429, 503, 0)}
         print(f"{load}x: {good:.1f}/s, {counts}, quiet after {quiet_s:.2f} s, starved {starved:.1%}")
         assert counts[0] == 0
+        state = running.state()
+        assert (state["active"], state["queued"], state["outcomes"]["internal"]) == (0, 0, 0)
         if starved <= STARVED:
             assert quiet_s <= QUEUE_TIMEOUT_S
             return good
