@@ -43,7 +43,7 @@ def poisson(rate_per_s: float, seconds: float, random: Random) -> list[float]:
 
 
 TRIES = 5
-STARVED = 0.1
+STARVED = 0.3
 
 
 def waited_for_cpu_s(pids: Sequence[int]) -> float:
