@@ -27,7 +27,7 @@ from benchmarks.loadgen.server import TOOLS
 CHUNKS, GAP_S, TTFT_S, STREAMS = 100, 0.02, 0.02, 64
 PINS = {"bench-guidellm": "guidellm==0.8.1", "bench-aiperf": "aiperf==0.13"}
 RESULTS = Path(__file__).with_name("results")
-EVERY, CLEAN = RESULTS / "side-by-side.json", RESULTS / "realtime.json"
+EVERY, CLEAN, QUIETER = (RESULTS / f"{name}.json" for name in ("side-by-side", "realtime", "quieter"))
 PAGE = ROOT / "docs" / "benchmarks-loadgen.md"
 Row = dict[str, Any]
 
@@ -156,8 +156,10 @@ def main() -> None:
         stored = options.json or (CLEAN if options.realtime else EVERY)
         stored.write_text(json.dumps({"about": about(), "rows": rows}, indent=1) + "\n")
     if options.json is None:
-        clean = json.loads(CLEAN.read_text()) if CLEAN.exists() else None
-        PAGE.write_text(report.markdown(json.loads(EVERY.read_text()), clean))
+        clean, quieter = (
+            json.loads(path.read_text()) if path.exists() else None for path in (CLEAN, QUIETER)
+        )
+        PAGE.write_text(report.markdown(json.loads(EVERY.read_text()), clean, quieter))
 
 
 def about() -> Row:

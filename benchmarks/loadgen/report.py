@@ -43,9 +43,17 @@ once, a generator finds one chunk at a time; woken late, it finds several.
 """
 
 
-def markdown(every: Measured, clean: Measured | None) -> str:
-    """The page: all generators, and those that were also run undisturbed."""
+QUIETER = """## The first column again, on a quieter machine
+
+On {when}, load average {load:.1f} (`--parts streaming --json benchmarks/loadgen/results/quieter.json`).
+"""
+
+
+def markdown(every: Measured, clean: Measured | None, quieter: Measured | None) -> str:
+    """The page: all generators, their streaming part again, and those that were also run undisturbed."""
     lines = [HEAD, ALL.format(**every["about"]), *_tables(every["rows"])]
+    if quieter is not None:
+        lines += ["", QUIETER.format(**quieter["about"]), *_main(quieter["rows"])]
     if clean is not None:
         lines += ["", CLEAN.format(**clean["about"]), *_tables(clean["rows"])]
     return "\n".join([*lines, ""])
