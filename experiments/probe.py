@@ -28,7 +28,7 @@ _IDLE_REQUESTS = 6
 class Probe:
     """What the probe saw. Times in seconds, medians over a few requests; rates in requests per second.
 
-    `ttft_at_capacity_s` is what nine of ten requests stay below on the first step of the plateau;
+    `ttft_at_capacity_s` is the TTFT on the first step of the plateau;
     `capacity_per_s` is the completion rate on the plateau of a closed-loop staircase; `steps` is that
     staircase, (requests in flight, completions per second).
     """
@@ -181,7 +181,7 @@ async def _run(target: Target, prompt_tokens: int, output_tokens: int, tell: Cal
             answers, window = await _step(client, in_flight, max(2.0, 2.0 * longest_s))
             rate_per_s = _rate_per_s(answers, window)
             e2e_by_step_s.append(statistics.median(a.ended_s - a.started_s for a in answers))
-            ttft_by_step_s.append(statistics.quantiles([a.first_s - a.started_s for a in answers], n=10)[-1])
+            ttft_by_step_s.append(_ttft_s(answers, window))
             grew = not steps or rate_per_s > _PLATEAU * steps[-1][1]
             steps.append((in_flight, rate_per_s))
             if not grew:
@@ -223,6 +223,12 @@ async def _step(
     stop_at[0] = start + measure_s
     await asyncio.gather(*workers)
     return answers, (start, start + measure_s)
+
+
+def _ttft_s(answers: list[_Answer], window: tuple[float, float]) -> float:
+    """Median TTFT of the requests sent inside the window; the first of a step all arrive in one instant."""
+    inside = [a for a in answers if a.started_s >= window[0]] or answers
+    return statistics.median(a.first_s - a.started_s for a in inside)
 
 
 def _rate_per_s(answers: list[_Answer], window: tuple[float, float]) -> float:
