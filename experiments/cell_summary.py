@@ -110,10 +110,11 @@ def _breakdown(measured: Sequence[RequestRecord], engine: EngineGrowth | None) -
 
 def _ledger(plan: Plan, outcomes: Counter[str], material: Material) -> tuple[ledger.Check, ...]:
     """Counts and request-seconds of client, gateway and engine, over every phase of the cell."""
-    checks = ledger.checks(len(plan), outcomes, material.gateway.outcomes)
+    attempts = Counter(outcome for r in material.records for outcome in (r.tried or (r.outcome,)))
+    checks = ledger.checks(len(plan), len(material.records), attempts, material.gateway.outcomes)
     arrived = [r for r in material.records if r.outcome not in ledger.NEVER_ARRIVED]
-    if any(r.finished_s is None or r.sent_s is None for r in arrived):
-        return checks  # a request without an end has no length to add up
+    if any(r.finished_s is None or r.sent_s is None or r.tried for r in arrived):
+        return checks  # a request without an end has no length to add up, nor has one of its attempts
     client_s = sum((r.finished_s or 0.0) - (r.sent_s or 0.0) for r in arrived)
     gateway = material.gateway
     checks += (littles_law.in_system(client_s, gateway.active_s + gateway.queued_s, len(arrived)),)

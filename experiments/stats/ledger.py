@@ -30,16 +30,18 @@ class Check:
         return asdict(self)
 
 
-def checks(planned: int, client: Mapping[str, int], gateway: Mapping[str, float]) -> tuple[Check, ...]:
+def checks(
+    planned: int, recorded: int, client: Mapping[str, int], gateway: Mapping[str, float]
+) -> tuple[Check, ...]:
     """The ledger of a cell.
 
     Args:
         planned: arrivals in the plan.
-        client: record outcome → count, over every phase.
+        recorded: requests with a record, over every phase.
+        client: outcome → attempts that ended so; a client that retries makes several for one record.
         gateway: gateway outcome → growth of its counter over the cell.
     """
-    recorded = sum(client.values())
-    arrived = recorded - sum(client.get(name, 0) for name in NEVER_ARRIVED)
+    arrived = sum(client.values()) - sum(client.get(name, 0) for name in NEVER_ARRIVED)
     rows = [
         Check("planned = recorded", recorded, planned, recorded == planned),
         Check("arrivals", arrived, sum(gateway.values()), arrived == sum(gateway.values())),

@@ -4,7 +4,8 @@ from experiments.stats.ledger import checks
 
 
 def _failing(client: dict[str, int], gateway: dict[str, float], planned: int | None = None) -> list[str]:
-    rows = checks(sum(client.values()) if planned is None else planned, client, gateway)
+    recorded = sum(client.values())
+    rows = checks(recorded if planned is None else planned, recorded, client, gateway)
     return [row.what for row in rows if not row.agrees]
 
 
@@ -36,7 +37,13 @@ def test_requests_that_never_left_are_not_expected_at_the_gateway() -> None:
 
 def test_a_request_the_client_gave_up_on_may_have_finished_in_that_instant() -> None:
     """The difference is explained, not hidden."""
-    rows = checks(6, {"ok": 4, "cut": 2}, {"ok": 5, "client_abort": 1})
+    rows = checks(6, 6, {"ok": 4, "cut": 2}, {"ok": 5, "client_abort": 1})
     assert all(row.agrees for row in rows)
     assert any(row.explanation for row in rows)
     assert _failing({"ok": 4, "cut": 2}, {"ok": 7}) != []
+
+
+def test_every_attempt_of_a_client_that_retries_is_one_arrival() -> None:
+    """One record with two rejections before its answer is three requests to the gateway."""
+    rows = checks(1, 1, {"rejected_full": 2, "ok": 1}, {"rejected_full": 2, "ok": 1})
+    assert all(row.agrees for row in rows)
