@@ -17,8 +17,6 @@ from loadtests import options
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([ROOT / "README.md", ROOT / "monitoring" / "runbook.md", *ROOT.glob("docs/**/*.md")])
 FENCE = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
-# Made by a run, and committed with it.
-PROMISED = {"report.png"}
 # A doc may name the shell's own words and programs that every machine here has.
 PROGRAMS = {
     "cd",
@@ -71,8 +69,6 @@ def test_links_lead_somewhere(page: Path) -> None:
             continue
         name, _, anchor = target.partition("#")
         path = (page.parent / name).resolve() if name else page
-        if not path.exists() and path.name in PROMISED:
-            continue
         if not path.exists() or (anchor and anchor not in anchors(path)):
             broken.append(target)
     assert broken == []
