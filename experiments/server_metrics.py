@@ -41,6 +41,10 @@ HISTOGRAMS = {
 }
 
 
+# The newest scrape of whatever exports slots or running requests, one series a target, whatever its job is
+# called.
+_LAST_SCRAPES = "timestamp(gateway_active_limit) or timestamp(vllm:num_requests_running)"
+
 # What the engine counts over a cell. vLLM's names; the emulator has the same.
 _ENGINE_COUNTERS = {
     "request_s": "sum(vllm:e2e_request_latency_seconds_sum)",
@@ -102,15 +106,16 @@ class ServerMetrics:
         self._query("vector(1)", time.time())
 
     def wait_for_scrape(self, after_unix_s: float, deadline_s: float = 10.0) -> float:
-        """Wait until the gateway was scraped after `after_unix_s`; the time of that scrape (Unix seconds).
+        """Wait until gateway and engine were scraped after `after_unix_s`; the time of the earlier scrape
+        (Unix).
 
         Returns the last scrape's time when none comes within `deadline_s`: a gap that the cell's doubts will
         name.
         """
         give_up = time.monotonic() + deadline_s
         while True:
-            result = self._query("max(timestamp(gateway_active_limit))", time.time())
-            seen = float(result[0]["value"][1]) if result else 0.0
+            result = self._query(_LAST_SCRAPES, time.time())
+            seen = min((float(series["value"][1]) for series in result), default=0.0)
             if seen > after_unix_s or time.monotonic() > give_up:
                 return seen
             time.sleep(0.05)
@@ -167,10 +172,10 @@ class ServerMetrics:
         return result
 
     def _range(self, promql: str, start: float, end: float, step_s: float) -> list[tuple[float, float]]:
+        # The client library rounds both ends to whole seconds; rounding down would begin before the window.
+        first, last = datetime.fromtimestamp(math.ceil(start), UTC), datetime.fromtimestamp(end, UTC)
         try:
-            result = self._prometheus.custom_query_range(
-                promql, datetime.fromtimestamp(start, UTC), datetime.fromtimestamp(end, UTC), f"{step_s:g}s"
-            )
+            result = self._prometheus.custom_query_range(promql, first, last, f"{step_s:g}s")
         except (PrometheusApiClientException, requests.RequestException) as error:
             raise EnvironmentProblem(f"Prometheus at {self.url} did not answer {promql!r}: {error}") from None
         pairs = [(float(t), float(value)) for series in result for t, value in series["values"]]
