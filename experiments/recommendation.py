@@ -236,9 +236,7 @@ def _why(
             "more at once or queues longer."
         )
     elif len(tied) > 1:
-        text += (
-            f" {len(tied) - 1} other setting(s) cannot be told apart from it; it is the most modest of them."
-        )
+        text += f" {len(tied) - 1} other setting(s) cannot be told apart from it by this run."
     return text
 
 
