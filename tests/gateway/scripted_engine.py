@@ -10,6 +10,7 @@ Without a script the engine answers in a normal way, streamed or not. It runs in
 
 import asyncio
 import json
+import select
 import socket
 import struct
 import threading
@@ -91,6 +92,7 @@ class ScriptedEngine:
     models: tuple[str, ...] = ()
     service_s: float = 0.0
     seen: list[Seen] = field(default_factory=list)
+    playing: set[asyncio.Transport] = field(default_factory=set)
     running: int = 0
     peak: int = 0
     connections: int = 0
@@ -255,15 +257,29 @@ class _Connection(asyncio.Protocol):
         else:
             engine.seen.append(seen)
             engine.running += 1
-            engine.peak = max(engine.peak, engine.running)
+            engine.playing.add(self.transport)
+            engine.peak = max(engine.peak, sum(not _left(transport) for transport in engine.playing))
             self._playing = seen
             try:
                 await engine.play(seen, self.transport)
             finally:
                 engine.running -= 1
+                engine.playing.discard(self.transport)
                 self._playing = None
         self._task = None
         self._next()
+
+
+def _left(transport: asyncio.Transport) -> bool:
+    """Whether the peer has closed, also when the loop has not come round to reading that yet.
+
+    One look of the event loop may bring a new request before the end of an older one that came first.
+    """
+    if transport.is_closing():
+        return True
+    poll = select.poll()
+    poll.register(transport.get_extra_info("socket").fileno(), select.POLLRDHUP)
+    return bool(poll.poll(0))
 
 
 def _normal(fields: dict[str, Any]) -> list[list[Any]]:
