@@ -119,6 +119,14 @@ class ScriptedEngine:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
+    def forget_peak(self) -> None:
+        """Begins `peak` anew; on the engine's own thread, since counting there may be half done."""
+
+        async def forget() -> None:
+            self.peak = 0
+
+        asyncio.run_coroutine_threadsafe(forget(), self._loop).result(10)
+
     def open_gate(self, name: str) -> None:
         """Lets every request waiting at that gate go on, now and later."""
         self._loop.call_soon_threadsafe(lambda: self._gate(name).set())

@@ -118,7 +118,7 @@ class Stand:
         self._log = len(self.gateway.log())
         self._files = self._open_files()
         self.engine.seen.clear()
-        self.engine.peak = 0
+        self.engine.forget_peak()
 
     def client(self, receive_buffer: int | None = None) -> Raw:
         """A new connection; closed after the test."""

@@ -163,7 +163,7 @@ def test_live_changes_under_load(engine: ScriptedEngine) -> None:
         for step in ({"max_active": 2}, {"queue_max": 1}, {"queue_mode": "reject"}, {"queue_mode": "queue"}):
             running.limits(**step)
             time.sleep(0.1)
-        engine.peak = 0
+        engine.forget_peak()
         time.sleep(0.2)
         assert engine.peak <= 2
         running.limits(max_active=8, queue_max=20)
@@ -193,7 +193,7 @@ def test_growth_wakes_those_who_wait(stand: Stand) -> None:
         assert waiting.answer()[0] == 200
     finally:
         stand.gateway.limits(max_active=2)
-    stand.engine.peak = 0
+    stand.engine.forget_peak()
 
 
 @pytest.mark.fault(75)
