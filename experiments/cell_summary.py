@@ -10,10 +10,10 @@ import numpy.typing as npt
 import pandas as pd
 
 from experiments.cell_evidence import SAMPLES, Occupancy, is_stationary, parts, steady, with_intervals
+from experiments.engine_counters import EngineGrowth
 from experiments.gateway_admin import GatewayGrowth
 from experiments.points import Cell
 from experiments.run_dir import SCHEMA_VERSION
-from experiments.server_metrics import EngineGrowth
 from experiments.stats import agreement, ledger, littles_law, saturation
 from experiments.validity import doubts, of_machine, of_steadiness
 from loadtests.plan import Plan
@@ -21,6 +21,8 @@ from loadtests.record import RequestRecord
 from loadtests.slo import SLO
 from loadtests.summary import summarise
 
+# A request that ended this close to a scrape may be on either side of it: the scrape itself takes a moment.
+_EDGE_S = 0.05
 _SHED = ("rejected_full", "rejected_mode", "queue_timeout", "draining", "upstream_overloaded")
 
 
@@ -44,9 +46,17 @@ class Material:
 
 
 def summarise_cell(
-    cell: Cell, plan: Plan, slo: SLO, material: Material, engine_label: str, engine_max_running: int | None
+    cell: Cell,
+    plan: Plan,
+    slo: SLO,
+    material: Material,
+    engine_label: str,
+    engine_max_running: int | None,
+    capacity_per_s: float | None,
 ) -> dict[str, Any]:
-    """The cell's summary.json."""
+    """The cell's summary.json. `engine_max_running`: the engine's largest batch; `capacity_per_s`: the rate
+    that it served when it was probed; None where unknown.
+    """
     start_s, end_s = plan.phase_s("measure")
     of_records = summarise(material.records, plan, slo, phase="measure")
     measured = [record for record in material.records if record.phase == "measure"]
@@ -54,7 +64,7 @@ def summarise_cell(
     outcomes = Counter(record.outcome for record in material.records)
     checks = _ledger(plan, outcomes, material)
     agreements = _agreements(material)
-    window = _window(cell, material, start_s, end_s, engine_max_running)
+    window = _window(cell, material, start_s, end_s, engine_max_running, capacity_per_s)
     steady_state = _steady_state(cell, measured, window, start_s)
     found = doubts(
         dict(material.load_run),
@@ -139,21 +149,36 @@ def _workload(cell: Cell, plan: Plan) -> dict[str, Any]:
 
 
 def _agreements(material: Material) -> list[agreement.Agreement]:
-    """Over every phase of the cell: a histogram cannot tell a warm-up request from a measured one."""
+    """Of the requests that ended between the first and the last scrape of the cell, in every phase: the
+    gateway observes a request when it ends, and a histogram cannot tell a warm-up request from a measured
+    one.
+    """
+    inside, doubtful = _between_scrapes(material)
     values = {
-        "ttft_from_send_s": _finite(r.ttft_from_send_s for r in material.records),
+        "ttft_from_send_s": _finite(r.ttft_from_send_s for r in inside),
         "e2e_from_send_s": _finite(
             r.finished_s - r.sent_s
-            for r in material.records
+            for r in inside
             if r.outcome == "ok" and r.finished_s is not None and r.sent_s is not None
         ),
-        "queue_s": _finite(r.queue_s for r in material.records if r.outcome == "ok"),
+        "queue_s": _finite(r.queue_s for r in inside if r.outcome == "ok"),
     }
     return [
-        agreement.compare(name, q, values[name], material.histograms[name][key])
+        agreement.compare(name, q, values[name], material.histograms[name][key], doubtful)
         for name in values
         for q, key in ((0.5, "p50"), (0.95, "p95"))
     ]
+
+
+def _between_scrapes(material: Material) -> tuple[list[RequestRecord], int]:
+    """The requests that ended between first and last scrape, and how many ended too close to one to tell."""
+    if not material.scrape_times:
+        return [], 0
+    began_s = float(material.load_run["started_unix_s"])
+    first_s, last_s = material.scrape_times[0] - began_s, material.scrape_times[-1] - began_s
+    ends_s = [(r, r.finished_s) for r in material.records if r.finished_s is not None]
+    near = sum(min(abs(end_s - first_s), abs(end_s - last_s)) < _EDGE_S for _, end_s in ends_s)
+    return [r for r, end_s in ends_s if first_s < end_s <= last_s], near
 
 
 def _finite(values: Any) -> npt.NDArray[np.float64]:
@@ -163,7 +188,12 @@ def _finite(values: Any) -> npt.NDArray[np.float64]:
 
 
 def _window(
-    cell: Cell, material: Material, start_s: float, end_s: float, engine_max_running: int | None
+    cell: Cell,
+    material: Material,
+    start_s: float,
+    end_s: float,
+    engine_max_running: int | None,
+    capacity_per_s: float | None,
 ) -> saturation.Window:
     inside = material.series[(material.series["t_s"] >= start_s) & (material.series["t_s"] < end_s)]
     by_metric = {str(name): group["value"].to_numpy(dtype=float) for name, group in inside.groupby("metric")}
@@ -185,4 +215,12 @@ def _window(
         client_saturated=bool(material.load_run.get("client_saturated")),
         full_house=seen.house if seen else None,
         window_s=end_s - start_s,
+        served_per_s=_served_per_s(material.records, start_s, end_s),
+        capacity_per_s=capacity_per_s,
     )
+
+
+def _served_per_s(records: Sequence[RequestRecord], start_s: float, end_s: float) -> float:
+    """Requests that the engine finished in the window, whenever they arrived, per second."""
+    ended = sum(r.outcome == "ok" and start_s <= (r.finished_s or -1.0) < end_s for r in records)
+    return ended / (end_s - start_s)

@@ -1,14 +1,15 @@
 """Cells one after another, with nothing but the switch of the limits between them."""
 
-import time
 from collections.abc import Sequence
 from functools import partial
 
+from experiments import prompt_cost
 from experiments.errors import EnvironmentProblem
 from experiments.matrix import Matrix
-from experiments.measure import LOG_NAME, Bench, Prepared, measure
+from experiments.measure import LOG_NAME, Bench, Prepared, measure, save
 from experiments.points import Cell
 from experiments.progress import SweepProgress
+from experiments.saving import Saver
 from experiments.stack import load
 from experiments.sweep_stack import SweepStack
 
@@ -18,48 +19,52 @@ def in_turn(
 ) -> tuple[list[Cell], list[Cell]]:
     """Measure `cells` in order; which of them failed, and which were measured but came out invalid.
 
-    The next cell's generator is started while the last requests of a cell drain: its second of start-up falls
-    into time that is not measured.
+    The next cell's generator is started while the last requests of a cell drain, and a cell is saved while
+    the next one warms up: both fall into time that is not measured.
     """
     failed: list[Cell] = []
     invalid: list[Cell] = []
     ready: dict[int, Prepared] = {}
 
+    def fail(cell: Cell, error: EnvironmentProblem) -> None:
+        bench.run.fail_cell(cell.id, str(error))
+        progress.say(f"{cell.id} failed: {error}")
+        failed.append(cell)
+
+    def take_saved() -> None:
+        for cell, summary in saver.results():
+            if isinstance(summary, EnvironmentProblem):
+                fail(cell, summary)
+                continue
+            progress.cell_ends(cell.id, summary)
+            if any(doubt["severity"] == "invalid" for doubt in summary["doubts"]):
+                invalid.append(cell)
+
     def prepare(index: int) -> None:
+        take_saved()
         if index < len(cells):
             ready[index] = _prepare(cells[index], matrix, bench, stack, index)
 
-    try:
-        _settle(bench)
-        for index, cell in enumerate(cells):
-            progress.cell_begins(cell.id)
-            try:
-                if index not in ready:
-                    prepare(index)
-                summary = measure(ready[index], bench, partial(prepare, index + 1))
-            except EnvironmentProblem as error:
-                bench.run.fail_cell(cell.id, str(error))
-                progress.say(f"{cell.id} failed: {error}")
-                failed.append(cell)
-                _settle(bench)
-            else:
-                progress.cell_ends(cell.id, summary)
-                if any(doubt["severity"] == "invalid" for doubt in summary["doubts"]):
-                    invalid.append(cell)
-            finally:
-                if index in ready:
-                    ready.pop(index).load.stop()
-    finally:
-        for prepared in ready.values():
-            prepared.load.stop()
+    with Saver(stack.load_cpus) as saver:
+        try:
+            for index, cell in enumerate(cells):
+                progress.cell_begins(cell.id)
+                try:
+                    if index not in ready:
+                        prepare(index)
+                    offered = measure(ready[index], bench, partial(prepare, index + 1))
+                except EnvironmentProblem as error:
+                    if index in ready:
+                        ready.pop(index).load.stop()
+                    fail(cell, error)
+                else:
+                    saver.put(cell, partial(save, offered, bench))
+                    del ready[index]
+            take_saved()
+        finally:
+            for prepared in ready.values():
+                prepared.load.stop()
     return failed, invalid
-
-
-def _settle(bench: Bench) -> None:
-    """Let Prometheus see what came before (the probe, a failed cell), so that no cell's window begins
-    inside it.
-    """
-    bench.metrics.wait_for_scrape(time.time())
 
 
 def _prepare(cell: Cell, matrix: Matrix, bench: Bench, stack: SweepStack, index: int) -> Prepared:
@@ -79,6 +84,7 @@ def _prepare(cell: Cell, matrix: Matrix, bench: Bench, stack: SweepStack, index:
         drain_s=drain_s,
         metrics_port=stack.load_ports[index % 2],
         tokenize_url=stack.engine.url or None,
+        prompt_cost_file=prompt_cost.of_run(bench.run, stack.engine),
         cpus=stack.load_cpus,
     )
-    return Prepared(cell, plan, folder, generator, drain_s)
+    return Prepared(cell, plan, folder, generator, drain_s, stack.engine.url)

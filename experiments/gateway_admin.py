@@ -15,6 +15,17 @@ class Counters:
 
     samples: dict[tuple[str, tuple[tuple[str, str], ...]], float]
 
+    @classmethod
+    def parse(cls, page: str) -> "Counters":
+        """From a page in Prometheus's text format."""
+        return cls(
+            {
+                (sample.name, tuple(sorted(sample.labels.items()))): sample.value
+                for family in text_string_to_metric_families(page)
+                for sample in family.samples
+            }
+        )
+
     def value(self, name: str) -> float:
         """Sum over the series of `name`; 0 where there is none."""
         return sum(value for (sample, _), value in self.samples.items() if sample == name)
@@ -83,15 +94,9 @@ class GatewayAdmin:
         """Requests active and queued now."""
         return self._json("GET", "/admin/state", None)
 
-    def counters(self) -> Counters:
-        """Every sample of `/metrics`, read now."""
-        text = self._send("GET", "/metrics", None).text
-        samples = {
-            (sample.name, tuple(sorted(sample.labels.items()))): sample.value
-            for family in text_string_to_metric_families(text)
-            for sample in family.samples
-        }
-        return Counters(samples)
+    def metrics_text(self) -> str:
+        """The page `/metrics` now, for `Counters.parse`."""
+        return self._send("GET", "/metrics", None).text
 
     def close(self) -> None:
         """Give up the connections."""

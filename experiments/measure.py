@@ -1,4 +1,9 @@
-"""Measuring one cell: set the limits, offer the plan, read both sides, write the folder."""
+"""Measuring one cell: set the limits, offer the plan, read both sides; then, apart from that, write its
+folder.
+
+`measure` is all that has to happen while the gateway belongs to the cell. `save` needs only what was read,
+and files and queries: a sweep does it while the next cell warms up.
+"""
 
 import time
 from collections.abc import Callable
@@ -6,17 +11,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from experiments import machine, record_table
+from experiments import engine_counters, machine, record_table
 from experiments.cell_summary import Material, summarise_cell
+from experiments.engine_counters import EngineGrowth
 from experiments.errors import EnvironmentProblem
 from experiments.files import read_json, write_json
-from experiments.gateway_admin import GatewayAdmin, GatewayGrowth, gateway_growth
+from experiments.gateway_admin import Counters, GatewayAdmin, gateway_growth
+from experiments.machine import CpuTimes
 from experiments.points import Cell
 from experiments.run_dir import RunDir
 from experiments.server_metrics import HISTOGRAMS, ServerMetrics
 from experiments.stack.load import Load
 from experiments.stack.process import last_lines
+from experiments.timeline import Timeline
 from loadtests.plan import Plan
+from loadtests.record import RequestRecord
 from loadtests.slo import SLO
 
 LOG_NAME = "locust.log"
@@ -35,57 +44,109 @@ class Bench:
     engine_label: str
     engine_max_running: int | None
 
+    @property
+    def capacity_per_s(self) -> float | None:
+        """What the engine could serve when it was probed, requests per second; None without a probe."""
+        probe = self.run.state["probe"]
+        return float(probe["capacity_per_s"]) if probe is not None else None
+
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A cell whose load generator stands ready, so that the next cell starts as soon as this one is over."""
+    """A cell whose load generator stands ready, so that the next cell starts as soon as this one is over.
+    `engine_url`: empty where it is not known."""
 
     cell: Cell
     plan: Plan
     folder: Path
     load: Load
     drain_s: float
+    engine_url: str
 
 
-def measure(prepared: Prepared, bench: Bench, when_draining: Callable[[], None]) -> dict[str, Any]:
-    """Run one cell to its end and save it; returns its summary.
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """What gateway, engine and machine had counted at one edge of a cell, while nothing was in flight."""
+
+    gateway: str
+    engine: str | None
+    cpu: CpuTimes | None
+    unix_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """A cell whose load is over, and all that had to be read in that moment."""
+
+    prepared: Prepared
+    in_force: dict[str, Any]
+    before: _Reading
+    after: _Reading
+
+
+def measure(prepared: Prepared, bench: Bench, when_draining: Callable[[], None]) -> Offered:
+    """Run one cell to its end; `save` makes its folder of what this returns.
 
     `when_draining` is called once the last request of the plan was due: nothing it does can disturb a
     measured arrival.
 
     Raises:
-        EnvironmentProblem: the gateway, Prometheus or the generator failed; the cell's files so far are kept.
+        EnvironmentProblem: the gateway or the generator failed; the cell's files so far are kept.
     """
-    cell, load = prepared.cell, prepared.load
+    load = prepared.load
     load.wait_ready()
-    in_force = bench.admin.apply(cell.setting.limits())
-    before, cpu_before = bench.admin.counters(), machine.cpu_times()
+    _wait_idle(bench.admin)
+    in_force = bench.admin.apply(prepared.cell.setting.limits())
+    before = _read(prepared, bench)
     load.go()
     if load.wait(prepared.plan.duration_s) is None:
         when_draining()
-    if load.wait(prepared.drain_s + _GRACE_S) is None:
+    if not load.wait_result(prepared.drain_s + _GRACE_S):
         raise EnvironmentProblem(f"the load generator did not end; see {prepared.folder / LOG_NAME}")
     _wait_idle(bench.admin)
-    after, cpu_after = bench.admin.counters(), machine.cpu_times()
-    stolen = cpu_before.stolen_ratio_until(cpu_after) if cpu_before and cpu_after else None
-    material = _material(prepared, bench, gateway_growth(before, after), stolen, time.time())
-    material.series.to_parquet(prepared.folder / "series.parquet", index=False)
+    return Offered(prepared, in_force, before, _read(prepared, bench))
+
+
+def save(offered: Offered, bench: Bench) -> dict[str, Any]:
+    """Write the cell's folder; returns its summary.
+
+    Raises:
+        EnvironmentProblem: Prometheus failed, or the generator left no result; what there is stays.
+    """
+    prepared = offered.prepared
+    cell, folder = prepared.cell, prepared.folder
+    prepared.load.wait(_GRACE_S)
+    prepared.load.stop()
+    material = _material(offered, bench)
+    material.series.to_parquet(folder / "series.parquet", index=False)
     summary = summarise_cell(
-        cell, prepared.plan, bench.slo, material, bench.engine_label, bench.engine_max_running
+        cell,
+        prepared.plan,
+        bench.slo,
+        material,
+        bench.engine_label,
+        bench.engine_max_running,
+        bench.capacity_per_s,
     )
     write_json(
-        prepared.folder / "cell.json", {"id": cell.id, "setting": cell.setting.limits(), "in_force": in_force}
+        folder / "cell.json",
+        {"id": cell.id, "setting": cell.setting.limits(), "in_force": offered.in_force},
     )
-    write_json(prepared.folder / "summary.json", summary)
+    write_json(folder / "summary.json", summary)
     prepared.load.forget_start()
-    bench.run.finish_cell(
-        cell.id, {"plan": prepared.plan.hash, "goodput_per_s": summary["rates"]["goodput_per_s"]}
-    )
+    facts = {"plan": prepared.plan.hash, "goodput_per_s": summary["rates"]["goodput_per_s"]}
+    bench.run.finish_cell(cell.id, {**facts, **_timeline(prepared.plan, material).to_json()})
     return summary
 
 
+def _read(prepared: Prepared, bench: Bench) -> _Reading:
+    """Read everybody's counters now; parsing them can wait."""
+    text = engine_counters.read(prepared.engine_url) if prepared.engine_url else None
+    return _Reading(bench.admin.metrics_text(), text, machine.cpu_times(), time.time())
+
+
 def _wait_idle(admin: GatewayAdmin, deadline_s: float = 10.0) -> None:
-    """Requests that the generator cut are ended by the gateway a moment later; its counters are whole only
+    """Requests that a generator cut are ended by the gateway a moment later; its counters are whole only
     then."""
     give_up = time.monotonic() + deadline_s
     while True:
@@ -95,7 +156,7 @@ def _wait_idle(admin: GatewayAdmin, deadline_s: float = 10.0) -> None:
         if time.monotonic() > give_up:
             raise EnvironmentProblem(
                 f"the gateway still has {state['active']} active and {state['queued']} queued requests "
-                "after the load ended; "
+                "while no load is on; "
                 "is somebody else using it?"
             )
         time.sleep(0.02)
@@ -112,20 +173,40 @@ def _load_run(prepared: Prepared) -> dict[str, Any]:
     return dict(read_json(path))
 
 
-def _material(
-    prepared: Prepared, bench: Bench, growth: GatewayGrowth, stolen_ratio: float | None, ended_unix_s: float
-) -> Material:
-    load_run = _load_run(prepared)
-    started_unix_s = float(load_run["started_unix_s"])
-    scraped_unix_s = bench.metrics.wait_for_scrape(ended_unix_s)
-    until_unix_s = max(scraped_unix_s, ended_unix_s)
+def _material(offered: Offered, bench: Bench) -> Material:
+    load_run = _load_run(offered.prepared)
+    began_s, ended_s = float(load_run["started_unix_s"]), offered.after.unix_s
+    before, after = offered.before, offered.after
+    bench.metrics.wait_for_scrape(ended_s)
+    scrapes = bench.metrics.scrape_times(began_s, ended_s)
+    edges = (scrapes[0], scrapes[-1]) if len(scrapes) > 1 else (ended_s, ended_s)
     return Material(
-        records=record_table.convert(prepared.folder),
+        records=record_table.convert(offered.prepared.folder),
         load_run=load_run,
-        gateway=growth,
-        engine=bench.metrics.engine_growth(started_unix_s, until_unix_s),
-        stolen_ratio=stolen_ratio,
-        series=bench.metrics.series(started_unix_s, ended_unix_s),
-        histograms={name: bench.metrics.quantiles(name, started_unix_s, until_unix_s) for name in HISTOGRAMS},
-        scrape_times=bench.metrics.scrape_times(started_unix_s, ended_unix_s),
+        gateway=gateway_growth(Counters.parse(before.gateway), Counters.parse(after.gateway)),
+        engine=_engine_growth(offered, bench, edges),
+        stolen_ratio=before.cpu.stolen_ratio_until(after.cpu) if before.cpu and after.cpu else None,
+        series=bench.metrics.series(began_s, ended_s),
+        histograms={name: bench.metrics.quantiles(name, *edges) for name in HISTOGRAMS},
+        scrape_times=scrapes,
     )
+
+
+def _engine_growth(offered: Offered, bench: Bench, edges: tuple[float, float]) -> EngineGrowth | None:
+    """From the engine itself; where its address is not known, from Prometheus between two scrapes."""
+    before, after = offered.before.engine, offered.after.engine
+    if before is not None and after is not None:
+        return engine_counters.growth(before, after)
+    return bench.metrics.engine_growth(*edges)
+
+
+def _timeline(plan: Plan, material: Material) -> Timeline:
+    began_s = float(material.load_run["started_unix_s"])
+    start_s, end_s = plan.phase_s("measure")
+    return Timeline(
+        began_s, began_s + start_s, began_s + end_s, began_s + _last_end_s(material.records, end_s)
+    )
+
+
+def _last_end_s(records: list[RequestRecord], at_least_s: float) -> float:
+    return max([at_least_s, *(r.finished_s for r in records if r.finished_s is not None)])

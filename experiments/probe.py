@@ -15,8 +15,9 @@ from typing import Any
 import httpx
 import orjson
 
+from experiments import prompt_cost
 from experiments.errors import EnvironmentProblem
-from loadtests.prompts import ONE_EACH, Cost, Messages, calibrate, words
+from loadtests.prompts import ONE_EACH, Cost, words
 
 # A step of the staircase that adds less than this share of rate is the last one.
 _PLATEAU = 1.06
@@ -128,18 +129,7 @@ class _Client:
 
 def _prompt_cost(target: Target) -> Cost:
     """What words cost in this engine's prompts, so that the probe's are as long as the cells'."""
-    if not target.engine_url:
-        return ONE_EACH
-    with httpx.Client(base_url=target.engine_url, timeout=10.0, trust_env=False) as http:
-
-        def count(messages: Messages) -> int:
-            asked = {"model": target.model, "messages": messages}
-            return int(http.post("/tokenize", json=asked).raise_for_status().json()["count"])
-
-        try:
-            return calibrate(count)
-        except (httpx.HTTPError, LookupError, ValueError, TypeError):
-            return ONE_EACH
+    return prompt_cost.measured(target.engine_url, target.model) if target.engine_url else ONE_EACH
 
 
 def _has_content(data: str) -> bool:

@@ -11,6 +11,7 @@ import requests
 from prometheus_api_client import PrometheusConnect
 from prometheus_api_client.exceptions import PrometheusApiClientException
 
+from experiments.engine_counters import COUNTERS, NOT_EVERY_ENGINE_HAS, EngineGrowth
 from experiments.errors import EnvironmentProblem
 
 # Short name in series.parquet → PromQL of one series. Rates are over the last two seconds of a one-second
@@ -44,36 +45,6 @@ HISTOGRAMS = {
 # The newest scrape of whatever exports slots or running requests, one series a target, whatever its job is
 # called.
 _LAST_SCRAPES = "timestamp(gateway_active_limit) or timestamp(vllm:num_requests_running)"
-
-# What the engine counts over a cell. vLLM's names; the emulator has the same.
-_ENGINE_COUNTERS = {
-    "request_s": "sum(vllm:e2e_request_latency_seconds_sum)",
-    "requests": "sum(vllm:e2e_request_latency_seconds_count)",
-    "prefix_hit_tokens": "sum(vllm:prefix_cache_hits_total)",
-    "prompt_tokens": "sum(vllm:prompt_tokens_total)",
-    "queue_s": "sum(vllm:request_queue_time_seconds_sum)",
-    "prefill_s": "sum(vllm:request_prefill_time_seconds_sum)",
-}
-_NOT_EVERY_ENGINE_HAS = ("prefix_hit_tokens", "queue_s", "prefill_s")
-
-
-@dataclass(frozen=True, slots=True)
-class EngineGrowth:
-    """What the engine's own counters grew by over a cell: sum of E2E latencies in seconds, requests,
-    tokens; sums of the times in its queue and in prefill, in seconds (0 where it does not say).
-    """
-
-    request_s: float
-    requests: float
-    prefix_hit_tokens: float
-    prompt_tokens: float
-    queue_s: float = 0.0
-    prefill_s: float = 0.0
-
-    @property
-    def restarted(self) -> bool:
-        """A counter that went down began anew."""
-        return min(self.request_s, self.requests, self.prompt_tokens) < 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,13 +89,18 @@ class ServerMetrics:
             seen = min((float(series["value"][1]) for series in result), default=0.0)
             if seen > after_unix_s or time.monotonic() > give_up:
                 return seen
-            time.sleep(0.05)
+            time.sleep(0.1)
 
     def series(self, start_unix_s: float, end_unix_s: float, step_s: float = 1.0) -> pd.DataFrame:
-        """Every series of `SERIES` over the window: columns t_s (from its start), metric, value."""
+        """Every series of `SERIES` over the window: columns t_s (from its start), metric, value.
+
+        They begin when everything was scraped once inside the window: what Prometheus answers for an
+        earlier time was seen before it.
+        """
         frames = []
+        seen_unix_s = max(self._first_scrapes(start_unix_s, end_unix_s), default=start_unix_s)
         for name, promql in SERIES.items():
-            for t_s, value in self._range(promql, start_unix_s, end_unix_s, step_s):
+            for t_s, value in self._range(promql, seen_unix_s, end_unix_s, step_s):
                 frames.append((t_s - start_unix_s, name, value))
         return pd.DataFrame(frames, columns=["t_s", "metric", "value"]).astype(
             {"t_s": float, "metric": str, "value": float}
@@ -133,8 +109,9 @@ class ServerMetrics:
     def quantiles(
         self, name: str, start_unix_s: float, end_unix_s: float
     ) -> dict[str, dict[str, float | None]]:
-        """p50 and p95 of a histogram's growth between the last scrapes before the two times, as in
-        summary.json."""
+        """p50 and p95 of a histogram's growth between two scrapes, named by their times, as in
+        summary.json.
+        """
         before = self._buckets(HISTOGRAMS[name], start_unix_s)
         after = self._buckets(HISTOGRAMS[name], end_unix_s)
         growth = [(bound, count - before.get(bound, 0.0)) for bound, count in sorted(after.items())]
@@ -143,9 +120,10 @@ class ServerMetrics:
     def engine_growth(self, start_unix_s: float, end_unix_s: float) -> EngineGrowth | None:
         """Growth of the engine's counters between two times; None where Prometheus does not scrape it."""
         growth: dict[str, float] = {}
-        for name, promql in _ENGINE_COUNTERS.items():
+        for name, sample in COUNTERS.items():
+            promql = f"sum({sample})"
             before, after = self._query(promql, start_unix_s), self._query(promql, end_unix_s)
-            if name not in _NOT_EVERY_ENGINE_HAS and not (before and after):
+            if name not in NOT_EVERY_ENGINE_HAS and not (before and after):
                 return None
             growth[name] = (
                 float(after[0]["value"][1]) - float(before[0]["value"][1]) if before and after else 0.0
@@ -154,9 +132,22 @@ class ServerMetrics:
 
     def scrape_times(self, start_unix_s: float, end_unix_s: float) -> list[float]:
         """When the gateway was really scraped in the window, Unix seconds."""
+        series = self._scrapes("gateway_active_limit", start_unix_s, end_unix_s)
+        return sorted(t for times in series for t in times)
+
+    def _first_scrapes(self, start_unix_s: float, end_unix_s: float) -> list[float]:
+        """When gateway and engine were first scraped in the window, Unix seconds."""
+        series = self._scrapes(
+            '{__name__=~"gateway_active_limit|vllm:num_requests_running"}', start_unix_s, end_unix_s
+        )
+        return [min(times) for times in series if times]
+
+    def _scrapes(self, selector: str, start_unix_s: float, end_unix_s: float) -> list[list[float]]:
+        """The times of the samples of each series, Unix seconds."""
         window_s = max(1, math.ceil(end_unix_s - start_unix_s))
-        result = self._query(f"gateway_active_limit[{window_s}s]", end_unix_s)
-        return sorted(float(t) for series in result for t, _ in series["values"])
+        result = self._query(f"{selector}[{window_s}s]", end_unix_s)
+        times = [[float(t) for t, _ in series["values"]] for series in result]
+        return [[t for t in one if t >= start_unix_s] for one in times]
 
     def _buckets(self, selector: str, at_unix_s: float) -> dict[float, float]:
         result = self._query(f"sum by (le) ({selector})", at_unix_s)

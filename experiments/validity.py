@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from experiments.server_metrics import EngineGrowth
+from experiments.engine_counters import EngineGrowth
 from experiments.stats.agreement import Agreement
 from experiments.stats.ledger import Check
 

@@ -140,7 +140,7 @@ class Conductor:
         self._done_workers = set()
         self.options.headroom_start = {
             "plan": run.plan.to_bytes(),
-            "cost": lifecycle.cost_document(run.prepared.cost),
+            "cost": run.prepared.cost.to_json(),
             "start_unix_s": run.start_unix_s,
             "order": run.workers,
             "model": run.settings.model,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 import time
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +42,7 @@ class Prepared:
         control = Control(settings.host, settings.api_key)
         self.settings = replace(settings, model=model_name(control, settings.model))
         tokenizer = Control(settings.tokenize_url, settings.api_key) if settings.tokenize_url else control
-        self.cost: Cost = prompt_cost(tokenizer, self.settings.model)
+        self.cost: Cost = settings.prompt_cost() or prompt_cost(tokenizer, self.settings.model)
         control.close()
         tokenizer.close()
         self.folder = RunFolder(
@@ -221,14 +221,3 @@ def wait_for_go(go_file: str) -> None:
     go.with_name(go.name + ".ready").touch()
     while not go.exists():
         gevent.sleep(0.01)
-
-
-def cost_document(cost: Cost) -> dict[str, Any]:
-    """A cost as plain data for the wire."""
-    return {**asdict(cost), "by_price": [[price, list(words)] for price, words in cost.by_price.items()]}
-
-
-def cost_from(document: dict[str, Any]) -> Cost:
-    """The inverse of `cost_document`."""
-    prices = {int(price): tuple(words) for price, words in document["by_price"]}
-    return Cost(prices, document["template"], document["exact"], document["note"])

@@ -68,6 +68,7 @@ REQUESTS = (
     Flag("chunk-usage", False, "Ask for usage in every chunk, which gives ITL per token", ui=False),
     Flag("prompt-salt", "", "Fixes the prompt texts (default: new ones in every run)", ui=False),
     Flag("tokenize-url", "", "Engine whose /tokenize makes prompts token-exact (default: HOST)", ui=False),
+    Flag("prompt-cost-file", "", "Word costs measured before, as JSON (default: ask /tokenize)", ui=False),
 )
 RUN = (
     Flag("slo", DEFAULT, "Objective, judged per request over the offered ones"),

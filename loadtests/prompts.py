@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
+from typing import Any
 
 Messages = list[dict[str, str]]
 CountTokens = Callable[[Messages], int]
@@ -53,6 +54,20 @@ class Cost:
         """256 words of the common price, for the values of a byte."""
         found = self.by_price[self.common]
         return tuple(found[k % len(found)] for k in range(256))
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain data, for the wire and for a file that several runs share."""
+        return {**asdict(self), "by_price": [[price, list(words)] for price, words in self.by_price.items()]}
+
+    @classmethod
+    def from_json(cls, document: dict[str, Any]) -> Cost:
+        """The inverse of `to_json`.
+
+        Raises:
+            ValueError, KeyError, TypeError: it is something else.
+        """
+        prices = {int(price): tuple(words) for price, words in document["by_price"]}
+        return cls(prices, int(document["template"]), bool(document["exact"]), str(document["note"]))
 
 
 ONE_EACH = Cost({1: WORDS})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -12,6 +13,7 @@ from loadtests import plan as plans
 from loadtests import traces
 from loadtests.mix import Mix
 from loadtests.plan import Plan
+from loadtests.prompts import Cost
 from loadtests.scenarios import Shape
 from loadtests.slo import SLO
 
@@ -42,6 +44,8 @@ class Settings:
     """Arrivals due while so many are in flight are not sent, and counted; 0 = as many as the process has
     sockets."""
     tokenize_url: str = ""
+    prompt_cost_file: str = ""
+    """Word costs that were measured before; the target is not asked then."""
     chunk_usage: bool = False
     prompt_salt: str = ""
     allow_hosts: tuple[str, ...] = ()
@@ -74,6 +78,17 @@ class Settings:
             mix=self.mix,
             shape=self.shape,
         )
+
+    def prompt_cost(self) -> Cost | None:
+        """The word costs of the file, None without one. Raises ValueError in one sentence."""
+        if not self.prompt_cost_file:
+            return None
+        try:
+            return Cost.from_json(json.loads(Path(self.prompt_cost_file).read_text(encoding="utf-8")))
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise ValueError(
+                f"prompt-cost-file = {self.prompt_cost_file!r}: not word costs ({error})"
+            ) from None
 
     def check_host(self) -> None:
         """Raise HostNotAllowedError when the target is not on the allow-list (empty list: anything goes)."""
@@ -122,6 +137,7 @@ def from_options(options: Any, host: str | None) -> Settings:
         api_key=options.api_key,
         max_inflight=options.max_inflight,
         tokenize_url=options.tokenize_url,
+        prompt_cost_file=options.prompt_cost_file,
         chunk_usage=options.chunk_usage,
         prompt_salt=options.prompt_salt or f"{time.time_ns():x}",
         gateway_metrics=options.gateway_metrics or f"{host.rstrip('/').removesuffix('/v1')}/metrics",

@@ -14,6 +14,7 @@ from loadtests import plan as plans
 from loadtests import settings as run_settings
 from loadtests.hub_probe import Probe
 from loadtests.live import Progress
+from loadtests.prompts import Cost
 from loadtests.recorder import LocustStatistics, WorkerRecorder
 from loadtests.run_folder import RecordFile, RunFolder
 from loadtests.sender import Sender
@@ -55,7 +56,7 @@ class WorkerSide:
             self._users = range(place, int(plan.header.params["users"]), len(order))
         spool = _spool(settings.run_dir, place)
         self._recorder = WorkerRecorder(spool, self._runner.send_message, LocustStatistics(self._environment))
-        bodies = lifecycle.make_bodies(settings, plan, lifecycle.cost_from(brief["cost"]))
+        bodies = lifecycle.make_bodies(settings, plan, Cost.from_json(brief["cost"]))
         client = lifecycle.make_client(settings)
         self._progress = Progress()
         self._sender = Sender(plan, shard, client, bodies, settings, self._recorder.take, self._progress)

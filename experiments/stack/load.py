@@ -44,6 +44,23 @@ class Load:
     def _ready_file(self) -> Path:
         return self.go_file.with_name(self.go_file.name + ".ready")
 
+    def wait_result(self, timeout_s: float) -> bool:
+        """Whether load.json is there, or the process has ended without it, within `timeout_s` seconds.
+
+        The file comes before the process is gone: tearing down Locust takes longer than writing it.
+        """
+        give_up_s = time.monotonic() + timeout_s
+        while not (self.result_file.exists() or self.child.exit_code() is not None):
+            if time.monotonic() > give_up_s:
+                return False
+            time.sleep(0.01)
+        return True
+
+    @property
+    def result_file(self) -> Path:
+        """load.json, written by a rename once every request has its record."""
+        return self.go_file.with_name("load.json")
+
     def wait(self, timeout_s: float) -> int | None:
         """The generator's exit code, or None when it still runs after `timeout_s` seconds."""
         return self.child.wait(timeout_s)
@@ -63,8 +80,10 @@ def start(
     slo: str | None = None,
     drain_s: float | None = None,
     metrics_port: int | None = None,
+    metrics_host: str = "127.0.0.1",
     api_key: str | None = None,
     tokenize_url: str | None = None,
+    prompt_cost_file: Path | None = None,
     cpus: Collection[int] | None = None,
     extra: Sequence[str] = (),
 ) -> Load:
@@ -78,9 +97,11 @@ def start(
         log_path: Locust's own output.
         slo: judged per request, such as `ttft<=1s,tpot<=60ms`; None: Locust's default.
         drain_s: seconds that requests in flight may take after the plan's end; None: Locust's default.
-        metrics_port: the generator's own metrics on 127.0.0.1; None: none.
+        metrics_port: the generator's own metrics; None: none.
+        metrics_host: the address of this machine that they listen on.
         api_key: sent as bearer token.
         tokenize_url: the engine whose /tokenize makes prompts token-exact; None: `host`.
+        prompt_cost_file: what words cost in tokens, measured before; None: the generator asks.
         cpus: the CPU numbers it may use.
         extra: more arguments, as they are.
 
@@ -96,9 +117,11 @@ def start(
     argv += ["--run-dir", str(run_dir), "--plan-file", str(plan_file), "--go-file", str(go_file)]
     argv += ["--slo", slo] if slo is not None else []
     argv += ["--drain", f"{drain_s:g}"] if drain_s is not None else []
-    argv += ["--metrics-port", str(metrics_port)] if metrics_port is not None else []
+    if metrics_port is not None:
+        argv += ["--metrics-port", str(metrics_port), "--metrics-host", metrics_host]
     argv += ["--api-key", api_key] if api_key is not None else []
     argv += ["--tokenize-url", tokenize_url] if tokenize_url is not None else []
+    argv += ["--prompt-cost-file", str(prompt_cost_file)] if prompt_cost_file is not None else []
     child = process.start(
         [*argv, *extra],
         name="the load generator",

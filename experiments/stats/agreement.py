@@ -37,13 +37,18 @@ class Agreement:
 
 
 def compare(
-    metric: str, q: float, values_s: npt.NDArray[np.float64], histogram: dict[str, float | None]
+    metric: str,
+    q: float,
+    values_s: npt.NDArray[np.float64],
+    histogram: dict[str, float | None],
+    doubtful: int = 0,
 ) -> Agreement:
     """Compare quantile `q` of the records' `values_s` (any order, may be empty) with a histogram's.
 
     `histogram` has value, bucket_low and bucket_high. One bucket of difference on either side is what the
     histogram cannot see; the records' quantile is taken as the smallest value with at least `q` of the values
-    at or below it, as the histogram's rank is.
+    at or below it, as the histogram's rank is. `doubtful` requests may be counted on one side only: so many
+    ranks up or down are no disagreement.
     """
     value, low, high = histogram["value"], histogram["bucket_low"], histogram["bucket_high"]
     if values_s.size == 0 or value is None or low is None or high is None:
@@ -52,5 +57,13 @@ def compare(
         return Agreement(metric, q, records, value, low, high, both_empty or records is None or low is None)
     records = float(np.quantile(values_s, q, method="inverted_cdf"))
     width = high - low
-    agrees = low - width - _SLACK_S <= records <= high + width + _SLACK_S
+    least, most = _around(values_s, q, doubtful)
+    agrees = low - width - _SLACK_S <= most and least <= high + width + _SLACK_S
     return Agreement(metric, q, records, value, low, high, agrees)
+
+
+def _around(values_s: npt.NDArray[np.float64], q: float, ranks: int) -> tuple[float, float]:
+    """The values so many ranks below and above quantile `q`."""
+    ranked = np.sort(values_s)
+    place = max(0, int(np.ceil(q * len(ranked))) - 1)
+    return float(ranked[max(0, place - ranks)]), float(ranked[min(len(ranked) - 1, place + ranks)])

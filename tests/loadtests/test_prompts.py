@@ -53,6 +53,28 @@ def test_words_of_several_tokens_make_exact_prompts() -> None:
         assert priced([{"role": "user", "content": words(tokens - 5, tokens, cost)}]) == tokens
 
 
+def test_costs_survive_a_file(tmp_path: Path) -> None:
+    """A sweep measures them once; what its generators read is what was measured."""
+    cost = calibrate(count)
+    file = tmp_path / "cost.json"
+    file.write_bytes(orjson.dumps(cost.to_json()))
+    assert Cost.from_json(orjson.loads(file.read_bytes())) == cost
+
+
+def test_with_a_file_of_costs_the_engine_is_not_asked(tmp_path: Path) -> None:
+    """Every question between two cells would run on the engine's core. This server could not answer."""
+    file = tmp_path / "cost.json"
+    file.write_bytes(orjson.dumps(calibrate(count).to_json()))
+    flags = ("--rate", "5", "--warmup", "0", "--duration", "1", "--drain", "5")
+    with upstream(tmp_path) as server:
+        ran = run(server.url, tmp_path / "run", *flags, "--prompt-cost-file", str(file))
+        wrong = run(server.url, tmp_path / "wrong", *flags, "--prompt-cost-file", str(tmp_path / "nothing"))
+    assert ran.code == 0
+    assert ran.load["prompts"]["exact"]
+    assert wrong.code == 2
+    assert "prompt-cost-file" in wrong.output
+
+
 def test_a_tokenizer_that_merges_words_is_not_called_exact() -> None:
     """When whole prompts do not come out as the words' prices say, the run must not claim it."""
 
