@@ -37,6 +37,7 @@ def in_turn(
                 fail(cell, summary)
                 continue
             progress.cell_ends(cell.id, summary)
+            stack.annotations.cell(summary)
             if any(doubt["severity"] == "invalid" for doubt in summary["doubts"]):
                 invalid.append(cell)
 
@@ -83,6 +84,8 @@ def _prepare(cell: Cell, matrix: Matrix, bench: Bench, stack: SweepStack, index:
         slo=str(bench.slo),
         drain_s=drain_s,
         metrics_port=stack.load_ports[index % 2],
+        metrics_host=stack.load_host,
+        api_key=stack.api_key,
         tokenize_url=stack.engine.url or None,
         prompt_cost_file=prompt_cost.of_run(bench.run, stack.engine),
         cpus=stack.load_cpus,

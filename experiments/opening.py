@@ -32,7 +32,7 @@ def probe_engine(options: SweepOptions, run: RunDir, stack: SweepStack, progress
     if run.state["probe"] is not None:
         return Probe.from_json(run.state["probe"])
     shape = options.spec.load
-    target = Target(stack.gateway_url, stack.engine.url, stack.engine.model)
+    target = Target(stack.gateway_url, stack.engine.url, stack.engine.model, stack.api_key)
     seen = probe.run(target, shape.prompt_tokens, shape.output_tokens, progress.say)
     if options.like is not None:
         run.update({"own_probe": seen.to_json(), "like": options.like.name})

@@ -57,11 +57,13 @@ class Probe:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where the probe's requests go. `engine_url` (empty where unknown) is only asked to count tokens."""
+    """Where the probe's requests go. `engine_url` (empty where unknown) is only asked to count tokens;
+    `api_key` is for a gateway that wants one."""
 
     gateway_url: str
     engine_url: str
     model: str
+    api_key: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,8 +156,9 @@ def run(target: Target, prompt_tokens: int, output_tokens: int, tell: Callable[[
 
 async def _run(target: Target, prompt_tokens: int, output_tokens: int, tell: Callable[[str], None]) -> Probe:
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=None, keepalive_expiry=2.0)
+    headers = {"authorization": f"Bearer {target.api_key}"} if target.api_key else {}
     async with httpx.AsyncClient(
-        base_url=target.gateway_url, limits=limits, timeout=300.0, trust_env=False
+        base_url=target.gateway_url, headers=headers, limits=limits, timeout=300.0, trust_env=False
     ) as http:
         client = _Client(http, target.model, _prompt_cost(target), prompt_tokens, output_tokens)
         tell("warming up the engine")

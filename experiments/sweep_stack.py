@@ -7,14 +7,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from experiments import annotations
+from experiments.annotations import Annotations, Grafana
 from experiments.errors import UserError
 from experiments.gateway_admin import GatewayAdmin
 from experiments.server_metrics import ServerMetrics
+from experiments.stack import compose, compose_targets, ports
 from experiments.stack import engine as engines
 from experiments.stack import gateway as gateways
-from experiments.stack import ports
 from experiments.stack import prometheus as prometheuses
+from experiments.stack.compose import ComposeStack
 from experiments.stack.engine import Engine
+from experiments.stack.gateway import Gateway
 from experiments.sweep_args import SweepOptions
 
 # The probe must not meet a limit; the cells set their own.
@@ -30,15 +34,24 @@ _OPEN_LIMITS: dict[str, Any] = {
 
 @dataclass(frozen=True, slots=True)
 class SweepStack:
-    """The running stack. `load_ports` are two, so that the next generator can stand ready while one still
-    runs."""
+    """The running stack.
+
+    Attributes:
+        load_ports: of the generators' metrics; two, so that the next can stand ready while one still runs.
+        load_host: the address those metrics listen on.
+        load_cpus: cores of a generator; None: all.
+        api_key: what the gateway wants of its clients; None: nothing.
+    """
 
     engine: Engine
     gateway_url: str
     admin: GatewayAdmin
     metrics: ServerMetrics
     load_ports: tuple[int, int]
+    load_host: str
     load_cpus: frozenset[int] | None
+    api_key: str | None
+    annotations: Annotations
 
 
 @contextlib.contextmanager
@@ -51,47 +64,97 @@ def running(
         UserError, EnvironmentProblem: something cannot be started or reached, with the reason.
     """
     engine_cpus, harness_cpus = _cores(options)
+    composed = compose.find(options.compose_env) if options.spec.engine.provider == "compose" else None
     with contextlib.ExitStack() as stack:
-        if options.gateway_url is None:
-            choice = engines.choose(
-                options.spec.engine.provider,
-                engine_url=options.spec.engine.url,
-                model=options.spec.engine.model,
-                on_progress=tell,
-            )
-            if choice.why:
-                tell(choice.why)
-            tell(f"starting the engine: {choice.provider}")
-            engine = stack.enter_context(
-                engines.running(choice, log_dir=logs, cpus=engine_cpus, on_progress=tell)
-            )
-            tell(f"engine ready: {engine.label}")
-            gateway = stack.enter_context(
-                gateways.running(
-                    engine_url=engine.url, model=engine.model, log_dir=logs, cpus=harness_cpus, env={}
-                )
-            )
-        else:
-            engine = _behind(options)
-            gateway = gateways.external(options.gateway_url, options.admin_token)
+        served = _served(options, composed, logs, engine_cpus, harness_cpus, tell)
+        engine, gateway = stack.enter_context(served)
+        tell(f"engine ready: {engine.label}")
         admin = GatewayAdmin(gateway.url, gateway.admin_token)
         stack.callback(admin.close)
         stack.enter_context(_limits_restored(admin))
         admin.apply(_OPEN_LIMITS)
         load_ports = (ports.free_port(), ports.free_port())
-        metrics = ServerMetrics(
-            options.prometheus_url
-            or stack.enter_context(
-                prometheuses.running(
-                    targets=_targets(gateway.url, engine, load_ports),
-                    data_dir=prometheus_data,
-                    log_dir=logs,
-                    cpus=harness_cpus,
-                )
-            ).url
-        )
+        load_host = compose_targets.LOOPBACK
+        prometheus_url = options.prometheus_url
+        if composed is not None:
+            prometheus_url = prometheus_url or composed.prometheus_url
+            targets = options.compose_env.parent / "targets"
+            load_host = stack.enter_context(
+                compose_targets.announced(load_ports, composed.settings, tell, targets)
+            )
+        if prometheus_url is None:
+            own = prometheuses.running(
+                targets=_targets(gateway.url, engine, load_ports),
+                data_dir=prometheus_data,
+                log_dir=logs,
+                cpus=harness_cpus,
+            )
+            prometheus_url = stack.enter_context(own).url
+        metrics = ServerMetrics(prometheus_url)
         metrics.check()
-        yield SweepStack(engine, gateway.url, admin, metrics, load_ports, harness_cpus)
+        notes = annotations.of_run(_grafana(options, composed, tell), prometheus_data.parent.name, tell)
+        yield SweepStack(
+            engine=engine,
+            gateway_url=gateway.url,
+            admin=admin,
+            metrics=metrics,
+            load_ports=load_ports,
+            load_host=load_host,
+            load_cpus=harness_cpus,
+            api_key=options.api_key or (composed.api_key if composed else None),
+            annotations=stack.enter_context(notes),
+        )
+
+
+@contextlib.contextmanager
+def _served(
+    options: SweepOptions,
+    composed: ComposeStack | None,
+    logs: Path,
+    engine_cpus: frozenset[int] | None,
+    harness_cpus: frozenset[int] | None,
+    tell: Callable[[str], None],
+) -> Iterator[tuple[Engine, Gateway]]:
+    """Engine and gateway: those of the compose stack, those behind a URL, or our own for this run."""
+    wanted = options.spec.engine
+    if composed is not None:
+        token = composed.admin_token or options.admin_token
+        if token is None:
+            raise UserError(
+                f"{options.compose_env} sets no GATEWAY_ADMIN_TOKEN, so the gateway's limits cannot be set: "
+                "give it one (8 characters or more) and start the stack again"
+            )
+        yield compose.look(composed, wanted.model), gateways.external(composed.gateway_url, token)
+        return
+    if options.gateway_url is not None:
+        yield _behind(options), gateways.external(options.gateway_url, options.admin_token)
+        return
+    choice = engines.choose(wanted.provider, engine_url=wanted.url, model=wanted.model, on_progress=tell)
+    if choice.why:
+        tell(choice.why)
+    tell(f"starting the engine: {choice.provider}")
+    with (
+        engines.running(choice, log_dir=logs, cpus=engine_cpus, on_progress=tell) as engine,
+        gateways.running(
+            engine_url=engine.url, model=engine.model, log_dir=logs, cpus=harness_cpus, env={}
+        ) as gateway,
+    ):
+        yield engine, gateway
+
+
+def _grafana(
+    options: SweepOptions, composed: ComposeStack | None, tell: Callable[[str], None]
+) -> Grafana | None:
+    """The Grafana that was named; without one that of the compose stack, if it runs and lets us write."""
+    if options.grafana is not None or composed is None:
+        return options.grafana
+    token = composed.settings.get("GRAFANA_TOKEN")
+    if not token and not composed.grafana_password:
+        return None
+    if not ports.answers(f"{composed.grafana_url}/api/health")():
+        tell(f"no Grafana answers at {composed.grafana_url}: no annotations")
+        return None
+    return Grafana(composed.grafana_url, token or None, composed.grafana_password)
 
 
 def _behind(options: SweepOptions) -> Engine:
@@ -142,7 +205,7 @@ def _cores(options: SweepOptions) -> tuple[frozenset[int] | None, frozenset[int]
         return None, None
     if asked == "auto":
         on_cpu = options.gateway_url is None and options.spec.engine.url is None
-        if not on_cpu or len(usable) < 2 or options.spec.engine.provider in ("vllm", "external"):
+        if not on_cpu or len(usable) < 2 or options.spec.engine.provider in ("vllm", "external", "compose"):
             return None, None
         engine = frozenset(usable[: max(1, len(usable) // 2)])
     else:

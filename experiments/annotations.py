@@ -1,0 +1,107 @@
+"""A sweep in Grafana's own terms: one region annotation for each cell, and one for the whole run.
+
+The dashboards show them by their tag `headroom`. API:
+https://grafana.com/docs/grafana/latest/developers/http_api/annotations/
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+TAG = "headroom"
+_TIMEOUT_S = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class Grafana:
+    """Where annotations go: a service account's `token`, or the administrator's `password`."""
+
+    url: str
+    token: str | None = None
+    password: str | None = None
+
+
+class Annotations:
+    """Posts regions for one run; without a Grafana it does nothing. A failure is told once and never raised:
+    pictures are not worth a measurement.
+    """
+
+    def __init__(self, grafana: Grafana | None, run: str, tell: Callable[[str], None]) -> None:
+        self._run = run
+        self._tell = tell
+        self._told = False
+        self._client = None if grafana is None else _client(grafana)
+
+    def cell(self, summary: Mapping[str, Any]) -> None:
+        """The region of one measured cell, from its first arrival to its last, warm-up included."""
+        window = summary["window"]
+        began_unix_s = float(window["started_unix_s"])
+        self._post(began_unix_s, began_unix_s + float(window["end_s"]), _text(summary), "cell")
+
+    def run(self, began_unix_s: float, ended_unix_s: float) -> None:
+        """The region of the whole run, the probe included."""
+        self._post(began_unix_s, ended_unix_s, f"sweep {self._run}", "run")
+
+    def close(self) -> None:
+        """Give up the connections."""
+        if self._client is not None:
+            self._client.close()
+
+    def _post(self, began_unix_s: float, ended_unix_s: float, text: str, kind: str) -> None:
+        if self._client is None:
+            return
+        body = {
+            "time": round(began_unix_s * 1e3),
+            "timeEnd": round(ended_unix_s * 1e3),
+            "tags": [TAG, self._run, kind],
+            "text": text,
+        }
+        try:
+            self._client.post("/api/annotations", json=body).raise_for_status()
+        except httpx.HTTPError as error:
+            if not self._told:
+                self._told = True
+                self._tell(f"no annotation in Grafana, and the sweep goes on: {error}")
+
+
+@contextlib.contextmanager
+def of_run(grafana: Grafana | None, run: str, tell: Callable[[str], None]) -> Iterator[Annotations]:
+    """Annotations for `run`; on leaving, also after an interruption, the region of the whole run is
+    posted."""
+    annotations = Annotations(grafana, run, tell)
+    began_unix_s = time.time()
+    try:
+        yield annotations
+    finally:
+        annotations.run(began_unix_s, time.time())
+        annotations.close()
+
+
+def _client(grafana: Grafana) -> httpx.Client:
+    headers = {"authorization": f"Bearer {grafana.token}"} if grafana.token else {}
+    auth = ("admin", grafana.password) if grafana.password and not grafana.token else None
+    return httpx.Client(
+        base_url=grafana.url.rstrip("/"), headers=headers, auth=auth, timeout=_TIMEOUT_S, trust_env=False
+    )
+
+
+def _text(summary: Mapping[str, Any]) -> str:
+    """Setting and load, and what came of it."""
+    setting, workload, rates = summary["setting"], summary["workload"], summary["rates"]
+    queue = (
+        "reject"
+        if setting["queue_mode"] == "reject"
+        else f"queue {setting['queue_max']}, {setting['queue_timeout_s']:g} s, {setting['queue_order']}"
+    )
+    invalid = [doubt["code"] for doubt in summary["doubts"] if doubt["severity"] == "invalid"]
+    return (
+        f"MAX_ACTIVE {setting['max_active']}, {queue}: {workload['scenario']} at "
+        f"{workload['rate_per_s']:.2f} requests/s, goodput {rates['goodput_per_s']:.2f}/s, "
+        f"attainment {summary['attainment']:.0%}"
+    ) + (f"; INVALID: {', '.join(invalid)}" if invalid else "")
