@@ -28,7 +28,7 @@ from experiments.errors import EnvironmentProblem, UserError
 from experiments.stack import engine
 from experiments.twin import held_out
 from experiments.twin.drive import Driver, Reading, rows_of_ladder, rows_of_stair
-from experiments.twin.fit import Fit, fit
+from experiments.twin.fit import NAMES, Fit, fit
 from experiments.twin.profile import Profile
 from experiments.twin.step_rows import rows_of_steps
 
@@ -48,6 +48,10 @@ STAIRS = (
     (16, SHORT),
     (32, LENGTHS),
 )
+
+
+DRAW_NAMES = (*NAMES, "knee_tokens")
+_OLD_COLUMNS = [0, 1, 2, 3, 4, 7]  # those that `predict` reads
 
 
 def main(argv: Sequence[str]) -> int:
@@ -123,6 +127,8 @@ def _profile(found: Fit, served: engine.Engine, readings: Sequence[Reading]) -> 
         knee_tokens=values["knee_tokens"],
         per_kv_token_s=values["per_kv_token_s"],
         ingest_s=values["overhead_s"],
+        arrival_work_s=values["arrival_work_s"],
+        end_work_s=values["end_work_s"],
         max_num_seqs=int(_flag(facts, "--max-num-seqs") or max(seen, 1)),
         max_num_batched_tokens=int(_flag(facts, "--max-num-batched-tokens") or 2048),
         num_gpu_blocks=int(facts.get("num_gpu_blocks") or 100_000),
@@ -144,7 +150,9 @@ def _fit_facts(found: Fit) -> dict[str, Any]:
         "relative_error": found.relative_error,
         "condition": found.condition,
         "remarks": found.remarks,
-        "draws": found.draws.tolist(),
+        "draws": found.draws[:, _OLD_COLUMNS].tolist(),
+        "draw_names": DRAW_NAMES,
+        "all_draws": found.draws.tolist(),
     }
 
 

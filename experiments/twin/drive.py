@@ -7,7 +7,7 @@ import itertools
 import random
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import aiohttp
 import orjson
@@ -163,9 +163,10 @@ def rows_of_stair(readings: Sequence[Reading], users: int, kv_tokens: int, block
         elif min(before.values["running"], after.values["running"]) > 0:
             prompt = delta["prompt"] - delta["cached"]
             seconds = after.at_s - before.at_s
-            rows.append(
-                Row(seconds, delta["steps"], decoded, prompt, context * delta["steps"], delta["first_tokens"])
+            row = Row(
+                seconds, delta["steps"], decoded, prompt, context * delta["steps"], delta["first_tokens"]
             )
+            rows.append(replace(row, arrived=delta["first_tokens"]))  # in a closed loop as many as ended
     return rows
 
 

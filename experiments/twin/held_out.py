@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from experiments.twin.drive import Answer, Driver
+from experiments.twin.fit import Row
 from experiments.twin.profile import Profile
 from experiments.twin.simulate import simulate
 from experiments.twin.step_rows import rows_of_steps
@@ -70,12 +71,12 @@ def judge(burst: Sequence[tuple[Planned, Answer]], profile: Profile) -> dict[str
     sending.
 
     Machines are not always equally fast. The factor by which the burst's own steps were slower than the
-    model says (`speed_factor`, their median) is put into the prediction before it is judged, since it is
+    model says (`speed_factor`) is put into the prediction before it is judged, since it is
     the machine's and not the model's error; a factor beyond `SPEED_CHANGE` fails by itself. `as_calibrated`
     is the same table without it.
     """
     factor = speed_factor(burst, profile)
-    table = _table(burst, _slower(profile, factor))
+    table = _table(burst, slower(profile, factor))
     failed = [
         f"{name} is off by {table[name]['error']:+.1%} (allowed ±{allowed:.0%})"
         for name, allowed in ALLOWED.items()
@@ -95,18 +96,26 @@ def judge(burst: Sequence[tuple[Planned, Answer]], profile: Profile) -> dict[str
 
 
 def speed_factor(burst: Sequence[tuple[Planned, Answer]], profile: Profile) -> float:
-    """Median over the burst's steps of measured over modelled duration; 1 where no step can be told."""
+    """Measured over modelled seconds of all the burst's steps together; 1 where no step can be told."""
+    return speed_of_steps(rows_of_steps([answer for _, answer in burst]), profile)
+
+
+def speed_of_steps(rows: Sequence[Row], profile: Profile) -> float:
+    """Measured over modelled seconds of the steps together: above 1 the engine was slower; 1 without any."""
     timing = profile.step_time
-    ratios = [
-        row.seconds / timing.duration_s(int(row.decoded), int(row.decoded + row.prompt), int(row.context))
-        for row in rows_of_steps([answer for _, answer in burst])
-    ]
-    return float(np.median(ratios)) if ratios else 1.0
+    modelled_s = sum(
+        timing.duration_s(int(row.decoded), int(row.decoded + row.prompt), int(row.context))
+        + profile.arrival_work_s * row.arrived
+        + profile.end_work_s * row.ended
+        for row in rows
+    )
+    return sum(row.seconds for row in rows) / modelled_s if rows else 1.0
 
 
-def _slower(profile: Profile, factor: float) -> Profile:
-    names = ("base_s", "per_decode_s", "per_token_s", "per_kv_token_s", "ingest_s")
-    return profile.model_copy(update={name: getattr(profile, name) * factor for name in names})
+def slower(profile: Profile, factor: float) -> Profile:
+    """The profile with every time multiplied by `factor`."""
+    times = {name: getattr(profile, name) * factor for name in Profile.model_fields if name.endswith("_s")}
+    return profile.model_copy(update=times)
 
 
 def _table(burst: Sequence[tuple[Planned, Answer]], profile: Profile) -> dict[str, dict[str, float]]:

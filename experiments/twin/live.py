@@ -98,6 +98,7 @@ class LiveEngine:
         self._inbox: deque[tuple[float, Stream]] = deque()
         self._unscheduled: deque[Stream] = deque()
         self._aborts: list[Stream] = []
+        self._arrived: deque[float] = deque()  # arrivals that have not yet put off a step
         self._arrival = asyncio.Event()
 
     @property
@@ -112,6 +113,7 @@ class LiveEngine:
         if not self.scheduler.fits(stream.sequences[0]):
             raise ValueError(f"{prompt_tokens} + {output_tokens} tokens do not fit into this engine")
         self._inbox.append((now_s + self.profile.ingest_s, stream))
+        self._arrived.append(now_s)
         self._arrival.set()
         return stream
 
@@ -126,10 +128,12 @@ class LiveEngine:
     async def run(self) -> None:
         """Step for ever."""
         next_s = self._clock()
+        taken_s = 0.0  # by the API server, for the requests that ended in the step before
         while True:
             self._deliver(next_s)
             step = self.scheduler.begin()
             if step is None:
+                taken_s = 0.0
                 if not self._inbox:
                     self._arrival.clear()
                     await self._arrival.wait()
@@ -137,9 +141,21 @@ class LiveEngine:
                     next_s = max(next_s, self._inbox[0][0])
                 continue
             self._stamp_scheduled(next_s)
-            next_s += self._step_time.duration_s(step.decode, step.tokens, step.kv_tokens)
-            await asyncio.sleep(max(0.0, next_s + self.profile.egress_s - self._clock()))
-            self._finish(step, next_s)
+            length_s = taken_s + self._step_time.duration_s(step.decode, step.tokens, step.kv_tokens)
+            next_s = await self._step_end(next_s, length_s)
+            taken_s = self.profile.end_work_s * self._finish(step, next_s)
+
+    async def _step_end(self, begin_s: float, length_s: float) -> float:
+        """Sleep until the step has ended, which each arrival meanwhile puts off; returns the booked time."""
+        end_s = begin_s + length_s
+        while True:
+            while self._arrived and self._arrived[0] <= end_s:
+                if self._arrived.popleft() > begin_s:
+                    end_s += self.profile.arrival_work_s
+            left_s = end_s + self.profile.egress_s - self._clock()
+            if left_s <= 0:
+                return end_s
+            await asyncio.sleep(left_s)
 
     def _deliver(self, until_s: float) -> None:
         """Hand over what arrived up to `until_s`, then drop what was cancelled."""
@@ -160,8 +176,8 @@ class LiveEngine:
         while self._unscheduled and self._unscheduled[0].sequences[0].state != WAITING:
             self._unscheduled.popleft().scheduled_s = now_s
 
-    def _finish(self, step: Step, now_s: float) -> None:
-        """Give every sequence of the step its token."""
+    def _finish(self, step: Step, now_s: float) -> int:
+        """Give every sequence of the step its token; returns how many ended."""
         report = StepReport(step, now_s, self._clock() - now_s)
         decoding = self.scheduler.decoding
         ended = self.scheduler.end()
@@ -182,3 +198,4 @@ class LiveEngine:
         self._on_step(report)
         for sequence in (*decoding, *step.first_tokens):
             sequence.owner[0].wake()
+        return len(ended)

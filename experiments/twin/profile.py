@@ -33,6 +33,10 @@ class Profile(BaseModel):
     per_kv_token_s: Cost = Field(default=0.0, description="d: per context token read")
     ingest_s: Cost = Field(default=0.0, description="from a request's arrival to the scheduler's queue")
     egress_s: Cost = Field(default=0.0, description="from the end of a step to the token's chunk on the wire")
+    arrival_work_s: Cost = Field(
+        default=0.0, description="what a request's arrival takes from a running step (a shared core)"
+    )
+    end_work_s: Cost = Field(default=0.0, description="what a request's end takes from the step after it")
     max_num_seqs: Count = 16
     max_num_batched_tokens: Count = 2048
     num_gpu_blocks: Count = 1024

@@ -4,7 +4,9 @@ model.
 What is real: the admission core (`gateway.admission`, the code that runs in the gateway) and the arrivals
 (a plan of `loadtests`). What is modelled: the engine (`scheduler`, `step_time`) and two constant delays,
 from the grant of a slot to the engine's queue (`ingest_s`) and from the end of a step to the chunk at the
-client (`egress_s`). A decoding batch that nothing can disturb is advanced in one go up to the next event
+client (`egress_s`). Where the engine's API server shares a core with the engine, what it does for a request
+makes steps longer: the one in which the request arrives (`arrival_work_s`) and the one after its last token
+(`end_work_s`). A decoding batch that nothing can disturb is advanced in one go up to the next event
 that could.
 """
 
@@ -13,61 +15,17 @@ from __future__ import annotations
 import heapq
 from collections import deque
 from collections.abc import Sequence as Sequential
-from dataclasses import dataclass
 from math import inf, nan
-from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 
 from experiments.twin.profile import Profile
 from experiments.twin.scheduler import Scheduler, Sequence, Step
+from experiments.twin.simulated import Arrival, Simulated
 from gateway.admission import Admission, State, Ticket
 from gateway.limits import Limits
 
-Times = npt.NDArray[np.float64]
-
-
-class Arrival(Protocol):
-    """What of a planned request the simulator reads; `loadtests.plan.Arrival` is one."""
-
-    @property
-    def due_s(self) -> float: ...
-    @property
-    def prompt_tokens(self) -> int: ...
-    @property
-    def output_tokens(self) -> int: ...
-    @property
-    def think_s(self) -> float: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Simulated:
-    """What happened to each request, in the order of the plan; shape (n,), seconds from the start of the run.
-
-    Attributes:
-        outcome: ok, rejected_full, rejected_mode, queue_timeout, upstream_timeout, or not_sent (a closed
-        loop's rest). due_s: when it was due (in a closed loop: when its user sent it). granted_s: when it
-        got its slot; nan if never. first_s: its first token at the client; nan if never. last_s: its last
-        token at the client; nan unless the outcome is ok. end_s: end of the simulated time. active_seconds,
-        queue_seconds, queue_full_seconds: the gateway's time integrals. steps, busy_s: engine steps, and
-        the seconds they took. preemptions: of the engine.
-    """
-
-    outcome: tuple[str, ...]
-    due_s: Times
-    granted_s: Times
-    first_s: Times
-    last_s: Times
-    end_s: float
-    active_seconds: float
-    queue_seconds: float
-    queue_full_seconds: float
-    peak_active: int
-    peak_queue: int
-    steps: int
-    busy_s: float
-    preemptions: int
+__all__ = ["Simulated", "simulate"]
 
 
 def simulate(
@@ -103,6 +61,11 @@ class _Run:
         self.timing = profile.step_time
         self.ingest_s = profile.ingest_s
         self.egress_s = profile.egress_s
+        self.arrival_work_s = profile.arrival_work_s
+        self.end_work_s = profile.end_work_s
+        # From a grant to the first moment at which it can change a step.
+        self.lead_s = 0.0 if profile.arrival_work_s else profile.ingest_s
+        self.taken_s = 0.0  # work of the API server that the running, or the next, step has to wait for
         self.limits = limits
         self.until_s = until_s
         self.engine = Scheduler(profile.limits)
@@ -134,7 +97,11 @@ class _Run:
             if event_s <= step_end_s and event_s < inf:
                 now_s = event_s
                 self._play(now_s)
-                if step is not None or self._next_s() <= now_s:
+                if step is not None:
+                    step_end_s += self._take()
+                    continue
+                self.taken_s = 0.0  # nothing is delayed: that work is a part of `ingest_s`
+                if self._next_s() <= now_s:
                     continue
             elif step is not None:
                 now_s = step_end_s
@@ -143,10 +110,11 @@ class _Run:
                 break
             step = self.engine.begin()
             if step is None:
-                step_end_s = inf
+                step_end_s, self.taken_s = inf, 0.0
             else:
-                count, length_s = self._length(step, now_s)
-                step_end_s = now_s + length_s
+                begin_s = now_s + self._take()
+                count, length_s = self._length(step, begin_s)
+                step_end_s = begin_s + length_s
                 self.busy_s += length_s
                 self.steps += count
         self.admission.advance(now_s)
@@ -219,6 +187,7 @@ class _Run:
             sequence = Sequence(arrival.prompt_tokens, arrival.output_tokens, ticket)
             self.running[ticket] = sequence
             self.inbox.append((now_s + self.ingest_s, ticket, sequence))
+            self.taken_s += self.arrival_work_s
 
     def _release(self, ticket: Ticket, outcome: str, now_s: float) -> None:
         if ticket.state is not State.RUNNING:
@@ -246,6 +215,12 @@ class _Run:
             heapq.heappush(self.users, (now_s + self.arrivals[self.dealt].think_s, self.dealt))
             self.dealt += 1
 
+    def _take(self) -> float:
+        """Seconds that the API server has taken from the engine since the last call."""
+        taken_s, self.taken_s = self.taken_s, 0.0
+        self.busy_s += taken_s
+        return taken_s
+
     def _length(self, step: Step, now_s: float) -> tuple[int, float]:
         """How many steps like this one can be taken together, and their seconds."""
         timing = self.timing
@@ -266,9 +241,9 @@ class _Run:
         if self.deadlines:
             until_s = min(until_s, self.deadlines[0][0])
         if self.releases and self.admission.queued:
-            until_s = min(until_s, self.releases[0][0] + self.ingest_s)
+            until_s = min(until_s, self.releases[0][0] + self.lead_s)
         if self.releases or self.admission.active < self.limits.max_active:
-            until_s = min(until_s, self._next_arrival_s() + self.ingest_s)
+            until_s = min(until_s, self._next_arrival_s() + self.lead_s)
         return until_s
 
     def _finish(self, step: Step, count: int, now_s: float) -> None:
@@ -281,6 +256,7 @@ class _Run:
                 self.first_s[index] = seen_s
         for sequence in self.engine.end(count):
             self.releases.append((seen_s, sequence.owner))
+            self.taken_s += self.end_work_s
         for sequence in self.aborts:
             self.engine.abort(sequence)
         self.aborts.clear()

@@ -3,11 +3,13 @@
 Every sequence of a batch gets its token at the end of the same step, so the chunks of all streams come in
 bunches. A bunch says when a step ended, which sequences decoded in it (they had a chunk before), which
 prompts it completed (first chunks), and how long their contexts were. The bunch before it says when the
-step began. That is a step log without the engine's help.
+step began. Between the two, requests were sent: the engine's server took them in while the step ran. That
+is a step log without the engine's help.
 """
 
 from __future__ import annotations
 
+import bisect
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -41,6 +43,7 @@ def rows_of_steps(answers: Sequence[Answer]) -> list[Row]:
     prompts (their begin is not seen).
     """
     bunches = _bunches(answers)
+    sent_s = sorted(answer.sent_s for answer in answers)
     rows = []
     for before, now in itertools.pairwise(bunches):
         decoding = [(request, k) for request, k in now.chunks if k > 0]
@@ -54,7 +57,20 @@ def rows_of_steps(answers: Sequence[Answer]) -> list[Row]:
             continue
         prompt = sum(answers[request].prompt_tokens for request in first)
         context = sum(answers[request].prompt_tokens + k for request, k in decoding) + prompt
-        rows.append(Row(now.at_s - before.at_s, 1, len(decoding), prompt, context, float(bool(first))))
+        arrived = bisect.bisect(sent_s, now.at_s) - bisect.bisect(sent_s, before.at_s)
+        ended = len(before.chunks) - len(continued)
+        rows.append(
+            Row(
+                seconds=now.at_s - before.at_s,
+                steps=1,
+                decoded=len(decoding),
+                prompt=prompt,
+                context=context,
+                prompts=float(bool(first)),
+                arrived=arrived,
+                ended=ended,
+            )
+        )
     return rows
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from experiments.twin.fit import Row, fit
+from experiments.twin.fit import Row, fit, modelled_s, table_of
 from experiments.twin.step_time import StepTime
 
 TRUTH = StepTime(base_s=0.006, per_decode_s=8e-5, per_token_s=5e-5, knee_tokens=64, per_kv_token_s=4e-8)
@@ -49,7 +51,7 @@ def test_the_intervals_hold_the_truth_under_noise() -> None:
     found = fit(rows(0.03), draws=100)
     for name, value in (("base_s", TRUTH.base_s), ("per_token_s", TRUTH.per_token_s)):
         assert found.low[name] * 0.97 <= value <= found.high[name] * 1.03
-    assert found.draws.shape == (100, 6)
+    assert found.draws.shape == (100, 8)
     assert 0.005 < found.relative_error < 0.05
 
 
@@ -60,6 +62,32 @@ def test_what_was_never_varied_is_said() -> None:
 
 
 def test_too_few_rows() -> None:
-    """Six parameters need more than five rows."""
-    with pytest.raises(ValueError, match="5 rows cannot tell 6 parameters"):
-        fit(rows(0.0)[:5])
+    """Eight parameters need more than seven rows."""
+    with pytest.raises(ValueError, match="7 rows cannot tell 8 parameters"):
+        fit(rows(0.0)[:7])
+
+
+def test_noise_does_not_make_the_model_too_fast() -> None:
+    """With steps that vary by 15 % the modelled seconds add up to the measured ones."""
+    noisy = rows(0.15) * 8
+    found = fit(noisy, draws=0)
+    table = table_of(noisy)
+    values = np.array(list(found.values.values()))
+    assert table[:, 0].sum() / modelled_s(table, values).sum() == pytest.approx(1, abs=0.02)
+
+
+def test_what_the_api_server_takes_is_told_from_the_steps() -> None:
+    """Arrivals and ends that cost engine time give that time back; where they cost none, it is zero."""
+    plain = rows(0.0)
+    shared = [
+        replace(r, seconds=r.seconds + 0.003 * a + 0.001 * e, arrived=a, ended=e)
+        for k, r in enumerate(plain)
+        for a, e in ((float(k % 3), float(k % 5)),)
+    ]
+    found = fit(shared, draws=0).values
+    assert found["arrival_work_s"] == pytest.approx(0.003, rel=0.01)
+    assert found["end_work_s"] == pytest.approx(0.001, rel=0.01)
+    apart = [replace(r, seconds=p.seconds) for r, p in zip(shared, plain, strict=True)]
+    found = fit(apart, draws=0).values
+    assert found["arrival_work_s"] == pytest.approx(0, abs=1e-5)
+    assert found["end_work_s"] == pytest.approx(0, abs=1e-5)

@@ -16,7 +16,14 @@ from experiments.twin.profile import TINY_CPU
 from experiments.twin.simulate import simulate
 
 PROFILE = TINY_CPU.model_copy(
-    update={"ingest_s": 0.030, "egress_s": 0.0, "max_num_seqs": 3, "num_gpu_blocks": 8}
+    update={
+        "ingest_s": 0.030,
+        "egress_s": 0.0,
+        "arrival_work_s": 0.012,
+        "end_work_s": 0.007,
+        "max_num_seqs": 3,
+        "num_gpu_blocks": 8,
+    }
 )
 
 
@@ -52,7 +59,7 @@ async def live(seed: int, requests: int = 25) -> list[Stream]:
 def test_what_is_booked_is_what_virtual_time_says(seed: int) -> None:
     """From the same arrivals both give the same first and last tokens, to rounding, however busy the
     machine is:
-    batches, KV blocks, waiting and the delay before the engine included."""
+    batches, KV blocks, waiting, the delay before the engine and the API server's work included."""
     streams = asyncio.run(live(seed))
     begin_s = streams[0].arrived_s
     planned = [Planned(s.arrived_s - begin_s, s.prompt_tokens, s.sequences[0].output_tokens) for s in streams]

@@ -93,12 +93,35 @@ def test_last_come_first_served() -> None:
     assert done.granted_s.tolist() == pytest.approx([0.0, 0.11, 0.10])
 
 
+def test_the_api_servers_work_makes_steps_longer() -> None:
+    """On a shared core an arrival puts off the end of the running step, and an end that of the next one; an
+    idle engine is not put off.
+    """
+    profile = EXACT.model_copy(update={"ingest_s": 0.001, "arrival_work_s": 0.004, "end_work_s": 0.002})
+    done = simulate([Planned(0.0, 10), Planned(0.013, 2)], profile, Limits(max_active=2))
+    # Steps end at 11, 25 (the arrival), 35 (its prompt), 45 (its end), 57, 67 … ms.
+    assert done.first_s.tolist() == pytest.approx([0.011, 0.035])
+    assert done.last_s.tolist() == pytest.approx([0.107, 0.045])
+    assert done.busy_s == pytest.approx(0.106)
+
+
+@pytest.mark.parametrize("work_s", [0.0, 0.003])
 @pytest.mark.parametrize("max_active", [1, 4, 32])
-def test_skipping_ahead_changes_nothing(max_active: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_skipping_ahead_changes_nothing(
+    max_active: int, work_s: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The same run with every step walked one by one ends at the same times."""
     arrivals = plan.make("burst", 4.0, 0, 60, 5, prompt_tokens=80, output_tokens=40).arrivals
     limits = Limits(max_active=max_active, queue_max=20, queue_timeout_s=2)
-    profile = TINY_CPU.model_copy(update={"per_kv_token_s": 1e-6, "num_gpu_blocks": 80, "block_size": 16})
+    profile = TINY_CPU.model_copy(
+        update={
+            "per_kv_token_s": 1e-6,
+            "arrival_work_s": work_s,
+            "end_work_s": work_s / 2,
+            "num_gpu_blocks": 80,
+            "block_size": 16,
+        }
+    )
     skipped = simulate(arrivals, profile, limits)
     monkeypatch.setattr("experiments.twin.scheduler.Scheduler.steps_ahead", lambda _self: 1)
     walked = simulate(arrivals, profile, limits)

@@ -1,0 +1,53 @@
+"""What goes into a simulation, request by request, and what comes out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+Times = npt.NDArray[np.float64]
+
+
+class Arrival(Protocol):
+    """What of a planned request the simulator reads; `loadtests.plan.Arrival` is one."""
+
+    @property
+    def due_s(self) -> float: ...
+    @property
+    def prompt_tokens(self) -> int: ...
+    @property
+    def output_tokens(self) -> int: ...
+    @property
+    def think_s(self) -> float: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Simulated:
+    """What happened to each request, in the order of the plan; shape (n,), seconds from the start of the run.
+
+    Attributes:
+        outcome: ok, rejected_full, rejected_mode, queue_timeout, upstream_timeout, or not_sent (a closed
+        loop's rest). due_s: when it was due (in a closed loop: when its user sent it). granted_s: when it
+        got its slot; nan if never. first_s: its first token at the client; nan if never. last_s: its last
+        token at the client; nan unless the outcome is ok. end_s: end of the simulated time. active_seconds,
+        queue_seconds, queue_full_seconds: the gateway's time integrals. steps, busy_s: engine steps, and
+        the seconds they took. preemptions: of the engine.
+    """
+
+    outcome: tuple[str, ...]
+    due_s: Times
+    granted_s: Times
+    first_s: Times
+    last_s: Times
+    end_s: float
+    active_seconds: float
+    queue_seconds: float
+    queue_full_seconds: float
+    peak_active: int
+    peak_queue: int
+    steps: int
+    busy_s: float
+    preemptions: int
