@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 import gevent
@@ -73,9 +74,13 @@ class Conductor:
 
     def _serve_metrics(self) -> None:
         nothing = Live()
+
+        def now() -> tuple[Live, Path | None]:
+            return (nothing, None) if self.run is None else (self.run.live, self.run.folder.path)
+
         host, port = self.options.metrics_host, self.options.metrics_port
         try:
-            metrics_port.serve(host, port, lambda: self.run.live if self.run is not None else nothing)
+            metrics_port.serve(host, port, now)
         except OSError as error:
             _fail(f"metrics-port = {port}: {error.strerror}", 1)
 

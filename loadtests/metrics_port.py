@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 from gevent.pywsgi import WSGIServer
@@ -11,21 +12,28 @@ from loadtests.live import Live
 from loadtests.record import OUTCOMES
 
 
-def serve(host: str, port: int, live: Callable[[], Live]) -> WSGIServer:
-    """Answer every GET with the metrics of `live()`; raises OSError when the port is taken. Stop it with
-    `.stop()`."""
+def serve(host: str, port: int, now: Callable[[], tuple[Live, Path | None]]) -> WSGIServer:
+    """Answer every GET with the metrics of `now()`: totals, and the folder of the run if there is one.
+
+    Raises OSError when the port is taken. Stop it with `.stop()`.
+    """
 
     def answer(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
         start_response("200 OK", [("content-type", "text/plain; version=0.0.4; charset=utf-8")])
-        return ["".join(f"{line}\n" for line in text(live())).encode()]
+        return ["".join(f"{line}\n" for line in text(*now())).encode()]
 
     server = WSGIServer((host, port), answer, log=None, error_log=None)
     server.start()
     return server
 
 
-def text(live: Live) -> Iterator[str]:
+def text(live: Live, folder: Path | None = None) -> Iterator[str]:
     """The lines of the exposition."""
+    yield "# HELP loadgen_run_info Always 1; names the run, and the cell of a sweep."
+    yield "# TYPE loadgen_run_info gauge"
+    if folder is not None:
+        run, cell = (_label_value(name) for name in _names(folder))
+        yield f'loadgen_run_info{{run="{run}",cell="{cell}"}} 1'
     for name, kind, meaning, value in (
         ("loadgen_planned_requests", "gauge", "Requests of the plan.", live.planned),
         ("loadgen_due_requests_total", "counter", "Requests due so far.", live.due),
@@ -47,3 +55,12 @@ def text(live: Live) -> Iterator[str]:
         yield f'loadgen_send_lag_seconds{{quantile="{q}"}} {shown}'
     yield f"loadgen_send_lag_seconds_sum {live.send_lag.total:.6g}"
     yield f"loadgen_send_lag_seconds_count {live.send_lag.n}"
+
+
+def _names(folder: Path) -> tuple[str, str]:
+    """Run and cell: a cell lies in its run's folder `cells/`; any other folder is a run by itself."""
+    return (folder.parent.parent.name, folder.name) if folder.parent.name == "cells" else (folder.name, "")
+
+
+def _label_value(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")

@@ -56,6 +56,8 @@ class Panel:
     steps: bool = False
     """Draw as steps: for limits, which jump."""
     thresholds: tuple[Threshold, ...] = ()
+    named: bool = False
+    """A stat that shows its legend, not its value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,11 @@ class Board:
 def instance() -> Variable:
     """Which gateway."""
     return Variable("instance", "instance", "gateway_active_limit", "Gateway")
+
+
+def run() -> Variable:
+    """Which run of the load generator."""
+    return Variable("run", "run", "loadgen_run_info", "Run")
 
 
 def model() -> Variable:

@@ -107,8 +107,9 @@ def _options(panel: Panel) -> dict[str, Any]:
         legend = {"displayMode": "list", "placement": "bottom", "showLegend": True}
         return {"legend": legend, "tooltip": {"mode": "multi", "sort": "desc"}}
     if panel.kind == "stat":
+        text = {"textMode": "name" if panel.named else "auto"}
         reduce = {"calcs": ["lastNotNull"], "fields": "", "values": False}
-        return {"reduceOptions": reduce, "colorMode": "value", "graphMode": "area", "textMode": "auto"}
+        return {"reduceOptions": reduce, "colorMode": "value", "graphMode": "area"} | text
     if panel.kind == "heatmap":
         return {
             "calculate": False,

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 COMPOSE_FILE = Path(__file__).resolve().parents[2] / "compose" / "compose.yaml"
+TOKEN_FILE = Path(__file__).with_name("admin_token.yaml")
 PUBLIC_PYTHON = "docker.io/library/python:3.11-slim-bookworm"
 LOCAL_PROMETHEUS = "docker.io/prom/prometheus:latest"
 
@@ -59,12 +60,13 @@ def find(project: str, ports: Mapping[str, int]) -> Engine:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("COMPOSE_")}
     environment |= {name: str(port) for name, port in ports.items()}
     environment |= {"COMPOSE_PROJECT_NAME": project, "MODEL_NAME": "emulated", "LOCUST_WORKERS": "2"}
+    files = ("-f", str(COMPOSE_FILE), "-f", str(TOKEN_FILE))
     if shutil.which("docker") and _works(["docker", "info"]):
-        return Engine("docker", ("docker", "compose", "-f", str(COMPOSE_FILE)), environment)
+        return Engine("docker", ("docker", "compose", *files), environment)
     if _works(["podman", "image", "exists", LOCAL_PROMETHEUS]):
         environment["PROMETHEUS_IMAGE"] = LOCAL_PROMETHEUS
     host_network = "--podman-build-args=--network=host"
-    return Engine("podman", ("podman-compose", host_network, "-f", str(COMPOSE_FILE)), environment)
+    return Engine("podman", ("podman-compose", host_network, *files), environment)
 
 
 def _works(command: Sequence[str]) -> bool:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -21,6 +23,12 @@ PROJECT = "headroom-test"
 SERVICES = ("emulator", "api", "prometheus")
 OURS = ("emulator", "api", "locust-master", "locust-worker")
 PORT_NAMES = ("GATEWAY_PORT", "VLLM_PORT", "PROMETHEUS_PORT", "LOCUST_PORT")
+ROOT = Path(__file__).resolve().parents[2]
+TARGETS = ROOT / "compose" / "targets"
+SWEEP = (
+    *("--max-active", "4", "--queue-mode", "queue", "--load", "sustained@0.6x", "--slo", "ttft<=1s"),
+    *("--measure", "5s", "--warm-up", "1s", "--min-requests", "10"),
+)
 LOOK = Path(__file__).with_name("look_inside.py").read_text()
 
 
@@ -137,6 +145,44 @@ def test_two_locust_workers_drive_it(stack: Engine, ports: dict[str, int]) -> No
     assert eventually(lambda: ended() > 20, 60), ended()
     stats = httpx.get(f"{web}/stats/requests", timeout=5).json()
     assert len(stats["workers"]) == 2, stats["workers"]
+
+
+def test_the_stack_is_swept(stack: Engine, ports: dict[str, int], tmp_path: Path) -> None:
+    """`--engine compose`: one cell through the gateway's admin API, series from the stack's Prometheus, which
+    has also scraped the load generator on the host."""
+    eventually(lambda: idle(ports))
+    (tmp_path / ".env").write_text("GATEWAY_ADMIN_TOKEN=token-of-the-test\n")
+    (tmp_path / "targets").symlink_to(TARGETS)
+    command = [
+        sys.executable,
+        "-m",
+        "experiments.sweep",
+        "--engine",
+        "compose",
+        "--out",
+        str(tmp_path / "night"),
+    ]
+    command += ["--compose-env", str(tmp_path / ".env"), *SWEEP]
+    began = time.monotonic()
+    done = subprocess.run(command, cwd=ROOT, env=dict(stack.environment), capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    print(f"\nswept in {time.monotonic() - began:.0f} s")
+    (path,) = (tmp_path / "night").glob("cells/*/summary.json")
+    summary = json.loads(path.read_text())
+    assert summary["rates"]["goodput_per_s"] > 0
+    assert summary["agreement"], "quantiles of the stack's Prometheus"
+    assert json.loads((tmp_path / "night" / "run.json").read_text())["engine"]["provider"] == "emulator"
+    assert [entry.name for entry in TARGETS.iterdir()] == [".gitignore"]
+    if "cannot reach the load generators" not in done.stderr:
+        query = {"query": 'max_over_time(loadgen_run_info{run="night"}[5m])'}
+        prometheus = f"http://127.0.0.1:{ports['PROMETHEUS_PORT']}/api/v1/query"
+        assert httpx.get(prometheus, params=query, timeout=5).json()["data"]["result"]
+
+
+def idle(ports: dict[str, int]) -> bool:
+    """Whether the gateway serves nobody now."""
+    page = httpx.get(f"http://127.0.0.1:{ports['GATEWAY_PORT']}/metrics", timeout=5).text
+    return "\ngateway_active 0" in page
 
 
 @pytest.mark.parametrize("service", OURS)

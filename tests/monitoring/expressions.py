@@ -14,7 +14,7 @@ from monitoring.grafana import boards
 ROOT = Path(__file__).resolve().parents[2]
 RULE_FILES = sorted((ROOT / "monitoring" / "prometheus").glob("*.rules.yml"))
 # What Grafana puts in: "All" for the variables, and at a scrape a second an interval of some seconds.
-VARIABLES = {"$__rate_interval": "10s", "$instance": ".*", "$model": ".*"}
+VARIABLES = {"$__rate_interval": "10s", "$instance": ".*", "$model": ".*", "$run": ".*"}
 METRIC = re.compile(
     r"\b(?:gateway|vllm|engine|gpu|slo|loadgen|process|node|prometheus|scrape|up|DCGM_FI)[a-zA-Z0-9_:]*"
 )

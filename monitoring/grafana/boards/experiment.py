@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from monitoring.grafana.model import Board, Panel, Query, Row, instance, model
+from monitoring.grafana.model import Board, Panel, Query, Row, instance, model, run
 
 WINDOW = "15s"
 """Short, because a cell of a sweep may last half a minute; at one scrape a second it holds 15 samples."""
+OF_RUN = 'on (job, instance) group_left () loadgen_run_info{run=~"$run"}'
+"""What a generator's series are multiplied by (it is 1), so that those of the chosen runs are left."""
 
 
 def board() -> Board:
@@ -14,7 +16,7 @@ def board() -> Board:
         uid="headroom-experiment",
         title="Headroom / Experiment",
         description="A sweep or a load run while it runs. The report made afterwards is what decides.",
-        variables=(instance(), model()),
+        variables=(instance(), model(), run()),
         runs_as_annotations=True,
         rows=(
             Row("Settings of the cell", _settings()),
@@ -27,6 +29,17 @@ def board() -> Board:
 
 def _settings() -> tuple[Panel, ...]:
     return (
+        Panel(
+            "Run and cell",
+            "What the load generator plays now, by the folder it writes to. Empty while none runs, or where "
+            "this Prometheus does not scrape it.",
+            "short",
+            (Query('loadgen_run_info{run=~"$run"}', "{{run}} {{cell}}"),),
+            kind="stat",
+            named=True,
+            width=24,
+            height=3,
+        ),
         Panel(
             "Slots and their limit",
             "The limit steps from cell to cell; in use at the limit is a full house.",
@@ -60,15 +73,19 @@ def _load() -> tuple[Panel, ...]:
             "is the bottleneck, and the cell is invalid.",
             "reqps",
             (
-                Query(f"sum(rate(loadgen_due_requests_total[{WINDOW}]))", "due"),
-                Query(f"sum(rate(loadgen_sent_requests_total[{WINDOW}]))", "sent"),
+                Query(f"sum(rate(loadgen_due_requests_total[{WINDOW}]) * {OF_RUN})", "due"),
+                Query(f"sum(rate(loadgen_sent_requests_total[{WINDOW}]) * {OF_RUN})", "sent"),
             ),
         ),
         Panel(
             "Ended, by outcome",
             "Per second, as the clients count them: judged by what they got.",
             "reqps",
-            (Query(f"sum by (outcome) (rate(loadgen_requests_total[{WINDOW}])) > 0", "{{outcome}}"),),
+            (
+                Query(
+                    f"sum by (outcome) (rate(loadgen_requests_total[{WINDOW}]) * {OF_RUN}) > 0", "{{outcome}}"
+                ),
+            ),
             stacked=True,
         ),
         Panel(
@@ -76,7 +93,7 @@ def _load() -> tuple[Panel, ...]:
             "Sent and not ended at the client, beside what gateway and queue hold. The rest is on the way.",
             "short",
             (
-                Query("sum(loadgen_in_flight_requests)", "client"),
+                Query(f"sum(loadgen_in_flight_requests * {OF_RUN})", "client"),
                 Query(
                     'sum(gateway_active{instance=~"$instance"}) + '
                     'sum(gateway_queue_depth{instance=~"$instance"})',
@@ -89,14 +106,14 @@ def _load() -> tuple[Panel, ...]:
             "How much later than due requests leave, since the start of the cell. Its p99 belongs in every "
             "latency.",
             "s",
-            (Query("loadgen_send_lag_seconds", "p{{quantile}}"),),
+            (Query(f"loadgen_send_lag_seconds * {OF_RUN}", "p{{quantile}}"),),
             width=12,
         ),
         Panel(
             "Output tokens received",
             "Of served requests, per second, as the clients count them.",
             "ops",
-            (Query(f"sum(rate(loadgen_output_tokens_total[{WINDOW}]))", "tokens"),),
+            (Query(f"sum(rate(loadgen_output_tokens_total[{WINDOW}]) * {OF_RUN})", "tokens"),),
             width=12,
         ),
     )
