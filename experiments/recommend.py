@@ -12,6 +12,7 @@ from experiments.cells import read_run
 from experiments.command import run_command
 from experiments.errors import UserError
 from experiments.gateway_admin import GatewayAdmin
+from experiments.points import Setting
 from experiments.recommendation import recommend, save
 from loadtests.slo import SLO
 
@@ -31,8 +32,12 @@ def main(argv: Sequence[str]) -> int:
     print(show(found, path))
     if args.apply:
         admin = GatewayAdmin(args.apply, args.admin_token)
-        in_force = admin.apply(found["setting"])
+        setting = Setting(**found["setting"])
+        in_force = admin.apply(setting.limits())
         print(f"applied to {args.apply}: version {in_force['version']} in force", file=sys.stderr)
+        if setting.engine.given():
+            flags = " ".join(setting.engine.flags())
+            print(f"the engine must be started anew for its part: vLLM with {flags}", file=sys.stderr)
     return 0
 
 

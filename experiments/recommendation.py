@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from experiments import recommendation_doubts
 from experiments.cell_evidence import is_stationary
-from experiments.cells import MeasuredCell, finished_cells, read_run
+from experiments.cells import MeasuredCell, matrix_cells, read_run
 from experiments.errors import UserError
 from experiments.files import write_bytes, write_json
 from experiments.points import Setting
@@ -21,8 +22,6 @@ from experiments.stats.knee import capacity, load_point
 from loadtests.slo import SLO
 
 _SPANS = 10
-
-_ENV_KEYS = ("max_active", "queue_mode", "queue_max", "queue_timeout_s", "queue_order", "request_timeout_s")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +63,11 @@ def recommend(run: Path, slo: SLO) -> dict[str, Any]:
     fallback = ((state.get("engine") or {}).get("facts") or {}).get("why")
     doubts += [str(fallback)] if fallback else []
     doubts += _doubts(chosen, loads, slo, values)
+    doubts += recommendation_doubts.of_run(_cells(*evidence), _cells(chosen))
     name = chosen.setting.name
     return {
         "schema_version": 1,
-        "setting": chosen.setting.limits(),
+        "setting": chosen.setting.to_json(),
         "cell_ids": [cell.id for load in loads for cell in chosen.cells[load]],
         "slo": str(slo),
         "engine": (state.get("engine") or {}).get("label"),
@@ -91,9 +91,9 @@ def recommend(run: Path, slo: SLO) -> dict[str, Any]:
             for e in evidence
             if e is not chosen
         ],
-        "inseparable": [e.setting.limits() for e in tied if e is not chosen],
+        "inseparable": [e.setting.to_json() for e in tied if e is not chosen],
         "doubts": doubts,
-        "env": {key.upper(): _env_value(chosen.setting.limits()[key]) for key in _ENV_KEYS},
+        "env": {key.upper(): _env_value(value) for key, value in chosen.setting.to_json().items()},
     }
 
 
@@ -101,6 +101,9 @@ def save(run: Path, recommendation: dict[str, Any]) -> Path:
     """Write recommendation.json and recommended.env; returns the path of the latter."""
     write_json(run / "recommendation.json", recommendation)
     lines = [f"# From {run.name}, under {recommendation['slo']}, on {recommendation['engine']}"]
+    flags = Setting(**recommendation["setting"]).engine.flags()
+    if flags:
+        lines.append(f"# The engine reads its part when it starts: vLLM with {' '.join(flags)}")
     lines += [f"{key}={value}" for key, value in recommendation["env"].items()]
     path = run / "recommended.env"
     write_bytes(path, ("\n".join(lines) + "\n").encode())
@@ -114,7 +117,7 @@ def _usable_evidence(run: Path, slo: SLO) -> tuple[list[Evidence], list[str]]:
     Latency counts from the due time, so a late generator understates goodput: such a choice is a sketch,
     not an error.
     """
-    cells = finished_cells(run)
+    cells = matrix_cells(run)
     valid = [cell for cell in cells if not cell.invalid_codes]
     evidence, doubts = _evidence(valid, slo)
     if evidence:
@@ -144,11 +147,8 @@ def _evidence(cells: list[MeasuredCell], slo: SLO) -> tuple[list[Evidence], list
     for setting, found in by_setting.items():
         complete = all({c.block for c in found.get(load, [])} == blocks[load] for load in loads)
         (whole if complete else partial).append((setting, found))
-    doubts = (
-        [f"left out, since not measured at every load: {', '.join(s.name for s, _ in partial)}"]
-        if partial
-        else []
-    )
+    names = ", ".join(setting.name for setting, _ in partial)
+    doubts = [f"left out, since not measured at every load: {names}"] if partial else []
     order = sorted(loads)
     evidence = [
         Evidence(
@@ -159,6 +159,10 @@ def _evidence(cells: list[MeasuredCell], slo: SLO) -> tuple[list[Evidence], list
         for setting, found in whole
     ]
     return evidence, doubts
+
+
+def _cells(*evidence: Evidence) -> list[MeasuredCell]:
+    return [cell for e in evidence for cells in e.cells.values() for cell in cells]
 
 
 def _span_s(state: dict[str, Any], evidence: list[Evidence]) -> float:
@@ -192,9 +196,9 @@ def _choice(evidence: list[Evidence], loads: list[str], span_s: float) -> Choice
     return choose(goodputs, modest_first, lambda a, b: _separable(by_name[a], by_name[b], loads, span_s))
 
 
-def _modesty(setting: Setting) -> tuple[int, int, float]:
+def _modesty(setting: Setting) -> tuple[int, int, float, int]:
     queue = 0 if setting.queue_mode == "reject" else setting.queue_max
-    return setting.max_active, queue, setting.queue_timeout_s if queue else 0.0
+    return setting.max_active, queue, setting.queue_timeout_s if queue else 0.0, setting.max_num_seqs or 0
 
 
 def _separable(a: Evidence, b: Evidence, loads: list[str], span_s: float) -> bool:
@@ -208,11 +212,9 @@ def _hardest(evidence: Evidence, loads: list[str]) -> str:
 def _nominal(evidence: Evidence, loads: list[str]) -> str:
     """The largest load that is not above capacity; without one, the smallest."""
     below = [load for load in loads if (evidence.cells[load][0].relative_load or 0.0) <= 1.0]
-    return (
-        _hardest(evidence, below)
-        if below
-        else min(loads, key=lambda load: evidence.cells[load][0].rate_per_s)
-    )
+    if below:
+        return _hardest(evidence, below)
+    return min(loads, key=lambda load: evidence.cells[load][0].rate_per_s)
 
 
 def _why(
@@ -264,7 +266,7 @@ def _neighbour(
         )
     name = other.setting.name
     return {
-        "setting": other.setting.limits(),
+        "setting": other.setting.to_json(),
         "name": name,
         "goodput_per_s": values[name][_hardest(other, loads)].to_json(),
         "worst_regret": regret,

@@ -75,10 +75,22 @@ class RunDir:
         return partial
 
     def finish_cell(self, cell_id: str, facts: dict[str, Any]) -> None:
-        """The cell's folder gets its name; from here on it is never written again."""
+        """The cell's folder gets its name; from here on nothing in it changes but the doubts of its
+        summary."""
         partial = self.path / "cells" / f".{cell_id}.partial"
         partial.replace(self.cell(cell_id))
         self.note("cell_done", {"cell": cell_id, **facts})
+
+    def doubt_cell(self, cell_id: str, codes: Sequence[str], doubts: Sequence[dict[str, str]]) -> None:
+        """The doubts of these codes in the summary of a finished cell are from now on `doubts`; nothing is
+        written where they are already.
+        """
+        path = self.cell(cell_id) / "summary.json"
+        summary = read_json(path)
+        others = [one for one in summary["doubts"] if one["code"] not in codes]
+        if [*others, *doubts] != summary["doubts"]:
+            write_json(path, {**summary, "doubts": [*others, *doubts]})
+            self.note("cell_doubted", {"cell": cell_id, "codes": sorted({one["code"] for one in doubts})})
 
     def repeat_cell(self, cell_id: str, reason: str) -> None:
         """A finished cell whose numbers must not be used is kept under `aborted/` and counts as not

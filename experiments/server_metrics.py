@@ -13,6 +13,7 @@ from prometheus_api_client.exceptions import PrometheusApiClientException
 
 from experiments.engine_counters import COUNTERS, NOT_EVERY_ENGINE_HAS, EngineGrowth
 from experiments.errors import EnvironmentProblem
+from experiments.gpu_series import GPU_SERIES
 
 # Short name in series.parquet → PromQL of one series. Rates are over the last two seconds of a one-second
 # scrape.
@@ -30,8 +31,7 @@ SERIES = {
     "engine_kv_use_ratio": "max(vllm:kv_cache_usage_perc)",
     "engine_tokens_per_s": "sum(rate(vllm:generation_tokens_total[3s]))",
     "engine_preemptions_per_s": "sum(rate(vllm:num_preemptions_total[3s]))",
-    "gpu_use_ratio": "avg(DCGM_FI_DEV_GPU_UTIL) / 100",
-    "gpu_clock_hz": "avg(DCGM_FI_DEV_SM_CLOCK) * 1e6",
+    **GPU_SERIES,
 }
 
 # The summary's name → the gateway's histogram that starts and ends where the client's number does.

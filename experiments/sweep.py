@@ -6,17 +6,20 @@ import subprocess
 import sys
 from collections.abc import Sequence
 
-from experiments import dry_run, matrix, opening, recommend, run_dir, sweep_stack
+from experiments import afterwards, dry_run, opening, recommend, run_dir, sweep_stack
 from experiments.cells_in_turn import in_turn
 from experiments.command import run_command
 from experiments.errors import UserError
+from experiments.matrix import Matrix
 from experiments.measure import Bench
 from experiments.points import Cell
 from experiments.progress import SweepProgress
 from experiments.recommendation import recommend as recommendation_of
 from experiments.recommendation import save as save_recommendation
 from experiments.run_dir import RunDir
+from experiments.stack.engine_knobs import EngineKnobs
 from experiments.sweep_args import SweepOptions, parse
+from experiments.sweep_stack import SweepStack
 from loadtests.slo import SLO
 
 
@@ -49,22 +52,50 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _measure_all(options: SweepOptions, run: RunDir, progress: SweepProgress) -> list[str]:
-    """Every cell that is not done yet; returns the ids of those that failed twice."""
-    with sweep_stack.running(options, run.logs, run.prometheus_data, progress.say) as stack:
-        seen = opening.probe_engine(options, run, stack, progress)
-        slo = opening.settle_objective(options, run, stack, seen)
-        plan = matrix.build(options.spec, seen, slo)
-        opening.record(run, stack, plan)
-        if plan.said:
-            progress.say(plan.said)
-        bench = Bench(run, stack.admin, stack.metrics, slo, stack.engine.label, opening.max_running(stack))
-        todo = [cell for cell in plan.cells if not run.is_done(cell.id)]
-        progress.plan([plan.phases[cell.load].expected_s for cell in todo], len(plan.cells) - len(todo))
-        failed, invalid = in_turn(todo, plan, bench, stack, progress)
-        again = _once_more(run, failed, invalid)
-        if again:
-            progress.plan([plan.phases[cell.load].expected_s for cell in again], len(plan.cells) - len(again))
-        return [cell.id for cell in in_turn(again, plan, bench, stack, progress)[0]]
+    """Every cell that is not done yet, one start of the engine for each of its values; returns the ids of
+    those that failed twice.
+    """
+    failed: list[str] = []
+    plan = opening.planned(options, run)
+    for knobs in options.spec.engine.values():
+        if plan is not None and to_do(plan, run, knobs) == []:
+            continue
+        with sweep_stack.running(options, run.logs, run.prometheus_data, progress.say, knobs) as stack:
+            seen = opening.probe_engine(options, run, stack, progress)
+            slo = opening.settle_objective(options, run, stack, seen)
+            plan = opening.planned(options, run) or opening.build(options, run, seen, slo)
+            opening.record(run, stack, plan)
+            if plan.said:
+                progress.say(plan.said)
+            failed += _measure(plan, run, stack, slo, progress)
+    return failed
+
+
+def to_do(plan: Matrix, run: RunDir, knobs: EngineKnobs) -> list[Cell]:
+    """The cells of this engine value that are not measured yet, in running order."""
+    return [cell for of, cells in plan.engines for cell in cells if of == knobs and not run.is_done(cell.id)]
+
+
+def _measure(plan: Matrix, run: RunDir, stack: SweepStack, slo: SLO, progress: SweepProgress) -> list[str]:
+    """The cells of the engine value that runs, the unlucky ones once more; returns the ids that failed
+    twice.
+    """
+    bench = Bench(run, stack.admin, stack.metrics, slo, stack.engine.label, opening.max_running(stack))
+    todo = to_do(plan, run, stack.knobs)
+    _show(plan, run, todo, progress)
+    failed, invalid = in_turn(todo, plan, bench, stack, progress)
+    again = _once_more(run, failed, invalid)
+    if not again:
+        return []
+    _show(plan, run, again, progress)
+    return [cell.id for cell in in_turn(again, plan, bench, stack, progress)[0]]
+
+
+def _show(plan: Matrix, run: RunDir, first: list[Cell], progress: SweepProgress) -> None:
+    """What is still to come: these cells, then those of the engine values that follow."""
+    left = [cell for cell in plan.cells if not run.is_done(cell.id) and cell not in first]
+    expected_s = [plan.phases[cell.load].expected_s for cell in (*first, *left)]
+    progress.plan(expected_s, len(plan.cells) - len(expected_s))
 
 
 def _once_more(run: RunDir, failed: list[Cell], invalid: list[Cell]) -> list[Cell]:
@@ -78,6 +109,8 @@ def _finish(run: RunDir, failed: list[str]) -> int:
     """Recommendation and report from what is on disk; exit code 1 when either is wanting."""
     run.update({"status": "partial" if failed else "complete", "failed": failed})
     problems = [f"{len(failed)} cells could not be measured: {', '.join(failed)}"] if failed else []
+    for said in afterwards.doubt(run):
+        print(f"headroom: {said}", file=sys.stderr)
     try:
         found = recommendation_of(run.path, SLO.parse(run.state["slo"]["text"]))
     except UserError as error:

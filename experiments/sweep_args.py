@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from experiments import config
+from experiments import config, current_setting, engine_axis
 from experiments.annotations import Grafana
 from experiments.cells import read_run
 from experiments.config import SweepSpec
 from experiments.errors import UserError
 from experiments.loads import parse_rate
+from experiments.stack.engine_knobs import NAMES as ENGINE_KEYS
+from experiments.stack.engine_knobs import flag_of
 from experiments.sweep_flags import parser
 from loadtests.slo import SLO
 
@@ -47,7 +49,8 @@ def parse(argv: Sequence[str]) -> SweepOptions:
         UserError: a value is wrong; the message names it and what is allowed.
     """
     args = parser().parse_args(argv)
-    spec = config.load(_spec_file(args), _overrides(args))
+    spec = _with_current(config.load(_spec_file(args), _overrides(args)))
+    engine_axis.check(spec, args.gateway_url)
     if spec.slo.text is not None:
         _check_slo(spec.slo.text)
     if args.like is not None and read_run(args.like).get("probe") is None:
@@ -137,6 +140,7 @@ def _overrides(args: argparse.Namespace) -> dict[str, dict[str, Any]]:
             "url": args.engine_url,
             "model": args.model,
             "cpus": args.engine_cpus,
+            **{name: _knob(name, getattr(args, name)) for name in ENGINE_KEYS},
         },
         "gateway": {
             "max_active": _listed(args.max_active),
@@ -158,7 +162,12 @@ def _overrides(args: argparse.Namespace) -> dict[str, dict[str, Any]]:
             "drain_s": args.drain,
             "min_requests": args.min_requests,
         },
-        "design": {"blocks": args.blocks, "budget_s": args.budget},
+        "design": {
+            "blocks": args.blocks,
+            "budget_s": args.budget,
+            "sentinel": None if args.sentinel is None else args.sentinel == "on",
+            "current": current_setting.given(args.current, os.environ) if args.current else None,
+        },
         "slo": {"text": args.slo},
     }
     given = {section: {k: v for k, v in values.items() if v is not None} for section, values in flags.items()}
@@ -168,6 +177,27 @@ def _overrides(args: argparse.Namespace) -> dict[str, dict[str, Any]]:
 def _listed(text: str | None) -> list[str] | None:
     """`2,8,16` → those; `""` → an empty list, which the spec refuses with a sentence."""
     return None if text is None else [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _with_current(spec: SweepSpec) -> SweepSpec:
+    """The spec with the gateway's variables of the environment as its current setting, where a block will
+    hold it and nobody has said it.
+
+    A sweep without a sentinel does not look at them: what is left in a shell must not decide a sweep.
+    """
+    design = spec.design
+    watched = design.sentinel and (design.blocks > 1 or design.budget_s is not None)
+    found = current_setting.given(None, os.environ) if watched else {}
+    if not found or "current" in design.model_fields_set:
+        return spec
+    return config.with_current(spec, found)
+
+
+def _knob(name: str, text: str | None) -> list[str] | None:
+    values = _listed(text)
+    if values == []:
+        raise UserError(f"{flag_of(name)} is an empty list; give at least one value, or leave it away")
+    return values
 
 
 def _loads(args: argparse.Namespace) -> list[str] | None:

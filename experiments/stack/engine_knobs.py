@@ -1,0 +1,73 @@
+"""The engine's own limits that a sweep varies: values, vLLM's flags, and whether a vLLM has those."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+from experiments.errors import UserError
+
+
+@dataclass(frozen=True, slots=True)
+class EngineKnobs:
+    """Limits that an engine is started with; None leaves one as the engine has it.
+
+    Attributes:
+        max_num_seqs: largest batch, sequences.
+        max_num_batched_tokens: largest step, tokens.
+        max_num_queued_reqs: unfinished requests (running and waiting) beyond which vLLM answers 503.
+    """
+
+    max_num_seqs: int | None = None
+    max_num_batched_tokens: int | None = None
+    max_num_queued_reqs: int | None = None
+
+    def given(self) -> dict[str, int]:
+        """The knobs that are set, by name."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
+
+    def flags(self) -> list[str]:
+        """As arguments of vLLM, which the emulator takes too."""
+        return [word for name, value in self.given().items() for word in (flag_of(name), str(value))]
+
+    def __str__(self) -> str:
+        said = ", ".join(f"{name}={value}" for name, value in self.given().items())
+        return said or "the engine's own limits"
+
+
+NAMES = tuple(field.name for field in fields(EngineKnobs))
+
+
+def flag_of(name: str) -> str:
+    """`max_num_seqs` → `--max-num-seqs`."""
+    return "--" + name.replace("_", "-")
+
+
+def product(axes: Sequence[Sequence[int]]) -> tuple[EngineKnobs, ...]:
+    """Every combination of the axes (in the order of `NAMES`), the last varying fastest; an empty axis is
+    not set.
+    """
+    values: list[Sequence[int | None]] = [axis or (None,) for axis in axes]
+    return tuple(dict.fromkeys(EngineKnobs(*one) for one in itertools.product(*values)))
+
+
+def require_flags(knobs: Sequence[EngineKnobs], python: Path) -> None:
+    """See that the vLLM of this interpreter knows every flag that `knobs` need.
+
+    Its argument table is read as text: importing it takes ten seconds. Where there is none to read, the
+    engine's own start will tell.
+
+    Raises:
+        UserError: it lacks one.
+    """
+    tables = sorted(python.parents[1].glob("lib/python3*/site-packages/vllm/engine/arg_utils.py"))
+    if not tables:
+        return
+    text = tables[0].read_text(encoding="utf-8", errors="replace")
+    for name in dict.fromkeys(name for one in knobs for name in one.given()):
+        if f'"{flag_of(name)}"' not in text:
+            raise UserError(
+                f"{name}: the installed vLLM has no {flag_of(name)}; leave it away or install a newer vLLM"
+            )
