@@ -13,7 +13,7 @@ export ENGINE ENGINE_URL MODEL
 ENGINE_FLAGS = $(if $(ENGINE),--engine $(ENGINE)) $(if $(ENGINE_URL),--engine-url $(ENGINE_URL)) $(if $(MODEL),--model $(MODEL))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup prometheus engine sweep test prove check ui notebook notebooks-run report clean
+.PHONY: help setup prometheus engine sweep test test-stack prove check ui notebook notebooks-run report clean
 
 help: ## show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
@@ -38,6 +38,9 @@ sweep: setup ## the main job: measure, recommend, report (ENGINE=emulator is the
 test: setup ## the tests, except the long ones (those on real vLLM where it can be installed)
 	@$(PYTHON) -m experiments.stack.provide engine > /dev/null || true
 	@$(PYTHON) -m pytest -m "not prove" $(ARGS)
+
+test-stack: setup ## the compose stack for real, with the emulator, where Docker or Podman runs containers
+	@$(PYTHON) -m pytest -m prove -s tests/compose/test_stack_runs.py $(ARGS)
 
 prove: setup ## the long tests: statistics, kills, benchmarks
 	@$(PYTHON) -m pytest -m prove $(ARGS)

@@ -40,15 +40,27 @@ class Engine:
 
 def why_not() -> str | None:
     """Why containers cannot run here; None where they can."""
-    if shutil.which("docker") and _works(["docker", "info"]) and _works(["docker", "compose", "version"]):
-        return None
+    if _has_docker():
+        return _why_not_started("docker")
     if not shutil.which("podman"):
         return "neither a running Docker nor Podman is here"
     if not shutil.which("podman-compose"):
         return "Podman is here, podman-compose is not"
-    here = _works(["podman", "image", "exists", PUBLIC_PYTHON])
-    if not here and not _works(["podman", "pull", PUBLIC_PYTHON]):
+    return _why_not_started("podman")
+
+
+def _has_docker() -> bool:
+    return bool(shutil.which("docker")) and all(
+        _works(["docker", *words]) for words in (["info"], ["compose", "version"])
+    )
+
+
+def _why_not_started(cli: str) -> str | None:
+    """A container of the base image that does nothing shows whether this machine lets containers run."""
+    if not _works([cli, "image", "inspect", PUBLIC_PYTHON]) and not _works([cli, "pull", PUBLIC_PYTHON]):
         return f"the base image {PUBLIC_PYTHON} is neither here nor to be had"
+    if not _works([cli, "run", "--rm", PUBLIC_PYTHON, "true"]):
+        return f"{cli} is here and cannot start a container on this machine"
     return None
 
 
@@ -61,7 +73,7 @@ def find(project: str, ports: Mapping[str, int]) -> Engine:
     environment |= {name: str(port) for name, port in ports.items()}
     environment |= {"COMPOSE_PROJECT_NAME": project, "MODEL_NAME": "emulated", "LOCUST_WORKERS": "2"}
     files = ("-f", str(COMPOSE_FILE), "-f", str(TOKEN_FILE))
-    if shutil.which("docker") and _works(["docker", "info"]):
+    if _has_docker():
         return Engine("docker", ("docker", "compose", *files), environment)
     if _works(["podman", "image", "exists", LOCAL_PROMETHEUS]):
         environment["PROMETHEUS_IMAGE"] = LOCAL_PROMETHEUS

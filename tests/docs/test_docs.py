@@ -99,7 +99,7 @@ def test_commands_exist_and_take_these_flags(page: Path, command: str) -> None:
         return
     assert words[0] in PROGRAMS, f"{page.name}: {command}"
     if words[0] == "make":
-        targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+        targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
         assert {word for word in words[1:] if "=" not in word} <= targets
     if words[:2] == ["python", "-m"] and words[2] != "venv":
         flags = [word.split("=")[0] for word in words[3:] if word.startswith("--")]
