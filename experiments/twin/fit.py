@@ -138,13 +138,13 @@ def modelled_s(table: Floats, values: Floats) -> Floats:
     return seconds
 
 
-def _solve(table: Floats, knees: Sequence[float] = KNEES) -> Floats:
+def _solve(table: Floats, knees: Sequence[float] = KNEES, rounds: int = ROUNDS) -> Floats:
     """Least squares of the relative errors for each knee; the best of them, knee last."""
     found: list[tuple[float, Floats]] = []
     for knee in knees:
         design = _design(table, knee)
         seconds = table[:, 0]
-        for _ in range(ROUNDS):
+        for _ in range(rounds):
             solution = _non_negative(design / seconds[:, None], table[:, 0] / seconds)
             seconds = np.maximum(design @ solution, 1e-9)
         error = float(np.mean((table[:, 0] / seconds - 1) ** 2))
@@ -153,13 +153,15 @@ def _solve(table: Floats, knees: Sequence[float] = KNEES) -> Floats:
 
 
 def _non_negative(design: Floats, wanted: Floats) -> Floats:
-    """argmin over x ≥ 0 of |design·x − wanted|, with columns scaled alike; from the normal equations' root,
-    so that its cost does not grow with the rows.
+    """argmin over x ≥ 0 of |design·x − wanted|, with columns scaled alike; from the root of the normal
+    equations, so that its cost hardly grows with the rows.
     """
     scale = np.linalg.norm(design, axis=0)
     scale[scale == 0] = 1
-    q, r = np.linalg.qr(design / scale)
-    solution, _ = nnls(r, q.T @ wanted)
+    scaled = design / scale
+    gram = scaled.T @ scaled
+    root = np.linalg.cholesky(gram + 1e-12 * np.eye(len(gram)))
+    solution, _ = nnls(root.T, np.linalg.solve(root, scaled.T @ wanted))
     return np.asarray(solution / scale, dtype=np.float64)
 
 

@@ -36,16 +36,31 @@ class Planned:
 async def measure(
     driver: Driver, profile: Profile, lengths: Sequence[tuple[int, int]], seconds: float, seed: int
 ) -> list[tuple[Planned, Answer]]:
-    """Send Poisson arrivals at 0.9 of the predicted capacity, in the middle third at 1.3 of it."""
+    """Send Poisson arrivals at 0.7 of the predicted capacity, in the middle third at 1.3 of it."""
     capacity_per_s = predicted_capacity(profile, lengths)
-    rng = np.random.default_rng(seed + 1000)
-    due_s, t = [], 0.0
-    while True:
-        inside = seconds / 3 <= t < 2 * seconds / 3
-        t += float(rng.exponential(1 / (capacity_per_s * (1.3 if inside else 0.7))))
-        if t >= seconds:
-            break
-        due_s.append(t)
+
+    third_s = seconds / 3
+    spans = [(third_s, load * capacity_per_s) for load in (0.7, 1.3, 0.7)]
+    return await send(driver, poisson(spans, seed + 1000), lengths)
+
+
+def poisson(spans: Sequence[tuple[float, float]], seed: int) -> list[float]:
+    """Arrival times, s, of a rate that is constant in each span of (seconds, rate per second)."""
+    rng = np.random.default_rng(seed)
+    due_s, begin_s = [], 0.0
+    for seconds, rate_per_s in spans:
+        t = float(rng.exponential(1 / rate_per_s))
+        while t < seconds:
+            due_s.append(begin_s + t)
+            t += float(rng.exponential(1 / rate_per_s))
+        begin_s += seconds
+    return due_s
+
+
+async def send(
+    driver: Driver, due_s: Sequence[float], lengths: Sequence[tuple[int, int]]
+) -> list[tuple[Planned, Answer]]:
+    """Requests of these lengths in turn at these times; what was sent when, and its answer."""
     begin_s = time.monotonic()
 
     async def one(at_s: float, prompt: int, output: int) -> tuple[Planned, Answer]:

@@ -19,6 +19,8 @@ from experiments.twin.fit import Row
 
 BUNCH_S = 0.25
 """Chunks of one step lie within this part of the median step."""
+EDGE_S = 0.001
+"""What arrives this shortly before a step's end costs time in the next one."""
 
 
 @dataclass(slots=True)
@@ -57,7 +59,8 @@ def rows_of_steps(answers: Sequence[Answer]) -> list[Row]:
             continue
         prompt = sum(answers[request].prompt_tokens for request in first)
         context = sum(answers[request].prompt_tokens + k for request, k in decoding) + prompt
-        arrived = bisect.bisect(sent_s, now.at_s) - bisect.bisect(sent_s, before.at_s)
+        since_s, until_s = before.at_s - EDGE_S, now.at_s - EDGE_S
+        arrived = bisect.bisect(sent_s, until_s) - bisect.bisect(sent_s, since_s)
         ended = len(before.chunks) - len(continued)
         rows.append(
             Row(
