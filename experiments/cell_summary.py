@@ -141,6 +141,7 @@ def _workload(cell: Cell, plan: Plan) -> dict[str, Any]:
     return {
         "load": str(cell.load),
         "scenario": cell.load.scenario,
+        "workload": cell.load.workload,
         "rate_per_s": plan.header.rate_per_s,
         "relative_load": cell.load.relative,
         "block": cell.block,

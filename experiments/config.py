@@ -4,11 +4,13 @@ import hashlib
 import json
 import tomllib
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
 
+from experiments import workload_axis
 from experiments.durations import parse_s
 from experiments.errors import UserError
 from experiments.loads import Load, parse_load
@@ -101,7 +103,11 @@ class GatewaySection(_Strict):
 
 class LoadSection(_Strict):
     """What is offered. `loads` are SCENARIO@RATE, the rate in requests per second or as a multiple of
-    capacity (`0.7x`)."""
+    capacity (`0.7x`).
+
+    `workloads`, an axis, cross with the loads and replace the two lengths; the first is the one whose probe
+    scales the SLO and the queue timeout. Each has a capacity of its own, which relative rates refer to.
+    """
 
     loads: Annotated[tuple[str, ...], BeforeValidator(_listed), Field(min_length=1)] = (
         "sustained@0.7x",
@@ -109,6 +115,7 @@ class LoadSection(_Strict):
     )
     prompt_tokens: Annotated[int, Field(ge=1, le=1_000_000)] = 64
     output_tokens: Annotated[int, Field(ge=1, le=1_000_000)] = 24
+    workloads: Annotated[tuple[str, ...], BeforeValidator(_listed)] = ()
     seed: Annotated[int, Field(ge=0, le=2**32 - 1)] = 1
 
     @field_validator("loads")
@@ -116,9 +123,20 @@ class LoadSection(_Strict):
     def _loads_parse(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(str(parse_load(text, OPEN_SCENARIOS)) for text in value)
 
+    @field_validator("workloads")
+    @classmethod
+    def _workloads_parse(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(workload_axis.parse(text) for text in value))
+
+    @property
+    def reference(self) -> str:
+        """The workload that the engine is probed with first."""
+        return self.workloads[0] if self.workloads else f"{self.prompt_tokens}x{self.output_tokens}"
+
     def parsed(self) -> tuple[Load, ...]:
-        """The loads, with duplicates dropped, in the order given."""
-        return tuple(dict.fromkeys(parse_load(text, OPEN_SCENARIOS) for text in self.loads))
+        """The loads, with duplicates dropped, in the order given; each under each workload."""
+        loads = dict.fromkeys(parse_load(text, OPEN_SCENARIOS) for text in self.loads)
+        return tuple(replace(load, workload=name) for name in self.workloads or (None,) for load in loads)
 
 
 class WindowSection(_Strict):
@@ -139,7 +157,7 @@ class DesignSection(_Strict):
     blocks: Annotated[int, Field(ge=1, le=100)] = 1
     budget_s: Annotated[PositiveSeconds | None, BeforeValidator(_seconds_or_auto)] = None
     sentinel: bool = True
-    current: LiveSettings = LiveSettings()
+    current: LiveSettings = LiveSettings.model_validate({})
 
 
 class SloSection(_Strict):

@@ -39,6 +39,8 @@ def show(spec: SweepSpec) -> str:
         lines.append(planned.said)
     if spec.design.sentinel and not any(cell.sentinel for cell in planned.cells):
         lines.append("one block has no sentinel: drift is watched from block to block")
+    if len(spec.load.workloads) > 1:
+        lines.append("every workload is taken for the first here; the real engine is probed with each")
     lines.append(
         f"assuming an idle request takes {_ASSUMED.e2e_s:g} s and capacity is "
         f"{_ASSUMED.capacity_per_s:g}/s; the probe of the "

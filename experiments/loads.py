@@ -1,6 +1,8 @@
-"""One offered load of a sweep: a scenario and a rate, absolute or relative to the measured capacity."""
+"""One offered load of a sweep: a scenario, a workload and a rate, absolute or relative to the measured
+capacity.
+"""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True)
@@ -8,23 +10,26 @@ class Load:
     """What is offered to a cell.
 
     `rate_per_s` is in requests per second; `relative` is a multiple of the probe's capacity. Exactly one of
-    the two is set until `at_capacity` has filled in the rate.
+    the two is set until `at_capacity` has filled in the rate. `workload` names one of several that the sweep
+    varies; None: the one it has.
     """
 
     scenario: str
     rate_per_s: float | None
     relative: float | None
+    workload: str | None = None
 
     def at_capacity(self, capacity_per_s: float) -> "Load":
         """The same load with its rate in requests per second, three significant digits."""
         if self.relative is None:
             return self
-        return Load(self.scenario, float(f"{self.relative * capacity_per_s:.3g}"), self.relative)
+        return replace(self, rate_per_s=float(f"{self.relative * capacity_per_s:.3g}"))
 
     def __str__(self) -> str:
+        name = self.scenario if self.workload is None else f"{self.scenario}/{self.workload}"
         if self.relative is not None:
-            return f"{self.scenario}@{self.relative:g}x"
-        return f"{self.scenario}@{self.rate_per_s:g}"
+            return f"{name}@{self.relative:g}x"
+        return f"{name}@{self.rate_per_s:g}"
 
 
 def parse_rate(text: str) -> tuple[float | None, float | None]:

@@ -2,11 +2,12 @@
 order."""
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
-from experiments import budget, points, sentinels
+from experiments import budget, points, sentinels, workload_axis
 from experiments.budget import Fitted
 from experiments.config import SweepSpec
 from experiments.loads import Load
@@ -23,13 +24,14 @@ from loadtests.slo import SLO
 
 @dataclass(frozen=True, slots=True)
 class Matrix:
-    """What will be measured; `cells` in running order, `phases` by load."""
+    """What will be measured; `cells` in running order, `phases` by load. `context_tokens`: of the engine."""
 
     cells: tuple[Cell, ...]
     phases: dict[Load, Phases]
     spec: SweepSpec
     expected_s: float
     said: str | None
+    context_tokens: int | None = None
 
     @property
     def engines(self) -> tuple[tuple[EngineKnobs, tuple[Cell, ...]], ...]:
@@ -53,8 +55,7 @@ class Matrix:
             phase.warm_up_s,
             phase.measure_s,
             _seed(section.seed, load, 0 if cell.sentinel else cell.block),
-            section.prompt_tokens,
-            section.output_tokens,
+            mix=workload_axis.mix(load.workload or section.reference, self.context_tokens),
             shape=shape,
         )
 
@@ -73,6 +74,7 @@ class Matrix:
                 "workload": {
                     "load": str(cell.load),
                     "scenario": cell.load.scenario,
+                    "workload": cell.load.workload,
                     "rate_per_s": cell.load.rate_per_s,
                     "relative_load": cell.load.relative,
                     "block": cell.block,
@@ -83,23 +85,32 @@ class Matrix:
 
 
 def build(
-    spec: SweepSpec, probe: Probe, slo: SLO, *, sentinel: bool = False, engine_start_s: float = 0.0
+    spec: SweepSpec,
+    probe: Probe,
+    slo: SLO,
+    *,
+    probes: Mapping[str, Probe] | None = None,
+    context_tokens: int | None = None,
+    sentinel: bool = False,
+    engine_start_s: float = 0.0,
 ) -> Matrix:
     """The matrix for this spec on the engine that was probed. The same arguments always give the same
     matrix.
 
     Args:
+        probes: of the workloads other than the first, by name; one that is not there is taken for the first.
+        context_tokens: what the engine's context holds; None: not known.
         sentinel: watch the current setting from block to block, if the spec wants it and there are blocks.
         engine_start_s: what each further start of the engine costs.
     """
     timeout_s = queue_timeout_s(slo.ttft_s, probe.ttft_at_capacity_s)
     settings = points.settings(spec, timeout_s)
-    loads = tuple(load.at_capacity(probe.capacity_per_s) for load in spec.load.parsed())
     longest_s = _longest_queue_timeout_s(settings)
-    by_load = {
-        load: phases(spec.window, load.rate_per_s or 0.0, probe.e2e_at_capacity_s, longest_s)
-        for load in loads
-    }
+    by_load: dict[Load, Phases] = {}
+    for relative in spec.load.parsed():
+        seen = (probes or {}).get(relative.workload or "", probe)
+        load = relative.at_capacity(seen.capacity_per_s)
+        by_load[load] = phases(spec.window, load.rate_per_s or 0.0, seen.e2e_at_capacity_s, longest_s)
     engines = spec.engine.values()
     watched = sentinels.of(spec, probe, by_load) if sentinel and spec.design.sentinel else None
     extra_s = watched.phases.expected_s if watched is not None else 0.0
@@ -109,7 +120,7 @@ def build(
         watched, extra_s = None, 0.0
     cells = points.cells(
         fitted.settings,
-        loads,
+        tuple(by_load),
         fitted.blocks,
         spec.load.seed,
         engines=engines,
@@ -117,7 +128,7 @@ def build(
     )
     all_phases = fitted.phases if watched is None else {watched.load: watched.phases, **fitted.phases}
     expected_s = len(engines) * (fitted.expected_s + fitted.blocks * extra_s) + restarts_s
-    return Matrix(cells, all_phases, spec, expected_s, fitted.said)
+    return Matrix(cells, all_phases, spec, expected_s, fitted.said, context_tokens)
 
 
 def _fitted(

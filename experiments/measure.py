@@ -44,11 +44,14 @@ class Bench:
     engine_label: str
     engine_max_running: int | None
 
-    @property
-    def capacity_per_s(self) -> float | None:
-        """What the engine could serve when it was probed, requests per second; None without a probe."""
-        probe = self.run.state["probe"]
-        return float(probe["capacity_per_s"]) if probe is not None else None
+    def capacity_per_s(self, cell: Cell) -> float | None:
+        """What the engine could serve of the cell's workload when it was probed, requests per second; None
+        without a probe, or where the engine was started with other limits since.
+        """
+        state, engine = self.run.state, self.run.state["engine"] or {}
+        probe = (state.get("probes") or {}).get(cell.load.workload, state["probe"])
+        same = cell.setting.engine.given() == ((engine.get("facts") or {}).get("knobs") or {})
+        return float(probe["capacity_per_s"]) if probe is not None and same else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +129,7 @@ def save(offered: Offered, bench: Bench) -> dict[str, Any]:
         material,
         bench.engine_label,
         bench.engine_max_running,
-        bench.capacity_per_s,
+        bench.capacity_per_s(cell),
     )
     write_json(
         folder / "cell.json",

@@ -2,10 +2,11 @@
 facts."""
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from experiments import matrix, probe, provenance, slo_scaling
+from experiments import matrix, probe, provenance, slo_scaling, workload_axis
 from experiments.cells import read_run
 from experiments.errors import UserError
 from experiments.matrix import Matrix
@@ -21,7 +22,8 @@ def probe_engine(options: SweepOptions, run: RunDir, stack: SweepStack, progress
     """The probe of this run: made once, then read back, so that a resumed run and further starts of the
     engine keep its rates and windows. An engine that is not probed is warmed up.
 
-    With `--like` the engine is probed (it warms up by it), and the earlier run's probe is in force.
+    With `--like` the engine is probed (it warms up by it), and the earlier run's probes are in force: the
+    same rates, windows, limits and so the same arrival plans as there.
     """
     engine = run.state["engine"]
     if engine is not None and engine["label"] != stack.engine.label:
@@ -30,27 +32,28 @@ def probe_engine(options: SweepOptions, run: RunDir, stack: SweepStack, progress
             "two engines do not mix; "
             "begin anew with --fresh"
         )
-    shape = options.spec.load
+    context, reference = _context_tokens(stack.engine.facts), options.spec.load.reference
+    prompt_tokens, output_tokens = workload_axis.typical(reference, context)
     target = Target(stack.gateway_url, stack.engine.url, stack.engine.model, stack.api_key)
     if run.state["probe"] is not None:
         widest = max(options.spec.gateway.max_active)
-        probe.warm_up(target, shape.prompt_tokens, shape.output_tokens, widest, progress.say)
+        probe.warm_up(target, prompt_tokens, output_tokens, widest, progress.say)
         return Probe.from_json(run.state["probe"])
-    seen = probe.run(target, shape.prompt_tokens, shape.output_tokens, progress.say)
+    seen = probe.run(target, prompt_tokens, output_tokens, progress.say)
+    others: dict[str, Any] = {}
+    for name in options.spec.load.workloads[1:]:
+        progress.say(f"workload {name}:")
+        others[name] = probe.run(target, *workload_axis.typical(name, context), progress.say).to_json()
     if options.like is not None:
         run.update({"own_probe": seen.to_json(), "like": options.like.name})
-        seen = _probe_of(options.like)
-    run.update({"probe": seen.to_json(), "engine": _engine_facts(stack)})
+        earlier = read_run(options.like)
+        seen, others = Probe.from_json(earlier["probe"]), earlier.get("probes") or {}
+    run.update({"probe": seen.to_json(), "probes": others, "engine": _engine_facts(stack)})
     progress.say(
         f"idle: TTFT {seen.ttft_s * 1e3:.0f} ms, TPOT {seen.tpot_s * 1e3:.0f} ms, E2E {seen.e2e_s:.2f} s; "
         f"capacity about {seen.capacity_per_s:.1f} requests/s"
     )
     return seen
-
-
-def _probe_of(earlier: Path) -> Probe:
-    """What the earlier run saw: the same rates, windows, limits and so the same arrival plans as there."""
-    return Probe.from_json(read_run(earlier)["probe"])
 
 
 def settle_objective(options: SweepOptions, run: RunDir, stack: SweepStack, seen: Probe) -> SLO:
@@ -84,8 +87,22 @@ def planned(options: SweepOptions, run: RunDir) -> Matrix | None:
 
 def build(options: SweepOptions, run: RunDir, seen: Probe, slo: SLO) -> Matrix:
     """The matrix of this run, its sentinel and the engine's further starts included."""
-    start_s = float(((run.state["engine"] or {}).get("facts") or {}).get("ready_after_s") or 0.0)
-    return matrix.build(options.spec, seen, slo, sentinel=True, engine_start_s=start_s)
+    facts = (run.state["engine"] or {}).get("facts") or {}
+    probes = {name: Probe.from_json(value) for name, value in (run.state.get("probes") or {}).items()}
+    return matrix.build(
+        options.spec,
+        seen,
+        slo,
+        probes=probes,
+        context_tokens=_context_tokens(facts),
+        sentinel=True,
+        engine_start_s=float(facts.get("ready_after_s") or 0.0),
+    )
+
+
+def _context_tokens(facts: Mapping[str, Any]) -> int | None:
+    value = facts.get("max_model_len")
+    return int(value) if value is not None else None
 
 
 def record(run: RunDir, stack: SweepStack, plan: Matrix) -> None:

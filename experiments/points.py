@@ -74,7 +74,8 @@ class Cell:
     @property
     def id(self) -> str:
         """Unique within a sweep; the name of the cell's folder."""
-        name = f"{self.setting.name}--{str(self.load).replace('@', '-')}--b{self.block}"
+        load = str(self.load).replace("@", "-").replace("/", "-")
+        name = f"{self.setting.name}--{load}--b{self.block}"
         return f"sentinel--{name}" if self.sentinel else name
 
 

@@ -34,7 +34,8 @@ def of(spec: SweepSpec, probe: Probe, by_load: dict[Load, Phases]) -> Sentinel:
     # A slow setting would need minutes for the requests of one cell; it may take what the others take.
     longest_s = max(phase.measure_s for phase in by_load.values())
     alone = replace(alone, measure_s=min(alone.measure_s, longest_s))
-    return Sentinel(setting, Load("sustained", rate_per_s, None), alone)
+    first = spec.load.workloads[0] if spec.load.workloads else None
+    return Sentinel(setting, Load("sustained", rate_per_s, None, first), alone)
 
 
 def served_per_s(in_flight: int, probe: Probe) -> float:

@@ -152,6 +152,7 @@ def _overrides(args: argparse.Namespace) -> dict[str, dict[str, Any]]:
         },
         "load": {
             "loads": _loads(args),
+            "workloads": _listed(args.workload),
             "prompt_tokens": args.prompt_tokens,
             "output_tokens": args.output_tokens,
             "seed": args.seed,

@@ -24,6 +24,7 @@ _EXAMPLES = """examples:
   --model qwen25-14b --prometheus-url http://127.0.0.1:9090
   python -m experiments.sweep --max-num-seqs 16,32 --max-active 8,16,32      the engine's batch, in two starts
   python -m experiments.sweep --queue-order fifo,lifo --scenario sustained,burst --rate 6,0.7x,1.2x --blocks 3
+  python -m experiments.sweep --workload 64x24,512x64 --rate 0.7x,1.1x   each at its own capacity
   python -m experiments.sweep --engine compose                  the compose stack that runs on this machine
 
 A sweep that was interrupted goes on where it stopped when the same command is given again.
@@ -73,6 +74,11 @@ def parser() -> argparse.ArgumentParser:
     spec.add_argument("--scenario", metavar="LIST", help="with --rate: every scenario at every rate")
     spec.add_argument(
         "--rate", metavar="LIST", help="requests per second, or multiples of capacity such as 0.7x,1.2x"
+    )
+    spec.add_argument(
+        "--workload",
+        metavar="LIST",
+        help="PROMPTxOUTPUT in tokens such as 64x24,512x128, or chat, code, long …: every load under each",
     )
     spec.add_argument("--prompt-tokens", metavar="N", help="tokens in each prompt (default 64)")
     spec.add_argument("--output-tokens", metavar="N", help="tokens in each answer, forced (default 24)")
