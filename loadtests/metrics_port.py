@@ -58,8 +58,11 @@ def text(live: Live, folder: Path | None = None) -> Iterator[str]:
 
 
 def _names(folder: Path) -> tuple[str, str]:
-    """Run and cell: a cell lies in its run's folder `cells/`; any other folder is a run by itself."""
-    return (folder.parent.parent.name, folder.name) if folder.parent.name == "cells" else (folder.name, "")
+    """Run and cell: a cell lies in its run's folder `cells/`, as `.NAME.partial` until it is over; any other
+    folder is a run by itself."""
+    if folder.parent.name != "cells":
+        return folder.name, ""
+    return folder.parent.parent.name, folder.name.removeprefix(".").removesuffix(".partial")
 
 
 def _label_value(text: str) -> str:

@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
+import pytest
 
 from loadtests import scrape
 from loadtests.histogram import Histogram, bucket_ms
@@ -25,6 +27,7 @@ def test_the_neutral_modules_import_no_locust() -> None:
     it."""
     program = f"""
 import sys
+from pathlib import Path
 for name in {NEUTRAL.split()!r}:
     __import__(f"loadtests.{{name}}")
 found = {{"gevent", "locust", "pandas", "scipy", "pyarrow"}} & set(sys.modules)
@@ -62,3 +65,17 @@ def test_metrics_text_and_its_reader_agree() -> None:
     assert scrape.parse(page, {name: name for name in wanted}) == dict(
         zip(wanted, (2.0, 3.0, 3.0), strict=True)
     )
+
+
+@pytest.mark.parametrize(
+    ("folder", "labels"),
+    [
+        ("runs/night/cells/.ma2--b0.partial", 'run="night",cell="ma2--b0"'),
+        ("runs/load-1/cells/load", 'run="load-1",cell="load"'),
+        ('some "folder"', r'run="some \"folder\"",cell=""'),
+    ],
+)
+def test_the_run_is_named_while_it_is_played(folder: str, labels: str) -> None:
+    """By its folder: a sweep's cell carries its run's name, also while the cell is not whole yet."""
+    assert f"loadgen_run_info{{{labels}}} 1" in list(text(Live(), Path(folder)))
+    assert not [line for line in text(Live()) if line.startswith("loadgen_run_info")]
