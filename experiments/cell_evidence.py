@@ -11,6 +11,7 @@ import numpy.typing as npt
 from experiments.stats import breakdown, steady_state
 from experiments.stats.full_house import FullHouse, full_house
 from experiments.stats.quantile_interval import quantile_interval
+from experiments.stats.service_curve import ServiceCurve, service_curve
 from loadtests.quantiles import MINIMUM_N
 from loadtests.record import RequestRecord
 
@@ -95,7 +96,7 @@ class Occupancy:
     where a scrape a second would see a sample.
 
     `active` and `queued` are taken at 200 equal steps of the window; `house` is what happened while every
-    slot was busy.
+    slot was busy, `curve` the rates with fewer.
     """
 
     def __init__(self, records: Sequence[RequestRecord], slots: int, start_s: float, end_s: float) -> None:
@@ -114,6 +115,7 @@ class Occupancy:
         self.queued = _inside(waited, at)
         starts, ends = np.array(held, dtype=float).reshape(-1, 2).T
         self.house: FullHouse = full_house(starts, ends, slots, (start_s, end_s))
+        self.curve: ServiceCurve | None = service_curve(starts, ends, slots, (start_s, end_s))
 
     @staticmethod
     def known(records: Sequence[RequestRecord]) -> bool:

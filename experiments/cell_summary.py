@@ -217,6 +217,7 @@ def _window(
         engine_max_running=engine_max_running,
         client_saturated=bool(material.load_run.get("client_saturated")),
         full_house=seen.house if seen else None,
+        curve=seen.curve if seen else None,
         window_s=end_s - start_s,
         served_per_s=_served_per_s(material.records, start_s, end_s),
         capacity_per_s=capacity_per_s,

@@ -10,6 +10,16 @@ is the offered work over the work that the slots could do: A/M is the carried pa
 carried part of the offer. It is below 1 for a system that is only hit by bursts and sheds some, and above 1
 for one that cannot keep up, however the queue is bounded. When an engine slows down with more requests at
 once, its slots fill the faster, and the ratio crosses 1 at the same load.
+
+Without a queue (reject mode, QUEUE_MAX=0) the system is a loss system: it turns requests away long before it
+is at its capacity, and that is Erlang's loss, no overload. Its slots are seldom all busy, and an engine that
+batches is the faster for it, so A/M would flatter. There
+
+    load ratio = offered rate / rate with every slot busy,
+
+the latter from the curve of service rates over busy slots (`service_curve`). Saturated still means that more
+is offered than the full slots can do; the loss that this load implies for Poisson arrivals stands beside the
+one that was seen.
 """
 
 import math
@@ -18,21 +28,20 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
 
+from experiments.stats.backlog import BATCHES, backlog_drift
 from experiments.stats.effective_size import of_mean
 from experiments.stats.full_house import FullHouse
+from experiments.stats.service_curve import ServiceCurve
 
 Floats = npt.NDArray[np.float64]
 
 # One in a hundred: a share of shed requests above it, with confidence, is worth saying.
 _SHED_SHARE = 0.01
-_BATCHES = 8
 _Z = 1.959964
 # Above this load ratio a system is called saturated, when the interval agrees: slots that are busy for 97 %
 # of the time leave no room for the next burst.
 _SATURATED = 0.97
-_ENDS_TO_JUDGE_BY = 100
 _REQUESTS_TO_JUDGE_BY = 50
 
 
@@ -43,7 +52,8 @@ class Verdict:
     bound that the mean does not.
 
     Ratios are 0–1 over the measured window, means are of requests; None where the series is missing.
-    `load_ratio` is offered work over capacity, 1 at capacity, with its 95 % interval.
+    `load_ratio` is offered work over capacity, 1 at capacity, with its 95 % interval. `erlang_loss_ratio`:
+    the share that Poisson arrivals at this load lose where there is no queue; None where there is one.
     """
 
     verdict: str
@@ -59,6 +69,7 @@ class Verdict:
     load_ratio: float | None = None
     load_ratio_low: float | None = None
     load_ratio_high: float | None = None
+    erlang_loss_ratio: float | None = None
 
     def to_json(self) -> dict[str, Any]:
         """As stored in summary.json."""
@@ -72,7 +83,7 @@ class Window:
 
     `active` and `queued` are requests at the gateway; empty arrays where a series is missing.
     `served_per_s` and `capacity_per_s` (of the engine, as probed) tell slots from compute;
-    `full_house` is what happened while every slot was busy. None where unknown.
+    `full_house` is what happened while every slot was busy, `curve` the rates with fewer. None where unknown.
     """
 
     offered: int
@@ -89,6 +100,7 @@ class Window:
     served_per_s: float | None = None
     capacity_per_s: float | None = None
     full_house: FullHouse | None = None
+    curve: ServiceCurve | None = None
     window_s: float | None = None
 
 
@@ -113,7 +125,7 @@ def judge(window: Window) -> Verdict:
     verdict, why = _verdict(window, ratio)
     return Verdict(
         verdict=verdict,
-        binding=_binding(window, verdict, busy, full),
+        binding=_binding(window, verdict, busy),
         why=why,
         slots_busy_ratio=busy,
         queue_mean=_mean(window.queued),
@@ -125,6 +137,7 @@ def judge(window: Window) -> Verdict:
         load_ratio=ratio.value if ratio else None,
         load_ratio_low=ratio.low if ratio else None,
         load_ratio_high=ratio.high if ratio else None,
+        erlang_loss_ratio=_erlang_loss(window),
     )
 
 
@@ -135,16 +148,15 @@ def load_ratio(window: Window) -> LoadRatio | None:
     served (binomial, taken as correlated as the busy slots are), joined as independent. They are in truth
     positively related and partly cancel, so the interval is rather too wide.
 
-    Without a queue the house is often not full even above capacity, and an engine that batches is the faster
-    for it. There the ratio is the offered rate over the rate of the full house, with Poisson errors.
+    Without a queue it is the offered rate (Poisson error) over that of the full slots (the curve's error).
     """
-    house = window.full_house
-    if window.queue_limit == 0 and house is not None and house.ended >= _ENDS_TO_JUDGE_BY:
-        value = _at_full_house(window)
-        error = value * math.sqrt(1 / house.ended + 1 / window.offered)
+    slots = _slots(window)
+    if window.queue_limit == 0 and window.curve is not None and slots and window.offered:
+        value = _offered_per_s(window) / window.curve.rate_per_s(slots)
+        error = value * math.hypot(window.curve.relative_error(slots), 1 / math.sqrt(window.offered))
         return LoadRatio(value, value - _Z * error, value + _Z * error)
     busy = _mean_ratio(window.active, window.limit)
-    if busy is None or window.active.size < 2 * _BATCHES or window.offered == 0:
+    if busy is None or window.active.size < 2 * BATCHES or window.offered == 0:
         return None
     lost = min(0.999, (window.shed + _queue_growth(window)) / window.offered)
     value = busy / (1 - lost)
@@ -155,12 +167,28 @@ def load_ratio(window: Window) -> LoadRatio | None:
     return LoadRatio(value, max(busy, value - _Z * error), value + _Z * error)
 
 
+def _slots(window: Window) -> int:
+    """MAX_ACTIVE, the same through a window; 0 where it is not known."""
+    return int(window.limit[-1]) if window.limit.size else 0
+
+
+def _offered_per_s(window: Window) -> float:
+    seconds = float(window.active.size) if window.window_s is None else window.window_s
+    return window.offered / seconds if seconds else 0.0
+
+
+def _erlang_loss(window: Window) -> float | None:
+    slots = _slots(window)
+    if window.queue_limit > 0 or window.curve is None or not slots or not window.offered:
+        return None
+    return window.curve.loss_ratio(_offered_per_s(window), slots)
+
+
 def _at_full_house(window: Window) -> float:
     """Offered rate over the rate at which the full house served; 0 where it was seldom full."""
-    seconds = float(window.active.size) if window.window_s is None else window.window_s
-    if window.full_house is None or seconds == 0:
+    if window.full_house is None:
         return 0.0
-    return window.full_house.load_ratio(window.offered / seconds) or 0.0
+    return window.full_house.load_ratio(_offered_per_s(window)) or 0.0
 
 
 def _queue_growth(window: Window) -> float:
@@ -188,6 +216,8 @@ def _verdict(window: Window, ratio: LoadRatio | None) -> tuple[str, str]:
             )
         return "cant_tell", "the series of the gateway's slots is missing or too short"
     said = f"offered work: {ratio.value:.0%} of what the slots can do ({ratio.low:.0%} to {ratio.high:.0%})"
+    if window.queue_limit == 0 and window.curve is not None:
+        return _verdict_of_loss(window, ratio, said, shed_low)
     drift = backlog_drift(window.active + window.queued) if window.active.size == window.queued.size else None
     growing = drift is not None and drift < 0.01
     if ratio.low > _SATURATED:
@@ -205,20 +235,20 @@ def _verdict(window: Window, ratio: LoadRatio | None) -> tuple[str, str]:
     return "cant_tell", f"{said}: too close to its capacity for a window this short"
 
 
-def backlog_drift(backlog: Floats) -> float | None:
-    """One-sided p-value that the backlog grew: a t test on the slope over eight batch means; None below
-    sixteen samples.
-
-    Batch means take out the autocorrelation of a queue's length, which would make single samples look like
-    evidence.
-    """
-    if backlog.size < 2 * _BATCHES:
-        return None
-    means = np.array([batch.mean() for batch in np.array_split(backlog, _BATCHES)])
-    if np.ptp(means) == 0:
-        return 1.0
-    fit = stats.linregress(np.arange(_BATCHES), means, alternative="greater")
-    return float(fit.pvalue)
+def _verdict_of_loss(window: Window, ratio: LoadRatio, said: str, shed_low: float) -> tuple[str, str]:
+    """Without a queue nothing can grow, and rejections by themselves prove nothing."""
+    share, expected = window.shed / window.offered, _erlang_loss(window) or 0.0
+    lost = (
+        f"{share:.1%} of the offered requests were rejected, {expected:.1%} is what this load loses to full"
+    )
+    lost += " slots without a queue (Erlang B)"
+    if ratio.low > _SATURATED or (ratio.value > _SATURATED and shed_low > _SHED_SHARE):
+        return "saturated", f"{said}; {lost}"
+    if window.offered < _REQUESTS_TO_JUDGE_BY:
+        return "cant_tell", f"{said}, but {window.offered} requests are too few to tell"
+    if ratio.value < _SATURATED and ratio.high < 1.0:
+        return "stable", f"{said}; {lost}{'; arrivals came in bursts' if shed_low > expected else ''}"
+    return "cant_tell", f"{said}: too close to its capacity for a window this short"
 
 
 def share_interval(count: float, n: float) -> tuple[float, float]:
@@ -229,11 +259,12 @@ def share_interval(count: float, n: float) -> tuple[float, float]:
     return centre - half, centre + half
 
 
-def _binding(window: Window, verdict: str, busy: float | None, full: float | None) -> str | None:
+def _binding(window: Window, verdict: str, busy: float | None) -> str | None:
     """The resource that was full, the innermost first: more of an outer one would not help."""
     sheds = window.offered > 0 and share_interval(window.shed, window.offered)[0] > _SHED_SHARE
+    room = "queue" if window.queue_limit > 0 else "slots"
     if verdict == "stable":
-        return ("queue" if full else "slots") if sheds else None
+        return room if sheds else None
     if verdict == "cant_tell" and not sheds:
         return None
     if window.client_saturated:
@@ -247,7 +278,7 @@ def _binding(window: Window, verdict: str, busy: float | None, full: float | Non
         return "engine_batch"
     if window.capacity_per_s and window.served_per_s and window.served_per_s >= 0.9 * window.capacity_per_s:
         return "compute"
-    return "slots" if busy is None or busy >= 0.8 else "queue"
+    return "slots" if busy is None or busy >= 0.8 else room
 
 
 def _mean(values: Floats) -> float | None:

@@ -23,8 +23,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
+from experiments.stats.backlog import backlog_drift
 from experiments.stats.effective_size import of_mean
-from experiments.stats.saturation import backlog_drift
 
 Floats = npt.NDArray[np.float64]
 _LEAST = 40

@@ -51,12 +51,12 @@ def _hits(
 
 
 def test_p95_intervals_cover_the_truth_behind_a_queue() -> None:
-    """Short form of the proof: the simulated gateway at 0.95 of capacity; 60 windows, 120 intervals."""
-    counts = _hits(CELLS[3], 60, 20_000.0)
+    """Short form of the proof: the simulated gateway at 0.95 of capacity; 40 windows, 80 intervals."""
+    counts = _hits(CELLS[3], 40, 8_000.0)
     given = counts["hit"] + counts["miss"]
-    assert given >= 100
+    assert given >= 65
     assert counts["hit"] / given >= 0.90
-    assert counts["iid_hit"] / (counts["iid_hit"] + counts["iid_miss"]) < 0.80  # why all this is needed
+    assert counts["iid_hit"] / (counts["iid_hit"] + counts["iid_miss"]) < 0.85  # why all this is needed
 
 
 @pytest.mark.prove
@@ -129,7 +129,8 @@ def test_the_effective_size_of_a_known_process(phi: float) -> None:
 
 def test_the_simulated_truth_is_the_queue_of_the_textbook() -> None:
     """M/M/8/24 at 0.95: blocked 2.871 %, mean wait of the admitted 0.6977 service times (method note §7)."""
-    trace = poisson(np.random.default_rng(1), 0.95 * 8, 20_000.0, MACHINE)
-    seen = serve(trace, Limits(max_active=8, queue_max=16, queue_timeout_s=1000.0), MACHINE)
-    assert abs(seen.shed.mean() - 0.02871) < 0.004
-    assert abs(float(np.nanmean(seen.ttft_s)) - 0.02 - 0.6977) < 0.05
+    fine = Machine(alpha_s=0.005, tokens=200.0)
+    trace = poisson(np.random.default_rng(1), 0.95 * 8, 10_000.0, fine)
+    seen = serve(trace, Limits(max_active=8, queue_max=16, queue_timeout_s=1000.0), fine)
+    assert abs(seen.shed.mean() - 0.02871) < 0.006
+    assert abs(float(np.nanmean(seen.granted_s - seen.due_s)) - 0.6977) < 0.07

@@ -35,20 +35,20 @@ def _searched(seed: int) -> tuple[list[LoadPoint], int]:
 
 
 def test_the_search_ends_near_the_truth() -> None:
-    """15 searches of 40 windows at most: the estimate is within 10 % of the true rate in 13, the sure bounds
-    hold it in 13."""
-    rates = np.arange(6.0, 14.0, 0.25)
-    counts = np.array([_counts(float(rate), 5, 1500.0) for rate in rates])
+    """6 searches of 40 windows at most: the estimate is within 10 % of the true rate in 5, the sure bounds
+    hold it in 5."""
+    rates = np.arange(5.0, 10.0, 0.25)
+    counts = np.array([_counts(float(rate), 5, 600.0) for rate in rates])
     truth = float(rates[np.flatnonzero(counts[:, 0] / counts[:, 1] >= TARGET)[-1]])
     near = held = 0
-    for seed in range(15):
+    for seed in range(6):
         points, _ = _searched(seed)
         found = capacity(points, TARGET)
         assert found.value_per_s is not None
         near += abs(found.value_per_s / truth - 1) <= 0.10
         held += (found.low_per_s or 0) <= truth * 1.03 and (found.high_per_s or np.inf) >= truth * 0.97
-    assert near >= 13
-    assert held >= 13
+    assert near >= 5
+    assert held >= 5
 
 
 def test_it_grows_until_something_is_missed_and_shrinks_until_something_is_met() -> None:

@@ -1,8 +1,10 @@
 """The verdict for a system with a bounded queue."""
 
 import numpy as np
+import pytest
 
-from experiments.stats.saturation import Window, backlog_drift, judge
+from experiments.stats.backlog import backlog_drift
+from experiments.stats.saturation import Window, judge
 
 
 def _window(**changes: object) -> Window:
@@ -53,6 +55,35 @@ def test_the_engine_binds_before_the_slots() -> None:
         _window(shed=60, active=np.full(40, 32.0), limit=np.full(40, 32.0), engine_running=np.full(40, 16.0))
     )
     assert found.binding == "engine_batch"
+
+
+_SLOTS_FULL = {"shed": 60, "active": np.full(40, 8.0)}
+
+
+@pytest.mark.parametrize(
+    ("binding", "changes"),
+    [
+        ("client", {"client_saturated": True, "kv_use": np.full(40, 0.99)}),
+        ("kv_cache", {"kv_use": np.full(40, 0.99), "engine_waiting": np.full(40, 5.0)}),
+        ("engine_batch", {"engine_running": np.full(40, 16.0)}),
+        ("engine_batch", {"engine_waiting": np.full(40, 3.0)}),
+        ("compute", {"served_per_s": 9.5, "capacity_per_s": 10.0}),
+        ("slots", {"served_per_s": 5.0, "capacity_per_s": 10.0}),
+        ("queue", {"active": np.full(40, 5.0), "offered": 600, "shed": 270}),
+        ("slots", {"active": np.full(40, 5.0), "offered": 600, "shed": 270, "queue_limit": 0}),
+    ],
+)
+def test_the_innermost_full_resource_is_named(binding: str, changes: dict[str, object]) -> None:
+    """Each of the six: more of anything outside it would not help. Without a queue none can be too short."""
+    found = judge(_window(**{**_SLOTS_FULL, **changes}))
+    assert (found.verdict, found.binding) == ("saturated", binding)
+
+
+def test_bursts_that_a_stable_system_sheds_bind_the_room_for_waiting() -> None:
+    """A queue that is too short, or the slots where there is no queue."""
+    bursts = {"offered": 1000, "shed": 40}
+    assert (judge(_window(**bursts)).verdict, judge(_window(**bursts)).binding) == ("stable", "queue")
+    assert judge(_window(**bursts, queue_limit=0)).binding == "slots"
 
 
 def test_a_stationary_backlog_seldom_looks_like_a_growing_one() -> None:
