@@ -96,6 +96,8 @@ def _one_setting(options: SweepOptions) -> SweepOptions:
         values = getattr(axes, name)
         if len(values) != 1:
             raise UserError(f"{name} = {values}: the search takes one setting, so give one value")
+    if len(options.spec.engine.values()) > 1 or len(options.spec.load.workloads) > 1:
+        raise UserError("the search takes one engine and one workload, so give one value of each axis")
     return options
 
 

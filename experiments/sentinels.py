@@ -3,7 +3,7 @@ same.
 
 It is not measured to judge the setting but to hold still: on the same arrivals in every block, at half the
 rate that the setting carries. On fresh arrivals, or near the edge, a cell that nothing happened to would be
-called drifted in 5 to 60 % of sweeps; like this it is in fewer than 1 % (`tests/experiments/stats`).
+called drifted in 6 to 63 % of sweeps; like this it is in fewer than 1 % (`tests/experiments/stats`).
 """
 
 from dataclasses import dataclass, replace
