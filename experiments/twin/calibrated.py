@@ -3,9 +3,6 @@ machine was."""
 
 from __future__ import annotations
 
-import math
-import statistics
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,13 +12,12 @@ import numpy as np
 from experiments.errors import UserError
 from experiments.files import read_json
 from experiments.twin import profile as profiles
-from experiments.twin.fit import NAMES, Fit, Row
-from experiments.twin.held_out import slower, speed_of_steps
+from experiments.twin.fit import NAMES
+from experiments.twin.held_out import slower
 from experiments.twin.profile import Profile
+from experiments.twin.undisturbed import Steady
 
 DRAW_NAMES = (*NAMES, "knee_tokens")
-LEAST_ROWS = 40
-"""Steps in a part of the calibration below which its speed says nothing."""
 _FIELDS = {"overhead_s": "ingest_s"}
 _FIRST_COLUMNS = [0, 1, 2, 3, 4, 7]  # what `draws` held before the others came; `predict` reads these
 
@@ -67,14 +63,9 @@ def with_values(profile: Profile, values: dict[str, float]) -> Profile:
     return profile.model_copy(update={_FIELDS.get(name, name): value for name, value in values.items()})
 
 
-def speed_sd(parts: Sequence[Sequence[Row]], profile: Profile) -> float:
-    """How much the parts of a calibration differ in speed: standard deviation of log(measured/modelled)."""
-    logs = [math.log(speed_of_steps(part, profile)) for part in parts if len(part) >= LEAST_ROWS]
-    return statistics.stdev(logs) if len(logs) > 2 else 0.0
-
-
-def fit_facts(found: Fit, steadiness: float) -> dict[str, Any]:
+def fit_facts(steady: Steady) -> dict[str, Any]:
     """The `fit` part of calibration.json."""
+    found = steady.fit
     return {
         "values": found.values,
         "low": found.low,
@@ -82,7 +73,9 @@ def fit_facts(found: Fit, steadiness: float) -> dict[str, Any]:
         "relative_error": found.relative_error,
         "condition": found.condition,
         "remarks": found.remarks,
-        "speed_sd": steadiness,
+        "speed_sd": steady.speed_sd,
+        "parts": len(steady.kept),
+        "disturbed_parts": steady.disturbed,
         "draws": found.draws[:, _FIRST_COLUMNS].tolist(),
         "draw_names": DRAW_NAMES,
         "all_draws": found.draws.tolist(),

@@ -12,6 +12,7 @@ from experiments.twin.drive import Answer, Driver, Reading, rows_of_ladder, rows
 from experiments.twin.fit import Fit, Row, fit
 from experiments.twin.profile import Profile
 from experiments.twin.step_rows import rows_of_steps
+from experiments.twin.undisturbed import fit_undisturbed
 
 LADDER = (16, 32, 64, 128, 256, 384, 512, 768)
 LENGTHS = ((64, 24), (256, 48), (24, 12), (512, 32), (128, 64), (40, 40))
@@ -71,15 +72,15 @@ async def calibrate(driver: Driver, served: Engine, plan: Plan, say: Callable[[s
     rough = profile_of(fit(seen.rows, draws=0), served.label, served.facts, _most_running(seen))
     if plan.rows == "steps":
         await _open_loops(driver, rough, plan, seen, say)
-    found = fit(seen.rows, seed=plan.seed, block=BLOCKS[plan.rows])
-    profile = profile_of(found, served.label, served.facts, _most_running(seen))
+    steady = fit_undisturbed(seen.ladder, seen.parts, seed=plan.seed, block=BLOCKS[plan.rows])
+    profile = profile_of(steady.fit, served.label, served.facts, _most_running(seen))
     say("a burst that is not fitted")
     burst = await held_out.measure(driver, profile, LENGTHS, plan.burst_s, plan.seed)
     seen.answers.append(("burst", [answer for _, answer in burst]))
     return {
         "profile": profile.model_dump(),
         "engine": {"label": served.label, "facts": served.facts},
-        "fit": calibrated.fit_facts(found, calibrated.speed_sd(seen.parts, profile)),
+        "fit": calibrated.fit_facts(steady),
         "rows": [asdict(row) for row in seen.rows],
         "gate": held_out.judge(burst, profile),
         "answers": [{"part": part, **asdict(answer)} for part, answers in seen.answers for answer in answers],

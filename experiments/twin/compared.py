@@ -106,8 +106,10 @@ def _metric(
     known = [value for value in drawn if math.isfinite(value)]
     tails = ((1 - LEVEL) / 2, (1 + LEVEL) / 2)
     span = [float(np.quantile(known, tail)) for tail in tails] if known else None
-    error = _off(best, measured)
-    model_error = _off(as_fast, measured)
+    workload = cell.summary["workload"]
+    whole = {"goodput_per_s": float(workload["rate_per_s"]), "attainment": 1.0}.get(name)
+    error = _off(best, measured, whole)
+    model_error = _off(as_fast, measured, whole)
     return {
         "predicted": best if math.isfinite(best) else None,
         "low": span[0] if span else None,
@@ -132,8 +134,15 @@ def _measured(summary: dict[str, Any], name: str) -> tuple[float | None, float |
     return p95["value"], p95["low"], p95["high"]
 
 
-def _off(predicted: float, measured: float | None) -> float | None:
-    return predicted / measured - 1 if measured and math.isfinite(predicted) else None
+def _off(predicted: float, measured: float | None, whole: float | None) -> float | None:
+    """Relative error; where nothing was good, the part of all that was offered (`whole`) that was
+    predicted.
+    """
+    if measured is None or not math.isfinite(predicted):
+        return None
+    if measured:
+        return predicted / measured - 1
+    return predicted / whole if whole else None
 
 
 def scored(cells: Sequence[dict[str, Any]], name: str) -> list[dict[str, Any]]:

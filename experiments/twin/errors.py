@@ -30,8 +30,9 @@ from experiments.twin.measured_cells import read_run
 from loadtests.slo import SLO
 
 
-def errors_of(runs: Sequence[Path], model: Path, count: int) -> dict[str, Any]:
-    """Everything that errors.json holds: `cells` of all runs and the `table` over them.
+def errors_of(runs: Sequence[Path], model: Path, count: int, objective: SLO | None = None) -> dict[str, Any]:
+    """Everything that errors.json holds: `cells` of all runs and the `table` over them; goodput and
+    attainment under `objective`, where it is given, instead of the run's own.
 
     Raises:
         UserError: a folder is no run, or the model is none.
@@ -42,7 +43,9 @@ def errors_of(runs: Sequence[Path], model: Path, count: int) -> dict[str, Any]:
     for run in runs:
         state, cells = read_run(run)
         lag_s = float(np.median([cell.lag_s for cell in cells]))
-        slo = SLO.parse(state["slo"]["text"])
+        slo = objective or SLO.parse(state["slo"]["text"])
+        if objective:
+            cells = [cell.judged(objective) for cell in cells]
         compared = compare(cells, profile, samples, slo, lag_s)
         found += [{"run": run.name, **one} for one in compared]
     rows = table(found)
@@ -67,7 +70,7 @@ def main(argv: Sequence[str]) -> int:
         UserError: arguments that do not parse.
     """
     args = _arguments(argv)
-    found = errors_of(args.runs, args.model, args.draws)
+    found = errors_of(args.runs, args.model, args.draws, _objective(args.slo))
     write_json(args.runs[0] / "errors.json", found)
     console = Console()
     console.print(_cells_table(found["cells"]))
@@ -105,6 +108,13 @@ def _errors_table(found: dict[str, Any]) -> Table:
     return shown
 
 
+def _objective(text: str | None) -> SLO | None:
+    try:
+        return SLO.parse(text) if text else None
+    except ValueError as error:
+        raise UserError(str(error)) from error
+
+
 def _arguments(argv: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m experiments.twin.errors",
@@ -118,6 +128,7 @@ def _arguments(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument(
         "--draws", type=int, default=60, help="engines for the intervals (default: %(default)s)"
     )
+    parser.add_argument("--slo", help="judge goodput and attainment by this instead of the run's own")
     args = parser.parse_args(argv)
     if args.draws < 1:
         raise UserError(f"--draws {args.draws} must be at least 1")

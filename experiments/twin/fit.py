@@ -101,11 +101,14 @@ def fit(rows: Sequence[Row], *, draws: int = 200, block: int = 4, seed: int = 0)
     table = table_of(rows)
     best = _solve(table)
     rng = np.random.default_rng(seed)
-    starts = np.arange(0, len(rows), block)
+    alone = np.flatnonzero(table[:, 6] > 0)
+    together = np.flatnonzero(table[:, 6] == 0)
+    blocks = [together[start : start + block] for start in range(0, len(together), block)]
     drawn = []
     for _ in range(draws):
-        chosen = rng.choice(starts, len(starts))
-        index = np.concatenate([np.arange(start, min(start + block, len(rows))) for start in chosen])
+        # The few prompts alone are drawn by themselves: a draw without them would not know the overhead.
+        chosen = [blocks[k] for k in rng.integers(len(blocks), size=len(blocks))] if blocks else []
+        index = np.concatenate([rng.choice(alone, len(alone)) if len(alone) else alone, *chosen])
         drawn.append(_solve(table[index], knees=_near(best[-1])))
     cloud = np.array(drawn).reshape(draws, len(NAMES) + 1)
     names = (*NAMES, "knee_tokens")

@@ -19,11 +19,12 @@ from experiments.errors import UserError
 from experiments.twin import calibrated, compared
 from experiments.twin.calibration import profile_of
 from experiments.twin.drive import Answer
-from experiments.twin.fit import NAMES, Row, fit
+from experiments.twin.fit import NAMES, Row
 from experiments.twin.held_out import ALLOWED, speed_of_steps
 from experiments.twin.measured_cells import MeasuredCell, read_run
 from experiments.twin.profile import Profile
 from experiments.twin.step_rows import rows_of_steps
+from experiments.twin.undisturbed import fit_undisturbed
 from loadtests.slo import SLO
 
 HELD_OUT_EVERY = 3
@@ -49,15 +50,15 @@ def calibrate_from(run: Path, seed: int = 1) -> dict[str, Any]:
             f" fit "
             "a model and to judge it; calibrate against the engine"
         )
-    found = fit(rows, seed=seed, block=30)
+    steady = fit_undisturbed(alone, parts, seed=seed, block=30)
     engine = state["engine"]
     running = int(max((row.decoded for part in parts for row in part), default=1))
-    profile = profile_of(found, f"{engine['label']}, run {run.name}", engine.get("facts") or {}, running)
+    profile = profile_of(steady.fit, f"{engine['label']}, run {run.name}", engine.get("facts") or {}, running)
     gate = _judge(judged, profile, SLO.parse(state["slo"]["text"]))
     return {
         "profile": profile.model_dump(),
         "engine": {"label": engine["label"], "facts": engine.get("facts") or {}, "run": run.name},
-        "fit": calibrated.fit_facts(found, calibrated.speed_sd(parts, profile)),
+        "fit": calibrated.fit_facts(steady),
         "rows": [asdict(row) for row in rows],
         "gate": gate,
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,9 @@ from experiments.twin.drive import Answer
 from gateway.limits import Limits, QueueMode, QueueOrder
 from loadtests import plan as plans
 from loadtests.plan import Plan
+from loadtests.record import RequestRecord
+from loadtests.slo import SLO
+from loadtests.summary import summarise
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,7 @@ class MeasuredCell:
         plan: its arrivals as planned, and `arrivals` the same with the engine's prompt lengths.
         answers: what was streamed, also in part; sent when the gateway passed it on.
         lag_s: from the moment a request was due to that at which the load generator sent it (median), s.
+        records: of its requests.
         summary: summary.json.
     """
 
@@ -47,7 +51,14 @@ class MeasuredCell:
     arrivals: tuple[Counted, ...]
     answers: tuple[Answer, ...]
     lag_s: float
+    records: tuple[RequestRecord, ...]
     summary: dict[str, Any]
+
+    def judged(self, slo: SLO) -> MeasuredCell:
+        """The same cell with goodput and attainment under another objective."""
+        again = summarise(self.records, self.plan, slo)
+        part = {"rates": again["rates"], "attainment": again["attainment"]}
+        return replace(self, summary={**self.summary, **part})
 
 
 def read_run(run: Path) -> tuple[dict[str, Any], list[MeasuredCell]]:
@@ -74,9 +85,17 @@ def read_cell(folder: Path) -> MeasuredCell:
     served = [row for row in rows if row["outcome"] == "ok" and row["prompt_tokens"]]
     lag_s = statistics.median(row["sent_s"] - row["due_s"] for row in served) if served else 0.0
     counted = _counted(plan, served)
+    records = tuple(RequestRecord.from_json(row) for row in rows)
     answers = [_answer(row, counted[row["i"]]) for row in rows if row.get("chunk_times_s")]
     return MeasuredCell(
-        folder.name, _limits(summary["setting"]), plan, counted, tuple(answers), max(0.0, lag_s), summary
+        folder.name,
+        _limits(summary["setting"]),
+        plan,
+        counted,
+        tuple(answers),
+        max(0.0, lag_s),
+        records,
+        summary,
     )
 
 

@@ -10,7 +10,12 @@ from pathlib import Path
 import pytest
 
 from experiments.twin import errors
-from experiments.twin.calibrated import DRAW_NAMES, Calibrated, read, with_values
+from experiments.twin.calibrated import (
+    DRAW_NAMES,
+    Calibrated,
+    read,
+    with_values,
+)
 from experiments.twin.compared import compare, repeats, scored, table
 from experiments.twin.from_run import calibrate_from, rows_of_alone
 from experiments.twin.held_out import slower
@@ -113,6 +118,23 @@ def test_prompts_that_met_an_idle_engine(run: Path) -> None:
     for row in rows:
         step_s = ENGINE.step_time.duration_s(0, int(row.prompt), int(row.prompt))
         assert row.seconds == pytest.approx(ENGINE.ingest_s + ENGINE.egress_s + step_s, abs=1e-4)
+
+
+def test_other_objectives_judge_the_same_requests(run: Path) -> None:
+    """Goodput and attainment follow the objective; where nothing meets it, what was foretold is the error."""
+    _, cells = read_run(run)
+    strict = SLO.parse("ttft<=1ms")
+    found = compare([cell.judged(strict) for cell in cells], ENGINE, [], strict, 0.0)
+    assert all(cell["metrics"]["goodput_per_s"]["measured"] == 0 for cell in found)
+    assert all(cell["metrics"]["goodput_per_s"]["error"] == 0 for cell in found)
+    wrong = compare([cell.judged(strict) for cell in cells], ENGINE, [], SLO.parse(SLO_TEXT), 0.0)
+    assert max(cell["metrics"]["goodput_per_s"]["error"] for cell in wrong) > 0.5
+    loose = SLO.parse("ttft<=20s")
+    for cell in (cell.judged(loose) for cell in cells):
+        assert cell.summary["attainment"] == pytest.approx(
+            sum(r.outcome == "ok" for r in cell.records if r.phase == "measure")
+            / sum(r.phase == "measure" for r in cell.records)
+        )
 
 
 def test_draws_keep_their_names() -> None:
