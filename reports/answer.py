@@ -26,13 +26,16 @@ class Neighbour:
 
 @dataclass(frozen=True, slots=True)
 class Under:
-    """The recommended setting under one load; `meets` is None where there is no target."""
+    """The recommended setting under one load; `meets` is None where there is no target,
+    `measured` False where the model foretold it only.
+    """
 
     load: str
     goodput: str
     interval: str
     attainment: str
     meets: bool | None
+    measured: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,7 @@ class Answer:
     target: str
     meets: bool | None
     margin: str
+    capacity: str
     under: list[Under]
     goodput_at: str
     attainment_at: str
@@ -85,6 +89,7 @@ def answer(run: Run) -> Answer:
         target="" if target is None else numbers.percent(target),
         meets=None if target is None or math.isnan(share) else share >= target,
         margin=margin(run, setting) if setting else "",
+        capacity=capacity(run) if setting else "",
         under=under(run, setting) if setting else [],
         goodput_at=_load_with(found, "goodput_per_s"),
         attainment_at=_load_with(found, "attainment"),
@@ -102,7 +107,10 @@ def _tiles(setting: dict[str, Any]) -> list[tuple[str, str]]:
     if setting.get("queue_mode") != "reject":
         shown += ["queue_max", "queue_timeout_s"]
         shown += ["queue_order"] if setting.get("queue_order") not in (None, "fifo") else []
-    return [(name.upper(), text(numbers.bare(setting[name]))) for name in shown if name in setting]
+    told = [(name.upper(), text(numbers.bare(setting[name]))) for name in shown if name in setting]
+    # What is not the gateway's was given to the engine: a flag of its own, so it keeps its name.
+    knobs = sorted(name for name in setting if name not in labels.SETTING_KEYS and setting[name] is not None)
+    return told + [(text(name), text(numbers.bare(setting[name]))) for name in knobs]
 
 
 def _shell(value: str) -> str:
@@ -135,11 +143,16 @@ def _neighbours(run: Run) -> list[Neighbour]:
 
 
 def margin(run: Run, setting: dict[str, object]) -> str:
-    """Up to which tested load the setting met the SLO, in one sentence; empty without a target."""
+    """Up to which tested load the setting met the SLO, a sentence per workload; empty without a target."""
     target = run.slo.attainment
-    own = of_setting(run.cells, setting)
+    own = of_setting(run.matrix, setting)
     if target is None or not len(own):
         return ""
+    told = [(text(name), _margin(at, target)) for name, at in own.groupby("workload", sort=False)]
+    return " ".join(f"{name}: {said}" if name else said for name, said in told)
+
+
+def _margin(own: pd.DataFrame, target: float) -> str:
     lowest = own.groupby("rate_per_s")["attainment"].min().sort_index()
     met, missed = lowest[lowest >= target], lowest[lowest < target]
     if not len(met):
@@ -160,20 +173,32 @@ def under(run: Run, setting: dict[str, object]) -> list[Under]:
     target = run.slo.attainment
     given = [entry for entry in items(run.recommendation, "loads") if "load" in entry]
     if given:
+        told = sorted(given, key=lambda entry: (number(entry.get("rate_per_s")), text(entry.get("load"))))
         return [
-            _under(_load(e), part(e, "goodput_per_s"), number(e.get("attainment")), target) for e in given
-        ]
-    own = of_setting(run.cells, setting)
+            _under(_load(e), part(e, "goodput_per_s"), number(e.get("attainment")), target,
+                   measured=e.get("measured") is not False)
+            for e in told
+        ]  # fmt: skip
+    own = of_setting(run.matrix, setting)
     return [
         _under(str(load), {"value": at["goodput_per_s"].mean()}, float(at["attainment"].min()), target)
         for load, at in own.groupby("load", sort=False)
     ]
 
 
-def _under(load: str, goodput: dict[str, Any], share: float, target: float | None) -> Under:
+def capacity(run: Run) -> str:
+    """The largest rate at which the recommended setting meets the SLO, or why there is none; "" unknown."""
+    found = part(run.recommendation, "capacity")
+    value, why = number(found.get("value_per_s")), text(found.get("why"))
+    return why if math.isnan(value) else f"about {numbers.rate(value)}{', ' + why if why else ''}"
+
+
+def _under(
+    load: str, goodput: dict[str, Any], share: float, target: float | None, *, measured: bool = True
+) -> Under:
     meets = None if target is None or math.isnan(share) else share >= target
     interval = numbers.between(number(goodput.get("low")), number(goodput.get("high")), "rate")
-    return Under(load, numbers.rate(number(goodput)), interval, numbers.percent(share), meets)
+    return Under(load, numbers.rate(number(goodput)), interval, numbers.percent(share), meets, measured)
 
 
 def _load(entry: Mapping[str, Any]) -> str:

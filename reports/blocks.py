@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from markupsafe import Markup
 
 from reports import figures, labels, numbers, svg, tables
 from reports.answer import Answer
-from reports.folder import items, number, part
+from reports.folder import items, number, part, text
 from reports.run import Run
 from reports.tables import Table
 
@@ -46,7 +47,7 @@ def heat_maps(run: Run) -> list[Block]:
     blocks = []
     chosen, near = best(run), inseparable(run)
     for what, name in HEATS.items():
-        grid = figures.grid(run.cells, run.latency, what)
+        grid = figures.grid(run.matrix, run.latency, what)
         marks = ["orange frame: recommended"] if chosen else []
         marks += ["hatched corner: cannot be told from it"] if near else []
         marks += ["grey ×: invalid"] if not grid["valid"].all() else []
@@ -79,13 +80,17 @@ def heat_maps(run: Run) -> list[Block]:
 
 def hockey_stick(run: Run) -> Block:
     """Goodput and p95 over the offered rate."""
-    curves = figures.curves(run.cells, run.latency)
+    curves = figures.curves(run.matrix, run.latency)
     near = [labels.key(part(n, "setting")) for n in items(run.recommendation, "neighbours")]
     capacity = number(part(run.info, "probe").get("capacity_per_s"))
+    found = part(run.recommendation, "capacity")
+    knee = (number(found.get("value_per_s")), number(found.get("low_per_s")), number(found.get("high_per_s")))
     named = list(dict.fromkeys([*inseparable(run), *near]))
     if best(run) is None:
         named = list(dict.fromkeys(curves["key"]))[:4]
-    drawing = figures.hockey_stick(curves, run.slo, best=best(run), named=named, capacity_per_s=capacity)
+    drawing = figures.hockey_stick(
+        curves, run.slo, best=best(run), named=named, capacity_per_s=capacity, knee=knee
+    )
     heads = {
         "setting": "Setting",
         "scenario": "Scenario",
@@ -103,6 +108,13 @@ def hockey_stick(run: Run) -> Block:
         "in colour its neighbours, grey the rest. Left of the bend goodput follows the dotted line; right of "
         "it the gateway must refuse or the answers come late."
     )
+    if math.isfinite(knee[0]):
+        caption += (
+            " Green: the knee, its capacity under the SLO; shaded between a load that surely meets it and "
+        )
+        caption += "one that surely does not."
+    elif found.get("why"):
+        caption += f" No knee is drawn: {text(found.get('why'))}."
     base = figures.base_scenario(curves)
     others = sorted(set(curves["scenario"]) - {base})
     if others:
@@ -149,28 +161,6 @@ def agreement(run: Run) -> Block:
         said if len(run.agreement) else "This run holds no comparison with Prometheus.",
         svg.inline(figures.agreement(run.agreement), "two-sources", alt),
         None,
-    )
-
-
-def predicted(run: Run) -> Block | None:
-    """Predicted against measured; None when the run holds no predictions."""
-    if not len(run.predicted):
-        return None
-    heads = {
-        "cell": "Cell",
-        "metric": "Metric",
-        "quantile": "",
-        "predicted": "Predicted",
-        "measured": "Measured",
-    }
-    alt = "Predicted against measured values with a ten percent band; numbers in the table below."
-    return Block(
-        "predicted",
-        "Predicted and measured",
-        "The twin's prediction before the cell ran, with its interval, against what was measured; the "
-        "band is ±10 %.",
-        svg.inline(figures.predicted(run.predicted), "predicted", alt),
-        tables.from_frame(run.predicted, "Predictions", heads),
     )
 
 

@@ -16,7 +16,13 @@ SETTING = {
 CELLS = {
     "cell": ("", "identifier of the cell: one setting under one load"),
     **SETTING,
+    "knobs": ("", "what the engine was given in this cell, such as `max_num_seqs 8`; empty: its own"),
+    "sentinel": (
+        "",
+        "whether it is none of the matrix: one setting on one trace again and again, to see drift",
+    ),
     "setting": ("", "the setting in words"),
+    "workload": ("", "name of the mix of requests; empty in a run of only one"),
     "scenario": ("", "name of the arrival process"),
     "rate_per_s": ("1/s", "the rate that was asked for"),
     "relative_load": ("ratio", "that rate / the capacity found by the probe"),
@@ -96,14 +102,21 @@ DOUBTS = {
     "text": ("", "what is in doubt and what to do"),
 }
 
+# A unit of "as measured" is that of the measure: s, 1/s, or a ratio.
 PREDICTED = {
     "cell": ("", "identifier of the cell"),
-    "metric": ("", "goodput_per_s, ttft_s, e2e_s …"),
-    "quantile": ("", "p50, p95; empty for a rate"),
-    "predicted": ("s or 1/s", "what the twin foretold"),
-    "predicted_low": ("s or 1/s", "lower end of the prediction interval"),
-    "predicted_high": ("s or 1/s", "upper end"),
-    "measured": ("s or 1/s", "what the cell measured"),
+    "metric": ("", "goodput_per_s, attainment, ttft_s_p95, tpot_s_p95 or e2e_s_p95"),
+    "predicted": ("as measured", "foretold before the cell ran, for a trace that was not known"),
+    "predicted_low": ("as measured", "lower end of its prediction interval (level: predicted.json)"),
+    "predicted_high": ("as measured", "upper end"),
+    "measured": ("as measured", "what the cell measured"),
+    "measured_low": ("as measured", "lower end of its 95 % interval"),
+    "measured_high": ("as measured", "upper end"),
+    "error": ("ratio", "predicted / measured − 1"),
+    "model_error": ("ratio", "the same for the model on the very trace that was measured"),
+    "noise": ("ratio", "(1 + error) / (1 + model_error) − 1: the luck of the trace and of the machine"),
+    "inside": ("", "whether the measured value lies in the prediction interval"),
+    "scored": ("", "whether the measurement is certain enough to judge the prediction by"),
 }
 
 TABLES = {

@@ -6,6 +6,7 @@ overlap or not prove nothing when both runs saw the same arrivals.
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,8 +21,8 @@ from reports.run import Run
 from reports.tables import Entry, Head, Table, seconds
 
 SAID = (
-    "Values with the 95 % interval of each single cell. Nothing here claims that two cells differ: run "
-    "python -m experiments.compare for the paired test."
+    "Values with the 95 % interval of each single cell. Nothing here claims that two cells differ: the "
+    "paired test does, on the same arrivals, with an exit code for CI."
 )
 
 
@@ -124,6 +125,11 @@ def _p95(latency: pd.DataFrame, cell: str, metric: str) -> Entry:
     return seconds(float(q["value_s"]), float(q["low_s"]), float(q["high_s"]), str(q["why"]))
 
 
+def paired_test(found: Comparison) -> str:
+    """The command that judges these two runs."""
+    return shlex.join(["python", "-m", "experiments.compare", str(found.a.path), str(found.b.path)])
+
+
 def markdown(found: Comparison) -> str:
     """The comparison as Markdown."""
     a, b = found.a, found.b
@@ -138,9 +144,13 @@ def markdown(found: Comparison) -> str:
     lines += [f"- **{md.plain(warning)}**" for warning in found.warnings]
     lines += ["", *md.table(found.table), ""]
     lines += [f"- {md.plain(line)}" for line in found.unpaired]
-    return "\n".join([*lines, "", SAID, ""])
+    return "\n".join([*lines, "", SAID, "", md.code(paired_test(found)), ""])
 
 
 def page(found: Comparison) -> str:
     """The comparison as one self-contained page."""
-    return environment().get_template("compare.html").render(found=found, said=SAID, **assets())
+    return (
+        environment()
+        .get_template("compare.html")
+        .render(found=found, said=SAID, command=paired_test(found), **assets())
+    )

@@ -73,7 +73,8 @@ DEFINITIONS: tuple[tuple[str, str], ...] = (
         "p50, p95, p99",
         "Order statistics of one cell's requests. Never averaged over cells or repeats. “n too small” "
         "stands where there are fewer requests than a 95 % interval needs: 6 for p50, 59 for p95, 299 for"
-        " p99.",
+        " p99. Neighbours in a queue are alike, so n requests can be worth fewer: where those (n_eff) are "
+        "too few, the value has no interval.",
     ),
     (
         "Intervals",
@@ -99,6 +100,23 @@ DEFINITIONS: tuple[tuple[str, str], ...] = (
     (
         "Inseparable",
         "Settings whose goodput this run cannot tell from the recommended one's.",
+    ),
+    (
+        "Capacity under the SLO",
+        "The largest offered rate at which the share of offered requests that meet the SLO is at least its "
+        "target: the knee marked here. A knee by curvature moves with the range of the axis and is not used.",
+    ),
+    (
+        "Sentinel",
+        "One setting on one arrival trace, measured again in every block and ranked nowhere: what differs "
+        "between its cells is the machine.",
+    ),
+    (
+        "Predicted",
+        "What the calibrated model foretold before a cell ran, with an interval that should hold the "
+        "measured value nine times in ten. Error: predicted / measured − 1. The model's part of it: the same"
+        " for the model on the very trace that was measured. Noise: the rest, the luck of the trace and of "
+        "the machine. Scored: measured well enough to judge a prediction by.",
     ),
     (
         "Probe capacity",

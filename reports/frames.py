@@ -16,6 +16,7 @@ from reports.interval import wilson
 
 Summary = Mapping[str, Any]
 ORDER = (
+    "workload",
     "rate_per_s",
     "scenario",
     "max_active",
@@ -36,7 +37,8 @@ def cells(summaries: Iterable[Summary]) -> pd.DataFrame:
 
 def _cell(s: Summary) -> dict[str, Any]:
     row: dict[str, Any] = {"cell": text(s.get("cell"))}
-    row |= _setting_and_load(part(s, "setting"), part(s, "workload"))
+    row |= _setting_and_load(s.get("setting"), part(s, "workload"))
+    row["sentinel"] = s.get("sentinel") is True
     row |= _counts(s) | _rates(s)
     saturation = part(s, "saturation")
     row |= {"verdict": text(saturation.get("verdict")), "binding": text(saturation.get("binding"))}
@@ -49,10 +51,13 @@ def _cell(s: Summary) -> dict[str, Any]:
     return row
 
 
-def _setting_and_load(setting: dict[str, Any], workload: dict[str, Any]) -> dict[str, Any]:
+def _setting_and_load(given: Any, workload: dict[str, Any]) -> dict[str, Any]:
+    setting = part(given)
     row: dict[str, Any] = {name: number(setting.get(name)) for name in labels.SETTING_KEYS}
     row |= {name: text(setting.get(name)) for name in ("queue_mode", "queue_order")}
-    row["setting"] = labels.setting(setting) if setting else ""
+    row["knobs"] = labels.knobs(setting)
+    row["setting"] = labels.setting(setting) if isinstance(given, Mapping) else ""
+    row["workload"] = text(workload.get("workload"))
     row["scenario"] = text(workload.get("scenario"))
     row["rate_per_s"] = number(workload.get("rate_per_s"))
     row["relative_load"] = number(workload.get("relative_load"))
@@ -182,20 +187,17 @@ def doubts(summaries: Iterable[Summary]) -> pd.DataFrame:
     return _frame(rows, columns.DOUBTS)
 
 
-def predicted(summaries: Iterable[Summary]) -> pd.DataFrame:
-    """One row per prediction in a summary's optional `predicted`, with the measurement beside it."""
+def predicted(found: Mapping[str, Any]) -> pd.DataFrame:
+    """predicted.json → one row per cell and measure that was foretold."""
     rows = []
-    for s in summaries:
-        for metric, found in part(s, "predicted").items():
-            by_quantile = {"": found} if "value" in part(found) else part(found)
-            for quantile, guess in by_quantile.items():
-                source = (
-                    part(s, "latency", metric).get(quantile) if quantile else part(s, "rates").get(metric)
-                )
-                row: dict[str, Any] = {"cell": text(s.get("cell")), "metric": text(metric)}
-                row["quantile"] = text(quantile)
-                ends = {f"predicted_{end}": number(part(guess).get(end)) for end in ("low", "high")}
-                rows.append(row | {"predicted": number(guess), "measured": number(source)} | ends)
+    for entry in items(found, "cells"):
+        for metric, one in part(entry, "metrics").items():
+            row: dict[str, Any] = {"cell": text(entry.get("cell")), "metric": text(metric)}
+            row |= {f"predicted_{end}": number(part(one).get(end)) for end in ("low", "high")}
+            for name in columns.PREDICTED:
+                if name not in row:
+                    row[name] = number(part(one).get(name))
+            rows.append(row | {name: part(one).get(name) is True for name in ("inside", "scored")})
     return _frame(rows, columns.PREDICTED)
 
 

@@ -29,6 +29,15 @@ METRICS = {
     "send_lag_s": ("Send lag", "due time → sent"),
 }
 
+# What predicted.json foretells → (short name, kind of number)
+FORETOLD = {
+    "goodput_per_s": ("Goodput", "rate"),
+    "attainment": ("Attainment", "percent"),
+    "ttft_s_p95": ("TTFT p95", "s"),
+    "tpot_s_p95": ("TPOT p95", "s"),
+    "e2e_s_p95": ("E2E p95", "s"),
+}
+
 # Order is the order of display: served, refused on purpose, failed, the client's own.
 OUTCOMES = {
     "served_in_slo": "served in SLO",
@@ -62,8 +71,33 @@ def outcome(name: str) -> str:
     return OUTCOMES.get(name, name.replace("_", " "))
 
 
+def foretold(name: str) -> str:
+    """The short name of a measure of predicted.json; an unknown one is shown as it is."""
+    return FORETOLD[name][0] if name in FORETOLD else name
+
+
+def knobs(values: Mapping[str, Any]) -> str:
+    """What of a setting is not the gateway's, by name: `max_num_seqs 8`. "" when there is nothing.
+
+    Of a row of `Run.cells`, which holds more than a setting, its column of that name.
+    """
+    if "knobs" in values:
+        return folder.text(values["knobs"])
+    given = {name: value for name, value in values.items() if name not in SETTING_KEYS and value is not None}
+    return " · ".join(
+        f"{folder.text(name)} {folder.text(numbers.bare(v))}" for name, v in sorted(given.items())
+    )
+
+
+def limited(values: Mapping[str, Any]) -> bool:
+    """Whether a setting says anything of a gateway; the cells of an engine alone do not."""
+    return any(_plain(values.get(name)) not in ("", "nan") for name in SETTING_KEYS)
+
+
 def queue(setting: Mapping[str, Any]) -> str:
     """The queue half of a setting: `reject`, or `queue 8 · 2 s`, with the order when it is not FIFO."""
+    if not limited(setting):
+        return "no queue"
     if setting.get("queue_mode") == "reject":
         return "reject"
     timeout = numbers.bare(setting.get("queue_timeout_s"))
@@ -73,14 +107,18 @@ def queue(setting: Mapping[str, Any]) -> str:
 
 
 def setting(values: Mapping[str, Any]) -> str:
-    """A whole setting: `8 slots · queue 8 · 2 s`."""
+    """A whole setting: `8 slots · queue 8 · 2 s`, then what the engine was given: `max_num_seqs 8`."""
     active = numbers.bare(values.get("max_active"))
-    return f"{active} {'slot' if active == '1' else 'slots'} · {queue(values)}"
+    gateway = f"{active} {'slot' if active == '1' else 'slots'} · {queue(values)}"
+    return " · ".join(
+        part for part in (gateway if limited(values) else "engine alone", knobs(values)) if part
+    )
 
 
 def load(workload: Mapping[str, Any]) -> str:
-    """An offered load: `sustained 16/s (1.25 × capacity)`."""
-    name = folder.text(workload.get("scenario"), "load")
+    """An offered load: `sustained 16/s (1.25 × capacity)`, after the name of its mix of requests."""
+    parts = (folder.text(workload.get("workload")), folder.text(workload.get("scenario"), "load"))
+    name = " ".join(part for part in parts if part)
     rate = folder.number(workload.get("rate_per_s"))
     relative = folder.number(workload.get("relative_load"))
     text = name if numbers.missing(rate) else f"{name} {rate:.3g}/s"
@@ -93,7 +131,7 @@ def key(values: Mapping[str, Any]) -> tuple[str, ...]:
     In reject mode the queue's own values have no effect and are left out.
     """
     skip = {"queue_max", "queue_timeout_s", "queue_order"} if values.get("queue_mode") == "reject" else set()
-    return tuple(_plain(values.get(name)) for name in SETTING_KEYS if name not in skip)
+    return (*(_plain(values.get(name)) for name in SETTING_KEYS if name not in skip), knobs(values))
 
 
 def _plain(value: Any) -> str:

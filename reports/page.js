@@ -77,6 +77,7 @@
     });
     body.append(...rows.map(([, row]) => row));
   };
+  const HINT = "a click on a head sorts";
   const filter = (table) => {
     const label = document.createElement("label");
     label.className = "filter";
@@ -94,8 +95,9 @@
         row.hidden = !words.every((word) => text.includes(word));
         count += !row.hidden;
       }
-      shown.textContent = words.length ? `${count} of ${table.tBodies[0].rows.length} rows` : "";
+      shown.textContent = words.length ? `${count} of ${table.tBodies[0].rows.length} rows` : HINT;
     });
+    shown.textContent = HINT;
     table.closest(".scroll").before(label);
   };
   for (const table of document.querySelectorAll("table.sortable")) {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib import resources
+from typing import Any
 
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -12,44 +13,52 @@ from reports import blocks, figures, labels, palette, provenance, stages, svg, t
 from reports.answer import answer
 from reports.blocks import Block
 from reports.cell_figures import stage_table
-from reports.cells import CellPart, cell_part
+from reports.cells import CellPart
 from reports.definitions import DEFINITIONS
-from reports.folder import rows as rows_of
+from reports.each_cell import cell_parts, without_collection
 from reports.folder import text
+from reports.prediction import prediction
 from reports.run import Run
 
 METRICS = ("ttft_s", "tpot_s", "e2e_s", "queue_s", "itl_s", "upstream_s", "send_lag_s")
 
 
-def render(run: Run) -> str:
-    """The whole report of a run as HTML text."""
+def render(run: Run, processes: int = 1) -> str:
+    """The whole report of a run as HTML text; its cells are drawn in so many processes."""
+    # The cells are the most of it: with more processes they are drawn while this one does the rest.
+    with without_collection(), cell_parts(run, processes) as drawn:
+        page = _overview(run)
+        cells = list(drawn)
+    page |= {"cells": cells, "time_spent": _time_spent(cells)} | assets()
+    return environment().get_template("template.html").render(page)
+
+
+def _overview(run: Run) -> dict[str, Any]:
+    """Everything of the page that is not about a single cell."""
     said = answer(run)
-    cells = _cells(run)
     counted = [m for m in METRICS if (run.latency["metric"] == m).any()]
-    return environment().get_template("template.html").render(
-        run=run,
-        title=blocks.headline(run, said),
-        created=provenance.made(run),
-        status=text(run.info.get("status")),
-        model=provenance.model(run),
-        answer=said,
-        heat_maps=blocks.heat_maps(run),
-        hockey_stick=blocks.hockey_stick(run),
-        overview=tables.overview(run),
-        quantiles=[(labels.metric(m), tables.quantiles(run, m)) for m in counted],
-        predicted=blocks.predicted(run),
-        outcomes=blocks.outcomes(run),
-        outcome_table=tables.outcomes(run),
-        ledger=tables.ledger(run),
-        agreement=blocks.agreement(run),
-        agreement_table=tables.agreement(run),
-        time_spent=_time_spent(cells),
-        cells=cells,
-        provenance=provenance.rows(run),
-        command=provenance.command(run),
-        definitions=DEFINITIONS,
-        **assets(),
-    )  # fmt: skip
+    return {
+        "run": run,
+        "title": blocks.headline(run, said),
+        "created": provenance.made(run),
+        "status": text(run.info.get("status")),
+        "model": provenance.model(run),
+        "answer": said,
+        "heat_maps": blocks.heat_maps(run),
+        "hockey_stick": blocks.hockey_stick(run),
+        "overview": tables.overview(run),
+        "sentinels": tables.sentinels(run),
+        "quantiles": [(labels.metric(m), tables.quantiles(run, m)) for m in counted],
+        "predicted": prediction(run),
+        "outcomes": blocks.outcomes(run),
+        "outcome_table": tables.outcomes(run),
+        "ledger": tables.ledger(run),
+        "agreement": blocks.agreement(run),
+        "agreement_table": tables.agreement(run),
+        "provenance": provenance.rows(run),
+        "command": provenance.command(run),
+        "definitions": DEFINITIONS,
+    }
 
 
 def environment() -> Environment:
@@ -73,14 +82,6 @@ def assets() -> dict[str, Markup]:
     css += f"@media screen and (prefers-color-scheme:dark){{:root:not([data-theme=light]){{{dark}}}}}\n"
     css += here.joinpath("page.css").read_text(encoding="utf-8")
     return {"css": Markup(css), "js": Markup(here.joinpath("page.js").read_text(encoding="utf-8"))}
-
-
-def _cells(run: Run) -> list[CellPart]:
-    chosen, names = blocks.best(run), tables.cell_names(run.cells)
-    return [
-        cell_part(run, row, names[row["cell"]], unfold=chosen is not None and labels.key(row) == chosen)
-        for row in rows_of(run.cells)
-    ]
 
 
 def _time_spent(cells: list[CellPart]) -> Block:

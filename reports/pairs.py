@@ -60,10 +60,14 @@ def _once(rows: list[Row], key: Callable[[Row], Hashable]) -> dict[Hashable, Row
 
 
 def _same(row: Row) -> Hashable:
-    return labels.key(row), row["scenario"], f"{row['rate_per_s']:.4g}", f"{row['block']:g}"
+    return labels.key(row), _arrivals(row), f"{row['rate_per_s']:.4g}"
 
 
 def _alike(row: Row) -> Hashable:
     """The place in the matrix, without what a run scales by its probe: the rate and the queue timeout."""
     setting = labels.key(row | {"queue_timeout_s": None})
-    return setting, row["scenario"], f"{row['relative_load']:g}", f"{row['block']:g}"
+    return setting, _arrivals(row), f"{row['relative_load']:g}"
+
+
+def _arrivals(row: Row) -> Hashable:
+    return row["workload"], row["scenario"], f"{row['block']:g}", row["sentinel"]

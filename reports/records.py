@@ -34,6 +34,8 @@ LIGHT = (
     "queue_s",
     "upstream_s",
 )
+# Read as categories: comparing a million words one by one is most of the work otherwise.
+FEW_VALUES = ("phase", "outcome")
 
 
 class UnreadableError(Exception):
@@ -74,7 +76,9 @@ def _parquet(path: Path, wanted: Sequence[str] | None) -> pd.DataFrame:
         with parquet.ParquetFile(path) as file:
             stored = set(file.schema_arrow.names)
             chosen = None if wanted is None else [name for name in wanted if name in stored]
-            frame: pd.DataFrame = file.read(columns=chosen).to_pandas()
+            table = file.read(columns=chosen)
+            words = [name for name in FEW_VALUES if name in table.column_names]
+            frame: pd.DataFrame = table.to_pandas(categories=words)
     except (OSError, pyarrow.ArrowException) as error:
         raise UnreadableError(
             f"{path.parent.name}/{path.name} cannot be read: {str(error).splitlines()[0]}"

@@ -33,15 +33,16 @@ class Slo:
 class Run:
     """What one sweep left behind. Times are seconds, rates per second; the columns are in `reports.columns`.
 
-    `cells`, `latency`, `outcomes`, `agreement`, `ledger`, `doubts` and `predicted` are frames; `info` is
-    run.json and `recommendation` recommendation.json ({} when absent). `problems` says in sentences what
-    could not be read.
+    `cells`, `latency`, `outcomes`, `agreement`, `ledger`, `doubts` and `predicted` are frames. `info` is
+    run.json, `recommendation` recommendation.json and `prediction` predicted.json ({} when absent).
+    `problems` says in sentences what could not be read.
     """
 
     path: Path
     info: Mapping[str, Any]
     slo: Slo
     recommendation: Mapping[str, Any]
+    prediction: Mapping[str, Any]
     summaries: Mapping[str, Mapping[str, Any]]
     cells: pd.DataFrame
     latency: pd.DataFrame
@@ -56,6 +57,12 @@ class Run:
     def name(self) -> str:
         """The run's name; that of its folder when run.json has none."""
         return text(self.info.get("name")) or self.path.name
+
+    @property
+    def matrix(self) -> pd.DataFrame:
+        """`cells` without the sentinels, which no setting is ranked by."""
+        chosen: pd.DataFrame = self.cells[~self.cells["sentinel"].astype(bool)]
+        return chosen
 
     @property
     def engine(self) -> str:
@@ -101,11 +108,13 @@ def load(run: str | Path) -> Run:
     summaries = _summaries(reader, info, cells_dir)
     cells = frames.cells(summaries.values())
     given = [summaries[cell] for cell in cells["cell"]]
+    prediction = reader.json("predicted.json")
     return Run(
         path=path,
         info=info,
         slo=_slo(part(info, "slo")),
         recommendation=reader.json("recommendation.json"),
+        prediction=prediction,
         summaries=summaries,
         cells=cells,
         latency=frames.latency(given),
@@ -113,7 +122,7 @@ def load(run: str | Path) -> Run:
         agreement=frames.agreement(given),
         ledger=frames.ledger(given),
         doubts=frames.doubts(given),
-        predicted=frames.predicted(given),
+        predicted=frames.predicted(prediction),
         problems=reader.problems,
     )
 

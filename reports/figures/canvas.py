@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
 from reports.palette import light
 
@@ -67,6 +71,25 @@ def title(ax: Axes, text: str) -> None:
     # A fixed y spares matplotlib the layout of every tick label just to see whether the title must move.
     look = {"fontsize": SIZE, "color": light("ink"), "fontweight": "bold"}
     ax.set_title(literal(text), look, loc="left", y=1.0, pad=6)
+
+
+def ticks(
+    axis: Axis, ends: Sequence[float], show: Callable[[float], str], *, logarithmic: bool = False
+) -> None:
+    """Few round ticks between `ends`, each written by `show`; 1, 2, 5 … where the axis is logarithmic and
+    long enough to hold three of those.
+    """
+    low, high = float(ends[0]), float(ends[-1])
+    at: list[float] = []
+    if logarithmic:
+        decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+        for steps in ((1, 2, 5), (1, 3), (1,)):
+            at = [s * 10.0**d for d in decades for s in steps if low <= s * 10.0**d <= high]
+            if len(at) <= 5:
+                break
+    axis.set_major_locator(FixedLocator(at) if len(at) >= 3 else MaxNLocator(4))
+    axis.set_minor_locator(NullLocator())
+    axis.set_major_formatter(FuncFormatter(lambda value, _: show(value)))
 
 
 def legend(ax: Axes, **where: Any) -> None:

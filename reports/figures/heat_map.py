@@ -46,15 +46,19 @@ def grid(cells: pd.DataFrame, latency: pd.DataFrame, what: str) -> pd.DataFrame:
     """
     frame = cells.assign(
         value=_values(cells, latency, what),
-        queue=[labels.queue(row) for row in rows_of(cells)],
+        queue=[_row_name(row) for row in rows_of(cells)],
         key=pd.Series([labels.key(row) for row in rows_of(cells)], index=cells.index, dtype=object),
         valid=~cells["validity"].isin(["invalid", "missing"]),
     )
-    frame = frame[frame["max_active"].notna()]  # a cell of unknown setting has no place in a matrix
-    frame = frame.sort_values(["rate_per_s", "scenario", "max_active"], kind="stable")
+    frame = frame[frame["setting"] != ""]  # a cell of unknown setting has no place in a matrix
+    frame = frame.sort_values(["workload", "rate_per_s", "scenario", "max_active"], kind="stable")
     grouped = frame.groupby(["load", "max_active", "queue", "key"], sort=False, dropna=False)
     joined = grouped.agg(value=("value", WHATS[what][1]), valid=("valid", "all"), cells=("cell", list))
     return joined.reset_index()
+
+
+def _row_name(row: Mapping[str, Any]) -> str:
+    return " · ".join(part for part in (labels.queue(row), labels.knobs(row)) if part)
 
 
 def _values(cells: pd.DataFrame, latency: pd.DataFrame, what: str) -> pd.Series:
@@ -82,13 +86,15 @@ def heat_map(
         return canvas.message("No cell has been measured.")
     loads = list(dict.fromkeys(grid["load"]))
     queues = list(dict.fromkeys(grid["queue"]))
-    actives = sorted(grid["max_active"].dropna().unique())
+    # An engine without a gateway has no MAX_ACTIVE: its column stands last, under a dash.
+    actives = [numbers.bare(float(a)) for a in sorted(grid["max_active"].unique(), key=_nan_last)]
     columns = min(len(loads), 3)
     rows = -(-len(loads) // columns)
-    width = min(13.5, max(4.6, 1.7 + columns * (0.9 + 0.62 * len(actives))))
+    left = max(1.35, 0.3 + 0.075 * max(map(len, queues)))
+    width = min(13.5, max(4.6, left + 0.35 + columns * (0.9 + 0.62 * len(actives))))
     height = rows * (0.95 + 0.42 * len(queues)) + 0.1
     figure, panels = canvas.axes(
-        width, height, rows=rows, columns=columns, left=1.35, bottom=0.5, top=0.35, wspace=0.08, hspace=0.75
+        width, height, rows=rows, columns=columns, left=left, bottom=0.5, top=0.35, wspace=0.08, hspace=0.75
     )
     ends = _ends(grid)
     for at, ax in enumerate(panels):
@@ -97,10 +103,14 @@ def heat_map(
             continue
         _panel_frame(ax, loads[at], actives, queues, first=at % columns == 0)
         for cell in rows_of(grid[grid["load"] == loads[at]]):
-            where = (actives.index(cell["max_active"]), queues.index(cell["queue"]))
+            where = (actives.index(numbers.bare(cell["max_active"])), queues.index(cell["queue"]))
             _cell(ax, where, cell, what, ends)
             _marks(ax, where, cell["key"], best, inseparable)
     return figure
+
+
+def _nan_last(value: float) -> tuple[bool, float]:
+    return bool(np.isnan(value)), value
 
 
 def _ends(grid: pd.DataFrame) -> tuple[float, float]:
@@ -108,15 +118,15 @@ def _ends(grid: pd.DataFrame) -> tuple[float, float]:
     return (float(usable.min()), float(usable.max())) if len(usable) else (0.0, 1.0)
 
 
-def _panel_frame(ax: Axes, load: str, actives: list[float], queues: list[str], *, first: bool) -> None:
+def _panel_frame(ax: Axes, load: str, actives: list[str], queues: list[str], *, first: bool) -> None:
     canvas.title(ax, load)
     ax.grid(False)
     ax.spines["bottom"].set_visible(False)
     ax.set_xlim(-0.5, len(actives) - 0.5)
     ax.set_ylim(len(queues) - 0.5, -0.5)
-    ax.set_xticks(range(len(actives)), [f"{a:g}" for a in actives])
+    ax.set_xticks(range(len(actives)), actives)
     ax.set_yticks(range(len(queues)), [canvas.literal(q) for q in queues] if first else [])
-    ax.set_xlabel("MAX_ACTIVE")
+    ax.set_xlabel("MAX_ACTIVE" if actives != [numbers.DASH] else "engine alone: no gateway limits")
 
 
 def _cell(

@@ -17,12 +17,22 @@ from reports.palette import light
 from reports.run import Slo
 
 Key = tuple[str, ...]
+Knee = tuple[float, float, float]  # requests/s: value, low, high; nan where unknown
+UNKNOWN: Knee = (float("nan"),) * 3
 NAMED = (("sky", "s", "--"), ("purple", "D", "-."), ("green", "^", ":"), ("amber", "v", "--"))
-GREY = {"color": light("grid"), "linewidth": 1.1, "zorder": 1.5, "marker": "o", "markersize": 2.5}
+GREY = {
+    "color": light("grey"),
+    "alpha": 0.6,
+    "linewidth": 0.9,
+    "zorder": 1.5,
+    "marker": "o",
+    "markersize": 2.5,
+}
 LATENCIES = (("ttft_s", "TTFT p95, s"), ("e2e_s", "E2E p95, s"))
 MEASURED = (
     "cell",
     "setting",
+    "workload",
     "scenario",
     "block",
     "rate_per_s",
@@ -49,7 +59,7 @@ def curves(cells: pd.DataFrame, latency: pd.DataFrame) -> pd.DataFrame:
         p95 = latency[(latency["metric"] == metric) & (latency["quantile"] == "p95")].set_index("cell")
         for column, end in ((metric, "value_s"), (f"{metric}_low", "low_s"), (f"{metric}_high", "high_s")):
             out[column] = out["cell"].map(p95[end]).astype(float)
-    order = ["setting", "scenario", "block", "offered_per_s"]
+    order = ["setting", "workload", "scenario", "block", "offered_per_s"]
     return out.sort_values(order, kind="stable").reset_index(drop=True)
 
 
@@ -60,13 +70,15 @@ def hockey_stick(
     best: Key | None = None,
     named: Collection[Key] = (),
     capacity_per_s: float = float("nan"),
+    knee: Knee = UNKNOWN,
 ) -> Figure:
     """Goodput, p95 TTFT and p95 E2E over the offered rate.
 
     `best` is drawn bold with its 95 % band, up to four `named` settings in colour, the rest in grey. Points
-    of other scenarios than `base_scenario` are hollow, each block of repeats is a line of its own. The SLO's
-    limits are dashed lines; `capacity_per_s` (of the probe) and the largest load at which `best` meets the
-    SLO are marked.
+    of other scenarios than `base_scenario` are hollow; each workload and block is a line of its own. The
+    SLO's limits are dashed lines. `capacity_per_s` (of the probe) is marked, and so is the `knee`: the
+    capacity of `best` under the SLO with its ends; where that is unknown, the largest load at which `best`
+    meets the SLO.
     """
     if not len(curves):
         return canvas.message("No cell that can be trusted has been measured.")
@@ -78,8 +90,10 @@ def hockey_stick(
     _goodput_panel(panels[0], top)
     for ax, (_, text), limit in zip(panels[1:], LATENCIES, (slo.ttft_s, slo.e2e_s), strict=True):
         _latency_panel(ax, text, limit)
-    marks = _marks(curves, slo, best, capacity_per_s)
+    marks = _marks(curves, slo, best, capacity_per_s, knee[0])
     for ax in panels:
+        if np.isfinite(knee[1]) and np.isfinite(knee[2]):
+            ax.axvspan(knee[1], knee[2], color=light("green"), alpha=0.08, linewidth=0, zorder=0)
         ax.set_xlabel("offered, requests/s")
         ax.set_xlim(0, top)
         for x, text, role in marks:
@@ -111,8 +125,10 @@ def _lines(
 ) -> None:
     told: set[Key] = set()
     base = base_scenario(curves)
-    grouped: Any = curves.sort_values("offered_per_s").groupby(["key", "block"], sort=False, dropna=False)
-    for (key, _), points in grouped:
+    grouped: Any = curves.sort_values("offered_per_s").groupby(
+        ["key", "workload", "block"], sort=False, dropna=False
+    )
+    for (key, *_), points in grouped:
         line = points[points[column].notna()]
         if not len(line):
             continue
@@ -157,11 +173,13 @@ def _latency_panel(ax: Axes, text: str, limit: float | None) -> None:
 
 
 def _marks(
-    curves: pd.DataFrame, slo: Slo, best: Key | None, capacity_per_s: float
+    curves: pd.DataFrame, slo: Slo, best: Key | None, capacity_per_s: float, knee_per_s: float
 ) -> list[tuple[float, str, str]]:
     """(offered rate, words, colour role) of the upright lines."""
     marks = [(capacity_per_s, "probe capacity", "grey")]
-    if best is not None and slo.attainment is not None:
+    if np.isfinite(knee_per_s):
+        marks.append((knee_per_s, "knee: capacity under the SLO", "green"))
+    elif best is not None and slo.attainment is not None:
         own = curves[curves["key"] == best].groupby("rate_per_s")
         met = own["attainment"].min() >= slo.attainment
         if met.any():

@@ -43,15 +43,21 @@ def draw(ax: Axes, records: pd.DataFrame, slo: Slo | None = None) -> None:
     ax.set_xscale("log")
     ax.set_yscale("log")
     ax.set_ylim(min(0.5 / offered, 0.5), 1.3)
-    ax.xaxis.set_major_formatter(lambda value, _: numbers.seconds(value))
+    canvas.ticks(ax.xaxis, ax.get_xlim(), numbers.seconds, logarithmic=True)
     ax.yaxis.set_major_formatter(lambda value, _: f"{value * 100:g} %")
     ax.minorticks_off()
-    if slo is not None and slo.ttft_s:
-        ax.axvline(slo.ttft_s, color=light("red"), linewidth=1, linestyle=(0, (4, 2)))
-        where = ax.get_xaxis_transform()
-        look = {"fontsize": 7.6, "color": light("red"), "va": "bottom", "ha": "right", "rotation": 90}
-        ax.text(slo.ttft_s, 0.03, "SLO TTFT", look, transform=where)
+    if slo is not None:
+        _limit(ax, slo.ttft_s, "SLO TTFT")
+        _limit(ax, slo.e2e_s, "SLO E2E")
     canvas.legend(ax, loc="lower left")
+
+
+def _limit(ax: Axes, limit_s: float | None, text: str) -> None:
+    if not limit_s or limit_s <= 0:
+        return
+    ax.axvline(limit_s, color=light("red"), linewidth=1, linestyle=(0, (4, 2)))
+    look = {"fontsize": 7.6, "color": light("red"), "va": "top", "ha": "right", "rotation": 90}
+    ax.text(limit_s, 0.97, text, look, transform=ax.get_xaxis_transform())
 
 
 def points(values: np.ndarray, offered: int, most: int = MOST_POINTS) -> tuple[np.ndarray, np.ndarray]:

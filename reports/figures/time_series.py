@@ -14,6 +14,8 @@ from reports.palette import light
 
 MOST_POINTS = 240
 
+SHARE = "Share in use"
+
 # panel title → metric → (name, colour, dash, drawn as steps)
 PANELS: tuple[tuple[str, dict[str, tuple[str, str, str]]], ...] = (
     (
@@ -38,7 +40,7 @@ PANELS: tuple[tuple[str, dict[str, tuple[str, str, str]]], ...] = (
         {"engine_running": ("running", "green", "-"), "engine_waiting": ("waiting", "purple", "--")},
     ),
     (
-        "Share in use",
+        SHARE,
         {
             "engine_kv_use_ratio": ("KV cache", "amber", "-"),
             "gpu_use_ratio": ("GPU", "green", "--"),
@@ -61,7 +63,7 @@ def time_series(series: pd.DataFrame, *, start_s: float = 0.0, end_s: float | No
         return canvas.message("No Prometheus series were stored for this cell.")
     height = 0.75 + 1.05 * len(panels)
     figure, axes = canvas.axes(
-        8.6, height, rows=len(panels), share_x=True, left=0.5, right=1.35, bottom=0.42, top=0.3, hspace=0.42
+        8.6, height, rows=len(panels), share_x=True, left=0.55, right=1.35, bottom=0.42, top=0.3, hspace=0.42
     )
     last = float(series["t_s"].max())
     stop = last if end_s is None or not np.isfinite(end_s) else end_s
@@ -96,6 +98,8 @@ def _panel(ax: Axes, text: str, lines: dict[str, tuple[pd.DataFrame, tuple[str, 
     if ax.get_ylim()[1] < 0.01:
         ax.set_ylim(0, 1)
     ax.locator_params(axis="y", nbins=3)
+    if text == SHARE:
+        ax.yaxis.set_major_formatter(lambda value, _: f"{value * 100:.3g} %")
     canvas.legend(ax, loc="center left", bbox_to_anchor=(1.0, 0.5))
 
 

@@ -3,21 +3,27 @@
 from reports.tables.entry import Entry, Head, Table, anchor, cell_names, from_frame, seconds, words
 from reports.tables.outcomes import outcomes
 from reports.tables.overview import overview
+from reports.tables.predicted import accuracy, errors, foretold
 from reports.tables.quantiles import quantiles
+from reports.tables.sentinels import sentinels
 from reports.tables.sources import agreement, ledger
 
 __all__ = [
     "Entry",
     "Head",
     "Table",
+    "accuracy",
     "agreement",
     "anchor",
     "cell_names",
+    "errors",
+    "foretold",
     "from_frame",
     "ledger",
     "outcomes",
     "overview",
     "quantiles",
     "seconds",
+    "sentinels",
     "words",
 ]

@@ -12,6 +12,9 @@ import pandas as pd
 from reports import numbers
 from reports.folder import rows as rows_of
 
+# What else than setting and rate may tell cells apart.
+TELLING = ("workload", "scenario", "block")
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -74,11 +77,11 @@ def setting(row: dict[str, Any]) -> Entry:
 
 def asked_loads(cells: pd.DataFrame) -> dict[str, Entry]:
     """Cell → its asked rate; below it the multiple of the capacity, and what else tells loads apart."""
-    several = {column: cells[column].nunique() > 1 for column in ("scenario", "block")}
+    several = {column: cells[column].nunique() > 1 for column in TELLING}
     found = {}
     for row in rows_of(cells):
         multiple, block = row["relative_load"], row["block"]
-        parts = [row["scenario"]] if several["scenario"] else []
+        parts = [row[column] for column in ("workload", "scenario") if several[column]]
         parts += [f"#{block:g}"] if several["block"] and not numbers.missing(block) else []
         parts += [] if numbers.missing(multiple) else [f"{multiple:.3g} × cap."]
         found[row["cell"]] = Entry(numbers.asked(row["rate_per_s"]), row["rate_per_s"], " · ".join(parts))
@@ -93,14 +96,15 @@ def anchor(cell: str) -> str:
 
 
 def cell_names(cells: pd.DataFrame) -> dict[str, str]:
-    """Cell → short name: setting and asked rate, the scenario and block only where they tell cells apart."""
-    several = {column: cells[column].nunique() > 1 for column in ("scenario", "block")}
+    """Cell → short name: setting and asked rate; the rest of `TELLING` only where it tells cells apart."""
+    several = {column: cells[column].nunique() > 1 for column in TELLING}
     names = {}
     for row in rows_of(cells):
         name = row["setting"] or row["cell"]
+        name = f"sentinel: {name}" if row["sentinel"] else name
         if row["setting"] and not numbers.missing(row["rate_per_s"]):
             name += f" @ {numbers.asked(row['rate_per_s'])}"
-        name += f" {row['scenario']}" if several["scenario"] else ""
+        name += "".join(f" {row[column]}" for column in ("workload", "scenario") if several[column])
         name += f" #{row['block']:g}" if several["block"] and not numbers.missing(row["block"]) else ""
         names[row["cell"]] = name
     return names

@@ -38,9 +38,9 @@ HEADS = (
 
 
 def overview(run: Run) -> Table:
-    """The table of all cells."""
+    """The table of all cells of the matrix."""
     p95 = by_quantile(run.latency, "p95")
-    cells = rows_of(run.cells)
+    cells = rows_of(run.matrix)
     tones = ["faded" if row["validity"] in ("invalid", "missing") else "" for row in cells]
     loads = asked_loads(run.cells)
     rows = [_row(row, loads[row["cell"]], p95, run.slo.attainment) for row in cells]
@@ -61,9 +61,14 @@ def attainment(row: dict[str, Any], target: float | None) -> Entry:
     return Entry(numbers.percent(value), value, ends, "good" if met else "")
 
 
+def validity(row: dict[str, Any]) -> Entry:
+    """The worst doubt about a cell."""
+    said, tone = VALIDITY[row["validity"]]
+    return Entry(said, said, "", tone)
+
+
 def _row(row: dict[str, Any], load: Entry, p95: Lookup, target: float | None) -> list[Entry]:
     verdict, tone = VERDICTS.get(row["verdict"], (row["verdict"] or numbers.DASH, ""))
-    valid, valid_tone = VALIDITY[row["validity"]]
     return [
         setting(row),
         load,
@@ -73,5 +78,5 @@ def _row(row: dict[str, Any], load: Entry, p95: Lookup, target: float | None) ->
         share(row["rejected"], row["offered"]),
         share(row["timed_out"], row["offered"]),
         Entry(verdict, verdict, row["binding"], tone),
-        Entry(valid, valid, "", valid_tone),
+        validity(row),
     ]

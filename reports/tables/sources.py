@@ -36,30 +36,22 @@ def ledger(run: Run) -> Table:
     frame = run.ledger
     whats = list(dict.fromkeys(frame[(frame["client"] != 0) | (frame["gateway"] != 0)]["what"]))
     heads = [Head("Cell", number=False), *(Head(what.replace("_", " ")) for what in whats)]
-    heads += [Head("Explanation", number=False)]
     found = {(row["cell"], row["what"]): _count(row) for row in rows_of(frame)}
     rows = _by_cell(run, frame, found, whats)
-    said = {cell: _said(part) for cell, part in frame.groupby("cell", sort=False)}
-    told = [said[cell] for cell in run.cells["cell"] if cell in said]
-    rows = [[*row, explanation] for row, explanation in zip(rows, told, strict=True)]
     return Table(f"Counted by the client, and below it by the gateway · {run.engine}", heads, rows, "ledger")
 
 
 def _count(row: dict[str, Any]) -> Entry:
-    """Red where a difference is a fault, orange where there is an explanation for it."""
-    equal = row["client"] == row["gateway"]
-    tone = "bad" if not row["agrees"] else ("" if equal else "warn")
-    small = numbers.count(row["gateway"])
-    return Entry(numbers.count(row["client"]), row["client"], small if equal else f"≠ {small}", tone)
-
-
-def _said(part: pd.DataFrame) -> Entry:
-    told = [
-        f"{row['what'].replace('_', ' ')}: {row['explanation'] or 'unexplained'}"
-        for row in rows_of(part)
-        if row["explanation"] or not row["agrees"]
-    ]
-    return Entry("; ".join(told) or "all equal", float(len(told)))
+    """Both counts, and why they differ: red where that is a fault. Sums of times agree within a tolerance."""
+    client, gateway = row["client"], row["gateway"]
+    show = numbers.count if float(client).is_integer() else numbers.significant
+    if client == gateway:
+        return Entry(show(client), client, show(gateway))
+    sign = "≈" if row["agrees"] else "≠"
+    small = f"{sign} {show(gateway)}: {row['explanation'] or 'unexplained'}"
+    counted = float(client).is_integer() and float(gateway).is_integer()
+    tone = "bad" if not row["agrees"] else ("warn" if counted else "")
+    return Entry(show(client), None if numbers.missing(client) else client, small, tone)
 
 
 def _by_cell(run: Run, frame: pd.DataFrame, found: dict[Any, Entry], columns: list[Any]) -> list[list[Entry]]:

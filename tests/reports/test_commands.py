@@ -61,6 +61,7 @@ def test_comparing_pairs_equal_settings_and_names_the_rest(
     assert "only in B: 8 slots" in out
     assert "EMULATOR" in out
     assert "claims that two cells differ" in out
+    assert f"python -m experiments.compare {runs / 'a'} {runs / 'b'}" in out
 
 
 def test_comparing_equal_cells_gives_the_ratio_one(runs: Path, tmp_path: Path) -> None:
@@ -118,7 +119,7 @@ def test_a_summary_fits_a_pull_request(runs: Path, capsys: pytest.CaptureFixture
 
 def test_the_index_lists_runs_and_names_what_is_none(runs: Path, tmp_path: Path) -> None:
     """Links are relative, so that the folder can be moved."""
-    main([str(runs / "a"), "--no-data"])
+    (runs / "a" / "report.html").write_text("")
     assert main(["index", str(runs)]) == 0
     root = reading.read((runs / "index.html").read_text())
     assert [a.attributes["href"] for a in root.all("a")] == ["a/report.html"]
@@ -150,7 +151,7 @@ def test_a_file_that_cannot_be_written_is_one_sentence_and_exit_1(
 ) -> None:
     """The target's folder is a file."""
     blocked = runs / "a" / "run.json" / "x.html"
-    assert main([str(runs / "a"), "-o", str(blocked)]) == 1
+    assert main(["index", str(runs), "-o", str(blocked)]) == 1
     assert capsys.readouterr().err.startswith("Cannot write")
 
 

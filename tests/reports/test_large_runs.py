@@ -1,12 +1,12 @@
 """Sixty cells with a million records: time, memory and size of the report."""
 
-import resource
 import subprocess
 import sys
 import time
 from pathlib import Path
 
 import pandas as pd
+import psutil
 import pytest
 
 from tests.reports.synthetic_run import Load, setting, write_run
@@ -19,19 +19,35 @@ SETTINGS = tuple(
 LOADS = (Load(9.0, 0.7), Load(16.0, 1.25), Load(20.0, 1.5))
 
 
+def _use_of_tree(root: psutil.Process) -> tuple[float, float]:
+    """(resident bytes, processor seconds) of a process and all below it, as they are now."""
+    held = spent = 0.0
+    for process in [root, *root.children(recursive=True)]:
+        try:
+            times = process.cpu_times()
+            held += process.memory_info().rss
+        except psutil.NoSuchProcess:
+            continue
+        spent += times.user + times.system
+    return held, spent
+
+
 @pytest.mark.prove
 def test_a_million_records_in_sixty_cells(tmp_path: Path) -> None:
-    """Under 20 s of processor time, 1.5 GB and 12 MB."""
+    """Under 20 s, 1.5 GB (all processes together, pages that they share counted in each) and 12 MB."""
     root = write_run(tmp_path / "r", settings=SETTINGS, loads=LOADS, warm_up_s=60, measure_s=1050)
     files = list(root.glob("cells/*/records.parquet"))
     assert len(files) == 60
     assert sum(len(pd.read_parquet(path, columns=["i"])) for path in files) >= 1_000_000
-    before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
-    subprocess.run([sys.executable, "-m", "reports", str(root)], check=True, capture_output=True)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    # Processor time, not wall time: the bound is about the work, and another process may hold the cores.
-    spent_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    print(f"{spent_s:.1f} s of processor, {time.monotonic() - start:.1f} s, {after.ru_maxrss / 1e6:.2f} GB")
-    assert spent_s < 20
-    assert after.ru_maxrss < 1_500_000  # kB
-    assert (root / "report.html").stat().st_size < 12_000_000
+    start, peak, spent_s = time.monotonic(), 0.0, 0.0
+    child = subprocess.Popen([sys.executable, "-m", "reports", str(root)], stdout=subprocess.DEVNULL)
+    while child.poll() is None:
+        held, spent = _use_of_tree(psutil.Process(child.pid))
+        peak, spent_s = max(peak, held), max(spent_s, spent)
+        time.sleep(0.05)
+    took_s, size = time.monotonic() - start, (root / "report.html").stat().st_size
+    print(f"{took_s:.1f} s, {spent_s:.1f} s of processor, {peak / 1e9:.2f} GB, {size / 1e6:.1f} MB")
+    assert child.returncode == 0
+    assert took_s < 20
+    assert peak < 1.5e9
+    assert size < 12e6

@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 
 from reports import page
+from reports.cells import cell_part
+from reports.folder import rows as rows_of
 from reports.run import load
 from tests.reports import reading
 from tests.reports.synthetic_run import LOADS, SETTINGS, Load, write_json, write_run
@@ -95,7 +97,9 @@ def test_a_damaged_table_is_named_at_its_cell(small: Path, name: str) -> None:
     (cell / name).write_bytes(b"PAR1 not really")
     assert f"{name} cannot be read" in _text(small)
     (cell / name).unlink()
-    assert "cannot be read" not in _text(small)
+    run = load(small)
+    row = next(row for row in rows_of(run.cells) if row["cell"] == cell.name)
+    assert "cannot be read" not in "".join(cell_part(run, row, "", unfold=False).notes)
 
 
 def test_older_records_without_a_column_leave_their_figure_empty(small: Path) -> None:
@@ -208,7 +212,7 @@ def test_what_once_broke_the_report(tmp_path: Path, name: str, place: str, wrong
 def test_one_wrong_value_never_breaks_the_report(tmp_path: Path, name: str) -> None:
     """Whatever field is missing or of the wrong kind: a page, never a traceback (a seeded sample)."""
     root = write_run(tmp_path / "r", settings=SETTINGS[:1], loads=LOADS[:1], measure_s=6)
-    _break(root, name.format(cell=next((root / "cells").iterdir()).name), seed=1, tries=5)
+    _break(root, name.format(cell=next((root / "cells").iterdir()).name), seed=1, tries=2)
 
 
 @pytest.mark.prove
