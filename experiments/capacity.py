@@ -1,17 +1,20 @@
 """`python -m experiments.capacity --slo …`: the largest rate that one setting sustains."""
 
 import argparse
+import math
 import signal
 import time
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from experiments import matrix, opening, run_dir, sweep_args, sweep_stack
 from experiments.cells import MeasuredCell, finished_cells
 from experiments.cells_in_turn import in_turn
 from experiments.command import run_command
-from experiments.errors import UserError
+from experiments.errors import EnvironmentProblem, UserError
 from experiments.measure import Bench
 from experiments.probe import Probe
 from experiments.progress import SweepProgress
@@ -24,6 +27,8 @@ from experiments.sweep_stack import SweepStack
 from loadtests.slo import SLO
 
 _DEFAULTS = ("--max-active", "16", "--queue-mode", "queue", "--budget", "4m", "--load", "sustained@0.7x")
+# Invalid cells in a row after which the search gives up: the machine is too busy.
+_PATIENCE = 3
 _EXAMPLES = """examples:
   python -m experiments.capacity --slo 'ttft<=1s,tpot<=60ms,attainment>=0.95'
   python -m experiments.capacity --max-active 8 --queue-max 32 --budget 10m --precision 5
@@ -85,6 +90,15 @@ def points_of(cells: Sequence[MeasuredCell], slo: SLO) -> list[LoadPoint]:
     return [load_point(rate, traces) for rate, traces in sorted(by_rate.items())]
 
 
+def rate_with(steps: Sequence[tuple[int, float]], in_flight: int) -> float:
+    """Completions per second with so many requests in flight, read off the probe's staircase (ascending);
+    below its first step in proportion."""
+    counts, rates = zip(*steps, strict=True)
+    if in_flight < counts[0]:
+        return float(rates[0] * in_flight / counts[0])
+    return float(np.interp(in_flight, counts, rates))
+
+
 def _one_setting(options: SweepOptions) -> SweepOptions:
     """The options with the load left to the search.
 
@@ -104,23 +118,32 @@ def _one_setting(options: SweepOptions) -> SweepOptions:
 def _search(
     options: SweepOptions, run: RunDir, progress: SweepProgress, precision: float
 ) -> tuple[Capacity, SLO]:
-    until_s = time.monotonic() + (options.spec.design.budget_s or 240.0)
     with sweep_stack.running(options, run.logs, run.prometheus_data, progress.say) as stack:
         seen = opening.probe_engine(options, run, stack, progress)
         slo = opening.settle_objective(options, run, stack, seen)
         bench = Bench(run, stack.admin, stack.metrics, slo, stack.engine.label, opening.max_running(stack))
-        start = float(f"{0.7 * seen.capacity_per_s:.3g}")
+        start = float(f"{0.7 * rate_with(seen.steps, options.spec.gateway.max_active[0]):.3g}")
+        until_s = time.monotonic() + (options.spec.design.budget_s or 240.0)
         failures = 0
-        while failures < 2:
+        while failures < _PATIENCE:
             points = points_of(finished_cells(run.path), slo)
             rate = next_rate(points, slo.attainment, start, precision)
-            if rate is None or not _measure(rate, options, seen, bench, stack, progress, until_s):
+            # One cell at least, however short the budget.
+            left_s = until_s - time.monotonic() if points else math.inf
+            if rate is None or not _measure(rate, options, seen, bench, stack, progress, left_s):
                 break
-            failures += _traces(points_of(finished_cells(run.path), slo)) == _traces(points)
+            wasted = _traces(points_of(finished_cells(run.path), slo)) == _traces(points)
+            failures = failures + 1 if wasted else 0
     points = points_of(finished_cells(run.path), slo)
     if not points:
-        raise UserError(f"{run.path}: no valid cell within the budget; give a longer --budget")
+        raise EnvironmentProblem(f"{run.path}: no cell came out valid ({_why_not(run)})")
     return capacity(points, slo.attainment), slo
+
+
+def _why_not(run: RunDir) -> str:
+    """What made the measured cells invalid."""
+    codes = {code for cell in finished_cells(run.path) for code in cell.invalid_codes}
+    return ", ".join(sorted(codes)) or "none could be measured: see the journal"
 
 
 def _traces(points: Sequence[LoadPoint]) -> int:
@@ -129,9 +152,9 @@ def _traces(points: Sequence[LoadPoint]) -> int:
 
 def _measure(
     rate_per_s: float, options: SweepOptions, seen: Probe, bench: Bench, stack: SweepStack,
-    progress: SweepProgress, until_s: float,
+    progress: SweepProgress, left_s: float,
 ) -> bool:  # fmt: skip
-    """One more trace at that rate; False when the budget does not hold it."""
+    """One more trace at that rate; False when the seconds that are left do not hold it."""
     cells = finished_cells(bench.run.path)
     block = 1 + max((c.block for c in cells if c.rate_per_s == rate_per_s), default=-1)
     spec = options.spec
@@ -145,7 +168,7 @@ def _measure(
     cell = next(cell for cell in planned.cells if cell.block == block)
     planned = replace(planned, cells=(cell,))
     expected_s = planned.phases[cell.load].expected_s
-    if time.monotonic() + expected_s > until_s:
+    if expected_s > left_s:
         progress.say("the budget is used up")
         return False
     declared: list[dict[str, Any]] = [*bench.run.state["cells"], *planned.to_json()]

@@ -193,7 +193,8 @@ def _new_path(runs: Path, spec: SweepSpec) -> Path:
 def _create_folder(path: Path) -> None:
     try:
         path.mkdir(parents=True, exist_ok=True)
-        if any(path.iterdir()):
+        # A sweep that was killed in its first moment leaves its lock, or a file not yet renamed.
+        if any(not entry.name.startswith((".lock", ".run.json.")) for entry in path.iterdir()):
             raise UserError(f"{path} exists and is not a run; name an empty or a new folder")
     except OSError as error:
         raise UserError(f"cannot make the run folder {path}: {error.strerror}") from None

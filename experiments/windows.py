@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from experiments.config import AUTO, WindowSection
 
-# Between cells: set the limits, start the generator, wait for the scrape after the last answer.
-OVERHEAD_S = 2.0
+# Between cells: wait for the next generator, set the limits, read the counters. The rest of it overlaps.
+OVERHEAD_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)

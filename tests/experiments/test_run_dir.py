@@ -79,3 +79,12 @@ def test_the_journal_survives_a_torn_line(tmp_path: Path) -> None:
         file.write('{"event": "two", "na')
     journal.append(path, "three", {})
     assert [event["event"] for event in journal.read(path)] == ["one", "three"]
+
+
+def test_a_sweep_that_died_in_its_first_moment_can_be_begun_again(tmp_path: Path) -> None:
+    """What it left is its lock and perhaps a file that was never renamed; neither is somebody's work."""
+    (tmp_path / ".lock").touch()
+    (tmp_path / ".run.json.123.tmp").write_text("{")
+    run, resumed = _open(tmp_path, tmp_path)
+    assert not resumed
+    assert run.state["status"] == "running"

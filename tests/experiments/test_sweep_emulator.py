@@ -43,6 +43,17 @@ def test_client_and_gateway_counted_the_same_requests(swept: Path) -> None:
         assert all(row["client"] == row["gateway"] for row in exact)
 
 
+def test_client_gateway_and_engine_saw_the_same_request_seconds(swept: Path) -> None:
+    """Little's law as bookkeeping: within 2 % of each other in the middle one of the eight cells; a busy
+    machine may put more in between in one."""
+    for place in ("client and gateway", "gateway and engine"):
+        rows = [row for s in sweeping.summaries(swept) for row in s["ledger"] if row["what"].endswith(place)]
+        gaps = sorted(abs(row["client"] - row["gateway"]) / row["client"] for row in rows)
+        print(f"request-seconds, {place}: gaps " + ", ".join(f"{gap:.2%}" for gap in gaps))
+        assert len(gaps) >= 6
+        assert gaps[len(gaps) // 2] <= 0.02
+
+
 def test_every_record_and_series_is_stored(swept: Path) -> None:
     """One row per planned request; the series of gateway and engine over the whole cell."""
     for summary in sweeping.summaries(swept):

@@ -1,6 +1,7 @@
 """The saturation verdict against a simulated truth: right away from capacity, never "stable" above it."""
 
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -76,6 +77,23 @@ def test_rejections_below_capacity_are_erlangs_loss_and_no_overload() -> None:
     assert (found.verdict, found.binding) == ("stable", "slots")
     assert found.rejected_ratio is not None
     assert found.erlang_loss_ratio == pytest.approx(found.rejected_ratio, abs=0.03)
+
+
+@pytest.mark.parametrize(("slots", "binding"), [(4, "slots"), (64, "compute")])
+def test_what_binds_is_told_by_what_the_engine_could_do(slots: int, binding: str) -> None:
+    """An engine that 64 requests bring near its limit: four slots leave most of it unused, 64 do not."""
+    machine = Machine(alpha_s=0.005, beta_s=0.002)
+    rate = 1.3 * machine.capacity_per_s(slots)
+    trace = poisson(np.random.default_rng([4, slots]), rate, WARM_UP_S + 60.0, machine, shape=4.0)
+    seen = serve(trace, Limits(slots, QueueMode.QUEUE, 32, 2.0), machine)
+    ended = (seen.end_s >= WARM_UP_S) & (seen.end_s < WARM_UP_S + 60.0)
+    window = replace(
+        _window(seen, slots, 32, 60.0),
+        served_per_s=float(ended.sum()) / 60.0,
+        capacity_per_s=machine.capacity_per_s(64),
+    )
+    found = judge(window)
+    assert (found.verdict, found.binding) == ("saturated", binding)
 
 
 @pytest.mark.prove

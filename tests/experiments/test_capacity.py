@@ -1,0 +1,98 @@
+"""The search for the largest sustainable rate, as a person runs it, on the emulator."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+
+from experiments.capacity import rate_with
+from experiments.twin.profile import TINY_CPU
+from experiments.twin.simulate import simulate
+from gateway.limits import Limits
+from tests.experiments import sweeping
+
+# Four slots of about 0.22 s: near 18 requests/s, little enough for any machine.
+SETTING = Limits(max_active=4, queue_max=8, queue_timeout_s=0.6)
+SHAPE = (
+    *("--engine", "emulator", "--max-active", "4", "--queue-max", "8", "--queue-timeout", "0.6s"),
+    *("--prompt-tokens", "16", "--output-tokens", "12", "--min-requests", "10", "--warm-up", "1s"),
+    *("--drain", "3s", "--quiet"),
+)
+
+
+def _capacity(out: Path, *flags: str) -> tuple[dict[str, Any], str]:
+    done = subprocess.run(
+        [sys.executable, "-m", "experiments.capacity", "--out", str(out), *SHAPE, *flags],
+        cwd=sweeping.ROOT,
+        env=sweeping.environment(),
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    found: dict[str, Any] = json.loads((out / "run.json").read_text())["capacity"]
+    return found, done.stdout
+
+
+def test_a_rate_that_was_never_missed_is_not_called_the_capacity(tmp_path: Path) -> None:
+    """An objective that every load meets, and a budget of one cell."""
+    lax = ("--slo", "ttft<=20s,attainment>=0.5", "--measure", "2s", "--budget", "1s", "--precision", "40")
+    found, said = _capacity(tmp_path / "run", *lax)
+    assert (found["verdict"], found["value_per_s"]) == ("not_reached", None)
+    assert "not reached in this range" in said
+    assert sweeping.processes_naming(str(tmp_path / "run")) == []
+
+
+class _Request(NamedTuple):
+    due_s: float
+    prompt_tokens: int
+    output_tokens: int
+    think_s: float
+
+
+def _true_attainment(rate_per_s: float, ttft_s: float) -> float:
+    """Of 600 simulated seconds on the engine that the emulator is."""
+    rng = np.random.default_rng([2, int(rate_per_s * 100)])
+    due = np.sort(rng.uniform(0.0, 600.0, rng.poisson(rate_per_s * 600.0)))
+    seen = simulate([_Request(float(t), 16, 12, 0.0) for t in due], TINY_CPU, SETTING)
+    with np.errstate(invalid="ignore"):
+        return float(np.mean(seen.first_s - seen.due_s <= ttft_s))
+
+
+def _true_capacity(ttft_s: float, target: float, rates: Sequence[float]) -> float:
+    return max(rate for rate in rates if _true_attainment(rate, ttft_s) >= target)
+
+
+@pytest.mark.prove
+def test_the_search_finds_the_rate_of_the_simulated_engine(tmp_path: Path) -> None:
+    """The sure bounds hold the rate at which the twin meets the objective, and the estimate is near it; 10 %
+    for what a real machine adds to the model."""
+    truth = _true_capacity(0.4, 0.9, [k * 0.25 for k in range(20, 100)])
+    flags = (
+        "--slo",
+        "ttft<=0.4s,attainment>=0.9",
+        "--measure",
+        "8s",
+        "--budget",
+        "150s",
+        "--precision",
+        "12",
+    )
+    found, said = _capacity(tmp_path / "run", *flags)
+    print(f"true capacity {truth:g}/s; found: {found['value_per_s']:.4g}/s, {found['why']}\n{said}")
+    assert found["verdict"] == "found"
+    assert found["value_per_s"] == pytest.approx(truth, rel=0.15)
+    assert (found["low_per_s"] or 0.0) <= truth * 1.1
+    assert (found["high_per_s"] or np.inf) >= truth * 0.9
+
+
+def test_the_search_begins_where_the_slots_can_follow() -> None:
+    """Two slots of an engine that could do ten times as much do not begin at seven tenths of that."""
+    steps = ((4, 10.0), (8, 18.0), (16, 30.0))
+    assert [rate_with(steps, n) for n in (2, 4, 6, 16, 64)] == [5.0, 10.0, 14.0, 30.0, 30.0]
