@@ -21,6 +21,8 @@ from loadtests.prompts import ONE_EACH, Cost, words
 
 # A step of the staircase that adds less than this share of rate is the last one.
 _PLATEAU = 1.06
+# Less than this share of the best rate is not yet capacity: a few seconds a step tell rates apart no better.
+_AT_CAPACITY = 0.9
 _STEPS = (4, 8, 16, 32, 64, 128, 256)
 _IDLE_REQUESTS = 6
 
@@ -210,8 +212,8 @@ async def _run(target: Target, prompt_tokens: int, output_tokens: int, tell: Cal
             if not grew:
                 break
     best = max(rate for _, rate in steps)
-    # The first step on the plateau: beyond it requests only wait for each other.
-    first = next(i for i, (_, rate) in enumerate(steps) if rate * _PLATEAU > best)
+    # The first step at capacity: beyond it requests only wait for each other, in the engine's own queue.
+    first = next(i for i, (_, rate) in enumerate(steps) if rate >= _AT_CAPACITY * best)
     return Probe(
         ttft_s=statistics.median(a.first_s - a.started_s for a in idle),
         tpot_s=statistics.median((a.last_s - a.first_s) / max(1, a.tokens - 1) for a in idle),
