@@ -10,10 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from experiments.errors import EnvironmentProblem
+from experiments import sweep_stack
+from experiments.errors import EnvironmentProblem, UserError
 from experiments.gateway_admin import GatewayAdmin
 from experiments.stack import engine, gateway, prometheus, prometheus_binary
 from experiments.stack.ports import free_port
+from experiments.sweep_args import parse
 from tests.experiments import fake_grafana, sweeping
 from tests.experiments.fake_grafana import FakeGrafana
 
@@ -95,25 +97,34 @@ def test_the_stack_is_swept_and_left_as_it_was(composed: Stack, tmp_path: Path) 
             assert secret not in path.read_text(), path
 
 
+def refused(folder: Path, *flags: str) -> str:
+    """What a sweep with these flags says before it measures anything."""
+
+    def begin() -> None:
+        options = parse([*flags, *FLAGS])
+        with sweep_stack.running(options, folder, folder / "prometheus", lambda _: None):
+            pass
+
+    with pytest.raises(UserError) as caught:
+        begin()
+    return str(caught.value)
+
+
 def test_a_stack_that_is_not_up_is_the_users_mistake(tmp_path: Path) -> None:
-    """One sentence, exit code 2, no run folder of a sweep that never began."""
+    """One sentence, exit code 2."""
     env_file = tmp_path / ".env"
     missing = sweeping.run(tmp_path / "a", "--compose-env", str(env_file), *FLAGS)
+    assert missing.returncode == 2, missing.stderr
+    assert "`make up` writes compose/.env" in missing.stderr
+    assert "Traceback" not in missing.stderr
     env_file.write_text(f"GATEWAY_ADMIN_TOKEN=long-enough\nGATEWAY_PORT={free_port()}\n")
-    down = sweeping.run(tmp_path / "b", "--compose-env", str(env_file), *FLAGS)
-    both = sweeping.run(tmp_path / "c", "--gateway-url", "http://127.0.0.1:1", *FLAGS)
-    for done, words in (
-        (missing, "`make up` writes compose/.env"),
-        (down, "the compose stack is not up: no gateway answers"),
-        (both, "--engine compose takes gateway and engine from compose/.env"),
-    ):
-        assert done.returncode == 2, done.stderr
-        assert words in done.stderr
-        assert "Traceback" not in done.stderr
+    down = refused(tmp_path, "--compose-env", str(env_file))
+    assert "the compose stack is not up: no gateway answers" in down
+    both = refused(tmp_path, "--gateway-url", "http://127.0.0.1:1")
+    assert "--engine compose takes gateway and engine from compose/.env" in both
 
 
 def test_a_model_that_the_stack_does_not_serve(composed: Stack, tmp_path: Path) -> None:
     """The sentence names the one that it does serve."""
-    done = sweeping.run(tmp_path, "--compose-env", str(composed.env_file), "--model", "other", *FLAGS)
-    assert done.returncode == 2, done.stderr
-    assert "does not serve 'other'; it serves emulated" in done.stderr
+    said = refused(tmp_path, "--compose-env", str(composed.env_file), "--model", "other")
+    assert "does not serve 'other'; it serves emulated" in said
