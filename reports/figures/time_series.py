@@ -4,6 +4,8 @@ clock.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -14,7 +16,11 @@ from reports.palette import light
 
 MOST_POINTS = 240
 
-SHARE = "Share in use"
+SHARE, CLOCK = "Share in use", "GPU clock"
+FORMATS: dict[str, Callable[[float], str]] = {
+    SHARE: lambda value: f"{value * 100:.3g} %",
+    CLOCK: lambda value: f"{value / 1e9:.3g} GHz",
+}
 
 # panel title → metric → (name, colour, dash, drawn as steps)
 PANELS: tuple[tuple[str, dict[str, tuple[str, str, str]]], ...] = (
@@ -46,6 +52,16 @@ PANELS: tuple[tuple[str, dict[str, tuple[str, str, str]]], ...] = (
             "gpu_use_ratio": ("GPU", "green", "--"),
         },
     ),
+    (CLOCK, {"gpu_clock_hz": ("SM clock", "blue", "-")}),
+    ("GPU temperature, °C", {"gpu_temperature_c": ("hottest", "red", "-")}),
+    (
+        "GPU slowed down (1: yes)",
+        {
+            "gpu_power_cap": ("power cap", "grey", "-"),
+            "gpu_thermal_slowdown": ("heat", "red", "--"),
+            "gpu_power_brake": ("power brake", "orange", ":"),
+        },
+    ),
 )
 
 
@@ -63,7 +79,7 @@ def time_series(series: pd.DataFrame, *, start_s: float = 0.0, end_s: float | No
         return canvas.message("No Prometheus series were stored for this cell.")
     height = 0.75 + 1.05 * len(panels)
     figure, axes = canvas.axes(
-        8.6, height, rows=len(panels), share_x=True, left=0.55, right=1.35, bottom=0.42, top=0.3, hspace=0.42
+        8.6, height, rows=len(panels), share_x=True, left=0.62, right=1.35, bottom=0.42, top=0.3, hspace=0.42
     )
     last = float(series["t_s"].max())
     stop = last if end_s is None or not np.isfinite(end_s) else end_s
@@ -98,8 +114,9 @@ def _panel(ax: Axes, text: str, lines: dict[str, tuple[pd.DataFrame, tuple[str, 
     if ax.get_ylim()[1] < 0.01:
         ax.set_ylim(0, 1)
     ax.locator_params(axis="y", nbins=3)
-    if text == SHARE:
-        ax.yaxis.set_major_formatter(lambda value, _: f"{value * 100:.3g} %")
+    if text in FORMATS:
+        show = FORMATS[text]
+        ax.yaxis.set_major_formatter(lambda value, _: show(value))
     canvas.legend(ax, loc="center left", bbox_to_anchor=(1.0, 0.5))
 
 

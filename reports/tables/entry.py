@@ -58,7 +58,9 @@ def words(text: str) -> Entry:
 def seconds(value: float, low: float = math.nan, high: float = math.nan, why: str = "") -> Entry:
     """A span with its interval; `why` says why there is no value: `n too small: 20 of 59`."""
     if not numbers.missing(value):
-        return Entry(numbers.seconds(value), value, numbers.between(low, high))
+        return Entry(
+            numbers.seconds(value), value, numbers.between(low, high) or ("no interval" if why else "")
+        )
     short, _, detail = why.partition(": ")
     return Entry(short or numbers.DASH, None, detail, "quiet")
 

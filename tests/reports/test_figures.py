@@ -98,3 +98,26 @@ def test_curves_leave_out_cells_that_are_invalid(run: Run) -> None:
     cells = run.cells.copy()
     cells.loc[0, "validity"] = "invalid"
     assert cells["cell"][0] not in set(figures.curves(cells, run.latency)["cell"])
+
+
+def test_what_was_scraped_of_the_gpu_has_its_own_panels() -> None:
+    """Clock, temperature and slowdowns stand below the load they explain; without a GPU there are none."""
+    t = np.arange(20.0)
+    values = {"offered_per_s": 5.0, "gpu_use_ratio": 0.9, "gpu_clock_hz": 1.4e9, "gpu_thermal_slowdown": 1.0}
+    series = pd.concat([pd.DataFrame({"t_s": t, "metric": name, "value": v}) for name, v in values.items()])
+    titles = [ax.get_title(loc="left") for ax in figures.time_series(series, start_s=2.0).axes]
+    assert titles == ["Requests per second", "Share in use", "GPU clock", "GPU slowed down (1: yes)"]
+    bare = figures.time_series(series[series["metric"] == "offered_per_s"])
+    assert len(bare.axes) == 1
+
+
+def test_the_knee_is_marked_where_it_was_found(run: Run) -> None:
+    """Its value as a line with its name, its ends as a band; without it the largest load that met the SLO."""
+    curves = figures.curves(run.matrix, run.latency)
+    best = curves.sort_values("attainment")["key"].iloc[-1]
+    found = figures.hockey_stick(curves, run.slo, best=best, knee=(12.0, 9.0, 16.0))
+    plain = figures.hockey_stick(curves, run.slo, best=best)
+    names = [{line.get_label() for line in figure.axes[0].lines} for figure in (found, plain)]
+    assert "knee: capacity under the SLO" in names[0]
+    assert "recommended meets the SLO up to here" in names[1]
+    assert len(found.axes[0].patches) == len(plain.axes[0].patches) + 1
