@@ -19,7 +19,7 @@ from experiments.twin.undisturbed import Steady
 
 DRAW_NAMES = (*NAMES, "knee_tokens")
 _FIELDS = {"overhead_s": "ingest_s"}
-_FIRST_COLUMNS = [0, 1, 2, 3, 4, 7]  # what `draws` held before the others came; `predict` reads these
+_FIRST_COLUMNS = [0, 1, 2, 3, 4, -1]  # what `draws` held before the others came; `predict` reads these
 
 
 @dataclass(frozen=True, slots=True)

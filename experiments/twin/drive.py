@@ -172,6 +172,11 @@ def rows_of_stair(readings: Sequence[Reading], users: int, kv_tokens: int, block
 
 def rows_of_ladder(answers: Sequence[Answer]) -> list[Row]:
     """Each prompt alone: one step, and the overhead."""
-    return [
-        Row(a.first_s - a.sent_s, 1, 0, a.prompt_tokens, a.prompt_tokens, 1.0, alone=1.0) for a in answers
-    ]
+    return [row_of_alone(a.first_s - a.sent_s, a.prompt_tokens) for a in answers]
+
+
+def row_of_alone(seconds: float, prompt_tokens: int) -> Row:
+    """A prompt on an idle engine."""
+    return Row(
+        seconds, 1, 0, prompt_tokens, prompt_tokens, 1.0, alone=1.0, pairs=prompt_tokens * prompt_tokens / 2
+    )

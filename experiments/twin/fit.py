@@ -7,10 +7,12 @@ Two kinds of rows, each a time and what took it:
   tokens read, in which so many requests arrived and ended;
 - *prompts* sent alone: one step over `tokens` prompt tokens, plus a constant `overhead` outside the step.
 
-Model of a window: seconds = a·steps + b·decoded + c·over(T0) + d·context + e·arrived + f·ended. `over`
-counts the tokens above the knee in the steps that compute prompts (as many as there were prompts, at most
-all) and in the others, each kind at its mean size. e and f are what the API server takes from the engine
-where both share a core; on a machine that gives it one of its own they come out as zero.
+Model of a window: seconds = a·steps + b·decoded + c·over(T0) + d·context + e·pairs + f·arrived + g·ended.
+`over` counts the tokens above the knee in the steps that compute prompts (as many as there were prompts, at
+most all) and in the others, each kind at its mean size. `pairs` are the comparisons of attention within
+prompts, half their squares: of the same lengths again and again they cannot be told from the tokens, and e
+is 0 then. f and g are what the API server takes from the engine where both share a core; on a machine that
+gives it one of its own they come out as zero.
 
 All parameters are non-negative; T0 is chosen on a grid. The errors are weighted with 1/modelled seconds, in
 a few rounds (iteratively reweighted least squares). The obvious weight, 1/measured seconds, favours rows
@@ -37,6 +39,7 @@ NAMES = (
     "overhead_s",
     "arrival_work_s",
     "end_work_s",
+    "per_pair_s",
 )
 ROUNDS = 3
 
@@ -55,6 +58,7 @@ class Row:
         alone: 1 for a single prompt, whose time includes the overhead outside the step; else 0.
         arrived: requests that reached the engine's server meanwhile.
         ended: requests whose answer was completed by the step before.
+        pairs: of a prompt token and one before it, summed over the prompts.
     """
 
     seconds: float
@@ -66,6 +70,7 @@ class Row:
     alone: float = 0.0
     arrived: float = 0.0
     ended: float = 0.0
+    pairs: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +79,7 @@ class Fit:
 
     Attributes:
         values: by name: `NAMES` and `knee_tokens`; seconds and tokens.
-        draws: bootstrap values, shape (draws, 8), columns as in `values`.
+        draws: bootstrap values, shape (draws, 9), columns as in `values`.
         low, high: 90 % intervals of the draws, by name.
         relative_error: median of |seconds/predicted − 1| over the rows.
         condition: condition number of the weighted, column-scaled design: above about 30 parameters trade
@@ -99,6 +104,8 @@ def fit(rows: Sequence[Row], *, draws: int = 200, block: int = 4, seed: int = 0)
     if len(rows) <= len(NAMES):
         raise ValueError(f"{len(rows)} rows cannot tell {len(NAMES) + 1} parameters")
     table = table_of(rows)
+    if not _lengths_vary(table):
+        table[:, 9] = 0
     best = _solve(table)
     rng = np.random.default_rng(seed)
     alone = np.flatnonzero(table[:, 6] > 0)
@@ -126,13 +133,31 @@ def fit(rows: Sequence[Row], *, draws: int = 200, block: int = 4, seed: int = 0)
 
 
 def table_of(rows: Sequence[Row]) -> Floats:
-    """The rows as an array, shape (rows, 9)."""
+    """The rows as an array, shape (rows, 10)."""
     return np.array(
         [
-            [r.seconds, r.steps, r.decoded, r.prompt, r.context, r.prompts, r.alone, r.arrived, r.ended]
+            [
+                r.seconds,
+                r.steps,
+                r.decoded,
+                r.prompt,
+                r.context,
+                r.prompts,
+                r.alone,
+                r.arrived,
+                r.ended,
+                r.pairs,
+            ]
             for r in rows
         ]
-    ).reshape(len(rows), 9)
+    ).reshape(len(rows), 10)
+
+
+def _lengths_vary(table: Floats) -> bool:
+    """Do prompts differ enough in length that the square can be told from the tokens?"""
+    has = table[:, 9] > 0
+    means = 2 * table[has, 9] / table[has, 3]
+    return bool(len(means)) and float(np.quantile(means, 0.95)) > 3 * float(np.quantile(means, 0.05))
 
 
 def modelled_s(table: Floats, values: Floats) -> Floats:
@@ -169,11 +194,11 @@ def _non_negative(design: Floats, wanted: Floats) -> Floats:
 
 
 def _design(table: Floats, knee: float) -> Floats:
-    _, steps, decoded, prompt, context, prompts, alone, arrived, ended = table.T
+    _, steps, decoded, prompt, context, prompts, alone, arrived, ended, pairs = table.T
     decode = decoded / steps
     mixed = np.minimum(prompts, steps)
     over = np.maximum(prompt + (decode - knee) * mixed, 0) + np.maximum(decode - knee, 0) * (steps - mixed)
-    return np.column_stack([steps, decoded, over, context, alone, arrived, ended])
+    return np.column_stack([steps, decoded, over, context, alone, arrived, ended, pairs])
 
 
 def _near(knee: float) -> Sequence[float]:
@@ -195,6 +220,7 @@ def _remarks(best: Floats, low: Floats) -> tuple[str, ...]:
         "overhead_s": "the time outside the steps cannot be told from 0",
         "arrival_work_s": "what an arrival takes from the engine cannot be told from 0 (its server has a "
         "core)",
+        "per_pair_s": "the cost of attention within prompts cannot be told from 0",
         "end_work_s": "what a request's end takes from the engine cannot be told from 0",
     }
     return tuple(texts[name] for name, value in zip(NAMES, low, strict=False) if name in texts and value <= 0)

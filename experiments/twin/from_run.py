@@ -18,7 +18,7 @@ import numpy as np
 from experiments.errors import UserError
 from experiments.twin import calibrated, compared
 from experiments.twin.calibration import profile_of
-from experiments.twin.drive import Answer
+from experiments.twin.drive import Answer, row_of_alone
 from experiments.twin.fit import NAMES, Row
 from experiments.twin.held_out import ALLOWED, speed_of_steps
 from experiments.twin.measured_cells import MeasuredCell, read_run
@@ -75,8 +75,7 @@ def rows_of_alone(answers: Sequence[Answer]) -> list[Row]:
         lonely = bisect.bisect(sent, until) - bisect.bisect_left(sent, since) == 1
         busy = any(other.sent_s < since <= other.last_s for other in answers if other is not answer)
         if quiet and lonely and not busy:
-            tokens = answer.prompt_tokens
-            rows.append(Row(until - since, 1, 0, tokens, tokens, 1.0, alone=1.0))
+            rows.append(row_of_alone(until - since, answer.prompt_tokens))
     return rows
 
 

@@ -120,6 +120,7 @@ def speed_of_steps(rows: Sequence[Row], profile: Profile) -> float:
     timing = profile.step_time
     modelled_s = sum(
         timing.duration_s(int(row.decoded), int(row.decoded + row.prompt), int(row.context))
+        + profile.per_pair_s * row.pairs
         + profile.arrival_work_s * row.arrived
         + profile.end_work_s * row.ended
         for row in rows

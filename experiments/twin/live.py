@@ -141,8 +141,9 @@ class LiveEngine:
                     next_s = max(next_s, self._inbox[0][0])
                 continue
             self._stamp_scheduled(next_s)
-            length_s = taken_s + self._step_time.duration_s(step.decode, step.tokens, step.kv_tokens)
-            next_s = await self._step_end(next_s, length_s)
+            length_s = self._step_time.duration_s(step.decode, step.tokens, step.kv_tokens)
+            length_s += self.profile.per_pair_s * step.pairs
+            next_s = await self._step_end(next_s, taken_s + length_s)
             taken_s = self.profile.end_work_s * self._finish(step, next_s)
 
     async def _step_end(self, begin_s: float, length_s: float) -> float:

@@ -31,6 +31,9 @@ class Profile(BaseModel):
     per_token_s: Cost = Field(default=0.0, description="c: per token of a step above the knee")
     knee_tokens: Cost = Field(default=0.0, description="T0: tokens of a step that the base covers")
     per_kv_token_s: Cost = Field(default=0.0, description="d: per context token read")
+    per_pair_s: Cost = Field(
+        default=0.0, description="e: per pair of a prompt token and one before it (prompts squared, halved)"
+    )
     ingest_s: Cost = Field(default=0.0, description="from a request's arrival to the scheduler's queue")
     egress_s: Cost = Field(default=0.0, description="from the end of a step to the token's chunk on the wire")
     arrival_work_s: Cost = Field(

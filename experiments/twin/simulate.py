@@ -61,6 +61,7 @@ class _Run:
         self.timing = profile.step_time
         self.ingest_s = profile.ingest_s
         self.egress_s = profile.egress_s
+        self.per_pair_s = profile.per_pair_s
         self.arrival_work_s = profile.arrival_work_s
         self.end_work_s = profile.end_work_s
         # From a grant to the first moment at which it can change a step.
@@ -225,7 +226,8 @@ class _Run:
         """How many steps like this one can be taken together, and their seconds."""
         timing = self.timing
         if step.prefill_tokens:
-            return 1, timing.duration_s(step.decode, step.tokens, step.kv_tokens)
+            attention_s = self.per_pair_s * step.pairs
+            return 1, timing.duration_s(step.decode, step.tokens, step.kv_tokens) + attention_s
         ahead = self.engine.steps_ahead()
         if ahead > 1:
             whole_s = timing.decode_run_s(step.decode, step.kv_tokens, ahead)

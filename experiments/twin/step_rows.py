@@ -72,6 +72,7 @@ def rows_of_steps(answers: Sequence[Answer]) -> list[Row]:
                 prompts=float(bool(first)),
                 arrived=arrived,
                 ended=ended,
+                pairs=sum(answers[request].prompt_tokens ** 2 for request in first) / 2,
             )
         )
     return rows

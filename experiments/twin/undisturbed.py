@@ -1,6 +1,6 @@
 """Fits the parts of a calibration in which nothing else slowed the machine down.
 
-On a shared machine a part can be 10 % slower than its neighbours. Disturbances only ever slow down, so
+On a shared machine a part can be 10 % slower than its neighbours. What runs beside only slows down, so
 parts that are slower than most by more than what parts usually differ are left out; every closed loop is
 measured twice, so the other pass stands for it.
 """
@@ -26,8 +26,9 @@ TOO_SLOW = 2.5
 
 @dataclass(frozen=True, slots=True)
 class Steady:
-    """The fit of the undisturbed parts, which those are, and how much parts differ: standard deviation of the
-    logarithm of measured over modelled seconds, from the median absolute deviation.
+    """The fit of the undisturbed parts, which those are, and how much all parts differ: standard deviation of
+    the logarithm of measured over modelled seconds around its median. What disturbed the calibration will
+    disturb a run as well, so prediction intervals have to allow for it.
     """
 
     fit: Fit
@@ -49,7 +50,7 @@ def fit_undisturbed(
         ValueError: fewer rows than parameters.
     """
     kept = [True] * len(parts)
-    spread = LEAST_SPEED_SD
+    speed_sd = LEAST_SPEED_SD
     for _ in range(2):
         rough = fit(_rows(alone, parts, kept), draws=0)
         logs = [_log_speed(part, np.array(list(rough.values.values()))) for part in parts]
@@ -59,7 +60,8 @@ def fit_undisturbed(
         middle = statistics.median(known)
         spread = max(LEAST_SPEED_SD, 1.4826 * statistics.median(abs(log - middle) for log in known))
         kept = [log is None or log <= middle + TOO_SLOW * spread for log in logs]
-    return Steady(fit(_rows(alone, parts, kept), seed=seed, block=block, draws=draws), tuple(kept), spread)
+        speed_sd = max(LEAST_SPEED_SD, math.sqrt(statistics.fmean((log - middle) ** 2 for log in known)))
+    return Steady(fit(_rows(alone, parts, kept), seed=seed, block=block, draws=draws), tuple(kept), speed_sd)
 
 
 def _rows(alone: Sequence[Row], parts: Sequence[Sequence[Row]], kept: Sequence[bool]) -> list[Row]:

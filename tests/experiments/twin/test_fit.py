@@ -51,7 +51,7 @@ def test_the_intervals_hold_the_truth_under_noise() -> None:
     found = fit(rows(0.03), draws=100)
     for name, value in (("base_s", TRUTH.base_s), ("per_token_s", TRUTH.per_token_s)):
         assert found.low[name] * 0.97 <= value <= found.high[name] * 1.03
-    assert found.draws.shape == (100, 8)
+    assert found.draws.shape == (100, 9)
     assert 0.005 < found.relative_error < 0.05
 
 
@@ -62,9 +62,9 @@ def test_what_was_never_varied_is_said() -> None:
 
 
 def test_too_few_rows() -> None:
-    """Eight parameters need more than seven rows."""
-    with pytest.raises(ValueError, match="7 rows cannot tell 8 parameters"):
-        fit(rows(0.0)[:7])
+    """Nine parameters need more than eight rows."""
+    with pytest.raises(ValueError, match="8 rows cannot tell 9 parameters"):
+        fit(rows(0.0)[:8])
 
 
 def test_noise_does_not_make_the_model_too_fast() -> None:
@@ -91,3 +91,17 @@ def test_what_the_api_server_takes_is_told_from_the_steps() -> None:
     found = fit(apart, draws=0).values
     assert found["arrival_work_s"] == pytest.approx(0, abs=1e-5)
     assert found["end_work_s"] == pytest.approx(0, abs=1e-5)
+
+
+def test_long_prompts_cost_more_than_their_tokens() -> None:
+    """Attention within prompts is told from their tokens where lengths differ, and left out where they do
+    not.
+    """
+    plain = rows(0.0)
+    dear = [
+        replace(r, seconds=r.seconds + 1e-7 * r.prompt**2 / 2, pairs=r.prompt**2 / 2) if r.steps == 1 else r
+        for r in plain
+    ]
+    assert fit(dear, draws=0).values["per_pair_s"] == pytest.approx(1e-7, rel=0.02)
+    alike = [r for r in dear if not r.pairs or r.prompt == 256]
+    assert fit(alike, draws=0).values["per_pair_s"] == 0

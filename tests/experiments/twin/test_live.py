@@ -21,6 +21,7 @@ PROFILE = TINY_CPU.model_copy(
         "egress_s": 0.0,
         "arrival_work_s": 0.012,
         "end_work_s": 0.007,
+        "per_pair_s": 1e-6,
         "max_num_seqs": 3,
         "num_gpu_blocks": 8,
     }

@@ -180,3 +180,15 @@ def test_what_can_never_fit_is_refused() -> None:
     """A request longer than the context or than all blocks raises instead of waiting for ever."""
     with pytest.raises(ValueError, match=r"50 \+ 60 tokens never fit"):
         Scheduler(EngineLimits(max_model_len=100)).add(Sequence(50, 60))
+
+
+@pytest.mark.parametrize("budget", [16, 50, 1000])
+def test_pairs_of_a_prompt_are_half_its_square(budget: int) -> None:
+    """However the prompt is cut into parts."""
+    engine = Scheduler(EngineLimits(max_num_seqs=4, max_num_batched_tokens=budget))
+    engine.add(Sequence(200, 1))
+    pairs = 0
+    while (step := engine.begin()) is not None:
+        pairs += step.pairs
+        engine.end()
+    assert pairs == pytest.approx(200 * 200 / 2, abs=20)
