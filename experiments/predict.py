@@ -26,13 +26,11 @@ from rich.table import Table
 from experiments import config, points
 from experiments.command import run_command
 from experiments.errors import UserError
-from experiments.points import Setting
 from experiments.slo_scaling import DEFAULT_SLO, queue_timeout_s
-from experiments.twin import held_out
-from experiments.twin import profile as profiles
+from experiments.twin import calibrated, held_out
 from experiments.twin.predicted import Expected, Predictor
 from experiments.twin.profile import Profile
-from gateway.limits import Limits, QueueMode, QueueOrder
+from experiments.twin.tuning.task import limits_of, modesty
 from loadtests import plan
 from loadtests.slo import SLO
 
@@ -46,7 +44,8 @@ def main(argv: Sequence[str]) -> int:
         UserError: no such model, or arguments that do not parse.
     """
     args = _arguments(argv)
-    profile, draws = read_model(args.model)
+    model = calibrated.read(args.model)
+    profile, draws = model.profile, model.samples(args.traces)
     spec = config.load(args.spec, {})
     slo = _slo(args.slo or spec.slo.text or DEFAULT_SLO)
     lengths = (spec.load.prompt_tokens, spec.load.output_tokens)
@@ -62,8 +61,8 @@ def main(argv: Sequence[str]) -> int:
             for k in range(args.traces)
         ]
         predictor = Predictor(traces, draws, slo)
-        for setting in sorted(settings, key=_width, reverse=True):
-            expected = predictor.cell(_limits(setting))
+        for setting in sorted(settings, key=modesty, reverse=True):
+            expected = predictor.cell(limits_of(setting))
             cells.append(
                 {"setting": setting, "load": str(load), "rate_per_s": rate_per_s, "expected": expected}
             )
@@ -84,44 +83,11 @@ def main(argv: Sequence[str]) -> int:
     return 0
 
 
-def read_model(path: Path) -> tuple[Profile, list[Profile]]:
-    """The profile of a calibration folder (or file) and its parameter draws; without draws, the profile
-    alone.
-
-    Raises:
-        UserError: there is no profile.
-    """
-    file = path / "profile.json" if path.is_dir() else path
-    profile = profiles.named(f"calibrated:{file}")
-    beside = file.with_name("calibration.json")
-    if not beside.exists():
-        return profile, [profile]
-    rows = json.loads(beside.read_text(encoding="utf-8"))["fit"]["draws"]
-    names = ("base_s", "per_decode_s", "per_token_s", "per_kv_token_s", "ingest_s", "knee_tokens")
-    draws = [profile.model_copy(update=dict(zip(names, row, strict=True))) for row in rows]
-    return profile, draws or [profile]
-
-
 def _slo(text: str) -> SLO:
     try:
         return SLO.parse(text)
     except ValueError as error:
         raise UserError(str(error)) from error
-
-
-def _width(setting: Setting) -> tuple[float, ...]:
-    return (setting.max_active, setting.queue_max, setting.queue_timeout_s)
-
-
-def _limits(setting: Setting) -> Limits:
-    return Limits(
-        max_active=setting.max_active,
-        queue_mode=QueueMode(setting.queue_mode),
-        queue_max=setting.queue_max,
-        queue_timeout_s=setting.queue_timeout_s,
-        queue_order=QueueOrder(setting.queue_order),
-        request_timeout_s=setting.request_timeout_s,
-    )
 
 
 def _print(

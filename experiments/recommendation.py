@@ -13,6 +13,7 @@ from typing import Any
 from experiments import recommendation_doubts
 from experiments.cell_evidence import is_stationary
 from experiments.cells import MeasuredCell, matrix_cells, read_run
+from experiments.common_loads import common_loads
 from experiments.errors import UserError
 from experiments.files import write_bytes, write_json
 from experiments.points import Setting
@@ -140,15 +141,10 @@ def _evidence(cells: list[MeasuredCell], slo: SLO) -> tuple[list[Evidence], list
     by_setting: dict[Setting, dict[str, list[MeasuredCell]]] = {}
     for cell in sorted(cells, key=lambda c: c.block):
         by_setting.setdefault(cell.setting, {}).setdefault(cell.load, []).append(cell)
-    loads = {load for found in by_setting.values() for load in found}
-    blocks = {load: {c.block for c in cells if c.load == load} for load in loads}
-    whole: list[tuple[Setting, dict[str, list[MeasuredCell]]]] = []
-    partial: list[tuple[Setting, dict[str, list[MeasuredCell]]]] = []
-    for setting, found in by_setting.items():
-        complete = all({c.block for c in found.get(load, [])} == blocks[load] for load in loads)
-        (whole if complete else partial).append((setting, found))
-    names = ", ".join(setting.name for setting, _ in partial)
-    doubts = [f"left out, since not measured at every load: {names}"] if partial else []
+    loads, complete, doubts = common_loads(cells)
+    whole = [(setting, found) for setting, found in by_setting.items() if setting in complete]
+    names = ", ".join(setting.name for setting in by_setting if setting not in complete)
+    doubts += [f"left out, since not measured at every load: {names}"] if names else []
     order = sorted(loads)
     evidence = [
         Evidence(

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from experiments.twin.profile import Profile
 from experiments.twin.simulate import Simulated, simulate
@@ -51,9 +52,12 @@ class Predictor:
 
     def cell(self, limits: Limits) -> dict[str, Expected]:
         """Play every plan, each with the next of the profiles (parameter draws), and collect `MEASURES`."""
+        return {name: _expected(values) for name, values in self.runs(limits).items()}
+
+    def runs(self, limits: Limits) -> dict[str, npt.NDArray[np.float64]]:
+        """`MEASURES` of each plan's run, in the order of the plans; shape (plans,) each."""
         runs = [self._run(k, limits) for k in range(len(self._plans))]
-        table = {name: np.array([run[name] for run in runs]) for name in MEASURES}
-        return {name: _expected(values) for name, values in table.items()}
+        return {name: np.array([run[name] for run in runs]) for name in MEASURES}
 
     def _run(self, k: int, limits: Limits) -> dict[str, float]:
         for played in self._played[k]:

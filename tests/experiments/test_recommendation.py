@@ -1,13 +1,15 @@
 """The recommendation from a run folder: the better setting, its evidence, and how far the cliff is."""
 
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from experiments.recommendation import recommend
 from loadtests.slo import SLO
+from tests.experiments.runs_on_disk import SETTINGS, Recipe, write
 from tests.experiments.runs_on_disk import SLO as TEXT
-from tests.experiments.runs_on_disk import Recipe, write
 
 
 @pytest.fixture(scope="module")
@@ -30,3 +32,16 @@ def test_the_cliff_lies_between_measured_loads(run: Path) -> None:
     capacity = recommend(run, SLO.parse(TEXT))["capacity"]
     assert capacity["verdict"] == "found"
     assert 3.0 <= capacity["low_per_s"] < capacity["value_per_s"] < capacity["high_per_s"] <= 14.0
+
+
+def test_settings_that_met_at_one_load_only_are_judged_there(tmp_path: Path) -> None:
+    """A verification measures settings at the load that decides; the cells elsewhere do not hide them."""
+    far = replace(SETTINGS[0], max_active=2)
+    run = write(tmp_path / "run", Recipe(settings=(*SETTINGS, far)))
+    for folder in (run / "cells").iterdir():
+        if folder.name.startswith("ma2-") != ("sustained-6-" in folder.name):
+            shutil.rmtree(folder)
+    found = recommend(run, SLO.parse(TEXT))
+    assert [row["load"] for row in found["loads"]] == ["sustained@14"]
+    assert found["setting"]["max_active"] == 10
+    assert any("no setting was measured at every load" in doubt for doubt in found["doubts"])

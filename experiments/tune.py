@@ -1,0 +1,159 @@
+"""`python -m experiments.tune --slo …`: predict the whole matrix, measure the few cells that matter,
+choose.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from experiments import matrix as matrices
+from experiments import opening, recommend, run_dir, sweep_stack, tune_model, tune_report
+from experiments.command import run_command
+from experiments.durations import show as show_span
+from experiments.errors import EnvironmentProblem
+from experiments.files import read_json, write_json
+from experiments.progress import SweepProgress
+from experiments.recommendation import save
+from experiments.run_dir import RunDir
+from experiments.sweep_stack import SweepStack
+from experiments.tune_args import TuneOptions, parse
+from experiments.tune_cells import CellRunner, Ground
+from experiments.tune_fallback import measured_sweep, render
+from experiments.tune_live import LiveBench
+from experiments.tune_model import Calibrated
+from experiments.tune_plan import dry_run, task_of, verification_budget_s
+from experiments.twin.tuning.procedure import Effort, NothingMeasuredError, Tuned, tune
+from experiments.twin.tuning.task import Task
+
+
+def main(argv: Sequence[str]) -> int:
+    """The whole of it; exit code 0, 1 when something could not be measured, 2 for a user's mistake."""
+    options = parse(argv)
+    if options.sweep.dry_run:
+        print(dry_run(options))
+        return 0
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a polite kill ends like Ctrl-C
+    run, resumed = _open(options)
+    try:
+        with SweepProgress(options.sweep.quiet) as progress:
+            progress.say(f"{'resuming' if resumed else 'run'} {run.path}")
+            problems = _tune(options, run, progress)
+        run.update({"status": "partial" if problems else "complete"})
+        problems += render(run.path)
+        for problem in problems:
+            print(f"headroom: {problem}", file=sys.stderr)
+        return 1 if problems else 0
+    except KeyboardInterrupt:
+        run.update({"status": "partial"})
+        print(
+            f"headroom: stopped; {run.path} holds what was measured: the same command goes on, "
+            f"python -m reports {run.path} shows it",
+            file=sys.stderr,
+        )
+        return 130
+    finally:
+        run.close()
+
+
+def _open(options: TuneOptions) -> tuple[RunDir, bool]:
+    """The folder given, the newest unfinished one of this very command, or a new one."""
+    sweep = options.sweep
+    out = sweep.out
+    if out is None:
+        spec = sweep.spec
+        unfinished = [] if sweep.fresh else [
+            path.parent
+            for path in sorted(sweep.runs.glob(f"*-{spec.digest()}-tune/run.json"), reverse=True)
+            if _is_unfinished(path, options)
+        ]  # fmt: skip
+        out = (
+            unfinished[0]
+            if unfinished
+            else sweep.runs / f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{spec.digest()}-tune"
+        )
+    run, resumed = run_dir.open_or_create(sweep.runs, out, sweep.spec, sweep.command, fresh=sweep.fresh)
+    run.update({"tune": options.to_json()})
+    return run, resumed
+
+
+def _is_unfinished(path: Path, options: TuneOptions) -> bool:
+    state = read_json(path)
+    return bool(state.get("status") != "complete" and state.get("tune") == options.to_json())
+
+
+def _tune(options: TuneOptions, run: RunDir, progress: SweepProgress) -> list[str]:
+    """Everything that needs the stack, then what is written; returns what went wrong, in sentences."""
+    sweep = options.sweep
+    with sweep_stack.running(sweep, run.logs, run.prometheus_data, progress.say) as stack:
+        ground = _ground(options, run, stack, progress)
+        model = tune_model.obtain(options, run.path, stack.engine, progress.say)
+        progress.say(f"model of {model.label}: {model.why}")
+        if model.passed is False:
+            return measured_sweep(ground, model, progress)
+        return _verified(options, ground, model, progress)
+
+
+def _ground(options: TuneOptions, run: RunDir, stack: SweepStack, progress: SweepProgress) -> Ground:
+    """Probe, objective and the grid that a sweep would measure."""
+    seen = opening.probe_engine(options.sweep, run, stack, progress)
+    slo = opening.settle_objective(options.sweep, run, stack, seen)
+    grid = matrices.build(options.sweep.spec, seen, slo)
+    return Ground(options, run, stack, seen, slo, grid)
+
+
+def _verified(options: TuneOptions, ground: Ground, model: Calibrated, progress: SweepProgress) -> list[str]:
+    task = task_of(ground, model.model.profile)
+    budget_s = verification_budget_s(ground, task, model.engine_s)
+    progress.say(
+        f"{len(task.settings)} settings × {len(task.loads)} loads; {show_span(budget_s)} of engine time to"
+        f" verify"
+    )
+    runner = CellRunner(ground, progress)
+    bench = LiveBench(ground.run, model.model.profile, runner.measure)
+    seed = options.sweep.spec.load.seed
+    try:
+        tuned = tune(task, model.model, bench, Effort(options.traces, budget_s, seed=seed), progress.say)
+    except NothingMeasuredError:
+        raise EnvironmentProblem(
+            f"no cell at the decisive load came out valid: see the doubts in {ground.run.path}"
+        ) from None
+    cost = ground.cost(model.engine_s, tuned.spent_s, task)
+    _write(ground, task, tuned, model, cost, bench)
+    return (
+        [f"{len(bench.left_out)} cells could not be used: {', '.join(bench.left_out)}"]
+        if bench.left_out
+        else []
+    )
+
+
+def _write(
+    ground: Ground, task: Task, tuned: Tuned, model: Calibrated, cost: dict[str, float], bench: LiveBench
+) -> None:
+    """recommendation.json, recommended.env, predicted.json; and what they say, printed."""
+    doubts = [f"the model was not tried: {model.why}"] if model.passed is None else []
+    if bench.late:
+        doubts.append(
+            "PROVISIONAL: the load generator was late in some cells (a busy machine?), so goodput is "
+            "understated"
+        )
+    label = ground.stack.engine.label
+    found = tune_report.recommendation(task, tuned, label, doubts)
+    document = tune_report.predicted(task, tuned, model, cost)
+    write_json(ground.run.path / "recommendation.json", found)
+    write_json(ground.run.path / "predicted.json", document)
+    print(recommend.show(found, save(ground.run.path, found)))
+    coverage = document["coverage"]
+    print(
+        f"  {coverage['inside']} of {coverage['of']} measured values lay inside their 90 % prediction "
+        f"intervals; "
+        f"engine time {show_span(cost['engine_s_used'])}, {cost['ratio']:.0%} of the grid on three traces "
+        f"({show_span(cost['engine_s_grid'])})"
+    )
+
+
+if __name__ == "__main__":
+    run_command(main)
