@@ -72,7 +72,7 @@ COMPOSE ?= $(shell docker compose version > /dev/null 2>&1 && echo docker compos
 
 up: ## the compose stack (PROFILE=gpu, cpu or emulator; ,load and ,ui add parts), with a password of its own
 	@python3 compose/write_env.py --profile $(or $(PROFILE),gpu)
-	cd compose && $(if $(PROFILE),COMPOSE_PROFILES=$(PROFILE)) $(COMPOSE) up -d --build
+	cd compose && set -a && if [ -f recommended.env ]; then . ./recommended.env; fi && $(if $(PROFILE),COMPOSE_PROFILES=$(PROFILE)) $(COMPOSE) up -d --build
 
 down: ## stop the compose stack; its data stays in volumes
 	cd compose && $(COMPOSE) $(EVERY_PROFILE) down

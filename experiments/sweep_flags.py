@@ -19,9 +19,8 @@ _EXAMPLES = """examples:
   python -m experiments.sweep                                   all defaults, a few minutes
   python -m experiments.sweep --engine emulator --dry-run       what would be measured, and for how long
   python -m experiments.sweep --max-active 4,8,16 --queue-timeout auto,2,10 --rate 0.7x,1.2x --budget 20m
-  python -m experiments.sweep --spec experiments/specs/standard.toml --slo
-  'ttft<=2s,tpot<=80ms,attainment>=0.95' python -m experiments.sweep --gateway-url http://127.0.0.1:8080
-  --model qwen25-14b --prometheus-url http://127.0.0.1:9090
+  python -m experiments.sweep --preset standard --slo 'ttft<=2s,tpot<=80ms,attainment>=0.95'
+  python -m experiments.sweep --gateway-url http://127.0.0.1:8080 --model qwen25-14b
   python -m experiments.sweep --max-num-seqs 16,32 --max-active 8,16,32      the engine's batch, in two starts
   python -m experiments.sweep --queue-order fifo,lifo --scenario sustained,burst --rate 6,0.7x,1.2x --blocks 3
   python -m experiments.sweep --workload 64x24,512x64 --rate 0.7x,1.1x   each at its own capacity

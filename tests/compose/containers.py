@@ -64,7 +64,9 @@ def _why_not_started(cli: str) -> str | None:
     return None
 
 
-def find(project: str, ports: Mapping[str, int]) -> Engine:
+def find(
+    project: str, ports: Mapping[str, int], files: Sequence[Path] = (COMPOSE_FILE, TOKEN_FILE)
+) -> Engine:
     """The engine, with the settings of a test: a project name, ports of its own, images that are here.
 
     Only where `why_not()` is None.
@@ -72,13 +74,13 @@ def find(project: str, ports: Mapping[str, int]) -> Engine:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("COMPOSE_")}
     environment |= {name: str(port) for name, port in ports.items()}
     environment |= {"COMPOSE_PROJECT_NAME": project, "MODEL_NAME": "emulated", "LOCUST_WORKERS": "2"}
-    files = ("-f", str(COMPOSE_FILE), "-f", str(TOKEN_FILE))
+    named = tuple(word for path in files for word in ("-f", str(path)))
     if _has_docker():
-        return Engine("docker", ("docker", "compose", *files), environment)
+        return Engine("docker", ("docker", "compose", *named), environment)
     if _works(["podman", "image", "exists", LOCAL_PROMETHEUS]):
         environment["PROMETHEUS_IMAGE"] = LOCAL_PROMETHEUS
     host_network = "--podman-build-args=--network=host"
-    return Engine("podman", ("podman-compose", host_network, *files), environment)
+    return Engine("podman", ("podman-compose", host_network, *named), environment)
 
 
 def _works(command: Sequence[str]) -> bool:

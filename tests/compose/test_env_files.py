@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -44,10 +43,9 @@ def gateway(checkout: Path, port: int) -> Iterator[Engine]:
     reason = why_not()
     if reason is not None:
         pytest.skip(reason)
-    here = find("headroom-env-test", {"GATEWAY_PORT": port})
-    here.compose_run("build", "api")
-    there = (*here.compose[:-1], str(checkout))
-    engine = dataclasses.replace(here, compose=there)
+    project, ports = "headroom-env-test", {"GATEWAY_PORT": port}
+    find(project, ports).compose_run("build", "api")
+    engine = find(project, ports, [checkout])
     try:
         engine.compose_run("up", "-d", "--no-deps", "api")
         answers(f"http://127.0.0.1:{port}/health")
