@@ -208,7 +208,7 @@ def _near(knee: float) -> Sequence[float]:
 
 def _condition(table: Floats, best: Floats) -> float:
     design = _design(table, best[-1]) / modelled_s(table, best)[:, None]
-    used = design[:, best[:-1] > 0]
+    used = design[:, (best[:-1] > 0) & design.any(axis=0)]  # a column of zeros says nothing
     return float(np.linalg.cond(used / np.linalg.norm(used, axis=0))) if used.size else float("inf")
 
 
