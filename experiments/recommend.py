@@ -51,7 +51,7 @@ def show(found: dict[str, Any], env_path: Path) -> str:
             f" (95 %: {goodput['low']:.2f}–{goodput['high']:.2f})" if goodput["low"] is not None else ""
         )
         lines.append(
-            f"  at {load['load']}, {load['rate_per_s']:.3g}/s offered: goodput "
+            f"  at {load['load']}, {load['rate_per_s']:.3g}/s planned: goodput "
             f"{goodput['value']:.2f}/s{interval}, "
             f"attainment {load['attainment']:.1%}"
         )
