@@ -91,7 +91,11 @@ def test_an_emulator_is_announced_loudly_and_a_real_engine_is_not(html: str, tmp
     assert figures
     assert all(synthetic_run.LABEL in figure.text for figure in figures)
     assert all(synthetic_run.LABEL in t.text for t in root.all("table") if "id" in t.attributes)
-    real = load(synthetic_run.write_run(tmp_path / "r", settings=synthetic_run.SETTINGS[:1], measure_s=8))
+    real = load(
+        synthetic_run.write_run(
+            tmp_path / "r", settings=synthetic_run.SETTINGS[:1], loads=synthetic_run.LOADS[:1], measure_s=8
+        )
+    )
     engine = dict(real.info["engine"]) | {"provider": "vllm", "label": "vLLM 0.32.0"}
     object.__setattr__(real, "info", dict(real.info) | {"engine": engine})
     assert 'class="banner emulator"' not in page.render(real)
@@ -164,7 +168,9 @@ def test_twelve_cells_make_a_small_file(html: str) -> None:
 
 def test_a_disagreement_of_the_two_sources_is_flagged(run_dir: Path, tmp_path: Path) -> None:
     """Records and Prometheus further apart than a bucket: red, with both numbers."""
-    root = synthetic_run.write_run(tmp_path / "r", settings=synthetic_run.SETTINGS[:1], measure_s=8)
+    root = synthetic_run.write_run(
+        tmp_path / "r", settings=synthetic_run.SETTINGS[:1], loads=synthetic_run.LOADS[:1], measure_s=8
+    )
     path = next((root / "cells").glob("*/summary.json"))
     summary = json.loads(path.read_text())
     summary["agreement"][0] |= {"prometheus": summary["agreement"][0]["records"] * 2, "agrees": False}

@@ -15,15 +15,21 @@ from reports.cells import cell_part
 from reports.folder import rows as rows_of
 from reports.run import load
 from tests.reports import reading
-from tests.reports.synthetic_run import LOADS, SETTINGS, Load, write_json, write_run
+from tests.reports.synthetic_run import LOADS, SETTINGS, write_json, write_run
 
 EVIL = '<script>alert("x")</script>&amp; \'"`$x^2$ \x00\x1b[31m\u202e</style></svg>{{7*7}}'
 
 
 @pytest.fixture
 def small(tmp_path: Path) -> Path:
+    """One cell."""
+    return write_run(tmp_path / "small", settings=SETTINGS[:1], loads=LOADS[:1], measure_s=8)
+
+
+@pytest.fixture
+def both(tmp_path: Path) -> Path:
     """Two settings under one load."""
-    return write_run(tmp_path / "small", settings=SETTINGS[:2], loads=(Load(9, 0.7),), measure_s=8)
+    return write_run(tmp_path / "both", settings=SETTINGS[:2], loads=LOADS[:1], measure_s=8)
 
 
 def _edit(path: Path, change: dict[str, Any]) -> None:
@@ -43,14 +49,14 @@ def test_a_run_without_cells_says_so(tmp_path: Path) -> None:
     assert "there is no recommendation yet" in text
 
 
-def test_a_half_finished_run_shows_what_there_is(small: Path) -> None:
+def test_a_half_finished_run_shows_what_there_is(both: Path) -> None:
     """One cell measured, one only declared, one still being written; no recommendation."""
-    _edit(small / "run.json", {"status": "partial"})
-    (small / "recommendation.json").unlink()
-    unfinished, _ = sorted((small / "cells").iterdir())
+    _edit(both / "run.json", {"status": "partial"})
+    (both / "recommendation.json").unlink()
+    unfinished, _ = sorted((both / "cells").iterdir())
     shutil.rmtree(unfinished)
-    (small / "cells" / ".next.partial").mkdir()
-    text = _text(small)
+    (both / "cells" / ".next.partial").mkdir()
+    text = _text(both)
     assert "1 of 2 cells have no summary yet" in text
     assert "not measured" in text
     assert ".next.partial" not in text
@@ -112,18 +118,18 @@ def test_older_records_without_a_column_leave_their_figure_empty(small: Path) ->
     assert "The records have no queue_s, upstream_s" in _text(small)
 
 
-def test_hostile_text_is_shown_not_run(small: Path) -> None:
+def test_hostile_text_is_shown_not_run(both: Path) -> None:
     """Names, labels, models, errors, doubts, explanations and metric names from outside stay text."""
-    info = json.loads((small / "run.json").read_text())
+    info = json.loads((both / "run.json").read_text())
     info |= {"name": EVIL, "command": ["x", EVIL]}
     info["engine"] |= {"label": EVIL, "model": EVIL, "facts": {EVIL: EVIL}}
     info["slo"] |= {"text": EVIL, "scaled_from": EVIL}
-    write_json(small / "run.json", info)
-    told = json.loads((small / "recommendation.json").read_text())
+    write_json(both / "run.json", info)
+    told = json.loads((both / "recommendation.json").read_text())
     told |= {"why": EVIL, "doubts": [EVIL], "env": {EVIL: EVIL}}
     told["neighbours"][0] |= {"why_not": EVIL}
-    write_json(small / "recommendation.json", told)
-    path = sorted((small / "cells").glob("*/summary.json"))[0]
+    write_json(both / "recommendation.json", told)
+    path = sorted((both / "cells").glob("*/summary.json"))[0]
     summary = json.loads(path.read_text())
     summary["workload"]["scenario"] = EVIL
     summary["setting"]["queue_mode"] = EVIL
@@ -135,7 +141,7 @@ def test_hostile_text_is_shown_not_run(small: Path) -> None:
     summary["latency"][EVIL] = summary["latency"]["ttft_s"]
     summary["engine"]["label"] = EVIL
     write_json(path, summary)
-    html = page.render(load(small))
+    html = page.render(load(both))
     root = reading.read(html)
     assert [len(script.attributes) for script in root.all("script")] == [0]
     assert "alert(" not in root.all("script")[0].text
@@ -145,12 +151,12 @@ def test_hostile_text_is_shown_not_run(small: Path) -> None:
     assert "\x1b" not in html
 
 
-def test_a_cell_id_cannot_point_outside_the_run(small: Path) -> None:
+def test_a_cell_id_cannot_point_outside_the_run(both: Path) -> None:
     """A path in the place of a name is ignored."""
-    info = json.loads((small / "run.json").read_text())
+    info = json.loads((both / "run.json").read_text())
     info["cells"] += [{"id": "../../etc"}, {"id": "/etc"}, {"id": ".."}, {"id": ""}]
-    write_json(small / "run.json", info)
-    assert len(load(small).cells) == 2
+    write_json(both / "run.json", info)
+    assert len(load(both).cells) == 2
 
 
 def _places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from reports import page, tables
+from reports.prediction import prediction
 from reports.run import Run, load
 from tests.reports import reading
 from tests.reports.reading import Element
@@ -64,16 +65,20 @@ def test_a_refused_model_is_said_first(small: Path) -> None:
     """The gate failed and the matrix was measured instead: a fallback, its reason, and no figure."""
     gate = {"gate": {"passed": False, "why": "held-out p95 off by 40 %"}}
     write_prediction(small, cells=[], matrix=[], fallback="the model was refused", model=gate)
-    section = _section(small)
-    assert "Fallback: the model was refused." in section.text
-    assert not section.all("svg")
-    assert "nothing to compare" in section.text
+    found = prediction(load(small))
+    assert found is not None
+    assert found.warnings == ["Fallback: the model was refused."]
+    assert (found.drawing, found.errors, found.matrix) == (None, None, None)
+    assert "nothing to compare" in _section(small).text
 
 
 def test_a_second_calibration_is_stated(small: Path) -> None:
     """With its reason."""
     write_prediction(small, recalibrated=True, recalibration="3 of 5 cells left their intervals")
-    assert "calibrated again after the first cells: 3 of 5 cells left their intervals" in _section(small).text
+    found = prediction(load(small))
+    assert found is not None
+    why = "The model was calibrated again after the first cells: 3 of 5 cells left their intervals."
+    assert found.warnings == [why]
 
 
 def test_values_may_be_null(small: Path) -> None:
