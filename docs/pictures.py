@@ -1,6 +1,6 @@
 """Pictures of the example report: `python -m docs.pictures` writes docs/img/report*.png.
 
-Needs only a Chromium. The run is docs/examples/vllm-cpu unless another is named.
+Needs only a Chromium. The run is docs/examples/vllm-cpu-standard unless another is named.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from docs import browser
 from reports import NotARunError, load, page
 
 DOCS = Path(__file__).parent
-RUN = DOCS / "examples" / "vllm-cpu"
+RUN = DOCS / "examples" / "vllm-cpu-standard"
 LARGEST = 200_000
 
 
