@@ -63,6 +63,21 @@ def curves(cells: pd.DataFrame, latency: pd.DataFrame) -> pd.DataFrame:
     return out.sort_values(order, kind="stable").reset_index(drop=True)
 
 
+def pooled(curves: pd.DataFrame) -> pd.DataFrame:
+    """One point for each setting and load: over its blocks the mean of the rates, the median of the p95s,
+    and the outermost ends of their intervals. Attainment is over all offered requests.
+    """
+    found = curves.assign(_good=curves["attainment"] * curves["offered_per_s"])
+    latencies = [metric for metric, _ in LATENCIES]
+    how = {"setting": "first", **dict.fromkeys(("offered_per_s", "goodput_per_s", "_good"), "mean")}
+    how |= dict.fromkeys(latencies, "median")
+    for name in ("goodput_per_s", *latencies):
+        how |= {f"{name}_low": "min", f"{name}_high": "max"}
+    by = ["key", "workload", "scenario", "rate_per_s"]
+    points = found.groupby(by, sort=False, dropna=False).agg(how).reset_index()
+    return points.assign(attainment=points["_good"] / points["offered_per_s"]).drop(columns="_good")
+
+
 def hockey_stick(
     curves: pd.DataFrame,
     slo: Slo,
@@ -72,16 +87,17 @@ def hockey_stick(
     capacity_per_s: float = float("nan"),
     knee: Knee = UNKNOWN,
 ) -> Figure:
-    """Goodput, p95 TTFT and p95 E2E over the offered rate.
+    """Goodput, p95 TTFT and p95 E2E over the offered rate, repeats of a load `pooled`.
 
-    `best` is drawn bold with its 95 % band, up to four `named` settings in colour, the rest in grey. Points
-    of other scenarios than `base_scenario` are hollow; each workload and block is a line of its own. The
+    `best` is drawn bold with its 95 % band, up to four `named` settings in colour, the rest in grey. Each
+    workload is a line of its own through the points of `base_scenario`; those of others are hollow. The
     SLO's limits are dashed lines. `capacity_per_s` (of the probe) is marked, and so is the `knee`: the
     capacity of `best` under the SLO with its ends; where that is unknown, the largest load at which `best`
     meets the SLO.
     """
     if not len(curves):
         return canvas.message("No cell that can be trusted has been measured.")
+    curves = pooled(curves)
     figure, panels = canvas.axes(11.6, 3.7, columns=3, left=0.6, bottom=0.85, top=0.4, wspace=0.24)
     columns = ("goodput_per_s", *(metric for metric, _ in LATENCIES))
     for ax, column in zip(panels, columns, strict=True):
@@ -125,9 +141,7 @@ def _lines(
 ) -> None:
     told: set[Key] = set()
     base = base_scenario(curves)
-    grouped: Any = curves.sort_values("offered_per_s").groupby(
-        ["key", "workload", "block"], sort=False, dropna=False
-    )
+    grouped: Any = curves.sort_values("offered_per_s").groupby(["key", "workload"], sort=False, dropna=False)
     for (key, *_), points in grouped:
         line = points[points[column].notna()]
         if not len(line):
@@ -136,13 +150,14 @@ def _lines(
         name = str(line["setting"].iloc[0]) if key in styles and key not in told else None
         told.add(key)
         x, y = line["offered_per_s"].to_numpy(float), line[column].to_numpy(float)
-        ax.plot(x, y, label=name, **style)
         other = (line["scenario"] != base).to_numpy(bool)
+        ax.plot(x[~other], y[~other], label=name, **style)
         hollow = style | {"linestyle": "none", "markerfacecolor": light("surface"), "zorder": 5}
         ax.plot(x[other], y[other], **hollow)
         if key == best:
             low, high = (line[f"{column}_{end}"].to_numpy(float) for end in ("low", "high"))
-            ax.fill_between(x, low, high, color=style["color"], alpha=0.16, linewidth=0)
+            band = {"color": style["color"], "alpha": 0.16, "linewidth": 0}
+            ax.fill_between(x[~other], low[~other], high[~other], **band)
             ax.vlines(x, low, high, color=style["color"], linewidth=1.2)
 
 

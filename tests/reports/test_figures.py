@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from reports import figures, labels, stages
+from reports import answer, figures, labels, stages
+from reports.figures.hockey_stick import pooled
 from reports.figures.tail import points
 from reports.figures.time_series import thin
 from reports.per_second import per_second
@@ -121,3 +122,21 @@ def test_the_knee_is_marked_where_it_was_found(run: Run) -> None:
     assert "knee: capacity under the SLO" in names[0]
     assert "recommended meets the SLO up to here" in names[1]
     assert len(found.axes[0].patches) == len(plain.axes[0].patches) + 1
+
+
+def test_repeats_of_a_load_are_one_point(run: Run) -> None:
+    """Rates are means, attainment is over all offered requests, an interval ends where the widest does."""
+    once = figures.curves(run.cells, run.latency).iloc[:1]
+    again = once.assign(
+        block=1, offered_per_s=3 * once["offered_per_s"], attainment=0.0, goodput_per_s_low=0.0
+    )
+    point = pooled(pd.concat([once.assign(attainment=1.0), again])).iloc[0]
+    assert point["offered_per_s"] == pytest.approx(2 * once["offered_per_s"].iloc[0])
+    assert point["attainment"] == pytest.approx(0.25)
+    assert point["goodput_per_s_low"] == 0.0
+
+
+def test_attainment_of_repeats_weighs_their_requests() -> None:
+    """A short block that missed does not hide a long one that met."""
+    cells = pd.DataFrame({"rate_per_s": 5.0, "load": "x", "attainment": [1.0, 0.5], "offered": [90, 10]})
+    assert answer.pooled_attainment(cells).tolist() == [pytest.approx(0.95)]
