@@ -10,6 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
 from reports.palette import light
@@ -61,7 +62,7 @@ def plain(ax: Axes) -> None:
     ax.spines["bottom"].set_color(light("grid"))
     ax.grid(True, color=light("grid"), linewidth=0.7)
     ax.set_axisbelow(True)
-    ax.tick_params(which="both", colors=light("muted"), labelsize=SIZE - 1, length=0)
+    ax.tick_params(colors=light("muted"), labelsize=SIZE - 1, length=0)
     ax.xaxis.label.set(color=light("muted"), size=SIZE - 0.5)
     ax.yaxis.label.set(color=light("muted"), size=SIZE - 0.5)
 
@@ -97,6 +98,31 @@ def legend(ax: Axes, **where: Any) -> None:
     handles, _ = ax.get_legend_handles_labels()
     if handles:
         ax.legend(frameon=False, fontsize=SIZE - 1.2, labelcolor=light("ink"), handlelength=2.2, **where)
+
+
+def legend_right(ax: Axes) -> None:
+    """The named lines of `ax` beside it, middle on middle.
+
+    Drawn as plain lines and texts: matplotlib's own legend lays itself out, a tenth of the time of a report.
+    """
+    lines = [line for line in ax.get_lines() if not str(line.get_label()).startswith("_")]
+    height_pt = ax.get_position().height * ax.figure.get_figheight() * 72  # type: ignore[union-attr]  # never a sub-figure
+    width_pt = ax.get_position().width * ax.figure.get_figwidth() * 72  # type: ignore[union-attr]  # never a sub-figure
+    row, x = 14 / height_pt, [1 + 6 / width_pt, 1 + 24 / width_pt]
+    for at, line in enumerate(lines):
+        y = 0.5 + row * ((len(lines) - 1) / 2 - at)
+        look: dict[str, Any] = {"color": line.get_color(), "linestyle": line.get_linestyle()}
+        mark = Line2D(
+            x, [y, y], transform=ax.transAxes, clip_on=False, linewidth=line.get_linewidth(), **look
+        )
+        ax.add_artist(mark)
+        where: dict[str, Any] = {
+            "transform": ax.transAxes,
+            "va": "center",
+            "fontsize": SIZE - 1.2,
+            "color": light("ink"),
+        }
+        ax.text(x[1] + 5 / width_pt, y, literal(str(line.get_label())), **where)
 
 
 def legend_above(figure: Figure, ax: Axes, columns: int = 6) -> None:

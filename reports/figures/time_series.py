@@ -117,7 +117,7 @@ def _panel(ax: Axes, text: str, lines: dict[str, tuple[pd.DataFrame, tuple[str, 
     if text in FORMATS:
         show = FORMATS[text]
         ax.yaxis.set_major_formatter(lambda value, _: show(value))
-    canvas.legend(ax, loc="center left", bbox_to_anchor=(1.0, 0.5))
+    canvas.legend_right(ax)
 
 
 def thin(t: np.ndarray, value: np.ndarray, most: int = MOST_POINTS) -> tuple[np.ndarray, np.ndarray]:

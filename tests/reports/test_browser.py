@@ -15,6 +15,12 @@ pytestmark = pytest.mark.skipif(browser.find() is None, reason="no Chromium on t
 OPEN_ALL = "document.querySelectorAll('details').forEach((d) => { d.open = true; })"
 WIDTH = "document.documentElement.scrollWidth"
 CONTRAST = (Path(__file__).parent / "contrast.js").read_text()
+# The browser tells a page of a new hash in its own time.
+SOON = """(is) => new Promise((done) => {
+  const look = () => (is() ? done(true) : setTimeout(look, 10));
+  setTimeout(() => done(false), 5000);
+  look();
+})"""
 TABLE = "document.querySelector('#table-cells')"
 FILTER = f"{TABLE}.closest('.scroll').previousElementSibling.querySelector('input')"
 
@@ -76,7 +82,7 @@ def test_the_script_adds_filters_sorting_and_tabs(address: str) -> None:
         panels = "document.querySelectorAll('.panel:not([hidden])').length"
         tabs = await page.run(f"[{panels}, document.querySelectorAll('[role=tablist]').length]")
         await page.open(address + anchor)
-        unfolded = await page.run(f"document.querySelector('{anchor}').open")
+        unfolded = await page.run(f"({SOON})(() => document.querySelector('{anchor}').open)")
         return {"shown": shown, "goodput": goodput, "tabs": tabs, "unfolded": unfolded}
 
     found = _in_browser(use)
