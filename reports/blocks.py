@@ -104,9 +104,10 @@ def hockey_stick(run: Run) -> Block:
         "table below."
     )
     caption = (
-        "One line per setting over the measured offered rate, repeats of a load taken together: bold with "
-        "its 95 % band the recommended one, in colour its neighbours, grey the rest. Left of the bend "
-        "goodput follows the dotted line; right of it the gateway must refuse or the answers come late."
+        "One line per setting over the measured offered rate, repeats of a load taken together (of p95s the "
+        "worst): bold with its 95 % band the recommended one, in colour its neighbours, grey the rest. Left "
+        "of the bend goodput follows the dotted line; right of it the gateway must refuse or the answers "
+        "come late."
     )
     if math.isfinite(knee[0]):
         caption += (

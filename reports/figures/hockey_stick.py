@@ -64,13 +64,14 @@ def curves(cells: pd.DataFrame, latency: pd.DataFrame) -> pd.DataFrame:
 
 
 def pooled(curves: pd.DataFrame) -> pd.DataFrame:
-    """One point for each setting and load: over its blocks the mean of the rates, the median of the p95s,
-    and the outermost ends of their intervals. Attainment is over all offered requests.
+    """One point for each setting and load: over its blocks the mean of the rates, the worst of the p95s
+    (quantiles are never averaged), the outermost ends of their intervals. Attainment is over all offered
+    requests.
     """
     found = curves.assign(_good=curves["attainment"] * curves["offered_per_s"])
     latencies = [metric for metric, _ in LATENCIES]
     how = {"setting": "first", **dict.fromkeys(("offered_per_s", "goodput_per_s", "_good"), "mean")}
-    how |= dict.fromkeys(latencies, "median")
+    how |= dict.fromkeys(latencies, "max")
     for name in ("goodput_per_s", *latencies):
         how |= {f"{name}_low": "min", f"{name}_high": "max"}
     by = ["key", "workload", "scenario", "rate_per_s"]
