@@ -30,6 +30,9 @@ from experiments.stack import engine
 from experiments.twin import calibration, from_run
 from experiments.twin.drive import Driver
 
+KEEPALIVE_S = 2.0
+"""Shorter than an engine's own (uvicorn's: 5 s), so that no request meets a connection that just closes."""
+
 
 def main(argv: Sequence[str]) -> int:
     """Calibrate, write both files, print the verdict; 0 when the gate is passed, 1 when not.
@@ -65,7 +68,8 @@ def _live(args: argparse.Namespace) -> dict[str, Any]:
 async def _calibrate(served: engine.Engine, args: argparse.Namespace) -> dict[str, Any]:
     plan = calibration.Plan(args.stair_s, args.burst_s, args.repeats, args.rows, args.seed)
     timeout = aiohttp.ClientTimeout(total=600)
-    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0), timeout=timeout) as session:
+    connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEPALIVE_S)
+    async with aiohttp.ClientSession(connector=connector, timeout=timeout) as session:
         driver = Driver(session, served.url, served.model, args.seed)
         return await calibration.calibrate(driver, served, plan, _say)
 
