@@ -14,8 +14,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from experiments import journal
-from experiments.timeline import WallTime, wall_time
+from experiments.run_folder import journal
+from experiments.run_folder.timeline import WallTime, wall_time
 
 # 2 × 2 settings, 2 loads, 6 traces.
 _FLAGS = (

@@ -13,11 +13,11 @@ import resource
 import sys
 import time
 
-from experiments.twin.held_out import predicted_capacity
+from experiments.calibration.held_out import predicted_capacity
 from experiments.twin.predicted import Predictor
 from experiments.twin.profile import Profile
 from gateway.limits import Limits
-from loadtests import plan
+from loadtests.planning import plan
 from loadtests.slo import SLO
 
 ENGINE = Profile(

@@ -19,9 +19,9 @@ import numpy.typing as npt
 from experiments.twin.profile import TINY_CPU
 from experiments.twin.simulate import simulate
 from gateway.limits import Limits
-from loadtests import plan
-from loadtests.mix import Mix
-from loadtests.plan import Arrival
+from loadtests.planning import plan
+from loadtests.planning.mix import Mix
+from loadtests.planning.plan import Arrival
 
 DOCS = Path(__file__).parent
 TRACE_S = 120.0

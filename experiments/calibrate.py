@@ -24,11 +24,10 @@ from typing import Any
 
 import aiohttp
 
-from experiments.command import run_command
-from experiments.errors import EnvironmentProblem, UserError
+from experiments.calibration import calibration, from_run
+from experiments.calibration.drive import Driver
+from experiments.errors import EnvironmentProblem, UserError, run_command
 from experiments.stack import engine
-from experiments.twin import calibration, from_run
-from experiments.twin.drive import Driver
 
 KEEPALIVE_S = 2.0
 """Shorter than an engine's own (uvicorn's: 5 s), so that no request meets a connection that just closes."""

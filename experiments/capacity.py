@@ -10,20 +10,21 @@ from typing import Any
 
 import numpy as np
 
-from experiments import matrix, opening, run_dir, sweep_args, sweep_stack
-from experiments.cells import MeasuredCell, finished_cells
-from experiments.cells_in_turn import in_turn
-from experiments.command import run_command
-from experiments.errors import EnvironmentProblem, UserError
-from experiments.measure import Bench
-from experiments.probe import Probe
-from experiments.progress import SweepProgress
-from experiments.run_dir import RunDir
+from experiments.cli import sweep_args
+from experiments.cli.progress import SweepProgress
+from experiments.cli.sweep_args import SweepOptions
+from experiments.design import matrix
+from experiments.design.probe import Probe
+from experiments.errors import EnvironmentProblem, UserError, run_command
+from experiments.measure import engine_setup, sweep_stack
+from experiments.measure.cell import Bench
+from experiments.measure.run_cells import in_turn
+from experiments.measure.sweep_stack import SweepStack
+from experiments.run_folder.folder import RunDir, open_or_create
+from experiments.run_folder.measured_cell import MeasuredCell, finished_cells
 from experiments.stats.goodput import Trace
 from experiments.stats.knee import Capacity, LoadPoint, capacity, load_point
 from experiments.stats.rate_search import next_rate
-from experiments.sweep_args import SweepOptions
-from experiments.sweep_stack import SweepStack
 from loadtests.slo import SLO
 
 _DEFAULTS = ("--max-active", "16", "--queue-mode", "queue", "--budget", "4m", "--load", "sustained@0.7x")
@@ -52,7 +53,7 @@ def main(argv: Sequence[str]) -> int:
         raise UserError(f"--precision {own.precision:g}: give a percentage above 0 and below 100")
     options = _one_setting(sweep_args.parse([*_DEFAULTS, *rest]))
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    run, _ = run_dir.open_or_create(
+    run, _ = open_or_create(
         options.runs, options.out, options.spec, ("python", "-m", "experiments.capacity", *argv),
         fresh=options.fresh,
     )  # fmt: skip
@@ -119,9 +120,11 @@ def _search(
     options: SweepOptions, run: RunDir, progress: SweepProgress, precision: float
 ) -> tuple[Capacity, SLO]:
     with sweep_stack.running(options, run.logs, run.prometheus_data, progress.say) as stack:
-        seen = opening.probe_engine(options, run, stack, progress)
-        slo = opening.settle_objective(options, run, stack, seen)
-        bench = Bench(run, stack.admin, stack.metrics, slo, stack.engine.label, opening.max_running(stack))
+        seen = engine_setup.probe_engine(options, run, stack, progress)
+        slo = engine_setup.settle_objective(options, run, stack, seen)
+        bench = Bench(
+            run, stack.admin, stack.metrics, slo, stack.engine.label, engine_setup.max_running(stack)
+        )
         start = float(f"{0.7 * rate_with(seen.steps, options.spec.gateway.max_active[0]):.3g}")
         until_s = time.monotonic() + (options.spec.design.budget_s or 240.0)
         failures = 0
@@ -172,7 +175,7 @@ def _measure(
         progress.say("the budget is used up")
         return False
     declared: list[dict[str, Any]] = [*bench.run.state["cells"], *planned.to_json()]
-    opening.record(bench.run, stack, planned)
+    engine_setup.record(bench.run, stack, planned)
     bench.run.update({"cells": declared})
     progress.plan([expected_s], len(cells))
     in_turn([cell], planned, bench, stack, progress)

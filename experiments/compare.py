@@ -5,10 +5,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from experiments.command import run_command
-from experiments.comparison import RunComparison, compare_runs
-from experiments.comparison_text import junit, markdown
-from experiments.errors import UserError
+from experiments.decide.comparison import RunComparison, compare_runs
+from experiments.decide.comparison_text import junit, markdown
+from experiments.errors import UserError, run_command
 from experiments.files import write_bytes
 from experiments.stats.paired import DELTA
 from loadtests.slo import SLO

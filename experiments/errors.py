@@ -1,6 +1,11 @@
-"""The two errors that end a command with one sentence instead of a traceback."""
+"""How a command ends: with its result, with one sentence (two kinds of error), or with a traceback, which is
+a fault of ours."""
 
 from __future__ import annotations
+
+import errno
+import sys
+from collections.abc import Callable, Sequence
 
 
 class UserError(Exception):
@@ -19,3 +24,29 @@ class EnvironmentProblem(Exception):  # noqa: N818 (`EnvironmentError` is Python
     """
 
     exit_code = 1
+
+
+def run_command(main: Callable[[Sequence[str]], int]) -> None:
+    """Run `main` on the command line's arguments and exit: 2 for the user's mistake, 1 for the environment's,
+    130 on Ctrl-C."""
+    try:
+        code = main(sys.argv[1:])
+    except UserError as error:
+        code = _say(error, 2)
+    except EnvironmentProblem as error:
+        code = _say(error, 1)
+    except BrokenPipeError:
+        code = 1
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        where = error.filename
+        code = _say(f"the disk is full ({where}); what was measured is kept: make room and go on", 1)
+    except KeyboardInterrupt:
+        code = _say("stopped; what was measured is kept", 130)
+    sys.exit(code)
+
+
+def _say(what: object, code: int) -> int:
+    print(f"headroom: {what}", file=sys.stderr)
+    return code

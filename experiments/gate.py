@@ -5,10 +5,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from experiments.command import run_command
 from experiments.compare import UNSURE, WORSE, add_options, slo_of, write
-from experiments.comparison import compare_runs
-from experiments.comparison_text import headline
+from experiments.decide.comparison import compare_runs
+from experiments.decide.comparison_text import headline
+from experiments.errors import run_command
 
 _EXAMPLES = """examples:
   python -m experiments.gate runs/today --baseline docs/examples/standard --junit gate.xml

@@ -23,15 +23,15 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from experiments import config, points
-from experiments.command import run_command
-from experiments.errors import UserError
-from experiments.slo_scaling import DEFAULT_SLO, queue_timeout_s
-from experiments.twin import calibrated, held_out
+from experiments.calibration import calibrated, held_out
+from experiments.design.cells import settings_of
+from experiments.design.objective import DEFAULT_SLO, queue_timeout_s
+from experiments.errors import UserError, run_command
+from experiments.spec import sweep_spec
+from experiments.tuning.task import limits_of, modesty
 from experiments.twin.predicted import Expected, Predictor
 from experiments.twin.profile import Profile
-from experiments.twin.tuning.task import limits_of, modesty
-from loadtests import plan
+from loadtests.planning import plan
 from loadtests.slo import SLO
 
 SHOWN = ("goodput_per_s", "attainment", "rejected_ratio", "ttft_p95_s", "e2e_p95_s")
@@ -46,12 +46,12 @@ def main(argv: Sequence[str]) -> int:
     args = _arguments(argv)
     model = calibrated.read(args.model)
     profile, draws = model.profile, model.samples(args.traces)
-    spec = config.load(args.spec, {})
+    spec = sweep_spec.load(args.spec, {})
     slo = _slo(args.slo or spec.slo.text or DEFAULT_SLO)
     lengths = (spec.load.prompt_tokens, spec.load.output_tokens)
     capacity_per_s = held_out.predicted_capacity(profile, [lengths])
     idle_ttft_s = profile.ingest_s + profile.step_time.duration_s(0, lengths[0], lengths[0])
-    settings = points.settings(spec, queue_timeout_s(slo.ttft_s, idle_ttft_s))
+    settings = settings_of(spec, queue_timeout_s(slo.ttft_s, idle_ttft_s))
     started_s = time.perf_counter()
     cells: list[dict[str, Any]] = []
     for load in (load.at_capacity(capacity_per_s) for load in spec.load.parsed()):

@@ -6,14 +6,13 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from experiments.cells import read_run
-from experiments.command import run_command
-from experiments.errors import UserError
-from experiments.gateway_admin import GatewayAdmin
-from experiments.points import Setting
-from experiments.recommendation import recommend, save
+from experiments.decide.recommendation import recommend, save
+from experiments.decide.recommendation_text import show
+from experiments.errors import UserError, run_command
+from experiments.observe.gateway_admin import GatewayAdmin
+from experiments.run_folder.measured_cell import read_run
+from experiments.spec.setting import Setting
 from loadtests.slo import SLO
 
 _EXAMPLES = """examples:
@@ -39,26 +38,6 @@ def main(argv: Sequence[str]) -> int:
             flags = " ".join(setting.engine.flags())
             print(f"the engine must be started anew for its part: vLLM with {flags}", file=sys.stderr)
     return 0
-
-
-def show(found: dict[str, Any], env_path: Path) -> str:
-    """The recommendation for a terminal."""
-    lines = [f"Recommended for {found['slo']} on {found['engine']}:"]
-    lines += [f"  {key}={value}" for key, value in found["env"].items()]
-    for load in found["loads"]:
-        goodput = load["goodput_per_s"]
-        interval = (
-            f" (95 %: {goodput['low']:.2f}–{goodput['high']:.2f})" if goodput["low"] is not None else ""
-        )
-        lines.append(
-            f"  at {load['load']}, {load['rate_per_s']:.3g}/s planned: goodput "
-            f"{goodput['value']:.2f}/s{interval}, "
-            f"attainment {load['attainment']:.1%}"
-        )
-    lines.append(f"  {found['why']}")
-    lines += [f"  doubt: {doubt}" for doubt in found["doubts"]]
-    lines.append(f"  to apply: {env_path}")
-    return "\n".join(lines)
 
 
 def _slo_of(run: Path) -> str:

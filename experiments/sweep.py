@@ -6,20 +6,21 @@ import subprocess
 import sys
 from collections.abc import Sequence
 
-from experiments import afterwards, dry_run, opening, recommend, run_dir, sweep_stack
-from experiments.cells_in_turn import in_turn
-from experiments.command import run_command
-from experiments.errors import UserError
-from experiments.matrix import Matrix
-from experiments.measure import Bench
-from experiments.points import Cell
-from experiments.progress import SweepProgress
-from experiments.recommendation import recommend as recommendation_of
-from experiments.recommendation import save as save_recommendation
-from experiments.run_dir import RunDir
+from experiments.cli.progress import SweepProgress
+from experiments.cli.sweep_args import SweepOptions, parse
+from experiments.decide.recommendation import recommend as recommendation_of
+from experiments.decide.recommendation import save as save_recommendation
+from experiments.decide.recommendation_text import show as show_recommendation
+from experiments.design import dry_run
+from experiments.design.cells import Cell
+from experiments.design.matrix import Matrix
+from experiments.errors import UserError, run_command
+from experiments.measure import drift_doubts, engine_setup, sweep_stack
+from experiments.measure.cell import Bench
+from experiments.measure.run_cells import in_turn
+from experiments.measure.sweep_stack import SweepStack
+from experiments.run_folder.folder import RunDir, open_or_create
 from experiments.stack.engine_knobs import EngineKnobs
-from experiments.sweep_args import SweepOptions, parse
-from experiments.sweep_stack import SweepStack
 from loadtests.slo import SLO
 
 
@@ -31,7 +32,7 @@ def main(argv: Sequence[str]) -> int:
         return 0
     # A polite kill ends like Ctrl-C: everything stopped, what was measured kept.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    run, resumed = run_dir.open_or_create(
+    run, resumed = open_or_create(
         options.runs, options.out, options.spec, options.command, fresh=options.fresh
     )
     try:
@@ -56,15 +57,15 @@ def _measure_all(options: SweepOptions, run: RunDir, progress: SweepProgress) ->
     those that failed twice.
     """
     failed: list[str] = []
-    plan = opening.planned(options, run)
+    plan = engine_setup.planned(options, run)
     for knobs in options.spec.engine.values():
         if plan is not None and to_do(plan, run, knobs) == []:
             continue
         with sweep_stack.running(options, run.logs, run.prometheus_data, progress.say, knobs) as stack:
-            seen = opening.probe_engine(options, run, stack, progress)
-            slo = opening.settle_objective(options, run, stack, seen)
-            plan = opening.planned(options, run) or opening.build(options, run, seen, slo)
-            opening.record(run, stack, plan)
+            seen = engine_setup.probe_engine(options, run, stack, progress)
+            slo = engine_setup.settle_objective(options, run, stack, seen)
+            plan = engine_setup.planned(options, run) or engine_setup.build(options, run, seen, slo)
+            engine_setup.record(run, stack, plan)
             if plan.said:
                 progress.say(plan.said)
             failed += _measure(plan, run, stack, slo, progress)
@@ -80,7 +81,7 @@ def _measure(plan: Matrix, run: RunDir, stack: SweepStack, slo: SLO, progress: S
     """The cells of the engine value that runs, the unlucky ones once more; returns the ids that failed
     twice.
     """
-    bench = Bench(run, stack.admin, stack.metrics, slo, stack.engine.label, opening.max_running(stack))
+    bench = Bench(run, stack.admin, stack.metrics, slo, stack.engine.label, engine_setup.max_running(stack))
     todo = to_do(plan, run, stack.knobs)
     _show(plan, run, todo, progress)
     failed, invalid = in_turn(todo, plan, bench, stack, progress)
@@ -109,14 +110,14 @@ def _finish(run: RunDir, failed: list[str]) -> int:
     """Recommendation and report from what is on disk; exit code 1 when either is wanting."""
     run.update({"status": "partial" if failed else "complete", "failed": failed})
     problems = [f"{len(failed)} cells could not be measured: {', '.join(failed)}"] if failed else []
-    for said in afterwards.doubt(run):
+    for said in drift_doubts.doubt(run):
         print(f"headroom: {said}", file=sys.stderr)
     try:
         found = recommendation_of(run.path, SLO.parse(run.state["slo"]["text"]))
     except UserError as error:
         problems.append(f"no recommendation: {error}")
     else:
-        print(recommend.show(found, save_recommendation(run.path, found)))
+        print(show_recommendation(found, save_recommendation(run.path, found)))
     report = subprocess.run(
         [sys.executable, "-m", "reports", str(run.path)], stdout=subprocess.DEVNULL, check=False
     )

@@ -10,24 +10,25 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from experiments import matrix as matrices
-from experiments import opening, recommend, run_dir, sweep_stack, tune_model, tune_report
-from experiments.command import run_command
-from experiments.durations import show as show_span
-from experiments.errors import EnvironmentProblem
+from experiments.cli.progress import SweepProgress
+from experiments.cli.tune_args import TuneOptions, parse
+from experiments.decide.recommendation import save
+from experiments.decide.recommendation_text import show as show_recommendation
+from experiments.design import matrix as matrices
+from experiments.errors import EnvironmentProblem, run_command
 from experiments.files import read_json, write_json
-from experiments.progress import SweepProgress
-from experiments.recommendation import save
-from experiments.run_dir import RunDir
-from experiments.sweep_stack import SweepStack
-from experiments.tune_args import TuneOptions, parse
-from experiments.tune_cells import CellRunner, Ground
-from experiments.tune_fallback import measured_sweep, render
-from experiments.tune_live import LiveBench
-from experiments.tune_model import Calibrated
-from experiments.tune_plan import dry_run, task_of, verification_budget_s
-from experiments.twin.tuning.procedure import Effort, NothingMeasuredError, Tuned, tune
-from experiments.twin.tuning.task import Task
+from experiments.measure import engine_setup, sweep_stack
+from experiments.measure.sweep_stack import SweepStack
+from experiments.run_folder.folder import RunDir, open_or_create
+from experiments.spec.durations import show as show_span
+from experiments.tuning import calibration_used, report
+from experiments.tuning.calibration_used import Calibrated
+from experiments.tuning.cell_runner import CellRunner, Ground
+from experiments.tuning.fallback import measured_sweep, render
+from experiments.tuning.live_measurer import LiveBench
+from experiments.tuning.procedure import Effort, NothingMeasuredError, Tuned, tune
+from experiments.tuning.task import Task
+from experiments.tuning.task_of_run import dry_run, task_of, verification_budget_s
 
 
 def main(argv: Sequence[str]) -> int:
@@ -75,7 +76,7 @@ def _open(options: TuneOptions) -> tuple[RunDir, bool]:
             if unfinished
             else sweep.runs / f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{spec.digest()}-tune"
         )
-    run, resumed = run_dir.open_or_create(sweep.runs, out, sweep.spec, sweep.command, fresh=sweep.fresh)
+    run, resumed = open_or_create(sweep.runs, out, sweep.spec, sweep.command, fresh=sweep.fresh)
     run.update({"tune": options.to_json()})
     return run, resumed
 
@@ -90,7 +91,7 @@ def _tune(options: TuneOptions, run: RunDir, progress: SweepProgress) -> list[st
     sweep = options.sweep
     with sweep_stack.running(sweep, run.logs, run.prometheus_data, progress.say) as stack:
         ground = _ground(options, run, stack, progress)
-        model = tune_model.obtain(options, run.path, stack.engine, progress.say)
+        model = calibration_used.obtain(options, run.path, stack.engine, progress.say)
         progress.say(f"model of {model.label}: {model.why}")
         if model.passed is False:
             return measured_sweep(ground, model, progress)
@@ -99,8 +100,8 @@ def _tune(options: TuneOptions, run: RunDir, progress: SweepProgress) -> list[st
 
 def _ground(options: TuneOptions, run: RunDir, stack: SweepStack, progress: SweepProgress) -> Ground:
     """Probe, objective and the grid that a sweep would measure."""
-    seen = opening.probe_engine(options.sweep, run, stack, progress)
-    slo = opening.settle_objective(options.sweep, run, stack, seen)
+    seen = engine_setup.probe_engine(options.sweep, run, stack, progress)
+    slo = engine_setup.settle_objective(options.sweep, run, stack, seen)
     grid = matrices.build(options.sweep.spec, seen, slo)
     return Ground(options, run, stack, seen, slo, grid)
 
@@ -141,11 +142,11 @@ def _write(
             "understated"
         )
     label = ground.stack.engine.label
-    found = tune_report.recommendation(task, tuned, label, doubts)
-    document = tune_report.predicted(task, tuned, model, cost)
+    found = report.recommendation(task, tuned, label, doubts)
+    document = report.predicted(task, tuned, model, cost)
     write_json(ground.run.path / "recommendation.json", found)
     write_json(ground.run.path / "predicted.json", document)
-    print(recommend.show(found, save(ground.run.path, found)))
+    print(show_recommendation(found, save(ground.run.path, found)))
     coverage = document["coverage"]
     print(
         f"  {coverage['inside']} of {coverage['of']} measured values lay inside their 90 % prediction "

@@ -16,8 +16,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from experiments.command import run_command
-from experiments.errors import EnvironmentProblem
+from experiments.errors import EnvironmentProblem, run_command
 from experiments.stack import engine, gateway, load, ports, process, prometheus
 from experiments.stack.places import ROOT
 

@@ -7,9 +7,9 @@ from typing import Any
 import locust.stats
 from locust import events
 
-from loadtests import options
-from loadtests.conductor import Conductor
-from loadtests.histogram import bucket_ms
+from loadtests.recording.histogram import bucket_ms
+from loadtests.running import options
+from loadtests.running.conductor import Conductor
 
 
 def install() -> None:
@@ -30,7 +30,7 @@ def _on_init(environment: Any, **_: Any) -> None:
     conductor.on_init()
     if environment.web_ui is not None:
         # Flask is only needed, and only imported by us, where there is a web UI.
-        from loadtests.webui import WebUi
+        from loadtests.web.webui import WebUi
 
         WebUi(environment.web_ui, conductor, environment)
     environment.events.test_start.add_listener(lambda **_: conductor.on_test_start())

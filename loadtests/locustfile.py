@@ -2,8 +2,8 @@
 …`."""
 
 from loadtests.hooks import install
-from loadtests.shape import PlanShape
-from loadtests.users import PlanUser
+from loadtests.running.shape import PlanShape
+from loadtests.running.users import PlanUser
 
 __all__ = ["PlanShape", "PlanUser"]
 

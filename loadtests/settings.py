@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from loadtests import plan as plans
-from loadtests import traces
-from loadtests.mix import Mix
-from loadtests.plan import Plan
-from loadtests.prompts import Cost
-from loadtests.scenarios import Shape
+from loadtests.planning import plan as plans
+from loadtests.planning import traces
+from loadtests.planning.mix import Mix
+from loadtests.planning.plan import Plan
+from loadtests.planning.prompts import Cost
+from loadtests.planning.scenarios import Shape
 from loadtests.slo import SLO
 
 

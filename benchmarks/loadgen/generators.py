@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.loadgen.server import HERE, TOOLS
-from loadtests.run_folder import RunFolder
+from loadtests.recording.run_folder import RunFolder
 
 ROOT = HERE.parents[1]
 TOKENIZER = TOOLS / "bench-tokenizer"

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import gevent.socket
 
-from loadtests import client
 from loadtests.locustfile import PlanShape, PlanUser
+from loadtests.sending import client
 
 __all__ = ["PlanShape", "PlanUser"]
 

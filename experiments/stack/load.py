@@ -92,7 +92,7 @@ def start(
     Args:
         host: URL of the gateway (or of a bare engine).
         model: the model every request names.
-        plan_file: as `loadtests.plan` wrote it.
+        plan_file: as `loadtests.planning.plan` wrote it.
         run_dir: gets plan.json, records.jsonl and load.json.
         log_path: Locust's own output.
         slo: judged per request, such as `ttft<=1s,tpot<=60ms`; None: Locust's default.

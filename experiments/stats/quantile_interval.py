@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from experiments.stats.effective_size import of_exceedances
-from loadtests.quantiles import MINIMUM_N, interval_ranks
+from loadtests.recording.quantiles import MINIMUM_N, interval_ranks
 
 Floats = npt.NDArray[np.float64]
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from experiments.twin.profile import Profile
 from experiments.twin.simulate import Simulated, simulate
 from gateway.limits import Limits
-from loadtests.plan import Plan
+from loadtests.planning.plan import Plan
 from loadtests.slo import SLO
 
 MEASURES = (

@@ -12,7 +12,7 @@ Times = npt.NDArray[np.float64]
 
 
 class Arrival(Protocol):
-    """What of a planned request the simulator reads; `loadtests.plan.Arrival` is one."""
+    """What of a planned request the simulator reads; `loadtests.planning.plan.Arrival` is one."""
 
     @property
     def due_s(self) -> float: ...

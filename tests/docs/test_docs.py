@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from loadtests import options
+from loadtests.running import options
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([ROOT / "README.md", ROOT / "monitoring" / "runbook.md", *ROOT.glob("docs/**/*.md")])

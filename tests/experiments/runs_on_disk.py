@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from experiments.points import Setting
+from experiments.spec.setting import Setting
 from gateway.limits import Limits, QueueMode
 from tests.experiments.stats.simulated_truth import Arrivals, Machine, Seen, poisson, serve
 

@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 import pytest
 
 from experiments import compare, gate
-from experiments.comparison import compare_runs
+from experiments.decide.comparison import compare_runs
 from experiments.errors import UserError
 from tests.experiments.runs_on_disk import Recipe, changed, write
 

@@ -10,14 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from experiments import sweep_stack
+from experiments.cli.sweep_args import parse
 from experiments.errors import EnvironmentProblem, UserError
-from experiments.gateway_admin import GatewayAdmin
+from experiments.measure import sweep_stack
+from experiments.observe.gateway_admin import GatewayAdmin
 from experiments.stack import engine, gateway, prometheus, prometheus_binary
 from experiments.stack.ports import free_port
-from experiments.sweep_args import parse
-from tests.experiments import fake_grafana, sweeping
-from tests.experiments.fake_grafana import FakeGrafana
+from tests.experiments import sweeping
+from tests.experiments.observe import fake_grafana
+from tests.experiments.observe.fake_grafana import FakeGrafana
 
 FLAGS = (
     *("--engine", "compose", "--max-active", "3", "--queue-mode", "queue", "--load", "sustained@0.6x"),

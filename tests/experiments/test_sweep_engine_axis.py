@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from experiments import journal
+from experiments.run_folder import journal
 from tests.experiments import sweeping
 
 TWO_STARTS = (

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from experiments.gateway_admin import GatewayAdmin
+from experiments.observe.gateway_admin import GatewayAdmin
 from experiments.stack import engine, gateway
 from tests.experiments import sweeping
 

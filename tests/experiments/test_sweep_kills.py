@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from experiments import journal
+from experiments.run_folder import journal
 from tests.experiments import sweeping
 
 KILLS = 20

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from loadtests.record import RequestRecord
-from loadtests.run_folder import RunFolder
+from loadtests.recording.run_folder import RunFolder
 
 ROOT = Path(__file__).resolve().parents[2]
 LOCUSTFILE = ROOT / "loadtests" / "locustfile.py"

@@ -209,7 +209,7 @@ def test_a_killed_worker_is_reported_and_nothing_disappears(tmp_path: Path) -> N
 
 def test_a_plan_file_and_a_go_file(tmp_path: Path) -> None:
     """Prepared first, started at the word, and exactly the given plan is sent."""
-    from loadtests import plan as plans
+    from loadtests.planning import plan as plans
 
     plan = plans.make("constant", 20.0, 0.0, 1.0, 0, 16, 4)
     plan.save(tmp_path / "given.json")

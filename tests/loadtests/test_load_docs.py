@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from loadtests import options, result
-from loadtests.live import Live
-from loadtests.metrics_port import text
-from loadtests.mix import WORKLOADS
+from loadtests.planning.mix import WORKLOADS
+from loadtests.planning.scenarios import SCENARIOS
 from loadtests.record import OUTCOMES, RequestRecord
-from loadtests.scenarios import SCENARIOS
+from loadtests.recording import result
+from loadtests.recording.live import Live
+from loadtests.running import options
+from loadtests.running.metrics_port import text
 from tests.loadtests.harness import ROOT
 
 PAGE = (ROOT / "docs" / "load-testing.md").read_text()

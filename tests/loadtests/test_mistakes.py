@@ -78,7 +78,7 @@ def test_a_blocked_hub_is_reported(tmp_path: Path) -> None:
             code = process.wait(60)
         finally:
             process.kill()
-    from loadtests.run_folder import RunFolder
+    from loadtests.recording.run_folder import RunFolder
 
     load = RunFolder(tmp_path / "run").load()
     assert code == 11, (tmp_path / "log").read_text()

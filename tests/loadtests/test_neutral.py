@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from loadtests import scrape
-from loadtests.histogram import Histogram, bucket_ms
-from loadtests.live import Live, Progress
-from loadtests.metrics_port import text
+from loadtests.recording import scrape
+from loadtests.recording.histogram import Histogram, bucket_ms
+from loadtests.recording.live import Live, Progress
+from loadtests.running.metrics_port import text
 from tests.loadtests.harness import ROOT
 
 NEUTRAL = """

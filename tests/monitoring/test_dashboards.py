@@ -12,8 +12,8 @@ import pytest
 import yaml
 
 from gateway.metrics import HELP as GATEWAY_METRICS
-from loadtests import metrics_port
-from loadtests.live import Live
+from loadtests.recording.live import Live
+from loadtests.running import metrics_port
 from monitoring.grafana import boards
 from monitoring.grafana.model import Board
 from tests.monitoring.expressions import Expression, of_panels, of_rules, recorded

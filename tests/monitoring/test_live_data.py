@@ -14,8 +14,8 @@ import pytest
 from experiments.errors import EnvironmentProblem
 from experiments.stack import engine, gateway, load, prometheus, prometheus_binary
 from experiments.stack.ports import free_port
-from loadtests import plan
-from loadtests.mix import Mix
+from loadtests.planning import plan
+from loadtests.planning.mix import Mix
 from tests.monitoring.expressions import Expression, of_panels, of_rules
 from tests.monitoring.static_exposition import served
 

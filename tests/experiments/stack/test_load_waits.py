@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from experiments.stack import engine, load
-from loadtests import plan
+from loadtests.planning import plan
 
 # Locust asks its shape once a second whether to go on; three such questions come before the word.
 LONG_S = 3.5

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from experiments.server_metrics import bucket_quantile
+from experiments.observe.prometheus import bucket_quantile
 from experiments.stats.agreement import compare
 
 

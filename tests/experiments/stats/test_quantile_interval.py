@@ -6,7 +6,7 @@ import pytest
 from experiments.stats.effective_size import of_exceedances
 from experiments.stats.quantile_interval import quantile_interval
 from gateway.limits import Limits
-from loadtests.quantiles import interval_ranks
+from loadtests.recording.quantiles import interval_ranks
 from tests.experiments.stats.simulated_truth import Machine, poisson, serve
 
 MACHINE = Machine()

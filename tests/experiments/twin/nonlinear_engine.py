@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from experiments.twin.fit import Row
+from experiments.calibration.fit import Row
 from experiments.twin.profile import Profile
 from experiments.twin.step_time import StepTime
 

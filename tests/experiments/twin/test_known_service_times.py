@@ -19,7 +19,7 @@ from experiments.stack.engine import Engine
 from experiments.twin.profile import EXACT
 from experiments.twin.simulate import simulate
 from gateway.limits import Limits
-from loadtests import plan
+from loadtests.planning import plan
 
 Start = Callable[..., AbstractContextManager[Engine]]
 

@@ -10,7 +10,7 @@ from experiments.twin.predicted import MEASURES, Predictor, measures
 from experiments.twin.profile import EXACT, TINY_CPU
 from experiments.twin.simulate import simulate
 from gateway.limits import Limits, QueueMode
-from loadtests import plan
+from loadtests.planning import plan
 from loadtests.slo import SLO
 
 SLO_S = SLO.parse("ttft<=0.5s,tpot<=60ms")

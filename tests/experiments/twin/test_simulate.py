@@ -11,7 +11,7 @@ import pytest
 from experiments.twin.profile import EXACT, TINY_CPU, Profile
 from experiments.twin.simulate import Simulated, simulate
 from gateway.limits import Limits, QueueMode, QueueOrder
-from loadtests import plan
+from loadtests.planning import plan
 
 STEP_S = 0.010
 

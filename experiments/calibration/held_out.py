@@ -1,0 +1,156 @@
+"""The acceptance test of a calibration: a burst of arrivals that was not fitted, measured and predicted."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from experiments.calibration.drive import Answer, Driver
+from experiments.calibration.fit import Row
+from experiments.calibration.step_rows import rows_of_steps
+from experiments.twin.profile import Profile
+from experiments.twin.simulate import simulate
+from gateway.limits import Limits
+
+OPEN = Limits(max_active=1_000_000, queue_timeout_s=3600, request_timeout_s=3600)
+ALLOWED = {"seconds_for_all_tokens": 0.05, "ttft_s_p95": 0.15, "e2e_s_p95": 0.15}
+SPEED_CHANGE = 0.10
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """One arrival of the burst; the lengths are those that the engine counted."""
+
+    due_s: float
+    prompt_tokens: int
+    output_tokens: int
+    think_s: float = 0.0
+
+
+async def measure(
+    driver: Driver, profile: Profile, lengths: Sequence[tuple[int, int]], seconds: float, seed: int
+) -> list[tuple[Planned, Answer]]:
+    """Send Poisson arrivals at 0.7 of the predicted capacity, in the middle third at 1.3 of it."""
+    capacity_per_s = predicted_capacity(profile, lengths)
+
+    third_s = seconds / 3
+    spans = [(third_s, load * capacity_per_s) for load in (0.7, 1.3, 0.7)]
+    return await send(driver, poisson(spans, seed + 1000), lengths)
+
+
+def poisson(spans: Sequence[tuple[float, float]], seed: int) -> list[float]:
+    """Arrival times, s, of a rate that is constant in each span of (seconds, rate per second)."""
+    rng = np.random.default_rng(seed)
+    due_s, begin_s = [], 0.0
+    for seconds, rate_per_s in spans:
+        t = float(rng.exponential(1 / rate_per_s))
+        while t < seconds:
+            due_s.append(begin_s + t)
+            t += float(rng.exponential(1 / rate_per_s))
+        begin_s += seconds
+    return due_s
+
+
+async def send(
+    driver: Driver, due_s: Sequence[float], lengths: Sequence[tuple[int, int]]
+) -> list[tuple[Planned, Answer]]:
+    """Requests of these lengths in turn at these times; what was sent when, and its answer."""
+    begin_s = time.monotonic()
+
+    async def one(at_s: float, prompt: int, output: int) -> tuple[Planned, Answer]:
+        await asyncio.sleep(max(0.0, begin_s + at_s - time.monotonic()))
+        answer = await driver.ask(prompt, output)
+        return Planned(answer.sent_s - begin_s, answer.prompt_tokens, answer.output_tokens), answer
+
+    work = zip(due_s, itertools.cycle(lengths), strict=False)
+    answers = await asyncio.gather(*(one(at_s, prompt, output) for at_s, (prompt, output) in work))
+    return sorted(answers, key=lambda pair: pair[0].due_s)
+
+
+def predicted_capacity(profile: Profile, lengths: Sequence[tuple[int, int]]) -> float:
+    """Requests per second of a closed loop that keeps the batch full."""
+    users = 2 * profile.max_num_seqs
+    work = [Planned(0.0, *pair) for pair in itertools.islice(itertools.cycle(lengths), 20 * users)]
+    done = simulate(work, profile, OPEN, users=users)
+    return len(work) / done.end_s
+
+
+def judge(burst: Sequence[tuple[Planned, Answer]], profile: Profile) -> dict[str, Any]:
+    """Predicted against measured, and whether that is good enough; times in seconds from the moment of
+    sending.
+
+    Machines are not always equally fast. The factor by which the burst's own steps were slower than the
+    model says (`speed_factor`) is put into the prediction before it is judged, since it is
+    the machine's and not the model's error; a factor beyond `SPEED_CHANGE` fails by itself. `as_calibrated`
+    is the same table without it.
+    """
+    factor = speed_factor(burst, profile)
+    table = _table(burst, slower(profile, factor))
+    failed = [
+        f"{name} is off by {table[name]['error']:+.1%} (allowed ±{allowed:.0%})"
+        for name, allowed in ALLOWED.items()
+        if abs(table[name]["error"]) > allowed
+    ]
+    if abs(factor - 1) > SPEED_CHANGE:
+        failed.insert(0, f"the engine's steps took {factor:.2f} times what they took while it was calibrated")
+    good = ", ".join(f"{name} {table[name]['error']:+.1%}" for name in ALLOWED)
+    return {
+        "passed": not failed,
+        "why": "; ".join(failed) or f"the held-out burst came out as predicted: {good}",
+        "n": len(burst),
+        "speed_factor": factor,
+        "held_out": table,
+        "as_calibrated": _table(burst, profile),
+    }
+
+
+def speed_factor(burst: Sequence[tuple[Planned, Answer]], profile: Profile) -> float:
+    """Measured over modelled seconds of all the burst's steps together; 1 where no step can be told."""
+    return speed_of_steps(rows_of_steps([answer for _, answer in burst]), profile)
+
+
+def speed_of_steps(rows: Sequence[Row], profile: Profile) -> float:
+    """Measured over modelled seconds of the steps together: above 1 the engine was slower; 1 without any."""
+    timing = profile.step_time
+    modelled_s = sum(
+        timing.duration_s(int(row.decoded), int(row.decoded + row.prompt), int(row.context))
+        + profile.per_pair_s * row.pairs
+        + profile.arrival_work_s * row.arrived
+        + profile.end_work_s * row.ended
+        for row in rows
+    )
+    return sum(row.seconds for row in rows) / modelled_s if rows else 1.0
+
+
+def slower(profile: Profile, factor: float) -> Profile:
+    """The profile with every time multiplied by `factor`."""
+    times = {name: getattr(profile, name) * factor for name in Profile.model_fields if name.endswith("_s")}
+    return profile.model_copy(update=times)
+
+
+def _table(burst: Sequence[tuple[Planned, Answer]], profile: Profile) -> dict[str, dict[str, float]]:
+    predicted = simulate([planned for planned, _ in burst], profile, OPEN)
+    measured_ttft = np.array([answer.first_s - answer.sent_s for _, answer in burst])
+    measured_e2e = np.array([answer.last_s - answer.sent_s for _, answer in burst])
+    begin_s = burst[0][1].sent_s - burst[0][0].due_s
+    table: dict[str, dict[str, float]] = {}
+    for name, measured, twin in (
+        ("ttft_s", measured_ttft, predicted.first_s - predicted.due_s),
+        ("e2e_s", measured_e2e, predicted.last_s - predicted.due_s),
+    ):
+        for label, level in (("p50", 0.5), ("p95", 0.95)):
+            pair = float(np.quantile(measured, level)), float(np.quantile(twin, level))
+            table[f"{name}_{label}"] = _compared(*pair)
+    end_s = max(answer.last_s for _, answer in burst) - begin_s
+    table["seconds_for_all_tokens"] = _compared(end_s, float(np.max(predicted.last_s)))
+    return table
+
+
+def _compared(measured: float, predicted: float) -> dict[str, float]:
+    return {"measured": measured, "predicted": predicted, "error": predicted / measured - 1}

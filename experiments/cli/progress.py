@@ -1,0 +1,81 @@
+"""What a person sees while a sweep runs: where it is, how long it still takes, and each cell's result as it
+comes."""
+
+import sys
+import time
+from types import TracebackType
+from typing import Any, Self
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+from experiments.spec.durations import show
+
+
+class SweepProgress:
+    """A bar on a terminal, plain lines elsewhere, only results when quiet. Everything goes to standard
+    error."""
+
+    def __init__(self, quiet: bool) -> None:
+        self._console = Console(stderr=True, highlight=False, quiet=quiet)
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[left]}"),
+            console=self._console,
+            disable=quiet or not sys.stderr.isatty(),
+            transient=True,
+        )
+        self._task = self._bar.add_task("starting", total=None, left="")
+        self._remaining_s: list[float] = []
+        self._cell_began_s = 0.0
+        self._pace = 1.0
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.stop()
+
+    def say(self, text: str) -> None:
+        """One line that stays."""
+        self._console.print(text, markup=False, soft_wrap=True)
+
+    def plan(self, expected_s: list[float], done: int) -> None:
+        """The cells still to come, each with its expected seconds, and how many were done before."""
+        self._remaining_s = expected_s
+        self._bar.update(self._task, total=done + len(expected_s), completed=done)
+        self.say(f"{len(expected_s)} cells to measure, about {show(sum(expected_s))}")
+
+    def cell_begins(self, name: str) -> None:
+        """A cell has started."""
+        self._cell_began_s = time.monotonic()
+        self._bar.update(self._task, description=name, left=self._left())
+
+    def cell_ends(self, name: str, summary: dict[str, Any]) -> None:
+        """A cell is on disk."""
+        expected_s = self._remaining_s.pop(0) if self._remaining_s else 0.0
+        if expected_s:
+            # Half of the old pace, half of the new: one slow drain must not swing the estimate.
+            self._pace = 0.5 * self._pace + 0.5 * (time.monotonic() - self._cell_began_s) / expected_s
+        self._bar.update(self._task, advance=1, left=self._left())
+        self.say(f"{name}: {_result(summary)}; {self._left()}")
+
+    def _left(self) -> str:
+        return f"{show(self._pace * sum(self._remaining_s))} left"
+
+
+def _result(summary: dict[str, Any]) -> str:
+    ttft = summary["latency"]["ttft_s"]["p95"]["value"]
+    p95 = f"TTFT p95 {ttft * 1e3:.0f} ms" if ttft is not None else "TTFT p95: too few requests"
+    invalid = [doubt["code"] for doubt in summary["doubts"] if doubt["severity"] == "invalid"]
+    text = (
+        f"goodput {summary['rates']['goodput_per_s']:.2f} of {summary['rates']['offered_per_s']:.2f}/s "
+        "offered, "
+        f"attainment {summary['attainment']:.0%}, {p95}"
+    )
+    return f"{text}; INVALID: {', '.join(invalid)}" if invalid else text

@@ -1,0 +1,220 @@
+"""The command line of a sweep: flags over a TOML spec."""
+
+import argparse
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from experiments.cli import current_setting, engine_axis
+from experiments.cli.sweep_flags import parser
+from experiments.errors import UserError
+from experiments.observe.grafana import Grafana
+from experiments.run_folder.measured_cell import read_run
+from experiments.spec import sweep_spec
+from experiments.spec.loads import parse_rate
+from experiments.spec.sweep_spec import SweepSpec
+from experiments.stack.engine_knobs import NAMES as ENGINE_KEYS
+from experiments.stack.engine_knobs import flag_of
+from loadtests.slo import SLO
+
+_PRESETS = Path(__file__).parents[1] / "specs"
+_SECRET_FLAGS = ("--admin-token", "--api-key")
+
+
+@dataclass(frozen=True, slots=True)
+class SweepOptions:
+    """The spec, and what does not change the result: where to write, what to reach, how to run."""
+
+    spec: SweepSpec
+    runs: Path
+    out: Path | None
+    fresh: bool
+    dry_run: bool
+    quiet: bool
+    gateway_url: str | None
+    admin_token: str | None
+    api_key: str | None
+    prometheus_url: str | None
+    compose_env: Path
+    grafana: Grafana | None
+    like: Path | None
+    command: tuple[str, ...]
+
+
+def parse(argv: Sequence[str]) -> SweepOptions:
+    """The options of this command line.
+
+    Raises:
+        UserError: a value is wrong; the message names it and what is allowed.
+    """
+    args = parser().parse_args(argv)
+    spec = _with_current(sweep_spec.load(_spec_file(args), _overrides(args)))
+    engine_axis.check(spec, args.gateway_url)
+    if spec.slo.text is not None:
+        _check_slo(spec.slo.text)
+    if args.like is not None and read_run(args.like).get("probe") is None:
+        raise UserError(
+            f"--like {args.like}: that run ended before its probe did, so it has no rates to take"
+        )
+    if args.fresh and args.out is not None and (args.out / "run.json").exists():
+        raise UserError(f"--fresh with --out {args.out}: that folder holds a run already; name another one")
+    _check_addresses(args, spec)
+    return SweepOptions(
+        spec=spec,
+        runs=args.runs,
+        out=args.out,
+        fresh=args.fresh,
+        dry_run=args.dry_run,
+        quiet=args.quiet,
+        gateway_url=args.gateway_url,
+        admin_token=args.admin_token,
+        api_key=args.api_key,
+        prometheus_url=args.prometheus_url,
+        compose_env=args.compose_env,
+        grafana=_grafana(args.grafana_url),
+        like=args.like,
+        command=("python", "-m", "experiments.sweep", *_without_secrets(argv)),
+    )
+
+
+def _without_secrets(argv: Sequence[str]) -> list[str]:
+    """The command line as it may be stored and shown: a run folder is mailed and archived."""
+    shown: list[str] = []
+    for word in argv:
+        flag, equals, _ = word.partition("=")
+        if shown and shown[-1] in _SECRET_FLAGS:
+            shown.append("…")
+        else:
+            shown.append(f"{flag}=…" if equals and flag in _SECRET_FLAGS else word)
+    return shown
+
+
+def _check_addresses(args: argparse.Namespace, spec: SweepSpec) -> None:
+    named = {
+        "--gateway-url": args.gateway_url,
+        "--prometheus-url": args.prometheus_url,
+        "--grafana-url": args.grafana_url,
+    }
+    for flag, url in named.items():
+        if url is not None and not url.startswith(("http://", "https://")):
+            raise UserError(f"{flag} {url}: an address must begin with http:// or https://")
+    if spec.engine.provider == "compose" and (args.gateway_url or spec.engine.url):
+        raise UserError(
+            "--engine compose takes gateway and engine from compose/.env: leave --gateway-url and "
+            "--engine-url away"
+        )
+
+
+def _grafana(url: str | None) -> Grafana | None:
+    """Where annotations go. The token is taken from the environment alone: a command line can be seen."""
+    token = os.environ.get("GRAFANA_TOKEN") or None
+    if url is not None and token is None:
+        raise UserError(f"--grafana-url {url}: annotations need GRAFANA_TOKEN, a service account's token")
+    return Grafana(url, token) if url is not None else None
+
+
+def _spec_file(args: argparse.Namespace) -> Path | None:
+    if args.preset is None:
+        return None if args.spec is None else Path(args.spec)
+    if args.spec is not None:
+        raise UserError("--preset and --spec both name a spec; give one of them")
+    presets = sorted(path.stem for path in _PRESETS.glob("*.toml"))
+    if args.preset not in presets:
+        raise UserError(f"--preset {args.preset}: must be one of {', '.join(presets)}")
+    return _PRESETS / f"{args.preset}.toml"
+
+
+def _check_slo(text: str) -> None:
+    try:
+        SLO.parse(text)
+    except ValueError as error:
+        raise UserError(f"--slo: {error}") from None
+
+
+def _overrides(args: argparse.Namespace) -> dict[str, dict[str, Any]]:
+    """Only what was given on the command line, in the sections of the spec."""
+    flags: dict[str, dict[str, Any]] = {
+        "engine": {
+            "provider": args.engine,
+            "url": args.engine_url,
+            "model": args.model,
+            "cpus": args.engine_cpus,
+            **{name: _knob(name, getattr(args, name)) for name in ENGINE_KEYS},
+        },
+        "gateway": {
+            "max_active": _listed(args.max_active),
+            "queue_mode": _listed(args.queue_mode),
+            "queue_max": _listed(args.queue_max),
+            "queue_timeout_s": _listed(args.queue_timeout),
+            "queue_order": _listed(args.queue_order),
+            "request_timeout_s": args.request_timeout,
+        },
+        "load": {
+            "loads": _loads(args),
+            "workloads": _listed(args.workload),
+            "prompt_tokens": args.prompt_tokens,
+            "output_tokens": args.output_tokens,
+            "seed": args.seed,
+        },
+        "window": {
+            "warm_up_s": args.warm_up,
+            "measure_s": args.measure,
+            "drain_s": args.drain,
+            "min_requests": args.min_requests,
+        },
+        "design": {
+            "blocks": args.blocks,
+            "budget_s": args.budget,
+            "sentinel": None if args.sentinel is None else args.sentinel == "on",
+            "current": current_setting.given(args.current, os.environ) if args.current else None,
+        },
+        "slo": {"text": args.slo},
+    }
+    given = {section: {k: v for k, v in values.items() if v is not None} for section, values in flags.items()}
+    return {section: values for section, values in given.items() if values}
+
+
+def _listed(text: str | None) -> list[str] | None:
+    """`2,8,16` → those; `""` → an empty list, which the spec refuses with a sentence."""
+    return None if text is None else [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _with_current(spec: SweepSpec) -> SweepSpec:
+    """The spec with the gateway's variables of the environment as its current setting, where a block will
+    hold it and nobody has said it.
+
+    A sweep without a sentinel does not look at them: what is left in a shell must not decide a sweep.
+    """
+    design = spec.design
+    watched = design.sentinel and (design.blocks > 1 or design.budget_s is not None)
+    found = current_setting.given(None, os.environ) if watched else {}
+    if not found or "current" in design.model_fields_set:
+        return spec
+    return sweep_spec.with_current(spec, found)
+
+
+def _knob(name: str, text: str | None) -> list[str] | None:
+    values = _listed(text)
+    if values == []:
+        raise UserError(f"{flag_of(name)} is an empty list; give at least one value, or leave it away")
+    return values
+
+
+def _loads(args: argparse.Namespace) -> list[str] | None:
+    if args.load is not None:
+        if args.scenario is not None or args.rate is not None:
+            raise UserError("--load already says scenario and rate; leave --scenario and --rate away")
+        return _listed(args.load)
+    if args.scenario is None and args.rate is None:
+        return None
+    scenarios, rates = _listed(args.scenario or "sustained"), _listed(args.rate or "0.7x,1.2x")
+    assert scenarios is not None
+    assert rates is not None
+    try:
+        for rate in rates:
+            parse_rate(rate)
+    except ValueError as error:
+        raise UserError(f"--rate: {error}") from None
+    return [f"{scenario}@{rate}" for scenario in scenarios for rate in rates]

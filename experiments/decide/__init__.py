@@ -1,0 +1,1 @@
+"""From measured cells to a setting, and from two runs to a verdict."""

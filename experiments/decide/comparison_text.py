@@ -1,0 +1,110 @@
+"""A comparison as Markdown for a pull request, and as JUnit XML for a build server."""
+
+from xml.etree import ElementTree
+
+from experiments.decide.comparison import Row, RunComparison
+from experiments.stats.paired import EFFECT, POWER, Comparison
+
+WORDS = {"different": "different", "equal": "equal", "cant_tell": "can't tell these apart"}
+
+
+def markdown(found: RunComparison) -> str:
+    """One screen: the verdict, a row a cell, what was not compared, how to read it."""
+    lines = [
+        f"### {found.b.name} compared with {found.a.name}: {headline(found)}",
+        "",
+        f"Engine: {found.pairing.a['engine']['label']}. Judged under `{found.slo}`. Over all "
+        f"{len(found.rows)} cells: {_change(found.overall)} goodput, {WORDS[found.overall.verdict]} "
+        f"({found.overall.why}){_further(found.overall)}.",
+        "",
+        "| setting | load | blocks | goodput A /s | B /s | change (interval) | verdict | TTFT p95 A → B "
+        "| E2E p95 A → B |",
+        "|---|---|--:|--:|--:|--:|---|--:|--:|",
+        *(_line(row) for row in found.rows),
+        "",
+    ]
+    if found.pairing.what_matters:
+        lines += ["**Not the same experiment** (compared all the same, `--anyway`):", ""]
+        lines += [f"- {difference}" for difference in found.pairing.what_matters] + [""]
+    lines += [f"- {text}" for text in _notes(found)]
+    return "\n".join(lines) + "\n"
+
+
+def headline(found: RunComparison) -> str:
+    """The verdict in words."""
+    if found.regressed:
+        return (
+            f"worse ({len(found.worse)} of {len(found.rows)} cells)"
+            if found.worse
+            else "worse over all cells"
+        )
+    if found.verdict == "different":
+        return "better"
+    return {"equal": f"equal within {found.delta:.0%}", "cant_tell": WORDS["cant_tell"]}[found.verdict]
+
+
+def junit(found: RunComparison) -> str:
+    """One test case a cell and one for the whole; a drop told apart from noise is a failure, "can't tell" is
+    skipped."""
+    cases = [(row.pair.name, row.goodput) for row in found.rows] + [("all cells", found.overall)]
+    failed = [one for _, one in cases if _dropped(one)]
+    unsure = [one for _, one in cases if one.verdict == "cant_tell"]
+    suite = ElementTree.Element(
+        "testsuite", name=f"goodput against {found.a.name}", tests=str(len(cases)), failures=str(len(failed)),
+        errors="0", skipped=str(len(unsure)),
+    )  # fmt: skip
+    for name, one in cases:
+        case = ElementTree.SubElement(suite, "testcase", classname="headroom.goodput", name=name)
+        text = f"{_change(one)} ({one.why})"
+        if _dropped(one):
+            ElementTree.SubElement(case, "failure", message=text)
+        elif one.verdict == "cant_tell":
+            ElementTree.SubElement(case, "skipped", message=text + _further(one))
+        else:
+            ElementTree.SubElement(case, "system-out").text = text
+    ElementTree.indent(suite)
+    return ElementTree.tostring(suite, encoding="unicode", xml_declaration=True) + "\n"
+
+
+def _line(row: Row) -> str:
+    one, p95 = row.goodput, row.p95
+    return (
+        f"| {row.pair.setting.name} | {row.pair.load} | {one.blocks} | {one.baseline:.2f} "
+        f"| {one.baseline + one.difference:.2f} | {_change(one)} | {WORDS[one.verdict]}{_further(one)} "
+        f"| {_seconds(p95['ttft_s'])} | {_seconds(p95['e2e_s'])} |"
+    )
+
+
+def _change(one: Comparison) -> str:
+    """Relative change with its interval."""
+    if one.relative is None:
+        return "no goodput on either side"
+    if one.relative_low is None or one.relative_high is None:
+        return f"{one.relative:+.1%} (no interval)"
+    return f"{one.relative:+.1%} ({one.relative_low:+.1%} to {one.relative_high:+.1%})"
+
+
+def _further(one: Comparison) -> str:
+    n = one.further_blocks
+    return f"; {n} more block{'s' * (n > 1)} would" if n else ""
+
+
+def _seconds(pair: tuple[float | None, float | None]) -> str:
+    a, b = ("–" if value is None else f"{value:.3g} s" for value in pair)
+    return f"{a} → {b}"
+
+
+def _dropped(one: Comparison) -> bool:
+    return one.verdict == "different" and one.difference < 0
+
+
+def _notes(found: RunComparison) -> list[str]:
+    said = [
+        "Change: goodput (served within the SLO, per second) of B less A on the same arrivals, as part of "
+        "the larger one. The intervals together are wrong in 5 % of comparisons at most, also when blocks "
+        "are added and it is looked at again; p95 are of the pooled served requests and are not judged.",
+        f'"more blocks would": would find a change of {EFFECT:.0%} with a probability of {POWER:.0%}.',
+    ]
+    said += [f"differs, without harm: {d}" for d in found.pairing.differences if not d.matters]
+    said += [f"left out, marked invalid: {name}" for name in found.pairing.left_out]
+    return said + [f"not compared: {name}" for name in found.pairing.alone]

@@ -1,0 +1,1 @@
+"""What will be measured, in which order and for how long."""

@@ -1,0 +1,76 @@
+"""The matrix: engine values × blocks × settings × loads → cells, in a seeded random order inside each
+block.
+"""
+
+import itertools
+import random
+from dataclasses import dataclass, replace
+
+from experiments.spec.loads import Load
+from experiments.spec.setting import Setting
+from experiments.spec.sweep_spec import AUTO, SweepSpec
+from experiments.stack.engine_knobs import EngineKnobs
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One measurement: a setting under one load's trace. `block` numbers the trace, from 0.
+
+    A `sentinel` is none of the matrix: the current setting on one trace in every block, to see drift.
+    """
+
+    setting: Setting
+    load: Load
+    block: int
+    sentinel: bool = False
+
+    @property
+    def id(self) -> str:
+        """Unique within a sweep; the name of the cell's folder."""
+        load = str(self.load).replace("@", "-").replace("/", "-")
+        name = f"{self.setting.name}--{load}--b{self.block}"
+        return f"sentinel--{name}" if self.sentinel else name
+
+
+def settings_of(spec: SweepSpec, auto_queue_timeout_s: float) -> tuple[Setting, ...]:
+    """Every distinct setting of the matrix, in the order of the spec.
+
+    In reject mode nobody queues, so the queue's axes fold into one setting.
+    """
+    axes = spec.gateway
+    found: dict[str, Setting] = {}
+    for max_active, mode, queue_max, timeout, order in itertools.product(
+        axes.max_active, axes.queue_mode, axes.queue_max, axes.queue_timeout_s, axes.queue_order
+    ):
+        timeout_s = auto_queue_timeout_s if timeout == AUTO else float(timeout)
+        setting = Setting(max_active, mode, queue_max, timeout_s, order, axes.request_timeout_s)
+        found.setdefault(setting.name, setting)
+    return tuple(found.values())
+
+
+def cells_in_order(
+    all_settings: tuple[Setting, ...],
+    loads: tuple[Load, ...],
+    blocks: int,
+    seed: int,
+    *,
+    engines: tuple[EngineKnobs, ...] = (EngineKnobs(),),
+    sentinel: tuple[Setting, Load] | None = None,
+) -> tuple[Cell, ...]:
+    """All cells in running order: one engine value after the other, for each block by block, inside a block
+    in random order.
+
+    A block is one arrival trace per load. Random order inside it keeps a drift of the machine from taking one
+    setting's side. An engine is started once for each value and so cannot change places inside a block: its
+    values are the whole plots of a split-plot design, the blocks inside them the same traces. With
+    `sentinel`, each block holds that setting under that load once more.
+    """
+    order: list[Cell] = []
+    for knobs, block in itertools.product(engines, range(blocks)):
+        in_block = [Cell(setting, load, block) for setting in all_settings for load in loads]
+        if sentinel is not None:
+            in_block.append(Cell(*sentinel, block, sentinel=True))
+        shuffled = f"{seed}/{block}/{knobs}" if knobs.given() else f"{seed}/{block}"
+        random.Random(shuffled).shuffle(in_block)
+        order.extend(replace(cell, setting=cell.setting.on(knobs)) for cell in in_block)
+    return tuple(order)

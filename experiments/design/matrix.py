@@ -1,0 +1,161 @@
+"""The matrix with every open value filled in from the probe: settings, rates, phases, plans, cells in running
+order."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+from experiments.design import budget, sentinels
+from experiments.design.budget import Fitted
+from experiments.design.cells import Cell, cells_in_order, settings_of
+from experiments.design.objective import queue_timeout_s
+from experiments.design.probe import Probe
+from experiments.design.windows import Phases, phases
+from experiments.spec import workloads
+from experiments.spec.loads import Load
+from experiments.spec.setting import Setting
+from experiments.spec.sweep_spec import SweepSpec
+from experiments.stack.engine_knobs import EngineKnobs
+from loadtests.planning import plan as plans
+from loadtests.planning.plan import Plan
+from loadtests.planning.scenarios import Shape
+from loadtests.slo import SLO
+
+
+@dataclass(frozen=True, slots=True)
+class Matrix:
+    """What will be measured; `cells` in running order, `phases` by load. `context_tokens`: of the engine."""
+
+    cells: tuple[Cell, ...]
+    phases: dict[Load, Phases]
+    spec: SweepSpec
+    expected_s: float
+    said: str | None
+    context_tokens: int | None = None
+
+    @property
+    def engines(self) -> tuple[tuple[EngineKnobs, tuple[Cell, ...]], ...]:
+        """The engine's values in running order, each once, with their cells."""
+        return tuple(
+            (knobs, tuple(of)) for knobs, of in groupby(self.cells, lambda cell: cell.setting.engine)
+        )
+
+    def plan(self, cell: Cell) -> Plan:
+        """The arrival plan of a cell: the same for every setting of its load and block.
+
+        The sentinel has the first block's in every block: repeated on one trace a cell differs by 1 to 2 %,
+        on fresh ones by tens.
+        """
+        load, phase, shape = cell.load, self.phases[cell.load], self._shape(cell.load)
+        assert load.rate_per_s is not None, "the matrix holds resolved loads only"
+        section = self.spec.load
+        return plans.make(
+            load.scenario,
+            load.rate_per_s,
+            phase.warm_up_s,
+            phase.measure_s,
+            _seed(section.seed, load, 0 if cell.sentinel else cell.block),
+            mix=workloads.mix(load.workload or section.reference, self.context_tokens),
+            shape=shape,
+        )
+
+    def _shape(self, load: Load) -> Shape:
+        """Two whole bursts in every measured window, each a quarter of its period long."""
+        period_s = self.phases[load].measure_s / 2
+        return Shape(burst_s=period_s / 4, period_s=period_s)
+
+    def to_json(self) -> list[dict[str, Any]]:
+        """As stored in run.json, to show what was planned also when only a part was measured."""
+        return [
+            {
+                "id": cell.id,
+                "setting": cell.setting.to_json(),
+                "sentinel": cell.sentinel,
+                "workload": {
+                    "load": str(cell.load),
+                    "scenario": cell.load.scenario,
+                    "workload": cell.load.workload,
+                    "rate_per_s": cell.load.rate_per_s,
+                    "relative_load": cell.load.relative,
+                    "block": cell.block,
+                },
+            }
+            for cell in self.cells
+        ]
+
+
+def build(
+    spec: SweepSpec,
+    probe: Probe,
+    slo: SLO,
+    *,
+    probes: Mapping[str, Probe] | None = None,
+    context_tokens: int | None = None,
+    sentinel: bool = False,
+    engine_start_s: float = 0.0,
+) -> Matrix:
+    """The matrix for this spec on the engine that was probed. The same arguments always give the same
+    matrix.
+
+    Args:
+        probes: of the workloads other than the first, by name; one that is not there is taken for the first.
+        context_tokens: what the engine's context holds; None: not known.
+        sentinel: watch the current setting from block to block, if the spec wants it and there are blocks.
+        engine_start_s: what each further start of the engine costs.
+    """
+    timeout_s = queue_timeout_s(slo.ttft_s, probe.ttft_at_capacity_s)
+    settings = settings_of(spec, timeout_s)
+    longest_s = _longest_queue_timeout_s(settings)
+    by_load: dict[Load, Phases] = {}
+    for relative in spec.load.parsed():
+        seen = (probes or {}).get(relative.workload or "", probe)
+        load = relative.at_capacity(seen.capacity_per_s)
+        by_load[load] = phases(spec.window, load.rate_per_s or 0.0, seen.e2e_at_capacity_s, longest_s)
+    engines = spec.engine.values()
+    watched = sentinels.of(spec, probe, by_load) if sentinel and spec.design.sentinel else None
+    extra_s = watched.phases.expected_s if watched is not None else 0.0
+    restarts_s = engine_start_s * (len(engines) - 1)
+    fitted = _fitted(spec, settings, by_load, extra_s, restarts_s, len(engines))
+    if fitted.blocks < 2:
+        watched, extra_s = None, 0.0
+    cells = cells_in_order(
+        fitted.settings,
+        tuple(by_load),
+        fitted.blocks,
+        spec.load.seed,
+        engines=engines,
+        sentinel=None if watched is None else (watched.setting, watched.load),
+    )
+    all_phases = fitted.phases if watched is None else {watched.load: watched.phases, **fitted.phases}
+    expected_s = len(engines) * (fitted.expected_s + fitted.blocks * extra_s) + restarts_s
+    return Matrix(cells, all_phases, spec, expected_s, fitted.said, context_tokens)
+
+
+def _fitted(
+    spec: SweepSpec,
+    settings: tuple[Setting, ...],
+    by_load: dict[Load, Phases],
+    sentinel_s: float,
+    restarts_s: float,
+    engines: int,
+) -> Fitted:
+    """What of the gateway's matrix fits into the budget, which every engine value has to be paid from."""
+    blocks, budget_s = spec.design.blocks, spec.design.budget_s
+    if budget_s is None:
+        return budget.fit(settings, blocks, by_load, None)
+    each_s = max(1.0, (budget_s - restarts_s) / engines)
+    fitted = budget.fit(settings, blocks, by_load, each_s)
+    if fitted.blocks < 2 or not sentinel_s:
+        return fitted
+    return budget.fit(settings, blocks, by_load, max(1.0, each_s - fitted.blocks * sentinel_s))
+
+
+def _longest_queue_timeout_s(settings: tuple[Setting, ...]) -> float:
+    return max((s.queue_timeout_s for s in settings if s.queue_mode == "queue"), default=0.0)
+
+
+def _seed(seed: int, load: Load, block: int) -> int:
+    """A seed of its own for each trace, fixed by the sweep's seed."""
+    return int.from_bytes(hashlib.sha256(f"{seed}/{load}/{block}".encode()).digest()[:4])

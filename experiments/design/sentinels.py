@@ -1,0 +1,51 @@
+"""The sentinel: one cell of the current setting in every block, to see whether machine and engine stayed the
+same.
+
+It is not measured to judge the setting but to hold still: on the same arrivals in every block, at half the
+rate that the setting carries. On fresh arrivals, or near the edge, a cell that nothing happened to would be
+called drifted in 6 to 63 % of sweeps; like this it is in fewer than 1 % (`tests/experiments/stats`).
+"""
+
+from dataclasses import dataclass, replace
+
+from experiments.design.probe import Probe
+from experiments.design.windows import Phases, phases
+from experiments.spec.loads import Load
+from experiments.spec.setting import Setting
+from experiments.spec.sweep_spec import SweepSpec
+
+_CALM = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Sentinel:
+    """The current setting, and what it is measured under."""
+
+    setting: Setting
+    load: Load
+    phases: Phases
+
+
+def of(spec: SweepSpec, probe: Probe, by_load: dict[Load, Phases]) -> Sentinel:
+    """The sentinel of a sweep over the loads of `by_load`."""
+    setting = Setting(**spec.design.current.model_dump(mode="json"))
+    rate_per_s = float(f"{_CALM * served_per_s(setting.max_active, probe):.3g}")
+    alone = phases(spec.window, rate_per_s, probe.e2e_at_capacity_s, 0.0)
+    # A slow setting would need minutes for the requests of one cell; it may take what the others take.
+    longest_s = max(phase.measure_s for phase in by_load.values())
+    alone = replace(alone, measure_s=min(alone.measure_s, longest_s))
+    first = spec.load.workloads[0] if spec.load.workloads else None
+    return Sentinel(setting, Load("sustained", rate_per_s, None, first), alone)
+
+
+def served_per_s(in_flight: int, probe: Probe) -> float:
+    """About what the engine serves with so many requests in flight: the probe's staircase, straight lines
+    between its steps.
+    """
+    below = (1, min(1.0 / probe.e2e_s, probe.capacity_per_s))
+    for step in (*sorted(probe.steps), (max(in_flight, 2), probe.capacity_per_s)):
+        if step[0] >= in_flight:
+            share = (in_flight - below[0]) / (step[0] - below[0]) if step[0] > below[0] else 1.0
+            return below[1] + share * (step[1] - below[1])
+        below = step
+    return probe.capacity_per_s

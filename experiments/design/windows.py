@@ -1,0 +1,53 @@
+"""How long a cell's phases last, from the latency that the probe saw."""
+
+from dataclasses import dataclass
+
+from experiments.spec.sweep_spec import AUTO, WindowSection
+
+# Between cells: wait for the next generator, set the limits, read the counters. The rest of it overlaps.
+OVERHEAD_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Phases:
+    """Lengths in seconds: arrivals that are not counted, arrivals that are, and the longest wait for what is
+    in flight."""
+
+    warm_up_s: float
+    measure_s: float
+    drain_s: float
+
+    @property
+    def expected_s(self) -> float:
+        """Wall time of a cell; a drain seldom takes its whole allowance."""
+        return self.warm_up_s + self.measure_s + min(self.drain_s, 0.4 * self.drain_s + 0.5) + OVERHEAD_S
+
+    def stretched(self, factor: float) -> "Phases":
+        """The same with a measured window `factor` times as long."""
+        return Phases(self.warm_up_s, round(self.measure_s * factor, 1), self.drain_s)
+
+
+def phases(
+    spec: WindowSection, rate_per_s: float, e2e_at_capacity_s: float, longest_queue_timeout_s: float
+) -> Phases:
+    """The phases for a load of `rate_per_s`.
+
+    Warm-up: two and a half times the E2E latency at capacity, so that the requests of a filling system are
+    over. Measured window: long enough for `min_requests` arrivals with a tenth to spare, and for five such
+    latencies. Drain: the longest a request that is admitted at the very end can need. One minute at most
+    for the warm-up.
+    """
+    warm_up_s = (
+        min(60.0, max(1.5, 2.5 * e2e_at_capacity_s)) if spec.warm_up_s == AUTO else float(spec.warm_up_s)
+    )
+    measure_s = (
+        max(7.0, 1.1 * spec.min_requests / rate_per_s, 5.0 * e2e_at_capacity_s)
+        if spec.measure_s == AUTO
+        else float(spec.measure_s)
+    )
+    drain_s = (
+        max(3.0, 4.0 * e2e_at_capacity_s + min(longest_queue_timeout_s, 120.0))
+        if spec.drain_s == AUTO
+        else float(spec.drain_s)
+    )
+    return Phases(round(warm_up_s, 1), round(measure_s, 1), round(drain_s, 1))

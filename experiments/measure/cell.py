@@ -1,0 +1,216 @@
+"""Measuring one cell: set the limits, offer the plan, read both sides; then, apart from that, write its
+folder.
+
+`measure` is all that has to happen while the gateway belongs to the cell. `save` needs only what was read,
+and files and queries: a sweep does it while the next cell warms up.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from experiments.design.cells import Cell
+from experiments.errors import EnvironmentProblem
+from experiments.files import read_json, write_json
+from experiments.measure.summary import Material, summarise_cell
+from experiments.observe import engine_counters, machine
+from experiments.observe.engine_counters import EngineGrowth
+from experiments.observe.gateway_admin import Counters, GatewayAdmin, gateway_growth
+from experiments.observe.machine import CpuTimes
+from experiments.observe.prometheus import HISTOGRAMS, ServerMetrics
+from experiments.run_folder import record_table
+from experiments.run_folder.folder import RunDir
+from experiments.run_folder.timeline import Timeline
+from experiments.stack.load import Load
+from experiments.stack.process import last_lines
+from loadtests.planning.plan import Plan
+from loadtests.record import RequestRecord
+from loadtests.slo import SLO
+
+LOG_NAME = "locust.log"
+# The generator's own time to write its result and end, after the drain.
+_GRACE_S = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """The running stack as a measurement sees it, and the run it belongs to."""
+
+    run: RunDir
+    admin: GatewayAdmin
+    metrics: ServerMetrics
+    slo: SLO
+    engine_label: str
+    engine_max_running: int | None
+
+    def capacity_per_s(self, cell: Cell) -> float | None:
+        """What the engine could serve of the cell's workload when it was probed, requests per second; None
+        without a probe, or where the engine was started with other limits since.
+        """
+        state, engine = self.run.state, self.run.state["engine"] or {}
+        probe = (state.get("probes") or {}).get(cell.load.workload, state["probe"])
+        same = cell.setting.engine.given() == ((engine.get("facts") or {}).get("knobs") or {})
+        return float(probe["capacity_per_s"]) if probe is not None and same else None
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A cell whose load generator stands ready, so that the next cell starts as soon as this one is over.
+    `engine_url`: empty where it is not known."""
+
+    cell: Cell
+    plan: Plan
+    folder: Path
+    load: Load
+    drain_s: float
+    engine_url: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """What gateway, engine and machine had counted at one edge of a cell, while nothing was in flight."""
+
+    gateway: str
+    engine: str | None
+    cpu: CpuTimes | None
+    unix_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """A cell whose load is over, and all that had to be read in that moment."""
+
+    prepared: Prepared
+    in_force: dict[str, Any]
+    before: _Reading
+    after: _Reading
+
+
+def measure(prepared: Prepared, bench: Bench, when_draining: Callable[[], None]) -> Offered:
+    """Run one cell to its end; `save` makes its folder of what this returns.
+
+    `when_draining` is called once the last request of the plan was due: nothing it does can disturb a
+    measured arrival.
+
+    Raises:
+        EnvironmentProblem: the gateway or the generator failed; the cell's files so far are kept.
+    """
+    load = prepared.load
+    load.wait_ready()
+    _wait_idle(bench.admin)
+    in_force = bench.admin.apply(prepared.cell.setting.limits())
+    before = _read(prepared, bench)
+    load.go()
+    if load.wait(prepared.plan.duration_s) is None:
+        when_draining()
+    if not load.wait_result(prepared.drain_s + _GRACE_S):
+        raise EnvironmentProblem(f"the load generator did not end; see {prepared.folder / LOG_NAME}")
+    _wait_idle(bench.admin)
+    return Offered(prepared, in_force, before, _read(prepared, bench))
+
+
+def save(offered: Offered, bench: Bench) -> dict[str, Any]:
+    """Write the cell's folder; returns its summary.
+
+    Raises:
+        EnvironmentProblem: Prometheus failed, or the generator left no result; what there is stays.
+    """
+    prepared = offered.prepared
+    cell, folder = prepared.cell, prepared.folder
+    prepared.load.wait(_GRACE_S)
+    prepared.load.stop()
+    material = _material(offered, bench)
+    material.series.to_parquet(folder / "series.parquet", index=False)
+    summary = summarise_cell(
+        cell,
+        prepared.plan,
+        bench.slo,
+        material,
+        bench.engine_label,
+        bench.engine_max_running,
+        bench.capacity_per_s(cell),
+    )
+    write_json(
+        folder / "cell.json",
+        {"id": cell.id, "setting": cell.setting.to_json(), "in_force": offered.in_force},
+    )
+    write_json(folder / "summary.json", summary)
+    prepared.load.forget_start()
+    facts = {"plan": prepared.plan.hash, "goodput_per_s": summary["rates"]["goodput_per_s"]}
+    bench.run.finish_cell(cell.id, {**facts, **_timeline(prepared.plan, material).to_json()})
+    return summary
+
+
+def _read(prepared: Prepared, bench: Bench) -> _Reading:
+    """Read everybody's counters now; parsing them can wait."""
+    text = engine_counters.read(prepared.engine_url) if prepared.engine_url else None
+    return _Reading(bench.admin.metrics_text(), text, machine.cpu_times(), time.time())
+
+
+def _wait_idle(admin: GatewayAdmin, deadline_s: float = 10.0) -> None:
+    """Requests that a generator cut are ended by the gateway a moment later; its counters are whole only
+    then."""
+    give_up = time.monotonic() + deadline_s
+    while True:
+        state = admin.state()
+        if state["active"] == 0 and state["queued"] == 0:
+            return
+        if time.monotonic() > give_up:
+            raise EnvironmentProblem(
+                f"the gateway still has {state['active']} active and {state['queued']} queued requests "
+                "while no load is on; "
+                "is somebody else using it?"
+            )
+        time.sleep(0.02)
+
+
+def _load_run(prepared: Prepared) -> dict[str, Any]:
+    path = prepared.folder / "load.json"
+    if not path.exists():
+        log = last_lines(prepared.folder / LOG_NAME)
+        code = prepared.load.child.exit_code()
+        raise EnvironmentProblem(
+            f"the load generator ended ({code}) without a result; its last lines:\n{log}"
+        )
+    return dict(read_json(path))
+
+
+def _material(offered: Offered, bench: Bench) -> Material:
+    load_run = _load_run(offered.prepared)
+    began_s, ended_s = float(load_run["started_unix_s"]), offered.after.unix_s
+    before, after = offered.before, offered.after
+    bench.metrics.wait_for_scrape(ended_s)
+    scrapes = bench.metrics.scrape_times(began_s, ended_s)
+    edges = (scrapes[0], scrapes[-1]) if len(scrapes) > 1 else (ended_s, ended_s)
+    return Material(
+        records=record_table.convert(offered.prepared.folder),
+        load_run=load_run,
+        gateway=gateway_growth(Counters.parse(before.gateway), Counters.parse(after.gateway)),
+        engine=_engine_growth(offered, bench, edges),
+        stolen_ratio=before.cpu.stolen_ratio_until(after.cpu) if before.cpu and after.cpu else None,
+        series=bench.metrics.series(began_s, ended_s),
+        histograms={name: bench.metrics.quantiles(name, *edges) for name in HISTOGRAMS},
+        scrape_times=scrapes,
+    )
+
+
+def _engine_growth(offered: Offered, bench: Bench, edges: tuple[float, float]) -> EngineGrowth | None:
+    """From the engine itself; where its address is not known, from Prometheus between two scrapes."""
+    before, after = offered.before.engine, offered.after.engine
+    if before is not None and after is not None:
+        return engine_counters.growth(before, after)
+    return bench.metrics.engine_growth(*edges)
+
+
+def _timeline(plan: Plan, material: Material) -> Timeline:
+    began_s = float(material.load_run["started_unix_s"])
+    start_s, end_s = plan.phase_s("measure")
+    return Timeline(
+        began_s, began_s + start_s, began_s + end_s, began_s + _last_end_s(material.records, end_s)
+    )
+
+
+def _last_end_s(records: list[RequestRecord], at_least_s: float) -> float:
+    return max([at_least_s, *(r.finished_s for r in records if r.finished_s is not None)])

@@ -1,0 +1,140 @@
+"""What a cell's records say beyond counts: intervals that allow for correlation, steady state, where the time
+went, and the slots as they really were."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from experiments.stats import breakdown, steady_state
+from experiments.stats.full_house import FullHouse, full_house
+from experiments.stats.quantile_interval import quantile_interval
+from experiments.stats.service_curve import ServiceCurve, service_curve
+from loadtests.record import RequestRecord
+from loadtests.recording.quantiles import MINIMUM_N
+
+Floats = npt.NDArray[np.float64]
+_QUANTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
+# Requests of one moment share its queue; the send lag is the generator's and stays as it is.
+_CORRELATED = ("ttft_s", "ttft_from_send_s", "tpot_s", "e2e_s", "queue_s", "upstream_s")
+# Scenarios whose rate is the same throughout; in every other nothing can be steady.
+_STATIONARY = ("sustained", "constant", "gamma", "soak")
+SAMPLES = 200
+
+
+def with_intervals(latency: dict[str, Any], measured: Sequence[RequestRecord]) -> dict[str, Any]:
+    """The summary's latencies with intervals on the effective sample size in place of those that take
+    requests for independent ones."""
+    found = dict(latency)
+    served = [record for record in measured if record.outcome == "ok"]
+    for name in _CORRELATED:
+        rows = [(record.due_s, getattr(record, name)) for record in served]
+        pairs = np.array([(due, value) for due, value in rows if value is not None], dtype=float)
+        if name not in latency or len(pairs) < MINIMUM_N[0.5]:
+            continue
+        quantiles = {
+            key: quantile_interval(pairs[:, 1], pairs[:, 0], q).to_json() for key, q in _QUANTILES.items()
+        }
+        found[name] = {**latency[name], **quantiles}
+    return found
+
+
+def steady(
+    measured: Sequence[RequestRecord],
+    start_s: float,
+    scenario: str,
+    backlog: Floats,
+    *,
+    bounded: bool,
+) -> dict[str, Any]:
+    """The steady-state check of the cell, as stored in summary.json. `backlog`: requests at the gateway, at
+    equal steps of the window; may be empty."""
+    served = sorted(
+        (r.due_s - start_s, r.e2e_s) for r in measured if r.outcome == "ok" and r.e2e_s is not None
+    )
+    due, values = np.array(served, dtype=float).reshape(-1, 2).T
+    return steady_state.judge(
+        values, due, backlog, stationary_load=is_stationary(scenario), bounded=bounded
+    ).to_json()
+
+
+def is_stationary(scenario: str) -> bool:
+    """Whether the scenario offers the same rate throughout, so that there is a steady state to look for."""
+    return scenario in _STATIONARY
+
+
+def parts(
+    measured: Sequence[RequestRecord], engine_queue_mean_s: float | None, prefill_mean_s: float | None
+) -> dict[str, Any]:
+    """The p50 and the p95 request taken apart; None where too few were served."""
+    rows = [
+        (
+            r.due_s,
+            r.sent_s,
+            r.first_s,
+            r.last_s,
+            r.finished_s,
+            _nan(r.queue_s),
+        )
+        for r in measured
+        if r.outcome == "ok" and None not in (r.sent_s, r.first_s, r.last_s, r.finished_s)
+    ]
+    if not rows:
+        return {"p50": None, "p95": None}
+    stamps = breakdown.Stamps(*np.array(rows, dtype=float).T)
+    found = {}
+    for key, q in (("p50", 0.5), ("p95", 0.95)):
+        one = breakdown.take_apart(stamps, q, engine_queue_mean_s, prefill_mean_s)
+        found[key] = one.to_json() if one is not None else None
+    return found
+
+
+class Occupancy:
+    """Slots held and requests queued at the gateway, reconstructed from the records of every phase: exact
+    where a scrape a second would see a sample.
+
+    `active` and `queued` are taken at 200 equal steps of the window; `house` is what happened while every
+    slot was busy, `curve` the rates with fewer.
+    """
+
+    def __init__(self, records: Sequence[RequestRecord], slots: int, start_s: float, end_s: float) -> None:
+        held = [
+            (r.sent_s + r.queue_s, r.finished_s)
+            for r in records
+            if r.sent_s is not None and r.queue_s is not None and r.finished_s is not None and _ran(r)
+        ]
+        waited = [
+            (r.sent_s, r.sent_s + r.queue_s)
+            for r in records
+            if r.sent_s is not None and r.queue_s is not None and r.queue_s > 0
+        ]
+        at = start_s + (np.arange(SAMPLES) + 0.5) * (end_s - start_s) / SAMPLES
+        self.active = _inside(held, at)
+        self.queued = _inside(waited, at)
+        starts, ends = np.array(held, dtype=float).reshape(-1, 2).T
+        self.house: FullHouse = full_house(starts, ends, slots, (start_s, end_s))
+        self.curve: ServiceCurve | None = service_curve(starts, ends, slots, (start_s, end_s))
+
+    @staticmethod
+    def known(records: Sequence[RequestRecord]) -> bool:
+        """Whether the gateway said how long each served request had waited."""
+        return all(r.queue_s is not None for r in records if r.outcome == "ok")
+
+
+def _ran(record: RequestRecord) -> bool:
+    """Whether the request held a slot: a refused or timed-out one did not."""
+    return record.outcome not in (
+        "rejected_full", "rejected_mode", "queue_timeout", "draining", "connect_error", "not_sent", "refused",
+    )  # fmt: skip
+
+
+def _inside(spans: Sequence[tuple[float, float]], at: Floats) -> Floats:
+    begins, ends = np.array(spans, dtype=float).reshape(-1, 2).T
+    begun = np.searchsorted(np.sort(begins), at, side="right")
+    return np.asarray(begun - np.searchsorted(np.sort(ends), at, side="right"), dtype=float)
+
+
+def _nan(value: float | None) -> float:
+    return math.nan if value is None else value

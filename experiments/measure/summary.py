@@ -1,0 +1,236 @@
+"""From a cell's raw material to its summary.json: records, both sides' counts, series, verdict and doubts."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from experiments.design.cells import Cell
+from experiments.measure import gpu_doubts
+from experiments.measure.cell_evidence import SAMPLES, Occupancy, is_stationary, parts, steady, with_intervals
+from experiments.measure.validity import doubts, of_machine, of_steadiness
+from experiments.observe.engine_counters import EngineGrowth
+from experiments.observe.gateway_admin import GatewayGrowth
+from experiments.run_folder.folder import SCHEMA_VERSION
+from experiments.stats import agreement, ledger, littles_law, saturation
+from loadtests.planning.plan import Plan
+from loadtests.record import RequestRecord
+from loadtests.recording.summary import summarise
+from loadtests.slo import SLO
+
+# A request that ended this close to a scrape may be on either side of it: the scrape itself takes a moment.
+_EDGE_S = 0.05
+_SHED = ("rejected_full", "rejected_mode", "queue_timeout", "draining", "upstream_overloaded")
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """What a finished load run and the servers around it left behind.
+
+    `gateway` and `engine` are what their counters grew by over the cell (None: not scraped); `stolen_ratio`
+    is the CPU time that the host gave to others, 0–1; `histograms` are the gateway's quantiles (name → p50,
+    p95 → value and bucket); `scrape_times` in Unix seconds; `series` as in series.parquet.
+    """
+
+    records: list[RequestRecord]
+    load_run: Mapping[str, Any]
+    gateway: GatewayGrowth
+    engine: EngineGrowth | None
+    stolen_ratio: float | None
+    series: pd.DataFrame
+    histograms: Mapping[str, Mapping[str, dict[str, float | None]]]
+    scrape_times: Sequence[float]
+
+
+def summarise_cell(
+    cell: Cell,
+    plan: Plan,
+    slo: SLO,
+    material: Material,
+    engine_label: str,
+    engine_max_running: int | None,
+    capacity_per_s: float | None,
+) -> dict[str, Any]:
+    """The cell's summary.json. `engine_max_running`: the engine's largest batch; `capacity_per_s`: the rate
+    that it served when it was probed; None where unknown.
+    """
+    start_s, end_s = plan.phase_s("measure")
+    of_records = summarise(material.records, plan, slo, phase="measure")
+    measured = [record for record in material.records if record.phase == "measure"]
+    of_records["latency"] = with_intervals(of_records["latency"], measured)
+    outcomes = Counter(record.outcome for record in material.records)
+    checks = _ledger(plan, outcomes, material)
+    agreements = _agreements(material)
+    window = _window(cell, material, start_s, end_s, engine_max_running, capacity_per_s)
+    steady_state = _steady_state(cell, measured, window, start_s)
+    found = doubts(
+        dict(material.load_run),
+        of_records["counts"]["offered"],
+        of_records["rates"]["offered_per_s"],
+        plan.offered("measure") / (end_s - start_s),
+        checks,
+        agreements,
+        material.scrape_times,
+    )
+    found += of_machine(material.stolen_ratio, material.engine)
+    found += gpu_doubts.of_cell(_inside(material, start_s, end_s))
+    found += of_steadiness(steady_state, changes_by_design=not is_stationary(cell.load.scenario))
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "cell": cell.id,
+        "sentinel": cell.sentinel,
+        "setting": cell.setting.to_json(),
+        "workload": _workload(cell, plan),
+        "window": {
+            "start_s": start_s,
+            "end_s": end_s,
+            "warm_up_s": plan.header.warm_up_s,
+            "started_unix_s": material.load_run["started_unix_s"],
+        },
+        **of_records,
+        "outcomes_all_phases": dict(outcomes),
+        "prometheus": {name: dict(quantiles) for name, quantiles in material.histograms.items()},
+        "agreement": [row.to_json() for row in agreements],
+        "ledger": [check.to_json() for check in checks],
+        "saturation": saturation.judge(window).to_json(),
+        "steady_state": steady_state,
+        "breakdown": _breakdown(measured, material.engine),
+        "doubts": [doubt.to_json() for doubt in found],
+        "engine": {"label": engine_label},
+    }
+
+
+def _steady_state(
+    cell: Cell, measured: Sequence[RequestRecord], window: saturation.Window, start_s: float
+) -> dict[str, Any]:
+    aligned = window.active.size == window.queued.size
+    backlog = window.active + window.queued if aligned else np.array([], dtype=float)
+    bounded = window.shed > 0 or bool(np.any(window.queued >= window.queue_limit))
+    return steady(measured, start_s, cell.load.scenario, backlog, bounded=bounded)
+
+
+def _breakdown(measured: Sequence[RequestRecord], engine: EngineGrowth | None) -> dict[str, Any]:
+    """The p50 and p95 request taken apart, with the engine's mean times in queue and prefill where it has
+    them."""
+    if engine is None or engine.requests <= 0 or engine.restarted or engine.queue_s + engine.prefill_s <= 0:
+        return parts(measured, None, None)
+    return parts(measured, engine.queue_s / engine.requests, engine.prefill_s / engine.requests)
+
+
+def _ledger(plan: Plan, outcomes: Counter[str], material: Material) -> tuple[ledger.Check, ...]:
+    """Counts and request-seconds of client, gateway and engine, over every phase of the cell."""
+    attempts = Counter(outcome for r in material.records for outcome in (r.tried or (r.outcome,)))
+    checks = ledger.checks(len(plan), len(material.records), attempts, material.gateway.outcomes)
+    arrived = [r for r in material.records if r.outcome not in ledger.NEVER_ARRIVED]
+    if any(r.finished_s is None or r.sent_s is None or r.tried for r in arrived):
+        return checks  # a request without an end has no length to add up, nor has one of its attempts
+    client_s = sum((r.finished_s or 0.0) - (r.sent_s or 0.0) for r in arrived)
+    gateway = material.gateway
+    checks += (littles_law.in_system(client_s, gateway.active_s + gateway.queued_s, len(arrived)),)
+    served = outcomes.get("ok", 0)
+    if material.engine is not None and material.engine.requests == served:
+        checks += (littles_law.in_engine(gateway.active_s, material.engine.request_s, served),)
+    return checks
+
+
+def _workload(cell: Cell, plan: Plan) -> dict[str, Any]:
+    return {
+        "load": str(cell.load),
+        "scenario": cell.load.scenario,
+        "workload": cell.load.workload,
+        "rate_per_s": plan.header.rate_per_s,
+        "relative_load": cell.load.relative,
+        "block": cell.block,
+        "seed": plan.header.seed,
+        "plan_hash": plan.hash,
+        "prompt_tokens": plan.header.params.get("prompt_tokens"),
+        "output_tokens": plan.header.params.get("output_tokens"),
+    }
+
+
+def _agreements(material: Material) -> list[agreement.Agreement]:
+    """Of the requests that ended between the first and the last scrape of the cell, in every phase: the
+    gateway observes a request when it ends, and a histogram cannot tell a warm-up request from a measured
+    one.
+    """
+    inside, doubtful = _between_scrapes(material)
+    values = {
+        "ttft_from_send_s": _finite(r.ttft_from_send_s for r in inside),
+        "e2e_from_send_s": _finite(
+            r.finished_s - r.sent_s
+            for r in inside
+            if r.outcome == "ok" and r.finished_s is not None and r.sent_s is not None
+        ),
+        "queue_s": _finite(r.queue_s for r in inside if r.outcome == "ok"),
+    }
+    return [
+        agreement.compare(name, q, values[name], material.histograms[name][key], doubtful)
+        for name in values
+        for q, key in ((0.5, "p50"), (0.95, "p95"))
+    ]
+
+
+def _between_scrapes(material: Material) -> tuple[list[RequestRecord], int]:
+    """The requests that ended between first and last scrape, and how many ended too close to one to tell."""
+    if not material.scrape_times:
+        return [], 0
+    began_s = float(material.load_run["started_unix_s"])
+    first_s, last_s = material.scrape_times[0] - began_s, material.scrape_times[-1] - began_s
+    ends_s = [(r, r.finished_s) for r in material.records if r.finished_s is not None]
+    near = sum(min(abs(end_s - first_s), abs(end_s - last_s)) < _EDGE_S for _, end_s in ends_s)
+    return [r for r, end_s in ends_s if first_s < end_s <= last_s], near
+
+
+def _finite(values: Any) -> npt.NDArray[np.float64]:
+    found = np.array([value for value in values if value is not None], dtype=float)
+    finite: npt.NDArray[np.float64] = found[np.isfinite(found)]
+    return finite
+
+
+def _window(
+    cell: Cell,
+    material: Material,
+    start_s: float,
+    end_s: float,
+    engine_max_running: int | None,
+    capacity_per_s: float | None,
+) -> saturation.Window:
+    by_metric = _inside(material, start_s, end_s)
+    measured = [record for record in material.records if record.phase == "measure"]
+    nothing = np.array([], dtype=float)
+    slots = cell.setting.max_active
+    seen = Occupancy(material.records, slots, start_s, end_s) if Occupancy.known(material.records) else None
+    return saturation.Window(
+        offered=len(measured),
+        shed=sum(record.outcome in _SHED for record in measured),
+        active=seen.active if seen else by_metric.get("gateway_active", nothing),
+        limit=np.full(SAMPLES, float(slots)) if seen else by_metric.get("gateway_active_limit", nothing),
+        queued=seen.queued if seen else by_metric.get("gateway_queue_depth", nothing),
+        queue_limit=cell.setting.queue_max if cell.setting.queue_mode == "queue" else 0,
+        engine_running=by_metric.get("engine_running", nothing),
+        engine_waiting=by_metric.get("engine_waiting", nothing),
+        kv_use=by_metric.get("engine_kv_use_ratio", nothing),
+        engine_max_running=engine_max_running,
+        client_saturated=bool(material.load_run.get("client_saturated")),
+        full_house=seen.house if seen else None,
+        curve=seen.curve if seen else None,
+        window_s=end_s - start_s,
+        served_per_s=_served_per_s(material.records, start_s, end_s),
+        capacity_per_s=capacity_per_s,
+    )
+
+
+def _inside(material: Material, start_s: float, end_s: float) -> dict[str, npt.NDArray[np.float64]]:
+    """The samples of the measured window by the name of their series."""
+    inside = material.series[(material.series["t_s"] >= start_s) & (material.series["t_s"] < end_s)]
+    return {str(name): group["value"].to_numpy(dtype=float) for name, group in inside.groupby("metric")}
+
+
+def _served_per_s(records: Sequence[RequestRecord], start_s: float, end_s: float) -> float:
+    """Requests that the engine finished in the window, whenever they arrived, per second."""
+    ended = sum(r.outcome == "ok" and start_s <= (r.finished_s or -1.0) < end_s for r in records)
+    return ended / (end_s - start_s)

@@ -1,0 +1,1 @@
+"""Reading others: the gateway, the engine, Prometheus, the machine."""

@@ -1,0 +1,1 @@
+"""What is on disk: the one interface between sweep, report, comparison and notebooks."""

@@ -1,0 +1,219 @@
+"""The folder of a run: the one interface between sweep, report, comparison and notebooks. Nobody else builds
+its paths."""
+
+import fcntl
+import os
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO, Any
+
+from experiments.errors import UserError
+from experiments.files import read_json, write_json
+from experiments.run_folder import journal
+from experiments.spec.sweep_spec import SweepSpec
+
+SCHEMA_VERSION = 1
+
+
+class RunDir:
+    """One run's folder, locked by this process while it is open.
+
+    `cells/ID` appears by a rename when the cell is whole; until then its files live in `cells/.ID.partial`.
+    What a killed sweep left there is kept under `aborted/`.
+    """
+
+    def __init__(self, path: Path, lock: IO[str]) -> None:
+        self.path = path
+        self._lock = lock
+        self.state: dict[str, Any] = read_json(path / "run.json")
+
+    # -- where things are
+    # ------------------------------------------------------------------------------------------
+    @property
+    def logs(self) -> Path:
+        return self._made("logs")
+
+    @property
+    def plans(self) -> Path:
+        return self._made("plans")
+
+    @property
+    def prometheus_data(self) -> Path:
+        return self._made("prometheus")
+
+    def cell(self, cell_id: str) -> Path:
+        """The folder of a finished cell."""
+        return self.path / "cells" / cell_id
+
+    def _made(self, name: str) -> Path:
+        folder = self.path / name
+        folder.mkdir(exist_ok=True)
+        return folder
+
+    # -- the state of the run
+    # --------------------------------------------------------------------------------------
+    def update(self, facts: dict[str, Any]) -> None:
+        """Merge `facts` into run.json."""
+        self.state = {**self.state, **facts}
+        write_json(self.path / "run.json", self.state)
+
+    def note(self, event: str, facts: dict[str, Any] | None = None) -> None:
+        """Add an event to the journal."""
+        journal.append(self.path / "journal.jsonl", event, facts or {})
+
+    def is_done(self, cell_id: str) -> bool:
+        """Whether the cell was measured and saved whole."""
+        return (self.cell(cell_id) / "summary.json").exists()
+
+    def begin_cell(self, cell_id: str) -> Path:
+        """An empty folder for a cell's files; what an earlier try left behind moves to `aborted/`."""
+        partial = self.path / "cells" / f".{cell_id}.partial"
+        if partial.exists():
+            self._set_aside(partial, cell_id)
+        partial.mkdir(parents=True)
+        return partial
+
+    def finish_cell(self, cell_id: str, facts: dict[str, Any]) -> None:
+        """The cell's folder gets its name; from here on nothing in it changes but the doubts of its
+        summary."""
+        partial = self.path / "cells" / f".{cell_id}.partial"
+        partial.replace(self.cell(cell_id))
+        self.note("cell_done", {"cell": cell_id, **facts})
+
+    def doubt_cell(self, cell_id: str, codes: Sequence[str], doubts: Sequence[dict[str, str]]) -> None:
+        """The doubts of these codes in the summary of a finished cell are from now on `doubts`; nothing is
+        written where they are already.
+        """
+        path = self.cell(cell_id) / "summary.json"
+        summary = read_json(path)
+        others = [one for one in summary["doubts"] if one["code"] not in codes]
+        if [*others, *doubts] != summary["doubts"]:
+            write_json(path, {**summary, "doubts": [*others, *doubts]})
+            self.note("cell_doubted", {"cell": cell_id, "codes": sorted({one["code"] for one in doubts})})
+
+    def repeat_cell(self, cell_id: str, reason: str) -> None:
+        """A finished cell whose numbers must not be used is kept under `aborted/` and counts as not
+        measured.
+        """
+        self._set_aside(self.cell(cell_id), cell_id)
+        self.note("cell_repeated", {"cell": cell_id, "reason": reason})
+
+    def fail_cell(self, cell_id: str, reason: str) -> None:
+        """What the cell has so far is kept under `aborted/`."""
+        partial = self.path / "cells" / f".{cell_id}.partial"
+        if partial.exists():
+            self._set_aside(partial, cell_id)
+        self.note("cell_failed", {"cell": cell_id, "reason": reason})
+
+    def _set_aside(self, partial: Path, cell_id: str) -> None:
+        aborted = self._made("aborted")
+        attempt = sum(1 for _ in aborted.glob(f"{cell_id}.*")) + 1
+        partial.replace(aborted / f"{cell_id}.{attempt}")
+
+    def close(self) -> None:
+        """Give up the lock."""
+        self._lock.close()
+
+
+def open_or_create(
+    runs: Path, out: Path | None, spec: SweepSpec, command: Sequence[str], *, fresh: bool = False
+) -> tuple[RunDir, bool]:
+    """The run to work in, and whether it was begun earlier.
+
+    With `out`, that folder. Without, the newest unfinished run of this very spec under `runs`, or a new one.
+
+    Raises:
+        UserError: the folder holds a run of another spec, or another process works in it.
+    """
+    if out is None and not fresh:
+        out = _newest_unfinished(runs, spec)
+    path = out if out is not None else _new_path(runs, spec)
+    if (path / "run.json").exists():
+        if fresh:
+            raise UserError(f"--fresh with --out {path}: that folder holds a run already; name another one")
+        return _reopen(path, spec), True
+    _create_folder(path)
+    lock = _locked(path)
+    write_json(path / "run.json", _first_state(path, spec, command))
+    return RunDir(path, lock), False
+
+
+def _first_state(path: Path, spec: SweepSpec, command: Sequence[str]) -> dict[str, Any]:
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "name": path.name,
+        "created_utc": datetime.now(UTC).isoformat(timespec="seconds"),
+        "command": list(command),
+        "spec": spec.model_dump(mode="json"),
+        "spec_digest": spec.digest(),
+        "engine": None,
+        "slo": None,
+        "probe": None,
+        "provenance": None,
+        "cells": [],
+        "status": "running",
+    }
+
+
+def _reopen(path: Path, spec: SweepSpec) -> RunDir:
+    run = RunDir(path, _locked(path))
+    if run.state.get("spec_digest") != spec.digest():
+        run.close()
+        changed = (
+            ", ".join(_changed_keys(run.state.get("spec", {}), spec.model_dump(mode="json"))) or "its format"
+        )
+        raise UserError(
+            f"{path} holds a run of another spec (changed: {changed}); name another --out, or leave it away"
+        )
+    return run
+
+
+def _changed_keys(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
+    return [
+        f"{section}.{key}"
+        for section, values in new.items()
+        for key, value in values.items()
+        if old.get(section, {}).get(key) != value
+    ]
+
+
+def _newest_unfinished(runs: Path, spec: SweepSpec) -> Path | None:
+    for path in sorted(runs.glob(f"*-{spec.digest()}/run.json"), reverse=True):
+        if read_json(path).get("status") != "complete" and not _is_locked(path.parent):
+            return path.parent
+    return None
+
+
+def _new_path(runs: Path, spec: SweepSpec) -> Path:
+    stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
+    return runs / f"{stamp}-{spec.digest()}"
+
+
+def _create_folder(path: Path) -> None:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        # A sweep that was killed in its first moment leaves its lock, or a file not yet renamed.
+        if any(not entry.name.startswith((".lock", ".run.json.")) for entry in path.iterdir()):
+            raise UserError(f"{path} exists and is not a run; name an empty or a new folder")
+    except OSError as error:
+        raise UserError(f"cannot make the run folder {path}: {error.strerror}") from None
+
+
+def _locked(path: Path) -> IO[str]:
+    lock = (path / ".lock").open("w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        lock.close()
+        raise UserError(f"another sweep works in {path}; wait for it or name another --out") from None
+    os.set_inheritable(lock.fileno(), False)
+    return lock
+
+
+def _is_locked(path: Path) -> bool:
+    try:
+        _locked(path).close()
+    except UserError:
+        return True
+    return False

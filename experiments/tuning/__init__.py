@@ -1,0 +1,1 @@
+"""Choosing with a model: what it predicts, which cells are measured, what follows."""

@@ -1,0 +1,108 @@
+"""The model that `tune` works with: an earlier calibration, or one made now; and whether it may be used."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from experiments.calibration import calibrated
+from experiments.cli.tune_args import TuneOptions
+from experiments.errors import EnvironmentProblem, UserError
+from experiments.stack import process
+from experiments.stack.engine import Engine
+from experiments.tuning.model import Discrepancy, Model
+
+_FOLDER = "calibration"
+_LONGEST_S = 3600.0
+_LATENCIES = ("ttft_s_p50", "ttft_s_p95", "e2e_s_p50", "e2e_s_p95")
+
+
+@dataclass(frozen=True, slots=True)
+class Calibrated:
+    """A model, the file it is from, and the verdict of its gate: `passed` is None where nobody tried it.
+    `engine_s`: what making it cost now."""
+
+    model: Model
+    path: Path
+    label: str
+    passed: bool | None
+    why: str
+    engine_s: float
+
+
+def obtain(options: TuneOptions, run: Path, engine: Engine, say: Callable[[str], None]) -> Calibrated:
+    """The calibration that was given, the one this run has made before, or a new one.
+
+    Raises:
+        EnvironmentProblem: the calibration could not be made.
+    """
+    if options.model is not None:
+        return read(options.model, 0.0)
+    folder = run / _FOLDER
+    took = folder / "took.json"
+    if not took.exists():
+        seconds = _calibrate(options, folder, engine, say)
+        took.write_text(json.dumps({"engine_s": seconds}), encoding="utf-8")
+    return read(folder, float(json.loads(took.read_text(encoding="utf-8"))["engine_s"]))
+
+
+def read(path: Path, engine_s: float) -> Calibrated:
+    """A calibration from its folder, or from profile.json with calibration.json beside it."""
+    found = calibrated.read(path)
+    file = path / "profile.json" if path.is_dir() else path
+    beside = file.with_name("calibration.json")
+    if not beside.exists():
+        why = "the profile came without calibration.json, so nobody has tried it on a burst"
+        return Calibrated(Model(found.profile, found.draws), file, found.profile.source, None, why, engine_s)
+    try:
+        known = json.loads(beside.read_text(encoding="utf-8"))
+        gate = known["gate"]
+        model = Model(found.profile, found.draws, _discrepancy(gate, found.speed_sd))
+        return Calibrated(model, file, found.profile.source, bool(gate["passed"]), str(gate["why"]), engine_s)
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{beside} is no calibration of this version: {error!r}") from None
+
+
+def _discrepancy(gate: dict[str, Any], speed_sd: float) -> Discrepancy:
+    """From the residuals of the held-out burst, and how steady the engine was while it was calibrated."""
+    table = gate.get("held_out") or {}
+    errors = [float(table[name]["error"]) for name in _LATENCIES if name in table]
+    found = Discrepancy.of_held_out(float(gate.get("speed_factor") or 1.0), errors)
+    return replace(found, speed_sd=max(found.speed_sd, speed_sd))
+
+
+def _calibrate(options: TuneOptions, folder: Path, engine: Engine, say: Callable[[str], None]) -> float:
+    """`python -m experiments.calibrate` against the engine that runs; returns its seconds. A refusal is a
+    result.
+    """
+    folder.mkdir(exist_ok=True)
+    log = folder / "calibrate.log"
+    argv = [
+        sys.executable,
+        "-m",
+        "experiments.calibrate",
+        "--engine-url",
+        engine.url,
+        "--model",
+        engine.model,
+    ]
+    argv += ["--out", str(folder), "--stair-s", str(options.stair_s), "--burst-s", str(options.burst_s)]
+    argv += ["--seed", str(options.sweep.spec.load.seed)]
+    began_s, shown = time.monotonic(), ""
+    with process.running(argv, name="the calibration", log_path=log) as child:
+        while child.wait(1.0) is None:
+            if time.monotonic() - began_s > _LONGEST_S:
+                raise EnvironmentProblem(f"the calibration did not end in {_LONGEST_S:g} s; see {log}")
+            line = child.last_lines(1)
+            if line != shown and log.stat().st_size:
+                shown = line
+                say(f"calibrating: {line}")
+        code = child.exit_code()
+        if code not in (0, 1) or not (folder / "profile.json").exists():
+            raise EnvironmentProblem(f"the calibration failed ({code}): {child.last_lines(5)}")
+    return time.monotonic() - began_s

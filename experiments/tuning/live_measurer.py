@@ -1,0 +1,100 @@
+"""Verified cells on a live stack: measured as a sweep measures, read back as `tune` wants them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from experiments.calibration.drive import Answer
+from experiments.calibration.held_out import speed_of_steps
+from experiments.calibration.step_rows import rows_of_steps
+from experiments.design.cells import Cell
+from experiments.design.windows import OVERHEAD_S
+from experiments.files import read_json
+from experiments.run_folder.folder import RunDir
+from experiments.run_folder.measured_cell import MeasuredCell
+from experiments.tuning.task import Seen
+from experiments.twin.profile import Profile
+from loadtests.record import RequestRecord
+
+LATE = frozenset({"client_saturated"})
+FEWEST_STEPS = 30
+_P95 = {"ttft_p95_s": "ttft_s", "e2e_p95_s": "e2e_s", "tpot_p95_s": "tpot_s", "queue_p95_s": "queue_s"}
+
+
+@dataclass(slots=True)
+class LiveBench:
+    """Measures cells with `run_cells` and reads them.
+
+    Attributes:
+        run_cells: measures those that are not on disk yet.
+        left_out: cells without a usable run.
+        late: cells that are used although their generator was late, since no better run of them is there.
+    """
+
+    run: RunDir
+    profile: Profile
+    run_cells: Callable[[Sequence[Cell]], None]
+    left_out: list[str] = field(default_factory=list)
+    late: list[str] = field(default_factory=list)
+
+    def measure(self, cells: Sequence[Cell]) -> list[Seen]:
+        """See `Bench`."""
+        todo = [cell for cell in cells if not self.run.is_done(cell.id)]
+        if todo:
+            self.run_cells(todo)
+        done = [(cell, self._read(cell)) for cell in cells if self.run.is_done(cell.id)]
+        self.left_out += [cell.id for cell in cells if not self.run.is_done(cell.id)]
+        valid = {(c.setting, c.load) for c, m in done if not m.invalid_codes}
+        seen = []
+        for cell, measured in done:
+            codes = measured.invalid_codes
+            if codes and (not codes <= LATE or (cell.setting, cell.load) in valid):
+                self.left_out.append(cell.id)
+                continue
+            self.late += [cell.id] if codes else []
+            seen.append(seen_of(cell, measured, self.profile))
+        return seen
+
+    def _read(self, cell: Cell) -> MeasuredCell:
+        path = self.run.cell(cell.id)
+        return MeasuredCell(cell.id, path, read_json(path / "summary.json"))
+
+
+def seen_of(cell: Cell, measured: MeasuredCell, profile: Profile) -> Seen:
+    """A finished cell as `tune` sees it."""
+    summary, records = measured.summary, measured.records()
+    offered = max(1, int(summary["counts"]["offered"]))
+    served = int(summary["counts"]["outcomes"].get("ok", 0))
+    values = {
+        "goodput_per_s": float(summary["rates"]["goodput_per_s"]),
+        "attainment": float(summary["attainment"]),
+        "rejected_ratio": 1 - served / offered,
+    }
+    intervals: dict[str, tuple[float, float]] = {}
+    for name, key in _P95.items():
+        p95 = _quantile(summary, key)
+        values[name] = math.nan if p95["value"] is None else float(p95["value"])
+        if p95["low"] is not None and p95["high"] is not None:
+            intervals[name] = (float(p95["low"]), float(p95["high"]))
+    window_s = float(summary["window"]["end_s"])
+    ended_s = max([window_s, *(r.finished_s for r in records if r.finished_s is not None)])
+    return Seen(cell, values, intervals, speed_of(records, profile), ended_s + OVERHEAD_S)
+
+
+def speed_of(records: Sequence[RequestRecord], profile: Profile) -> float:
+    """Measured over modelled seconds of the run's steps; 1 where too few steps can be told."""
+    answers = [
+        Answer(r.sent_s or 0.0, tuple(r.chunk_times_s), int(r.prompt_tokens or 0), int(r.output_tokens or 0))
+        for r in records
+        if r.outcome == "ok" and r.chunk_times_s and r.prompt_tokens
+    ]
+    steps = rows_of_steps(answers) if answers else []
+    return speed_of_steps(steps, profile) if len(steps) >= FEWEST_STEPS else 1.0
+
+
+def _quantile(summary: dict[str, Any], key: str) -> dict[str, Any]:
+    empty = {"value": None, "low": None, "high": None}
+    return {**empty, **((summary["latency"].get(key) or {}).get("p95") or {})}

@@ -1,0 +1,224 @@
+"""What `tune` leaves in the run folder beside the cells: recommendation.json and predicted.json."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from experiments.spec.loads import Load
+from experiments.spec.setting import Setting
+from experiments.stats.paired import DELTA
+from experiments.tuning import accuracy
+from experiments.tuning.accuracy import Compared
+from experiments.tuning.calibration_used import Calibrated
+from experiments.tuning.control import Estimate
+from experiments.tuning.procedure import Tuned
+from experiments.tuning.task import Task
+
+_ENV_KEYS = ("max_active", "queue_mode", "queue_max", "queue_timeout_s", "queue_order", "request_timeout_s")
+_NAMES = {"ttft_p95_s": "ttft_s_p95", "e2e_p95_s": "e2e_s_p95", "tpot_p95_s": "tpot_s_p95"}
+
+
+def recommendation(task: Task, tuned: Tuned, engine: str, doubts: list[str]) -> dict[str, Any]:
+    """The chosen setting with its evidence, as recommendation.json has it."""
+    found, decisive = tuned.decision, tuned.verification.decisive
+    chosen = found.chosen
+    loads = [_load(task, tuned, chosen, load) for load in task.loads]
+    at = next(row for row in loads if row["load"] == str(decisive))
+    return {
+        "schema_version": 1,
+        "source": "tune",
+        "setting": chosen.limits(),
+        "cell_ids": [seen.cell.id for seen in tuned.seen if seen.cell.setting == chosen],
+        "slo": str(task.slo),
+        "engine": engine,
+        "worst_regret": found.regret[chosen],
+        "loads": loads,
+        "goodput_per_s": at["goodput_per_s"],
+        "attainment": next(r["attainment"] for r in loads if r["load"] == str(task.nominal)),
+        "capacity": None,
+        "why": _why(task, tuned),
+        "neighbours": [_neighbour(tuned, setting, decisive) for setting in found.regret if setting != chosen],
+        "inseparable": [setting.limits() for setting in found.tied if setting != chosen],
+        "doubts": _doubts(task, tuned, loads) + doubts,
+        "env": {key.upper(): _env_value(chosen.limits()[key]) for key in _ENV_KEYS},
+    }
+
+
+def predicted(task: Task, tuned: Tuned, model: Calibrated, cost: dict[str, float]) -> dict[str, Any]:
+    """Predicted beside measured, cell by cell, and the whole predicted matrix, as predicted.json has it."""
+    rows = [accuracy.compare(tuned.outlook, seen, tuned.evidence.same[seen.cell]) for seen in tuned.seen]
+    inside, of = accuracy.coverage(rows)
+    regret, goodput = tuned.outlook.regret, tuned.outlook.goodput
+    return {
+        **_head(model),
+        "cells": [
+            {
+                "cell": seen.cell.id,
+                "setting": seen.cell.setting.limits(),
+                "workload": {
+                    "scenario": seen.cell.load.scenario,
+                    "rate_per_s": seen.cell.load.rate_per_s,
+                    "relative_load": seen.cell.load.relative,
+                    "block": seen.cell.block,
+                    "seed": task.plan(seen.cell).header.seed,
+                },
+                "why": next(
+                    why for s, load, why in tuned.pairs if (s, load) == (seen.cell.setting, seen.cell.load)
+                ),
+                "speed": seen.speed,
+                "metrics": {_NAMES.get(name, name): _metric(one) for name, one in row.items()},
+            }
+            for seen, row in zip(tuned.seen, rows, strict=True)
+        ],
+        "cost": cost,
+        "coverage": {"level": 0.9, "inside": inside, "of": of},
+        "fallback": None,
+        "recalibrated": tuned.recalibrated is not None,
+        "recalibration": tuned.recalibrated,
+        "loads": [str(load) for load in task.loads],
+        "matrix": [
+            {"setting": setting.limits(), "goodput_per_s": goodput[i].tolist(), "regret": float(regret[i])}
+            for i, setting in enumerate(task.settings)
+        ],
+    }  # fmt: skip
+
+
+def refused(model: Calibrated, why: str, cost: dict[str, float]) -> dict[str, Any]:
+    """predicted.json of a run whose model was not good enough to predict anything."""
+    return {
+        **_head(model), "cells": [], "cost": cost, "coverage": {"level": 0.9, "inside": 0, "of": 0},
+        "fallback": why, "recalibrated": False, "recalibration": None, "loads": [], "matrix": [],
+    }  # fmt: skip
+
+
+def _head(model: Calibrated) -> dict[str, Any]:
+    profile = model.model.profile
+    return {
+        "schema_version": 1,
+        "model": {
+            "name": profile.name,
+            "source": profile.source,
+            "label": model.label,
+            "draws": len(model.model.draws),
+            "gate": {"passed": model.passed, "why": model.why},
+        },
+    }
+
+
+def _metric(one: Compared) -> dict[str, Any]:
+    low, high = one.measured_interval or (None, None)
+    return {
+        "predicted": _finite(one.predicted.mean),
+        "low": _finite(one.predicted.low),
+        "high": _finite(one.predicted.high),
+        "measured": one.measured,
+        "measured_low": low,
+        "measured_high": high,
+        "error": one.error,
+        "model_error": one.model_error,
+        "noise": one.noise,
+        "inside": one.inside,
+        "scored": one.scored,
+    }
+
+
+def _load(task: Task, tuned: Tuned, setting: Setting, load: Load) -> dict[str, Any]:
+    """One load of the chosen setting: its estimate where it was measured there, else the prediction as the
+    measured cells corrected it."""
+    found = tuned.decision
+    estimate = found.estimates.get((setting, load))
+    told = tuned.outlook_now.interval(setting, load, "attainment")
+    value = found.values[setting, load]
+    goodput = {"value": value, "low": None, "high": None}
+    if estimate is not None:
+        goodput = {"value": estimate.value, "low": estimate.low, "high": estimate.high}
+    seen = [s.values["attainment"] for s in tuned.seen if (s.cell.setting, s.cell.load) == (setting, load)]
+    return {
+        "load": str(load),
+        "rate_per_s": load.rate_per_s,
+        "goodput_per_s": goodput,
+        "best_goodput_per_s": found.best[load],
+        "attainment": sum(seen) / len(seen) if seen else told.mean,
+        "measured": bool(seen),
+    }
+
+
+def _why(task: Task, tuned: Tuned) -> str:
+    found, decisive = tuned.decision, tuned.verification.decisive
+    text = (
+        f"{len(task.settings)} settings at {len(task.loads)} loads were predicted and {len(found.regret)} "
+        f"verified at "
+        f"{decisive}, where the model was least sure which is best. {found.chosen.name} loses at most "
+        f"{found.regret[found.chosen]:.1%} of the best goodput at any load."
+    )
+    if found.chosen != found.winner:
+        text += (
+            f" {found.winner.name} is ahead by less than 1 % of regret, and admits more at once or queues "
+            f"longer."
+        )
+    estimate = found.estimates[found.chosen, decisive]
+    return f"{text} {_model_error(estimate)}"
+
+
+def _model_error(estimate: Estimate) -> str:
+    if not estimate.value:
+        return "Nothing was good enough at that load."
+    off = round(-estimate.model_error / estimate.value, 3)
+    if not off:
+        return f"There the model was right to 0.1 % of the goodput on the same {estimate.runs} traces."
+    return (
+        f"There the model was off by {off:+.1%} of the goodput on the same {estimate.runs} traces; the "
+        "estimate is corrected by that."
+    )
+
+
+def _neighbour(tuned: Tuned, setting: Setting, load: Load) -> dict[str, Any]:
+    found = tuned.decision
+    estimate = found.estimates[setting, load]
+    value, low, high = found.gaps[setting]
+    if low is None or high is None:
+        why = f"{value:+.2f} good requests/s against it at {load}, from too few runs for an interval"
+    elif low > 0:
+        why = f"{value:.2f} good requests/s fewer at {load} (95 %: {low:.2f} to {high:.2f})"
+    elif high < 0:
+        why = (
+            f"{-value:.2f} good requests/s more at {load} (95 %: {-high:.2f} to {-low:.2f}), but fewer "
+            f"elsewhere"
+        )
+    elif max(abs(low), abs(high)) <= DELTA * found.best[load]:
+        why = f"equal within {DELTA:.0%} at {load} (95 %: {low:+.2f} to {high:+.2f} good requests/s)"
+    else:
+        why = f"cannot be told apart at {load} ({value:+.2f}/s, 95 %: {low:.2f} to {high:.2f})"
+    return {
+        "setting": setting.limits(),
+        "name": setting.name,
+        "goodput_per_s": {"value": estimate.value, "low": estimate.low, "high": estimate.high},
+        "worst_regret": found.regret[setting],
+        "why_not": f"{why}; loses up to {found.regret[setting]:.1%} of the best at some load",
+    }
+
+
+def _doubts(task: Task, tuned: Tuned, loads: list[dict[str, Any]]) -> list[str]:
+    doubts = [tuned.recalibrated] if tuned.recalibrated else []
+    nominal = next(row for row in loads if row["load"] == str(task.nominal))
+    if nominal["attainment"] < task.slo.attainment:
+        doubts.append(
+            f"the SLO asks for {task.slo.attainment:.0%} of the offered requests; at {nominal['load']} "
+            f"{nominal['attainment']:.1%} meet it{'' if nominal['measured'] else ' (predicted)'}"
+        )
+    only = [row["load"] for row in loads if not row["measured"]]
+    if only:
+        doubts.append(f"predicted, not measured, for the chosen setting: {', '.join(only)}")
+    if tuned.decision.undecided:
+        names = ", ".join(setting.name for setting in tuned.decision.undecided)
+        doubts.append(f"can't tell these apart from {tuned.decision.winner.name} within the budget: {names}")
+    return doubts
+
+
+def _env_value(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None

@@ -1,0 +1,1 @@
+"""What will be sent, and when: decided before a run starts."""

@@ -1,0 +1,123 @@
+"""What each planned request asks for: lengths, classes, shared prefixes, sessions, cancellations."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from loadtests.planning.workloads import PROFILES, Counts, Workload, fixed, lognormal, servegen_clients
+
+WORKLOADS = ("fixed", "lognormal", *PROFILES)
+RETRIES = ("none", "retry-after", "openai")
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Mix:
+    """Everything about the requests but their times.
+
+    prompt_tokens, output_tokens: the length (`fixed`), or the median (`lognormal`). length_sigma: of
+    `lognormal`. prefix_groups: 0 = no sharing; else each request begins with the prefix (`prefix_tokens`)
+    of one of that many groups. turns: mean turns of a session (1 = no sessions); turn_gap_s: least time
+    between two turns of a session. cancel_rate: share of clients that hang up, on average `cancel_after_s`
+    after they sent (exponential). deadline_s: a client gives up this long after the request was due; 0 =
+    never. retry: `none`; `retry-after` (waits as told, else not at all); `openai` (2 retries, as the OpenAI
+    SDK does).
+    """
+
+    workload: str = "fixed"
+    prompt_tokens: int = 256
+    output_tokens: int = 64
+    length_sigma: float = 0.8
+    max_prompt_tokens: int = 100_000
+    max_output_tokens: int = 100_000
+    prefix_groups: int = 0
+    prefix_tokens: int = 0
+    turns: float = 1.0
+    turn_gap_s: float = 5.0
+    cancel_rate: float = 0.0
+    cancel_after_s: float = 2.0
+    deadline_s: float = 0.0
+    retry: str = "none"
+
+    def check(self) -> None:
+        """Raise ValueError, naming the parameter and what is allowed, when one is out of range."""
+        for name, ok, allowed in (
+            ("workload", self.workload in WORKLOADS, f"one of {', '.join(WORKLOADS)}"),
+            ("prompt_tokens", self.prompt_tokens >= 1, ">= 1 token"),
+            ("output_tokens", self.output_tokens >= 1, ">= 1 token"),
+            ("length_sigma", self.length_sigma >= 0, ">= 0"),
+            ("max_prompt_tokens", self.max_prompt_tokens >= 1, ">= 1 token"),
+            ("max_output_tokens", self.max_output_tokens >= 1, ">= 1 token"),
+            ("prefix_groups", self.prefix_groups >= 0, ">= 0"),
+            ("prefix_tokens", self.prefix_tokens >= 0, ">= 0 tokens"),
+            ("turns", self.turns >= 1, ">= 1"),
+            ("turn_gap_s", self.turn_gap_s >= 0, ">= 0 s"),
+            ("cancel_rate", 0 <= self.cancel_rate <= 1, "between 0 and 1"),
+            ("cancel_after_s", self.cancel_after_s > 0, "> 0 s"),
+            ("deadline_s", self.deadline_s >= 0, ">= 0 s"),
+            ("retry", self.retry in RETRIES, f"one of {', '.join(RETRIES)}"),
+        ):
+            if not ok:
+                raise ValueError(f"{name} = {getattr(self, name)}: must be {allowed}")
+
+    def resolve(self, rng: np.random.Generator) -> Workload:
+        """The workload this mix names; random profiles draw their clients from `rng`."""
+        if self.workload == "fixed":
+            return fixed(self.prompt_tokens, self.output_tokens)
+        if self.workload == "lognormal":
+            return lognormal(self.prompt_tokens, self.output_tokens, self.length_sigma)
+        profile = PROFILES[self.workload]
+        if self.workload == "servegen-mix":
+            own = servegen_clients(rng)
+            return Workload(profile.name, profile.source, profile.prompt, profile.output, clients=own)
+        return profile
+
+
+@dataclass(frozen=True, slots=True)
+class Sessions:
+    """Columns (n,): session number (-1 = none), turn (from 0) and whole prompt length in tokens."""
+
+    session: Counts
+    turn: Counts
+    prompt_tokens: Counts
+
+
+def no_sessions(new_tokens: Counts) -> Sessions:
+    """Every request on its own."""
+    return Sessions(np.full(len(new_tokens), -1), np.zeros(len(new_tokens), dtype=np.int64), new_tokens)
+
+
+def sessions(
+    due_s: Floats, new_tokens: Counts, output_tokens: Counts, mix: Mix, rng: np.random.Generator
+) -> Sessions:
+    """Deal the arrivals, whose times stay as they are, to sessions.
+
+    Each arrival opens a session with probability 1/turns, else continues a random session that rested
+    `turn_gap_s` (and opens one when none did). The prompt of a turn is the whole history and the new words.
+    """
+    n = len(due_s)
+    session, turn, whole = np.zeros(n, np.int64), np.zeros(n, np.int64), np.zeros(n, np.int64)
+    opened = 0
+    live: list[tuple[float, int, int, int]] = []  # last due, session, turns so far, history in tokens
+    for i in range(n):
+        rested = [k for k, (last, *_) in enumerate(live) if last + mix.turn_gap_s <= due_s[i]]
+        number, number_turn, history = opened, 0, 0
+        if rested and rng.random() >= 1.0 / mix.turns:
+            _, number, number_turn, history = live.pop(rested[int(rng.integers(len(rested)))])
+        else:
+            opened += 1
+        session[i], turn[i] = number, number_turn
+        whole[i] = history + new_tokens[i]
+        if whole[i] + output_tokens[i] < mix.max_prompt_tokens:
+            live.append((float(due_s[i]), number, number_turn + 1, int(whole[i] + output_tokens[i])))
+        live = live[-1000:]
+    return Sessions(session, turn, np.minimum(whole, mix.max_prompt_tokens))
+
+
+def cancellations(n: int, mix: Mix, rng: np.random.Generator) -> Floats:
+    """Seconds after sending at which each client hangs up (n,); 0 = never."""
+    hangs_up = rng.random(n) < mix.cancel_rate
+    return np.where(hangs_up, np.maximum(1e-3, rng.exponential(mix.cancel_after_s, n)), 0.0)

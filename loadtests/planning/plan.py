@@ -1,0 +1,322 @@
+"""The arrival plan: every request of a run, decided before it starts, seeded, hashed and stored.
+
+A plan is data. `make` draws it, `Plan.save`/`load` keep it as one JSON file (columns, not rows),
+`Plan.shard` deals it to workers so that the union of the shards is the plan, whatever their number.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import orjson
+
+from loadtests.bulk import no_collection
+from loadtests.planning.mix import Floats, Mix, Sessions, cancellations, no_sessions
+from loadtests.planning.mix import sessions as draw_sessions
+from loadtests.planning.scenarios import SCENARIOS, Shape, due_times, peak_rate_per_s, used
+from loadtests.planning.workloads import Counts, Workload
+
+SCHEMA_VERSION = 1
+CLOSED_POOL = (
+    4096  # a closed run takes its requests from this pool, round and round, each time with a new prompt
+)
+PHASES = ("warm_up", "measure")
+
+
+class Arrival(NamedTuple):
+    """One planned request. Times in seconds, lengths in tokens; -1 means "none" for the integer keys."""
+
+    i: int
+    due_s: float
+    """Seconds after the start of the run; in a closed plan 0 (a user sends when its last answer is in)."""
+    phase: str
+    cls: str
+    prompt_tokens: int
+    """The whole prompt: shared prefix, history of the session, and new words."""
+    output_tokens: int
+    prompt_seed: int
+    session: int = -1
+    turn: int = 0
+    prefix_group: int = -1
+    prefix_tokens: int = 0
+    cancel_after_s: float = 0.0
+    """The client hangs up this long after it sent, if the answer is not complete; 0 means it never does."""
+    think_s: float = 0.0
+    """Closed loop: pause before this request."""
+
+
+class Header(NamedTuple):
+    """What the plan was made from; everything needed to make it again."""
+
+    scenario: str
+    workload: str
+    seed: int
+    rate_per_s: float
+    warm_up_s: float
+    measure_s: float
+    loop: str
+    n: int
+    params: Mapping[str, Any]
+    notes: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Header and arrivals, ascending in `due_s`."""
+
+    header: Header
+    arrivals: tuple[Arrival, ...] = field(repr=False)
+
+    def __len__(self) -> int:
+        return len(self.arrivals)
+
+    @property
+    def duration_s(self) -> float:
+        """Length of warm-up and measured window together: no request is due later."""
+        return self.header.warm_up_s + self.header.measure_s
+
+    @cached_property
+    def hash(self) -> str:
+        """sha256 (hex) over the canonical JSON of header and arrivals; equal plans have equal hashes."""
+        return hashlib.sha256(orjson.dumps(self._document(), option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+    @property
+    def due_s(self) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+        """Due times in seconds, shape (n,)."""
+        return np.array([a.due_s for a in self.arrivals])
+
+    def phase_s(self, phase: str) -> tuple[float, float]:
+        """Start and end of a phase in seconds."""
+        warm_up = self.header.warm_up_s
+        return {"warm_up": (0.0, warm_up), "measure": (warm_up, self.duration_s)}[phase]
+
+    def offered(self, phase: str) -> int:
+        """Number of requests due in the phase."""
+        return sum(1 for a in self.arrivals if a.phase == phase)
+
+    def shard(self, index: int, count: int) -> tuple[Arrival, ...]:
+        """The arrivals of worker `index` of `count`: every count-th one; sessions stay whole on one
+        worker."""
+        if not 0 <= index < count:
+            raise ValueError(f"shard {index} of {count}: the index must be in 0..{count - 1}")
+        return tuple(a for a in self.arrivals if (a.i if a.session < 0 else a.session) % count == index)
+
+    def save(self, path: Path | str) -> None:
+        """Write the plan as one JSON file (to a temporary name, then renamed)."""
+        target = Path(path)
+        temporary = target.with_name(target.name + ".part")
+        temporary.write_bytes(self.to_bytes())
+        temporary.replace(target)
+
+    def to_bytes(self) -> bytes:
+        """The file's content."""
+        return orjson.dumps({**self._document(), "hash": self.hash})
+
+    def _document(self) -> dict[str, Any]:
+        columns = zip(*self.arrivals, strict=True) if self.arrivals else ([] for _ in Arrival._fields)
+        return {
+            "schema_version": SCHEMA_VERSION,
+            **self.header._asdict(),
+            "arrivals": {name: list(column) for name, column in zip(Arrival._fields, columns, strict=True)},
+        }
+
+
+def load(path: Path | str) -> Plan:
+    """Read a plan file. Raises ValueError, naming the file, when it is not one or was changed after it was
+    written."""
+    try:
+        return from_bytes(Path(path).read_bytes())
+    except OSError as error:
+        raise ValueError(f"plan file {path}: {error.strerror}") from None
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{path} is not a plan file: {error}") from error
+
+
+@no_collection()
+def from_bytes(content: bytes) -> Plan:
+    """A plan from the bytes of its file; raises ValueError when the stored hash is not the content's."""
+    document = orjson.loads(content)
+    if document["schema_version"] != SCHEMA_VERSION:
+        raise ValueError(f"schema version {document['schema_version']}, this program reads {SCHEMA_VERSION}")
+    columns = [document["arrivals"][name] for name in Arrival._fields]
+    made = Plan(
+        Header(**{**{name: document[name] for name in Header._fields}, "notes": tuple(document["notes"])}),
+        tuple(map(Arrival._make, zip(*columns, strict=True))),
+    )
+    if made.hash != document["hash"]:
+        raise ValueError("its hash does not match its content: it was changed by hand")
+    return made
+
+
+def loop_of(scenario: str) -> str:
+    """ "open" or "closed"; ValueError with the allowed names for an unknown scenario."""
+    if scenario not in SCENARIOS:
+        raise ValueError(f"scenario = {scenario!r}: must be one of {', '.join(SCENARIOS)}")
+    return SCENARIOS[scenario].loop
+
+
+@no_collection()
+def make(
+    scenario: str,
+    rate_per_s: float,
+    warm_up_s: float,
+    measure_s: float,
+    seed: int,
+    prompt_tokens: int = 256,
+    output_tokens: int = 64,
+    *,
+    mix: Mix | None = None,
+    shape: Shape | None = None,
+) -> Plan:
+    """Draw the plan of a scenario.
+
+    Args:
+        scenario: a key of `SCENARIOS`.
+        rate_per_s: mean offered rate over the measured window, requests per second, > 0 (closed: not used).
+        warm_up_s: length of the warm-up in seconds, ≥ 0.
+        measure_s: length of the measured window in seconds, > 0.
+        seed: any integer ≥ 0; 0 is a seed like the others.
+        prompt_tokens, output_tokens: lengths where no `mix` is given.
+        mix: what the requests ask for.
+        shape: parameters of the scenario's shape.
+
+    Raises:
+        ValueError: naming the parameter, its value and what is allowed.
+    """
+    loop = loop_of(scenario)
+    shape = shape or Shape()
+    mix = mix or Mix(prompt_tokens=prompt_tokens, output_tokens=output_tokens)
+    _check(scenario, rate_per_s, warm_up_s, measure_s, seed, mix)
+    if scenario == "retry-storm" and mix.retry == "none":
+        mix = replace(mix, retry="openai")
+    workload = mix.resolve(_rng(seed, "clients"))
+    if loop == "closed":
+        due_s, owner = np.zeros(CLOSED_POOL), np.zeros(CLOSED_POOL, dtype=np.int64)
+    else:
+        due_s, owner = _times(
+            scenario, workload, rate_per_s, warm_up_s, measure_s, shape, _rng(seed, "arrivals")
+        )
+    lengths, notes = _lengths(workload, mix, owner, _rng(seed, "lengths"))
+    params = {**asdict(mix), **used(scenario, shape), **_peak(scenario, rate_per_s, measure_s, shape)}
+    names = [client.name for client in workload.clients] or [workload.name]
+    header = Header(
+        scenario, mix.workload, seed, rate_per_s, warm_up_s, measure_s, loop, len(due_s), params, tuple(notes)
+    )
+    think_s = _rng(seed, "think").exponential(shape.think_s, len(due_s)) if loop == "closed" else None
+    return assemble(header, due_s, [names[k] for k in owner], lengths[0], lengths[1], mix, think_s=think_s)
+
+
+def assemble(
+    header: Header,
+    due_s: Floats,
+    classes: Sequence[str],
+    new_tokens: Counts,
+    output_tokens: Counts,
+    mix: Mix,
+    *,
+    sessions: Sessions | None = None,
+    groups: Counts | None = None,
+    think_s: Floats | None = None,
+) -> Plan:
+    """Put the columns (each of length n, `due_s` ascending) together; draws what is not given from the
+    header's seed."""
+    n, seed = len(due_s), header.seed
+    if sessions is None:
+        sessions = no_sessions(new_tokens)
+        if mix.turns > 1:
+            sessions = draw_sessions(due_s, new_tokens, output_tokens, mix, _rng(seed, "sessions"))
+    if groups is None:
+        groups = np.full(n, -1)
+        if mix.prefix_groups:
+            groups = _rng(seed, "groups").integers(0, mix.prefix_groups, n)
+    prefix = np.where(groups >= 0, np.minimum(mix.prefix_tokens, sessions.prompt_tokens), 0)
+    columns = (
+        range(n),
+        np.round(due_s, 6).tolist(),
+        np.where(due_s < header.warm_up_s, *PHASES).tolist() if header.loop == "open" else ["measure"] * n,
+        classes,
+        sessions.prompt_tokens.tolist(),
+        output_tokens.tolist(),
+        _rng(seed, "prompts").integers(0, 2**53, n).tolist(),
+        sessions.session.tolist(),
+        sessions.turn.tolist(),
+        groups.tolist(),
+        prefix.tolist(),
+        np.round(cancellations(n, mix, _rng(seed, "cancel")), 6).tolist(),
+        np.round(think_s, 6).tolist() if think_s is not None else [0.0] * n,
+    )
+    return Plan(header, tuple(map(Arrival._make, zip(*columns, strict=True))))
+
+
+def _times(
+    scenario: str, workload: Workload, rate_per_s: float, warm_up_s: float, measure_s: float, shape: Shape,
+    rng: np.random.Generator,
+) -> tuple[Floats, Counts]:  # fmt: skip
+    """Due times and the number of the client class each belongs to."""
+    plain = scenario == "sustained"
+    if workload.clients:
+        parts = [
+            due_times("gamma" if plain else scenario, rate_per_s * c.share, warm_up_s, measure_s,
+                      replace(shape, cv=c.cv), rng)
+            for c in workload.clients
+        ]  # fmt: skip
+        owner = np.concatenate([np.full(len(part), k) for k, part in enumerate(parts)])
+        order = np.argsort(np.concatenate(parts), kind="stable")
+        return np.concatenate(parts)[order], owner[order]
+    if plain and workload.cv is not None:
+        scenario, shape = "gamma", replace(shape, cv=workload.cv)
+    elif plain and workload.on_off:
+        scenario = "on-off"
+    due_s = due_times(scenario, rate_per_s, warm_up_s, measure_s, shape, rng)
+    return due_s, np.zeros(len(due_s), dtype=np.int64)
+
+
+def _lengths(
+    workload: Workload, mix: Mix, owner: Counts, rng: np.random.Generator
+) -> tuple[tuple[Counts, Counts], list[str]]:
+    """Prompt and output lengths (n,) in tokens, and what was clipped, in words."""
+    prompt, output = np.ones(len(owner), np.int64), np.ones(len(owner), np.int64)
+    pairs = [(c.prompt, c.output) for c in workload.clients] or [(workload.prompt, workload.output)]
+    clipped = np.zeros(2)
+    for k, (prompts, outputs) in enumerate(pairs):
+        mine = np.flatnonzero(owner == k)
+        prompt[mine], share_in = prompts.draw(len(mine), rng, mix.max_prompt_tokens)
+        output[mine], share_out = outputs.draw(len(mine), rng, mix.max_output_tokens)
+        clipped += np.array([share_in, share_out]) * len(mine) / max(1, len(owner))
+    sides = zip(("prompt", "output"), clipped, (mix.max_prompt_tokens, mix.max_output_tokens), strict=True)
+    return (prompt, output), [
+        f"{share:.1%} of the {side} lengths were clipped (limit {limit} tokens)"
+        for side, share, limit in sides
+        if share
+    ]
+
+
+def _peak(scenario: str, rate_per_s: float, measure_s: float, shape: Shape) -> dict[str, float]:
+    if loop_of(scenario) == "closed":
+        return {}
+    return {"peak_rate_per_s": peak_rate_per_s(scenario, rate_per_s, measure_s, shape)}
+
+
+def _check(scenario: str, rate_per_s: float, warm_up_s: float, measure_s: float, seed: int, mix: Mix) -> None:
+    mix.check()
+    if scenario == "trace":
+        raise ValueError("scenario = 'trace': give the trace file (--trace), its arrivals are not drawn")
+    for name, value, ok, allowed in (
+        ("rate_per_s", rate_per_s, rate_per_s > 0, "> 0 requests per second"),
+        ("warm_up_s", warm_up_s, warm_up_s >= 0, ">= 0 s"),
+        ("measure_s", measure_s, measure_s > 0, "> 0 s"),
+        ("seed", seed, seed >= 0, "an integer >= 0"),
+    ):
+        if not ok or not np.isfinite(value):
+            raise ValueError(f"{name} = {value}: must be {allowed}")
+
+
+def _rng(seed: int, purpose: str) -> np.random.Generator:
+    """One independent stream per purpose, so that e.g. other lengths leave the arrivals as they are."""
+    return np.random.default_rng([seed, *purpose.encode()])

@@ -1,0 +1,1 @@
+"""One record per request, and what a run of them adds up to."""

@@ -1,0 +1,119 @@
+"""The running totals of a run, for the web UI and the metrics port: nothing that is stored or decided on."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import Counter, deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from loadtests.record import RequestRecord
+from loadtests.recording.histogram import Histogram
+
+NAMES = ("ttft_s", "itl_s", "tpot_s", "e2e_s")
+WINDOW_S = 5.0
+
+
+@dataclass(slots=True)
+class Progress:
+    """What a sending process has done so far."""
+
+    sent: int = 0
+    in_flight: int = 0
+
+
+@dataclass(slots=True)
+class Live:
+    """Totals since the start, and the requests that ended in the last seconds.
+
+    due_s: the plan's due times (open loop). senders: the progress of each sending process, by its name.
+    detailed: also gather what only the live view shows.
+    """
+
+    due_s: Sequence[float] = ()
+    planned: int = 0
+    now_s: float = 0.0
+    detailed: bool = False
+    recorded: int = 0
+    output_tokens: int = 0
+    chunks: int = 0
+    senders: dict[str, Progress] = field(default_factory=dict)
+    outcomes: Counter[str] = field(default_factory=Counter)
+    histograms: dict[str, Histogram] = field(default_factory=lambda: {name: Histogram() for name in NAMES})
+    send_lag: Histogram = field(default_factory=Histogram)
+    _recent: deque[tuple[float, RequestRecord]] = field(default_factory=deque)
+
+    @property
+    def due(self) -> int:
+        """Requests due by now; in a closed loop, where nothing is due, those sent."""
+        return bisect_right(self.due_s, self.now_s) if self.due_s else self.sent
+
+    @property
+    def sent(self) -> int:
+        return sum(progress.sent for progress in self.senders.values())
+
+    @property
+    def in_flight(self) -> int:
+        return sum(progress.in_flight for progress in self.senders.values())
+
+    def add(self, record: RequestRecord, now_s: float) -> None:
+        """Take a record that ended at `now_s` (run time)."""
+        self.now_s = now_s
+        self.recorded += 1
+        self.outcomes[record.outcome] += 1
+        self.chunks += len(record.chunk_times_s)
+        if record.send_lag_s is not None:
+            self.send_lag.add(record.send_lag_s)
+        if record.outcome == "ok":
+            self.output_tokens += record.output_tokens or 0
+        if self.detailed:
+            self._recent.append((now_s, record))
+            if record.outcome == "ok":
+                self._add_times(record)
+
+    def _add_times(self, record: RequestRecord) -> None:
+        for name in ("ttft_s", "tpot_s", "e2e_s"):
+            value = getattr(record, name)
+            if value is not None:
+                self.histograms[name].add(value)
+        times = record.chunk_times_s
+        gaps = self.histograms["itl_s"]
+        for k in range(1, len(times)):
+            gaps.add(times[k] - times[k - 1])
+
+    def last_seconds(self, now_s: float) -> dict[str, float | None]:
+        """Rates and TTFT of the requests that ended in the last 5 s: on the wall clock, so a stall shows as
+        zero."""
+        self.now_s = now_s
+        while self._recent and self._recent[0][0] < now_s - WINDOW_S:
+            self._recent.popleft()
+        records = [record for _, record in self._recent]
+        served = [record for record in records if record.outcome == "ok"]
+        ttft = sorted(r.ttft_s for r in served if r.ttft_s is not None)
+        window_s = min(WINDOW_S, max(now_s, 1.0))
+        return {
+            "served_per_s": len(served) / window_s,
+            "failed_per_s": (len(records) - len(served)) / window_s,
+            "output_tokens_per_s": sum(r.output_tokens or 0 for r in served) / window_s,
+            "ttft_p50_s": ttft[len(ttft) // 2] if ttft else None,
+            "ttft_p95_s": ttft[int(len(ttft) * 0.95)] if ttft else None,
+        }
+
+    def table(self) -> list[dict[str, Any]]:
+        """Rows of the LLM tab: one per latency, in milliseconds."""
+        rows = []
+        for name, title in zip(NAMES, ("TTFT", "ITL", "TPOT", "E2E"), strict=True):
+            histogram = self.histograms[name]
+            row: dict[str, Any] = {"name": title, "n": histogram.n}
+            for key, q in (("p50", 0.5), ("p95", 0.95), ("p99", 0.99)):
+                value_s = histogram.quantile(q)
+                row[key] = "–" if value_s is None else _milliseconds(value_s)
+            rows.append(row)
+        return rows
+
+
+def _milliseconds(value_s: float) -> str:
+    """Three digits, and whole milliseconds from 100 on."""
+    value = value_s * 1e3
+    return f"{value:.0f}" if value >= 99.95 else f"{value:.3g}"

@@ -1,0 +1,107 @@
+"""The end of a load run: load.json's content and the exit code, from the folder's records and what the
+senders saw."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+
+from loadtests.planning.plan import Plan
+from loadtests.recording.saturation import Lags, reasons
+from loadtests.recording.summary import summarise
+from loadtests.recording.table import Table
+from loadtests.slo import SLO
+
+OK, SLO_MISSED, CLIENT_SATURATED, RECORDS_LOST, UNREACHABLE = 0, 10, 11, 12, 13
+
+
+@dataclass(slots=True)
+class SenderFacts:
+    """What one sending process saw of itself: hub lags in seconds, CPU share of each second, records it
+    made."""
+
+    hub_lags_s: list[float] = field(default_factory=list)
+    cpu_shares: list[float] = field(default_factory=list)
+    recorded: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How the run ended. `why` is "completed", "stopped", "run_time", "SIGINT" or "SIGTERM"; lost: workers
+    that died."""
+
+    why: str
+    lost_workers: Sequence[str]
+    rebuilt: int
+    """Records that were made up at the end for arrivals of dead workers."""
+
+
+def result(
+    data: Table,
+    plan: Plan,
+    slo: SLO,
+    senders: Sequence[SenderFacts],
+    ending: Ending,
+    facts: Mapping[str, Any],
+    *,
+    gate: bool,
+) -> dict[str, Any]:
+    """The content of load.json. `facts` (start, target, …) come first in it."""
+    lag = data.times("send_lag_s")
+    send = Lags.of(lag[~np.isnan(lag)].tolist())
+    hub = Lags.of([x for sender in senders for x in sender.hub_lags_s])
+    shares = [x for sender in senders for x in sender.cpu_shares]
+    planned = len(plan) if plan.header.loop == "open" else len(data)
+    outcomes = data.outcomes()
+    complete = (
+        planned == len(np.unique(data.i)) == len(data) and not ending.rebuilt and not ending.lost_workers
+    )
+    why = reasons(send, hub, slo)
+    summary = summarise(data, plan, slo)
+    return {
+        **facts,
+        "planned": planned,
+        "recorded": len(data),
+        "rebuilt": ending.rebuilt,
+        "complete": complete,
+        "ended": ending.why,
+        "lost_workers": list(ending.lost_workers),
+        "outcomes": outcomes,
+        "send_lag": asdict(send),
+        "hub_lag": asdict(hub),
+        "cpu": {"mean": float(np.mean(shares)) if shares else None, "max": max(shares, default=None)},
+        "client_saturated": bool(why),
+        "reasons": why,
+        "exit_code": exit_code(
+            complete, outcomes, bool(why), summary["attainment"], slo, ending.why, gate=gate
+        ),
+        "summary": summary,
+    }
+
+
+def exit_code(
+    complete: bool,
+    outcomes: Mapping[str, int],
+    saturated: bool,
+    attainment: float | None,
+    slo: SLO,
+    ended: str,
+    *,
+    gate: bool,
+) -> int:
+    """The most serious finding as an exit code; see docs/load-testing.md."""
+    sent = sum(n for name, n in outcomes.items() if name != "not_sent")
+    if not complete:
+        return RECORDS_LOST
+    if sent and outcomes.get("connect_error", 0) == sent:
+        return UNREACHABLE
+    if ended in ("SIGINT", "SIGTERM"):
+        return {"SIGINT": 130, "SIGTERM": 143}[ended]
+    if saturated:
+        return CLIENT_SATURATED
+    if gate and (attainment is None or attainment < slo.attainment):
+        return SLO_MISSED
+    return OK

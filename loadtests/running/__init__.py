@@ -1,0 +1,1 @@
+"""A run inside Locust's processes: local, master or worker."""

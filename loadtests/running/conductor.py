@@ -1,0 +1,294 @@
+"""Locust's events turned into a run: one conductor per process, local, master or worker."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import gevent
+from gevent.event import Event
+from locust.exception import StopUser
+from locust.runners import MasterRunner, WorkerRunner
+
+from loadtests import settings as run_settings
+from loadtests.recording.live import Live, Progress
+from loadtests.recording.result import UNREACHABLE, SenderFacts
+from loadtests.running import lifecycle, metrics_port
+from loadtests.running.lifecycle import Prepared, Run
+from loadtests.running.series import Series
+from loadtests.running.worker import WorkerSide
+from loadtests.sending.client import UnreachableError
+from loadtests.settings import HostNotAllowedError
+
+log = logging.getLogger("loadtests")
+_WORKER_LEAD_S = 1.0
+_LOCAL_LEAD_S = 0.02
+DONE, END, ACK = "headroom_done", "headroom_end", "headroom_ack"
+
+
+class Conductor:
+    """Starts, watches and ends runs. In the web UI one process conducts many, one after another."""
+
+    def __init__(self, environment: Any) -> None:
+        self.environment = environment
+        self.run: Run | None = None
+        self._begun = Event()
+        self.worker: WorkerSide | None = None
+        self._prepared: Prepared | None = None
+        self._done_workers: set[str] = set()
+        self._watcher: Any = None
+        self._signalled = False
+
+    @property
+    def options(self) -> Any:
+        return self.environment.parsed_options
+
+    @property
+    def distributed(self) -> bool:
+        return isinstance(self.environment.runner, MasterRunner)
+
+    # Before the start.
+
+    def on_init(self) -> None:
+        """Prepare at once in a headless run, so that a wrong setting ends the process with its code; catch
+        signals."""
+        runner = self.environment.runner
+        if isinstance(runner, WorkerRunner):
+            self.worker = WorkerSide(self.environment)
+            self._catch_signals()
+            return
+        if self.distributed:
+            runner.register_message("headroom_records", self._on_records)
+            runner.register_message("headroom_progress", self._on_progress)
+            runner.register_message(DONE, self._on_worker_done)
+        if self.options.metrics_port:
+            self._serve_metrics()
+        if self.options.headless:
+            self._catch_signals()
+            self.prepare_or_exit()
+
+    def _serve_metrics(self) -> None:
+        nothing = Live()
+
+        def now() -> tuple[Live, Path | None]:
+            return (nothing, None) if self.run is None else (self.run.live, self.run.folder.path)
+
+        host, port = self.options.metrics_host, self.options.metrics_port
+        try:
+            metrics_port.serve(host, port, now)
+        except OSError as error:
+            _fail(f"metrics-port = {port}: {error.strerror}", 1)
+
+    def prepare_or_exit(self) -> None:
+        """Headless: one sentence and the exit code instead of a traceback."""
+        try:
+            self._prepared = self._prepare(self.options, self.environment.host)
+        except (HostNotAllowedError, UnreachableError) as error:
+            _fail(str(error), UNREACHABLE)
+        except (ValueError, FileExistsError) as error:
+            _fail(str(error), 2)
+        except OSError as error:
+            _fail(str(error), 1)
+
+    def prepare_for_ui(self, options: Any, host: str | None) -> str | None:
+        """Check and prepare the web form's settings; the sentence to show when they are wrong."""
+        try:
+            self._prepared = self._prepare(options, host)
+        except (ValueError, OSError) as error:
+            return str(error)
+        return None
+
+    def busy(self) -> bool:
+        """Whether a run is in progress, or was asked for and has not begun."""
+        running = self.run is not None and not self.run.done.is_set()
+        return running or self.environment.runner.shape_greenlet is not None
+
+    @staticmethod
+    def _prepare(options: Any, host: str | None) -> Prepared:
+        return Prepared(run_settings.from_options(options, host))
+
+    # The run.
+
+    def on_test_start(self) -> None:
+        """t = 0 is fixed here, once everything stands ready."""
+        self._begun.clear()
+        if self.worker is not None:
+            self.worker.prepare(self.options.headroom_start)
+            return
+        prepared = self._prepared or self._prepare(self.options, self.environment.host)
+        self._prepared = None
+        run = Run(prepared, self.environment, distributed=self.distributed)
+        if not self.distributed:
+            bodies = prepared.bodies()
+            if prepared.plan.header.loop == "open":
+                bodies.prepare(prepared.plan.arrivals)
+            run.make_sender(lifecycle.make_client(prepared.settings), bodies)
+        lifecycle.wait_for_go(self.options.go_file)
+        run.set_start(_WORKER_LEAD_S if self.distributed else _LOCAL_LEAD_S)
+        self.run = run
+        self._begun.set()
+        if self.environment.web_ui is not None:
+            run.watch(Series(run.settings.gateway_metrics, self.options.engine_metrics))
+        if self.distributed:
+            self._brief_workers(run)
+        if self.options.run_time:  # Locust itself ignores it where there is a shape
+            gevent.spawn_later(self.options.run_time, self._end_if_running, run)
+
+    def _brief_workers(self, run: Run) -> None:
+        clients = self.environment.runner.clients
+        run.workers = sorted(client.id for client in clients.ready + clients.running + clients.spawning)
+        self._done_workers = set()
+        self.options.headroom_start = {
+            "plan": run.plan.to_bytes(),
+            "cost": run.prepared.cost.to_json(),
+            "start_unix_s": run.start_unix_s,
+            "order": run.workers,
+            "model": run.settings.model,
+            "prompt_salt": run.settings.prompt_salt,
+            "run_dir": str(run.folder.path.resolve()),
+        }
+        self._watcher = gevent.spawn(self._watch_workers, run)
+
+    def senders(self) -> int:
+        """How many Locust users the shape asks for: one per sending process."""
+        return max(1, self.environment.runner.worker_count) if self.distributed else 1
+
+    def send(self) -> None:
+        """The life of the one Locust user of a process: its share of the plan."""
+        if self.worker is not None:
+            self.worker.send()
+        elif self.run is not None and not self.run.done.is_set():
+            self.run.send_here()
+        raise StopUser
+
+    def stop_sending(self) -> None:
+        """The user was stopped (Stop in the web UI, a worker told to stop): cut now."""
+        if self.worker is not None:
+            self.worker.end("stopped")
+        elif self.run is not None and not self.run.done.is_set():
+            self.run.end("stopped")
+
+    def wait_done(self) -> None:
+        """Block until every request of the run has its record, or the run was ended.
+
+        Locust asks a second after the start, also while the run still waits for its go file.
+        """
+        self._begun.wait()
+        if self.run is not None:
+            self.run.done.wait()
+
+    # Workers, seen from the master.
+
+    def _on_records(self, environment: Any, msg: Any) -> None:
+        if self.run is not None:
+            self.run.master_recorder.take_lines(msg.data["lines"])
+
+    def _on_progress(self, environment: Any, msg: Any) -> None:
+        if self.run is not None:
+            self.run.live.senders[msg.node_id] = Progress(**msg.data)
+
+    def _on_worker_done(self, environment: Any, msg: Any) -> None:
+        if self.run is None:
+            return
+        self.run.facts.append(
+            SenderFacts(msg.data["hub_lags_s"], msg.data["cpu_shares"], msg.data["recorded"])
+        )
+        self._done_workers.add(msg.node_id)
+        environment.runner.send_message(ACK, None, client_id=msg.node_id)
+        if self._done_workers.issuperset(self.run.workers):
+            self.run.done.set()
+
+    def _watch_workers(self, run: Run) -> None:
+        while not run.done.is_set():
+            gevent.sleep(0.25)
+            clients = self.environment.runner.clients
+            alive = {c.id for c in clients.ready + clients.spawning + clients.running}
+            for worker in run.workers:
+                if (
+                    worker not in alive
+                    and worker not in self._done_workers
+                    and worker not in run.lost_workers
+                ):
+                    run.lost_workers[worker] = time.monotonic() - run.start_s
+                    run.live.senders.pop(worker, None)
+                    log.error("worker %s was lost: what it had not sent counts as not sent", worker)
+            if self._done_workers.union(run.lost_workers).issuperset(run.workers):
+                run.done.set()
+
+    # The end.
+
+    def end(self, why: str) -> None:
+        """End the run early; on a master the workers cut, ship their records, and are waited for (5 s)."""
+        run = self.run
+        if run is None or run.done.is_set():
+            return
+        if not self.distributed:
+            run.end(why)
+            return
+        run.why = why
+        self.environment.runner.send_message(END, {"why": why})
+        with gevent.Timeout(5.0, False):
+            run.done.wait()
+        run.done.set()
+
+    def _end_if_running(self, run: Run) -> None:
+        if run is self.run:
+            self.end("run_time")
+
+    def on_stopping(self) -> None:
+        """Locust is about to stop the users: if the run is not over, somebody pressed Stop."""
+        if self.run is not None and not self.run.done.is_set() and self.run.why == "completed":
+            self.run.why = "stopped"
+
+    def finish(self) -> None:
+        """Write load.json and set the exit code; once per run."""
+        run = self.run
+        if run is None:
+            if self.worker is not None:
+                self.environment.process_exit_code = 0
+            return
+        if not run.done.is_set():
+            run.end("stopped")
+        if self._watcher is not None:
+            self._watcher.kill()
+        content = run.finish(gate=self.options.gate)
+        if content is not None:
+            self.environment.process_exit_code = content["exit_code"]
+            for reason in content["reasons"]:
+                log.warning("client saturated: %s", reason)
+            if not content["complete"]:
+                log.error("records lost: %d rebuilt of %d planned", content["rebuilt"], content["planned"])
+
+    def on_quitting(self) -> None:
+        """The process is going: whatever is still running is cut and recorded."""
+        self.end("stopped")
+        self.finish()
+
+    def _catch_signals(self) -> None:
+        """The first SIGINT or SIGTERM ends the run in order; the second ends the process."""
+        for number in (signal.SIGINT, signal.SIGTERM):
+            gevent.signal_handler(number, self._on_signal, number)
+
+    def _on_signal(self, number: int) -> None:
+        name = signal.Signals(number).name
+        if self._signalled:
+            os._exit(128 + number)
+        self._signalled = True
+        if self.worker is not None:
+            self.worker.end(name)
+            return
+        if self.run is None:
+            sys.stderr.write(f"{name} before the load started\n")
+            os._exit(128 + number)
+        self.end(name)
+
+
+def _fail(sentence: str, code: int) -> None:
+    sys.stderr.write(f"{sentence}\n")
+    sys.stderr.flush()
+    sys.exit(code)

@@ -1,0 +1,223 @@
+"""A run from its preparation to load.json, as the local process or the master sees it."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import gevent
+import locust
+from gevent.event import Event
+
+from loadtests.planning.plan import Plan
+from loadtests.planning.prompts import Cost
+from loadtests.record import RequestRecord
+from loadtests.recording.live import Live, Progress
+from loadtests.recording.recorder import LocalRecorder, LocustStatistics, MasterRecorder
+from loadtests.recording.result import Ending, SenderFacts, result
+from loadtests.recording.run_folder import SCHEMA_VERSION, RunFolder
+from loadtests.recording.saturation import load_average
+from loadtests.running import load_report
+from loadtests.running.series import Series
+from loadtests.sending.bodies import Bodies
+from loadtests.sending.client import Client, Target
+from loadtests.sending.hub_probe import Probe
+from loadtests.sending.sender import Sender
+from loadtests.sending.target_facts import Control, model_name, prompt_cost
+from loadtests.settings import Settings
+
+log = logging.getLogger("loadtests")
+
+
+class Prepared:
+    """Everything that can be done before the start: the plan, the target asked, the folder made."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Raises ValueError (the user's settings), UnreachableError or FileExistsError; each a sentence."""
+        self.plan: Plan = settings.plan()
+        control = Control(settings.host, settings.api_key)
+        self.settings = replace(settings, model=model_name(control, settings.model))
+        tokenizer = Control(settings.tokenize_url, settings.api_key) if settings.tokenize_url else control
+        self.cost: Cost = settings.prompt_cost() or prompt_cost(tokenizer, self.settings.model)
+        control.close()
+        tokenizer.close()
+        self.folder = RunFolder(
+            settings.run_dir or load_report.new_folder(Path(settings.runs_dir), self.plan)
+        )
+        self.folder.create(self.plan)
+
+    def bodies(self) -> Bodies:
+        """The request bodies of this plan."""
+        return make_bodies(self.settings, self.plan, self.cost)
+
+
+def make_bodies(settings: Settings, plan: Plan, cost: Cost) -> Bodies:
+    """Bodies under these settings; the run's salt is in them."""
+    return Bodies(
+        settings.model, cost, salt=settings.prompt_salt, chunk_usage=settings.chunk_usage, plan=plan.arrivals
+    )
+
+
+class Run:
+    """A run in progress on the local process or the master."""
+
+    def __init__(self, prepared: Prepared, environment: Any, *, distributed: bool) -> None:
+        self.prepared = prepared
+        self.plan, self.settings, self.folder = prepared.plan, prepared.settings, prepared.folder
+        opened = self.plan.header.loop == "open"
+        self.live = Live(
+            due_s=[a.due_s for a in self.plan.arrivals] if opened else (),
+            planned=len(self.plan) if opened else 0,
+            detailed=environment.web_ui is not None,
+        )
+        self.series: Series | None = None
+        self.facts: list[SenderFacts] = []
+        self.workers: list[str] = []
+        self.lost_workers: dict[str, float] = {}
+        self.why = "completed"
+        self.done = Event()
+        self.sender: Sender | None = None
+        self._environment = environment
+        self._distributed = distributed
+        self._finished = False
+        self.start_s = 0.0
+        self.start_unix_s = 0.0
+
+    def set_start(self, lead_s: float) -> None:
+        """Fix t = 0, `lead_s` from now: one monotonic instant and the UTC time of the same instant."""
+        self.start_s, self.start_unix_s = time.monotonic() + lead_s, time.time() + lead_s
+        file = self.folder.open_records()
+        if self._distributed:
+            self.master_recorder = MasterRecorder(file, self.live, self.start_s)
+        else:
+            statistics = LocustStatistics(self._environment)
+            self.recorder = LocalRecorder(file, self.live, statistics, self.start_s)
+
+    def send_here(self) -> None:
+        """Send the whole plan from this process; returns when every request has its record."""
+        assert self.sender is not None
+        probe = Probe()
+        probing = gevent.spawn(probe.run)
+        try:
+            if self.plan.header.loop == "closed":
+                self.sender.run_closed(self.start_s, range(int(self.plan.header.params["users"])))
+            else:
+                self.sender.run_open(self.start_s)
+        finally:
+            probing.kill()
+            self.facts.append(SenderFacts(probe.hub_lags_s, probe.cpu_shares, self.live.recorded))
+            self.done.set()
+
+    def make_sender(self, client: Client, bodies: Bodies) -> None:
+        """The sender of a run in one process; before t = 0 is fixed."""
+        progress = self.live.senders["here"] = Progress()
+        self.sender = Sender(
+            self.plan, self.plan.arrivals, client, bodies, self.settings, self._take, progress
+        )
+
+    def _take(self, record: RequestRecord) -> None:
+        self.recorder.take(record)
+
+    def end(self, why: str) -> None:
+        """End early: what is in flight is cut, the rest counted as not sent."""
+        if self.why == "completed":
+            self.why = why
+        if self.sender is not None:
+            self.sender.finish(f"the run was ended ({why})")
+        self.done.set()
+
+    def finish(self, *, gate: bool) -> dict[str, Any] | None:
+        """Reconcile plan and records, write load.json; None when that was done before."""
+        if self._finished:
+            return None
+        self._finished = True
+        rebuilt = self._reconcile() if self._distributed else 0
+        (self.master_recorder if self._distributed else self.recorder).close()
+        ending = Ending(self.why, list(self.lost_workers), rebuilt)
+        content = result(
+            self.folder.table(), self.plan, self.settings.slo, self.facts, ending, self._facts(), gate=gate
+        )
+        self.folder.save_load(content)
+        if not self.settings.run_dir:
+            load_report.write(self.folder.path, self.plan, self.settings, content)
+        return content
+
+    @property
+    def name(self) -> str:
+        """The run's name: that of its folder."""
+        return self.folder.path.name if self.settings.run_dir else self.folder.path.parent.parent.name
+
+    def watch(self, series: Series) -> None:
+        """Gather points for the live page until the run ends."""
+        self.series = series
+        gevent.spawn(series.run, self.live, self.start_s, self.done.is_set)
+
+    def _facts(self) -> dict[str, Any]:
+        settings, header = self.settings, self.plan.header
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "started_unix_s": self.start_unix_s,
+            "started_monotonic_s": self.start_s,
+            "ended_unix_s": time.time(),
+            "host": settings.host,
+            "model": settings.model,
+            "scenario": header.scenario,
+            "workload": header.workload,
+            "rate_per_s": header.rate_per_s,
+            "warm_up_s": header.warm_up_s,
+            "measure_s": header.measure_s,
+            "plan_hash": self.plan.hash,
+            "slo": str(settings.slo),
+            "prompts": {"exact": self.prepared.cost.exact, "note": self.prepared.cost.note},
+            "notes": list(header.notes),
+            "senders": max(1, len(self.facts)),
+            "load_average": load_average(),
+            "versions": {
+                "locust": locust.__version__,
+                "gevent": gevent.__version__,
+                "python": sys.version.split()[0],
+            },
+        }
+
+    def _reconcile(self) -> int:
+        """Take what dead workers left on this machine's disk, then make records for what no one has; how
+        many."""
+        for place, worker in enumerate(self.workers):
+            spool = self.folder.spool_path(place)
+            if worker in self.lost_workers and spool.exists():
+                whole, _, _ = spool.read_bytes().rpartition(b"\n")
+                self.master_recorder.take_lines(whole)
+            spool.unlink(missing_ok=True)
+        if self.plan.header.loop == "closed":
+            return 0
+        noticed_s = min(self.lost_workers.values(), default=time.monotonic() - self.start_s)
+        missing = [a for a in self.plan.arrivals if a.i not in self.master_recorder.seen]
+        for arrival in missing:
+            due = arrival.due_s <= noticed_s
+            self.master_recorder.take(
+                RequestRecord(
+                    i=arrival.i, request_id="", phase=arrival.phase, cls=arrival.cls, session=arrival.session,
+                    due_s=arrival.due_s, outcome="cut" if due else "not_sent",
+                    error="its worker was lost; it may have been sent" if due else "its worker was lost",
+                )
+            )  # fmt: skip
+        return len(missing)
+
+
+def make_client(settings: Settings) -> Client:
+    """The client for the settings' target."""
+    return Client(Target.parse(settings.host))
+
+
+def wait_for_go(go_file: str) -> None:
+    """Say that everything is ready and wait for the word, if a go file is named."""
+    if not go_file:
+        return
+    go = Path(go_file)
+    go.with_name(go.name + ".ready").touch()
+    while not go.exists():
+        gevent.sleep(0.01)

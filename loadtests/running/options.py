@@ -1,0 +1,115 @@
+"""The command line, which is also the form of the web UI: our flags, with units, on top of Locust's own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from loadtests.planning.mix import RETRIES, WORKLOADS, Mix
+from loadtests.planning.scenarios import SCENARIOS, Shape
+from loadtests.planning.traces import SCALES
+from loadtests.slo import DEFAULT
+
+_SHAPE, _MIX = Shape(), Mix()
+_WHAT = "; ".join(f"{name}: {scenario.title}" for name, scenario in SCENARIOS.items())
+
+
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """One flag. Its type is its default's: the UI casts to that, so no default is None. `ui`: shown in the
+    form."""
+
+    name: str
+    default: str | int | float | bool
+    help: str
+    choices: tuple[str, ...] = ()
+    ui: bool = True
+    secret: bool = False
+
+
+LOAD = (
+    Flag("scenario", "sustained", _WHAT, tuple(SCENARIOS)),
+    Flag("rate", 2.0, "Mean offered rate, requests/s (trace: 0 = as recorded)"),
+    Flag("warmup", 5.0, "Warm-up, s: sent and recorded, not counted"),
+    Flag("duration", 30.0, "Measured window, s"),
+    Flag("drain", 60.0, "Longest wait for requests in flight after it, s; then they are cut"),
+    Flag("seed", 1, "Seed of the plan; 0 is a seed too"),
+    Flag("factor", _SHAPE.factor, "burst, spike: rate inside a burst over the rate outside"),
+    Flag("burst-s", _SHAPE.burst_s, "burst, spike, on-off: length of a burst, s"),
+    Flag("period-s", _SHAPE.period_s, "burst, on-off, diurnal: period, s"),
+    Flag("cv", _SHAPE.cv, "gamma: coefficient of variation of the gaps"),
+    Flag("swing", _SHAPE.swing, "ramp, step, diurnal: the rate moves by ± this share, 0..1"),
+    Flag("steps", _SHAPE.steps, "step: number of stairs"),
+    Flag("vusers", _SHAPE.users, "closed: number of users"),
+    Flag("think-s", _SHAPE.think_s, "closed: mean think time, s"),
+    Flag(
+        "max-inflight", 0, "Cap on requests in flight (0: none); arrivals beyond it are not sent, and counted"
+    ),
+    Flag("plan-file", "", "Send exactly this plan", ui=False),
+    Flag("trace", "", "trace: CSV or JSONL file (Azure, BurstGPT, Mooncake, own)"),
+    Flag("trace-scale", "time", "trace: how --rate is reached", SCALES),
+)
+REQUESTS = (
+    Flag("model", "", "Model name (empty: the first that the target's /v1/models names)"),
+    Flag("workload", _MIX.workload, "Lengths: fixed, lognormal, or a published profile", WORKLOADS),
+    Flag("prompt-tokens", _MIX.prompt_tokens, "Prompt length, tokens (lognormal: median)"),
+    Flag("output-tokens", _MIX.output_tokens, "Answer length, tokens, forced (lognormal: median)"),
+    Flag("length-sigma", _MIX.length_sigma, "lognormal: standard deviation of the log length"),
+    Flag("max-prompt-tokens", _MIX.max_prompt_tokens, "Longer prompts are clipped, tokens"),
+    Flag("max-output-tokens", _MIX.max_output_tokens, "Longer answers are clipped, tokens"),
+    Flag("prefix-groups", _MIX.prefix_groups, "Groups of requests that share a prefix (0: unique prompts)"),
+    Flag("prefix-tokens", _MIX.prefix_tokens, "Length of a shared prefix, tokens"),
+    Flag("turns", _MIX.turns, "Mean turns of a session (1: no sessions)"),
+    Flag("turn-gap-s", _MIX.turn_gap_s, "Least time between two turns of a session, s"),
+    Flag("cancel-rate", _MIX.cancel_rate, "Share of clients that hang up, 0..1"),
+    Flag("cancel-after-s", _MIX.cancel_after_s, "… on average this long after they sent, s"),
+    Flag("deadline-s", _MIX.deadline_s, "Clients give up this long after the request was due, s (0: never)"),
+    Flag("retry", _MIX.retry, "What clients do after a refusal", RETRIES),
+    Flag("chunk-usage", False, "Ask for usage in every chunk, which gives ITL per token", ui=False),
+    Flag("prompt-salt", "", "Fixes the prompt texts (default: new ones in every run)", ui=False),
+    Flag("tokenize-url", "", "Engine whose /tokenize makes prompts token-exact (default: HOST)", ui=False),
+    Flag("prompt-cost-file", "", "Word costs measured before, as JSON (default: ask /tokenize)", ui=False),
+)
+RUN = (
+    Flag("slo", DEFAULT, "Objective, judged per request over the offered ones"),
+    Flag("run-dir", "", "Folder of the run (default: a new one under --runs-dir)", ui=False),
+    Flag("runs-dir", "runs", "Where new run folders are made", ui=False),
+    Flag("api-key", "", "Sent as a bearer token", secret=True),
+    Flag("go-file", "", "Prepare, write FILE.ready, start when FILE exists", ui=False),
+    Flag("metrics-port", 0, "Prometheus metrics of the generator on this port (0: none)", ui=False),
+    Flag("metrics-host", "127.0.0.1", "… on this address", ui=False),
+    Flag("gate", False, "Exit with code 10 when the SLO is missed", ui=False),
+    Flag("allow-host", "", "Comma-separated host names that may be loaded (empty: any)", ui=False),
+    Flag("web-user", "", "Ask for this user name in the web UI (with --web-login)", ui=False),
+    Flag("web-password", "", "… and this password", ui=False, secret=True),
+    Flag("gateway-metrics", "", "Gateway's metrics for the live page (default: HOST/metrics)", ui=False),
+    Flag("engine-metrics", "", "Engine's metrics for the live page", ui=False),
+)
+
+
+def add(parser: Any) -> None:
+    """Add every flag to Locust's parser, in three groups of `--help`."""
+    _add(parser.add_argument_group("Load (times in seconds, rates in requests per second)"), LOAD)
+    _add(parser.add_argument_group("Requests (lengths in tokens)"), REQUESTS)
+    _add(parser.add_argument_group("Run"), RUN)
+
+
+def _add(group: Any, flags: tuple[Flag, ...]) -> None:
+    for flag in flags:
+        if isinstance(flag.default, bool):
+            action = group.add_argument(
+                f"--{flag.name}", action="store_true", default=flag.default, help=flag.help
+            )
+        else:
+            action = group.add_argument(
+                f"--{flag.name}",
+                type=type(flag.default),
+                default=flag.default,
+                choices=flag.choices or None,
+                help=flag.help.replace("%", "%%"),
+            )
+        # Locust's parser keeps these on the action; its groups do not take them as arguments.
+        action.include_in_web_ui = flag.ui
+        action.is_secret = flag.secret
+        action.is_required = False
+        action.is_multiple = False

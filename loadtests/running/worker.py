@@ -1,0 +1,116 @@
+"""A worker's side of a run: its shard of the plan, sent; its records, shipped."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from dataclasses import asdict, replace
+from typing import Any
+
+import gevent
+
+from loadtests import settings as run_settings
+from loadtests.planning import plan as plans
+from loadtests.planning.prompts import Cost
+from loadtests.recording.live import Progress
+from loadtests.recording.recorder import LocustStatistics, WorkerRecorder
+from loadtests.recording.run_folder import RecordFile, RunFolder
+from loadtests.running import lifecycle
+from loadtests.sending.hub_probe import Probe
+from loadtests.sending.sender import Sender
+
+_SHIP_EVERY_S = 0.5
+
+
+class WorkerSide:
+    """Runs shards, one after another; each is briefed by the master's spawn message."""
+
+    def __init__(self, environment: Any) -> None:
+        self._environment = environment
+        self._runner = environment.runner
+        self._sender: Sender | None = None
+        self._running: Sender | None = None
+        self._recorder: WorkerRecorder | None = None
+        self._probe = Probe()
+        self._progress = Progress()
+        self._users = range(0)
+        self._start_s = 0.0
+        self._runner.register_message("headroom_end", self._on_end)
+        self._runner.register_message("headroom_ack", self._on_ack)
+
+    def prepare(self, brief: dict[str, Any]) -> None:
+        """Take the brief: the plan, this worker's place in the order, and when t = 0 is (UTC, turned to our
+        clock)."""
+        order = brief["order"]
+        if self._runner.client_id not in order:
+            self._sender = None  # came after the start: the plan is dealt already
+            return
+        place = order.index(self._runner.client_id)
+        plan = plans.from_bytes(brief["plan"])
+        settings = replace(
+            run_settings.from_options(self._environment.parsed_options, self._environment.host),
+            **{name: brief[name] for name in ("model", "prompt_salt", "run_dir")},
+        )
+        shard = plan.shard(place, len(order)) if plan.header.loop == "open" else ()
+        if plan.header.loop == "closed":
+            self._users = range(place, int(plan.header.params["users"]), len(order))
+        spool = _spool(settings.run_dir, place)
+        self._recorder = WorkerRecorder(spool, self._runner.send_message, LocustStatistics(self._environment))
+        bodies = lifecycle.make_bodies(settings, plan, Cost.from_json(brief["cost"]))
+        client = lifecycle.make_client(settings)
+        self._progress = Progress()
+        self._sender = Sender(plan, shard, client, bodies, settings, self._recorder.take, self._progress)
+        self._start_s = time.monotonic() + (brief["start_unix_s"] - time.time())
+        bodies.prepare(a for a in shard if a.due_s < 30.0)
+
+    def send(self) -> None:
+        """Send the shard; ship records as they come, and the rest with what the worker saw of itself at the
+        end."""
+        sender, recorder = self._sender, self._recorder
+        if sender is None or recorder is None:
+            return
+        self._sender = None  # a second user on this worker (rebalancing) finds nothing to do
+        self._running = sender
+        self._probe = Probe()
+        helpers = [gevent.spawn(self._probe.run), gevent.spawn(self._ship, recorder)]
+        try:
+            if sender.plan.header.loop == "closed":
+                sender.run_closed(self._start_s, self._users)
+            else:
+                sender.run_open(self._start_s)
+        finally:
+            gevent.killall(helpers)
+            self._report(recorder)
+
+    def end(self, why: str) -> None:
+        """Cut what is in flight, count the rest as not sent."""
+        if self._running is not None:
+            self._running.finish(f"the run was ended ({why})")
+
+    def _ship(self, recorder: WorkerRecorder) -> None:
+        while True:
+            gevent.sleep(_SHIP_EVERY_S)
+            recorder.flush()
+            self._runner.send_message("headroom_progress", asdict(self._progress))
+
+    def _report(self, recorder: WorkerRecorder) -> None:
+        recorder.close()
+        lags = sorted(self._probe.hub_lags_s)
+        thinned = lags[:: max(1, len(lags) // 1000)] + lags[-20:]
+        facts = {"hub_lags_s": thinned, "cpu_shares": self._probe.cpu_shares, "recorded": recorder.recorded}
+        self._runner.send_message("headroom_done", facts)
+
+    def _on_end(self, environment: Any, msg: Any) -> None:
+        self.end(msg.data["why"])
+
+    def _on_ack(self, environment: Any, msg: Any) -> None:
+        if self._recorder is not None:
+            self._recorder.forget()
+
+
+def _spool(run_dir: str, place: int) -> RecordFile:
+    """In the run's folder, where a master on this machine finds it; else in a temporary one."""
+    try:
+        return RunFolder(run_dir).open_spool(place)
+    except OSError:
+        return RunFolder(tempfile.mkdtemp(prefix="load-spool-")).open_spool(place)

@@ -1,0 +1,1 @@
+"""Sending the planned requests and reading the answers."""

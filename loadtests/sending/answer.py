@@ -1,0 +1,190 @@
+"""The answer to one chat completion: HTTP response bytes in, times and facts out. Knows no sockets and no
+clock."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import httptools
+import orjson
+
+from loadtests.record import outcome_of_status, outcome_of_stream_error
+from loadtests.sending.sse import SseDecoder
+
+BrokenAnswer = httptools.HttpParserError
+_KEPT_BODY = 4096
+_DURATION = re.compile(r"([a-z_]+)\s*;[^,]*?dur=([0-9.]+)")
+
+
+class Answer:
+    """One HTTP response being read; every time is the `now_s` of the feed that completed the thing.
+
+    chunk_s: time of each chunk with content. chunk_usage: running count of output tokens at each of those
+    chunks, where the engine reports it. complete: the last byte of the response is in. whole: the stream
+    said that it ended ([DONE] or a finish reason), without which a 200 is truncated.
+    """
+
+    __slots__ = (
+        "_body",
+        "_decoder",
+        "_now_s",
+        "_parser",
+        "chunk_s",
+        "chunk_usage",
+        "complete",
+        "done",
+        "error_code",
+        "error_text",
+        "finish_reason",
+        "finished_s",
+        "headers",
+        "headers_s",
+        "keep_alive",
+        "output_tokens",
+        "prompt_tokens",
+        "status",
+        "streaming",
+    )
+
+    def __init__(self) -> None:
+        self._parser = httptools.HttpResponseParser(self)
+        self._decoder = SseDecoder()
+        self._body = b""
+        self._now_s = 0.0
+        self.status: int | None = None
+        self.headers: dict[bytes, bytes] = {}
+        self.headers_s: float | None = None
+        self.finished_s: float | None = None
+        self.chunk_s: list[float] = []
+        self.chunk_usage: list[int] = []
+        self.prompt_tokens: int | None = None
+        self.output_tokens: int | None = None
+        self.finish_reason: str | None = None
+        self.error_code: str | None = None
+        self.error_text: str | None = None
+        self.streaming = False
+        self.done = False
+        self.complete = False
+        self.keep_alive = False
+
+    def feed(self, data: bytes, now_s: float) -> None:
+        """Take the bytes that arrived at `now_s`. Raises BrokenAnswer when they are not HTTP."""
+        self._now_s = now_s
+        self._parser.feed_data(data)
+
+    def ended_by_close(self, now_s: float) -> None:
+        """The peer closed: the end of a response without a length, if its stream is whole; else it stays
+        incomplete."""
+        if self.headers_s is not None and b"content-length" not in self.headers and self.done:
+            self.complete, self.finished_s = True, now_s
+
+    # The parser calls these.
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self.headers[name.lower()] = value
+
+    def on_headers_complete(self) -> None:
+        self.status = self._parser.get_status_code()
+        self.headers_s = self._now_s
+        self.streaming = self.headers.get(b"content-type", b"").startswith(b"text/event-stream")
+
+    def on_body(self, body: bytes) -> None:
+        if not self.streaming or self.status != 200:
+            self._body = (self._body + body)[: 1_000_000 if self.status == 200 else _KEPT_BODY]
+            return
+        for payload in self._decoder.feed(body):
+            if payload == b"[DONE]":
+                self.done = True
+            else:
+                self._chunk(orjson.loads(payload))
+
+    def on_message_complete(self) -> None:
+        if self.status is not None and self.status < 200:  # an interim answer: the real one follows
+            self.status, self.headers_s = None, None
+            self.headers.clear()
+            return
+        self.complete, self.finished_s = True, self._now_s
+        self.keep_alive = bool(self._parser.should_keep_alive())
+        if self.status == 200 and not self.streaming:
+            self._unstreamed()
+
+    # What the body says.
+
+    def _chunk(self, chunk: dict[str, Any]) -> None:
+        choices = chunk.get("choices")
+        if choices:
+            choice = choices[0]
+            delta = choice.get("delta")
+            if delta and (delta.get("content") or delta.get("reasoning_content") or delta.get("reasoning")):
+                self.chunk_s.append(self._now_s)
+                if (usage := chunk.get("usage")) is not None:
+                    self.chunk_usage.append(usage["completion_tokens"])
+            if choice.get("finish_reason") is not None:
+                self.finish_reason = choice["finish_reason"]
+                self.done = True
+        if (usage := chunk.get("usage")) is not None:
+            self.prompt_tokens = usage.get("prompt_tokens")
+            self.output_tokens = usage.get("completion_tokens")
+        if (error := chunk.get("error")) is not None:
+            self._take_error(error)
+
+    def _unstreamed(self) -> None:
+        """A server that ignores `stream`: one JSON body, whose content all arrives at once."""
+        whole = orjson.loads(self._body)
+        for choice in whole.get("choices", ())[:1]:
+            choice["delta"] = choice.get("message")
+        self._chunk(whole)
+
+    def _take_error(self, error: Any) -> None:
+        fields = error if isinstance(error, dict) else {"message": str(error)}
+        self.error_code = str(fields.get("code") or "")
+        self.error_text = str(fields.get("message") or fields)[:200]
+
+    # What the headers say.
+
+    def text(self, name: bytes) -> str | None:
+        """A header's value."""
+        value = self.headers.get(name)
+        return None if value is None else value.decode("latin-1")
+
+    def number(self, name: bytes) -> float | None:
+        """A header's value as a number ≥ 0; None when it is not one."""
+        try:
+            value = float(self.headers[name])
+        except (KeyError, ValueError):
+            return None
+        return value if value >= 0 else None
+
+    def stages_s(self) -> dict[str, float]:
+        """`Server-Timing` as seconds by name, e.g. queue and upstream."""
+        found = _DURATION.findall(self.text(b"server-timing") or "")
+        return {name: float(milliseconds) / 1e3 for name, milliseconds in found}
+
+    def chunk_tokens(self) -> list[int] | None:
+        """Tokens of each chunk with content, where the engine reported usage with every one of them."""
+        if not self.chunk_usage or len(self.chunk_usage) != len(self.chunk_s):
+            return None
+        return [b - a for a, b in zip([0, *self.chunk_usage], self.chunk_usage, strict=False)]
+
+    def outcome(self) -> tuple[str, str | None]:
+        """How a finished exchange ended, in the words of `record.OUTCOMES`, and the error's text."""
+        if self.status is None:
+            return "connect_error", self.error_text or "the server closed the connection without an answer"
+        if self.status != 200:
+            named = outcome_of_status(self.status, self.text(b"x-gateway-outcome"))
+            self._read_error_body()
+            return named, self.error_text or f"HTTP {self.status}"
+        if self.error_text is not None:
+            return outcome_of_stream_error(self.error_code), self.error_text
+        if not (self.complete and self.done):
+            return "truncated", "the stream ended without [DONE] or a finish reason"
+        return "ok", None
+
+    def _read_error_body(self) -> None:
+        try:
+            body = orjson.loads(self._body)
+        except orjson.JSONDecodeError:
+            return
+        if isinstance(body, dict) and "error" in body:
+            self._take_error(body["error"])

@@ -1,0 +1,92 @@
+"""Request bodies: an arrival of the plan as the JSON that is sent."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+
+import orjson
+
+from loadtests.planning.plan import Arrival
+from loadtests.planning.prompts import Cost, Messages, words
+
+_AHEAD_BYTES = 64 * 2**20
+
+
+class Bodies:
+    """Makes bodies, ahead of time where memory allows, so that sending costs no prompt writing.
+
+    `salt` makes the prompts of one run differ from those of another run of the same plan: without it the
+    second cell of a sweep would find the first one's prompts in the engine's prefix cache.
+    """
+
+    def __init__(
+        self, model: str, cost: Cost, *, salt: str, chunk_usage: bool, plan: Iterable[Arrival]
+    ) -> None:
+        self._model = model
+        self._cost = cost
+        self._salt = salt
+        self._options = {"include_usage": True, **({"continuous_usage_stats": True} if chunk_usage else {})}
+        self._ready: dict[int, bytes] = {}
+        self._sessions: dict[int, list[Arrival]] = defaultdict(list)
+        for arrival in plan:
+            if arrival.session >= 0:
+                self._sessions[arrival.session].append(arrival)
+
+    def prepare(self, arrivals: Iterable[Arrival]) -> int:
+        """Make bodies ahead, in order, up to 64 MiB of them; returns how many."""
+        used = 0
+        for arrival in arrivals:
+            if used > _AHEAD_BYTES:
+                break
+            self._ready[arrival.i] = self._make(arrival)
+            used += len(self._ready[arrival.i])
+        return len(self._ready)
+
+    def prepare_one(self, arrival: Arrival) -> None:
+        """Make this one ahead, in a moment when nothing is due."""
+        if arrival.i not in self._ready:
+            self._ready[arrival.i] = self._make(arrival)
+
+    def take(self, arrival: Arrival) -> bytes:
+        """The body; made now if it was not ahead of time."""
+        return self._ready.pop(arrival.i, None) or self._make(arrival)
+
+    def _make(self, arrival: Arrival) -> bytes:
+        return orjson.dumps(
+            {
+                "model": self._model,
+                "messages": self._messages(arrival),
+                "max_tokens": arrival.output_tokens,
+                "min_tokens": arrival.output_tokens,
+                "ignore_eos": True,
+                "temperature": 0,
+                "stream": True,
+                "stream_options": self._options,
+            }
+        )
+
+    def _messages(self, arrival: Arrival) -> Messages:
+        """One user message; in a session the earlier turns before it, with invented answers of the planned
+        length."""
+        earlier = (
+            [a for a in self._sessions[arrival.session] if a.turn < arrival.turn] if arrival.turn else []
+        )
+        messages: Messages = []
+        history = 0
+        for turn in earlier:
+            seed = f"{self._salt} {turn.prompt_seed}"
+            messages.append({"role": "user", "content": self._user_text(turn, history)})
+            answer = words(turn.output_tokens, f"{seed} answer", self._cost)
+            messages.append({"role": "assistant", "content": answer})
+            history = turn.prompt_tokens + turn.output_tokens
+        messages.append({"role": "user", "content": self._user_text(arrival, history)})
+        return messages
+
+    def _user_text(self, arrival: Arrival, history: int) -> str:
+        own = max(1, arrival.prompt_tokens - history - (self._cost.template if history == 0 else 0))
+        shared = min(arrival.prefix_tokens, own - 1) if history == 0 else 0
+        text = words(own - shared, f"{self._salt} {arrival.prompt_seed}", self._cost)
+        if shared > 0:
+            return f"{words(shared, f'{self._salt} group {arrival.prefix_group}', self._cost)} {text}"
+        return text

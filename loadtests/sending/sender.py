@@ -1,0 +1,312 @@
+"""One process's share of a run: waits for each due time, sends, and ends every arrival in exactly one
+record."""
+
+from __future__ import annotations
+
+import resource
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import gevent
+from gevent import Greenlet, GreenletExit
+from gevent.event import Event
+
+from loadtests.planning.plan import Arrival, Plan
+from loadtests.record import RequestRecord
+from loadtests.recording.live import Progress
+from loadtests.sending.alarm import Alarm
+from loadtests.sending.answer import Answer
+from loadtests.sending.bodies import Bodies
+from loadtests.sending.client import Client, UnreachableError
+from loadtests.sending.retry import RetryPolicy
+from loadtests.settings import Settings
+
+Record = Callable[[RequestRecord], None]
+
+
+class _Deadline(BaseException):
+    """The client's own deadline passed."""
+
+
+class _HangUp(BaseException):
+    """The client cancels, as the plan says."""
+
+
+@dataclass(slots=True)
+class _Exchange:
+    """What is known of a request while it runs; turned into its record at the end, however it ends."""
+
+    arrival: Arrival
+    request_id: str
+    answer: Answer = field(default_factory=Answer)
+    sent_s: float | None = None
+    tried: list[str] = field(default_factory=list)
+    attempts: int = 0
+
+
+class Sender:
+    """Sends a shard of the plan. `start_s` is t = 0 on `time.monotonic()`."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        shard: Sequence[Arrival],
+        client: Client,
+        bodies: Bodies,
+        settings: Settings,
+        record: Record,
+        progress: Progress,
+    ) -> None:
+        self.plan = plan
+        self._progress = progress
+        self.in_flight: dict[int, tuple[_Exchange, Greenlet]] = {}
+        self.finished = Event()
+        self._shard = shard
+        self._client = client
+        self._bodies = bodies
+        self._settings = settings
+        self._record = record
+        self._retry = RetryPolicy(str(plan.header.params.get("retry", "none")))
+        self._deadline_s = float(plan.header.params.get("deadline_s", 0.0))
+        self._start_s = 0.0
+        self._next = 0
+        self._stopping = False
+        self._run_id = settings.prompt_salt[-8:]
+        self._cap = settings.max_inflight or _socket_room()
+        self._head = _request_head(client, settings)
+
+    # The open loop.
+
+    def run_open(self, start_s: float) -> None:
+        """Send every arrival of the shard when it is due, then wait for the last answer, at most the drain
+        time."""
+        self._start_s = start_s
+        alarm = Alarm()
+        try:
+            while self._next < len(self._shard) and not self._stopping:
+                arrival = self._shard[self._next]
+                when_s = start_s + arrival.due_s
+                if when_s - time.monotonic() > 1e-3:
+                    self._bodies.prepare_one(arrival)
+                    alarm.wait_until(when_s)
+                elif self._next % 32 == 31:
+                    gevent.sleep(0)  # a long burst must not keep answers from being read
+                if self._stopping:
+                    break
+                self._next += 1
+                self._launch(arrival)
+            self._drain(start_s + self.plan.duration_s + self._settings.drain_s)
+        finally:
+            alarm.close()
+            self.finish("the run was ended")
+
+    def _launch(self, arrival: Arrival) -> None:
+        exchange = self._admit(arrival)
+        if exchange is not None:
+            greenlet = Greenlet(self._run_one, exchange)
+            self.in_flight[arrival.i] = exchange, greenlet
+            greenlet.start()
+
+    def _admit(self, arrival: Arrival) -> _Exchange | None:
+        """The exchange of an arrival that is due now; None when the cap is reached, which is its record."""
+        if len(self.in_flight) >= self._cap:
+            self._leave_unsent(arrival, f"in-flight cap of {self._cap} reached")
+            return None
+        self._progress.in_flight += 1
+        return _Exchange(arrival, f"{self._run_id}-{arrival.i}")
+
+    def _drain(self, until_s: float) -> None:
+        greenlets = [greenlet for _, greenlet in self.in_flight.values()]
+        gevent.joinall(greenlets, timeout=max(0.0, until_s - time.monotonic()))
+
+    # The closed loop.
+
+    def run_closed(self, start_s: float, users: range) -> None:
+        """Each user (its number in `users`) asks, waits, thinks, asks again until the window ends; then
+        drain."""
+        self._start_s = start_s
+        end_s = start_s + self.plan.duration_s
+        count = int(self.plan.header.params["users"])
+        greenlets = [gevent.spawn(self._user, number, count, end_s) for number in users]
+        try:
+            gevent.joinall(greenlets, timeout=max(0.0, end_s + self._settings.drain_s - time.monotonic()))
+        finally:
+            self._stopping = True
+            gevent.killall(greenlets)
+            self.finish("the run was ended")
+
+    def _user(self, number: int, count: int, end_s: float) -> None:
+        pool = self.plan.arrivals
+        i = number
+        while not self._stopping:
+            drawn = pool[i % len(pool)]
+            gevent.sleep(drawn.think_s)
+            now_s = time.monotonic()
+            if now_s >= end_s or self._stopping:
+                return
+            due_s = now_s - self._start_s
+            phase = "warm_up" if due_s < self.plan.header.warm_up_s else "measure"
+            arrival = drawn._replace(i=i, due_s=due_s, phase=phase, prompt_seed=drawn.prompt_seed + i)
+            exchange = self._admit(arrival)
+            if exchange is None:
+                gevent.sleep(0.1)  # the cap is reached: do not spin
+            else:
+                self.in_flight[i] = exchange, gevent.getcurrent()
+                self._run_one(exchange)
+            i += count
+
+    # One request.
+
+    def _run_one(self, exchange: _Exchange) -> None:
+        outcome: str = "cut"
+        error: str | None = "the run was ended"
+        timeouts = self._timeouts(exchange)
+        try:
+            outcome, error = self._attempts(exchange)
+        except _Deadline:
+            outcome, error = "client_timeout", f"no complete answer {self._deadline_s:g} s after it was due"
+        except _HangUp:
+            outcome, error = "cancelled", "the client hung up, as planned"
+        except GreenletExit:
+            pass
+        finally:
+            for timeout in timeouts:
+                timeout.close()
+            self._end(exchange, outcome, error)
+
+    def _timeouts(self, exchange: _Exchange) -> list[gevent.Timeout]:
+        timeouts = []
+        now_s = time.monotonic() - self._start_s
+        if self._deadline_s > 0:
+            left_s = exchange.arrival.due_s + self._deadline_s - now_s
+            timeouts.append(gevent.Timeout.start_new(max(0.0, left_s), _Deadline()))
+        if exchange.arrival.cancel_after_s > 0:
+            timeouts.append(gevent.Timeout.start_new(exchange.arrival.cancel_after_s, _HangUp()))
+        return timeouts
+
+    def _attempts(self, exchange: _Exchange) -> tuple[str, str | None]:
+        body = self._bodies.take(exchange.arrival)
+        while True:
+            exchange.attempts += 1
+            outcome, error = self._attempt(exchange, body)
+            exchange.tried.append(outcome)
+            answer = exchange.answer
+            pause_s = None
+            if answer.status != 200:
+                told_s, should = answer.number(b"retry-after"), answer.text(b"x-should-retry")
+                seed = exchange.arrival.prompt_seed
+                pause_s = self._retry.pause_s(exchange.attempts, answer.status, told_s, should, seed)
+            if pause_s is None:
+                return outcome, error
+            gevent.sleep(pause_s)
+            exchange.answer = Answer()
+
+    def _attempt(self, exchange: _Exchange, body: bytes) -> tuple[str, str | None]:
+        request_id = exchange.request_id
+        if exchange.attempts > 1:
+            request_id = f"{request_id}.{exchange.attempts}"
+        head = b"%bx-request-id: %b\r\ncontent-length: %d\r\n\r\n" % (
+            self._head,
+            request_id.encode(),
+            len(body),
+        )
+        if exchange.sent_s is None:
+            exchange.sent_s = time.monotonic()
+            self._progress.sent += 1
+        answer = exchange.answer
+        try:
+            self._client.exchange(head + body, answer)
+        except UnreachableError as error:
+            answer.error_text = str(error)
+        if answer.finished_s is None:  # broken: it ended now, all the same
+            answer.finished_s = time.monotonic()
+        return answer.outcome()
+
+    # Endings.
+
+    def _end(self, exchange: _Exchange, outcome: str, error: str | None) -> None:
+        if self.in_flight.pop(exchange.arrival.i, None) is not None:
+            self._progress.in_flight -= 1
+            self._record(_record_of(exchange, outcome, error, self._start_s))
+
+    def _leave_unsent(self, arrival: Arrival, why: str) -> None:
+        self._record(
+            RequestRecord(
+                i=arrival.i, request_id=f"{self._run_id}-{arrival.i}", phase=arrival.phase, cls=arrival.cls,
+                session=arrival.session, due_s=arrival.due_s, outcome="not_sent", error=why,
+            )
+        )  # fmt: skip
+
+    def finish(self, why: str) -> None:
+        """End now: cut what is in flight, count what was never sent. Safe to call again."""
+        self._stopping = True
+        gevent.killall([greenlet for _, greenlet in self.in_flight.values()])
+        for exchange, _ in list(self.in_flight.values()):  # killed before it ran at all
+            self._end(exchange, "cut" if exchange.sent_s is not None else "not_sent", why)
+        if self.plan.header.loop == "open":
+            left, self._next = self._shard[self._next :], len(self._shard)
+            for arrival in left:
+                self._leave_unsent(arrival, why)
+        self._client.close()
+        self.finished.set()
+
+
+def _record_of(exchange: _Exchange, outcome: str, error: str | None, start_s: float) -> RequestRecord:
+    answer, arrival = exchange.answer, exchange.arrival
+
+    def at(when_s: float | None) -> float | None:
+        return None if when_s is None else round(when_s - start_s, 6)
+
+    chunks = [round(when_s - start_s, 6) for when_s in answer.chunk_s]
+    stages_s = answer.stages_s()
+    version = answer.number(b"x-gateway-limits-version")
+    return RequestRecord(
+        i=arrival.i,
+        request_id=answer.text(b"x-request-id") or exchange.request_id,
+        phase=arrival.phase,
+        cls=arrival.cls,
+        session=arrival.session,
+        due_s=arrival.due_s,
+        outcome=outcome,
+        sent_s=at(exchange.sent_s),
+        headers_s=at(answer.headers_s),
+        first_s=chunks[0] if chunks else None,
+        last_s=chunks[-1] if chunks else None,
+        finished_s=at(answer.finished_s),
+        chunk_times_s=chunks,
+        chunk_tokens=answer.chunk_tokens(),
+        status=answer.status,
+        error=error,
+        finish_reason=answer.finish_reason,
+        prompt_tokens=answer.prompt_tokens,
+        output_tokens=answer.output_tokens,
+        queue_s=stages_s.get("queue"),
+        upstream_s=stages_s.get("upstream"),
+        limits_version=None if version is None else int(version),
+        retry_after_s=answer.number(b"retry-after"),
+        attempts=exchange.attempts,
+        tried=exchange.tried if len(exchange.tried) > 1 else None,
+    )
+
+
+def _request_head(client: Client, settings: Settings) -> bytes:
+    target = client.target
+    lines = [
+        f"POST {target.path}/v1/chat/completions HTTP/1.1",
+        f"host: {target.authority}",
+        "content-type: application/json",
+        "accept: text/event-stream",
+        # A compressing proxy would hold back events until a block is full.
+        "accept-encoding: identity",
+        "user-agent: llm-headroom",
+    ]
+    if settings.api_key:
+        lines.append(f"authorization: Bearer {settings.api_key}")
+    return "".join(f"{line}\r\n" for line in lines).encode("latin-1")
+
+
+def _socket_room() -> int:
+    """How many sockets this process may still open, with some left for other files."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return max(16, soft - 256) if soft != resource.RLIM_INFINITY else 100_000

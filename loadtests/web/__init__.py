@@ -1,0 +1,1 @@
+"""Our part of Locust's web page, and the live numbers behind it."""

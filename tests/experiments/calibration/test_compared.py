@@ -1,0 +1,143 @@
+"""Predicted beside measured, on runs whose engine is the twin itself."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from experiments.calibration import errors
+from experiments.calibration.calibrated import (
+    DRAW_NAMES,
+    Calibrated,
+    read,
+    with_values,
+)
+from experiments.calibration.compared import compare, repeats, scored, table
+from experiments.calibration.from_run import calibrate_from, rows_of_alone
+from experiments.calibration.held_out import slower
+from experiments.calibration.measured_cells import read_run
+from experiments.twin.profile import TINY_CPU
+from loadtests.slo import SLO
+from tests.experiments.tuning.virtual_run import SLO_TEXT, write_run
+
+ENGINE = TINY_CPU.model_copy(update={"egress_s": 0.001, "arrival_work_s": 0.003, "end_work_s": 0.001})
+EXAMPLE = Path(__file__).parents[3] / "docs" / "examples" / "vllm-cpu"
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Six cells, from light load to more than the cell can serve."""
+    return write_run(tmp_path / "run", ENGINE, (2, 8), (3.0, 6.0, 9.0), monkeypatch)
+
+
+def test_the_engine_itself_is_predicted_without_error(run: Path) -> None:
+    """Every metric of every cell, to the rounding of the records, and the engine's speed as 1."""
+    _, cells = read_run(run)
+    found = compare(cells, ENGINE, [ENGINE], SLO.parse(SLO_TEXT), 0.0)
+    assert len(found) == 6
+    for cell in found:
+        assert cell["speed"] == pytest.approx(1, abs=2e-3)
+        for name, metric in cell["metrics"].items():
+            if metric["error"] is not None:
+                assert metric["error"] == pytest.approx(0, abs=1e-3), (cell["cell"], name)
+
+
+def test_a_slow_machine_is_noise_and_not_the_models_error(run: Path) -> None:
+    """A model that is 5 % too fast is wrong, but right once the cell's own speed is put in; intervals that
+    allow for the speed hold what was measured.
+    """
+    _, cells = read_run(run)
+    model = Calibrated(slower(ENGINE, 1 / 1.05), (slower(ENGINE, 1 / 1.05),), 0.05)
+    found = compare(cells, model.profile, model.samples(40), SLO.parse(SLO_TEXT), 0.0)
+    assert all(cell["speed"] == pytest.approx(1.05, rel=3e-3) for cell in found)
+    for name in ("ttft_s_p95", "tpot_s_p95", "e2e_s_p95"):
+        counted = scored(found, name)
+        assert len(counted) >= 2
+        assert statistics.median(one["error"] for one in counted) < -0.02
+        assert all(abs(one["model_error"]) < 5e-3 for one in counted)
+        assert all(one["inside"] for one in counted)
+    row = table(found)["e2e_s_p95"]
+    assert (row["median"] or 0) > 10 * (row["model_median"] or 0)
+
+
+def test_repeats_are_the_same_plan_under_the_same_setting(run: Path) -> None:
+    """Two measurements of a cell are one pair; different cells are none."""
+    _, cells = read_run(run)
+    once = compare(cells, ENGINE, [], SLO.parse(SLO_TEXT), 0.0)
+    assert repeats(once)["e2e_s_p95"] == []
+    slow = [
+        replace(cell, summary={**cell.summary, "attainment": 1.1 * cell.summary["attainment"]})
+        for cell in cells
+    ]
+    again = compare(slow, ENGINE, [], SLO.parse(SLO_TEXT), 0.0)
+    found = repeats([*once, *again])["attainment"]
+    assert found == pytest.approx([1 - 1 / 1.1] * len(found))
+    assert len(found) >= 4
+
+
+def test_a_run_calibrates_the_model_that_made_it(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """From the records alone the parameters come back, the gate is passed, and `errors` reads what was
+    written.
+    """
+    result = calibrate_from(run)
+    assert result["gate"]["passed"], result["gate"]["why"]
+    profile = result["profile"]
+    assert profile["base_s"] == pytest.approx(ENGINE.base_s, rel=0.02)
+    assert profile["arrival_work_s"] == pytest.approx(ENGINE.arrival_work_s, rel=0.15)
+    assert profile["per_token_s"] == pytest.approx(ENGINE.per_token_s, rel=0.05)
+    model = run / "calibration"
+    model.mkdir()
+    (model / "profile.json").write_text(json.dumps(result.pop("profile")))
+    (model / "calibration.json").write_text(json.dumps(result))
+    assert read(model).draws[0].base_s == pytest.approx(ENGINE.base_s, rel=0.02)
+    assert errors.main([str(run), "--model", str(model), "--draws", "5"]) == 0
+    written = json.loads((run / "errors.json").read_text())
+    assert len(written["cells"]) == 6
+    assert written["table"]["e2e_s_p95"]["median"] < 0.03
+    assert "inside the 90% interval" in capsys.readouterr().out
+
+
+def test_the_example_run_on_real_vllm_calibrates_a_model_that_passes() -> None:
+    """The cells of the example that are not fitted come out as predicted, and what the API server takes from
+    the engine on the shared core is there.
+    """
+    result = calibrate_from(EXAMPLE)
+    assert result["gate"]["passed"], result["gate"]["why"]
+    assert result["fit"]["low"]["arrival_work_s"] > 0.001
+
+
+def test_prompts_that_met_an_idle_engine(run: Path) -> None:
+    """They take the ingest delay and one step over their prompt, exactly."""
+    _, cells = read_run(run)
+    rows = [row for cell in cells for row in rows_of_alone(cell.answers)]
+    assert len(rows) > 10
+    for row in rows:
+        step_s = ENGINE.step_time.duration_s(0, int(row.prompt), int(row.prompt))
+        assert row.seconds == pytest.approx(ENGINE.ingest_s + ENGINE.egress_s + step_s, abs=1e-4)
+
+
+def test_other_objectives_judge_the_same_requests(run: Path) -> None:
+    """Goodput and attainment follow the objective; where nothing meets it, what was foretold is the error."""
+    _, cells = read_run(run)
+    strict = SLO.parse("ttft<=1ms")
+    found = compare([cell.judged(strict) for cell in cells], ENGINE, [], strict, 0.0)
+    assert all(cell["metrics"]["goodput_per_s"]["measured"] == 0 for cell in found)
+    assert all(cell["metrics"]["goodput_per_s"]["error"] == 0 for cell in found)
+    wrong = compare([cell.judged(strict) for cell in cells], ENGINE, [], SLO.parse(SLO_TEXT), 0.0)
+    assert max(cell["metrics"]["goodput_per_s"]["error"] for cell in wrong) > 0.5
+    loose = SLO.parse("ttft<=20s")
+    for cell in (cell.judged(loose) for cell in cells):
+        assert cell.summary["attainment"] == pytest.approx(
+            sum(r.outcome == "ok" for r in cell.records if r.phase == "measure")
+            / sum(r.phase == "measure" for r in cell.records)
+        )
+
+
+def test_draws_keep_their_names() -> None:
+    """The time outside the steps is the profile's ingest."""
+    values = dict.fromkeys(DRAW_NAMES, 0.5)
+    assert with_values(ENGINE, values).ingest_s == 0.5

@@ -1,0 +1,126 @@
+"""Writes a run folder whose engine is the twin itself, step by step, so that the truth is known."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from experiments.twin import simulate as simulation
+from experiments.twin.profile import Profile
+from experiments.twin.scheduler import Scheduler, Step
+from experiments.twin.simulated import Simulated
+from gateway.limits import Limits
+from loadtests.planning import plan
+from loadtests.planning.mix import Mix
+from loadtests.planning.plan import Plan
+from loadtests.record import RequestRecord
+from loadtests.recording.summary import summarise
+from loadtests.slo import SLO
+
+SLO_TEXT = "ttft<=0.3s,tpot<=60ms,attainment>=0.95"
+
+
+class _Recording(simulation._Run):
+    """A simulation that also notes when each token appeared."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.times_s: dict[int, list[float]] = {}
+
+    def _finish(self, step: Step, count: int, now_s: float) -> None:
+        for sequence in (*self.engine.decoding, *step.first_tokens):
+            self.times_s.setdefault(sequence.owner.owner, []).append(now_s + self.egress_s)
+        super()._finish(step, count, now_s)
+
+
+def write_run(
+    folder: Path,
+    profile: Profile,
+    actives: Sequence[int],
+    rates_per_s: Sequence[float],
+    monkeypatch: pytest.MonkeyPatch,
+    seed: int = 1,
+) -> Path:
+    """Cells of every MAX_ACTIVE and rate, 30 s each, with prompts of 40 to 200 tokens."""
+    monkeypatch.setattr(Scheduler, "steps_ahead", lambda _self: 1)
+    ids = []
+    for active in actives:
+        for rate_per_s in rates_per_s:
+            limits = Limits(max_active=active, queue_max=20, queue_timeout_s=1.0)
+            mix = Mix(workload="lognormal", prompt_tokens=80, output_tokens=20, length_sigma=0.5)
+            trace = plan.make("sustained", rate_per_s, 3, 30, seed, mix=mix)
+            ids.append(f"ma{active}--{rate_per_s:g}--b0")
+            _write_cell(folder / "cells" / ids[-1], trace, limits, profile)
+    monkeypatch.undo()
+    state = {
+        "schema_version": 1,
+        "engine": {"label": "VIRTUAL", "facts": {"num_gpu_blocks": 1024, "block_size": 128}},
+        "slo": {"text": SLO_TEXT},
+        "cells": [{"id": name} for name in ids],
+    }
+    (folder / "run.json").write_text(json.dumps(state))
+    return folder
+
+
+def _write_cell(folder: Path, trace: Plan, limits: Limits, profile: Profile) -> None:
+    folder.mkdir(parents=True)
+    run = _Recording(trace.arrivals, profile, limits, 0, float("inf"))
+    done = run.run()
+    records = [_record(i, trace, done, run.times_s.get(i, [])) for i in range(len(trace))]
+    trace.save(folder / "plan.json")
+    pq.write_table(pa.Table.from_pylist(records), folder / "records.parquet")
+    parsed = [RequestRecord.from_json(record) for record in records]
+    setting = {
+        "max_active": limits.max_active,
+        "queue_mode": limits.queue_mode.value,
+        "queue_max": limits.queue_max,
+        "queue_timeout_s": limits.queue_timeout_s,
+        "queue_order": limits.queue_order.value,
+        "request_timeout_s": limits.request_timeout_s,
+    }
+    workload = {"rate_per_s": trace.header.rate_per_s, "block": 0, "plan_hash": trace.hash}
+    summary = {
+        "setting": setting,
+        "workload": workload,
+        **summarise(parsed, trace, SLO.parse(SLO_TEXT), phase="measure"),
+    }
+    (folder / "summary.json").write_text(json.dumps(summary))
+
+
+def _record(i: int, trace: Plan, done: Simulated, times_s: Sequence[float]) -> dict[str, Any]:
+    arrival, ok = trace.arrivals[i], done.outcome[i] == "ok"
+    granted_s = float(done.granted_s[i])
+    first_s, last_s = (times_s[0], times_s[-1]) if times_s else (None, None)
+    return {
+        "i": i,
+        "request_id": str(i),
+        "phase": arrival.phase,
+        "class": "fixed",
+        "session": -1,
+        "due_s": arrival.due_s,
+        "outcome": done.outcome[i],
+        "sent_s": arrival.due_s,
+        "headers_s": first_s,
+        "first_s": first_s,
+        "last_s": last_s,
+        "finished_s": last_s if ok else arrival.due_s + 1.0,
+        "chunk_times_s": list(times_s),
+        "chunk_tokens": None,
+        "status": 200 if ok else 503,
+        "error": None,
+        "finish_reason": "length" if ok else None,
+        "prompt_tokens": arrival.prompt_tokens if ok else None,
+        "output_tokens": arrival.output_tokens if ok else None,
+        "queue_s": granted_s - arrival.due_s if ok else None,
+        "upstream_s": 0.001 if ok else None,
+        "limits_version": 1,
+        "retry_after_s": None,
+        "attempts": 1,
+        "tried": None,
+    }

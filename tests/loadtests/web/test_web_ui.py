@@ -1,0 +1,215 @@
+"""The web UI in a real browser: start a scenario, watch the LLM tab fill, stop, download."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from loadtests.recording.run_folder import RunFolder
+from tests.loadtests.browser import CHROMIUM, Page, browser
+from tests.loadtests.harness import LOCUSTFILE, free_port, start, until, upstream
+
+FILL = """
+(values => {
+  for (const [name, value] of Object.entries(values)) {
+    const field = document.querySelector(`form [name=${name}]`);
+    const kind = field.tagName === "SELECT" ? HTMLSelectElement : HTMLInputElement;
+    Object.getOwnPropertyDescriptor(kind.prototype, "value").set.call(field, value);
+    field.dispatchEvent(new Event(field.tagName === "SELECT" ? "change" : "input", {bubbles: true}));
+  }
+  return true;
+})(%s)
+"""
+PRESS = """
+(label => {
+  const named = e => e.innerText.trim().toUpperCase() === label;
+  const found = [...document.querySelectorAll("button, [role=tab], a")].find(named);
+  if (!found) return false;
+  found.click();
+  return true;
+})(%s)
+"""
+
+
+@contextmanager
+def web_ui(folder: Path, host: str, *flags: str) -> Iterator[tuple[str, Path]]:
+    """A Locust with its web UI; the runs go below the given folder. Yields its address and that folder."""
+    port = free_port()
+    log = folder / "locust.log"
+    command = [sys.executable, "-m", "locust", "-f", str(LOCUSTFILE), "--web-host", "127.0.0.1"]
+    process = start(
+        [*command, "--web-port", str(port), "--host", host, "--runs-dir", str(folder / "runs"), *flags], log
+    )
+    url = f"http://127.0.0.1:{port}"
+
+    def answers() -> bool:
+        assert process.poll() is None, log.read_text()
+        try:
+            urllib.request.urlopen(url, timeout=2).close()
+        except OSError:
+            return False
+        return True
+
+    try:
+        until(answers, "the web UI answers")
+        yield url, folder / "runs"
+    finally:
+        process.terminate()
+        try:
+            process.wait(20)
+        finally:
+            process.kill()
+
+
+def post(url: str, **form: str) -> dict[str, Any]:
+    content = urllib.parse.urlencode(form).encode()
+    with urllib.request.urlopen(urllib.request.Request(url, content), timeout=20) as answer:
+        found: dict[str, Any] = json.load(answer)
+        return found
+
+
+def get(url: str) -> Any:
+    with urllib.request.urlopen(url, timeout=20) as answer:
+        return json.load(answer)
+
+
+async def press(page: Page, label: str) -> None:
+    await page.until(PRESS % json.dumps(label))
+
+
+FILLED = "[...document.querySelectorAll('td')].some(e => Number(e.innerText) > 30)"
+DRAWN = "[...document.querySelectorAll('svg path')].filter(e => e.getAttribute('d').length > 60).length >= 4"
+OUTSIDE = "performance.getEntriesByType('resource').filter(e => !e.name.startsWith(location.origin)).length"
+
+
+async def drive(page: Page, url: str) -> tuple[str, list[bytes]]:
+    """The whole visit; returns the downloaded records and two pictures."""
+    await page.open(url)
+    await page.until("!!document.querySelector('form [name=scenario]')")
+    wanted = {
+        "scenario": "burst",
+        "rate": "15",
+        "warmup": "1",
+        "duration": "40",
+        "outputTokens": "20",
+        "factor": "3",
+    }
+    await page.js(FILL % json.dumps(wanted))
+    await press(page, "START")
+    await press(page, "LLM")
+    await page.until("document.body.innerText.includes('TTFT')")
+    await page.until(FILLED)
+    pictures = [await page.picture()]
+    rows = await page.js("[...document.querySelectorAll('tr')].map(e => e.innerText).join(' ')")
+    assert all(name in rows for name in ("TTFT", "ITL", "TPOT", "E2E", "p99"))
+    await page.open(f"{url}/llm")
+    await page.until(DRAWN)
+    assert "burst at 15/s" in await page.js("document.getElementById('what').innerText")
+    pictures.append(await page.picture(height=760))
+    assert await page.js(OUTSIDE) == 0
+    await page.open(url)
+    await press(page, "STOP")
+    await page.until("fetch('/llm/series.json').then(a => a.json()).then(a => a.state === 'ended')")
+    return str(await page.js("fetch('/llm/records.jsonl').then(a => a.text())")), pictures
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
+def test_a_run_in_the_browser(tmp_path: Path) -> None:
+    """Start, watch, stop, download; what was downloaded is the run folder's file, and no request is missing
+    in it."""
+
+    async def visit(url: str) -> tuple[str, list[bytes]]:
+        async with browser(tmp_path) as page:
+            return await drive(page, url)
+
+    with upstream(tmp_path, ttft_s=0.05, gap_s=0.02) as server, web_ui(tmp_path, server.url) as (url, runs):
+        downloaded, pictures = asyncio.run(visit(url))
+        (cell,) = runs.glob("*/cells/load")
+        folder = RunFolder(cell)
+        until((cell / "load.json").exists, "load.json is written")
+        sent = sum(record.sent_s is not None for record in folder.records())
+
+        def statistics() -> dict[str, int]:
+            return {row["name"]: row["num_requests"] for row in get(f"{url}/stats/requests")["stats"]}
+
+        until(
+            lambda: statistics()["chat"] == sent, "Locust's rows (cached for seconds) hold every request sent"
+        )
+        rows = statistics()
+    assert (cell / "records.jsonl").read_text() == downloaded
+    assert len(downloaded.splitlines()) == len(folder.plan()) == folder.load()["recorded"]
+    assert folder.load()["ended"] == "stopped"
+    assert {"ok", "not_sent"} <= set(folder.load()["outcomes"])
+    assert rows["Aggregated"] == sent
+    assert rows["chat TTFT"] == folder.load()["outcomes"]["ok"]
+    assert (cell.parent.parent / "run.json").exists()
+    for name, picture in zip(("llm-tab.png", "llm-page.png"), pictures, strict=True):
+        (tmp_path / name).write_bytes(picture)
+        assert len(picture) > 20_000
+
+
+QUICK = {"rate": "20", "warmup": "0", "duration": "1", "output_tokens": "4"}
+
+
+def test_wrong_input_gets_a_sentence(tmp_path: Path) -> None:
+    """The form answers in words, a host that is not allowed is refused, and nothing is made or sent."""
+    with (
+        upstream(tmp_path) as server,
+        web_ui(tmp_path, server.url, "--allow-host", "127.0.0.1") as (url, runs),
+    ):
+        for form, said in (
+            ({"rate": "abc"}, "rate = 'abc': must be a number"),
+            ({"rate": "0"}, "rate_per_s = 0.0: must be > 0"),
+            ({"slo": "fast"}, "SLO term 'fast'"),
+            ({"host": "http://example.com"}, "host 'example.com' is not allowed"),
+            ({"host": f"http://127.0.0.1:{free_port()}"}, "is unreachable"),
+        ):
+            answer = post(f"{url}/swarm", **{**QUICK, "host": server.url, **form})
+            assert not answer["success"]
+            assert said in answer["message"]
+        assert not runs.exists()
+        assert server.log() == []
+
+
+@pytest.mark.parametrize("flags", [(), ("--processes", "2")], ids=["one-process", "two-workers"])
+def test_runs_follow_each_other(tmp_path: Path, flags: tuple[str, ...]) -> None:
+    """Every start has a folder, a salt and a plan of its own; a second start during a run is refused."""
+    with upstream(tmp_path) as server, web_ui(tmp_path, server.url, *flags) as (url, runs):
+        for count in (1, 2):
+            started = post(f"{url}/swarm", host=server.url, scenario="constant", **QUICK)
+            assert started["success"], started
+            assert "in progress" in post(f"{url}/swarm", host=server.url, **QUICK)["message"]
+            until(lambda n=count: len(list(runs.glob("*/cells/load/load.json"))) == n, "load.json is written")
+            until(
+                lambda: get(f"{url}/stats/requests")["state"] in ("stopped", "ready"), "Locust is ready again"
+            )
+    loads = [RunFolder(path) for path in runs.glob("*/cells/load")]
+    assert [load.load()["outcomes"] for load in loads] == [{"ok": 20}] * 2
+    assert len({record.request_id for load in loads for record in load.records()}) == 40
+
+
+def test_a_login_guards_everything(tmp_path: Path) -> None:
+    """With --web-login neither page, data nor start are for strangers; a wrong password is refused, the
+    right one opens."""
+    with upstream(tmp_path) as server:
+        flags = ("--web-login", "--web-user", "ann", "--web-password", "secret")
+        with web_ui(tmp_path, server.url, *flags) as (url, runs):
+            jar = urllib.request.build_opener(urllib.request.HTTPCookieProcessor())
+            for path in ("/llm", "/llm/series.json", "/llm/records.jsonl", "/llm/run.zip", "/stats/requests"):
+                assert urllib.request.urlopen(url + path).url.startswith(f"{url}/login")
+            started = urllib.request.urlopen(f"{url}/swarm", b"rate=5")
+            assert started.url.startswith(f"{url}/login")
+            assert not runs.exists()
+            wrong = jar.open(f"{url}/llm/login", b"username=ann&password=wrong")
+            assert wrong.url.startswith(f"{url}/login")
+            jar.open(f"{url}/llm/login", b"username=ann&password=secret")
+            assert json.load(jar.open(f"{url}/llm/series.json"))["state"] == "ready"
