@@ -28,7 +28,6 @@ from experiments.design.cells import settings_of
 from experiments.design.objective import DEFAULT_SLO, queue_timeout_s
 from experiments.errors import UserError, run_command
 from experiments.spec import sweep_spec
-from experiments.tuning.task import limits_of, modesty
 from experiments.twin.predicted import Expected, Predictor
 from experiments.twin.profile import Profile
 from loadtests.planning import plan
@@ -61,8 +60,8 @@ def main(argv: Sequence[str]) -> int:
             for k in range(args.traces)
         ]
         predictor = Predictor(traces, draws, slo)
-        for setting in sorted(settings, key=modesty, reverse=True):
-            expected = predictor.cell(limits_of(setting))
+        for setting in sorted(settings, key=lambda setting: setting.smaller_first, reverse=True):
+            expected = predictor.cell(setting.limits)
             cells.append(
                 {"setting": setting, "load": str(load), "rate_per_s": rate_per_s, "expected": expected}
             )

@@ -31,9 +31,9 @@ def main(argv: Sequence[str]) -> int:
     print(show(found, path))
     if args.apply:
         admin = GatewayAdmin(args.apply, args.admin_token)
-        setting = Setting(**found["setting"])
-        in_force = admin.apply(setting.limits())
-        print(f"applied to {args.apply}: version {in_force['version']} in force", file=sys.stderr)
+        setting = Setting.from_json(found["setting"])
+        in_force = admin.apply(setting.limits)
+        print(f"applied to {args.apply}: version {in_force.version} in force", file=sys.stderr)
         if setting.engine.given():
             flags = " ".join(setting.engine.flags())
             print(f"the engine must be started anew for its part: vLLM with {flags}", file=sys.stderr)

@@ -1,6 +1,9 @@
 """The limits in force: one immutable value, replaced as a whole, numbered by its version."""
 
-from dataclasses import dataclass, replace
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 
 
@@ -35,6 +38,33 @@ class Limits:
     request_timeout_s: float = 300.0
     version: int = 1
 
-    def changed(self, **values: object) -> "Limits":
+    @property
+    def room(self) -> int:
+        """Requests that may wait: queue_max, and none where everything is refused at once."""
+        return self.queue_max if self.queue_mode is QueueMode.QUEUE else 0
+
+    def values(self) -> dict[str, int | float | str]:
+        """The limits by name, without the version: the body of `PUT /admin/limits`."""
+        return {name: getattr(self, name) for name in LIMIT_NAMES}
+
+    @classmethod
+    def of(cls, values: Mapping[str, object]) -> Limits:
+        """The first version of limits given by name; one that is not named has its default.
+
+        Raises:
+            TypeError: a name is no limit.
+            ValueError: a mode or an order is none of ours.
+        """
+        read = dict(values)
+        if "queue_mode" in read:
+            read["queue_mode"] = QueueMode(str(read["queue_mode"]))
+        if "queue_order" in read:
+            read["queue_order"] = QueueOrder(str(read["queue_order"]))
+        return cls(**read)  # type: ignore[arg-type]  # keys are checked by the call
+
+    def changed(self, **values: object) -> Limits:
         """These limits with `values` put in, as the next version."""
         return replace(self, **values, version=self.version + 1)  # type: ignore[arg-type]  # keys are checked by replace
+
+
+LIMIT_NAMES = tuple(field.name for field in fields(Limits) if field.name != "version")

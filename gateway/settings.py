@@ -45,7 +45,7 @@ class LiveSettings(BaseModel):
 
     def limits(self) -> Limits:
         """The first version of the limits."""
-        return Limits(**{name: getattr(self, name) for name in LiveSettings.model_fields})
+        return Limits.of({name: getattr(self, name) for name in LiveSettings.model_fields})
 
 
 class Settings(LiveSettings):

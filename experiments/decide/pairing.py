@@ -89,7 +89,7 @@ def _by_key(run: Path) -> dict[Key, MeasuredCell]:
 
 def _order(key: Key) -> tuple[str, int, str, int]:
     setting, load, block = key
-    return load, setting.max_active, setting.name, block
+    return load, setting.limits.max_active, setting.name, block
 
 
 def _name(key: Key) -> str:

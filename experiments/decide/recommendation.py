@@ -94,7 +94,7 @@ def recommend(run: Path, slo: SLO) -> dict[str, Any]:
         ],
         "inseparable": [e.setting.to_json() for e in tied if e is not chosen],
         "doubts": doubts,
-        "env": {key.upper(): _env_value(value) for key, value in chosen.setting.to_json().items()},
+        "env": chosen.setting.env(),
     }
 
 
@@ -102,7 +102,7 @@ def save(run: Path, recommendation: dict[str, Any]) -> Path:
     """Write recommendation.json and recommended.env; returns the path of the latter."""
     write_json(run / "recommendation.json", recommendation)
     lines = [f"# From {run.name}, under {recommendation['slo']}, on {recommendation['engine']}"]
-    flags = Setting(**recommendation["setting"]).engine.flags()
+    flags = Setting.from_json(recommendation["setting"]).engine.flags()
     if flags:
         lines.append(f"# The engine reads its part when it starts: vLLM with {' '.join(flags)}")
     lines += [f"{key}={value}" for key, value in recommendation["env"].items()]
@@ -188,13 +188,8 @@ def _choice(evidence: list[Evidence], loads: list[str], span_s: float) -> Choice
         name: {load: [trace.goodput_per_s for trace in e.traces[load]] for load in loads}
         for name, e in by_name.items()
     }
-    modest_first = [e.setting.name for e in sorted(evidence, key=lambda e: _modesty(e.setting))]
-    return choose(goodputs, modest_first, lambda a, b: _separable(by_name[a], by_name[b], loads, span_s))
-
-
-def _modesty(setting: Setting) -> tuple[int, int, float, int]:
-    queue = 0 if setting.queue_mode == "reject" else setting.queue_max
-    return setting.max_active, queue, setting.queue_timeout_s if queue else 0.0, setting.max_num_seqs or 0
+    smaller_first = [e.setting.name for e in sorted(evidence, key=lambda e: e.setting.smaller_first)]
+    return choose(goodputs, smaller_first, lambda a, b: _separable(by_name[a], by_name[b], loads, span_s))
 
 
 def _separable(a: Evidence, b: Evidence, loads: list[str], span_s: float) -> bool:
@@ -288,7 +283,3 @@ def _doubts(
     if any(interval.low is None for interval in values[chosen.setting.name].values()):
         doubts.append("a window is too short for an interval of the goodput")
     return doubts
-
-
-def _env_value(value: object) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 
 from experiments.spec.loads import Load
 from experiments.spec.setting import Setting
-from experiments.spec.sweep_spec import AUTO, SweepSpec
+from experiments.spec.sweep_spec import SweepSpec
 from experiments.stack.engine_knobs import EngineKnobs
+from gateway.limits import LIMIT_NAMES, Limits
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +38,10 @@ def settings_of(spec: SweepSpec, auto_queue_timeout_s: float) -> tuple[Setting, 
 
     In reject mode nobody queues, so the queue's axes fold into one setting.
     """
-    axes = spec.gateway
+    axes = spec.gateway.axes(auto_queue_timeout_s)
     found: dict[str, Setting] = {}
-    for max_active, mode, queue_max, timeout, order in itertools.product(
-        axes.max_active, axes.queue_mode, axes.queue_max, axes.queue_timeout_s, axes.queue_order
-    ):
-        timeout_s = auto_queue_timeout_s if timeout == AUTO else float(timeout)
-        setting = Setting(max_active, mode, queue_max, timeout_s, order, axes.request_timeout_s)
+    for values in itertools.product(*(axes[name] for name in LIMIT_NAMES)):
+        setting = Setting(Limits.of(dict(zip(LIMIT_NAMES, values, strict=True))))
         found.setdefault(setting.name, setting)
     return tuple(found.values())
 

@@ -18,6 +18,7 @@ from experiments.spec.loads import Load
 from experiments.spec.setting import Setting
 from experiments.spec.sweep_spec import SweepSpec
 from experiments.stack.engine_knobs import EngineKnobs
+from gateway.limits import QueueMode
 from loadtests.planning import plan as plans
 from loadtests.planning.plan import Plan
 from loadtests.planning.scenarios import Shape
@@ -153,7 +154,9 @@ def _fitted(
 
 
 def _longest_queue_timeout_s(settings: tuple[Setting, ...]) -> float:
-    return max((s.queue_timeout_s for s in settings if s.queue_mode == "queue"), default=0.0)
+    return max(
+        (s.limits.queue_timeout_s for s in settings if s.limits.queue_mode is QueueMode.QUEUE), default=0.0
+    )
 
 
 def _seed(seed: int, load: Load, block: int) -> int:

@@ -28,8 +28,8 @@ class Sentinel:
 
 def of(spec: SweepSpec, probe: Probe, by_load: dict[Load, Phases]) -> Sentinel:
     """The sentinel of a sweep over the loads of `by_load`."""
-    setting = Setting(**spec.design.current.model_dump(mode="json"))
-    rate_per_s = float(f"{_CALM * served_per_s(setting.max_active, probe):.3g}")
+    setting = Setting(spec.design.current.limits())
+    rate_per_s = float(f"{_CALM * served_per_s(setting.limits.max_active, probe):.3g}")
     alone = phases(spec.window, rate_per_s, probe.e2e_at_capacity_s, 0.0)
     # A slow setting would need minutes for the requests of one cell; it may take what the others take.
     longest_s = max(phase.measure_s for phase in by_load.values())

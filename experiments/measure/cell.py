@@ -7,7 +7,7 @@ and files and queries: a sweep does it while the next cell warms up.
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from experiments.run_folder.folder import RunDir
 from experiments.run_folder.timeline import Timeline
 from experiments.stack.load import Load
 from experiments.stack.process import last_lines
+from gateway.limits import Limits
 from loadtests.planning.plan import Plan
 from loadtests.record import RequestRecord
 from loadtests.slo import SLO
@@ -83,7 +84,7 @@ class Offered:
     """A cell whose load is over, and all that had to be read in that moment."""
 
     prepared: Prepared
-    in_force: dict[str, Any]
+    in_force: Limits
     before: _Reading
     after: _Reading
 
@@ -100,7 +101,7 @@ def measure(prepared: Prepared, bench: Bench, when_draining: Callable[[], None])
     load = prepared.load
     load.wait_ready()
     _wait_idle(bench.admin)
-    in_force = bench.admin.apply(prepared.cell.setting.limits())
+    in_force = bench.admin.apply(prepared.cell.setting.limits)
     before = _read(prepared, bench)
     load.go()
     if load.wait(prepared.plan.duration_s) is None:
@@ -134,7 +135,11 @@ def save(offered: Offered, bench: Bench) -> dict[str, Any]:
     )
     write_json(
         folder / "cell.json",
-        {"id": cell.id, "setting": cell.setting.to_json(), "in_force": offered.in_force},
+        {
+            "id": cell.id,
+            "setting": cell.setting.to_json(),
+            "in_force": asdict(offered.in_force),
+        },
     )
     write_json(folder / "summary.json", summary)
     prepared.load.forget_start()

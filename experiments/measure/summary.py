@@ -202,7 +202,7 @@ def _window(
     by_metric = _inside(material, start_s, end_s)
     measured = [record for record in material.records if record.phase == "measure"]
     nothing = np.array([], dtype=float)
-    slots = cell.setting.max_active
+    slots = cell.setting.limits.max_active
     seen = Occupancy(material.records, slots, start_s, end_s) if Occupancy.known(material.records) else None
     return saturation.Window(
         offered=len(measured),
@@ -210,7 +210,7 @@ def _window(
         active=seen.active if seen else by_metric.get("gateway_active", nothing),
         limit=np.full(SAMPLES, float(slots)) if seen else by_metric.get("gateway_active_limit", nothing),
         queued=seen.queued if seen else by_metric.get("gateway_queue_depth", nothing),
-        queue_limit=cell.setting.queue_max if cell.setting.queue_mode == "queue" else 0,
+        queue_limit=cell.setting.limits.room,
         engine_running=by_metric.get("engine_running", nothing),
         engine_waiting=by_metric.get("engine_waiting", nothing),
         kv_use=by_metric.get("engine_kv_use_ratio", nothing),

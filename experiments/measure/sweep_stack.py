@@ -5,7 +5,6 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from experiments.cli.sweep_args import SweepOptions
 from experiments.errors import UserError
@@ -22,16 +21,10 @@ from experiments.stack.engine import Engine
 from experiments.stack.engine_knobs import EngineKnobs, require_flags
 from experiments.stack.gateway import Gateway
 from experiments.stack.vllm_install import python_of
+from gateway.limits import Limits
 
 # The probe must not meet a limit; the cells set their own.
-_OPEN_LIMITS: dict[str, Any] = {
-    "max_active": 512,
-    "queue_mode": "queue",
-    "queue_max": 1000,
-    "queue_timeout_s": 120.0,
-    "queue_order": "fifo",
-    "request_timeout_s": 300.0,
-}
+_OPEN_LIMITS = Limits(max_active=512, queue_max=1000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,10 +166,10 @@ def _grafana(
     return Grafana(composed.grafana_url, token or None, composed.grafana_password)
 
 
-def _open_limits(knobs: EngineKnobs) -> dict[str, Any]:
+def _open_limits(knobs: EngineKnobs) -> Limits:
     """What an engine turns away would end the probe; it may wait at the gateway instead."""
-    most = knobs.max_num_queued_reqs or _OPEN_LIMITS["max_active"]
-    return _OPEN_LIMITS | {"max_active": min(_OPEN_LIMITS["max_active"], most)}
+    most = knobs.max_num_queued_reqs or _OPEN_LIMITS.max_active
+    return replace(_OPEN_LIMITS, max_active=min(_OPEN_LIMITS.max_active, most))
 
 
 def _behind(options: SweepOptions) -> Engine:
@@ -202,7 +195,7 @@ def _limits_restored(admin: GatewayAdmin) -> Iterator[None]:
         yield
     finally:
         with contextlib.suppress(Exception):
-            admin.apply({key: value for key, value in before.items() if key in _OPEN_LIMITS})
+            admin.apply(before)
 
 
 def _targets(gateway_url: str, engine: Engine, load_ports: tuple[int, int]) -> dict[str, str]:

@@ -1,12 +1,13 @@
 """The gateway's admin API and its own counters, as a sweep uses them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
 from experiments.errors import EnvironmentProblem
+from gateway.limits import LIMIT_NAMES, Limits
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,17 +78,25 @@ class GatewayAdmin:
         headers = {"authorization": f"Bearer {token}"} if token else {}
         self._client = httpx.Client(base_url=self.url, headers=headers, timeout=10.0, trust_env=False)
 
-    def limits(self) -> dict[str, Any]:
-        """The limits in force, with their `version`."""
-        return self._json("GET", "/admin/limits", None)
+    def limits(self) -> Limits:
+        """The limits in force, with their version."""
+        answer = self._json("GET", "/admin/limits", None)
+        try:
+            first = Limits.of({name: answer[name] for name in LIMIT_NAMES})
+            return replace(first, version=int(answer["version"]))
+        except (KeyError, ValueError) as error:
+            raise EnvironmentProblem(
+                f"the gateway at {self.url} reports limits that this version cannot read ({error})"
+            ) from None
 
-    def apply(self, limits: dict[str, Any]) -> dict[str, Any]:
+    def apply(self, limits: Limits) -> Limits:
         """Set `limits` live and return what is in force, read back by a second request."""
-        self._json("PUT", "/admin/limits", limits)
+        asked = limits.values()
+        self._json("PUT", "/admin/limits", asked)
         in_force = self.limits()
-        wrong = {key: in_force.get(key) for key, value in limits.items() if in_force.get(key) != value}
+        wrong = {name: value for name, value in in_force.values().items() if value != asked[name]}
         if wrong:
-            raise EnvironmentProblem(f"the gateway at {self.url} reports {wrong} after being set to {limits}")
+            raise EnvironmentProblem(f"the gateway at {self.url} reports {wrong} after being set to {asked}")
         return in_force
 
     def state(self) -> dict[str, Any]:

@@ -27,7 +27,7 @@ class MeasuredCell:
 
     @property
     def setting(self) -> Setting:
-        return Setting(**self.summary["setting"])
+        return Setting.from_json(self.summary["setting"])
 
     @property
     def is_sentinel(self) -> bool:

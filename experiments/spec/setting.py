@@ -1,53 +1,69 @@
-"""One gateway setting, and the limits its engine was started with."""
+"""One setting: the gateway's limits, and what its engine was started with."""
 
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from __future__ import annotations
 
-from experiments.stack.engine_knobs import NAMES as ENGINE_KEYS
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from experiments.stack.engine_knobs import NAMES as ENGINE_NAMES
 from experiments.stack.engine_knobs import EngineKnobs
+from gateway.limits import LIMIT_NAMES, Limits, QueueMode, QueueOrder
 
 _SHORT = {"max_num_seqs": "seqs", "max_num_batched_tokens": "tokens", "max_num_queued_reqs": "reqs"}
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One gateway setting, its keys as in `PUT /admin/limits`, and the limits its engine was started with
-    where the sweep varies them (None: it does not).
-    """
+    """One point of the matrix: the gateway's limits, and the engine's where the sweep varies those."""
 
-    max_active: int
-    queue_mode: str
-    queue_max: int
-    queue_timeout_s: float
-    queue_order: str
-    request_timeout_s: float
-    max_num_seqs: int | None = None
-    max_num_batched_tokens: int | None = None
-    max_num_queued_reqs: int | None = None
+    limits: Limits
+    engine: EngineKnobs = field(default_factory=EngineKnobs)
 
     @property
     def name(self) -> str:
         """Short and unique within a sweep, safe in a file name; the engine's part first."""
-        knobs = self.engine.given().items()
-        engine = "".join(f"{_SHORT[name]}{value}-" for name, value in knobs)
-        if self.queue_mode == "reject":
-            return f"{engine}ma{self.max_active}-reject"
-        order = "" if self.queue_order == "fifo" else f"-{self.queue_order}"
-        return f"{engine}ma{self.max_active}-q{self.queue_max}-t{self.queue_timeout_s:g}s{order}"
+        limits = self.limits
+        engine = "".join(f"{_SHORT[name]}{value}-" for name, value in self.engine.given().items())
+        if limits.queue_mode is QueueMode.REJECT:
+            return f"{engine}ma{limits.max_active}-reject"
+        order = "" if limits.queue_order is QueueOrder.FIFO else f"-{limits.queue_order}"
+        return f"{engine}ma{limits.max_active}-q{limits.queue_max}-t{limits.queue_timeout_s:g}s{order}"
+
+    def on(self, knobs: EngineKnobs) -> Setting:
+        """The same limits before an engine that was started with `knobs`."""
+        return replace(self, engine=knobs)
 
     @property
-    def engine(self) -> EngineKnobs:
-        """What the engine is started with for this setting."""
-        return EngineKnobs(*(getattr(self, name) for name in ENGINE_KEYS))
+    def smaller_first(self) -> tuple[int, int, float, int]:
+        """A key that sorts what holds less first: fewer slots, then a shorter queue, less patience, a smaller
+        batch."""
+        limits = self.limits
+        timeout_s = limits.queue_timeout_s if limits.room else 0.0
+        return limits.max_active, limits.room, timeout_s, self.engine.max_num_seqs or 0
 
-    def on(self, knobs: EngineKnobs) -> "Setting":
-        """The same gateway setting before an engine with these limits."""
-        return replace(self, **asdict(knobs))
+    def to_json(self) -> dict[str, int | float | str]:
+        """Flat, as it is stored: the limits, and the engine's where the sweep varies them."""
+        return self.limits.values() | self.engine.given()
 
-    def limits(self) -> dict[str, Any]:
-        """The body of `PUT /admin/limits`."""
-        return {key: value for key, value in asdict(self).items() if key not in ENGINE_KEYS}
+    def env(self) -> dict[str, str]:
+        """The variables that start gateway and engine with it."""
+        return {name.upper(): _as_text(value) for name, value in self.to_json().items()}
 
-    def to_json(self) -> dict[str, Any]:
-        """As stored: the limits, and the engine's where the sweep varies them."""
-        return self.limits() | self.engine.given()
+    @classmethod
+    def from_json(cls, stored: Mapping[str, object]) -> Setting:
+        """The inverse of `to_json`.
+
+        Raises:
+            ValueError: a limit is missing, or a mode or order is none of the gateway's.
+            TypeError: a name is neither a limit nor one of the engine's.
+        """
+        if missing := [name for name in LIMIT_NAMES if name not in stored]:
+            raise ValueError(f"a setting without {', '.join(missing)}")
+        engine = {name: value for name, value in stored.items() if name not in LIMIT_NAMES}
+        if unknown := [name for name in engine if name not in ENGINE_NAMES]:
+            raise TypeError(f"{unknown[0]} is no limit of gateway or engine")
+        return cls(Limits.of({name: stored[name] for name in LIMIT_NAMES}), EngineKnobs.of(engine))
+
+
+def _as_text(value: int | float | str) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -15,6 +15,7 @@ from experiments.spec import workloads
 from experiments.spec.durations import parse_s
 from experiments.spec.loads import Load, parse_load
 from experiments.stack.engine_knobs import EngineKnobs, product
+from gateway.limits import LIMIT_NAMES, QueueMode, QueueOrder
 from gateway.settings import LiveSettings, explain
 from loadtests.planning.scenarios import SCENARIOS
 
@@ -83,11 +84,8 @@ class GatewaySection(_Strict):
         8,
         16,
     )
-    queue_mode: Annotated[
-        tuple[Literal["queue", "reject"], ...], BeforeValidator(_listed), Field(min_length=1)
-    ] = (
-        "queue",
-        "reject",
+    queue_mode: Annotated[tuple[QueueMode, ...], BeforeValidator(_listed), Field(min_length=1)] = tuple(
+        QueueMode
     )
     queue_max: Annotated[
         tuple[Annotated[int, Field(ge=0, le=1_000_000)], ...], BeforeValidator(_listed), Field(min_length=1)
@@ -95,10 +93,19 @@ class GatewaySection(_Strict):
     queue_timeout_s: Annotated[tuple[SecondsOrAuto, ...], BeforeValidator(_listed), Field(min_length=1)] = (
         "auto",
     )
-    queue_order: Annotated[
-        tuple[Literal["fifo", "lifo"], ...], BeforeValidator(_listed), Field(min_length=1)
-    ] = ("fifo",)
+    queue_order: Annotated[tuple[QueueOrder, ...], BeforeValidator(_listed), Field(min_length=1)] = (
+        QueueOrder.FIFO,
+    )
     request_timeout_s: Annotated[PositiveSeconds, BeforeValidator(_seconds_or_auto)] = 300.0
+
+    def axes(self, auto_queue_timeout_s: float) -> dict[str, tuple[int | float | str, ...]]:
+        """The values of each of the gateway's limits, by name; `auto` replaced by what it stands for."""
+        given = {name: getattr(self, name) for name in LIMIT_NAMES}
+        lists = {name: value if isinstance(value, tuple) else (value,) for name, value in given.items()}
+        return {
+            name: tuple(auto_queue_timeout_s if value == AUTO else value for value in values)
+            for name, values in lists.items()
+        }
 
 
 class LoadSection(_Strict):

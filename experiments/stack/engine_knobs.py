@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
@@ -27,6 +27,17 @@ class EngineKnobs:
     def given(self) -> dict[str, int]:
         """The knobs that are set, by name."""
         return {name: value for name, value in asdict(self).items() if value is not None}
+
+    @classmethod
+    def of(cls, values: Mapping[str, object]) -> EngineKnobs:
+        """Knobs given by name; those that are not named are left as the engine has them.
+
+        Raises:
+            ValueError: a name is no knob, or a value no whole number.
+        """
+        if wrong := [f"{k}={v!r}" for k, v in values.items() if k not in NAMES or not isinstance(v, int)]:
+            raise ValueError(f"{wrong[0]} is no limit of an engine")
+        return cls(*(value if isinstance(value := values.get(name), int) else None for name in NAMES))
 
     def flags(self) -> list[str]:
         """As arguments of vLLM, which the emulator takes too."""

@@ -41,7 +41,12 @@ class Derived:
     def setting(self, request_timeout_s: float) -> Setting:
         """As a setting of the gateway."""
         return Setting(
-            self.max_active, "queue", self.queue_max, self.queue_timeout_s, "fifo", request_timeout_s
+            Limits(
+                max_active=self.max_active,
+                queue_max=self.queue_max,
+                queue_timeout_s=self.queue_timeout_s,
+                request_timeout_s=request_timeout_s,
+            )
         )
 
 
@@ -69,15 +74,15 @@ def around(
     """The asked settings without those that no engine of `largest` sequences can tell apart, with the derived
     one (and those with half and double its MAX_ACTIVE), with the default; each once.
     """
-    top = largest or max(setting.max_active for setting in asked)
-    useful = [setting for setting in asked if setting.max_active <= top] or list(asked[:1])
+    top = largest or max(setting.limits.max_active for setting in asked)
+    useful = [setting for setting in asked if setting.limits.max_active <= top] or list(asked[:1])
     near = []
     if derived is not None:
-        start = derived.setting(asked[0].request_timeout_s)
+        start = derived.setting(asked[0].limits.request_timeout_s).limits
         per_slot = start.queue_max / start.max_active
         slots = (start.max_active, start.max_active // 2, start.max_active * 2)
         near = [
-            replace(start, max_active=n, queue_max=max(1, math.ceil(per_slot * n)))
+            Setting(replace(start, max_active=n, queue_max=max(1, math.ceil(per_slot * n))))
             for n in slots
             if 1 <= n <= top
         ]

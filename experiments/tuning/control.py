@@ -25,7 +25,7 @@ from experiments.spec.loads import Load
 from experiments.spec.setting import Setting
 from experiments.stats import sequential
 from experiments.tuning.model import Discrepancy, Model
-from experiments.tuning.task import Seen, Task, limits_of
+from experiments.tuning.task import Seen, Task
 from experiments.twin.predicted import MEASURES, Predictor, measures
 from experiments.twin.simulate import simulate
 from loadtests.planning.plan import Plan
@@ -108,7 +108,7 @@ def gather(task: Task, model: Model, seen: Sequence[Seen], traces: int, seed: in
     predictors = {load: Predictor(of, now.sample(traces, seed), task.slo) for load, of in plans.items()}
     expected = {
         (setting, load): at_rate(
-            predictors[load].runs(limits_of(setting))["goodput_per_s"], offered(plans[load]), load.rate_per_s
+            predictors[load].runs(setting.limits)["goodput_per_s"], offered(plans[load]), load.rate_per_s
         )
         for setting, load in pairs
     }
@@ -137,7 +137,7 @@ def same_trace(task: Task, model: Model, seen: Seen) -> dict[str, float]:
     """What the twin does on the trace of a run, at that run's speed."""
     plan = task.plan(seen.cell)
     profile = slower(model.profile, seen.speed)
-    return measures(plan, simulate(plan.arrivals, profile, limits_of(seen.cell.setting)), task.slo)
+    return measures(plan, simulate(plan.arrivals, profile, seen.cell.setting.limits), task.slo)
 
 
 def latency_residual(evidence: Evidence) -> float:

@@ -14,7 +14,6 @@ from experiments.spec.setting import Setting
 from experiments.stats.paired import DELTA, verdict_of
 from experiments.tuning.control import Estimate, Evidence
 from experiments.tuning.outlook import Outlook, regret_of
-from experiments.tuning.task import modesty
 
 INDIFFERENCE = 0.01
 """Regret that modesty may cost. Half of what a measured sweep allows: the estimates are sharper."""
@@ -60,7 +59,7 @@ def decide(outlook: Outlook, evidence: Evidence, decisive: Load) -> Decision:
     if not verified:
         raise ValueError(f"no cell was measured at {decisive}")
     regret = {s: float(regrets[outlook.settings.index(s)]) for s in verified}
-    by_modesty = sorted(verified, key=modesty)
+    by_modesty = sorted(verified, key=lambda setting: setting.smaller_first)
     winner = min(by_modesty, key=lambda s: regret[s])
     chosen = next(s for s in by_modesty if regret[s] <= regret[winner] + INDIFFERENCE)
     margin = DELTA * max(values[:, outlook.loads.index(decisive)].max(), 1e-12)

@@ -12,7 +12,7 @@ from scipy import stats
 from experiments.spec.loads import Load
 from experiments.spec.setting import Setting
 from experiments.tuning.model import Model
-from experiments.tuning.task import Task, limits_of, modesty
+from experiments.tuning.task import Task
 from experiments.twin.predicted import MEASURES, Expected, Predictor
 
 Floats = npt.NDArray[np.float64]
@@ -82,11 +82,11 @@ def predict(
     """Play the matrix on `traces` fresh traces a load; `tell` hears (loads done, loads)."""
     shape = (len(task.settings), len(task.loads), traces)
     runs = {name: np.full(shape, np.nan) for name in MEASURES}
-    order = sorted(range(len(task.settings)), key=lambda i: modesty(task.settings[i]), reverse=True)
+    order = sorted(range(len(task.settings)), key=lambda i: task.settings[i].smaller_first, reverse=True)
     for j, load in enumerate(task.loads):
         predictor = Predictor(task.fresh_plans(load, traces), model.sample(traces, seed), task.slo)
         for i in order:  # the widest first: what binds nowhere is played once
-            for name, values in predictor.runs(limits_of(task.settings[i])).items():
+            for name, values in predictor.runs(task.settings[i].limits).items():
                 runs[name][i, j] = values
         if tell is not None:
             tell(j + 1, len(task.loads))

@@ -15,7 +15,6 @@ from experiments.tuning.control import Estimate
 from experiments.tuning.procedure import Tuned
 from experiments.tuning.task import Task
 
-_ENV_KEYS = ("max_active", "queue_mode", "queue_max", "queue_timeout_s", "queue_order", "request_timeout_s")
 _NAMES = {"ttft_p95_s": "ttft_s_p95", "e2e_p95_s": "e2e_s_p95", "tpot_p95_s": "tpot_s_p95"}
 
 
@@ -28,7 +27,7 @@ def recommendation(task: Task, tuned: Tuned, engine: str, doubts: list[str]) -> 
     return {
         "schema_version": 1,
         "source": "tune",
-        "setting": chosen.limits(),
+        "setting": chosen.to_json(),
         "cell_ids": [seen.cell.id for seen in tuned.seen if seen.cell.setting == chosen],
         "slo": str(task.slo),
         "engine": engine,
@@ -39,9 +38,9 @@ def recommendation(task: Task, tuned: Tuned, engine: str, doubts: list[str]) -> 
         "capacity": None,
         "why": _why(task, tuned),
         "neighbours": [_neighbour(tuned, setting, decisive) for setting in found.regret if setting != chosen],
-        "inseparable": [setting.limits() for setting in found.tied if setting != chosen],
+        "inseparable": [setting.to_json() for setting in found.tied if setting != chosen],
         "doubts": _doubts(task, tuned, loads) + doubts,
-        "env": {key.upper(): _env_value(chosen.limits()[key]) for key in _ENV_KEYS},
+        "env": chosen.env(),
     }
 
 
@@ -55,7 +54,7 @@ def predicted(task: Task, tuned: Tuned, model: Calibrated, cost: dict[str, float
         "cells": [
             {
                 "cell": seen.cell.id,
-                "setting": seen.cell.setting.limits(),
+                "setting": seen.cell.setting.to_json(),
                 "workload": {
                     "scenario": seen.cell.load.scenario,
                     "rate_per_s": seen.cell.load.rate_per_s,
@@ -78,7 +77,7 @@ def predicted(task: Task, tuned: Tuned, model: Calibrated, cost: dict[str, float
         "recalibration": tuned.recalibrated,
         "loads": [str(load) for load in task.loads],
         "matrix": [
-            {"setting": setting.limits(), "goodput_per_s": goodput[i].tolist(), "regret": float(regret[i])}
+            {"setting": setting.to_json(), "goodput_per_s": goodput[i].tolist(), "regret": float(regret[i])}
             for i, setting in enumerate(task.settings)
         ],
     }  # fmt: skip
@@ -191,7 +190,7 @@ def _neighbour(tuned: Tuned, setting: Setting, load: Load) -> dict[str, Any]:
     else:
         why = f"cannot be told apart at {load} ({value:+.2f}/s, 95 %: {low:.2f} to {high:.2f})"
     return {
-        "setting": setting.limits(),
+        "setting": setting.to_json(),
         "name": setting.name,
         "goodput_per_s": {"value": estimate.value, "low": estimate.low, "high": estimate.high},
         "worst_regret": found.regret[setting],
@@ -214,10 +213,6 @@ def _doubts(task: Task, tuned: Tuned, loads: list[dict[str, Any]]) -> list[str]:
         names = ", ".join(setting.name for setting in tuned.decision.undecided)
         doubts.append(f"can't tell these apart from {tuned.decision.winner.name} within the budget: {names}")
     return doubts
-
-
-def _env_value(value: object) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _finite(value: float) -> float | None:

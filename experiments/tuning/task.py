@@ -9,7 +9,6 @@ from typing import Protocol
 from experiments.design.cells import Cell
 from experiments.spec.loads import Load
 from experiments.spec.setting import Setting
-from gateway.limits import Limits, QueueMode, QueueOrder
 from loadtests.planning.plan import Plan
 from loadtests.slo import SLO
 
@@ -66,21 +65,3 @@ class Bench(Protocol):
 
     def measure(self, cells: Sequence[Cell]) -> list[Seen]:
         """Run the cells in this order; what could not be measured is left out."""
-
-
-def limits_of(setting: Setting) -> Limits:
-    """The setting as the admission core takes it."""
-    return Limits(
-        max_active=setting.max_active,
-        queue_mode=QueueMode(setting.queue_mode),
-        queue_max=setting.queue_max,
-        queue_timeout_s=setting.queue_timeout_s,
-        queue_order=QueueOrder(setting.queue_order),
-        request_timeout_s=setting.request_timeout_s,
-    )
-
-
-def modesty(setting: Setting) -> tuple[int, int, float]:
-    """Sorts the more modest setting first: less in flight, then a shorter queue."""
-    queue = 0 if setting.queue_mode == "reject" else setting.queue_max
-    return setting.max_active, queue, setting.queue_timeout_s if queue else 0.0

@@ -45,7 +45,7 @@ def task_of(ground: Ground, profile: Profile) -> Task:
     """
     spec, probe = ground.options.sweep.spec, ground.probe
     timeout_s = queue_timeout_s(ground.slo.ttft_s, probe.ttft_at_capacity_s)
-    default = Setting(**spec.design.current.model_dump(mode="json"))
+    default = Setting(spec.design.current.limits())
     loads = tuple(load.at_capacity(probe.capacity_per_s) for load in spec.load.parsed())
     least, derived = least_prompt(ground), None
 

@@ -21,7 +21,7 @@ from experiments.design.cells import Cell
 from experiments.spec.loads import Load
 from experiments.spec.setting import Setting
 from experiments.tuning.outlook import Outlook
-from experiments.tuning.task import Task, modesty
+from experiments.tuning.task import Task
 
 HAIR = 0.005
 """Expected regrets this close are equal: the more modest setting goes first."""
@@ -58,7 +58,7 @@ def candidates(outlook: Outlook) -> tuple[Setting, ...]:
     expected = outlook.regret
     least = expected.min()
     near = [i for i in range(len(expected)) if expected[i] <= least + HAIR]
-    first = outlook.settings[min(near, key=lambda i: modesty(outlook.settings[i]))]
+    first = outlook.settings[min(near, key=lambda i: outlook.settings[i].smaller_first)]
     second = another(outlook, [first])
     return (first,) if second is None else (first, second)
 
@@ -75,7 +75,7 @@ def another(outlook: Outlook, chosen: Sequence[Setting]) -> Setting | None:
     if most < WORTH:
         return None
     best = [i for i in gains if gains[i] >= most - WORTH / 2]
-    return outlook.settings[min(best, key=lambda i: (outlook.regret[i], modesty(outlook.settings[i])))]
+    return outlook.settings[min(best, key=lambda i: (outlook.regret[i], outlook.settings[i].smaller_first))]
 
 
 def more(task: Task, measured: Sequence[Pair], settings: Sequence[Setting]) -> list[Why]:

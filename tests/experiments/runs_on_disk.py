@@ -11,13 +11,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from experiments.spec.setting import Setting
-from gateway.limits import Limits, QueueMode
+from gateway.limits import Limits
 from tests.experiments.stats.simulated_truth import Arrivals, Machine, Seen, poisson, serve
 
 MACHINE = Machine(alpha_s=0.02, beta_s=0.002, tokens=25.0)
 WARM_UP_S = 5.0
 SLO = "ttft<=0.5s,tpot<=45ms,attainment>=0.95"
-SETTINGS = (Setting(4, "queue", 16, 0.5, "fifo", 300.0), Setting(10, "queue", 16, 0.5, "fifo", 300.0))
+SETTINGS = tuple(Setting(Limits(max_active=n, queue_max=16, queue_timeout_s=0.5)) for n in (4, 10))
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +54,7 @@ def write(root: Path, recipe: Recipe) -> Path:
 
 def served(trace: Arrivals, setting: Setting, speed: float) -> Seen:
     """The trace through the gateway's admission core in this setting."""
-    limits = Limits(
-        max_active=setting.max_active, queue_mode=QueueMode(setting.queue_mode), queue_max=setting.queue_max,
-        queue_timeout_s=setting.queue_timeout_s,
-    )  # fmt: skip
-    return serve(trace, limits, MACHINE, speed)
+    return serve(trace, setting.limits, MACHINE, speed)
 
 
 def _cell(

@@ -14,6 +14,7 @@ from experiments.measure import engine_setup
 from experiments.run_folder.folder import open_or_create
 from experiments.spec.setting import Setting
 from experiments.stack.engine_knobs import EngineKnobs
+from gateway.limits import Limits
 from tests.experiments.design.test_cells import PROBE, SLO_1S
 
 FLAGS = ("--max-num-seqs", "8,32", "--max-active", "2,4", "--queue-mode", "queue", "--blocks", "2")
@@ -38,7 +39,7 @@ def test_engine_values_meet_the_same_arrivals_in_orders_of_their_own() -> None:
     plans, orders = [], []
     for _, cells in built.engines:
         plans.append({(str(cell.load), cell.block, built.plan(cell).hash) for cell in cells})
-        orders.append([(cell.setting.max_active, str(cell.load)) for cell in cells])
+        orders.append([(cell.setting.limits.max_active, str(cell.load)) for cell in cells])
     assert plans[0] == plans[1]
     assert sorted(orders[0]) == sorted(orders[1])
     assert orders[0] != orders[1]
@@ -46,11 +47,11 @@ def test_engine_values_meet_the_same_arrivals_in_orders_of_their_own() -> None:
 
 def test_the_value_is_in_the_name_and_in_what_is_stored_but_not_in_the_gateways_limits() -> None:
     """The gateway would refuse a key that is not its own."""
-    setting = Setting(4, "queue", 10, 1.0, "fifo", 300.0).on(EngineKnobs(8, None, 20))
+    setting = Setting(Limits(max_active=4, queue_max=10, queue_timeout_s=1.0)).on(EngineKnobs(8, None, 20))
     assert setting.name == "seqs8-reqs20-ma4-q10-t1s"
-    assert setting.to_json() == setting.limits() | {"max_num_seqs": 8, "max_num_queued_reqs": 20}
-    assert "max_num_seqs" not in setting.limits()
-    assert Setting(**setting.to_json()) == setting
+    assert setting.to_json() == setting.limits.values() | {"max_num_seqs": 8, "max_num_queued_reqs": 20}
+    assert "max_num_seqs" not in setting.limits.values()
+    assert Setting.from_json(setting.to_json()) == setting
 
 
 def test_a_killed_sweep_goes_on_with_the_engine_value_it_was_at(tmp_path: Path) -> None:

@@ -4,17 +4,18 @@ from experiments.design import budget
 from experiments.design.windows import Phases
 from experiments.spec.loads import Load
 from experiments.spec.setting import Setting
+from gateway.limits import Limits
 
 LOAD = Load("sustained", 5.0, None)
 PHASES = {LOAD: Phases(warm_up_s=2.0, measure_s=10.0, drain_s=5.0)}
-SETTINGS = tuple(Setting(n, "queue", 10, 1.0, "fifo", 300.0) for n in (1, 2, 4, 8, 16))
+SETTINGS = tuple(Setting(Limits(max_active=n, queue_max=10, queue_timeout_s=1.0)) for n in (1, 2, 4, 8, 16))
 
 
 def test_too_little_time_keeps_both_ends() -> None:
     """The ends of the axis say whether the answer lies inside it."""
     one_s = budget.expected_s(1, 1, PHASES)
     fitted = budget.fit(SETTINGS, 1, PHASES, 3.2 * one_s)
-    assert [setting.max_active for setting in fitted.settings] == [1, 4, 16]
+    assert [setting.limits.max_active for setting in fitted.settings] == [1, 4, 16]
     assert fitted.expected_s <= 3.2 * one_s
 
 

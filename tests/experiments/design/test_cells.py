@@ -63,7 +63,7 @@ def test_relative_loads_follow_the_capacity() -> None:
 def test_the_queue_timeout_leaves_room_for_the_first_token() -> None:
     """Waiting longer than the TTFT objective allows only produces late answers."""
     cells = build(sweep_args.parse(()).spec, PROBE, SLO_1S).cells
-    assert {cell.setting.queue_timeout_s for cell in cells} == {0.9}
+    assert {cell.setting.limits.queue_timeout_s for cell in cells} == {0.9}
 
 
 def test_the_default_sweep_fits_into_four_minutes() -> None:

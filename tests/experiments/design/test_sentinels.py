@@ -30,7 +30,7 @@ def test_each_block_holds_one_on_the_same_arrivals() -> None:
     watch = [cell for cell in built.cells if cell.sentinel]
     assert [cell.block for cell in watch] == [0, 1, 2]
     assert len({built.plan(cell).hash for cell in watch}) == 1
-    assert {cell.setting.max_active for cell in watch} == {2}
+    assert {cell.setting.limits.max_active for cell in watch} == {2}
 
 
 def test_a_single_block_has_nothing_to_hold_it_against() -> None:

@@ -11,10 +11,11 @@ from experiments.run_folder import journal
 from experiments.run_folder.folder import RunDir, open_or_create
 from experiments.run_folder.measured_cell import MeasuredCell, finished_cells
 from experiments.spec.setting import Setting
+from gateway.limits import Limits
 from tests.experiments import runs_on_disk
 from tests.experiments.runs_on_disk import Recipe
 
-CURRENT = Setting(8, "queue", 100, 5.0, "fifo", 300.0)
+CURRENT = Setting(Limits(max_active=8, queue_max=100, queue_timeout_s=5.0))
 OTHER = {"code": "cut", "severity": "warn", "text": "two requests"}
 
 

@@ -11,8 +11,9 @@ from experiments.errors import EnvironmentProblem
 from experiments.measure.saving import Saver
 from experiments.spec.loads import parse_load
 from experiments.spec.setting import Setting
+from gateway.limits import Limits
 
-SETTING = Setting(2, "queue", 10, 1.0, "fifo", 60.0)
+SETTING = Setting(Limits(max_active=2, queue_max=10, queue_timeout_s=1.0, request_timeout_s=60.0))
 CELLS = [Cell(SETTING, parse_load(f"sustained@{rate}", ("sustained",)), 0) for rate in (1, 2, 3)]
 
 

@@ -60,7 +60,10 @@ def test_grid(grid: Path) -> None:
 
 def test_the_choice_is_within_three_percent_and_noise(grid: Path, folder: Path) -> None:
     """At each load the choice loses at most 3 % of the best measured goodput, beside one trace's noise."""
-    today = min((cell.setting for cell in finished_cells(grid)), key=lambda s: (s.max_active, s.queue_max))
+    today = min(
+        (cell.setting for cell in finished_cells(grid)),
+        key=lambda s: (s.limits.max_active, s.limits.queue_max),
+    )
     names = {"MAX_ACTIVE": "max_active", "QUEUE_MAX": "queue_max", "QUEUE_TIMEOUT_S": "queue_timeout_s"}
     current = ",".join(f"{name}={getattr(today, key):g}" for name, key in names.items())
     tuned = made(
@@ -68,7 +71,7 @@ def test_the_choice_is_within_three_percent_and_noise(grid: Path, folder: Path) 
     )
     slo = SLO.parse(read_run(grid)["slo"]["text"])
     found = json.loads((tuned / "recommendation.json").read_text())
-    chosen = Setting(**found["setting"])
+    chosen = Setting.from_json(found["setting"])
     by_load: dict[str, list[MeasuredCell]] = {}
     for cell in finished_cells(grid):
         by_load.setdefault(cell.load, []).append(cell)

@@ -17,10 +17,11 @@ from experiments.tuning import accuracy, candidates, control, decision, verifica
 from experiments.tuning.model import Discrepancy, Model
 from experiments.tuning.outlook import Outlook, predict, regret_of
 from experiments.tuning.procedure import Effort, NothingMeasuredError, tune
-from experiments.tuning.task import Seen, Task, limits_of
+from experiments.tuning.task import Seen, Task
 from experiments.twin.predicted import MEASURES, measures
 from experiments.twin.profile import TINY_CPU
 from experiments.twin.simulate import simulate
+from gateway.limits import Limits
 from loadtests.planning import plan as plans
 from loadtests.planning.plan import Plan
 from loadtests.slo import SLO
@@ -31,7 +32,7 @@ MODEL = Model(TINY_CPU, (TINY_CPU,))
 
 
 def setting(slots: int, queue: int = 100, timeout_s: float = 0.3) -> Setting:
-    return Setting(slots, "queue", queue, timeout_s, "fifo", 300.0)
+    return Setting(Limits(max_active=slots, queue_max=queue, queue_timeout_s=timeout_s))
 
 
 SETTINGS = tuple(setting(n, q, t) for n, q, t in itertools.product((2, 8, 16), (8, 100), (0.3, 5.0)))
@@ -59,7 +60,7 @@ class Twin:
     def one(self, cell: Cell) -> Seen:
         trace = self.task.plan(cell)
         engine = Model(TINY_CPU, (TINY_CPU,)).rescaled(self.slow, Discrepancy()).profile
-        done = simulate(trace.arrivals, engine, limits_of(cell.setting))
+        done = simulate(trace.arrivals, engine, cell.setting.limits)
         return Seen(cell, measures(trace, done, self.task.slo), {}, self.slow, 20.0)
 
 
@@ -93,8 +94,8 @@ def test_derived_settings_and_the_default_join_the_matrix() -> None:
     today = setting(500, 9, 9.0)
     found = candidates.around([*SETTINGS, setting(64)], start, today, largest=16)
     assert len({s.name for s in found}) == len(found)
-    assert {12, 6} <= {s.max_active for s in found if s.queue_timeout_s == 0.35}
-    assert max(s.max_active for s in found if s != today) <= 16
+    assert {12, 6} <= {s.limits.max_active for s in found if s.limits.queue_timeout_s == 0.35}
+    assert max(s.limits.max_active for s in found if s != today) <= 16
     assert today in found
 
 
@@ -143,7 +144,9 @@ def test_a_setting_that_turns_out_to_be_better_is_verified_too() -> None:
     bench = Twin(of, slow=1.12)
     found = tune(of, replace(MODEL, discrepancy=Discrepancy(0.001)), bench, Effort(traces=4))
     assert found.decision.chosen not in found.verification.candidates
-    assert found.decision.chosen.max_active < min(s.max_active for s in found.verification.candidates)
+    assert found.decision.chosen.limits.max_active < min(
+        s.limits.max_active for s in found.verification.candidates
+    )
 
 
 def test_the_control_variate_takes_the_luck_of_the_traces_out() -> None:

@@ -77,12 +77,7 @@ def _write_cell(folder: Path, trace: Plan, limits: Limits, profile: Profile) -> 
     pq.write_table(pa.Table.from_pylist(records), folder / "records.parquet")
     parsed = [RequestRecord.from_json(record) for record in records]
     setting = {
-        "max_active": limits.max_active,
-        "queue_mode": limits.queue_mode.value,
-        "queue_max": limits.queue_max,
-        "queue_timeout_s": limits.queue_timeout_s,
-        "queue_order": limits.queue_order.value,
-        "request_timeout_s": limits.request_timeout_s,
+        **limits.values(),
     }
     workload = {"rate_per_s": trace.header.rate_per_s, "block": 0, "plan_hash": trace.hash}
     summary = {

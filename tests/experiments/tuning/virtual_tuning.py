@@ -21,10 +21,11 @@ from experiments.spec.loads import Load
 from experiments.spec.setting import Setting
 from experiments.stats.quantile_interval import quantile_interval
 from experiments.tuning.model import Discrepancy, Model
-from experiments.tuning.task import Seen, Task, limits_of
+from experiments.tuning.task import Seen, Task
 from experiments.twin.predicted import measures
 from experiments.twin.profile import Profile
 from experiments.twin.simulate import Simulated, simulate
+from gateway.limits import Limits
 from loadtests.planning import plan as plans
 from loadtests.planning.mix import Mix
 from loadtests.planning.plan import Plan
@@ -74,7 +75,7 @@ class Scenario:
         """The cell on the true engine."""
         plan = self.plan(cell)
         true = engine(self.physics, self.bounds, speed=speed, seed=run_seed)
-        return plan, simulate(plan.arrivals, true, limits_of(cell.setting))
+        return plan, simulate(plan.arrivals, true, cell.setting.limits)
 
 
 def draw(seed: int, measure_s: float = 60.0) -> Scenario:
@@ -117,7 +118,7 @@ def draw(seed: int, measure_s: float = 60.0) -> Scenario:
     ratio, top = float(rng.uniform(1.4, 2.0)), bounds.max_num_seqs
     slots = sorted({max(1, round(top / ratio**k)) for k in range(5)})
     matrix = tuple(
-        Setting(active, "queue", queue, timeout_s, "fifo", 300.0)
+        Setting(Limits(max_active=active, queue_max=queue, queue_timeout_s=timeout_s))
         for active, queue, timeout_s in itertools.product(
             slots, (8, 100), (round(0.7 * ttft_s, 2), round(4 * ttft_s, 2))
         )
@@ -233,7 +234,7 @@ class VirtualBench:
         plan = self.scenario.plan(cell)
         true = engine(self.scenario.physics, self.scenario.bounds, speed=speed, seed=1000 + self.runs)
         with every_step(true) as steps:
-            done = simulate(plan.arrivals, true, limits_of(cell.setting))
+            done = simulate(plan.arrivals, true, cell.setting.limits)
             seen_speed = speed_of(steps[:: max(1, len(steps) // 2000)], self.model.profile)
         took_s = done.end_s + BETWEEN_S
         self.engine_s += took_s
