@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from experiments.observe import grafana
+from experiments.observe.grafana import of_run as annotations_of_run
 from experiments.observe.grafana import Grafana
 from experiments.stack.ports import free_port
 from tests.experiments.observe import fake_grafana
@@ -26,7 +26,7 @@ def test_a_cell_is_a_region_that_says_setting_load_and_result() -> None:
     """Times in milliseconds, the dashboards' tag and the run's name; then one region for the whole run."""
     said: list[str] = []
     with fake_grafana.running() as grafana:
-        with grafana.of_run(Grafana(grafana.url, token="glsa_x"), "night", said.append) as notes:
+        with annotations_of_run(Grafana(grafana.url, token="glsa_x"), "night", said.append) as notes:
             notes.cell(SUMMARY)
         (authorization, cell), (_, run) = grafana.posted
     assert authorization == "Bearer glsa_x"
@@ -51,7 +51,7 @@ def test_a_grafana_that_refuses_is_told_once(status: int) -> None:
     """A sweep of a hundred cells does not print a hundred warnings, and does not end."""
     said: list[str] = []
     with fake_grafana.running(status) as grafana:
-        with grafana.of_run(Grafana(grafana.url, token="x"), "night", said.append) as notes:
+        with annotations_of_run(Grafana(grafana.url, token="x"), "night", said.append) as notes:
             notes.cell(SUMMARY)
             notes.cell(SUMMARY)
         assert len(grafana.posted) == 3
@@ -63,6 +63,6 @@ def test_a_grafana_that_refuses_is_told_once(status: int) -> None:
 def test_a_grafana_that_is_not_there_is_told_once() -> None:
     """The same for one that nobody runs."""
     said: list[str] = []
-    with grafana.of_run(Grafana(f"http://127.0.0.1:{free_port()}"), "night", said.append) as notes:
+    with annotations_of_run(Grafana(f"http://127.0.0.1:{free_port()}"), "night", said.append) as notes:
         notes.cell(SUMMARY)
     assert len(said) == 1
