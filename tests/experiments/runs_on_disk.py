@@ -70,7 +70,7 @@ def _cell(
         folder / "summary.json",
         {
             "cell": name,
-            "setting": setting.limits(),
+            "setting": setting.limits.values(),
             "workload": {
                 "load": f"sustained@{rate:g}", "scenario": "sustained", "rate_per_s": rate,
                 "relative_load": None, "block": block, "plan_hash": hashed, "prompt_tokens": 64,

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from experiments.decide.recommendation import recommend
+from experiments.spec.setting import Setting
 from loadtests.slo import SLO
 from tests.experiments.runs_on_disk import SETTINGS, Recipe, write
 from tests.experiments.runs_on_disk import SLO as TEXT
@@ -36,7 +37,7 @@ def test_the_cliff_lies_between_measured_loads(run: Path) -> None:
 
 def test_settings_that_met_at_one_load_only_are_judged_there(tmp_path: Path) -> None:
     """A verification measures settings at the load that decides; the cells elsewhere do not hide them."""
-    far = replace(SETTINGS[0], max_active=2)
+    far = Setting(replace(SETTINGS[0].limits, max_active=2))
     run = write(tmp_path / "run", Recipe(settings=(*SETTINGS, far)))
     for folder in (run / "cells").iterdir():
         if folder.name.startswith("ma2-") != ("sustained-6-" in folder.name):

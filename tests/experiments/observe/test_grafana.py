@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from experiments.observe.grafana import of_run as annotations_of_run
 from experiments.observe.grafana import Grafana
+from experiments.observe.grafana import of_run as annotations_of_run
 from experiments.stack.ports import free_port
 from tests.experiments.observe import fake_grafana
 
