@@ -6,7 +6,6 @@ import signal
 import time
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
@@ -22,6 +21,7 @@ from experiments.measure.run_cells import in_turn
 from experiments.measure.sweep_stack import SweepStack
 from experiments.run_folder.folder import RunDir, open_or_create
 from experiments.run_folder.measured_cell import MeasuredCell, finished_cells
+from experiments.run_folder.run_state import RunStatus
 from experiments.stats.goodput import Trace
 from experiments.stats.knee import Capacity, LoadPoint, capacity, load_point
 from experiments.stats.rate_search import next_rate
@@ -61,7 +61,7 @@ def main(argv: Sequence[str]) -> int:
         with SweepProgress(options.quiet) as progress:
             progress.say(f"run {run.path}")
             found, slo = _search(options, run, progress, own.precision / 100)
-        run.update({"status": "complete", "capacity": found.to_json()})
+        run.save(replace(run.state, status=RunStatus.COMPLETE, capacity=found))
         print(show(found, slo, run))
         return 0
     finally:
@@ -70,7 +70,8 @@ def main(argv: Sequence[str]) -> int:
 
 def show(found: Capacity, slo: SLO, run: RunDir) -> str:
     """The answer for a terminal."""
-    rows = [f"capacity under {slo} on {run.state['engine']['label']}:"]
+    assert run.state.engine is not None, "the search has probed it"
+    rows = [f"capacity under {slo} on {run.state.engine.label}:"]
     value = f"about {found.value_per_s:.3g} requests/s, {found.why}" if found.value_per_s else found.why
     rows.append(f"  {value}")
     for point in points_of(finished_cells(run.path), slo):
@@ -174,9 +175,9 @@ def _measure(
     if expected_s > left_s:
         progress.say("the budget is used up")
         return False
-    declared: list[dict[str, Any]] = [*bench.run.state["cells"], *planned.to_json()]
+    declared = (*bench.run.state.cells, *engine_setup.planned_cells(planned))
     engine_setup.record(bench.run, stack, planned)
-    bench.run.update({"cells": declared})
+    bench.run.save(replace(bench.run.state, cells=declared))
     progress.plan([expected_s], len(cells))
     in_turn([cell], planned, bench, stack, progress)
     return True

@@ -9,6 +9,7 @@ from experiments.compare import UNSURE, WORSE, add_options, slo_of, write
 from experiments.decide.comparison import compare_runs
 from experiments.decide.comparison_text import headline
 from experiments.errors import run_command
+from experiments.stats.paired import Verdict
 
 _EXAMPLES = """examples:
   python -m experiments.gate runs/today --baseline docs/examples/standard --junit gate.xml
@@ -38,7 +39,7 @@ def main(argv: Sequence[str]) -> int:
         args.baseline, args.run, slo=slo_of(args.slo), delta=args.delta / 100, anyway=args.anyway
     )
     write(found, args.markdown, args.junit)
-    code = WORSE if found.regressed else UNSURE if args.strict and found.verdict == "cant_tell" else 0
+    code = WORSE if found.regressed else UNSURE if args.strict and found.verdict is Verdict.CANT_TELL else 0
     print(f"gate {'passed' if code == 0 else 'FAILED'}: {headline(found)}", file=sys.stderr)
     return code
 

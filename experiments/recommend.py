@@ -9,10 +9,9 @@ from pathlib import Path
 
 from experiments.decide.recommendation import recommend, save
 from experiments.decide.recommendation_text import show
-from experiments.errors import UserError, run_command
+from experiments.errors import run_command
 from experiments.observe.gateway_admin import GatewayAdmin
-from experiments.run_folder.measured_cell import read_run
-from experiments.spec.setting import Setting
+from experiments.run_folder.reading import objective_of
 from loadtests.slo import SLO
 
 _EXAMPLES = """examples:
@@ -25,26 +24,19 @@ _EXAMPLES = """examples:
 def main(argv: Sequence[str]) -> int:
     """Print the recommendation, write recommended.env; exit code 0, or 2 for a user's mistake."""
     args = _parser().parse_args(argv)
-    slo = SLO.parse(args.slo or _slo_of(args.run))
+    slo = SLO.parse(args.slo) if args.slo else objective_of(args.run)
     found = recommend(args.run, slo)
     path = save(args.run, found)
     print(show(found, path))
     if args.apply:
         admin = GatewayAdmin(args.apply, args.admin_token)
-        setting = Setting.from_json(found["setting"])
+        setting = found.setting
         in_force = admin.apply(setting.limits)
         print(f"applied to {args.apply}: version {in_force.version} in force", file=sys.stderr)
         if setting.engine.given():
             flags = " ".join(setting.engine.flags())
             print(f"the engine must be started anew for its part: vLLM with {flags}", file=sys.stderr)
     return 0
-
-
-def _slo_of(run: Path) -> str:
-    slo = read_run(run).get("slo")
-    if not slo:
-        raise UserError(f"{run} has no SLO yet (it ended before the probe did); give one with --slo")
-    return str(slo["text"])
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 
 from experiments.cli.progress import SweepProgress
 from experiments.cli.sweep_args import SweepOptions, parse
@@ -15,11 +16,13 @@ from experiments.design import dry_run
 from experiments.design.cells import Cell
 from experiments.design.matrix import Matrix
 from experiments.errors import UserError, run_command
-from experiments.measure import drift_doubts, engine_setup, sweep_stack
+from experiments.measure import drift_doubts, engine_setup, interruption, sweep_stack
 from experiments.measure.cell import Bench
 from experiments.measure.run_cells import in_turn
 from experiments.measure.sweep_stack import SweepStack
 from experiments.run_folder.folder import RunDir, open_or_create
+from experiments.run_folder.reading import objective_of
+from experiments.run_folder.run_state import RunStatus
 from experiments.stack.engine_knobs import EngineKnobs
 from loadtests.slo import SLO
 
@@ -41,13 +44,7 @@ def main(argv: Sequence[str]) -> int:
             failed = _measure_all(options, run, progress)
         return _finish(run, failed)
     except KeyboardInterrupt:
-        run.update({"status": "partial"})
-        print(
-            f"headroom: stopped; {run.path} holds what was measured: the same command goes on, "
-            f"python -m reports {run.path} shows it",
-            file=sys.stderr,
-        )
-        return 130
+        return interruption.stopped(run)
     finally:
         run.close()
 
@@ -64,7 +61,7 @@ def _measure_all(options: SweepOptions, run: RunDir, progress: SweepProgress) ->
         with sweep_stack.running(options, run.logs, run.prometheus_data, progress.say, knobs) as stack:
             seen = engine_setup.probe_engine(options, run, stack, progress)
             slo = engine_setup.settle_objective(options, run, stack, seen)
-            plan = engine_setup.planned(options, run) or engine_setup.build(options, run, seen, slo)
+            plan = engine_setup.build(options, run, seen, slo)
             engine_setup.record(run, stack, plan)
             if plan.said:
                 progress.say(plan.said)
@@ -108,12 +105,13 @@ def _once_more(run: RunDir, failed: list[Cell], invalid: list[Cell]) -> list[Cel
 
 def _finish(run: RunDir, failed: list[str]) -> int:
     """Recommendation and report from what is on disk; exit code 1 when either is wanting."""
-    run.update({"status": "partial" if failed else "complete", "failed": failed})
+    status = RunStatus.PARTIAL if failed else RunStatus.COMPLETE
+    run.save(replace(run.state, status=status, failed=tuple(failed)))
     problems = [f"{len(failed)} cells could not be measured: {', '.join(failed)}"] if failed else []
     for said in drift_doubts.doubt(run):
         print(f"headroom: {said}", file=sys.stderr)
     try:
-        found = recommendation_of(run.path, SLO.parse(run.state["slo"]["text"]))
+        found = recommendation_of(run.path, objective_of(run.path))
     except UserError as error:
         problems.append(f"no recommendation: {error}")
     else:

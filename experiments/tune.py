@@ -7,6 +7,7 @@ from __future__ import annotations
 import signal
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,10 +17,13 @@ from experiments.decide.recommendation import save
 from experiments.decide.recommendation_text import show as show_recommendation
 from experiments.design import matrix as matrices
 from experiments.errors import EnvironmentProblem, run_command
-from experiments.files import read_json, write_json
-from experiments.measure import engine_setup, sweep_stack
+from experiments.measure import engine_setup, interruption, sweep_stack
 from experiments.measure.sweep_stack import SweepStack
+from experiments.run_folder import codec
 from experiments.run_folder.folder import RunDir, open_or_create
+from experiments.run_folder.prediction import EngineTime
+from experiments.run_folder.reading import read_run
+from experiments.run_folder.run_state import RunStatus, TuneRequest
 from experiments.spec.durations import show as show_span
 from experiments.tuning import calibration_used, report
 from experiments.tuning.calibration_used import Calibrated
@@ -43,19 +47,14 @@ def main(argv: Sequence[str]) -> int:
         with SweepProgress(options.sweep.quiet) as progress:
             progress.say(f"{'resuming' if resumed else 'run'} {run.path}")
             problems = _tune(options, run, progress)
-        run.update({"status": "partial" if problems else "complete"})
+        status = RunStatus.PARTIAL if problems else RunStatus.COMPLETE
+        run.save(replace(run.state, status=status))
         problems += render(run.path)
         for problem in problems:
             print(f"headroom: {problem}", file=sys.stderr)
         return 1 if problems else 0
     except KeyboardInterrupt:
-        run.update({"status": "partial"})
-        print(
-            f"headroom: stopped; {run.path} holds what was measured: the same command goes on, "
-            f"python -m reports {run.path} shows it",
-            file=sys.stderr,
-        )
-        return 130
+        return interruption.stopped(run)
     finally:
         run.close()
 
@@ -69,7 +68,7 @@ def _open(options: TuneOptions) -> tuple[RunDir, bool]:
         unfinished = [] if sweep.fresh else [
             path.parent
             for path in sorted(sweep.runs.glob(f"*-{spec.digest()}-tune/run.json"), reverse=True)
-            if _is_unfinished(path, options)
+            if _is_unfinished(path.parent, options)
         ]  # fmt: skip
         out = (
             unfinished[0]
@@ -77,13 +76,24 @@ def _open(options: TuneOptions) -> tuple[RunDir, bool]:
             else sweep.runs / f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{spec.digest()}-tune"
         )
     run, resumed = open_or_create(sweep.runs, out, sweep.spec, sweep.command, fresh=sweep.fresh)
-    run.update({"tune": options.to_json()})
+    run.save(replace(run.state, tune=_request(options)))
     return run, resumed
 
 
-def _is_unfinished(path: Path, options: TuneOptions) -> bool:
-    state = read_json(path)
-    return bool(state.get("status") != "complete" and state.get("tune") == options.to_json())
+def _is_unfinished(run: Path, options: TuneOptions) -> bool:
+    state = read_run(run)
+    return state.status is not RunStatus.COMPLETE and state.tune == _request(options)
+
+
+def _request(options: TuneOptions) -> TuneRequest:
+    return TuneRequest(
+        model=str(options.model.resolve()) if options.model is not None else None,
+        budget_s=options.budget_s,
+        traces=options.traces,
+        matrix_only=options.matrix_only,
+        stair_s=options.stair_s,
+        burst_s=options.burst_s,
+    )
 
 
 def _tune(options: TuneOptions, run: RunDir, progress: SweepProgress) -> list[str]:
@@ -132,7 +142,7 @@ def _verified(options: TuneOptions, ground: Ground, model: Calibrated, progress:
 
 
 def _write(
-    ground: Ground, task: Task, tuned: Tuned, model: Calibrated, cost: dict[str, float], bench: LiveBench
+    ground: Ground, task: Task, tuned: Tuned, model: Calibrated, cost: EngineTime, bench: LiveBench
 ) -> None:
     """recommendation.json, recommended.env, predicted.json; and what they say, printed."""
     doubts = [f"the model was not tried: {model.why}"] if model.passed is None else []
@@ -144,15 +154,13 @@ def _write(
     label = ground.stack.engine.label
     found = report.recommendation(task, tuned, label, doubts)
     document = report.predicted(task, tuned, model, cost)
-    write_json(ground.run.path / "recommendation.json", found)
-    write_json(ground.run.path / "predicted.json", document)
+    codec.write(ground.run.path / "predicted.json", document)
     print(show_recommendation(found, save(ground.run.path, found)))
-    coverage = document["coverage"]
+    coverage = document.coverage
     print(
-        f"  {coverage['inside']} of {coverage['of']} measured values lay inside their 90 % prediction "
-        f"intervals; "
-        f"engine time {show_span(cost['engine_s_used'])}, {cost['ratio']:.0%} of the grid on three traces "
-        f"({show_span(cost['engine_s_grid'])})"
+        f"  {coverage.inside} of {coverage.of} measured values lay inside their 90 % prediction intervals; "
+        f"engine time {show_span(cost.engine_s_used)}, {cost.ratio:.0%} of the grid on three traces "
+        f"({show_span(cost.engine_s_grid)})"
     )
 
 

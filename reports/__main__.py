@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
+from experiments.decide import comparison_text
 from reports import compare, export, index, markdown, page
 from reports.run import NotARunError, load
 
@@ -61,16 +63,16 @@ def _report(argv: list[str]) -> int:
 
 def _compare(argv: list[str]) -> int:
     parser = _parser(
-        "compare", "Put two runs side by side, cell by cell. It claims no difference: see the last line."
+        "compare", "Compare two runs, cell by cell on the same arrivals, as `python -m experiments.compare`."
     )
-    parser.add_argument("a", metavar="A", help="the folder of the first run")
-    parser.add_argument("b", metavar="B", help="the folder of the second run")
+    parser.add_argument("a", metavar="A", type=Path, help="the folder of the baseline")
+    parser.add_argument("b", metavar="B", type=Path, help="the folder of the run to compare with it")
     parser.add_argument(
         "-o", "--output", metavar="FILE", help="write a page (.html) or Markdown (any other name)"
     )
     options = parser.parse_args(argv)
-    found = compare.compare(load(options.a), load(options.b))
-    return _give(options.output, compare.page(found), compare.markdown(found))
+    comparison = compare.compare(options.a, options.b)
+    return _give(options.output, lambda: compare.page(comparison), comparison_text.markdown(comparison))
 
 
 def _summary(argv: list[str]) -> int:
@@ -78,7 +80,7 @@ def _summary(argv: list[str]) -> int:
     parser.add_argument("run", metavar="RUN", help="the folder of a run")
     parser.add_argument("-o", "--output", metavar="FILE", help="a file (default: the standard output)")
     options = parser.parse_args(argv)
-    return _give(options.output, "", markdown.summary(load(options.run)))
+    return _give(options.output, None, markdown.summary(load(options.run)))
 
 
 def _index(argv: list[str]) -> int:
@@ -106,11 +108,14 @@ def _parser(command: str, description: str, epilog: str | None = None) -> argpar
     )
 
 
-def _give(output: str | None, html: str, text: str) -> int:
+def _give(output: str | None, page_of: Callable[[], str] | None, text: str) -> int:
+    """Print the text, or write it; as a page where there is one and the file's name asks for it."""
     if output is None:
         print(text, end="")
         return 0
-    _write(Path(output), html if html and output.endswith((".html", ".htm")) else text)
+    if page_of is not None and output.endswith((".html", ".htm")):
+        text = page_of()
+    _write(Path(output), text)
     print(output)
     return 0
 

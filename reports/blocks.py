@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import pandas as pd
 from markupsafe import Markup
 
 from reports import figures, labels, numbers, svg, tables
-from reports.answer import Answer
-from reports.folder import items, number, part, text
+from reports.answer import AnswerSection
+from reports.frames import number
+from reports.rows import BreakdownRow, rows_of
 from reports.run import Run
 from reports.tables import Table
 
@@ -25,18 +27,14 @@ class Block:
     table: Table | None
 
 
-Key = tuple[str, ...]
+def best(run: Run) -> str | None:
+    """The recommended setting in words; None without a recommendation."""
+    return labels.setting(run.recommendation.setting) if run.recommendation is not None else None
 
 
-def best(run: Run) -> Key | None:
-    """The recommended setting's key; None without a recommendation."""
-    setting = part(run.recommendation, "setting")
-    return labels.key(setting) if setting else None
-
-
-def inseparable(run: Run) -> list[Key]:
-    """The keys of the settings that cannot be told from the recommended one."""
-    return [labels.key(setting) for setting in items(run.recommendation, "inseparable")]
+def inseparable(run: Run) -> list[str]:
+    """The settings that cannot be told from the recommended one, in words."""
+    return [labels.setting(one) for one in (run.recommendation.inseparable if run.recommendation else ())]
 
 
 HEATS = {"goodput_per_s": "Goodput", "ttft_p95_s": "TTFT p95", "e2e_p95_s": "E2E p95", "refused": "Refused"}
@@ -64,7 +62,7 @@ def heat_maps(run: Run) -> list[Block]:
         drawing = figures.heat_map(grid, what, best=chosen, inseparable=near)
         alt = (
             f"{figures.heat_map_title(what)} over MAX_ACTIVE and queue setting, a panel per load; numbers "
-            f"in the table below."
+            "in the table below."
         )
         blocks.append(
             Block(
@@ -81,16 +79,7 @@ def heat_maps(run: Run) -> list[Block]:
 def hockey_stick(run: Run) -> Block:
     """Goodput and p95 over the offered rate."""
     curves = figures.curves(run.matrix, run.latency)
-    near = [labels.key(part(n, "setting")) for n in items(run.recommendation, "neighbours")]
-    capacity = number(part(run.info, "probe").get("capacity_per_s"))
-    found = part(run.recommendation, "capacity")
-    knee = (number(found.get("value_per_s")), number(found.get("low_per_s")), number(found.get("high_per_s")))
-    named = list(dict.fromkeys([*inseparable(run), *near]))
-    if best(run) is None:
-        named = list(dict.fromkeys(curves["key"]))[:4]
-    drawing = figures.hockey_stick(
-        curves, run.slo, best=best(run), named=named, capacity_per_s=capacity, knee=knee
-    )
+    probe = run.state.probe if run.state is not None else None
     heads = {
         "setting": "Setting",
         "scenario": "Scenario",
@@ -99,35 +88,94 @@ def hockey_stick(run: Run) -> Block:
         "ttft_s": "TTFT p95",
         "e2e_s": "E2E p95",
     }
+    drawing = figures.hockey_stick(
+        curves,
+        run.slo,
+        best=best(run),
+        named=_named(run, curves),
+        capacity_per_s=number(probe.capacity_per_s if probe is not None else None),
+        knee=_knee(run),
+    )
     alt = (
         "Goodput, p95 TTFT and p95 E2E against the offered rate, one line per setting; numbers in the "
         "table below."
     )
+    return Block(
+        "hockey-stick",
+        "Where it bends",
+        _caption(run, curves),
+        svg.inline(drawing, "hockey-stick", alt),
+        tables.from_frame(curves, "Points of the curves", heads, ("ttft_s", "e2e_s")),
+    )
+
+
+def _named(run: Run, curves: pd.DataFrame) -> list[str]:
+    """The settings to draw in colour: those that are hard to tell from the best, then its neighbours."""
+    if run.recommendation is None:
+        return list(dict.fromkeys(curves["setting"]))[:4]
+    neighbours = [labels.setting(one.setting) for one in run.recommendation.neighbours]
+    return list(dict.fromkeys([*inseparable(run), *neighbours]))
+
+
+def _knee(run: Run) -> figures.Knee:
+    capacity = run.recommendation.capacity if run.recommendation is not None else None
+    if capacity is None:
+        return figures.UNKNOWN_KNEE
+    return number(capacity.value_per_s), number(capacity.low_per_s), number(capacity.high_per_s)
+
+
+def _caption(run: Run, curves: pd.DataFrame) -> str:
+    """How to read the curves."""
     caption = (
         "One line per setting over the measured offered rate, repeats of a load taken together (of p95s the "
         "worst): bold with its 95 % band the recommended one, in colour its neighbours, grey the rest. Left "
         "of the bend goodput follows the dotted line; right of it the gateway must refuse or the answers "
         "come late."
     )
-    if math.isfinite(knee[0]):
+    capacity = run.recommendation.capacity if run.recommendation is not None else None
+    if math.isfinite(_knee(run)[0]):
         caption += (
-            " Green: the knee, its capacity under the SLO; shaded between a load that surely meets it and "
+            " Green: the knee, its capacity under the SLO; shaded from the largest load whose attainment has "
+            "its whole 95 % interval above the target to the smallest that has it below."
         )
-        caption += "one that surely does not."
-    elif found.get("why"):
-        caption += f" No knee is drawn: {text(found.get('why'))}."
+    elif capacity is not None and capacity.why:
+        caption += f" No knee is drawn: {capacity.why}."
     base = figures.base_scenario(curves)
     others = sorted(set(curves["scenario"]) - {base})
     if others:
         caption += f" Filled: {base}; hollow: {', '.join(others)}; lines between them guide the eye."
     if curves[["ttft_s", "e2e_s"]].isna().any(axis=None):
         caption += " A p95 with too few served requests behind it is left out."
+    return caption
+
+
+def time_spent(run: Run) -> Block:
+    """The p95 request of every measured cell, taken apart."""
+    p95 = run.breakdown[run.breakdown["quantile"] == "p95"]
+    apart = {row.cell: row for row in rows_of(p95, BreakdownRow)}
+    names = tables.cell_names(run.cells)
+    bars = {names[cell]: apart.get(cell) for cell in run.cells["cell"] if cell in run.summaries}
+    drawn = [name for name, row in bars.items() if row is not None]
+    alt = (
+        "The p95 request of each cell cut into send lag, gateway queue, network, engine queue, prefill and "
+        "decode; numbers in the table below."
+    )
+    caption = (
+        "Each bar is the mean of the served requests whose E2E is next to the p95; the parts add up to it. "
+        "Engine queue and prefill are split by the engine's own mean times of the cell."
+    )
+    if len(drawn) < len(bars):
+        caption += (
+            f" Not taken apart: {len(bars) - len(drawn)} of {len(bars)} cells, which served fewer than five "
+            "requests or were measured without it."
+        )
+    ordered = p95.set_index("cell").loc[[row.cell for row in bars.values() if row is not None]].reset_index()
     return Block(
-        "hockey-stick",
-        "Where it bends",
+        "time-spent",
+        "Where the p95's time went",
         caption,
-        svg.inline(drawing, "hockey-stick", alt),
-        tables.from_frame(curves, "Points of the curves", heads, ("ttft_s", "e2e_s")),
+        svg.inline(figures.breakdown(ordered, drawn), "time-spent", alt),
+        tables.parts(bars, "Cell"),
     )
 
 
@@ -152,19 +200,19 @@ def agreement(run: Run) -> Block:
         "numbers in the table below."
     )
     differ = int((~run.agreement["agrees"].astype(bool)).sum()) if len(run.agreement) else 0
-    said = (
+    caption = (
         f"{numbers.count(len(run.agreement))} pairs compared, {differ or 'none'} further apart than a "
-        f"histogram bucket."
+        "histogram bucket."
     )
     return Block(
         "two-sources",
         "Two sources side by side",
-        said if len(run.agreement) else "This run holds no comparison with Prometheus.",
+        caption if len(run.agreement) else "This run holds no comparison with Prometheus.",
         svg.inline(figures.agreement(run.agreement), "two-sources", alt),
         None,
     )
 
 
-def headline(run: Run, said: Answer) -> str:
+def headline(run: Run, answer: AnswerSection) -> str:
     """The page's one-sentence summary, for the title attribute and search engines of wikis."""
-    return f"{run.name}: {said.words or 'no recommendation'} · {run.engine}"
+    return f"{run.name}: {answer.words or 'no recommendation'} · {run.engine}"

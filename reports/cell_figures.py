@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pandas as pd
 
-from reports import figures, labels, numbers, stages, svg
+from reports import figures, labels, numbers, svg
 from reports.blocks import Block
-from reports.folder import number, part
+from reports.rows import BreakdownRow, rows_of
 from reports.run import Run
-from reports.tables import Entry, Head, Table, anchor, from_frame, words
+from reports.tables import Entry, Head, Table, anchor, parts, words
 from reports.tables.quantiles import by_quantile, entry
 
 STRETCHES = 10
@@ -17,11 +16,10 @@ STRETCHES = 10
 
 def over_time(run: Run, cell: str, series: pd.DataFrame) -> Block:
     """Load, gateway, engine and cache on one clock."""
-    window = part(run.summaries[cell], "window")
-    start, end = number(window.get("start_s")), number(window.get("end_s"))
-    drawing = figures.time_series(
-        series, start_s=0.0 if np.isnan(start) else start, end_s=None if np.isnan(end) else end
-    )
+    start_s, end_s = 0.0, None
+    if cell in run.summaries:
+        start_s, end_s = run.summaries[cell].window.start_s, run.summaries[cell].window.end_s
+    drawing = figures.time_series(series, start_s=start_s, end_s=end_s)
     name = f"{anchor(cell)}-time"
     alt = "Requests, slots, queue, engine and cache use over time; means in the table below."
     return Block(name, "Over time", "", svg.inline(drawing, name, alt), series_table(series))
@@ -49,27 +47,24 @@ def tail(run: Run, cell: str, measured: pd.DataFrame) -> Block:
     name = f"{anchor(cell)}-tail"
     alt = "Share of offered requests slower than a time, for TTFT and E2E; quantiles in the table below."
     known = run.latency[run.latency["cell"] == cell]
-    found = [by_quantile(known, quantile) for quantile in ("p50", "p95", "p99")]
+    quantiles = [by_quantile(known, quantile) for quantile in ("p50", "p95", "p99")]
     metrics = [m for m in ("ttft_s", "tpot_s", "e2e_s", "queue_s") if (known["metric"] == m).any()]
-    rows = [[words(labels.metric(m)), *(entry(q, cell, m) for q in found)] for m in metrics]
+    rows = [[words(labels.metric(m)), *(entry(q, cell, m) for q in quantiles)] for m in metrics]
     heads = [Head("Served requests", number=False), Head("p50"), Head("p95"), Head("p99")]
     table = Table("Quantiles with 95 % intervals", heads, rows)
     return Block(name, "The tail", "", svg.inline(figures.tail(measured, run.slo), name, alt), table)
 
 
-def time_spent(cell: str, slow: pd.DataFrame) -> Block:
-    """The p50 and the p95 request, cut into stages; `slow` is of `stages.at_quantiles`."""
-    name = f"{anchor(cell)}-stages"
-    named = slow.assign(name=[f"p{q * 100:g} request" for q in slow["quantile"]])
+def time_spent(run: Run, cell: str) -> Block:
+    """The p50 and the p95 request, taken apart."""
+    name = f"{anchor(cell)}-parts"
+    own = run.breakdown[run.breakdown["cell"] == cell]
+    bars: dict[str, BreakdownRow | None] = {
+        f"{row.quantile} request": row for row in rows_of(own, BreakdownRow)
+    }
     alt = (
-        "The p50 and the p95 request cut into stages from due time to last byte; numbers in the table below."
+        "The p50 and the p95 request cut into send lag, gateway queue, network, engine queue, prefill and "
+        "decode; numbers in the table below."
     )
-    table = stage_table(named, "Request")
-    drawing = svg.inline(figures.stages(named, width_in=5.0), name, alt)
-    return Block(name, "Where the time went", "", drawing, table)
-
-
-def stage_table(named: pd.DataFrame, head: str) -> Table:
-    """The table behind a figure of stages, a row per bar; `head` says what a bar is."""
-    heads = {"name": head, "e2e_s": "E2E"} | {column: text for column, (text, _) in stages.STAGES.items()}
-    return from_frame(named, "Stages, mean seconds", heads, ("e2e_s", *stages.STAGES))
+    drawing = svg.inline(figures.breakdown(own, list(bars), width_in=5.0), name, alt)
+    return Block(name, "Where the time went", "", drawing, parts(bars, "Request"))

@@ -2,66 +2,63 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from reports import cell_figures, numbers, records, stages
+from experiments.run_folder.cell_summary import CellSummary
+from reports import cell_figures, numbers, records
 from reports.blocks import Block
-from reports.folder import items, number, part, text
 from reports.per_second import per_second
+from reports.rows import CellRow
 from reports.run import Run
 from reports.tables import anchor
+from reports.tables.overview import VERDICTS
 
 
 @dataclass(frozen=True, slots=True)
-class CellPart:
-    """One cell of the page. `open`: its section starts unfolded. `slow`: its stages, for the overview."""
+class CellSection:
+    """One cell of the page. `saturation`: the verdict and its reasons. `open`: it starts unfolded."""
 
     anchor: str
     name: str
     cell: str
     line: str
     engine: str
+    saturation: tuple[str, str]
     facts: list[tuple[str, str]]
     doubts: list[tuple[str, str]]
     notes: list[str]
     blocks: list[Block]
-    slow: pd.DataFrame
     open: bool
 
 
-def cell_part(run: Run, row: dict[str, Any], name: str, *, unfold: bool) -> CellPart:
+def cell_section(run: Run, row: CellRow, name: str, *, unfold: bool) -> CellSection:
     """Read one cell's records and series and draw its figures; what cannot be read becomes a note."""
-    cell = str(row["cell"])
-    known = row["validity"] != "missing"
+    known = row.validity != "missing"
     notes: list[str] = []
-    found = _records(run, cell, notes)
-    measured = found[found["phase"] == "measure"]
-    slow = stages.at_quantiles(measured)
+    stored = _records(run, row.cell, notes)
+    measured = stored[stored["phase"] == "measure"]
     blocks = []
     if known or len(measured):
         blocks = [
-            cell_figures.over_time(run, cell, _series(run, cell, found, notes)),
-            cell_figures.tail(run, cell, measured),
-            cell_figures.time_spent(cell, slow),
+            cell_figures.over_time(run, row.cell, _series(run, row.cell, stored, notes)),
+            cell_figures.tail(run, row.cell, measured),
+            cell_figures.time_spent(run, row.cell),
         ]
-    summary = run.summaries[cell]
-    doubts = [(text(d.get("severity")), text(d.get("text"))) for d in items(summary, "doubts")]
-    return CellPart(
-        anchor=anchor(cell),
+    summary = run.summaries.get(row.cell)
+    return CellSection(
+        anchor=anchor(row.cell),
         name=name,
-        cell=cell,
+        cell=row.cell,
         line=_line(row) if known else "not measured",
-        engine=row["engine"],
+        engine=row.engine,
+        saturation=(_verdict(row), row.saturation_why),
         facts=_facts(summary, row),
-        doubts=doubts,
+        doubts=[(str(doubt.severity), doubt.text) for doubt in summary.doubts] if summary else [],
         notes=notes,
         blocks=blocks,
-        slow=slow,
         open=unfold,
     )
 
@@ -81,9 +78,9 @@ def _records(run: Run, cell: str, notes: list[str]) -> pd.DataFrame:
     return frame
 
 
-def _series(run: Run, cell: str, found: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
+def _series(run: Run, cell: str, stored: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
     """Prometheus's series; what the records can count per second stands in for its lagging rates."""
-    counted = per_second(found)
+    counted = per_second(stored)
     try:
         series = run.cell_series(cell)
     except records.UnreadableError as error:
@@ -93,25 +90,43 @@ def _series(run: Run, cell: str, found: pd.DataFrame, notes: list[str]) -> pd.Da
     return pd.concat([frame for frame in (counted, rest) if len(frame)] or [counted], ignore_index=True)
 
 
-def _line(row: dict[str, Any]) -> str:
-    share, offered = numbers.percent(row["attainment"]), numbers.count(row["offered"])
-    return f"{numbers.rate(row['goodput_per_s'])} goodput · {share} of {offered} offered served in SLO"
+def _line(row: CellRow) -> str:
+    share, offered = numbers.percent(row.attainment), numbers.count(row.offered)
+    return f"{numbers.rate(row.goodput_per_s)} goodput · {share} of {offered} offered served in SLO"
 
 
-def _facts(summary: Mapping[str, Any], row: dict[str, Any]) -> list[tuple[str, str]]:
-    window = part(summary, "window")
-    found = [
-        ("Offered", numbers.rate(row["offered_per_s"])),
-        ("Achieved", numbers.rate(row["achieved_per_s"])),
-        ("Output tokens", numbers.rate(row["output_tokens_per_s"])),
-        ("Window", numbers.seconds(row["window_s"])),
-        ("Warm-up", numbers.seconds(number(window.get("warm_up_s")))),
-        ("Slots busy, mean", numbers.percent(row["slots_busy_ratio"])),
-        ("Queued, mean", numbers.significant(row["queue_mean"])),
-        ("Queue full", numbers.percent(row["queue_full_ratio"])),
-        ("Engine running, mean", numbers.significant(row["engine_running_mean"])),
-        ("Engine waiting, mean", numbers.significant(row["engine_waiting_mean"])),
-        ("KV cache, highest", numbers.percent(row["kv_use_max"])),
-        ("Arrival plan", row["plan_hash"][:12]),
+def _verdict(row: CellRow) -> str:
+    """`Saturated (slots)`; "" where nobody judged."""
+    verdict = VERDICTS.get(row.verdict, (row.verdict, ""))[0].capitalize()
+    return f"{verdict} ({row.binding.replace('_', ' ')})" if verdict and row.binding else verdict
+
+
+def _facts(summary: CellSummary | None, row: CellRow) -> list[tuple[str, str]]:
+    facts = [
+        ("Offered", numbers.rate(row.offered_per_s)),
+        ("Achieved", numbers.rate(row.achieved_per_s)),
+        ("Output tokens", numbers.rate(row.output_tokens_per_s)),
+        ("Window", numbers.seconds(row.window_s)),
+        ("Warm-up", numbers.seconds(summary.window.warm_up_s if summary is not None else None)),
+        ("Load ratio", _load_ratio(row)),
+        ("Shed, of offered", numbers.percent(row.rejected_ratio)),
+        ("Erlang's loss at this load", numbers.percent(row.erlang_loss_ratio)),
+        ("Slots busy, mean", numbers.percent(row.slots_busy_ratio)),
+        ("Queued, mean", numbers.significant(row.queue_mean)),
+        ("Queue full", numbers.percent(row.queue_full_ratio)),
+        ("Engine running, mean", numbers.significant(row.engine_running_mean)),
+        ("Engine waiting, mean", numbers.significant(row.engine_waiting_mean)),
+        ("KV cache, highest", numbers.percent(row.kv_use_max)),
+        ("Preemptions", numbers.count(row.preemptions)),
+        ("Prefix-cache hits, of prompt tokens", numbers.percent(row.prefix_hit_ratio)),
+        ("Arrival plan", row.plan_hash[:12]),
     ]
-    return [(name, value) for name, value in found if value not in ("", numbers.DASH)]
+    return [(name, value) for name, value in facts if value not in ("", numbers.DASH)]
+
+
+def _load_ratio(row: CellRow) -> str:
+    """`1.18 (0.738 to 1.78)`: offered work over what the slots can do."""
+    if numbers.missing(row.load_ratio_low) or numbers.missing(row.load_ratio_high):
+        return numbers.significant(row.load_ratio)
+    low, high = numbers.significant(row.load_ratio_low), numbers.significant(row.load_ratio_high)
+    return f"{numbers.significant(row.load_ratio)} ({low} to {high})"

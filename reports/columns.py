@@ -1,127 +1,61 @@
-"""What every column of every frame of `reports.load` means, and in which unit. Written beside the CSV
-files.
-"""
+"""What every column of every frame of `reports.load` means, and its unit. Written beside the CSV files."""
 
 from __future__ import annotations
 
-SETTING = {
-    "max_active": ("requests", "gateway slots: the most requests in flight to the engine"),
-    "queue_mode": ("", "`queue` or `reject`: what happens to a request that finds no free slot"),
-    "queue_max": ("requests", "the most requests that may wait for a slot"),
-    "queue_timeout_s": ("s", "the longest wait for a slot before 503"),
-    "queue_order": ("", "fifo or lifo"),
-    "request_timeout_s": ("s", "the longest life of a request in the gateway"),
-}
+from typing import TYPE_CHECKING, get_type_hints
 
-CELLS = {
-    "cell": ("", "identifier of the cell: one setting under one load"),
-    **SETTING,
-    "knobs": ("", "what the engine was given in this cell, such as `max_num_seqs 8`; empty: its own"),
-    "sentinel": (
-        "",
-        "whether it is none of the matrix: one setting on one trace again and again, to see drift",
-    ),
-    "setting": ("", "the setting in words"),
-    "workload": ("", "name of the mix of requests; empty in a run of only one"),
-    "scenario": ("", "name of the arrival process"),
-    "rate_per_s": ("1/s", "the rate that was asked for"),
-    "relative_load": ("ratio", "that rate / the capacity found by the probe"),
-    "block": ("", "number of the block: one arrival plan, all settings"),
-    "plan_hash": ("", "SHA-256 of the arrival plan; equal for cells that saw the same arrivals"),
-    "load": ("", "the load in words"),
-    "window_s": ("s", "length of the measured window"),
-    "offered": ("requests", "requests due in the measured window: the denominator of every ratio"),
-    "served_in_slo": ("requests", "served, and every threshold of the SLO met"),
-    "served_late": ("requests", "served, but some threshold missed"),
-    "rejected": ("requests", "rejected by the gateway at once (429): queue full, or reject mode"),
-    "timed_out": ("requests", "waited for a slot until the queue timeout (503)"),
-    "other": ("requests", "every other outcome: errors, cuts, not sent"),
-    "offered_per_s": ("1/s", "offered / window"),
-    "achieved_per_s": ("1/s", "served / window"),
-    "goodput_per_s": ("1/s", "served in SLO / window"),
-    "goodput_low_per_s": ("1/s", "lower end of its 95 % interval (see definitions)"),
-    "goodput_high_per_s": ("1/s", "upper end"),
-    "output_tokens_per_s": ("1/s", "output tokens of served requests / window"),
-    "attainment": ("ratio", "served in SLO / offered"),
-    "attainment_low": ("ratio", "lower end of its 95 % interval (see definitions)"),
-    "attainment_high": ("ratio", "upper end"),
-    "verdict": ("", "stable, saturated or cant_tell"),
-    "binding": ("", "the resource that limits: slots, queue, engine …"),
-    "slots_busy_ratio": ("ratio", "mean active / MAX_ACTIVE"),
-    "queue_mean": ("requests", "mean number waiting in the gateway"),
-    "queue_full_ratio": ("ratio", "share of the window with a full queue"),
-    "engine_running_mean": ("requests", "mean number the engine is running"),
-    "engine_waiting_mean": ("requests", "mean number waiting in the engine"),
-    "kv_use_max": ("ratio", "highest use of the KV cache"),
-    "validity": ("", "worst doubt: valid, info, warn or invalid; `missing` when there is no summary"),
-    "engine": ("", "the engine that made the cell's numbers"),
-}
+from gateway.limits import LIMIT_NAMES
+from gateway.settings import LiveSettings
+from reports.rows import (
+    AgreementRow,
+    BreakdownRow,
+    CellRow,
+    DoubtRow,
+    LatencyRow,
+    LedgerRow,
+    OutcomeRow,
+    PredictedRow,
+)
 
-LATENCY = {
-    "cell": ("", "identifier of the cell"),
-    "metric": ("", "ttft_s, tpot_s, e2e_s …; see definitions"),
-    "quantile": ("", "p50, p95 or p99"),
-    "value_s": ("s", "the quantile; nan when there are too few requests for it"),
-    "low_s": ("s", "lower end of its 95 % interval"),
-    "high_s": ("s", "upper end"),
-    "n": ("requests", "how many requests (gaps, for itl_s) it rests on"),
-    "why": ("", "why there is no value"),
-}
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
-OUTCOMES = {
-    "cell": ("", "identifier of the cell"),
-    "outcome": ("", "served_in_slo, served_late, or the record outcome"),
-    "count": ("requests", "how many of the measured window"),
-    "share": ("ratio", "count / offered"),
-}
+Documented = dict[str, tuple[str, str]]
+"""Column → its unit, its meaning."""
 
-AGREEMENT = {
-    "cell": ("", "identifier of the cell"),
-    "metric": ("", "the latency, both sources from the same starting point"),
-    "quantile": ("", "p50 or p95"),
-    "records_s": ("s", "from the client's records"),
-    "prometheus_s": ("s", "from the gateway's histogram in Prometheus"),
-    "bucket_low_s": ("s", "lower bound of the histogram bucket it fell into"),
-    "bucket_high_s": ("s", "upper bound"),
-    "agrees": ("", "whether they differ by no more than a bucket"),
-}
 
-LEDGER = {
-    "cell": ("", "identifier of the cell"),
-    "what": ("", "what was counted"),
-    "client": ("requests", "by the load generator"),
-    "gateway": ("requests", "by the gateway's counters"),
-    "agrees": ("", "whether the two are equal"),
-    "explanation": ("", "why not"),
-}
+def _of_rows(kind: type[DataclassInstance]) -> Documented:
+    hints = get_type_hints(kind, include_extras=True)
+    return {name: hint.__metadata__ for name, hint in hints.items()}
 
-DOUBTS = {
-    "cell": ("", "identifier of the cell"),
-    "code": ("", "which check"),
-    "severity": ("", "info, warn or invalid"),
-    "text": ("", "what is in doubt and what to do"),
-}
 
-# A unit of "as measured" is that of the measure: s, 1/s, or a ratio.
-PREDICTED = {
-    "cell": ("", "identifier of the cell"),
-    "metric": ("", "goodput_per_s, attainment, ttft_s_p95, tpot_s_p95 or e2e_s_p95"),
-    "predicted": ("as measured", "foretold before the cell ran, for a trace that was not known"),
-    "predicted_low": ("as measured", "lower end of its prediction interval (level: predicted.json)"),
-    "predicted_high": ("as measured", "upper end"),
-    "measured": ("as measured", "what the cell measured"),
-    "measured_low": ("as measured", "lower end of its 95 % interval"),
-    "measured_high": ("as measured", "upper end"),
-    "error": ("ratio", "predicted / measured − 1"),
-    "model_error": ("ratio", "the same for the model on the very trace that was measured"),
-    "noise": ("ratio", "(1 + error) / (1 + model_error) − 1: the luck of the trace and of the machine"),
-    "inside": ("", "whether the measured value lies in the prediction interval"),
-    "scored": ("", "whether the measurement is certain enough to judge the prediction by"),
-}
+def _of_limits() -> Documented:
+    """The gateway's limits, as the gateway itself explains them."""
+    described = LiveSettings.model_fields
+    return {name: (_unit(name), described[name].description or "") for name in LIMIT_NAMES}
+
+
+def _unit(limit: str) -> str:
+    if limit.endswith("_s"):
+        return "s"
+    return "requests" if LiveSettings.model_fields[limit].annotation is int else ""
+
+
+SETTING = _of_limits()
+_CELLS = _of_rows(CellRow)
+CELLS = {"cell": _CELLS["cell"], **SETTING, **_CELLS}
+LATENCY = _of_rows(LatencyRow)
+BREAKDOWN = _of_rows(BreakdownRow)
+OUTCOMES = _of_rows(OutcomeRow)
+AGREEMENT = _of_rows(AgreementRow)
+LEDGER = _of_rows(LedgerRow)
+DOUBTS = _of_rows(DoubtRow)
+PREDICTED = _of_rows(PredictedRow)
 
 TABLES = {
     "cells": CELLS,
     "latency": LATENCY,
+    "breakdown": BREAKDOWN,
     "outcomes": OUTCOMES,
     "agreement": AGREEMENT,
     "ledger": LEDGER,

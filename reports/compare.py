@@ -1,156 +1,135 @@
-"""Two runs side by side: cells paired by setting and load. It shows; it does not judge.
+"""Two runs compared, as `python -m experiments.compare` does it, for people: as Markdown and as a page.
 
-Whether two cells differ needs the paired comparison of `python -m experiments.compare`: intervals that
-overlap or not prove nothing when both runs saw the same arrivals.
+It shows where the other one judges: two runs that are not the same experiment get a warning, no refusal.
 """
 
 from __future__ import annotations
 
 import shlex
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
 
-import pandas as pd
-
-from reports import markdown as md
-from reports import numbers
-from reports.folder import part, text
+from experiments.decide.comparison import Row, RunComparison, compare_runs
+from experiments.decide.comparison_text import WORDS, headline
+from experiments.errors import UserError
+from experiments.run_folder.run_state import RunState
+from experiments.stats.paired import Comparison, Verdict
+from reports import labels, numbers
+from reports.known_cell import ENGINE_UNKNOWN
 from reports.page import assets, environment
-from reports.pairs import Pairs, pair
-from reports.run import Run
-from reports.tables import Entry, Head, Table, seconds
-
-SAID = (
-    "Values with the 95 % interval of each single cell. Nothing here claims that two cells differ: the "
-    "paired test does, on the same arrivals, with an exit code for CI."
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """Two runs, what makes them unequal experiments, the paired cells and what has no partner."""
-
-    a: Run
-    b: Run
-    warnings: list[str]
-    table: Table
-    unpaired: list[str]
-
+from reports.run import NotARunError
+from reports.tables import Entry, Head, Table
 
 HEADS = (
     Head("Setting", "gateway slots · queue", number=False),
     Head("Load", number=False),
+    Head("Blocks", "arrival traces that both runs measured"),
     Head("Goodput A", "served in SLO per second"),
     Head("Goodput B"),
-    Head("B / A", "ratio of the goodputs"),
-    Head("Attainment A", "served in SLO / offered"),
-    Head("Attainment B"),
-    Head("TTFT p95 A", "due time → first chunk with content"),
+    Head("Change", "of the goodput, B less A, as part of the larger one; below it its interval"),
+    Head("Verdict", "below it how many more blocks would find a change of 5 %", number=False),
+    Head("TTFT p95 A", "due time → first chunk with content; of the pooled served requests, not judged"),
     Head("TTFT p95 B"),
-    Head("E2E p95 A", "due time → last byte"),
+    Head("E2E p95 A", "due time → last byte; of the pooled served requests, not judged"),
     Head("E2E p95 B"),
 )
 
 
-def compare(a: Run, b: Run) -> Comparison:
-    """Pair the cells of two runs (`pairs.pair`) and put them side by side."""
-    found = pair(a, b)
-    caption = f"A {a.name}: {a.engine} · B {b.name}: {b.engine}"
-    rows = [_row(a, b, one, other) for one, other in found.pairs]
-    alone = [f"only in A: {row['setting']}, {row['load']}" for row in found.only_a]
-    alone += [f"only in B: {row['setting']}, {row['load']}" for row in found.only_b]
-    return Comparison(a, b, _warnings(a, b, found), Table(caption, list(HEADS), rows, "compare"), alone)
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One of the two runs, as the page names it."""
+
+    name: str
+    engine: str
+    emulated: bool
 
 
-def _warnings(a: Run, b: Run, found: Pairs) -> list[str]:
-    """What would make a difference mean something else than the change under test."""
-    said = []
-    facts = (("engine", "engine", "label"), ("model", "engine", "model"), ("SLO", "slo", "text"))
-    for name, section, key in facts:
-        one, other = (text(part(run.info, section).get(key)) for run in (a, b))
-        if one != other:
-            said.append(f"The {name} differs: {one or 'unknown'} against {other or 'unknown'}.")
-    pairs = found.pairs
-    if found.alike_only:
-        said.append(
-            f"{found.alike_only} of {len(pairs)} pairs are alike, not equal: each run scaled its rates and "
-            "queue timeouts by its own probe."
-        )
-    plans = sum(one["plan_hash"] != other["plan_hash"] for one, other in pairs)
-    if plans:
-        said.append(f"{plans} of {len(pairs)} pairs saw different arrivals (plan hash).")
-    doubtful = sum("invalid" in (one["validity"], other["validity"]) for one, other in pairs)
-    if doubtful:
-        said.append(f"{doubtful} of {len(pairs)} pairs hold a cell stamped invalid.")
-    if not pairs:
-        said.append("No cell of one run has the setting and load of a cell of the other.")
-    return said
+def compare(a: Path, b: Path) -> RunComparison:
+    """Run `b` against the baseline `a`, also where they are not the same experiment.
+
+    Raises:
+        NotARunError: one of them is no run of a sweep, or they share no valid cell.
+    """
+    for path in (a, b):
+        if not path.is_dir():
+            raise NotARunError(f"{path} is not a folder: give the folder of a run, such as runs/<name>.")
+    try:
+        return compare_runs(a, b, anyway=True)
+    except UserError as error:
+        raise NotARunError(str(error)) from None
 
 
-def _row(a: Run, b: Run, one: dict[str, Any], other: dict[str, Any]) -> list[Entry]:
-    ratio = other["goodput_per_s"] / one["goodput_per_s"] if one["goodput_per_s"] else float("nan")
-    tails = [
-        _p95(run.latency, row["cell"], metric)
-        for metric in ("ttft_s", "e2e_s")
-        for run, row in ((a, one), (b, other))
-    ]
-    return [
-        Entry(one["setting"], one["setting"], _unlike(one, other, "setting")),
-        Entry(one["load"], one["rate_per_s"], _unlike(one, other, "load")),
-        *(
-            Entry(
-                numbers.rate(row["goodput_per_s"]),
-                row["goodput_per_s"],
-                numbers.between(row["goodput_low_per_s"], row["goodput_high_per_s"], "rate"),
-            )
-            for row in (one, other)
-        ),
-        Entry(numbers.significant(ratio), ratio),
-        *(Entry(numbers.percent(row["attainment"]), row["attainment"]) for row in (one, other)),
-        *tails,
-    ]
-
-
-def _unlike(one: dict[str, Any], other: dict[str, Any], name: str) -> str:
-    return "" if one[name] == other[name] else f"B: {other[name]}"
-
-
-def _p95(latency: pd.DataFrame, cell: str, metric: str) -> Entry:
-    chosen = latency[
-        (latency["cell"] == cell) & (latency["metric"] == metric) & (latency["quantile"] == "p95")
-    ]
-    if not len(chosen):
-        return seconds(float("nan"))
-    q = chosen.iloc[0]
-    return seconds(float(q["value_s"]), float(q["low_s"]), float(q["high_s"]), str(q["why"]))
-
-
-def paired_test(found: Comparison) -> str:
-    """The command that judges these two runs."""
-    return shlex.join(["python", "-m", "experiments.compare", str(found.a.path), str(found.b.path)])
-
-
-def markdown(found: Comparison) -> str:
-    """The comparison as Markdown."""
-    a, b = found.a, found.b
-    lines = ["### Headroom: two runs side by side", ""]
-    if a.emulated or b.emulated:
-        which = " and ".join(name for name, run in (("A", a), ("B", b)) if run.emulated)
-        lines += [f"> **EMULATOR**: no real engine made the numbers of {which}.", ""]
-    lines += [
-        f"- A: {md.plain(a.name)}, {md.plain(a.engine)}",
-        f"- B: {md.plain(b.name)}, {md.plain(b.engine)}",
-    ]
-    lines += [f"- **{md.plain(warning)}**" for warning in found.warnings]
-    lines += ["", *md.table(found.table), ""]
-    lines += [f"- {md.plain(line)}" for line in found.unpaired]
-    return "\n".join([*lines, "", SAID, "", md.code(paired_test(found)), ""])
-
-
-def page(found: Comparison) -> str:
+def page(comparison: RunComparison) -> str:
     """The comparison as one self-contained page."""
+    pairing = comparison.pairing
+    sides = (_side(comparison.a.name, pairing.a), _side(comparison.b.name, pairing.b))
     return (
         environment()
         .get_template("compare.html")
-        .render(found=found, said=SAID, command=paired_test(found), **assets())
+        .render(
+            sides=sides,
+            headline=headline(comparison),
+            slo=str(comparison.slo),
+            overall=_change(comparison.overall),
+            verdict=WORDS[comparison.overall.verdict],
+            why=comparison.overall.why,
+            warnings=[str(difference) for difference in pairing.what_matters],
+            table=table(comparison),
+            harmless=[str(difference) for difference in pairing.differences if not difference.matters],
+            left_out=pairing.left_out,
+            alone=pairing.alone,
+            command=shlex.join(["python", "-m", "experiments.compare", str(comparison.a), str(comparison.b)]),
+            **assets(),
+        )
     )
+
+
+def table(comparison: RunComparison) -> Table:
+    """A row per pair of cells."""
+    a, b = comparison.pairing.a, comparison.pairing.b
+    caption = f"A {comparison.a.name}: {_engine(a)} · B {comparison.b.name}: {_engine(b)}"
+    return Table(caption, list(HEADS), [_row(row) for row in comparison.rows], "compare")
+
+
+def _row(row: Row) -> list[Entry]:
+    name, goodput = labels.setting(row.pair.setting), row.goodput
+    after = goodput.baseline + goodput.difference
+    return [
+        Entry(name, name),
+        Entry(row.pair.load, row.pair.load),
+        Entry(numbers.count(goodput.blocks), goodput.blocks),
+        Entry(numbers.rate(goodput.baseline), goodput.baseline),
+        Entry(numbers.rate(after), after),
+        _change(goodput),
+        _verdict(goodput),
+        *(
+            Entry(numbers.seconds(value), value)
+            for metric in ("ttft_s", "e2e_s")
+            for value in row.p95[metric]
+        ),
+    ]
+
+
+def _change(one: Comparison) -> Entry:
+    """The relative change, below it its interval; red where it fell, told apart from noise."""
+    if one.relative is None:
+        return Entry(numbers.DASH, None, "no goodput on either side")
+    interval = "no interval"
+    if one.relative_low is not None and one.relative_high is not None:
+        interval = f"{one.relative_low * 100:+.1f} to {one.relative_high * 100:+.1f} %"
+    fell = one.verdict is Verdict.DIFFERENT and one.difference < 0
+    return Entry(f"{one.relative * 100:+.1f} %", one.relative, interval, "bad" if fell else "")
+
+
+def _verdict(one: Comparison) -> Entry:
+    more = f"{one.further_blocks} more block{'s' if one.further_blocks > 1 else ''} would"
+    tone = "quiet" if one.verdict is Verdict.CANT_TELL else ""
+    return Entry(WORDS[one.verdict], str(one.verdict), more if one.further_blocks else "", tone)
+
+
+def _side(name: str, state: RunState) -> Side:
+    return Side(name, _engine(state), state.engine is not None and state.engine.provider == "emulator")
+
+
+def _engine(state: RunState) -> str:
+    return state.engine.label if state.engine is not None else ENGINE_UNKNOWN

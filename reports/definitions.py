@@ -79,7 +79,7 @@ DEFINITIONS: tuple[tuple[str, str], ...] = (
     (
         "Intervals",
         "95 %. For quantiles, as the run's summary gives them. For attainment and goodput of a single "
-        "cell, Wilson's score interval on the share served in SLO, unless the run gives its own: it takes"
+        "cell, Wilson's score interval on the share served in SLO: it takes"
         " requests as independent and knows nothing of run-to-run noise, so the truth is wider. Intervals"
         " that overlap or not prove no difference: for that, use the paired comparison, python -m "
         "experiments.compare.",
@@ -98,6 +98,33 @@ DEFINITIONS: tuple[tuple[str, str], ...] = (
         "are rejected or time out. “Can't tell” is an answer too.",
     ),
     (
+        "Load ratio",
+        "Offered work over what the gateway's slots can do, 1 at capacity, with its 95 % interval: busy slots"
+        " / (slots × share served); without a queue, the offered rate over the rate with every slot busy.",
+    ),
+    (
+        "Shed",
+        "Rejected at once, timed out in the queue, or refused by a draining gateway or an overloaded engine.",
+    ),
+    (
+        "Erlang's loss",
+        "The share of Poisson arrivals that full slots without a queue must turn away at this load (Erlang"
+        " B). A setting without a queue that sheds no more than that is not overloaded by it.",
+    ),
+    (
+        "Preemption",
+        "A running request that the engine put back to wait because its KV cache was full; its work is done "
+        "again. Counted over every phase of the cell, as are prefix-cache hits: prompt tokens that the "
+        "engine did not have to read.",
+    ),
+    (
+        "Where the time went",
+        "The E2E of the served requests next to a quantile, cut into parts that add up to it: send lag, "
+        "gateway queue, network (sockets, parsing and the gateway itself), engine queue, prefill (up to the "
+        "first token), decode. The engine tells only its mean times of a cell, which split its queue from"
+        " prefill; where it tells none, they are one part.",
+    ),
+    (
         "Inseparable",
         "Settings whose goodput this run cannot tell from the recommended one's.",
     ),
@@ -113,7 +140,7 @@ DEFINITIONS: tuple[tuple[str, str], ...] = (
     ),
     (
         "Predicted",
-        "What the calibrated model foretold before a cell ran, with an interval that should hold the "
+        "What the calibrated model predicted before a cell ran, with an interval that should hold the "
         "measured value nine times in ten. Error: predicted / measured − 1. The model's part of it: the same"
         " for the model on the very trace that was measured. Noise: the rest, the luck of the trace and of "
         "the machine. Scored: measured well enough to judge a prediction by.",

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import gc
 import multiprocessing
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from functools import partial
-from typing import Any
 
-from reports import blocks, labels, tables
-from reports.cells import CellPart, cell_part
-from reports.folder import rows as rows_of
+from loadtests.bulk import no_collection
+from reports import blocks, tables
+from reports.cells import CellSection, cell_section
+from reports.rows import CellRow, rows_of
 from reports.run import Run
 
 # Below this many cells another process costs more to start than it saves.
@@ -21,13 +20,13 @@ CHUNK = 3
 
 
 @contextmanager
-def cell_parts(run: Run, processes: int = 1) -> Iterator[Iterator[CellPart]]:
+def cell_sections(run: Run, processes: int = 1) -> Iterator[Iterator[CellSection]]:
     """The cells of a run in order, drawn while they are taken, or from now on by other `processes`.
 
     More than one needs a caller that can be imported again (`if __name__ == "__main__"`): the processes are
     started afresh rather than forked, which would copy locks held by this one's threads.
     """
-    rows = rows_of(run.cells)
+    rows = rows_of(run.cells, CellRow)
     draw = partial(_draw, run, tables.cell_names(run.cells), blocks.best(run))
     if processes < 2 or len(rows) < WORTHWHILE:
         yield map(draw, rows)
@@ -40,22 +39,7 @@ def cell_parts(run: Run, processes: int = 1) -> Iterator[Iterator[CellPart]]:
         yield pool.map(draw, rows, chunksize=CHUNK)
 
 
-def _draw(run: Run, names: dict[str, str], chosen: blocks.Key | None, row: dict[str, Any]) -> CellPart:
-    with without_collection():
-        return cell_part(
-            run, row, names[row["cell"]], unfold=chosen is not None and labels.key(row) == chosen
-        )
-
-
-@contextmanager
-def without_collection() -> Iterator[None]:
-    """Hold the cycle collector while figures are drawn: it walks matplotlib's many live objects again and
-    again, a quarter of the time.
-    """
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
+def _draw(run: Run, names: dict[str, str], chosen: str | None, row: CellRow) -> CellSection:
+    # The cycle collector walks matplotlib's many live objects again and again, a quarter of the time.
+    with no_collection():
+        return cell_section(run, row, names[row.cell], unfold=chosen is not None and row.setting == chosen)

@@ -15,17 +15,9 @@ def write(run: Run, folder: Path) -> list[Path]:
     was written.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    frames = {
-        "cells": run.cells,
-        "latency": run.latency,
-        "outcomes": run.outcomes,
-        "agreement": run.agreement,
-        "ledger": run.ledger,
-        "doubts": run.doubts,
-        "predicted": run.predicted,
-    }
     written = []
-    for name, frame in frames.items():
+    for name in columns.TABLES:
+        frame: pd.DataFrame = getattr(run, name)
         frame.to_csv(folder / f"{name}.csv", index=False)
         frame.to_parquet(folder / f"{name}.parquet", index=False)
         written += [folder / f"{name}.csv", folder / f"{name}.parquet"]

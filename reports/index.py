@@ -6,9 +6,9 @@ import os
 from pathlib import Path
 from urllib.parse import quote
 
+from experiments.run_folder.run_state import RunStatus
 from reports import numbers
 from reports.answer import answer
-from reports.folder import text
 from reports.page import assets, environment
 from reports.provenance import made
 from reports.run import NotARunError, Run, load
@@ -23,7 +23,7 @@ def page(folder: Path, beside: Path) -> str:
             runs.append(load(path))
         except NotARunError:
             broken.append(path.name)
-    runs.sort(key=lambda run: text(run.info.get("created_utc")), reverse=True)
+    runs.sort(key=_created_utc, reverse=True)
     heads = [
         Head("Run", "", number=False),
         Head("Made", "UTC", number=False),
@@ -42,12 +42,16 @@ def page(folder: Path, beside: Path) -> str:
     )
 
 
+def _created_utc(run: Run) -> str:
+    return run.state.created_utc if run.state is not None else ""
+
+
 def _row(run: Run, beside: Path) -> list[Entry]:
-    said = answer(run)
+    recommended = answer(run)
     report = run.path / "report.html"
     link = quote(Path(os.path.relpath(report, beside)).as_posix()) if report.exists() else ""
     measured = int((run.cells["validity"] != "missing").sum())
-    state = text(run.info.get("status")) or "unknown"
+    status = str(run.state.status) if run.state is not None else "unknown"
     return [
         Entry(
             run.name,
@@ -55,13 +59,16 @@ def _row(run: Run, beside: Path) -> list[Entry]:
             "" if link else f"no report yet: python -m reports {run.path.parent.name}/{run.path.name}",
             link=link,
         ),
-        Entry(made(run) or numbers.DASH, text(run.info.get("created_utc"))),
+        Entry(made(run) or numbers.DASH, _created_utc(run)),
         Entry(run.engine, run.engine, "", "warn" if run.emulated else ""),
         Entry(f"{measured} of {len(run.cells)}", measured),
-        Entry(said.words or numbers.DASH, said.words),
-        Entry(said.goodput, said.goodput_value, said.goodput_interval),
-        Entry(said.attainment, said.attainment_value),
+        Entry(recommended.words or numbers.DASH, recommended.words),
+        Entry(recommended.goodput, recommended.goodput_value, recommended.goodput_interval),
+        Entry(recommended.attainment, recommended.attainment_value),
         Entry(
-            state, state, "" if not run.problems else run.problems[0], "" if state == "complete" else "warn"
+            status,
+            status,
+            run.problems[0] if run.problems else "",
+            "" if status == RunStatus.COMPLETE else "warn",
         ),
     ]

@@ -2,19 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
-from reports import folder, numbers
-
-SETTING_KEYS = (
-    "max_active",
-    "queue_mode",
-    "queue_max",
-    "queue_timeout_s",
-    "queue_order",
-    "request_timeout_s",
-)
+from experiments.run_folder.cell_summary import SeenLimits, Workload
+from experiments.spec.setting import Setting
+from gateway.limits import QueueMode, QueueOrder
+from reports import numbers
 
 # name in summary.json → (short name, what it is)
 METRICS = {
@@ -29,8 +20,18 @@ METRICS = {
     "send_lag_s": ("Send lag", "due time → sent"),
 }
 
-# What predicted.json foretells → (short name, kind of number)
-FORETOLD = {
+# The parts of a request, in the order it lives them: column of `Run.breakdown` → name
+PARTS = {
+    "send_lag_s": "send lag",
+    "gateway_queue_s": "gateway queue",
+    "network_s": "network",
+    "engine_queue_s": "engine queue",
+    "prefill_s": "prefill",
+    "decode_s": "decode",
+}
+
+# measure of predicted.json → (short name, kind of number)
+PREDICTED = {
     "goodput_per_s": ("Goodput", "rate"),
     "attainment": ("Attainment", "percent"),
     "ttft_s_p95": ("TTFT p95", "s"),
@@ -71,70 +72,50 @@ def outcome(name: str) -> str:
     return OUTCOMES.get(name, name.replace("_", " "))
 
 
-def foretold(name: str) -> str:
+def predicted_name(name: str) -> str:
     """The short name of a measure of predicted.json; an unknown one is shown as it is."""
-    return FORETOLD[name][0] if name in FORETOLD else name
+    return PREDICTED[name][0] if name in PREDICTED else name
 
 
-def knobs(values: Mapping[str, Any]) -> str:
-    """What of a setting is not the gateway's, by name: `max_num_seqs 8`. "" when there is nothing.
+def engine_limits(known: Setting | SeenLimits | None) -> str:
+    """What the engine was given: `max_num_seqs 8`; "" where it has its own limits."""
+    given = known.engine.given() if isinstance(known, Setting) else {}
+    return " · ".join(f"{name} {numbers.bare(value)}" for name, value in sorted(given.items()))
 
-    Of a row of `Run.cells`, which holds more than a setting, its column of that name.
+
+def queue(known: Setting | SeenLimits | None) -> str:
+    """The queue half of a setting: `reject`, or `queue 8 · 2 s`, with the order when it is not FIFO.
+
+    Of a load run of its own only the length was seen: `queue 8`.
     """
-    if "knobs" in values:
-        return folder.text(values["knobs"])
-    given = {name: value for name, value in values.items() if name not in SETTING_KEYS and value is not None}
-    return " · ".join(
-        f"{folder.text(name)} {folder.text(numbers.bare(v))}" for name, v in sorted(given.items())
-    )
-
-
-def limited(values: Mapping[str, Any]) -> bool:
-    """Whether a setting says anything of a gateway; the cells of an engine alone do not."""
-    return any(_plain(values.get(name)) not in ("", "nan") for name in SETTING_KEYS)
-
-
-def queue(setting: Mapping[str, Any]) -> str:
-    """The queue half of a setting: `reject`, or `queue 8 · 2 s`, with the order when it is not FIFO."""
-    if not limited(setting):
+    if known is None:
         return "no queue"
-    if setting.get("queue_mode") == "reject":
+    limits = known.limits if isinstance(known, Setting) else known
+    if limits.queue_mode is QueueMode.REJECT:
         return "reject"
-    timeout = numbers.bare(setting.get("queue_timeout_s"))
-    order = folder.text(setting.get("queue_order"), "fifo")
-    extra = "" if order == "fifo" else f" · {order}"
-    return f"queue {numbers.bare(setting.get('queue_max'))} · {timeout} s{extra}"
+    length = f"queue {numbers.bare(limits.queue_max)}"
+    if isinstance(limits, SeenLimits):
+        return length
+    order = "" if limits.queue_order is QueueOrder.FIFO else f" · {limits.queue_order}"
+    return f"{length} · {numbers.bare(limits.queue_timeout_s)} s{order}"
 
 
-def setting(values: Mapping[str, Any]) -> str:
-    """A whole setting: `8 slots · queue 8 · 2 s`, then what the engine was given: `max_num_seqs 8`."""
-    active = numbers.bare(values.get("max_active"))
-    gateway = f"{active} {'slot' if active == '1' else 'slots'} · {queue(values)}"
-    return " · ".join(
-        part for part in (gateway if limited(values) else "engine alone", knobs(values)) if part
-    )
+def setting(known: Setting | SeenLimits | None) -> str:
+    """A whole setting: `8 slots · queue 8 · 2 s`, then what the engine was given: `max_num_seqs 8`.
 
-
-def load(workload: Mapping[str, Any]) -> str:
-    """An offered load: `sustained 16/s (1.25 × capacity)`, after the name of its mix of requests."""
-    parts = (folder.text(workload.get("workload")), folder.text(workload.get("scenario"), "load"))
-    name = " ".join(part for part in parts if part)
-    rate = folder.number(workload.get("rate_per_s"))
-    relative = folder.number(workload.get("relative_load"))
-    text = name if numbers.missing(rate) else f"{name} {rate:.3g}/s"
-    return text if numbers.missing(relative) else f"{text} ({relative:.3g} × capacity)"
-
-
-def key(values: Mapping[str, Any]) -> tuple[str, ...]:
-    """What makes two settings the same: numbers compare by value, so 2 and 2.0 are one setting.
-
-    In reject mode the queue's own values have no effect and are left out.
+    Two settings of a run are the same when their words are: in reject mode the queue's own values have no
+    effect and are left out. Without a gateway it is `engine alone`.
     """
-    skip = {"queue_max", "queue_timeout_s", "queue_order"} if values.get("queue_mode") == "reject" else set()
-    return (*(_plain(values.get(name)) for name in SETTING_KEYS if name not in skip), knobs(values))
+    if known is None:
+        return "engine alone"
+    limits = known.limits if isinstance(known, Setting) else known
+    slots = f"{numbers.bare(limits.max_active)} {'slot' if limits.max_active == 1 else 'slots'}"
+    return " · ".join(part for part in (slots, queue(known), engine_limits(known)) if part)
 
 
-def _plain(value: Any) -> str:
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return f"{float(value):g}"
-    return "" if value is None else str(value)
+def load(workload: Workload) -> str:
+    """An offered load: `sustained 16/s (1.25 × capacity)`, after the name of its mix of requests."""
+    name = " ".join(part for part in (workload.workload, workload.scenario or "load") if part)
+    rate, relative = workload.rate_per_s, workload.relative_load
+    text = name if rate is None else f"{name} {rate:.3g}/s"
+    return text if relative is None else f"{text} ({relative:.3g} × capacity)"

@@ -12,21 +12,22 @@ from reports.tables import Table
 
 def summary(run: Run) -> str:
     """The answer, its doubts, and the table of cells."""
-    said = answer(run)
+    recommended = answer(run)
     lines = [f"### {plain(run.name)}", ""]
     if run.emulated:
         lines += ["> **EMULATOR**: no real engine made these numbers.", ""]
     lines += [f"Engine: {plain(run.engine)}", ""]
-    if said.known:
-        interval = f" ({said.goodput_interval}, 95 %)" if said.goodput_interval else ""
-        target = f" (target {said.target})" if said.target else ""
-        lines += [f"**Recommended: {plain(said.words)}**", ""]
-        lines += [f"- goodput {said.goodput}{interval}"]
-        lines += [f"- {said.attainment} of offered requests served in SLO{target}, SLO {code(run.slo.text)}"]
-        lines += [f"- {plain(said.margin)}"] if said.margin else []
-        lines += [f"- doubt: {plain(doubt)}" for doubt in said.doubts]
+    if recommended.known:
+        interval = f" ({recommended.goodput_interval}, 95 %)" if recommended.goodput_interval else ""
+        target = f" (target {recommended.target})" if recommended.target else ""
+        lines += [f"**Recommended: {plain(recommended.words)}**", ""]
+        lines += [f"- goodput {recommended.goodput}{interval}"]
+        share = f"{recommended.attainment} of offered requests served in SLO{target}"
+        lines += [f"- {share}, SLO {code(run.slo.text)}"]
+        lines += [f"- {plain(recommended.margin)}"] if recommended.margin else []
+        lines += [f"- doubt: {plain(doubt)}" for doubt in recommended.doubts]
     else:
-        lines += [plain(said.why)]
+        lines += [plain(recommended.why)]
     lines += [f"- note: {plain(problem)}" for problem in run.problems]
     return "\n".join([*lines, "", *table(tables.overview(run)), ""])
 

@@ -1,20 +1,18 @@
-"""What the model foretold and what was measured: the section of a run that `experiments.tune` made."""
+"""What the model predicted and what was measured: the section of a run that `experiments.tune` made."""
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
-from typing import Any
 
+from experiments.run_folder.prediction import Coverage, Prediction
 from reports import figures, labels, numbers, svg, tables
 from reports.blocks import Block
-from reports.folder import items, number, part, text
 from reports.run import Run
 from reports.tables import Table
 
 
 @dataclass(frozen=True, slots=True)
-class Prediction:
+class PredictionSection:
     """`warnings` come first: the model was refused, or had to be mended. `facts` are what it rests on and
     what it cost. `drawing`, `errors` and `matrix` are None where there is nothing of the kind.
     """
@@ -26,66 +24,69 @@ class Prediction:
     matrix: Table | None
 
 
-def prediction(run: Run) -> Prediction | None:
+def prediction_section(run: Run) -> PredictionSection | None:
     """The section, None without a predicted.json."""
-    if not run.prediction:
+    prediction = run.prediction
+    if prediction is None:
         return None
     compared = len(run.predicted) > 0
-    return Prediction(
-        _warnings(run.prediction),
-        _facts(run.prediction),
-        _drawing(run) if compared else None,
+    return PredictionSection(
+        _warnings(prediction),
+        _facts(prediction),
+        _drawing(run, prediction) if compared else None,
         tables.errors(run) if compared else None,
-        tables.foretold(run) if items(run.prediction, "matrix") else None,
+        tables.predicted_matrix(prediction, run.engine) if prediction.matrix else None,
     )
 
 
-def _warnings(found: Any) -> list[str]:
-    gate = part(found, "model", "gate")
-    said = []
-    if text(found.get("fallback")):
-        said.append(f"Fallback: {text(found.get('fallback'))}.")
-    elif gate.get("passed") is not True:
-        tried = "was not passed" if gate.get("passed") is False else "was not tried"
-        said.append(f"The model's gate {tried}: {text(gate.get('why')) or 'no reason given'}.")
-    if found.get("recalibrated") is True:
-        why = text(found.get("recalibration"))
-        said.append(f"The model was calibrated again after the first cells{': ' + why if why else ''}.")
-    return said
+def _warnings(prediction: Prediction) -> list[str]:
+    gate = prediction.model.gate
+    warnings = []
+    if prediction.fallback:
+        warnings.append(f"Fallback: {prediction.fallback}.")
+    elif gate.passed is not True:
+        tried = "was not passed" if gate.passed is False else "was not tried"
+        warnings.append(f"The model's gate {tried}: {gate.why or 'no reason given'}.")
+    if prediction.recalibrated:
+        why = f": {prediction.recalibration}" if prediction.recalibration else ""
+        warnings.append(f"The model was calibrated again after the first cells{why}.")
+    return warnings
 
 
-def _facts(found: Any) -> list[tuple[str, str]]:
-    model, cost, coverage = part(found, "model"), part(found, "cost"), part(found, "coverage")
-    gate = part(model, "gate")
-    level, of = number(coverage.get("level")), number(coverage.get("of"))
-    told = [
-        ("Model", " · ".join(t for t in (text(model.get("name")), text(model.get("label"))) if t)),
-        ("Fitted to", text(model.get("source"))),
-        ("Parameter draws", numbers.count(number(model.get("draws")))),
-        ("Gate", f"passed: {text(gate.get('why'))}" if gate.get("passed") is True else ""),
-        ("Recalibrated", "yes" if found.get("recalibrated") is True else "no"),
-        ("Fallback", "yes" if text(found.get("fallback")) else "no"),
-        (
-            f"In their {numbers.percent(level).replace('.0', '')} intervals",
-            "" if not of or math.isnan(of) else _of(number(coverage.get("inside")), of, "scored values"),
-        ),
-        ("Engine time used", numbers.seconds(number(cost.get("engine_s_used")))),
-        ("The whole matrix would take", numbers.seconds(number(cost.get("engine_s_grid")))),
-        ("Used, of that", numbers.percent(number(cost.get("ratio")))),
+def _facts(prediction: Prediction) -> list[tuple[str, str]]:
+    model, cost, coverage = prediction.model, prediction.cost, prediction.coverage
+    facts = [
+        ("Model", " · ".join(text for text in (model.name, model.label) if text)),
+        ("Fitted to", model.source),
+        ("Parameter draws", numbers.count(model.draws)),
+        ("Gate", f"passed: {model.gate.why}" if model.gate.passed else ""),
+        ("Recalibrated", "yes" if prediction.recalibrated else "no"),
+        ("Fallback", "yes" if prediction.fallback else "no"),
+        (f"In their {_level(coverage)} intervals", _inside(coverage)),
+        ("Engine time used", numbers.seconds(cost.engine_s_used)),
+        ("The whole matrix would take", numbers.seconds(cost.engine_s_grid)),
+        ("Used, of that", numbers.percent(cost.ratio)),
     ]
-    return [(name, value) for name, value in told if value not in ("", numbers.DASH)]
+    return [(name, value) for name, value in facts if value not in ("", numbers.DASH)]
 
 
-def _of(inside: float, of: float, what: str) -> str:
-    return f"{numbers.count(inside)} of {numbers.count(of)} {what} ({numbers.percent(inside / of)})"
+def _level(coverage: Coverage) -> str:
+    return numbers.percent(coverage.level).replace(".0", "")
 
 
-def _drawing(run: Run) -> Block:
-    level = numbers.percent(number(part(run.prediction, "coverage").get("level"))).replace(".0", "")
+def _inside(coverage: Coverage) -> str:
+    if not coverage.of:
+        return ""
+    share = numbers.percent(coverage.inside / coverage.of)
+    return f"{numbers.count(coverage.inside)} of {numbers.count(coverage.of)} scored values ({share})"
+
+
+def _drawing(run: Run, prediction: Prediction) -> Block:
     caption = (
-        f"Each point is one cell. Up: what was foretold for arrivals not yet known, with its {level} "
-        "prediction interval. Right: what the cell measured, with its 95 % interval. Below the diagonal the "
-        f"model was too low, above it too high; the band is ±10 %. {_scored(run)}"
+        "Each point is one cell. Up: what was predicted for arrivals not yet known, with its "
+        f"{_level(prediction.coverage)} prediction interval. Right: what the cell measured, with its 95 % "
+        "interval. Below the diagonal the model was too low, above it too high; the band is ±10 %. "
+        f"{_scored(run)}"
     )
     return Block(
         "predicted",
@@ -102,5 +103,5 @@ def _scored(run: Run) -> str:
 
 
 def _alt(run: Run) -> str:
-    told = [labels.foretold(metric) for metric in dict.fromkeys(run.predicted["metric"])]
-    return f"Predicted against measured {', '.join(told)}, a point per cell; errors in the tables below."
+    names = [labels.predicted_name(metric) for metric in dict.fromkeys(run.predicted["metric"])]
+    return f"Predicted against measured {', '.join(names)}, a point per cell; errors in the tables below."

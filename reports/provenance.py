@@ -3,50 +3,57 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Iterator, Mapping
+from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime
-from typing import Any
 
-from reports.folder import part, text
 from reports.run import Run
 
 LONGEST = 400
+SHOWN = (
+    "created_utc", "status", "spec_digest", "engine", "slo", "probe", "spec", "provenance", "anchor",
+)  # fmt: skip
 
 
 def rows(run: Run) -> list[tuple[str, str]]:
     """(path, value) of everything recorded about the run, nested names joined by dots."""
-    info = run.info
-    found = [(name, _short(info[name])) for name in ("created_utc", "status", "spec_digest") if name in info]
-    for name in ("engine", "slo", "probe", "spec", "provenance", "anchor"):
-        found += _flat(name, info.get(name))
-    return found
+    return [row for name in SHOWN for row in _flat(name, getattr(run.state, name, None))]
 
 
-def _flat(path: str, value: Any) -> list[tuple[str, str]]:
-    if isinstance(value, dict):
-        return [row for name, inner in value.items() for row in _flat(f"{path}.{text(name)}", inner)]
-    if isinstance(value, list) and any(isinstance(entry, dict) for entry in value):
-        return [row for at, inner in enumerate(value) for row in _flat(f"{path}[{at}]", inner)]
-    if value is None:
-        return []
-    return [(path, _short(value))]
+def _flat(path: str, value: object) -> Iterator[tuple[str, str]]:
+    """The rows of one part; none of what is not known."""
+    if is_dataclass(value):
+        value = {field.name: getattr(value, field.name) for field in fields(value)}
+    if isinstance(value, Mapping):
+        for name, inner in value.items():
+            yield from _flat(f"{path}.{name}", inner)
+    elif isinstance(value, list | tuple) and any(
+        isinstance(one, Mapping) or is_dataclass(one) for one in value
+    ):
+        for at, inner in enumerate(value):
+            yield from _flat(f"{path}[{at}]", inner)
+    elif value is not None:
+        yield path, _short(value)
 
 
-def _short(value: Any) -> str:
-    shown = ", ".join(text(v) for v in value) if isinstance(value, list) else text(value)
+def _short(value: object) -> str:
+    shown = ", ".join(map(_word, value)) if isinstance(value, list | tuple) else str(value)
     return shown if len(shown) <= LONGEST else shown[:LONGEST] + " …"
+
+
+def _word(value: object) -> str:
+    return f"[{', '.join(map(_word, value))}]" if isinstance(value, list | tuple) else str(value)
 
 
 def command(run: Run) -> str:
     """The command that made the run, ready to paste; empty when it was not recorded."""
-    given = run.info.get("command")
-    if isinstance(given, list):
-        return shlex.join(text(word).replace("\n", " ") for word in given)
-    return text(given)
+    words = run.state.command if run.state is not None else ()
+    return shlex.join(word.replace("\n", " ") for word in words)
 
 
 def made(run: Run) -> str:
     """When the run began: `2026-01-02 03:04 UTC`; as it stands where it is no ISO time with an offset."""
-    given = text(run.info.get("created_utc"))
+    given = run.state.created_utc if run.state is not None else ""
     try:
         at = datetime.fromisoformat(given)
     except ValueError:
@@ -56,4 +63,5 @@ def made(run: Run) -> str:
 
 def model(run: Run) -> str:
     """The model that the engine served."""
-    return text(part(run.info, "engine").get("model"))
+    engine = run.state.engine if run.state is not None else None
+    return (engine.model or "") if engine is not None else ""

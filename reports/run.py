@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
+from experiments.errors import UserError
+from experiments.run_folder.cell_summary import CellSummary
+from experiments.run_folder.prediction import Prediction
+from experiments.run_folder.recommendation import Recommendation
+from experiments.run_folder.run_state import Objective, RunState
+from experiments.run_folder.whole_run import WholeRun, read_whole_run
 from reports import frames, records
-from reports.folder import Reader, items, number, part, text
+from reports.known_cell import ENGINE_UNKNOWN, known_cells
+
+NO_OBJECTIVE = Objective("", ttft_s=None, tpot_s=None, e2e_s=None, attainment=None, scaled_from=None)
 
 
 class NotARunError(Exception):
@@ -18,45 +25,62 @@ class NotARunError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Slo:
-    """Limits a request is judged by: seconds, None where there is none; attainment is the target share."""
-
-    text: str
-    ttft_s: float | None
-    tpot_s: float | None
-    e2e_s: float | None
-    attainment: float | None
-    scaled_from: str | None
-
-
-@dataclass(frozen=True, slots=True)
 class Run:
     """What one sweep left behind. Times are seconds, rates per second; the columns are in `reports.columns`.
 
-    `cells`, `latency`, `outcomes`, `agreement`, `ledger`, `doubts` and `predicted` are frames. `info` is
-    run.json, `recommendation` recommendation.json and `prediction` predicted.json ({} when absent).
-    `problems` says in sentences what could not be read.
+    `whole` is the folder as `experiments.run_folder` declares it; the others are frames made from it.
     """
 
-    path: Path
-    info: Mapping[str, Any]
-    slo: Slo
-    recommendation: Mapping[str, Any]
-    prediction: Mapping[str, Any]
-    summaries: Mapping[str, Mapping[str, Any]]
+    whole: WholeRun
     cells: pd.DataFrame
     latency: pd.DataFrame
+    breakdown: pd.DataFrame
     outcomes: pd.DataFrame
     agreement: pd.DataFrame
     ledger: pd.DataFrame
     doubts: pd.DataFrame
     predicted: pd.DataFrame
-    problems: list[str] = field(default_factory=list)
+
+    @property
+    def path(self) -> Path:
+        """The folder."""
+        return self.whole.path
+
+    @property
+    def state(self) -> RunState | None:
+        """run.json; None where it cannot be used."""
+        return self.whole.state
+
+    @property
+    def slo(self) -> Objective:
+        """The objective in force, without any limit where there is none yet."""
+        objective = self.state.slo if self.state is not None else None
+        return objective or NO_OBJECTIVE
+
+    @property
+    def recommendation(self) -> Recommendation | None:
+        """recommendation.json; None where there is none."""
+        return self.whole.recommendation
+
+    @property
+    def prediction(self) -> Prediction | None:
+        """predicted.json; None where nothing was predicted."""
+        return self.whole.prediction
+
+    @property
+    def summaries(self) -> Mapping[str, CellSummary]:
+        """The measured cells by id."""
+        return self.whole.summaries
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """What could not be read, a sentence each."""
+        return self.whole.problems
 
     @property
     def name(self) -> str:
         """The run's name; that of its folder when run.json has none."""
-        return text(self.info.get("name")) or self.path.name
+        return (self.state.name if self.state is not None else "") or self.path.name
 
     @property
     def matrix(self) -> pd.DataFrame:
@@ -67,12 +91,16 @@ class Run:
     @property
     def engine(self) -> str:
         """The label of the engine that made every number here."""
-        return text(part(self.info, "engine").get("label")) or "engine unknown"
+        if self.state is not None and self.state.engine is not None and self.state.engine.label:
+            return self.state.engine.label
+        labels = {summary.engine.label for summary in self.summaries.values() if summary.engine is not None}
+        return labels.pop() if len(labels) == 1 else ENGINE_UNKNOWN
 
     @property
     def emulated(self) -> bool:
         """Whether an emulator, not a real engine, answered."""
-        return part(self.info, "engine").get("provider") == "emulator"
+        engine = self.state.engine if self.state is not None else None
+        return engine is not None and engine.provider == "emulator"
 
     def cell_records(self, cell: str, columns: Sequence[str] | None = None) -> pd.DataFrame:
         """The records of one cell, a row per request (`reports.columns.RECORDS`); all columns unless told."""
@@ -97,79 +125,26 @@ def load(run: str | Path) -> Run:
 
     Raises NotARunError when the path is no folder, or holds neither run.json nor a cell.
     """
-    path = Path(run)
-    if not path.is_dir():
-        raise NotARunError(f"{path} is not a folder: give the folder of a run, such as runs/<name>.")
-    reader = Reader(path)
-    cells_dir = path / "cells"
-    if not (path / "run.json").exists() and not cells_dir.is_dir():
-        raise NotARunError(f"{path} has neither run.json nor cells/: it is not the folder of a run.")
-    info = reader.json("run.json", required=True)
-    summaries = _summaries(reader, info, cells_dir)
-    cells = frames.cells(summaries.values())
-    given = [summaries[cell] for cell in cells["cell"]]
-    prediction = reader.json("predicted.json")
+    try:
+        return of_whole(read_whole_run(Path(run)))
+    except UserError as error:
+        raise NotARunError(str(error)) from None
+
+
+def of_whole(whole: WholeRun) -> Run:
+    """The frames of a run folder that was read."""
+    cells = frames.cells(known_cells(whole))
+    ordered = [whole.summaries[cell] for cell in cells["cell"] if cell in whole.summaries]
     return Run(
-        path=path,
-        info=info,
-        slo=_slo(part(info, "slo")),
-        recommendation=reader.json("recommendation.json"),
-        prediction=prediction,
-        summaries=summaries,
+        whole=whole,
         cells=cells,
-        latency=frames.latency(given),
-        outcomes=frames.outcomes(given),
-        agreement=frames.agreement(given),
-        ledger=frames.ledger(given),
-        doubts=frames.doubts(given),
-        predicted=frames.predicted(prediction),
-        problems=reader.problems,
-    )
-
-
-def _summaries(reader: Reader, info: dict[str, Any], cells_dir: Path) -> dict[str, dict[str, Any]]:
-    """Every cell named in run.json or found on disk; one that is not measured yet has only what is known of
-    it.
-    """
-    declared = {
-        name: cell for cell in items(info, "cells") if _inside(cells_dir, name := text(cell.get("id")))
-    }
-    # A dot in front marks a cell that is still being written.
-    folders = sorted(p.name for p in cells_dir.iterdir() if p.is_dir()) if cells_dir.is_dir() else []
-    on_disk = [name for name in folders if not name.startswith(".")]
-    found: dict[str, dict[str, Any]] = {}
-    unmeasured = []
-    for name in [*declared, *(n for n in on_disk if n not in declared)]:
-        summary = reader.json(f"cells/{name}/summary.json") if name in on_disk else {}
-        if not summary:
-            unmeasured.append(name)
-            summary = reader.json(f"cells/{name}/cell.json") if name in on_disk else {}
-        base = {"engine": part(info, "engine")} | dict(declared.get(name, {}))
-        found[name] = base | summary | {"cell": name}
-    if unmeasured:
-        shown = ", ".join(unmeasured[:5]) + (" …" if len(unmeasured) > 5 else "")
-        reader.problems.append(f"{len(unmeasured)} of {len(found)} cells have no summary yet: {shown}.")
-    return found
-
-
-def _inside(cells_dir: Path, name: str) -> bool:
-    """Whether `name` is a plain folder name, so that no cell id can point outside the run."""
-    return (
-        bool(name)
-        and Path(name).name == name
-        and name not in (".", "..")
-        and (cells_dir / name).parent == cells_dir
-    )
-
-
-def _slo(found: dict[str, Any]) -> Slo:
-    def limit(name: str) -> float | None:
-        value = number(found.get(name))
-        return None if value != value else value
-
-    scaled = text(found.get("scaled_from")) or None
-    return Slo(
-        text(found.get("text")), limit("ttft_s"), limit("tpot_s"), limit("e2e_s"), limit("attainment"), scaled
+        latency=frames.latency(ordered),
+        breakdown=frames.breakdown(ordered),
+        outcomes=frames.outcomes(ordered),
+        agreement=frames.agreement(ordered),
+        ledger=frames.ledger(ordered),
+        doubts=frames.doubts(ordered),
+        predicted=frames.predicted(whole.prediction),
     )
 
 

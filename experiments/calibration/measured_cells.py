@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +57,7 @@ class MeasuredCell:
     def judged(self, slo: SLO) -> MeasuredCell:
         """The same cell with goodput and attainment under another objective."""
         again = summarise(self.records, self.plan, slo)
-        part = {"rates": again["rates"], "attainment": again["attainment"]}
+        part = {"rates": asdict(again.rates), "attainment": again.attainment}
         return replace(self, summary={**self.summary, **part})
 
 

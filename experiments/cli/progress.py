@@ -4,11 +4,12 @@ comes."""
 import sys
 import time
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
+from experiments.run_folder.cell_summary import CellSummary
 from experiments.spec.durations import show
 
 
@@ -56,7 +57,7 @@ class SweepProgress:
         self._cell_began_s = time.monotonic()
         self._bar.update(self._task, description=name, left=self._left())
 
-    def cell_ends(self, name: str, summary: dict[str, Any]) -> None:
+    def cell_ends(self, name: str, summary: CellSummary) -> None:
         """A cell is on disk."""
         expected_s = self._remaining_s.pop(0) if self._remaining_s else 0.0
         if expected_s:
@@ -69,13 +70,15 @@ class SweepProgress:
         return f"{show(self._pace * sum(self._remaining_s))} left"
 
 
-def _result(summary: dict[str, Any]) -> str:
-    ttft = summary["latency"]["ttft_s"]["p95"]["value"]
-    p95 = f"TTFT p95 {ttft * 1e3:.0f} ms" if ttft is not None else "TTFT p95: too few requests"
-    invalid = [doubt["code"] for doubt in summary["doubts"] if doubt["severity"] == "invalid"]
-    text = (
-        f"goodput {summary['rates']['goodput_per_s']:.2f} of {summary['rates']['offered_per_s']:.2f}/s "
-        "offered, "
-        f"attainment {summary['attainment']:.0%}, {p95}"
-    )
+def _result(summary: CellSummary) -> str:
+    ttft = summary.latency.ttft_s if summary.latency is not None else None
+    p95_s = ttft.p95.value if ttft is not None else None
+    p95 = f"TTFT p95 {p95_s * 1e3:.0f} ms" if p95_s is not None else "TTFT p95: too few requests"
+    text = p95
+    if summary.rates is not None and summary.attainment is not None:
+        text = (
+            f"goodput {summary.rates.goodput_per_s:.2f} of {summary.rates.offered_per_s:.2f}/s offered, "
+            f"attainment {summary.attainment:.0%}, {p95}"
+        )
+    invalid = [doubt.code for doubt in summary.doubts if doubt.code in summary.invalid_codes]
     return f"{text}; INVALID: {', '.join(invalid)}" if invalid else text

@@ -11,7 +11,7 @@ from experiments.cli import current_setting, engine_axis
 from experiments.cli.sweep_flags import parser
 from experiments.errors import UserError
 from experiments.observe.grafana import Grafana
-from experiments.run_folder.measured_cell import read_run
+from experiments.run_folder.reading import read_run
 from experiments.spec import sweep_spec
 from experiments.spec.loads import parse_rate
 from experiments.spec.sweep_spec import SweepSpec
@@ -54,7 +54,7 @@ def parse(argv: Sequence[str]) -> SweepOptions:
     engine_axis.check(spec, args.gateway_url)
     if spec.slo.text is not None:
         _check_slo(spec.slo.text)
-    if args.like is not None and read_run(args.like).get("probe") is None:
+    if args.like is not None and read_run(args.like).probe is None:
         raise UserError(
             f"--like {args.like}: that run ended before its probe did, so it has no rates to take"
         )

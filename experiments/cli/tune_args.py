@@ -7,7 +7,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import NoReturn
 
 from experiments.cli import sweep_args
 from experiments.cli.sweep_args import SweepOptions
@@ -63,20 +63,9 @@ class TuneOptions:
     stair_s: float
     burst_s: float
 
-    def to_json(self) -> dict[str, Any]:
-        """What a resumed run must have in common with this one."""
-        return {
-            "model": str(self.model.resolve()) if self.model else None,
-            "budget_s": self.budget_s,
-            "traces": self.traces,
-            "matrix_only": self.matrix_only,
-            "stair_s": self.stair_s,
-            "burst_s": self.burst_s,
-        }
-
 
 class _OneSentence(argparse.ArgumentParser):
-    def error(self, message: str) -> Any:
+    def error(self, message: str) -> NoReturn:
         raise UserError(f"{message}; see python -m experiments.tune --help")
 
 

@@ -15,8 +15,9 @@ from scipy import stats
 from experiments.decide.pairing import Pair, Pairing, pair
 from experiments.errors import UserError
 from experiments.run_folder.measured_cell import MeasuredCell
+from experiments.run_folder.reading import objective_of
 from experiments.stats import goodput
-from experiments.stats.paired import DELTA, LEAST_BLOCKS, Comparison, compare, verdict_of
+from experiments.stats.paired import DELTA, LEAST_BLOCKS, Comparison, Verdict, compare, verdict_of
 from experiments.stats.sequential import ALPHA
 from loadtests.recording.quantiles import MINIMUM_N
 from loadtests.slo import SLO
@@ -51,20 +52,22 @@ class RunComparison:
     @property
     def worse(self) -> tuple[Row, ...]:
         """Cells whose goodput fell, told apart from noise."""
-        return tuple(row for row in self.rows if row.goodput.verdict == "different" and _fell(row.goodput))
+        return tuple(
+            row for row in self.rows if row.goodput.verdict is Verdict.DIFFERENT and _fell(row.goodput)
+        )
 
     @property
     def regressed(self) -> bool:
         """Whether a cell or the whole fell."""
-        return bool(self.worse) or (self.overall.verdict == "different" and _fell(self.overall))
+        return bool(self.worse) or (self.overall.verdict is Verdict.DIFFERENT and _fell(self.overall))
 
     @property
-    def verdict(self) -> str:
-        """different, equal or cant_tell, over everything."""
+    def verdict(self) -> Verdict:
+        """Over all cells and the whole."""
         verdicts = {row.goodput.verdict for row in self.rows} | {self.overall.verdict}
-        if "different" in verdicts:
-            return "different"
-        return "equal" if verdicts == {"equal"} else "cant_tell"
+        if Verdict.DIFFERENT in verdicts:
+            return Verdict.DIFFERENT
+        return Verdict.EQUAL if verdicts == {Verdict.EQUAL} else Verdict.CANT_TELL
 
 
 def compare_runs(
@@ -85,7 +88,7 @@ def compare_runs(
             f"{a.name} and {b.name} are not the same experiment ({shown}"
             f"{f'; {more} more' if more > 0 else ''}); --anyway compares them all the same"
         )
-    judged = slo or SLO.parse(str(pairing.a["slo"]["text"]))
+    judged = slo or objective_of(a)
     share = (1 - _OVERALL_SHARE) / len(pairing.pairs)
     sides = [(_Side.read(one.a, judged), _Side.read(one.b, judged)) for one in pairing.pairs]
     rows = tuple(_row(one, x, y, delta, share) for one, (x, y) in zip(pairing.pairs, sides, strict=True))
@@ -147,7 +150,7 @@ def _within(found: Comparison, a: _Side, b: _Side, delta: float, share: float) -
     why = f"{found.why}; spread inside the trace, and {goodput.RUN_TO_RUN:.1%} assumed between two runs"
     return replace(
         found, verdict=verdict, low=low, high=high, relative_low=low / scale, relative_high=high / scale,
-        further_blocks=found.further_blocks if verdict == "cant_tell" else 0, why=why,
+        further_blocks=found.further_blocks if verdict is Verdict.CANT_TELL else 0, why=why,
     )  # fmt: skip
 
 

@@ -3,9 +3,13 @@
 from xml.etree import ElementTree
 
 from experiments.decide.comparison import Row, RunComparison
-from experiments.stats.paired import EFFECT, POWER, Comparison
+from experiments.stats.paired import EFFECT, POWER, Comparison, Verdict
 
-WORDS = {"different": "different", "equal": "equal", "cant_tell": "can't tell these apart"}
+WORDS = {
+    Verdict.DIFFERENT: "different",
+    Verdict.EQUAL: "equal",
+    Verdict.CANT_TELL: "can't tell these apart",
+}
 
 
 def markdown(found: RunComparison) -> str:
@@ -13,7 +17,7 @@ def markdown(found: RunComparison) -> str:
     lines = [
         f"### {found.b.name} compared with {found.a.name}: {headline(found)}",
         "",
-        f"Engine: {found.pairing.a['engine']['label']}. Judged under `{found.slo}`. Over all "
+        f"Engine: {_engine(found)}. Judged under `{found.slo}`. Over all "
         f"{len(found.rows)} cells: {_change(found.overall)} goodput, {WORDS[found.overall.verdict]} "
         f"({found.overall.why}){_further(found.overall)}.",
         "",
@@ -30,6 +34,11 @@ def markdown(found: RunComparison) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _engine(found: RunComparison) -> str:
+    engine = found.pairing.a.engine
+    return engine.label if engine is not None else "unknown"
+
+
 def headline(found: RunComparison) -> str:
     """The verdict in words."""
     if found.regressed:
@@ -38,9 +47,9 @@ def headline(found: RunComparison) -> str:
             if found.worse
             else "worse over all cells"
         )
-    if found.verdict == "different":
+    if found.verdict is Verdict.DIFFERENT:
         return "better"
-    return {"equal": f"equal within {found.delta:.0%}", "cant_tell": WORDS["cant_tell"]}[found.verdict]
+    return f"equal within {found.delta:.0%}" if found.verdict is Verdict.EQUAL else WORDS[found.verdict]
 
 
 def junit(found: RunComparison) -> str:
@@ -48,7 +57,7 @@ def junit(found: RunComparison) -> str:
     skipped."""
     cases = [(row.pair.name, row.goodput) for row in found.rows] + [("all cells", found.overall)]
     failed = [one for _, one in cases if _dropped(one)]
-    unsure = [one for _, one in cases if one.verdict == "cant_tell"]
+    unsure = [one for _, one in cases if one.verdict is Verdict.CANT_TELL]
     suite = ElementTree.Element(
         "testsuite", name=f"goodput against {found.a.name}", tests=str(len(cases)), failures=str(len(failed)),
         errors="0", skipped=str(len(unsure)),
@@ -58,7 +67,7 @@ def junit(found: RunComparison) -> str:
         text = f"{_change(one)} ({one.why})"
         if _dropped(one):
             ElementTree.SubElement(case, "failure", message=text)
-        elif one.verdict == "cant_tell":
+        elif one.verdict is Verdict.CANT_TELL:
             ElementTree.SubElement(case, "skipped", message=text + _further(one))
         else:
             ElementTree.SubElement(case, "system-out").text = text
@@ -95,7 +104,7 @@ def _seconds(pair: tuple[float | None, float | None]) -> str:
 
 
 def _dropped(one: Comparison) -> bool:
-    return one.verdict == "different" and one.difference < 0
+    return one.verdict is Verdict.DIFFERENT and one.difference < 0
 
 
 def _notes(found: RunComparison) -> list[str]:

@@ -1,10 +1,14 @@
 """Cells of two runs paired by setting, load and block; and what makes the two runs unequal experiments."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from experiments.run_folder.measured_cell import MeasuredCell, matrix_cells, read_run
+from experiments.run_folder.engine_state import EngineFacts
+from experiments.run_folder.measured_cell import MeasuredCell, matrix_cells
+from experiments.run_folder.provenance import Provenance
+from experiments.run_folder.reading import read_run
+from experiments.run_folder.run_state import RunState
 from experiments.spec.setting import Setting
 from experiments.stack.engine_knobs import flag_of
 
@@ -47,8 +51,8 @@ class Pair:
 class Pairing:
     """Two runs laid side by side; `alone` names what has no partner, `left_out` what is marked invalid."""
 
-    a: dict[str, Any]
-    b: dict[str, Any]
+    a: RunState
+    b: RunState
     pairs: tuple[Pair, ...]
     alone: tuple[str, ...]
     left_out: tuple[str, ...]
@@ -97,20 +101,9 @@ def _name(key: Key) -> str:
     return f"{setting.name} {load} block {block}"
 
 
-def _of_runs(a: dict[str, Any], b: dict[str, Any]) -> list[Difference]:
+def _of_runs(a: RunState, b: RunState) -> list[Difference]:
     """Engine, model, flags, machine; and SLO and versions, which a comparison can live with."""
-    rows = [
-        ("engine", _engine(a, "label"), _engine(b, "label"), True),
-        ("model", _engine(a, "model"), _engine(b, "model"), True),
-        ("engine version", _fact(a, "version"), _fact(b, "version"), True),
-        ("engine flags", _flags(a), _flags(b), True),
-        ("engine's cores", _fact(a, "cpus"), _fact(b, "cpus"), True),
-        ("CPU", _machine(a, "cpu"), _machine(b, "cpu"), True),
-        ("GPU", _machine(a, "gpus"), _machine(b, "gpus"), True),
-        ("SLO", (a.get("slo") or {}).get("text"), (b.get("slo") or {}).get("text"), False),
-        ("commit", _machine(a, "commit"), _machine(b, "commit"), False),
-        ("packages", _machine(a, "packages"), _machine(b, "packages"), False),
-    ]
+    rows = [(what, of(a), of(b), matters) for what, of, matters in _FACTS]
     return [Difference(what, _text(x), _text(y), matters) for what, x, y, matters in rows if x != y]
 
 
@@ -118,40 +111,55 @@ def _of_cells(both: list[tuple[MeasuredCell, MeasuredCell]]) -> list[Difference]
     """Workload and arrivals: pairing cancels the trace only where it was the same trace."""
     found: dict[str, Difference] = {}
     for a, b in both:
-        x, y = a.summary["workload"], b.summary["workload"]
-        for what in ("scenario", "prompt_tokens", "output_tokens"):
-            if x.get(what) != y.get(what):
-                found.setdefault(what, Difference(what, _text(x.get(what)), _text(y.get(what)), True))
-        if x["plan_hash"] != y["plan_hash"]:
+        x, y = a.summary.workload, b.summary.workload
+        lengths: list[tuple[str, object, object]] = [
+            ("scenario", x.scenario, y.scenario),
+            ("prompt_tokens", x.prompt_tokens, y.prompt_tokens),
+            ("output_tokens", x.output_tokens, y.output_tokens),
+        ]
+        for what, of_a, of_b in lengths:
+            if of_a != of_b:
+                found.setdefault(what, Difference(what, _text(of_a), _text(of_b), True))
+        if x.plan_hash != y.plan_hash:
             where = f"arrival plan of {a.load}, block {a.block}"
-            first, second = (f"{w['plan_hash'][:12]} at {w['rate_per_s']:g}/s" for w in (x, y))
+            first, second = (f"{cell.plan_hash[:12]} at {cell.rate_per_s:g}/s" for cell in (a, b))
             found.setdefault(where, Difference(where, first, second, True))
     return list(found.values())
 
 
-def _engine(state: dict[str, Any], key: str) -> Any:
-    return (state.get("engine") or {}).get(key)
-
-
-def _fact(state: dict[str, Any], key: str) -> Any:
-    return (_engine(state, "facts") or {}).get(key)
-
-
-def _flags(state: dict[str, Any]) -> list[str] | None:
+def _flags(state: RunState) -> list[str] | None:
     """The engine's command without the address, which is another one in every run, and without the limits
     that the run varied, which are part of its settings."""
-    command = _fact(state, "command")
-    if command is None:
+    facts = _facts(state)
+    if facts.command is None:
         return None
-    words = [str(word) for word in command]
-    varied = [flag_of(name) for name in _fact(state, "knobs") or ()]
-    dropped = {i for i, word in enumerate(words) if word in ("--port", "--host", *varied)}
-    return [word for i, word in enumerate(words) if i not in dropped and i - 1 not in dropped]
+    varied = [flag_of(name) for name in facts.knobs or ()]
+    dropped = {i for i, word in enumerate(facts.command) if word in ("--port", "--host", *varied)}
+    return [word for i, word in enumerate(facts.command) if i not in dropped and i - 1 not in dropped]
 
 
-def _machine(state: dict[str, Any], key: str) -> Any:
-    return (state.get("provenance") or {}).get(key)
+def _facts(state: RunState) -> EngineFacts:
+    return state.engine.facts if state.engine is not None else EngineFacts()
+
+
+def _machine(state: RunState) -> Provenance:
+    return state.provenance or Provenance()
+
+
+_FACTS: tuple[tuple[str, Callable[[RunState], object], bool], ...] = (
+    ("engine", lambda state: state.engine and state.engine.label, True),
+    ("model", lambda state: state.engine and state.engine.model, True),
+    ("engine version", lambda state: _facts(state).version, True),
+    ("engine flags", _flags, True),
+    ("engine's cores", lambda state: _facts(state).cpus, True),
+    ("CPU", lambda state: _machine(state).cpu, True),
+    ("GPU", lambda state: _machine(state).gpus, True),
+    ("SLO", lambda state: state.slo and state.slo.text, False),
+    ("commit", lambda state: _machine(state).commit, False),
+    ("packages", lambda state: _machine(state).packages, False),
+)
+"""What is compared of two runs, how it is read, and whether numbers are not comparable where it differs."""
 
 
 def _text(value: object) -> str:
-    return " ".join(map(str, value)) if isinstance(value, list) else str(value)
+    return " ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)

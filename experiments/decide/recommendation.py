@@ -8,18 +8,22 @@ room.
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from experiments.decide import recommendation_doubts
 from experiments.decide.shared_loads import common_loads
+from experiments.design.probe import Probe
 from experiments.errors import UserError
-from experiments.files import write_bytes, write_json
+from experiments.files import write_bytes
 from experiments.measure.cell_evidence import is_stationary
-from experiments.run_folder.measured_cell import MeasuredCell, matrix_cells, read_run
+from experiments.run_folder import codec
+from experiments.run_folder.doubt import DoubtCode
+from experiments.run_folder.measured_cell import MeasuredCell, matrix_cells
+from experiments.run_folder.reading import read_run
+from experiments.run_folder.recommendation import LoadEvidence, Neighbour, Recommendation
 from experiments.spec.setting import Setting
 from experiments.stats.choice import Choice, choose
 from experiments.stats.goodput import Interval, Trace, difference, of_cells
-from experiments.stats.knee import capacity, load_point
+from experiments.stats.knee import Capacity, capacity, load_point
 from loadtests.slo import SLO
 
 _SPANS = 10
@@ -45,8 +49,8 @@ class Evidence:
         return good / offered if offered else 0.0
 
 
-def recommend(run: Path, slo: SLO) -> dict[str, Any]:
-    """The recommendation for a run under `slo`, as stored in recommendation.json.
+def recommend(run: Path, slo: SLO) -> Recommendation:
+    """The recommendation for a run under `slo`.
 
     Raises:
         UserError: the run has no valid cell that could be judged.
@@ -54,58 +58,57 @@ def recommend(run: Path, slo: SLO) -> dict[str, Any]:
     state = read_run(run)
     evidence, doubts = _usable_evidence(run, slo)
     loads = list(evidence[0].cells)
-    span_s = _span_s(state, evidence)
+    span_s = _span_s(state.probe, evidence)
     values = {e.setting.name: {load: e.goodput(load, span_s) for load in loads} for e in evidence}
     best_at = {load: max(values[e.setting.name][load].value for e in evidence) for load in loads}
     found = _choice(evidence, loads, span_s)
     by_name = {e.setting.name: e for e in evidence}
     first, chosen, regret = by_name[found.winner], by_name[found.chosen], found.regret
     tied = [by_name[name] for name in found.tied]
-    fallback = ((state.get("engine") or {}).get("facts") or {}).get("why")
-    doubts += [str(fallback)] if fallback else []
+    fallback = state.engine.facts.why if state.engine is not None else None
+    doubts += [fallback] if fallback else []
     doubts += _doubts(chosen, loads, slo, values)
     doubts += recommendation_doubts.of_run(_cells(*evidence), _cells(chosen))
     name = chosen.setting.name
-    return {
-        "schema_version": 1,
-        "setting": chosen.setting.to_json(),
-        "cell_ids": [cell.id for load in loads for cell in chosen.cells[load]],
-        "slo": str(slo),
-        "engine": (state.get("engine") or {}).get("label"),
-        "worst_regret": regret[name],
-        "loads": [
-            {
-                "load": load,
-                "rate_per_s": chosen.cells[load][0].rate_per_s,
-                "goodput_per_s": values[name][load].to_json(),
-                "best_goodput_per_s": best_at[load],
-                "attainment": chosen.attainment(load),
-            }
+    return Recommendation(
+        setting=chosen.setting,
+        cell_ids=tuple(cell.id for load in loads for cell in chosen.cells[load]),
+        slo=str(slo),
+        engine=state.engine.label if state.engine is not None else None,
+        worst_regret=regret[name],
+        loads=tuple(
+            LoadEvidence(
+                load=load,
+                rate_per_s=chosen.cells[load][0].rate_per_s,
+                goodput_per_s=values[name][load],
+                best_goodput_per_s=best_at[load],
+                attainment=chosen.attainment(load),
+            )
             for load in loads
-        ],
-        "goodput_per_s": values[name][_hardest(chosen, loads)].to_json(),
-        "attainment": chosen.attainment(_nominal(chosen, loads)),
-        "capacity": _capacity(chosen, slo.attainment),
-        "why": _why(chosen, first, tied, loads, values, best_at),
-        "neighbours": [
+        ),
+        goodput_per_s=values[name][_hardest(chosen, loads)],
+        attainment=chosen.attainment(_nominal(chosen, loads)),
+        capacity=_capacity(chosen, slo.attainment),
+        why=_why(chosen, first, tied, loads, values, best_at),
+        neighbours=tuple(
             _neighbour(e, chosen, loads, span_s, values, regret[e.setting.name])
             for e in evidence
             if e is not chosen
-        ],
-        "inseparable": [e.setting.to_json() for e in tied if e is not chosen],
-        "doubts": doubts,
-        "env": chosen.setting.env(),
-    }
+        ),
+        inseparable=tuple(e.setting for e in tied if e is not chosen),
+        doubts=tuple(doubts),
+        env=chosen.setting.env(),
+    )
 
 
-def save(run: Path, recommendation: dict[str, Any]) -> Path:
+def save(run: Path, recommended: Recommendation) -> Path:
     """Write recommendation.json and recommended.env; returns the path of the latter."""
-    write_json(run / "recommendation.json", recommendation)
-    lines = [f"# From {run.name}, under {recommendation['slo']}, on {recommendation['engine']}"]
-    flags = Setting.from_json(recommendation["setting"]).engine.flags()
+    codec.write(run / "recommendation.json", recommended)
+    lines = [f"# From {run.name}, under {recommended.slo}, on {recommended.engine}"]
+    flags = recommended.setting.engine.flags()
     if flags:
         lines.append(f"# The engine reads its part when it starts: vLLM with {' '.join(flags)}")
-    lines += [f"{key}={value}" for key, value in recommendation["env"].items()]
+    lines += [f"{key}={value}" for key, value in recommended.env.items()]
     path = run / "recommended.env"
     write_bytes(path, ("\n".join(lines) + "\n").encode())
     return path
@@ -125,7 +128,7 @@ def _usable_evidence(run: Path, slo: SLO) -> tuple[list[Evidence], list[str]]:
         left_out = len(cells) - len(valid)
         said = [f"{left_out} of {len(cells)} cells were marked invalid and left out"] if left_out else []
         return evidence, doubts + said
-    late = [cell for cell in cells if cell.invalid_codes <= {"client_saturated"}]
+    late = [cell for cell in cells if cell.invalid_codes <= {DoubtCode.CLIENT_SATURATED}]
     evidence, doubts = _evidence(late, slo)
     if not evidence:
         raise UserError(f"{run} has no valid, finished cell to recommend from ({len(cells)} finished)")
@@ -161,25 +164,24 @@ def _cells(*evidence: Evidence) -> list[MeasuredCell]:
     return [cell for e in evidence for cells in e.cells.values() for cell in cells]
 
 
-def _span_s(state: dict[str, Any], evidence: list[Evidence]) -> float:
+def _span_s(probe: Probe | None, evidence: list[Evidence]) -> float:
     """Bootstrap spans of two requests' lives at capacity, so that one draw holds whole excursions of the
     queue.
 
     Shorter where the shortest window would have fewer than ten: an interval that is a little too narrow
     says more than none.
     """
-    probe = state.get("probe") or {}
-    lives_s = 2.0 * float(probe.get("e2e_at_capacity_s") or probe.get("e2e_s") or 0.5)
+    lives_s = 2.0 * (probe.e2e_at_capacity_s if probe is not None else 0.5)
     shortest_s = min(trace.duration_s for e in evidence for traces in e.traces.values() for trace in traces)
     return min(max(0.5, lives_s), shortest_s / _SPANS)
 
 
-def _capacity(chosen: Evidence, target: float) -> dict[str, Any] | None:
+def _capacity(chosen: Evidence, target: float) -> Capacity | None:
     """How far the cliff is: the largest steady rate at which the chosen setting meets the objective; None
     where no steady rate was measured."""
     steady = [load for load, cells in chosen.cells.items() if is_stationary(cells[0].scenario)]
     points = [load_point(chosen.cells[load][0].rate_per_s, chosen.traces[load]) for load in steady]
-    return capacity(points, target).to_json() if points else None
+    return capacity(points, target) if points else None
 
 
 def _choice(evidence: list[Evidence], loads: list[str], span_s: float) -> Choice:
@@ -240,7 +242,7 @@ def _neighbour(
     span_s: float,
     values: dict[str, dict[str, Interval]],
     regret: float,
-) -> dict[str, Any]:
+) -> Neighbour:
     """Another setting with the load at which it does worst against the chosen one, and what that difference
     is worth."""
     gaps = {load: difference(chosen.traces[load], other.traces[load], span_s) for load in loads}
@@ -255,14 +257,13 @@ def _neighbour(
             f"cannot be told apart at any load (at {load}: {gap.value:+.2f}/s, 95 %: {gap.low:.2f} "
             f"to {gap.high:.2f})"
         )
-    name = other.setting.name
-    return {
-        "setting": other.setting.to_json(),
-        "name": name,
-        "goodput_per_s": values[name][_hardest(other, loads)].to_json(),
-        "worst_regret": regret,
-        "why_not": text,
-    }
+    return Neighbour(
+        setting=other.setting,
+        name=other.setting.name,
+        goodput_per_s=values[other.setting.name][_hardest(other, loads)],
+        worst_regret=regret,
+        why_not=text,
+    )
 
 
 def _doubts(

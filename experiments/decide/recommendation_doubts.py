@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from experiments.run_folder.doubt import DoubtCode
 from experiments.run_folder.measured_cell import MeasuredCell
 
 
@@ -20,10 +21,5 @@ def of_run(cells: Sequence[MeasuredCell], chosen: Sequence[MeasuredCell]) -> lis
             "starts, or between the hours, is part of their difference: measure the best two again the other "
             "way round before you rely on it"
         )
-    texts = [
-        str(doubt["text"])
-        for cell in chosen
-        for doubt in cell.summary.get("doubts", [])
-        if doubt["code"] == "drift"
-    ]
+    texts = [doubt.text for cell in chosen for doubt in cell.summary.doubts if doubt.code is DoubtCode.DRIFT]
     return found + list(dict.fromkeys(texts))

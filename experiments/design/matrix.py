@@ -5,7 +5,6 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any
 
 from experiments.design import budget, sentinels
 from experiments.design.budget import Fitted
@@ -66,25 +65,6 @@ class Matrix:
         """Two whole bursts in every measured window, each a quarter of its period long."""
         period_s = self.phases[load].measure_s / 2
         return Shape(burst_s=period_s / 4, period_s=period_s)
-
-    def to_json(self) -> list[dict[str, Any]]:
-        """As stored in run.json, to show what was planned also when only a part was measured."""
-        return [
-            {
-                "id": cell.id,
-                "setting": cell.setting.to_json(),
-                "sentinel": cell.sentinel,
-                "workload": {
-                    "load": str(cell.load),
-                    "scenario": cell.load.scenario,
-                    "workload": cell.load.workload,
-                    "rate_per_s": cell.load.rate_per_s,
-                    "relative_load": cell.load.relative,
-                    "block": cell.block,
-                },
-            }
-            for cell in self.cells
-        ]
 
 
 def build(

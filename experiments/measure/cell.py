@@ -7,20 +7,21 @@ and files and queries: a sweep does it while the next cell warms up.
 
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from experiments.design.cells import Cell
 from experiments.errors import EnvironmentProblem
-from experiments.files import read_json, write_json
-from experiments.measure.summary import Material, summarise_cell
+from experiments.measure.summary import KnownEngine, Material, summarise_cell
 from experiments.observe import engine_counters, machine
-from experiments.observe.engine_counters import EngineGrowth
+from experiments.observe.engine_growth import EngineGrowth
 from experiments.observe.gateway_admin import Counters, GatewayAdmin, gateway_growth
 from experiments.observe.machine import CpuTimes
 from experiments.observe.prometheus import HISTOGRAMS, ServerMetrics
-from experiments.run_folder import record_table
+from experiments.run_folder import codec, load_run, record_table
+from experiments.run_folder.applied_setting import AppliedSetting
+from experiments.run_folder.cell_summary import BucketQuantiles, CellSummary
+from experiments.run_folder.engine_state import EngineFacts
 from experiments.run_folder.folder import RunDir
 from experiments.run_folder.timeline import Timeline
 from experiments.stack.load import Load
@@ -28,6 +29,7 @@ from experiments.stack.process import last_lines
 from gateway.limits import Limits
 from loadtests.planning.plan import Plan
 from loadtests.record import RequestRecord
+from loadtests.recording.load_run import LoadRun
 from loadtests.slo import SLO
 
 LOG_NAME = "locust.log"
@@ -46,14 +48,15 @@ class Bench:
     engine_label: str
     engine_max_running: int | None
 
-    def capacity_per_s(self, cell: Cell) -> float | None:
-        """What the engine could serve of the cell's workload when it was probed, requests per second; None
-        without a probe, or where the engine was started with other limits since.
-        """
-        state, engine = self.run.state, self.run.state["engine"] or {}
-        probe = (state.get("probes") or {}).get(cell.load.workload, state["probe"])
-        same = cell.setting.engine.given() == ((engine.get("facts") or {}).get("knobs") or {})
-        return float(probe["capacity_per_s"]) if probe is not None and same else None
+    def engine(self, cell: Cell) -> KnownEngine:
+        """What is known of the engine in this cell. Its capacity is not, without a probe, or where the engine
+        was started with other limits since."""
+        state = self.run.state
+        probe = (state.probes or {}).get(cell.load.workload or "", state.probe)
+        facts = state.engine.facts if state.engine is not None else EngineFacts()
+        same = cell.setting.engine.given() == (facts.knobs or {})
+        capacity_per_s = probe.capacity_per_s if probe is not None and same else None
+        return KnownEngine(self.engine_label, self.engine_max_running, capacity_per_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +115,7 @@ def measure(prepared: Prepared, bench: Bench, when_draining: Callable[[], None])
     return Offered(prepared, in_force, before, _read(prepared, bench))
 
 
-def save(offered: Offered, bench: Bench) -> dict[str, Any]:
+def save(offered: Offered, bench: Bench) -> CellSummary:
     """Write the cell's folder; returns its summary.
 
     Raises:
@@ -124,26 +127,12 @@ def save(offered: Offered, bench: Bench) -> dict[str, Any]:
     prepared.load.stop()
     material = _material(offered, bench)
     material.series.to_parquet(folder / "series.parquet", index=False)
-    summary = summarise_cell(
-        cell,
-        prepared.plan,
-        bench.slo,
-        material,
-        bench.engine_label,
-        bench.engine_max_running,
-        bench.capacity_per_s(cell),
-    )
-    write_json(
-        folder / "cell.json",
-        {
-            "id": cell.id,
-            "setting": cell.setting.to_json(),
-            "in_force": asdict(offered.in_force),
-        },
-    )
-    write_json(folder / "summary.json", summary)
+    summary = summarise_cell(cell, prepared.plan, bench.slo, material, bench.engine(cell))
+    codec.write(folder / "cell.json", AppliedSetting(cell.id, cell.setting, offered.in_force))
+    codec.write(folder / "summary.json", summary)
     prepared.load.forget_start()
-    facts = {"plan": prepared.plan.hash, "goodput_per_s": summary["rates"]["goodput_per_s"]}
+    goodput_per_s = summary.rates.goodput_per_s if summary.rates is not None else None
+    facts = {"plan": prepared.plan.hash, "goodput_per_s": goodput_per_s}
     bench.run.finish_cell(cell.id, {**facts, **_timeline(prepared.plan, material).to_json()})
     return summary
 
@@ -171,7 +160,7 @@ def _wait_idle(admin: GatewayAdmin, deadline_s: float = 10.0) -> None:
         time.sleep(0.02)
 
 
-def _load_run(prepared: Prepared) -> dict[str, Any]:
+def _load_run(prepared: Prepared) -> LoadRun:
     path = prepared.folder / "load.json"
     if not path.exists():
         log = last_lines(prepared.folder / LOG_NAME)
@@ -179,24 +168,24 @@ def _load_run(prepared: Prepared) -> dict[str, Any]:
         raise EnvironmentProblem(
             f"the load generator ended ({code}) without a result; its last lines:\n{log}"
         )
-    return dict(read_json(path))
+    return load_run.read(path)
 
 
 def _material(offered: Offered, bench: Bench) -> Material:
-    load_run = _load_run(offered.prepared)
-    began_s, ended_s = float(load_run["started_unix_s"]), offered.after.unix_s
+    ran = _load_run(offered.prepared)
+    began_s, ended_s = ran.asked.started_unix_s, offered.after.unix_s
     before, after = offered.before, offered.after
     bench.metrics.wait_for_scrape(ended_s)
     scrapes = bench.metrics.scrape_times(began_s, ended_s)
     edges = (scrapes[0], scrapes[-1]) if len(scrapes) > 1 else (ended_s, ended_s)
     return Material(
         records=record_table.convert(offered.prepared.folder),
-        load_run=load_run,
+        load_run=ran,
         gateway=gateway_growth(Counters.parse(before.gateway), Counters.parse(after.gateway)),
         engine=_engine_growth(offered, bench, edges),
         stolen_ratio=before.cpu.stolen_ratio_until(after.cpu) if before.cpu and after.cpu else None,
         series=bench.metrics.series(began_s, ended_s),
-        histograms={name: bench.metrics.quantiles(name, *edges) for name in HISTOGRAMS},
+        histograms={name: BucketQuantiles(*bench.metrics.quantiles(name, *edges)) for name in HISTOGRAMS},
         scrape_times=scrapes,
     )
 
@@ -210,7 +199,7 @@ def _engine_growth(offered: Offered, bench: Bench, edges: tuple[float, float]) -
 
 
 def _timeline(plan: Plan, material: Material) -> Timeline:
-    began_s = float(material.load_run["started_unix_s"])
+    began_s = material.load_run.asked.started_unix_s
     start_s, end_s = plan.phase_s("measure")
     return Timeline(
         began_s, began_s + start_s, began_s + end_s, began_s + _last_end_s(material.records, end_s)

@@ -3,20 +3,22 @@ went, and the slots as they really were."""
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 
+from experiments.run_folder.cell_summary import Breakdown
 from experiments.stats import breakdown, steady_state
 from experiments.stats.full_house import FullHouse, full_house
-from experiments.stats.quantile_interval import quantile_interval
+from experiments.stats.quantile_interval import QuantileInterval, quantile_interval
 from experiments.stats.service_curve import ServiceCurve, service_curve
+from experiments.stats.steady_state import SteadyState
 from loadtests.record import RequestRecord
-from loadtests.recording.quantiles import MINIMUM_N
+from loadtests.recording.quantiles import MINIMUM_N, Quantile
+from loadtests.recording.summary import Latencies, Latency
 
 Floats = npt.NDArray[np.float64]
-_QUANTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 # Requests of one moment share its queue; the send lag is the generator's and stays as it is.
 _CORRELATED = ("ttft_s", "ttft_from_send_s", "tpot_s", "e2e_s", "queue_s", "upstream_s")
 # Scenarios whose rate is the same throughout; in every other nothing can be steady.
@@ -24,21 +26,25 @@ _STATIONARY = ("sustained", "constant", "gamma", "soak")
 SAMPLES = 200
 
 
-def with_intervals(latency: dict[str, Any], measured: Sequence[RequestRecord]) -> dict[str, Any]:
+def with_intervals(latency: Latencies, measured: Sequence[RequestRecord]) -> Latencies:
     """The summary's latencies with intervals on the effective sample size in place of those that take
     requests for independent ones."""
-    found = dict(latency)
     served = [record for record in measured if record.outcome == "ok"]
+    corrected: dict[str, Latency] = {}
     for name in _CORRELATED:
+        plain: Latency | None = getattr(latency, name)
         rows = [(record.due_s, getattr(record, name)) for record in served]
         pairs = np.array([(due, value) for due, value in rows if value is not None], dtype=float)
-        if name not in latency or len(pairs) < MINIMUM_N[0.5]:
+        if plain is None or len(pairs) < MINIMUM_N[0.5]:
             continue
-        quantiles = {
-            key: quantile_interval(pairs[:, 1], pairs[:, 0], q).to_json() for key, q in _QUANTILES.items()
-        }
-        found[name] = {**latency[name], **quantiles}
-    return found
+        due_s, values = pairs[:, 0], pairs[:, 1]
+        p50, p95, p99 = (_quantile(quantile_interval(values, due_s, q)) for q in (0.5, 0.95, 0.99))
+        corrected[name] = replace(plain, p50=p50, p95=p95, p99=p99)
+    return replace(latency, **corrected)
+
+
+def _quantile(interval: QuantileInterval) -> Quantile:
+    return Quantile(interval.value, interval.low, interval.high, round(interval.n_eff, 1), interval.why)
 
 
 def steady(
@@ -48,16 +54,14 @@ def steady(
     backlog: Floats,
     *,
     bounded: bool,
-) -> dict[str, Any]:
+) -> SteadyState:
     """The steady-state check of the cell, as stored in summary.json. `backlog`: requests at the gateway, at
     equal steps of the window; may be empty."""
     served = sorted(
         (r.due_s - start_s, r.e2e_s) for r in measured if r.outcome == "ok" and r.e2e_s is not None
     )
     due, values = np.array(served, dtype=float).reshape(-1, 2).T
-    return steady_state.judge(
-        values, due, backlog, stationary_load=is_stationary(scenario), bounded=bounded
-    ).to_json()
+    return steady_state.judge(values, due, backlog, stationary_load=is_stationary(scenario), bounded=bounded)
 
 
 def is_stationary(scenario: str) -> bool:
@@ -65,30 +69,20 @@ def is_stationary(scenario: str) -> bool:
     return scenario in _STATIONARY
 
 
-def parts(
+def request_breakdown(
     measured: Sequence[RequestRecord], engine_queue_mean_s: float | None, prefill_mean_s: float | None
-) -> dict[str, Any]:
-    """The p50 and the p95 request taken apart; None where too few were served."""
+) -> Breakdown:
+    """The p50 and the p95 request taken apart; none where too few were served."""
     rows = [
-        (
-            r.due_s,
-            r.sent_s,
-            r.first_s,
-            r.last_s,
-            r.finished_s,
-            _nan(r.queue_s),
-        )
+        (r.due_s, r.sent_s, r.first_s, r.last_s, r.finished_s, _nan(r.queue_s))
         for r in measured
         if r.outcome == "ok" and None not in (r.sent_s, r.first_s, r.last_s, r.finished_s)
     ]
     if not rows:
-        return {"p50": None, "p95": None}
+        return Breakdown(None, None)
     stamps = breakdown.Stamps(*np.array(rows, dtype=float).T)
-    found = {}
-    for key, q in (("p50", 0.5), ("p95", 0.95)):
-        one = breakdown.take_apart(stamps, q, engine_queue_mean_s, prefill_mean_s)
-        found[key] = one.to_json() if one is not None else None
-    return found
+    p50, p95 = (breakdown.take_apart(stamps, q, engine_queue_mean_s, prefill_mean_s) for q in (0.5, 0.95))
+    return Breakdown(p50, p95)
 
 
 class Occupancy:

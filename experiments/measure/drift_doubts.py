@@ -6,14 +6,14 @@ from itertools import groupby
 import numpy as np
 
 from experiments.measure import gpu_doubts
-from experiments.measure.validity import Doubt
+from experiments.run_folder.doubt import Doubt, DoubtCode, Severity
 from experiments.run_folder.folder import RunDir
 from experiments.run_folder.measured_cell import MeasuredCell, finished_cells
 from experiments.stats import drift
 from experiments.stats.drift import Drift, Repeat, Window
 from loadtests.slo import SLO
 
-CODES = ("drift", *gpu_doubts.RUN_CODES)
+CODES = (DoubtCode.DRIFT, *gpu_doubts.RUN_CODES)
 _NAMES = {"goodput": "goodput", "e2e": "median E2E latency"}
 
 
@@ -23,7 +23,7 @@ def doubt(run: RunDir) -> list[str]:
     May be called again: what an earlier call has added is replaced.
     """
     cells = finished_cells(run.path)
-    slo = SLO.parse(run.state["slo"]["text"]) if run.state["slo"] else SLO.parse("ttft<=1s")
+    slo = run.state.slo.slo if run.state.slo is not None else SLO.parse("ttft<=1s")
     found: dict[str, list[Doubt]] = {cell.id: [] for cell in cells}
     said: list[str] = []
     for engine, group in groupby(sorted(cells, key=_engine), key=_engine):
@@ -33,11 +33,11 @@ def doubt(run: RunDir) -> list[str]:
             said.append(text)
             for cell in of_engine:
                 if cell.block in one.blocks:
-                    found[cell.id].append(Doubt("drift", "warn", text))
+                    found[cell.id].append(Doubt(DoubtCode.DRIFT, Severity.WARN, text))
     for cell_id, doubts in gpu_doubts.of_run(cells).items():
         found[cell_id] += doubts
     for cell in cells:
-        run.doubt_cell(cell.id, CODES, [one.to_json() for one in found[cell.id]])
+        run.doubt_cell(cell.id, CODES, found[cell.id])
     return said
 
 

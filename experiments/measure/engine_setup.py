@@ -2,9 +2,8 @@
 facts."""
 
 import time
-from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from experiments.cli.progress import SweepProgress
 from experiments.cli.sweep_args import SweepOptions
@@ -15,9 +14,12 @@ from experiments.errors import UserError
 from experiments.measure import probing
 from experiments.measure.probing import Target
 from experiments.measure.sweep_stack import SweepStack
-from experiments.run_folder import provenance
+from experiments.run_folder import codec, provenance
+from experiments.run_folder.cell_summary import Workload
+from experiments.run_folder.engine_state import EngineFacts, EngineStart, EngineState
 from experiments.run_folder.folder import RunDir
-from experiments.run_folder.measured_cell import read_run
+from experiments.run_folder.reading import read_run
+from experiments.run_folder.run_state import Anchor, Objective, PlannedCell, RunStatus
 from experiments.spec import workloads
 from loadtests.slo import SLO
 
@@ -29,30 +31,31 @@ def probe_engine(options: SweepOptions, run: RunDir, stack: SweepStack, progress
     With `--like` the engine is probed (it warms up by it), and the earlier run's probes are in force: the
     same rates, windows, limits and so the same arrival plans as there.
     """
-    engine = run.state["engine"]
-    if engine is not None and engine["label"] != stack.engine.label:
+    engine = run.state.engine
+    if engine is not None and engine.label != stack.engine.label:
         raise UserError(
-            f"{run.path} was begun on {engine['label']}, and this is {stack.engine.label}: numbers of "
-            "two engines do not mix; "
-            "begin anew with --fresh"
+            f"{run.path} was begun on {engine.label}, and this is {stack.engine.label}: numbers of two "
+            "engines do not mix; start a new run with --fresh"
         )
-    context, reference = _context_tokens(stack.engine.facts), options.spec.load.reference
+    context, reference = _engine_state(stack).facts.max_model_len, options.spec.load.reference
     prompt_tokens, output_tokens = workloads.typical(reference, context)
     target = Target(stack.gateway_url, stack.engine.url, stack.engine.model, stack.api_key)
-    if run.state["probe"] is not None:
+    if run.state.probe is not None:
         widest = max(options.spec.gateway.max_active)
         probing.warm_up(target, prompt_tokens, output_tokens, widest, progress.say)
-        return Probe.from_json(run.state["probe"])
+        return run.state.probe
     seen = probing.run(target, prompt_tokens, output_tokens, progress.say)
-    others: dict[str, Any] = {}
+    others: dict[str, Probe] = {}
     for name in options.spec.load.workloads[1:]:
         progress.say(f"workload {name}:")
-        others[name] = probing.run(target, *workloads.typical(name, context), progress.say).to_json()
+        others[name] = probing.run(target, *workloads.typical(name, context), progress.say)
+    state = run.state
     if options.like is not None:
-        run.update({"own_probe": seen.to_json(), "like": options.like.name})
         earlier = read_run(options.like)
-        seen, others = Probe.from_json(earlier["probe"]), earlier.get("probes") or {}
-    run.update({"probe": seen.to_json(), "probes": others, "engine": _engine_facts(stack)})
+        assert earlier.probe is not None, "the command line refuses a run that has none"
+        state = replace(state, own_probe=seen, like=options.like.name)
+        seen, others = earlier.probe, earlier.probes or {}
+    run.save(replace(state, probe=seen, probes=others, engine=_engine_state(stack)))
     progress.say(
         f"idle: TTFT {seen.ttft_s * 1e3:.0f} ms, TPOT {seen.tpot_s * 1e3:.0f} ms, E2E {seen.e2e_s:.2f} s; "
         f"capacity about {seen.capacity_per_s:.1f} requests/s"
@@ -66,72 +69,76 @@ def settle_objective(options: SweepOptions, run: RunDir, stack: SweepStack, seen
         options.spec.slo.text, stack.engine.provider, seen.ttft_s, seen.tpot_s, seen.e2e_s
     )
     slo = SLO.parse(text)
-    run.update(
-        {
-            "slo": {
-                "text": str(slo),
-                "ttft_s": slo.ttft_s,
-                "tpot_s": slo.tpot_s,
-                "e2e_s": slo.e2e_s,
-                "attainment": slo.attainment,
-                "scaled_from": scaled_from,
-            }
-        }
-    )
+    objective_in_force = Objective(str(slo), slo.ttft_s, slo.tpot_s, slo.e2e_s, slo.attainment, scaled_from)
+    run.save(replace(run.state, slo=objective_in_force))
     return slo
 
 
 def planned(options: SweepOptions, run: RunDir) -> Matrix | None:
     """The matrix of a run that was probed already; None before that."""
     state = run.state
-    if state["probe"] is None or state["slo"] is None:
+    if state.probe is None or state.slo is None:
         return None
-    return build(options, run, Probe.from_json(state["probe"]), SLO.parse(state["slo"]["text"]))
+    return build(options, run, state.probe, state.slo.slo)
 
 
 def build(options: SweepOptions, run: RunDir, seen: Probe, slo: SLO) -> Matrix:
     """The matrix of this run, its sentinel and the engine's further starts included."""
-    facts = (run.state["engine"] or {}).get("facts") or {}
-    probes = {name: Probe.from_json(value) for name, value in (run.state.get("probes") or {}).items()}
+    engine = run.state.engine
+    facts = engine.facts if engine is not None else EngineFacts()
     return matrix.build(
         options.spec,
         seen,
         slo,
-        probes=probes,
-        context_tokens=_context_tokens(facts),
+        probes=run.state.probes or {},
+        context_tokens=facts.max_model_len,
         sentinel=True,
-        engine_start_s=float(facts.get("ready_after_s") or 0.0),
+        engine_start_s=facts.ready_after_s or 0.0,
     )
-
-
-def _context_tokens(facts: Mapping[str, Any]) -> int | None:
-    value = facts.get("max_model_len")
-    return int(value) if value is not None else None
 
 
 def record(run: RunDir, stack: SweepStack, plan: Matrix) -> None:
     """What is planned, and where: into run.json and the journal, with each start of the engine."""
-    facts: dict[str, Any] = {"cells": plan.to_json(), "expected_s": plan.expected_s, "status": "running"}
-    if run.state["provenance"] is None:
-        facts["provenance"] = provenance.collect(Path(__file__).parents[1])
-        facts["anchor"] = {"unix_s": time.time(), "monotonic_s": time.monotonic()}
-    started = {"knobs": stack.knobs.given(), **_engine_facts(stack)}
-    facts["engine_starts"] = [*run.state.get("engine_starts", []), started]
-    run.update(facts)
-    ready = {"engine": stack.engine.label, "knobs": stack.knobs.given(), "cells": len(plan.cells)}
-    run.note("stack_ready", ready)
+    state = replace(
+        run.state, cells=planned_cells(plan), expected_s=plan.expected_s, status=RunStatus.RUNNING
+    )
+    if state.provenance is None:
+        made = provenance.collect(Path(__file__).parents[1])
+        state = replace(state, provenance=made, anchor=Anchor(time.time(), time.monotonic()))
+    knobs, engine = stack.knobs.given(), _engine_state(stack)
+    start = EngineStart(
+        knobs, engine.provider, engine.label, engine.model, engine.url, engine.facts, engine.gateway_url
+    )
+    run.save(replace(state, engine_starts=(*state.engine_starts, start)))
+    run.note("stack_ready", {"engine": engine.label, "knobs": knobs, "cells": len(plan.cells)})
 
 
-def _engine_facts(stack: SweepStack) -> dict[str, Any]:
+def planned_cells(plan: Matrix) -> tuple[PlannedCell, ...]:
+    """The matrix as run.json has it, to show what was planned also when only a part was measured."""
+    return tuple(
+        PlannedCell(
+            id=cell.id,
+            setting=cell.setting,
+            workload=Workload(
+                load=str(cell.load),
+                scenario=cell.load.scenario,
+                workload=cell.load.workload,
+                rate_per_s=cell.load.rate_per_s,
+                relative_load=cell.load.relative,
+                block=cell.block,
+            ),
+            sentinel=cell.sentinel,
+        )
+        for cell in plan.cells
+    )
+
+
+def _engine_state(stack: SweepStack) -> EngineState:
     engine = stack.engine
-    return {
-        "provider": engine.provider,
-        "label": engine.label,
-        "model": engine.model,
-        "url": engine.url,
-        "facts": dict(engine.facts),
-        "gateway_url": stack.gateway_url,
-    }
+    facts = codec.from_json(EngineFacts, engine.facts, "the engine's facts")
+    return EngineState(
+        engine.provider, engine.label, engine.model, engine.url, facts, gateway_url=stack.gateway_url
+    )
 
 
 def max_running(stack: SweepStack) -> int | None:

@@ -9,12 +9,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from experiments.measure.validity import Doubt
+from experiments.run_folder.doubt import Doubt, DoubtCode, Severity
 from experiments.run_folder.measured_cell import MeasuredCell
 
 Floats = npt.NDArray[np.float64]
 
-RUN_CODES = ("gpu_clock", "gpu_memory")
+RUN_CODES = (DoubtCode.GPU_CLOCK, DoubtCode.GPU_MEMORY)
 """Doubts that need the other cells of the run."""
 
 _BUSY = 0.5
@@ -30,30 +30,30 @@ def of_cell(series: Mapping[str, Floats]) -> list[Doubt]:
     found: list[Doubt] = []
     brake, heat = _share(series, "gpu_power_brake"), _share(series, "gpu_thermal_slowdown")
     if brake > 0:
-        severity = "invalid" if brake > _OFTEN else "warn"
+        severity = Severity.INVALID if brake > _OFTEN else Severity.WARN
         text = (
             f"the hardware slowed the GPU down for {brake:.0%} of the window (power brake or slowdown): "
             "check the power supply and its cables, then measure again"
         )
-        found.append(Doubt("gpu_slowdown", severity, text))
+        found.append(Doubt(DoubtCode.GPU_SLOWDOWN, severity, text))
     if heat > 0:
-        severity = "invalid" if heat > _OFTEN else "warn"
+        severity = Severity.INVALID if heat > _OFTEN else Severity.WARN
         text = (
             f"the GPU was too hot and clocked down for {heat:.0%} of the window: improve the cooling or "
             "lower the power limit (nvidia-smi -pl), then measure again"
         )
-        found.append(Doubt("gpu_thermal", severity, text))
+        found.append(Doubt(DoubtCode.GPU_THERMAL, severity, text))
     hottest = series.get("gpu_temperature_c")
     if heat == 0 and hottest is not None and hottest.size and hottest.max() >= _HOT_C:
         text = f"the GPU reached {hottest.max():.0f} °C, close to where it slows down: improve the cooling"
-        found.append(Doubt("gpu_hot", "warn", text))
+        found.append(Doubt(DoubtCode.GPU_HOT, Severity.WARN, text))
     capped = _share(series, "gpu_power_cap")
     if capped > _OFTEN:
         text = (
             f"the GPU ran at its power limit for {capped:.0%} of the window: the numbers hold for this limit "
             "(nvidia-smi -q -d POWER)"
         )
-        found.append(Doubt("gpu_power_cap", "info", text))
+        found.append(Doubt(DoubtCode.GPU_POWER_CAP, Severity.INFO, text))
     return found
 
 
@@ -88,7 +88,9 @@ def _slow(clock_hz: float, usual_hz: float) -> Doubt:
         f"below the run's median of {usual_hz / 1e6:.0f} MHz: fix the clocks (nvidia-smi -lgc) or cool the "
         "card, then measure this cell again"
     )
-    return Doubt("gpu_clock", "invalid" if clock_hz < _MUCH_SLOWER * usual_hz else "warn", text)
+    return Doubt(
+        DoubtCode.GPU_CLOCK, Severity.INVALID if clock_hz < _MUCH_SLOWER * usual_hz else Severity.WARN, text
+    )
 
 
 def _shared(more_bytes: float) -> Doubt:
@@ -96,7 +98,7 @@ def _shared(more_bytes: float) -> Doubt:
         f"{more_bytes / 2**20:.0f} MiB more of the GPU's memory were in use than in the run's other cells: "
         "another process shares the card (nvidia-smi shows it); end it and measure again"
     )
-    return Doubt("gpu_memory", "warn", text)
+    return Doubt(DoubtCode.GPU_MEMORY, Severity.WARN, text)
 
 
 def _inside(cell: MeasuredCell) -> dict[str, Floats]:
@@ -105,7 +107,7 @@ def _inside(cell: MeasuredCell) -> dict[str, Floats]:
     if not path.exists():
         return {}
     series = pd.read_parquet(path)
-    start_s, end_s = float(cell.summary["window"]["start_s"]), float(cell.summary["window"]["end_s"])
+    start_s, end_s = cell.summary.window.start_s, cell.summary.window.end_s
     series = series[series["metric"].str.startswith("gpu_")]
     series = series[(series["t_s"] >= start_s) & (series["t_s"] < end_s)]
     if series.empty:

@@ -8,8 +8,9 @@ from experiments.design.cells import Cell
 from experiments.design.matrix import Matrix
 from experiments.errors import EnvironmentProblem
 from experiments.measure import prompt_cost
+from experiments.measure.annotation import annotate
 from experiments.measure.cell import LOG_NAME, Bench, Prepared, measure, save
-from experiments.measure.saving import Saver
+from experiments.measure.saving import BackgroundSaver
 from experiments.measure.sweep_stack import SweepStack
 from experiments.stack import load
 
@@ -37,8 +38,8 @@ def in_turn(
                 fail(cell, summary)
                 continue
             progress.cell_ends(cell.id, summary)
-            stack.annotations.cell(summary)
-            if any(doubt["severity"] == "invalid" for doubt in summary["doubts"]):
+            annotate(stack.annotations, summary)
+            if summary.invalid_codes:
                 invalid.append(cell)
 
     def prepare(index: int) -> None:
@@ -46,7 +47,7 @@ def in_turn(
         if index < len(cells):
             ready[index] = _prepare(cells[index], matrix, bench, stack, index)
 
-    with Saver(stack.load_cpus) as saver:
+    with BackgroundSaver(stack.load_cpus) as saver:
         try:
             for index, cell in enumerate(cells):
                 progress.cell_begins(cell.id)

@@ -6,15 +6,14 @@ import threading
 from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from experiments.design.cells import Cell
 from experiments.errors import EnvironmentProblem
+from experiments.run_folder.cell_summary import CellSummary
 
-Summary = dict[str, Any]
 
-
-class Saver:
+class BackgroundSaver:
     """One thread that has the lowest priority and stays off the engine's cores.
 
     What was put in is saved also when the block is left by an exception: it was measured.
@@ -22,7 +21,7 @@ class Saver:
 
     def __init__(self, cpus: Collection[int] | None) -> None:
         self._pool = ThreadPoolExecutor(1, "saver", initializer=_step_back, initargs=(cpus,))
-        self._put: list[tuple[Cell, Future[Summary]]] = []
+        self._put: list[tuple[Cell, Future[CellSummary]]] = []
 
     def __enter__(self) -> Self:
         return self
@@ -32,11 +31,11 @@ class Saver:
     ) -> None:
         self._pool.shutdown()
 
-    def put(self, cell: Cell, save: Callable[[], Summary]) -> None:
+    def put(self, cell: Cell, save: Callable[[], CellSummary]) -> None:
         """Have `save` done; returns at once."""
         self._put.append((cell, self._pool.submit(save)))
 
-    def results(self) -> Iterator[tuple[Cell, Summary | EnvironmentProblem]]:
+    def results(self) -> Iterator[tuple[Cell, CellSummary | EnvironmentProblem]]:
         """Each cell put in so far, once, with its summary or what kept it from being saved; waits for it."""
         while self._put:
             cell, future = self._put.pop(0)

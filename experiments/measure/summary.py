@@ -1,9 +1,8 @@
 """From a cell's raw material to its summary.json: records, both sides' counts, series, verdict and doubts."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,14 +10,30 @@ import pandas as pd
 
 from experiments.design.cells import Cell
 from experiments.measure import gpu_doubts
-from experiments.measure.cell_evidence import SAMPLES, Occupancy, is_stationary, parts, steady, with_intervals
-from experiments.measure.validity import doubts, of_machine, of_steadiness
-from experiments.observe.engine_counters import EngineGrowth
+from experiments.measure.cell_evidence import (
+    SAMPLES,
+    Occupancy,
+    is_stationary,
+    request_breakdown,
+    steady,
+    with_intervals,
+)
+from experiments.measure.validity import OfferedRates, doubts, of_machine, of_steadiness
+from experiments.observe.engine_growth import EngineGrowth
 from experiments.observe.gateway_admin import GatewayGrowth
-from experiments.run_folder.folder import SCHEMA_VERSION
+from experiments.run_folder.cell_summary import (
+    Breakdown,
+    BucketQuantiles,
+    CellSummary,
+    EngineLabel,
+    MeasuredWindow,
+    Workload,
+)
 from experiments.stats import agreement, ledger, littles_law, saturation
+from experiments.stats.steady_state import SteadyState
 from loadtests.planning.plan import Plan
 from loadtests.record import RequestRecord
+from loadtests.recording.load_run import LoadRun
 from loadtests.recording.summary import summarise
 from loadtests.slo import SLO
 
@@ -37,88 +52,94 @@ class Material:
     """
 
     records: list[RequestRecord]
-    load_run: Mapping[str, Any]
+    load_run: LoadRun
     gateway: GatewayGrowth
     engine: EngineGrowth | None
     stolen_ratio: float | None
     series: pd.DataFrame
-    histograms: Mapping[str, Mapping[str, dict[str, float | None]]]
+    histograms: Mapping[str, BucketQuantiles]
     scrape_times: Sequence[float]
 
 
-def summarise_cell(
-    cell: Cell,
-    plan: Plan,
-    slo: SLO,
-    material: Material,
-    engine_label: str,
-    engine_max_running: int | None,
-    capacity_per_s: float | None,
-) -> dict[str, Any]:
-    """The cell's summary.json. `engine_max_running`: the engine's largest batch; `capacity_per_s`: the rate
-    that it served when it was probed; None where unknown.
-    """
+@dataclass(frozen=True, slots=True)
+class KnownEngine:
+    """What a summary says of the engine and is judged by: the label; its largest batch, and the rate that it
+    served when it was probed, requests per second (None: not known)."""
+
+    label: str
+    max_running: int | None
+    capacity_per_s: float | None
+
+
+def summarise_cell(cell: Cell, plan: Plan, slo: SLO, material: Material, engine: KnownEngine) -> CellSummary:
+    """What the cell showed."""
     start_s, end_s = plan.phase_s("measure")
     of_records = summarise(material.records, plan, slo, phase="measure")
     measured = [record for record in material.records if record.phase == "measure"]
-    of_records["latency"] = with_intervals(of_records["latency"], measured)
     outcomes = Counter(record.outcome for record in material.records)
     checks = _ledger(plan, outcomes, material)
     agreements = _agreements(material)
-    window = _window(cell, material, start_s, end_s, engine_max_running, capacity_per_s)
-    steady_state = _steady_state(cell, measured, window, start_s)
-    found = doubts(
-        dict(material.load_run),
-        of_records["counts"]["offered"],
-        of_records["rates"]["offered_per_s"],
-        plan.offered("measure") / (end_s - start_s),
-        checks,
-        agreements,
-        material.scrape_times,
+    window = _window(cell, material, start_s, end_s, engine)
+    steadiness = _steady_state(cell, measured, window, start_s)
+    return CellSummary(
+        cell=cell.id,
+        sentinel=cell.sentinel,
+        setting=cell.setting,
+        workload=_workload(cell, plan),
+        window=MeasuredWindow(
+            start_s=start_s,
+            end_s=end_s,
+            warm_up_s=plan.header.warm_up_s,
+            started_unix_s=material.load_run.asked.started_unix_s,
+        ),
+        counts=of_records.counts,
+        rates=of_records.rates,
+        attainment=of_records.attainment,
+        latency=with_intervals(of_records.latency, measured),
+        outcomes_all_phases=dict(outcomes),
+        prometheus=dict(material.histograms),
+        agreement=tuple(agreements),
+        ledger=checks,
+        saturation=saturation.judge(window),
+        steady_state=steadiness,
+        breakdown=_breakdown(measured, material.engine),
+        doubts=(
+            *doubts(
+                material.load_run.ended,
+                OfferedRates(
+                    of_records.counts.offered,
+                    of_records.rates.offered_per_s or 0.0,
+                    plan.offered("measure") / (end_s - start_s),
+                ),
+                checks,
+                agreements,
+                material.scrape_times,
+            ),
+            *of_machine(material.stolen_ratio, material.engine),
+            *gpu_doubts.of_cell(_inside(material, start_s, end_s)),
+            *of_steadiness(steadiness, changes_by_design=not is_stationary(cell.load.scenario)),
+        ),
+        engine=EngineLabel(engine.label),
+        engine_growth=material.engine,
+        classes=of_records.classes,
     )
-    found += of_machine(material.stolen_ratio, material.engine)
-    found += gpu_doubts.of_cell(_inside(material, start_s, end_s))
-    found += of_steadiness(steady_state, changes_by_design=not is_stationary(cell.load.scenario))
-    return {
-        "schema_version": SCHEMA_VERSION,
-        "cell": cell.id,
-        "sentinel": cell.sentinel,
-        "setting": cell.setting.to_json(),
-        "workload": _workload(cell, plan),
-        "window": {
-            "start_s": start_s,
-            "end_s": end_s,
-            "warm_up_s": plan.header.warm_up_s,
-            "started_unix_s": material.load_run["started_unix_s"],
-        },
-        **of_records,
-        "outcomes_all_phases": dict(outcomes),
-        "prometheus": {name: dict(quantiles) for name, quantiles in material.histograms.items()},
-        "agreement": [row.to_json() for row in agreements],
-        "ledger": [check.to_json() for check in checks],
-        "saturation": saturation.judge(window).to_json(),
-        "steady_state": steady_state,
-        "breakdown": _breakdown(measured, material.engine),
-        "doubts": [doubt.to_json() for doubt in found],
-        "engine": {"label": engine_label},
-    }
 
 
 def _steady_state(
     cell: Cell, measured: Sequence[RequestRecord], window: saturation.Window, start_s: float
-) -> dict[str, Any]:
+) -> SteadyState:
     aligned = window.active.size == window.queued.size
     backlog = window.active + window.queued if aligned else np.array([], dtype=float)
     bounded = window.shed > 0 or bool(np.any(window.queued >= window.queue_limit))
     return steady(measured, start_s, cell.load.scenario, backlog, bounded=bounded)
 
 
-def _breakdown(measured: Sequence[RequestRecord], engine: EngineGrowth | None) -> dict[str, Any]:
+def _breakdown(measured: Sequence[RequestRecord], engine: EngineGrowth | None) -> Breakdown:
     """The p50 and p95 request taken apart, with the engine's mean times in queue and prefill where it has
     them."""
     if engine is None or engine.requests <= 0 or engine.restarted or engine.queue_s + engine.prefill_s <= 0:
-        return parts(measured, None, None)
-    return parts(measured, engine.queue_s / engine.requests, engine.prefill_s / engine.requests)
+        return request_breakdown(measured, None, None)
+    return request_breakdown(measured, engine.queue_s / engine.requests, engine.prefill_s / engine.requests)
 
 
 def _ledger(plan: Plan, outcomes: Counter[str], material: Material) -> tuple[ledger.Check, ...]:
@@ -137,19 +158,19 @@ def _ledger(plan: Plan, outcomes: Counter[str], material: Material) -> tuple[led
     return checks
 
 
-def _workload(cell: Cell, plan: Plan) -> dict[str, Any]:
-    return {
-        "load": str(cell.load),
-        "scenario": cell.load.scenario,
-        "workload": cell.load.workload,
-        "rate_per_s": plan.header.rate_per_s,
-        "relative_load": cell.load.relative,
-        "block": cell.block,
-        "seed": plan.header.seed,
-        "plan_hash": plan.hash,
-        "prompt_tokens": plan.header.params.get("prompt_tokens"),
-        "output_tokens": plan.header.params.get("output_tokens"),
-    }
+def _workload(cell: Cell, plan: Plan) -> Workload:
+    return Workload(
+        load=str(cell.load),
+        scenario=cell.load.scenario,
+        workload=cell.load.workload,
+        rate_per_s=plan.header.rate_per_s,
+        relative_load=cell.load.relative,
+        block=cell.block,
+        seed=plan.header.seed,
+        plan_hash=plan.hash,
+        prompt_tokens=plan.header.params.get("prompt_tokens"),
+        output_tokens=plan.header.params.get("output_tokens"),
+    )
 
 
 def _agreements(material: Material) -> list[agreement.Agreement]:
@@ -168,9 +189,12 @@ def _agreements(material: Material) -> list[agreement.Agreement]:
         "queue_s": _finite(r.queue_s for r in inside if r.outcome == "ok"),
     }
     return [
-        agreement.compare(name, q, values[name], material.histograms[name][key], doubtful)
+        agreement.compare(name, q, values[name], histogram, doubtful)
         for name in values
-        for q, key in ((0.5, "p50"), (0.95, "p95"))
+        for q, histogram in (
+            (0.5, material.histograms[name].p50),
+            (0.95, material.histograms[name].p95),
+        )
     ]
 
 
@@ -178,14 +202,14 @@ def _between_scrapes(material: Material) -> tuple[list[RequestRecord], int]:
     """The requests that ended between first and last scrape, and how many ended too close to one to tell."""
     if not material.scrape_times:
         return [], 0
-    began_s = float(material.load_run["started_unix_s"])
+    began_s = material.load_run.asked.started_unix_s
     first_s, last_s = material.scrape_times[0] - began_s, material.scrape_times[-1] - began_s
     ends_s = [(r, r.finished_s) for r in material.records if r.finished_s is not None]
     near = sum(min(abs(end_s - first_s), abs(end_s - last_s)) < _EDGE_S for _, end_s in ends_s)
     return [r for r, end_s in ends_s if first_s < end_s <= last_s], near
 
 
-def _finite(values: Any) -> npt.NDArray[np.float64]:
+def _finite(values: Iterable[float | None]) -> npt.NDArray[np.float64]:
     found = np.array([value for value in values if value is not None], dtype=float)
     finite: npt.NDArray[np.float64] = found[np.isfinite(found)]
     return finite
@@ -196,8 +220,7 @@ def _window(
     material: Material,
     start_s: float,
     end_s: float,
-    engine_max_running: int | None,
-    capacity_per_s: float | None,
+    engine: KnownEngine,
 ) -> saturation.Window:
     by_metric = _inside(material, start_s, end_s)
     measured = [record for record in material.records if record.phase == "measure"]
@@ -214,13 +237,13 @@ def _window(
         engine_running=by_metric.get("engine_running", nothing),
         engine_waiting=by_metric.get("engine_waiting", nothing),
         kv_use=by_metric.get("engine_kv_use_ratio", nothing),
-        engine_max_running=engine_max_running,
-        client_saturated=bool(material.load_run.get("client_saturated")),
+        engine_max_running=engine.max_running,
+        client_saturated=material.load_run.ended.client_saturated,
         full_house=seen.house if seen else None,
         curve=seen.curve if seen else None,
         window_s=end_s - start_s,
         served_per_s=_served_per_s(material.records, start_s, end_s),
-        capacity_per_s=capacity_per_s,
+        capacity_per_s=engine.capacity_per_s,
     )
 
 

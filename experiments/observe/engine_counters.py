@@ -1,10 +1,10 @@
 """What an engine itself counted over a cell, read from its `/metrics` at both edges. vLLM's names; the
 emulator has the same."""
 
-from dataclasses import dataclass
-
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
+
+from experiments.observe.engine_growth import EngineGrowth
 
 COUNTERS = {
     "request_s": "vllm:e2e_request_latency_seconds_sum",
@@ -13,28 +13,10 @@ COUNTERS = {
     "prompt_tokens": "vllm:prompt_tokens_total",
     "queue_s": "vllm:request_queue_time_seconds_sum",
     "prefill_s": "vllm:request_prefill_time_seconds_sum",
+    "preemptions": "vllm:num_preemptions_total",
 }
 """Field of `EngineGrowth` → name of the sample."""
-NOT_EVERY_ENGINE_HAS = ("prefix_hit_tokens", "queue_s", "prefill_s")
-
-
-@dataclass(frozen=True, slots=True)
-class EngineGrowth:
-    """What the engine's own counters grew by over a cell: sum of E2E latencies in seconds, requests,
-    tokens; sums of the times in its queue and in prefill, in seconds (0 where it does not say).
-    """
-
-    request_s: float
-    requests: float
-    prefix_hit_tokens: float
-    prompt_tokens: float
-    queue_s: float = 0.0
-    prefill_s: float = 0.0
-
-    @property
-    def restarted(self) -> bool:
-        """A counter that went down began anew."""
-        return min(self.request_s, self.requests, self.prompt_tokens) < 0
+NOT_EVERY_ENGINE_HAS = ("prefix_hit_tokens", "queue_s", "prefill_s", "preemptions")
 
 
 def read(engine_url: str) -> str | None:

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import httpx
 
@@ -38,11 +37,9 @@ class Annotations:
         self._told = False
         self._client = None if grafana is None else _client(grafana)
 
-    def cell(self, summary: Mapping[str, Any]) -> None:
+    def cell(self, began_unix_s: float, ended_unix_s: float, text: str) -> None:
         """The region of one measured cell, from its first arrival to its last, warm-up included."""
-        window = summary["window"]
-        began_unix_s = float(window["started_unix_s"])
-        self._post(began_unix_s, began_unix_s + float(window["end_s"]), _text(summary), "cell")
+        self._post(began_unix_s, ended_unix_s, text, "cell")
 
     def run(self, began_unix_s: float, ended_unix_s: float) -> None:
         """The region of the whole run, the probe included."""
@@ -89,19 +86,3 @@ def _client(grafana: Grafana) -> httpx.Client:
     return httpx.Client(
         base_url=grafana.url.rstrip("/"), headers=headers, auth=auth, timeout=_TIMEOUT_S, trust_env=False
     )
-
-
-def _text(summary: Mapping[str, Any]) -> str:
-    """Setting and load, and what came of it."""
-    setting, workload, rates = summary["setting"], summary["workload"], summary["rates"]
-    queue = (
-        "reject"
-        if setting["queue_mode"] == "reject"
-        else f"queue {setting['queue_max']}, {setting['queue_timeout_s']:g} s, {setting['queue_order']}"
-    )
-    invalid = [doubt["code"] for doubt in summary["doubts"] if doubt["severity"] == "invalid"]
-    return (
-        f"MAX_ACTIVE {setting['max_active']}, {queue}: {workload['scenario']} at "
-        f"{workload['rate_per_s']:.2f} requests/s, goodput {rates['goodput_per_s']:.2f}/s, "
-        f"attainment {summary['attainment']:.0%}"
-    ) + (f"; INVALID: {', '.join(invalid)}" if invalid else "")

@@ -2,7 +2,6 @@
 
 import math
 import time
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,8 +11,10 @@ from prometheus_api_client import PrometheusConnect
 from prometheus_api_client.exceptions import PrometheusApiClientException
 
 from experiments.errors import EnvironmentProblem
-from experiments.observe.engine_counters import COUNTERS, NOT_EVERY_ENGINE_HAS, EngineGrowth
+from experiments.observe.engine_counters import COUNTERS, NOT_EVERY_ENGINE_HAS
+from experiments.observe.engine_growth import EngineGrowth
 from experiments.observe.gpu_series import GPU_SERIES
+from experiments.stats.bucket_quantile import BucketQuantile, bucket_quantile
 
 # Short name in series.parquet → PromQL of one series. Rates are over the last two seconds of a one-second
 # scrape.
@@ -45,20 +46,6 @@ HISTOGRAMS = {
 # The newest scrape of whatever exports slots or running requests, one series a target, whatever its job is
 # called.
 _LAST_SCRAPES = "timestamp(gateway_active_limit) or timestamp(vllm:num_requests_running)"
-
-
-@dataclass(frozen=True, slots=True)
-class BucketQuantile:
-    """A quantile as a histogram knows it: interpolated, and the bucket that holds it. Seconds; None where the
-    bucket is empty."""
-
-    value: float | None
-    bucket_low: float | None
-    bucket_high: float | None
-
-    def to_json(self) -> dict[str, float | None]:
-        """As stored in summary.json."""
-        return {"value": self.value, "bucket_low": self.bucket_low, "bucket_high": self.bucket_high}
 
 
 class ServerMetrics:
@@ -108,14 +95,12 @@ class ServerMetrics:
 
     def quantiles(
         self, name: str, start_unix_s: float, end_unix_s: float
-    ) -> dict[str, dict[str, float | None]]:
-        """p50 and p95 of a histogram's growth between two scrapes, named by their times, as in
-        summary.json.
-        """
+    ) -> tuple[BucketQuantile, BucketQuantile]:
+        """p50 and p95 of a histogram's growth between two scrapes, named by their times."""
         before = self._buckets(HISTOGRAMS[name], start_unix_s)
         after = self._buckets(HISTOGRAMS[name], end_unix_s)
         growth = [(bound, count - before.get(bound, 0.0)) for bound, count in sorted(after.items())]
-        return {f"p{q * 100:g}": bucket_quantile(growth, q).to_json() for q in (0.5, 0.95)}
+        return bucket_quantile(growth, 0.5), bucket_quantile(growth, 0.95)
 
     def engine_growth(self, start_unix_s: float, end_unix_s: float) -> EngineGrowth | None:
         """Growth of the engine's counters between two times; None where Prometheus does not scrape it."""
@@ -171,20 +156,3 @@ class ServerMetrics:
             raise EnvironmentProblem(f"Prometheus at {self.url} did not answer {promql!r}: {error}") from None
         pairs = [(float(t), float(value)) for series in result for t, value in series["values"]]
         return [(t, value) for t, value in pairs if math.isfinite(value)]
-
-
-def bucket_quantile(cumulative: list[tuple[float, float]], q: float) -> BucketQuantile:
-    """Quantile `q` of a cumulative histogram [(upper bound, count up to it)], interpolated as Prometheus
-    does."""
-    total = cumulative[-1][1] if cumulative else 0.0
-    if total <= 0:
-        return BucketQuantile(None, None, None)
-    rank = q * total
-    low, below = 0.0, 0.0
-    for bound, count in cumulative:
-        if count >= rank and count > below:
-            if math.isinf(bound):
-                return BucketQuantile(None, low, None)
-            return BucketQuantile(low + (bound - low) * (rank - below) / (count - below), low, bound)
-        low, below = bound, count
-    return BucketQuantile(None, low, None)

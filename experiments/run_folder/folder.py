@@ -3,17 +3,21 @@ its paths."""
 
 import fcntl
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
+
+from pydantic import JsonValue
 
 from experiments.errors import UserError
-from experiments.files import read_json, write_json
-from experiments.run_folder import journal
+from experiments.run_folder import codec, journal
+from experiments.run_folder.doubt import Doubt, DoubtCode
+from experiments.run_folder.measured_cell import read_cell
+from experiments.run_folder.reading import read_run
+from experiments.run_folder.run_state import RunState, RunStatus
 from experiments.spec.sweep_spec import SweepSpec
-
-SCHEMA_VERSION = 1
 
 
 class RunDir:
@@ -26,10 +30,9 @@ class RunDir:
     def __init__(self, path: Path, lock: IO[str]) -> None:
         self.path = path
         self._lock = lock
-        self.state: dict[str, Any] = read_json(path / "run.json")
+        self.state = read_run(path)
 
     # -- where things are
-    # ------------------------------------------------------------------------------------------
     @property
     def logs(self) -> Path:
         return self._made("logs")
@@ -52,13 +55,12 @@ class RunDir:
         return folder
 
     # -- the state of the run
-    # --------------------------------------------------------------------------------------
-    def update(self, facts: dict[str, Any]) -> None:
-        """Merge `facts` into run.json."""
-        self.state = {**self.state, **facts}
-        write_json(self.path / "run.json", self.state)
+    def save(self, state: RunState) -> None:
+        """Replace run.json."""
+        self.state = state
+        codec.write(self.path / "run.json", state)
 
-    def note(self, event: str, facts: dict[str, Any] | None = None) -> None:
+    def note(self, event: str, facts: journal.Facts | None = None) -> None:
         """Add an event to the journal."""
         journal.append(self.path / "journal.jsonl", event, facts or {})
 
@@ -74,23 +76,22 @@ class RunDir:
         partial.mkdir(parents=True)
         return partial
 
-    def finish_cell(self, cell_id: str, facts: dict[str, Any]) -> None:
+    def finish_cell(self, cell_id: str, facts: journal.Facts) -> None:
         """The cell's folder gets its name; from here on nothing in it changes but the doubts of its
         summary."""
         partial = self.path / "cells" / f".{cell_id}.partial"
         partial.replace(self.cell(cell_id))
         self.note("cell_done", {"cell": cell_id, **facts})
 
-    def doubt_cell(self, cell_id: str, codes: Sequence[str], doubts: Sequence[dict[str, str]]) -> None:
+    def doubt_cell(self, cell_id: str, codes: Collection[DoubtCode], doubts: Sequence[Doubt]) -> None:
         """The doubts of these codes in the summary of a finished cell are from now on `doubts`; nothing is
         written where they are already.
         """
-        path = self.cell(cell_id) / "summary.json"
-        summary = read_json(path)
-        others = [one for one in summary["doubts"] if one["code"] not in codes]
-        if [*others, *doubts] != summary["doubts"]:
-            write_json(path, {**summary, "doubts": [*others, *doubts]})
-            self.note("cell_doubted", {"cell": cell_id, "codes": sorted({one["code"] for one in doubts})})
+        summary = read_cell(self.cell(cell_id)).summary
+        others = tuple(doubt for doubt in summary.doubts if doubt.code not in codes)
+        if (*others, *doubts) != summary.doubts:
+            codec.write(self.cell(cell_id) / "summary.json", replace(summary, doubts=(*others, *doubts)))
+            self.note("cell_doubted", {"cell": cell_id, "codes": sorted({doubt.code for doubt in doubts})})
 
     def repeat_cell(self, cell_id: str, reason: str) -> None:
         """A finished cell whose numbers must not be used is kept under `aborted/` and counts as not
@@ -135,52 +136,48 @@ def open_or_create(
         return _reopen(path, spec), True
     _create_folder(path)
     lock = _locked(path)
-    write_json(path / "run.json", _first_state(path, spec, command))
+    codec.write(path / "run.json", _first_state(path, spec, command))
     return RunDir(path, lock), False
 
 
-def _first_state(path: Path, spec: SweepSpec, command: Sequence[str]) -> dict[str, Any]:
-    return {
-        "schema_version": SCHEMA_VERSION,
-        "name": path.name,
-        "created_utc": datetime.now(UTC).isoformat(timespec="seconds"),
-        "command": list(command),
-        "spec": spec.model_dump(mode="json"),
-        "spec_digest": spec.digest(),
-        "engine": None,
-        "slo": None,
-        "probe": None,
-        "provenance": None,
-        "cells": [],
-        "status": "running",
-    }
+def _first_state(path: Path, spec: SweepSpec, command: Sequence[str]) -> RunState:
+    return RunState(
+        name=path.name,
+        created_utc=datetime.now(UTC).isoformat(timespec="seconds"),
+        command=tuple(command),
+        spec=spec.model_dump(mode="json"),
+        spec_digest=spec.digest(),
+        status=RunStatus.RUNNING,
+    )
 
 
 def _reopen(path: Path, spec: SweepSpec) -> RunDir:
     run = RunDir(path, _locked(path))
-    if run.state.get("spec_digest") != spec.digest():
+    if run.state.spec_digest != spec.digest():
         run.close()
-        changed = (
-            ", ".join(_changed_keys(run.state.get("spec", {}), spec.model_dump(mode="json"))) or "its format"
-        )
+        changed = ", ".join(_changed_keys(run.state.spec, spec.model_dump(mode="json"))) or "its format"
         raise UserError(
-            f"{path} holds a run of another spec (changed: {changed}); name another --out, or leave it away"
+            f"{path} holds a run of another spec (changed: {changed}); name another --out, or leave it out"
         )
     return run
 
 
-def _changed_keys(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
+def _changed_keys(old: Mapping[str, JsonValue], new: Mapping[str, JsonValue]) -> list[str]:
     return [
         f"{section}.{key}"
         for section, values in new.items()
-        for key, value in values.items()
-        if old.get(section, {}).get(key) != value
+        for key, value in _section(values).items()
+        if _section(old.get(section)).get(key) != value
     ]
+
+
+def _section(values: JsonValue) -> dict[str, JsonValue]:
+    return values if isinstance(values, dict) else {}
 
 
 def _newest_unfinished(runs: Path, spec: SweepSpec) -> Path | None:
     for path in sorted(runs.glob(f"*-{spec.digest()}/run.json"), reverse=True):
-        if read_json(path).get("status") != "complete" and not _is_locked(path.parent):
+        if read_run(path.parent).status is not RunStatus.COMPLETE and not _is_locked(path.parent):
             return path.parent
     return None
 

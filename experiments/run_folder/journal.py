@@ -2,13 +2,16 @@
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+Facts = Mapping[str, str | int | float | Sequence[str] | Mapping[str, int] | None]
+"""What an event says, by name."""
 
-def append(path: Path, event: str, facts: dict[str, Any]) -> None:
+
+def append(path: Path, event: str, facts: Facts) -> None:
     """Add one event. A line half written by a crash is closed off first, so the next one stays readable."""
     line = json.dumps(
         {"at_utc": datetime.now(UTC).isoformat(timespec="milliseconds"), "event": event, **facts}

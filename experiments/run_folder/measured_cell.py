@@ -1,16 +1,18 @@
-"""Reading measured cells back from a run folder."""
+"""Measured cells, read back from a run folder."""
+
+from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import pyarrow.parquet as pq
 
 from experiments.errors import UserError
-from experiments.files import read_json
-from experiments.run_folder.folder import SCHEMA_VERSION
+from experiments.run_folder import codec, record_table
+from experiments.run_folder.cell_summary import CellSummary
+from experiments.run_folder.doubt import DoubtCode
+from experiments.run_folder.old_versions import upgraded_summary
 from experiments.spec.setting import Setting
 from experiments.stats.goodput import Trace
 from loadtests.record import RequestRecord
@@ -19,56 +21,51 @@ from loadtests.slo import SLO
 
 @dataclass(frozen=True, slots=True)
 class MeasuredCell:
-    """One finished cell: its place in the matrix, its summary and its records (read when asked for)."""
+    """One finished cell: its place in the matrix, its summary, and its records (read when asked for)."""
 
     id: str
     path: Path
-    summary: dict[str, Any]
-
-    @property
-    def setting(self) -> Setting:
-        return Setting.from_json(self.summary["setting"])
+    setting: Setting
+    summary: CellSummary
 
     @property
     def is_sentinel(self) -> bool:
         """Whether the cell is none of the matrix but watches for drift."""
-        return bool(self.summary.get("sentinel"))
+        return self.summary.sentinel
 
     @property
     def load(self) -> str:
         """Name of the load, such as `sustained@0.7x`."""
-        return str(self.summary["workload"]["load"])
+        return self.summary.workload.load or self.summary.workload.scenario
 
     @property
     def scenario(self) -> str:
-        return str(self.summary["workload"]["scenario"])
+        return self.summary.workload.scenario
 
     @property
     def block(self) -> int:
-        return int(self.summary["workload"]["block"])
+        return self.summary.workload.block
 
     @property
     def rate_per_s(self) -> float:
-        return float(self.summary["workload"]["rate_per_s"])
+        return self.summary.workload.rate_per_s or 0.0
 
     @property
     def relative_load(self) -> float | None:
-        value = self.summary["workload"]["relative_load"]
-        return None if value is None else float(value)
-
-    @property
-    def invalid_codes(self) -> frozenset[str]:
-        """Codes of the doubts that say the numbers must not be used; empty for a valid cell."""
-        return frozenset(doubt["code"] for doubt in self.summary["doubts"] if doubt["severity"] == "invalid")
-
-    def records(self) -> list[RequestRecord]:
-        """Every request of the cell, all phases, in order of arrival."""
-        rows = pq.read_table(self.path / "records.parquet").to_pylist()
-        return [RequestRecord.from_json(row) for row in rows]
+        return self.summary.workload.relative_load
 
     @property
     def plan_hash(self) -> str:
-        return str(self.summary["workload"]["plan_hash"])
+        return self.summary.workload.plan_hash or ""
+
+    @property
+    def invalid_codes(self) -> frozenset[DoubtCode]:
+        """Codes of the doubts that say the numbers must not be used; empty for a valid cell."""
+        return self.summary.invalid_codes
+
+    def records(self) -> list[RequestRecord]:
+        """Every request of the cell, all phases, in order of arrival."""
+        return record_table.read(self.path)
 
     def trace(self, slo: SLO) -> Trace:
         """The measured arrivals judged under `slo`."""
@@ -76,32 +73,30 @@ class MeasuredCell:
 
     def trace_of(self, measured: Sequence[RequestRecord], slo: SLO) -> Trace:
         """The same from this cell's measured records, where they were read already."""
-        start = float(self.summary["window"]["start_s"])
-        end = float(self.summary["window"]["end_s"])
+        start_s = self.summary.window.start_s
         return Trace(
-            due_s=np.array([record.due_s - start for record in measured]),
+            due_s=np.array([record.due_s - start_s for record in measured]),
             good=np.array([slo.judge(record) for record in measured], dtype=bool),
-            duration_s=end - start,
+            duration_s=self.summary.window.length_s,
         )
 
 
-def read_run(run: Path) -> dict[str, Any]:
-    """run.json of a run folder.
+def read_cell(path: Path) -> MeasuredCell:
+    """The finished cell in a folder.
 
     Raises:
-        UserError: it is not a run folder, or one of another version.
+        UserError: its summary cannot be used, or is none of a sweep's.
     """
+    name = f"{path}/summary.json"
     try:
-        state = read_json(run / "run.json")
-    except FileNotFoundError:
-        raise UserError(f"{run} is not a run folder: it has no run.json") from None
-    except ValueError:
-        raise UserError(f"{run}/run.json is damaged") from None
-    if state.get("schema_version") != SCHEMA_VERSION:
-        raise UserError(
-            f"{run} is of format {state.get('schema_version')}; this version reads format {SCHEMA_VERSION}"
-        )
-    return dict(state)
+        summary, problems = codec.read_tolerantly(CellSummary, path / "summary.json", upgraded_summary)
+    except codec.NotReadableError as error:
+        raise UserError(f"{error}; leave the cell out by moving its folder away") from None
+    if summary is None:
+        raise UserError(f"{problems[-1]} Leave the cell out by moving its folder away")
+    if summary.setting is None:
+        raise UserError(f"{name} names no setting: this is a load run of its own, not a cell of a sweep")
+    return MeasuredCell(path.name, path, summary.setting, summary)
 
 
 def matrix_cells(run: Path) -> list[MeasuredCell]:
@@ -111,5 +106,4 @@ def matrix_cells(run: Path) -> list[MeasuredCell]:
 
 def finished_cells(run: Path) -> list[MeasuredCell]:
     """Every finished cell of a run, by name."""
-    found = sorted((run / "cells").glob("[!.]*/summary.json"))
-    return [MeasuredCell(path.parent.name, path.parent, read_json(path)) for path in found]
+    return [read_cell(path.parent) for path in sorted((run / "cells").glob("[!.]*/summary.json"))]

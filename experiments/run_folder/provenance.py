@@ -6,28 +6,53 @@ import os
 import platform
 import subprocess
 import sys
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Any
 
 _PACKAGES = ("locust", "aiohttp", "uvicorn", "fastapi", "numpy", "pandas", "prometheus-client")
 
 
-def collect(root: Path) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class Cpu:
+    """The machine's processor."""
+
+    model: str | None
+    cores: int | None
+    usable_cores: int | None
+    """those that this process may use"""
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """Where a run was made; none where a fact cannot be had."""
+
+    python: str | None = None
+    platform: str | None = None
+    cpu: Cpu | None = None
+    load_average_1min: float | None = None
+    """runnable tasks of the machine when the run began"""
+    commit: str | None = None
+    """of this project's code"""
+    uncommitted_changes: bool | None = None
+    packages: dict[str, str] | None = None
+    """versions of the libraries that shape a measurement"""
+    gpus: tuple[str, ...] | None = None
+    """name, driver, memory and largest SM clock of each"""
+
+
+def collect(root: Path) -> Provenance:
     """Facts about the machine, the project's version and the libraries that shape a measurement."""
-    facts: dict[str, Any] = {
-        "python": sys.version.split()[0],
-        "platform": platform.platform(),
-        "cpu": {"model": _cpu_model(), "cores": os.cpu_count(), "usable_cores": len(os.sched_getaffinity(0))},
-        "load_average_1min": os.getloadavg()[0],
-        "commit": _git(root, "rev-parse", "HEAD"),
-        "uncommitted_changes": _is_dirty(root),
-        "packages": {name: metadata.version(name) for name in _PACKAGES},
-    }
-    gpus = _gpus()
-    if gpus:
-        facts["gpus"] = gpus
-    return facts
+    return Provenance(
+        python=sys.version.split()[0],
+        platform=platform.platform(),
+        cpu=Cpu(_cpu_model(), os.cpu_count(), len(os.sched_getaffinity(0))),
+        load_average_1min=os.getloadavg()[0],
+        commit=_git(root, "rev-parse", "HEAD"),
+        uncommitted_changes=_is_dirty(root),
+        packages={name: metadata.version(name) for name in _PACKAGES},
+        gpus=tuple(_gpus()) or None,
+    )
 
 
 def _cpu_model() -> str | None:

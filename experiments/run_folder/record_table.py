@@ -26,6 +26,12 @@ def convert(folder: Path) -> list[RequestRecord]:
     return [RequestRecord.from_json(row) for row in rows]
 
 
+def read(folder: Path) -> list[RequestRecord]:
+    """The records of a finished cell, in order of arrival."""
+    rows = pq.read_table(folder / "records.parquet").to_pylist()
+    return [RequestRecord.from_json(row) for row in rows]
+
+
 def _rows(spool: Path) -> list[dict[str, Any]]:
     rows = []
     for line in spool.read_bytes().splitlines():

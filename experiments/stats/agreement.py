@@ -1,10 +1,11 @@
 """Do the records and the gateway's histograms tell the same quantile, as far as a bucket can tell?"""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from experiments.stats.bucket_quantile import BucketQuantile
 
 # The client's clock stops a little later than the gateway's: loopback, wake-up, parsing.
 _SLACK_S = 0.002
@@ -23,34 +24,22 @@ class Agreement:
     bucket_high: float | None
     agrees: bool
 
-    def to_json(self) -> dict[str, Any]:
-        """As stored in summary.json."""
-        return {
-            "metric": self.metric,
-            "quantile": self.quantile,
-            "records": self.records,
-            "prometheus": self.prometheus,
-            "bucket_low": self.bucket_low,
-            "bucket_high": self.bucket_high,
-            "agrees": self.agrees,
-        }
-
 
 def compare(
     metric: str,
     q: float,
     values_s: npt.NDArray[np.float64],
-    histogram: dict[str, float | None],
+    histogram: BucketQuantile,
     doubtful: int = 0,
 ) -> Agreement:
     """Compare quantile `q` of the records' `values_s` (any order, may be empty) with a histogram's.
 
-    `histogram` has value, bucket_low and bucket_high. One bucket of difference on either side is what the
+    One bucket of difference on either side is what the
     histogram cannot see; the records' quantile is taken as the smallest value with at least `q` of the values
     at or below it, as the histogram's rank is. `doubtful` requests may be counted on one side only: so many
     ranks up or down are no disagreement.
     """
-    value, low, high = histogram["value"], histogram["bucket_low"], histogram["bucket_high"]
+    value, low, high = histogram.value, histogram.bucket_low, histogram.bucket_high
     if values_s.size == 0 or value is None or low is None or high is None:
         both_empty = values_s.size == 0 and value is None
         records = float(np.quantile(values_s, q, method="inverted_cdf")) if values_s.size else None

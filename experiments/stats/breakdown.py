@@ -19,8 +19,7 @@ one request add up to its latency; those of a group of requests near a quantile 
 to the group's mean.
 """
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -60,10 +59,6 @@ class Parts:
     prefill_s: float
     decode_s: float
     largest: str
-
-    def to_json(self) -> dict[str, Any]:
-        """As stored in summary.json."""
-        return asdict(self)
 
 
 def take_apart(

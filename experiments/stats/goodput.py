@@ -10,8 +10,7 @@ cannot be seen from one run, so an assumed run-to-run standard deviation of 1.5 
 """
 
 import math
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -34,10 +33,6 @@ class Interval:
     value: float
     low: float | None
     high: float | None
-
-    def to_json(self) -> dict[str, Any]:
-        """As stored in recommendation.json."""
-        return asdict(self)
 
     @property
     def above_zero(self) -> bool:

@@ -7,9 +7,9 @@ curvature (Kneedle) moves with the range of the axis and is not used.
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from enum import StrEnum
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +17,7 @@ from scipy import optimize, stats
 
 from experiments.stats.effective_size import of_indicator
 from experiments.stats.goodput import Trace
-from experiments.stats.saturation import share_interval
+from experiments.stats.share import wilson
 
 Floats = npt.NDArray[np.float64]
 
@@ -44,7 +44,7 @@ class LoadPoint:
         """95 % interval of the attainment: Wilson's for n_eff requests, or from three blocks on the wider
         of it and the t interval over blocks, which also holds what differs between traces."""
         n = self.n_eff if self.n_eff is not None else max(1, sum(self.offered))
-        low, high = share_interval(self.attainment * n, n)
+        low, high = wilson(self.attainment * n, n)
         if len(self.good) < 3:
             return low, high
         shares = np.array(self.good) / np.maximum(1, np.array(self.offered))
@@ -63,23 +63,30 @@ def load_point(rate_per_s: float, traces: Sequence[Trace]) -> LoadPoint:
     )
 
 
+class CapacityVerdict(StrEnum):
+    """Where the capacity lies among the measured loads."""
+
+    FOUND = "found"
+    """between two of them"""
+    NOT_REACHED = "not_reached"
+    """every load met the objective"""
+    BELOW_RANGE = "below_range"
+    """none did"""
+
+
 @dataclass(frozen=True, slots=True)
 class Capacity:
-    """`verdict`: found, not_reached (every load met the objective) or below_range (none did).
+    """The largest steady rate at which an objective is met, requests per second; None: there is none."""
 
-    Rates per second. low: the largest load up to which every one surely met it; high: the smallest that
-    surely did not; value: where the isotonic fit of the attainment crosses the target. None: there is none.
-    """
-
-    verdict: str
+    verdict: CapacityVerdict
     value_per_s: float | None
+    """where the isotonic fit of the attainment crosses the target"""
     low_per_s: float | None
+    """the largest load up to which every one surely met it"""
     high_per_s: float | None
+    """the smallest that surely did not"""
     why: str
-
-    def to_json(self) -> dict[str, Any]:
-        """For files."""
-        return asdict(self)
+    """the verdict in words"""
 
 
 def capacity(points: Sequence[LoadPoint], target: float) -> Capacity:
@@ -99,12 +106,16 @@ def capacity(points: Sequence[LoadPoint], target: float) -> Capacity:
     value = _crossing(rates, fitted, target)
     span = f"{rates[0]:.3g} to {rates[-1]:.3g}/s"
     if fitted[-1] >= target:
-        return Capacity("not_reached", None, low_per_s, None, f"not reached in this range ({span})")
+        return Capacity(
+            CapacityVerdict.NOT_REACHED, None, low_per_s, None, f"not reached in this range ({span})"
+        )
     if value is None:
-        return Capacity("below_range", None, None, high_per_s, f"already missed at the lowest load ({span})")
+        return Capacity(
+            CapacityVerdict.BELOW_RANGE, None, None, high_per_s, f"already missed at the lowest load ({span})"
+        )
     between = f"{low_per_s:.3g}" if low_per_s is not None else "below the lowest load"
     above = f"{high_per_s:.3g}/s" if high_per_s is not None else "beyond the highest load"
-    return Capacity("found", value, low_per_s, high_per_s, f"between {between} and {above}")
+    return Capacity(CapacityVerdict.FOUND, value, low_per_s, high_per_s, f"between {between} and {above}")
 
 
 def _crossing(rates: Floats, fitted: Floats, target: float) -> float | None:

@@ -1,8 +1,7 @@
 """Counting the same requests at the client and at the gateway: what one saw, the other must have seen."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 # Record outcomes of requests that never reached the gateway, so that it cannot have counted them.
 NEVER_ARRIVED = ("not_sent", "connect_error")
@@ -24,10 +23,6 @@ class Check:
     gateway: float
     agrees: bool
     explanation: str | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        """As stored in summary.json."""
-        return asdict(self)
 
 
 def checks(

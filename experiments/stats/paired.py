@@ -7,8 +7,8 @@ intervals over blocks hold everything else, also what differs between one run an
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
+from enum import StrEnum
 
 import numpy as np
 from scipy import stats
@@ -25,6 +25,17 @@ _SD_CONFIDENCE = 0.6
 LEAST_BLOCKS = sequential.LOOKS[0]
 
 
+class Verdict(StrEnum):
+    """What a paired comparison says."""
+
+    DIFFERENT = "different"
+    """the interval does not hold zero"""
+    EQUAL = "equal"
+    """the interval lies within the margin"""
+    CANT_TELL = "cant_tell"
+    """neither"""
+
+
 @dataclass(frozen=True, slots=True)
 class Comparison:
     """`b` against the baseline `a`.
@@ -35,7 +46,7 @@ class Comparison:
     further_blocks: how many more would find a difference of 5 % with 80 % power; 0 when the verdict is made.
     """
 
-    verdict: str
+    verdict: Verdict
     blocks: int
     baseline: float
     difference: float
@@ -47,10 +58,6 @@ class Comparison:
     p_value: float | None
     further_blocks: int
     why: str
-
-    def to_json(self) -> dict[str, Any]:
-        """For files."""
-        return asdict(self)
 
 
 def compare(
@@ -81,14 +88,14 @@ def compare(
     scale = max(abs(baseline), abs(float(y.mean())))
     if scale == 0:
         return Comparison(
-            "equal", n, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0, "both sides are zero throughout"
+            Verdict.EQUAL, n, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0, "both sides are zero throughout"
         )
     if n < LEAST_BLOCKS:
         why = f"{n} common trace{'s' * (n > 1)}; {LEAST_BLOCKS} are the least"
         relative = mean / scale
         further = LEAST_BLOCKS - n
         return Comparison(
-            "cant_tell", n, baseline, mean, None, None, relative, None, None, None, further, why
+            Verdict.CANT_TELL, n, baseline, mean, None, None, relative, None, None, None, further, why
         )
     sd = max(float(change.std(ddof=1)), resolution / 2)
     alpha = sequential.level(n) * share
@@ -98,21 +105,21 @@ def compare(
     margin = delta * scale
     verdict = verdict_of(low, high, margin)
     why = {
-        "equal": f"the interval lies within ±{delta:.0%}",
-        "different": "the interval does not hold zero",
-        "cant_tell": f"the interval holds zero and leaves ±{delta:.0%}",
+        Verdict.EQUAL: f"the interval lies within ±{delta:.0%}",
+        Verdict.DIFFERENT: "the interval does not hold zero",
+        Verdict.CANT_TELL: f"the interval holds zero and leaves ±{delta:.0%}",
     }[verdict]
-    further = blocks_that_tell(sd / scale, n, share=share) - n if verdict == "cant_tell" else 0
+    further = blocks_that_tell(sd / scale, n, share=share) - n if verdict is Verdict.CANT_TELL else 0
     return Comparison(
         verdict, n, baseline, mean, low, high, mean / scale, low / scale, high / scale, p_value, further, why
     )
 
 
-def verdict_of(low: float, high: float, margin: float) -> str:
+def verdict_of(low: float, high: float, margin: float) -> Verdict:
     """equal when the interval lies within ± margin, different when it does not hold zero, else cant_tell."""
     if -margin <= low and high <= margin:
-        return "equal"
-    return "different" if low > 0 or high < 0 else "cant_tell"
+        return Verdict.EQUAL
+    return Verdict.DIFFERENT if low > 0 or high < 0 else Verdict.CANT_TELL
 
 
 def blocks_that_tell(

@@ -2,7 +2,6 @@
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -27,11 +26,6 @@ class QuantileInterval:
     n: int
     n_eff: float
     why: str | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        """As stored in summary.json; "why" only where there is something to say."""
-        found = {"value": self.value, "low": self.low, "high": self.high, "n_eff": round(self.n_eff, 1)}
-        return found if self.why is None else {**found, "why": self.why}
 
 
 def quantile_interval(values: Floats, due_s: Floats, q: float) -> QuantileInterval:

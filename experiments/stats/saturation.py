@@ -23,8 +23,8 @@ one that was seen.
 """
 
 import math
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
+from enum import StrEnum
 
 import numpy as np
 import numpy.typing as npt
@@ -33,6 +33,7 @@ from experiments.stats.backlog import BATCHES, backlog_drift
 from experiments.stats.effective_size import of_mean
 from experiments.stats.full_house import FullHouse
 from experiments.stats.service_curve import ServiceCurve
+from experiments.stats.share import wilson
 
 Floats = npt.NDArray[np.float64]
 
@@ -45,35 +46,68 @@ _SATURATED = 0.97
 _REQUESTS_TO_JUDGE_BY = 50
 
 
+class SaturationVerdict(StrEnum):
+    """Whether a cell was at its capacity."""
+
+    STABLE = "stable"
+    """the queue comes back"""
+    SATURATED = "saturated"
+    """more was offered than can be served"""
+    CANT_TELL = "cant_tell"
+    """too little was seen"""
+
+
+class Resource(StrEnum):
+    """What was full, the innermost first."""
+
+    CLIENT = "client"
+    """the load generator"""
+    KV_CACHE = "kv_cache"
+    """the engine's KV cache"""
+    ENGINE_BATCH = "engine_batch"
+    """the engine's batch"""
+    COMPUTE = "compute"
+    """the engine's speed"""
+    SLOTS = "slots"
+    """the gateway's slots"""
+    QUEUE = "queue"
+    """the gateway's queue"""
+
+
 @dataclass(frozen=True, slots=True)
-class Verdict:
-    """`verdict` is stable, saturated or cant_tell; `binding` names the resource that bound (client, kv_cache,
-    engine_batch, compute, slots, queue), None where none did. A stable cell can shed: then its bursts met a
+class Saturation:
+    """Whether the cell was at its capacity, and what bound. A stable cell can shed: then its bursts met a
     bound that the mean does not.
 
     Ratios are 0–1 over the measured window, means are of requests; None where the series is missing.
-    `load_ratio` is offered work over capacity, 1 at capacity, with its 95 % interval. `erlang_loss_ratio`:
-    the share that Poisson arrivals at this load lose where there is no queue; None where there is one.
     """
 
-    verdict: str
-    binding: str | None
+    verdict: SaturationVerdict
+    binding: Resource | None
+    """what bound; none where nothing did"""
     why: str
+    """the verdict in words"""
     slots_busy_ratio: float | None
+    """mean of active over MAX_ACTIVE"""
     queue_mean: float | None
+    """requests waiting at the gateway"""
     queue_full_ratio: float | None
+    """share of the window with a full queue"""
     engine_running_mean: float | None
+    """requests that the engine runs"""
     engine_waiting_mean: float | None
+    """requests in the engine's own queue"""
     kv_use_max: float | None
+    """greatest use of the KV cache"""
     rejected_ratio: float | None
+    """share of the offered requests that were refused or timed out in the queue"""
     load_ratio: float | None = None
+    """offered work over capacity, 1 at capacity"""
     load_ratio_low: float | None = None
+    """of its 95 % interval"""
     load_ratio_high: float | None = None
     erlang_loss_ratio: float | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        """As stored in summary.json."""
-        return asdict(self)
+    """the share that Poisson arrivals lose without a queue (Erlang B); none where there is one"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +147,7 @@ class LoadRatio:
     high: float
 
 
-def judge(window: Window) -> Verdict:
+def judge(window: Window) -> Saturation:
     """The verdict with its reasons."""
     busy = _mean_ratio(window.active, window.limit)
     full = (
@@ -123,7 +157,7 @@ def judge(window: Window) -> Verdict:
     )
     ratio = load_ratio(window)
     verdict, why = _verdict(window, ratio)
-    return Verdict(
+    return Saturation(
         verdict=verdict,
         binding=_binding(window, verdict, busy),
         why=why,
@@ -202,40 +236,42 @@ def _queue_growth(window: Window) -> float:
     return max(0.0, slope * window.queued.size)
 
 
-def _verdict(window: Window, ratio: LoadRatio | None) -> tuple[str, str]:
+def _verdict(window: Window, ratio: LoadRatio | None) -> tuple[SaturationVerdict, str]:
     if window.offered == 0:
-        return "cant_tell", "nothing was offered in the measured window"
+        return SaturationVerdict.CANT_TELL, "nothing was offered in the measured window"
     share = window.shed / window.offered
-    shed_low = share_interval(window.shed, window.offered)[0]
+    shed_low = wilson(window.shed, window.offered)[0]
     sheds = f"{share:.1%} of the offered requests were shed"
     if ratio is None:
         if shed_low > _SHED_SHARE:
             return (
-                "saturated",
+                SaturationVerdict.SATURATED,
                 f"{sheds} (95 % interval from {shed_low:.1%}); there is no series of the slots",
             )
-        return "cant_tell", "the series of the gateway's slots is missing or too short"
+        return SaturationVerdict.CANT_TELL, "the series of the gateway's slots is missing or too short"
     said = f"offered work: {ratio.value:.0%} of what the slots can do ({ratio.low:.0%} to {ratio.high:.0%})"
     if window.queue_limit == 0 and window.curve is not None:
         return _verdict_of_loss(window, ratio, said, shed_low)
     drift = backlog_drift(window.active + window.queued) if window.active.size == window.queued.size else None
     growing = drift is not None and drift < 0.01
     if ratio.low > _SATURATED:
-        return "saturated", f"{said}; {'the backlog grew' if growing else sheds}"
+        return SaturationVerdict.SATURATED, f"{said}; {'the backlog grew' if growing else sheds}"
     if ratio.value > _SATURATED and shed_low > _SHED_SHARE:
-        return "saturated", f"{said}; {sheds}"
+        return SaturationVerdict.SATURATED, f"{said}; {sheds}"
     if growing and ratio.value > _SATURATED:
-        return "saturated", f"{said}; the backlog grew through the window (one-sided p < 1 %)"
+        return SaturationVerdict.SATURATED, f"{said}; the backlog grew through the window (one-sided p < 1 %)"
     beyond = shed_low > _SHED_SHARE and _at_full_house(window) > 1.0
     if window.offered < _REQUESTS_TO_JUDGE_BY:
-        return "cant_tell", f"{said}, but {window.offered} requests are too few to tell"
+        return SaturationVerdict.CANT_TELL, f"{said}, but {window.offered} requests are too few to tell"
     if ratio.value < _SATURATED and ratio.high < 1.0 and not growing and not beyond:
         burst = f"; bursts met a full house: {sheds}" if shed_low > _SHED_SHARE else ""
-        return "stable", said + burst
-    return "cant_tell", f"{said}: too close to its capacity for a window this short"
+        return SaturationVerdict.STABLE, said + burst
+    return SaturationVerdict.CANT_TELL, f"{said}: too close to its capacity for a window this short"
 
 
-def _verdict_of_loss(window: Window, ratio: LoadRatio, said: str, shed_low: float) -> tuple[str, str]:
+def _verdict_of_loss(
+    window: Window, ratio: LoadRatio, said: str, shed_low: float
+) -> tuple[SaturationVerdict, str]:
     """Without a queue nothing can grow, and rejections by themselves prove nothing."""
     share, expected = window.shed / window.offered, _erlang_loss(window) or 0.0
     lost = (
@@ -243,42 +279,37 @@ def _verdict_of_loss(window: Window, ratio: LoadRatio, said: str, shed_low: floa
     )
     lost += " slots without a queue (Erlang B)"
     if ratio.low > _SATURATED or (ratio.value > _SATURATED and shed_low > _SHED_SHARE):
-        return "saturated", f"{said}; {lost}"
+        return SaturationVerdict.SATURATED, f"{said}; {lost}"
     if window.offered < _REQUESTS_TO_JUDGE_BY:
-        return "cant_tell", f"{said}, but {window.offered} requests are too few to tell"
+        return SaturationVerdict.CANT_TELL, f"{said}, but {window.offered} requests are too few to tell"
     if ratio.value < _SATURATED and ratio.high < 1.0:
-        return "stable", f"{said}; {lost}{'; arrivals came in bursts' if shed_low > expected else ''}"
-    return "cant_tell", f"{said}: too close to its capacity for a window this short"
+        return (
+            SaturationVerdict.STABLE,
+            f"{said}; {lost}{'; arrivals came in bursts' if shed_low > expected else ''}",
+        )
+    return SaturationVerdict.CANT_TELL, f"{said}: too close to its capacity for a window this short"
 
 
-def share_interval(count: float, n: float) -> tuple[float, float]:
-    """95 % Wilson interval of a share (Wilson 1927)."""
-    p = count / n
-    centre = (p + _Z * _Z / (2 * n)) / (1 + _Z * _Z / n)
-    half = _Z * math.sqrt(p * (1 - p) / n + _Z * _Z / (4 * n * n)) / (1 + _Z * _Z / n)
-    return centre - half, centre + half
-
-
-def _binding(window: Window, verdict: str, busy: float | None) -> str | None:
+def _binding(window: Window, verdict: SaturationVerdict, busy: float | None) -> Resource | None:
     """The resource that was full, the innermost first: more of an outer one would not help."""
-    sheds = window.offered > 0 and share_interval(window.shed, window.offered)[0] > _SHED_SHARE
-    room = "queue" if window.queue_limit > 0 else "slots"
-    if verdict == "stable":
+    sheds = window.offered > 0 and wilson(window.shed, window.offered)[0] > _SHED_SHARE
+    room = Resource.QUEUE if window.queue_limit > 0 else Resource.SLOTS
+    if verdict is SaturationVerdict.STABLE:
         return room if sheds else None
-    if verdict == "cant_tell" and not sheds:
+    if verdict is SaturationVerdict.CANT_TELL and not sheds:
         return None
     if window.client_saturated:
-        return "client"
+        return Resource.CLIENT
     if window.kv_use.size and float(np.quantile(window.kv_use, 0.9)) > 0.95:
-        return "kv_cache"
+        return Resource.KV_CACHE
     running, waiting = _mean(window.engine_running), _mean(window.engine_waiting)
     if window.engine_max_running and running is not None and running >= 0.9 * window.engine_max_running:
-        return "engine_batch"
+        return Resource.ENGINE_BATCH
     if waiting is not None and waiting > 1.0:
-        return "engine_batch"
+        return Resource.ENGINE_BATCH
     if window.capacity_per_s and window.served_per_s and window.served_per_s >= 0.9 * window.capacity_per_s:
-        return "compute"
-    return "slots" if busy is None or busy >= 0.8 else room
+        return Resource.COMPUTE
+    return Resource.SLOTS if busy is None or busy >= 0.8 else room
 
 
 def _mean(values: Floats) -> float | None:

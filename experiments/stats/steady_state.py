@@ -16,8 +16,8 @@ of arrival:
   excursions of a queue near its capacity for a transient, so it advises and does not decide.
 """
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
+from enum import StrEnum
 
 import numpy as np
 import numpy.typing as npt
@@ -34,22 +34,30 @@ _ALPHA = 0.01
 _LEAST_MEMORIES = 10.0
 
 
+class SteadyVerdict(StrEnum):
+    """Whether the latency kept its level through the window."""
+
+    STEADY = "steady"
+    """no change of level"""
+    NOT_STEADY = "not_steady"
+    """the level changed"""
+    CANNOT_BE = "cannot_be"
+    """by design, or since the backlog grew to the end"""
+    CANT_TELL = "cant_tell"
+    """too little was seen"""
+
+
 @dataclass(frozen=True, slots=True)
 class SteadyState:
-    """`verdict` is steady, not_steady, cannot_be or cant_tell, with `why` in words.
+    """Whether the cell was steady."""
 
-    `cut_s`: seconds from the start of the window that MSER-5 would drop; None where no cut helps or nothing
-    could be asked. `p_value` of the change of level; None where it was not tested.
-    """
-
-    verdict: str
+    verdict: SteadyVerdict
     why: str
+    """the verdict in words"""
     cut_s: float | None = None
+    """seconds from the start of the window that MSER-5 would drop; none where no cut helps"""
     p_value: float | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        """As stored in summary.json."""
-        return asdict(self)
+    """of the change of level; none where it was not tested"""
 
 
 def judge(
@@ -65,31 +73,37 @@ def judge(
         bounded: whether the queue's limit or its timeout took hold in the window.
     """
     if not stationary_load:
-        return SteadyState("cannot_be", "the offered rate itself changes through the window, by design")
+        return SteadyState(
+            SteadyVerdict.CANNOT_BE, "the offered rate itself changes through the window, by design"
+        )
     drift = backlog_drift(backlog)
     if drift is not None and drift < _ALPHA and not bounded:
         return SteadyState(
-            "cannot_be",
+            SteadyVerdict.CANNOT_BE,
             "the backlog grew to the end and nothing bounded it: latency grows as long as one measures",
         )
     if len(values) < _LEAST:
-        return SteadyState("cant_tell", f"{len(values)} served requests are too few to see a change of level")
+        return SteadyState(
+            SteadyVerdict.CANT_TELL, f"{len(values)} served requests are too few to see a change of level"
+        )
     p_value = min(1.0, 2.0 * min(change_of_level(values), beginning_differs(values)))
     cut_s = _cut_s(values, due_s)
     if p_value < _ALPHA:
         advice = (
             f"drop the first {cut_s:.1f} s (MSER-5)" if cut_s else "no cut mends it: measure longer, or again"
         )
-        return SteadyState("not_steady", f"the latency changed its level; {advice}", cut_s, p_value)
+        return SteadyState(
+            SteadyVerdict.NOT_STEADY, f"the latency changed its level; {advice}", cut_s, p_value
+        )
     memories = of_mean(backlog) if len(backlog) >= _LEAST else None
     if memories is not None and memories < _LEAST_MEMORIES:
         return SteadyState(
-            "cant_tell",
+            SteadyVerdict.CANT_TELL,
             f"the window holds the queue's memory only {memories:.0f} times: measure longer",
             cut_s,
             p_value,
         )
-    return SteadyState("steady", "no change of level", cut_s, p_value)
+    return SteadyState(SteadyVerdict.STEADY, "no change of level", cut_s, p_value)
 
 
 def change_of_level(values: Floats) -> float:

@@ -17,6 +17,7 @@ from experiments.measure.cell import Bench
 from experiments.measure.run_cells import in_turn
 from experiments.measure.sweep_stack import SweepStack
 from experiments.run_folder.folder import RunDir
+from experiments.run_folder.prediction import EngineTime
 from experiments.tuning.task import Task
 from loadtests.slo import SLO
 
@@ -47,13 +48,10 @@ class Ground:
         each_s = sum(self.grid.phases[load].expected_s for load in task.loads)
         return self.probe_s + GRID_TRACES * settings * each_s
 
-    def cost(self, calibration_s: float, verification_s: float, task: Task) -> dict[str, float]:
+    def cost(self, calibration_s: float, verification_s: float, task: Task) -> EngineTime:
         """Engine seconds used, and those of the grid."""
         used_s, grid_s = self.probe_s + calibration_s + verification_s, self.grid_s(task)
-        return {
-            "engine_s_used": used_s, "engine_s_grid": grid_s, "ratio": used_s / grid_s,
-            "probe_s": self.probe_s, "calibration_s": calibration_s, "verification_s": verification_s,
-        }  # fmt: skip
+        return EngineTime(used_s, grid_s, used_s / grid_s, self.probe_s, calibration_s, verification_s)
 
 
 class CellRunner:

@@ -11,7 +11,7 @@ import numpy as np
 
 from experiments.spec.loads import Load
 from experiments.spec.setting import Setting
-from experiments.stats.paired import DELTA, verdict_of
+from experiments.stats.paired import DELTA, Verdict, verdict_of
 from experiments.tuning.control import Estimate, Evidence
 from experiments.tuning.outlook import Outlook, regret_of
 
@@ -68,10 +68,10 @@ def decide(outlook: Outlook, evidence: Evidence, decisive: Load) -> Decision:
         if other == winner:
             continue
         _, low, high = evidence.gap((winner, decisive), (other, decisive), 1 / max(1, len(verified) - 1))
-        verdict = "cant_tell" if low is None or high is None else verdict_of(low, high, margin)
-        if verdict != "different":
+        verdict = Verdict.CANT_TELL if low is None or high is None else verdict_of(low, high, margin)
+        if verdict is not Verdict.DIFFERENT:
             tied.append(other)
-        if verdict == "cant_tell" and regret[other] < regret[winner] + 2 * DELTA:
+        if verdict is Verdict.CANT_TELL and regret[other] < regret[winner] + 2 * DELTA:
             undecided.append(other)
     return Decision(
         chosen,

@@ -13,7 +13,8 @@ from experiments.decide.recommendation import save
 from experiments.decide.recommendation_text import show as show_recommendation
 from experiments.design import matrix as matrices
 from experiments.errors import UserError
-from experiments.files import write_json
+from experiments.run_folder import codec
+from experiments.run_folder.prediction import EngineTime
 from experiments.tuning import report
 from experiments.tuning.calibration_used import Calibrated
 from experiments.tuning.cell_runner import CellRunner, Ground
@@ -37,14 +38,13 @@ def measured_sweep(ground: Ground, model: Calibrated, progress: SweepProgress) -
     problems = [f"{len(missing)} cells could not be measured: {', '.join(missing)}"] if missing else []
     used_s = ground.probe_s + model.engine_s + plan.expected_s
     grid_s = ground.probe_s + 3 * len(ground.grid.cells) / max(1, len(plan.cells)) * plan.expected_s
-    cost = {"engine_s_used": used_s, "engine_s_grid": grid_s, "ratio": used_s / grid_s}
-    write_json(ground.run.path / "predicted.json", report.refused(model, why, cost))
+    cost = EngineTime(used_s, grid_s, used_s / grid_s)
+    codec.write(ground.run.path / "predicted.json", report.refused(model, why, cost))
     try:
         found = recommendation_of(ground.run.path, ground.slo)
     except UserError as error:
         return [*problems, f"no recommendation: {error}"]
-    found["doubts"] = [why, *found["doubts"]]
-    write_json(ground.run.path / "recommendation.json", found)
+    found = replace(found, doubts=(why, *found.doubts))
     print(show_recommendation(found, save(ground.run.path, found)))
     return problems
 

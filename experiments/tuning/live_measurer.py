@@ -5,23 +5,23 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from experiments.calibration.drive import Answer
 from experiments.calibration.held_out import speed_of_steps
 from experiments.calibration.step_rows import rows_of_steps
 from experiments.design.cells import Cell
 from experiments.design.windows import OVERHEAD_S
-from experiments.files import read_json
+from experiments.run_folder.cell_summary import CellSummary
+from experiments.run_folder.doubt import DoubtCode
 from experiments.run_folder.folder import RunDir
-from experiments.run_folder.measured_cell import MeasuredCell
+from experiments.run_folder.measured_cell import MeasuredCell, read_cell
 from experiments.tuning.task import Seen
 from experiments.twin.profile import Profile
 from loadtests.record import RequestRecord
+from loadtests.recording.quantiles import Quantile
 
-LATE = frozenset({"client_saturated"})
+LATE = frozenset({DoubtCode.CLIENT_SATURATED})
 FEWEST_STEPS = 30
-_P95 = {"ttft_p95_s": "ttft_s", "e2e_p95_s": "e2e_s", "tpot_p95_s": "tpot_s", "queue_p95_s": "queue_s"}
 
 
 @dataclass(slots=True)
@@ -45,7 +45,7 @@ class LiveBench:
         todo = [cell for cell in cells if not self.run.is_done(cell.id)]
         if todo:
             self.run_cells(todo)
-        done = [(cell, self._read(cell)) for cell in cells if self.run.is_done(cell.id)]
+        done = [(cell, read_cell(self.run.cell(cell.id))) for cell in cells if self.run.is_done(cell.id)]
         self.left_out += [cell.id for cell in cells if not self.run.is_done(cell.id)]
         valid = {(c.setting, c.load) for c, m in done if not m.invalid_codes}
         seen = []
@@ -58,29 +58,25 @@ class LiveBench:
             seen.append(seen_of(cell, measured, self.profile))
         return seen
 
-    def _read(self, cell: Cell) -> MeasuredCell:
-        path = self.run.cell(cell.id)
-        return MeasuredCell(cell.id, path, read_json(path / "summary.json"))
-
 
 def seen_of(cell: Cell, measured: MeasuredCell, profile: Profile) -> Seen:
     """A finished cell as `tune` sees it."""
     summary, records = measured.summary, measured.records()
-    offered = max(1, int(summary["counts"]["offered"]))
-    served = int(summary["counts"]["outcomes"].get("ok", 0))
+    assert summary.counts is not None, "a cell that was measured here has counts"
+    assert summary.rates is not None, "… and rates"
+    served = summary.counts.outcomes.get("ok", 0)
     values = {
-        "goodput_per_s": float(summary["rates"]["goodput_per_s"]),
-        "attainment": float(summary["attainment"]),
-        "rejected_ratio": 1 - served / offered,
+        "goodput_per_s": summary.rates.goodput_per_s or 0.0,
+        "attainment": summary.attainment or 0.0,
+        "rejected_ratio": 1 - served / max(1, summary.counts.offered),
     }
     intervals: dict[str, tuple[float, float]] = {}
-    for name, key in _P95.items():
-        p95 = _quantile(summary, key)
-        values[name] = math.nan if p95["value"] is None else float(p95["value"])
-        if p95["low"] is not None and p95["high"] is not None:
-            intervals[name] = (float(p95["low"]), float(p95["high"]))
-    window_s = float(summary["window"]["end_s"])
-    ended_s = max([window_s, *(r.finished_s for r in records if r.finished_s is not None)])
+    for name, p95 in _p95s(summary).items():
+        values[name] = math.nan if p95 is None or p95.value is None else p95.value
+        if p95 is not None and p95.low is not None and p95.high is not None:
+            intervals[name] = (p95.low, p95.high)
+    window_end_s = summary.window.end_s
+    ended_s = max([window_end_s, *(r.finished_s for r in records if r.finished_s is not None)])
     return Seen(cell, values, intervals, speed_of(records, profile), ended_s + OVERHEAD_S)
 
 
@@ -95,6 +91,14 @@ def speed_of(records: Sequence[RequestRecord], profile: Profile) -> float:
     return speed_of_steps(steps, profile) if len(steps) >= FEWEST_STEPS else 1.0
 
 
-def _quantile(summary: dict[str, Any], key: str) -> dict[str, Any]:
-    empty = {"value": None, "low": None, "high": None}
-    return {**empty, **((summary["latency"].get(key) or {}).get("p95") or {})}
+def _p95s(summary: CellSummary) -> dict[str, Quantile | None]:
+    latency = summary.latency
+    if latency is None:
+        return {}
+    measured = {
+        "ttft_p95_s": latency.ttft_s,
+        "e2e_p95_s": latency.e2e_s,
+        "tpot_p95_s": latency.tpot_s,
+        "queue_p95_s": latency.queue_s,
+    }
+    return {name: None if one is None else one.p95 for name, one in measured.items()}

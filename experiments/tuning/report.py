@@ -3,144 +3,165 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Mapping, Sequence
 
+from experiments.run_folder.cell_summary import Workload
+from experiments.run_folder.prediction import (
+    Coverage,
+    EngineTime,
+    Gate,
+    ModelUsed,
+    PredictedCell,
+    PredictedMetric,
+    PredictedSetting,
+    Prediction,
+)
+from experiments.run_folder.recommendation import LoadEvidence, Neighbour, Recommendation
 from experiments.spec.loads import Load
 from experiments.spec.setting import Setting
+from experiments.stats.goodput import Interval
 from experiments.stats.paired import DELTA
 from experiments.tuning import accuracy
 from experiments.tuning.accuracy import Compared
 from experiments.tuning.calibration_used import Calibrated
 from experiments.tuning.control import Estimate
 from experiments.tuning.procedure import Tuned
-from experiments.tuning.task import Task
+from experiments.tuning.task import Seen, Task
 
+LEVEL = 0.9
+"""Of the prediction intervals."""
 _NAMES = {"ttft_p95_s": "ttft_s_p95", "e2e_p95_s": "e2e_s_p95", "tpot_p95_s": "tpot_s_p95"}
 
 
-def recommendation(task: Task, tuned: Tuned, engine: str, doubts: list[str]) -> dict[str, Any]:
-    """The chosen setting with its evidence, as recommendation.json has it."""
-    found, decisive = tuned.decision, tuned.verification.decisive
-    chosen = found.chosen
-    loads = [_load(task, tuned, chosen, load) for load in task.loads]
-    at = next(row for row in loads if row["load"] == str(decisive))
-    return {
-        "schema_version": 1,
-        "source": "tune",
-        "setting": chosen.to_json(),
-        "cell_ids": [seen.cell.id for seen in tuned.seen if seen.cell.setting == chosen],
-        "slo": str(task.slo),
-        "engine": engine,
-        "worst_regret": found.regret[chosen],
-        "loads": loads,
-        "goodput_per_s": at["goodput_per_s"],
-        "attainment": next(r["attainment"] for r in loads if r["load"] == str(task.nominal)),
-        "capacity": None,
-        "why": _why(task, tuned),
-        "neighbours": [_neighbour(tuned, setting, decisive) for setting in found.regret if setting != chosen],
-        "inseparable": [setting.to_json() for setting in found.tied if setting != chosen],
-        "doubts": _doubts(task, tuned, loads) + doubts,
-        "env": chosen.env(),
-    }
+def recommendation(task: Task, tuned: Tuned, engine: str, doubts: list[str]) -> Recommendation:
+    """The chosen setting with its evidence."""
+    decision, decisive = tuned.decision, tuned.verification.decisive
+    chosen = decision.chosen
+    loads = tuple(_load(tuned, chosen, load) for load in task.loads)
+    at = next(row for row in loads if row.load == str(decisive))
+    return Recommendation(
+        setting=chosen,
+        cell_ids=tuple(seen.cell.id for seen in tuned.seen if seen.cell.setting == chosen),
+        slo=str(task.slo),
+        engine=engine,
+        worst_regret=decision.regret[chosen],
+        loads=loads,
+        goodput_per_s=at.goodput_per_s,
+        attainment=next(row.attainment for row in loads if row.load == str(task.nominal)),
+        capacity=None,
+        why=_why(task, tuned),
+        neighbours=tuple(
+            _neighbour(tuned, setting, decisive) for setting in decision.regret if setting != chosen
+        ),
+        inseparable=tuple(setting for setting in decision.tied if setting != chosen),
+        doubts=(*_doubts(task, tuned, loads), *doubts),
+        env=chosen.env(),
+        source="tune",
+    )
 
 
-def predicted(task: Task, tuned: Tuned, model: Calibrated, cost: dict[str, float]) -> dict[str, Any]:
-    """Predicted beside measured, cell by cell, and the whole predicted matrix, as predicted.json has it."""
+def predicted(task: Task, tuned: Tuned, model: Calibrated, cost: EngineTime) -> Prediction:
+    """Predicted beside measured, cell by cell, and the whole predicted matrix."""
     rows = [accuracy.compare(tuned.outlook, seen, tuned.evidence.same[seen.cell]) for seen in tuned.seen]
     inside, of = accuracy.coverage(rows)
     regret, goodput = tuned.outlook.regret, tuned.outlook.goodput
-    return {
-        **_head(model),
-        "cells": [
-            {
-                "cell": seen.cell.id,
-                "setting": seen.cell.setting.to_json(),
-                "workload": {
-                    "scenario": seen.cell.load.scenario,
-                    "rate_per_s": seen.cell.load.rate_per_s,
-                    "relative_load": seen.cell.load.relative,
-                    "block": seen.cell.block,
-                    "seed": task.plan(seen.cell).header.seed,
-                },
-                "why": next(
-                    why for s, load, why in tuned.pairs if (s, load) == (seen.cell.setting, seen.cell.load)
-                ),
-                "speed": seen.speed,
-                "metrics": {_NAMES.get(name, name): _metric(one) for name, one in row.items()},
-            }
-            for seen, row in zip(tuned.seen, rows, strict=True)
-        ],
-        "cost": cost,
-        "coverage": {"level": 0.9, "inside": inside, "of": of},
-        "fallback": None,
-        "recalibrated": tuned.recalibrated is not None,
-        "recalibration": tuned.recalibrated,
-        "loads": [str(load) for load in task.loads],
-        "matrix": [
-            {"setting": setting.to_json(), "goodput_per_s": goodput[i].tolist(), "regret": float(regret[i])}
+    return Prediction(
+        model=_model_used(model),
+        cells=tuple(_cell(task, tuned, seen, row) for seen, row in zip(tuned.seen, rows, strict=True)),
+        cost=cost,
+        coverage=Coverage(LEVEL, inside, of),
+        fallback=None,
+        recalibrated=tuned.recalibrated is not None,
+        recalibration=tuned.recalibrated,
+        loads=tuple(str(load) for load in task.loads),
+        matrix=tuple(
+            PredictedSetting(setting, tuple(goodput[i].tolist()), float(regret[i]))
             for i, setting in enumerate(task.settings)
-        ],
-    }  # fmt: skip
+        ),
+    )
 
 
-def refused(model: Calibrated, why: str, cost: dict[str, float]) -> dict[str, Any]:
-    """predicted.json of a run whose model was not good enough to predict anything."""
-    return {
-        **_head(model), "cells": [], "cost": cost, "coverage": {"level": 0.9, "inside": 0, "of": 0},
-        "fallback": why, "recalibrated": False, "recalibration": None, "loads": [], "matrix": [],
-    }  # fmt: skip
+def refused(model: Calibrated, why: str, cost: EngineTime) -> Prediction:
+    """Of a run whose model was not good enough to predict anything."""
+    return Prediction(
+        model=_model_used(model),
+        cells=(),
+        cost=cost,
+        coverage=Coverage(LEVEL, 0, 0),
+        fallback=why,
+        recalibrated=False,
+        recalibration=None,
+        loads=(),
+        matrix=(),
+    )
 
 
-def _head(model: Calibrated) -> dict[str, Any]:
+def _cell(task: Task, tuned: Tuned, seen: Seen, row: Mapping[str, Compared]) -> PredictedCell:
+    cell = seen.cell
+    return PredictedCell(
+        cell=cell.id,
+        setting=cell.setting,
+        workload=Workload(
+            load=str(cell.load),
+            scenario=cell.load.scenario,
+            workload=cell.load.workload,
+            rate_per_s=cell.load.rate_per_s,
+            relative_load=cell.load.relative,
+            block=cell.block,
+            seed=task.plan(cell).header.seed,
+        ),
+        why=next(why for s, load, why in tuned.pairs if (s, load) == (cell.setting, cell.load)),
+        speed=seen.speed,
+        metrics={_NAMES.get(name, name): _metric(one) for name, one in row.items()},
+    )
+
+
+def _model_used(model: Calibrated) -> ModelUsed:
     profile = model.model.profile
-    return {
-        "schema_version": 1,
-        "model": {
-            "name": profile.name,
-            "source": profile.source,
-            "label": model.label,
-            "draws": len(model.model.draws),
-            "gate": {"passed": model.passed, "why": model.why},
-        },
-    }
+    return ModelUsed(
+        name=profile.name,
+        source=profile.source,
+        label=model.label,
+        draws=len(model.model.draws),
+        gate=Gate(model.passed, model.why),
+    )
 
 
-def _metric(one: Compared) -> dict[str, Any]:
+def _metric(one: Compared) -> PredictedMetric:
     low, high = one.measured_interval or (None, None)
-    return {
-        "predicted": _finite(one.predicted.mean),
-        "low": _finite(one.predicted.low),
-        "high": _finite(one.predicted.high),
-        "measured": one.measured,
-        "measured_low": low,
-        "measured_high": high,
-        "error": one.error,
-        "model_error": one.model_error,
-        "noise": one.noise,
-        "inside": one.inside,
-        "scored": one.scored,
-    }
+    return PredictedMetric(
+        predicted=_finite(one.predicted.mean),
+        low=_finite(one.predicted.low),
+        high=_finite(one.predicted.high),
+        measured=one.measured,
+        measured_low=low,
+        measured_high=high,
+        error=one.error,
+        model_error=one.model_error,
+        noise=one.noise,
+        inside=one.inside,
+        scored=one.scored,
+    )
 
 
-def _load(task: Task, tuned: Tuned, setting: Setting, load: Load) -> dict[str, Any]:
+def _load(tuned: Tuned, setting: Setting, load: Load) -> LoadEvidence:
     """One load of the chosen setting: its estimate where it was measured there, else the prediction as the
     measured cells corrected it."""
-    found = tuned.decision
-    estimate = found.estimates.get((setting, load))
-    told = tuned.outlook_now.interval(setting, load, "attainment")
-    value = found.values[setting, load]
-    goodput = {"value": value, "low": None, "high": None}
+    decision = tuned.decision
+    estimate = decision.estimates.get((setting, load))
+    forecast = tuned.outlook_now.interval(setting, load, "attainment")
+    goodput = Interval(decision.values[setting, load], None, None)
     if estimate is not None:
-        goodput = {"value": estimate.value, "low": estimate.low, "high": estimate.high}
+        goodput = Interval(estimate.value, estimate.low, estimate.high)
     seen = [s.values["attainment"] for s in tuned.seen if (s.cell.setting, s.cell.load) == (setting, load)]
-    return {
-        "load": str(load),
-        "rate_per_s": load.rate_per_s,
-        "goodput_per_s": goodput,
-        "best_goodput_per_s": found.best[load],
-        "attainment": sum(seen) / len(seen) if seen else told.mean,
-        "measured": bool(seen),
-    }
+    return LoadEvidence(
+        load=str(load),
+        rate_per_s=load.rate_per_s,
+        goodput_per_s=goodput,
+        best_goodput_per_s=decision.best[load],
+        attainment=sum(seen) / len(seen) if seen else forecast.mean,
+        measured=bool(seen),
+    )
 
 
 def _why(task: Task, tuned: Tuned) -> str:
@@ -172,7 +193,7 @@ def _model_error(estimate: Estimate) -> str:
     )
 
 
-def _neighbour(tuned: Tuned, setting: Setting, load: Load) -> dict[str, Any]:
+def _neighbour(tuned: Tuned, setting: Setting, load: Load) -> Neighbour:
     found = tuned.decision
     estimate = found.estimates[setting, load]
     value, low, high = found.gaps[setting]
@@ -189,24 +210,24 @@ def _neighbour(tuned: Tuned, setting: Setting, load: Load) -> dict[str, Any]:
         why = f"equal within {DELTA:.0%} at {load} (95 %: {low:+.2f} to {high:+.2f} good requests/s)"
     else:
         why = f"cannot be told apart at {load} ({value:+.2f}/s, 95 %: {low:.2f} to {high:.2f})"
-    return {
-        "setting": setting.to_json(),
-        "name": setting.name,
-        "goodput_per_s": {"value": estimate.value, "low": estimate.low, "high": estimate.high},
-        "worst_regret": found.regret[setting],
-        "why_not": f"{why}; loses up to {found.regret[setting]:.1%} of the best at some load",
-    }
+    return Neighbour(
+        setting=setting,
+        name=setting.name,
+        goodput_per_s=Interval(estimate.value, estimate.low, estimate.high),
+        worst_regret=found.regret[setting],
+        why_not=f"{why}; loses up to {found.regret[setting]:.1%} of the best at some load",
+    )
 
 
-def _doubts(task: Task, tuned: Tuned, loads: list[dict[str, Any]]) -> list[str]:
+def _doubts(task: Task, tuned: Tuned, loads: Sequence[LoadEvidence]) -> list[str]:
     doubts = [tuned.recalibrated] if tuned.recalibrated else []
-    nominal = next(row for row in loads if row["load"] == str(task.nominal))
-    if nominal["attainment"] < task.slo.attainment:
+    nominal = next(row for row in loads if row.load == str(task.nominal))
+    if nominal.attainment < task.slo.attainment:
         doubts.append(
-            f"the SLO asks for {task.slo.attainment:.0%} of the offered requests; at {nominal['load']} "
-            f"{nominal['attainment']:.1%} meet it{'' if nominal['measured'] else ' (predicted)'}"
+            f"the SLO asks for {task.slo.attainment:.0%} of the offered requests; at {nominal.load} "
+            f"{nominal.attainment:.1%} meet it{'' if nominal.measured else ' (predicted)'}"
         )
-    only = [row["load"] for row in loads if not row["measured"]]
+    only = [row.load for row in loads if not row.measured]
     if only:
         doubts.append(f"predicted, not measured, for the chosen setting: {', '.join(only)}")
     if tuned.decision.undecided:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -15,9 +16,23 @@ MINIMUM_N = {0.5: 6, 0.95: 59, 0.99: 299}
 LEVEL = 0.95
 
 
-def quantile(sample: Sample, q: float) -> dict[str, Any]:
-    """The q-quantile and its interval: {"value", "low", "high"}, or None values and "why" below the minimum
-    n.
+@dataclass(frozen=True, slots=True)
+class Quantile:
+    """A quantile with its 95 % interval, in the unit of the sample."""
+
+    value: float | None
+    """a value that was measured; none below the least number of samples"""
+    low: float | None
+    """none where the samples are too few, or too much alike, for an interval"""
+    high: float | None
+    n_eff: float | None = None
+    """independent samples that the correlated ones are worth, where that was asked"""
+    why: str | None = None
+    """why a value is missing"""
+
+
+def quantile(sample: Sample, q: float) -> Quantile:
+    """The q-quantile and its interval; below the minimum n without values, and why.
 
     value: the inverse of the empirical distribution, x₍⌈nq⌉₎: a number that was measured, not interpolated.
     low, high: order statistics x₍l₎, x₍u₎ with P(x₍l₎ ≤ quantile ≤ x₍u₎) ≥ 0.95; the ranks follow from the
@@ -28,11 +43,11 @@ def quantile(sample: Sample, q: float) -> dict[str, Any]:
     n = len(sample)
     needed = MINIMUM_N.get(q, math.ceil(math.log(1 - LEVEL) / math.log(max(q, 1 - q))))
     if n < needed:
-        return {"value": None, "low": None, "high": None, "why": f"n too small: {n} of {needed}"}
+        return Quantile(None, None, None, why=f"n too small: {n} of {needed}")
     low, high = interval_ranks(n, q)
     rank = min(n - 1, max(0, math.ceil(n * q) - 1))
     sample.partition(sorted({low, rank, high}))
-    return {"value": float(sample[rank]), "low": float(sample[low]), "high": float(sample[high])}
+    return Quantile(float(sample[rank]), float(sample[low]), float(sample[high]))
 
 
 @lru_cache(maxsize=4096)

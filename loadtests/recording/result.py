@@ -4,12 +4,12 @@ senders saw."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from loadtests.planning.plan import Plan
+from loadtests.recording.load_run import CpuShare, Ended
 from loadtests.recording.saturation import Lags, reasons
 from loadtests.recording.summary import summarise
 from loadtests.recording.table import Table
@@ -40,16 +40,9 @@ class Ending:
 
 
 def result(
-    data: Table,
-    plan: Plan,
-    slo: SLO,
-    senders: Sequence[SenderFacts],
-    ending: Ending,
-    facts: Mapping[str, Any],
-    *,
-    gate: bool,
-) -> dict[str, Any]:
-    """The content of load.json. `facts` (start, target, …) come first in it."""
+    data: Table, plan: Plan, slo: SLO, senders: Sequence[SenderFacts], ending: Ending, *, gate: bool
+) -> Ended:
+    """How the run ended and what it came to. `gate`: a missed objective is a failure."""
     lag = data.times("send_lag_s")
     send = Lags.of(lag[~np.isnan(lag)].tolist())
     hub = Lags.of([x for sender in senders for x in sender.hub_lags_s])
@@ -61,25 +54,23 @@ def result(
     )
     why = reasons(send, hub, slo)
     summary = summarise(data, plan, slo)
-    return {
-        **facts,
-        "planned": planned,
-        "recorded": len(data),
-        "rebuilt": ending.rebuilt,
-        "complete": complete,
-        "ended": ending.why,
-        "lost_workers": list(ending.lost_workers),
-        "outcomes": outcomes,
-        "send_lag": asdict(send),
-        "hub_lag": asdict(hub),
-        "cpu": {"mean": float(np.mean(shares)) if shares else None, "max": max(shares, default=None)},
-        "client_saturated": bool(why),
-        "reasons": why,
-        "exit_code": exit_code(
-            complete, outcomes, bool(why), summary["attainment"], slo, ending.why, gate=gate
-        ),
-        "summary": summary,
-    }
+    code = exit_code(complete, outcomes, bool(why), summary.attainment, slo, ending.why, gate=gate)
+    return Ended(
+        planned=planned,
+        recorded=len(data),
+        rebuilt=ending.rebuilt,
+        complete=complete,
+        ended=ending.why,
+        lost_workers=tuple(ending.lost_workers),
+        outcomes=outcomes,
+        send_lag=send,
+        hub_lag=hub,
+        cpu=CpuShare(float(np.mean(shares)) if shares else None, max(shares, default=None)),
+        client_saturated=bool(why),
+        reasons=tuple(why),
+        exit_code=code,
+        summary=summary,
+    )
 
 
 def exit_code(

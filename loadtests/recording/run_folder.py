@@ -3,6 +3,7 @@ end)."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -13,10 +14,25 @@ from loadtests.planning import plan as plans
 from loadtests.planning.plan import Plan
 from loadtests.record import RequestRecord
 from loadtests.recording import table
+from loadtests.recording.load_run import LoadRun
 from loadtests.recording.table import Table
 
-SCHEMA_VERSION = 1
 PLAN, RECORDS, LOAD = "plan.json", "records.jsonl", "load.json"
+
+
+CELL = "load"
+"""Name of the only cell in the run folder of a load run of its own."""
+
+
+def new_cell_folder(base: Path, plan: Plan) -> Path:
+    """The cell folder of a new run, <base>/load-<UTC stamp>-<scenario>[-number]/cells/load; it does not
+    exist."""
+    stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime())
+    name = f"load-{stamp}-{plan.header.scenario}"
+    number = 1
+    while (base / (name if number == 1 else f"{name}-{number}")).exists():
+        number += 1
+    return base / (name if number == 1 else f"{name}-{number}") / "cells" / CELL
 
 
 class RunFolder:
@@ -62,10 +78,12 @@ class RunFolder:
         """Every record, as columns."""
         return table.read(self.path / RECORDS)
 
-    def save_load(self, result: dict[str, Any]) -> None:
+    def save_load(self, run: LoadRun) -> None:
         """Write load.json by renaming a whole file, so that its presence means a finished run."""
         temporary = self.path / f"{LOAD}.part"
-        temporary.write_bytes(orjson.dumps(result, option=orjson.OPT_INDENT_2 | orjson.OPT_SERIALIZE_NUMPY))
+        temporary.write_bytes(
+            orjson.dumps(run.to_json(), option=orjson.OPT_INDENT_2 | orjson.OPT_SERIALIZE_NUMPY)
+        )
         temporary.replace(self.path / LOAD)
 
     def load(self) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -11,44 +12,118 @@ from numpy.typing import NDArray
 from loadtests.planning.plan import Plan
 from loadtests.record import RequestRecord
 from loadtests.recording import table
-from loadtests.recording.quantiles import quantile
+from loadtests.recording.quantiles import Quantile, quantile
 from loadtests.recording.table import Table
 from loadtests.slo import SLO
 
-LATENCIES = (
-    "ttft_s", "ttft_from_send_s", "tpot_s", "itl_s", "e2e_s", "queue_s", "upstream_s", "send_lag_s",
-)  # fmt: skip
 QUANTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Requests of one phase."""
+
+    offered: int
+    """planned; in a closed loop, where nothing is planned, issued"""
+    recorded: int
+    """with a record"""
+    missing: int
+    """planned, but without a record"""
+    outcomes: dict[str, int]
+    """recorded requests by how they ended"""
+    served_in_slo: int
+    """served, and every threshold of the SLO met"""
+    served_late: int
+    """served, and a threshold missed"""
+    attempts: int
+    """requests sent; more than recorded where a client retries"""
+
+
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """Per second of the phase; none where it has no length."""
+
+    offered_per_s: float | None
+    achieved_per_s: float | None
+    """served requests"""
+    goodput_per_s: float | None
+    """served requests that met every threshold of the SLO"""
+    output_tokens_per_s: float | None
+    """of the served requests"""
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """One latency of the served requests, seconds."""
+
+    n: int
+    """requests (or gaps) that have it"""
+    mean: float | None
+    p50: Quantile
+    p95: Quantile
+    p99: Quantile
+
+
+@dataclass(frozen=True, slots=True)
+class Latencies:
+    """The latencies of the served requests; `send_lag_s` of all that were sent."""
+
+    ttft_s: Latency | None
+    """due time to first token"""
+    ttft_from_send_s: Latency | None
+    """sending to first token"""
+    tpot_s: Latency | None
+    """one request's mean time between tokens; none for answers of one token"""
+    itl_s: Latency | None
+    """single gaps between chunks, of all requests together"""
+    e2e_s: Latency | None
+    """due time to the end of the answer"""
+    queue_s: Latency | None
+    """waiting at the gateway, as it says"""
+    upstream_s: Latency | None
+    """slot granted to the engine's first byte, as the gateway says"""
+    send_lag_s: Latency | None
+    """due time to sending: the generator's own"""
+
+
+@dataclass(frozen=True, slots=True)
+class LoadSummary:
+    """What a load run, or one class of its requests, came to."""
+
+    counts: Counts
+    rates: Rates
+    attainment: float | None
+    """share of the offered requests that met the SLO, 0-1; none where nothing was offered"""
+    latency: Latencies
+    classes: dict[str, LoadSummary] | None = None
+    """the same for each class of requests, where there are several"""
+
+
+LATENCIES = tuple(field.name for field in fields(Latencies))
 
 
 def summarise(
     records: Iterable[RequestRecord] | Table, plan: Plan, slo: SLO, phase: str = "measure"
-) -> dict[str, Any]:
+) -> LoadSummary:
     """Summary of one phase.
 
     Every share and rate is over the requests *offered* (planned) in the phase and its whole length; in a
-    closed loop, where nothing is planned, over those issued. Latencies are of served requests (`ok`);
-    `send_lag_s` of all that were sent. A quantile below its least n is {"value": None, …, "why"}. Also has
-    "missing" (planned, but without a record) and, for several classes, "classes" (name → the same summary).
+    closed loop, where nothing is planned, over those issued.
     """
     data = records if isinstance(records, Table) else table.from_records(records)
     start_s, end_s = plan.phase_s(phase)
     mask = _of_phase(data, phase)
     offered = plan.offered(phase) if plan.header.loop == "open" else int(mask.sum())
     summary = _summary(data, mask, offered, end_s - start_s, slo)
-    if len(data.classes) > 1:
-        by_class = [a.cls for a in plan.arrivals if a.phase == phase]
-        summary["classes"] = {
-            name: _summary(
-                data,
-                mask & (data.cls == k),
-                by_class.count(name) if plan.header.loop == "open" else int((mask & (data.cls == k)).sum()),
-                end_s - start_s,
-                slo,
-            )
-            for k, name in enumerate(data.classes)
-        }
-    return summary
+    if len(data.classes) < 2:
+        return summary
+    planned = [arrival.cls for arrival in plan.arrivals if arrival.phase == phase]
+    classes = {}
+    for k, name in enumerate(data.classes):
+        of_class = mask & (data.cls == k)
+        count = planned.count(name) if plan.header.loop == "open" else int(of_class.sum())
+        classes[name] = _summary(data, of_class, count, end_s - start_s, slo)
+    return replace(summary, classes=classes)
 
 
 def _of_phase(data: Table, phase: str) -> NDArray[np.bool_]:
@@ -56,29 +131,29 @@ def _of_phase(data: Table, phase: str) -> NDArray[np.bool_]:
     return np.asarray(data.phase == code)
 
 
-def _summary(data: Table, mask: NDArray[np.bool_], offered: int, length_s: float, slo: SLO) -> dict[str, Any]:
+def _summary(data: Table, mask: NDArray[np.bool_], offered: int, length_s: float, slo: SLO) -> LoadSummary:
     ok = data.ok() & mask
     served, good = int(ok.sum()), int((data.in_slo(slo) & mask).sum())
     tokens = float(np.nansum(data.numbers["output_tokens"][ok]))
-    return {
-        "counts": {
-            "offered": offered,
-            "recorded": int(mask.sum()),
-            "missing": offered - int(mask.sum()),
-            "outcomes": data.outcomes(mask),
-            "served_in_slo": good,
-            "served_late": served - good,
-            "attempts": int(data.attempts[mask].sum()),
-        },
-        "rates": {
-            "offered_per_s": _per(offered, length_s),
-            "achieved_per_s": _per(served, length_s),
-            "goodput_per_s": _per(good, length_s),
-            "output_tokens_per_s": _per(tokens, length_s),
-        },
-        "attainment": good / offered if offered else None,
-        "latency": {name: _latency(_sample(data, name, mask, ok)) for name in LATENCIES},
-    }
+    return LoadSummary(
+        counts=Counts(
+            offered=offered,
+            recorded=int(mask.sum()),
+            missing=offered - int(mask.sum()),
+            outcomes=data.outcomes(mask),
+            served_in_slo=good,
+            served_late=served - good,
+            attempts=int(data.attempts[mask].sum()),
+        ),
+        rates=Rates(
+            offered_per_s=_per(offered, length_s),
+            achieved_per_s=_per(served, length_s),
+            goodput_per_s=_per(good, length_s),
+            output_tokens_per_s=_per(tokens, length_s),
+        ),
+        attainment=good / offered if offered else None,
+        latency=Latencies(**{name: _latency(_sample(data, name, mask, ok)) for name in LATENCIES}),
+    )
 
 
 def _per(amount: float, length_s: float) -> float | None:
@@ -94,8 +169,9 @@ def _sample(
     return values[~np.isnan(values)]
 
 
-def _latency(sample: NDArray[np.floating[Any]]) -> dict[str, Any]:
-    """n, mean and quantiles; seconds."""
+def _latency(sample: NDArray[np.floating[Any]]) -> Latency:
     mean = float(sample.mean(dtype=np.float64)) if len(sample) else None
-    found = {key: quantile(sample, q) for key, q in QUANTILES.items()}
-    return {"n": len(sample), "mean": mean, **found}
+    return Latency(
+        n=len(sample), mean=mean,
+        **{key: quantile(sample, q) for key, q in QUANTILES.items()},
+    )  # fmt: skip

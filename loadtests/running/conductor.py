@@ -256,13 +256,13 @@ class Conductor:
             run.end("stopped")
         if self._watcher is not None:
             self._watcher.kill()
-        content = run.finish(gate=self.options.gate)
-        if content is not None:
-            self.environment.process_exit_code = content["exit_code"]
-            for reason in content["reasons"]:
+        ended = run.finish(gate=self.options.gate)
+        if ended is not None:
+            self.environment.process_exit_code = ended.exit_code
+            for reason in ended.reasons:
                 log.warning("client saturated: %s", reason)
-            if not content["complete"]:
-                log.error("records lost: %d rebuilt of %d planned", content["rebuilt"], content["planned"])
+            if not ended.complete:
+                log.error("records lost: %d rebuilt of %d planned", ended.rebuilt, ended.planned)
 
     def on_quitting(self) -> None:
         """The process is going: whatever is still running is cut and recorded."""

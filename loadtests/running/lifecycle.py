@@ -16,12 +16,13 @@ from gevent.event import Event
 from loadtests.planning.plan import Plan
 from loadtests.planning.prompts import Cost
 from loadtests.record import RequestRecord
+from loadtests.recording import scrape
 from loadtests.recording.live import Live, Progress
+from loadtests.recording.load_run import Asked, Ended, LimitsSeen, LoadRun, PromptLengths, Versions
 from loadtests.recording.recorder import LocalRecorder, LocustStatistics, MasterRecorder
 from loadtests.recording.result import Ending, SenderFacts, result
-from loadtests.recording.run_folder import SCHEMA_VERSION, RunFolder
+from loadtests.recording.run_folder import RunFolder, new_cell_folder
 from loadtests.recording.saturation import load_average
-from loadtests.running import load_report
 from loadtests.running.series import Series
 from loadtests.sending.bodies import Bodies
 from loadtests.sending.client import Client, Target
@@ -45,9 +46,7 @@ class Prepared:
         self.cost: Cost = settings.prompt_cost() or prompt_cost(tokenizer, self.settings.model)
         control.close()
         tokenizer.close()
-        self.folder = RunFolder(
-            settings.run_dir or load_report.new_folder(Path(settings.runs_dir), self.plan)
-        )
+        self.folder = RunFolder(settings.run_dir or new_cell_folder(Path(settings.runs_dir), self.plan))
         self.folder.create(self.plan)
 
     def bodies(self) -> Bodies:
@@ -130,7 +129,7 @@ class Run:
             self.sender.finish(f"the run was ended ({why})")
         self.done.set()
 
-    def finish(self, *, gate: bool) -> dict[str, Any] | None:
+    def finish(self, *, gate: bool) -> Ended | None:
         """Reconcile plan and records, write load.json; None when that was done before."""
         if self._finished:
             return None
@@ -138,13 +137,9 @@ class Run:
         rebuilt = self._reconcile() if self._distributed else 0
         (self.master_recorder if self._distributed else self.recorder).close()
         ending = Ending(self.why, list(self.lost_workers), rebuilt)
-        content = result(
-            self.folder.table(), self.plan, self.settings.slo, self.facts, ending, self._facts(), gate=gate
-        )
-        self.folder.save_load(content)
-        if not self.settings.run_dir:
-            load_report.write(self.folder.path, self.plan, self.settings, content)
-        return content
+        ended = result(self.folder.table(), self.plan, self.settings.slo, self.facts, ending, gate=gate)
+        self.folder.save_load(LoadRun(self._asked(), ended))
+        return ended
 
     @property
     def name(self) -> str:
@@ -156,32 +151,32 @@ class Run:
         self.series = series
         gevent.spawn(series.run, self.live, self.start_s, self.done.is_set)
 
-    def _facts(self) -> dict[str, Any]:
+    def _asked(self) -> Asked:
         settings, header = self.settings, self.plan.header
-        return {
-            "schema_version": SCHEMA_VERSION,
-            "started_unix_s": self.start_unix_s,
-            "started_monotonic_s": self.start_s,
-            "ended_unix_s": time.time(),
-            "host": settings.host,
-            "model": settings.model,
-            "scenario": header.scenario,
-            "workload": header.workload,
-            "rate_per_s": header.rate_per_s,
-            "warm_up_s": header.warm_up_s,
-            "measure_s": header.measure_s,
-            "plan_hash": self.plan.hash,
-            "slo": str(settings.slo),
-            "prompts": {"exact": self.prepared.cost.exact, "note": self.prepared.cost.note},
-            "notes": list(header.notes),
-            "senders": max(1, len(self.facts)),
-            "load_average": load_average(),
-            "versions": {
-                "locust": locust.__version__,
-                "gevent": gevent.__version__,
-                "python": sys.version.split()[0],
-            },
-        }
+        limits = scrape.read(settings.gateway_metrics, scrape.LIMITS)
+        return Asked(
+            started_unix_s=self.start_unix_s,
+            started_monotonic_s=self.start_s,
+            ended_unix_s=time.time(),
+            host=settings.host,
+            model=settings.model,
+            scenario=header.scenario,
+            workload=header.workload,
+            rate_per_s=header.rate_per_s,
+            warm_up_s=header.warm_up_s,
+            measure_s=header.measure_s,
+            plan_hash=self.plan.hash,
+            slo=str(settings.slo),
+            prompts=PromptLengths(self.prepared.cost.exact, self.prepared.cost.note),
+            notes=tuple(header.notes),
+            senders=max(1, len(self.facts)),
+            load_average=load_average(),
+            versions=Versions(locust.__version__, gevent.__version__, sys.version.split()[0]),
+            seed=header.seed,
+            prompt_tokens=header.params.get("prompt_tokens"),
+            output_tokens=header.params.get("output_tokens"),
+            limits=LimitsSeen.of(limits),
+        )
 
     def _reconcile(self) -> int:
         """Take what dead workers left on this machine's disk, then make records for what no one has; how

@@ -3,19 +3,23 @@ alike.
 """
 
 from reports.figures.agreement import agreement
+from reports.figures.breakdown import breakdown
 from reports.figures.heat_map import grid, heat_map
 from reports.figures.heat_map import join as heat_map_joins
 from reports.figures.heat_map import title as heat_map_title
-from reports.figures.hockey_stick import base_scenario, curves, hockey_stick
+from reports.figures.hockey_stick import UNKNOWN as UNKNOWN_KNEE
+from reports.figures.hockey_stick import Knee, base_scenario, curves, hockey_stick
 from reports.figures.outcomes import outcomes
 from reports.figures.predicted import predicted
-from reports.figures.stages import stages
 from reports.figures.tail import tail
 from reports.figures.time_series import time_series
 
 __all__ = [
+    "UNKNOWN_KNEE",
+    "Knee",
     "agreement",
     "base_scenario",
+    "breakdown",
     "curves",
     "grid",
     "heat_map",
@@ -24,7 +28,6 @@ __all__ = [
     "hockey_stick",
     "outcomes",
     "predicted",
-    "stages",
     "tail",
     "time_series",
 ]

@@ -23,7 +23,9 @@ def agreement(frame: pd.DataFrame) -> Figure:
     if not len(usable):
         return canvas.message("There is no pair of numbers to compare.")
     rows = list(dict.fromkeys(zip(usable["metric"], usable["quantile"], strict=True)))
-    figure, (ax,) = canvas.axes(8.6, 0.75 + 0.33 * len(rows), left=2.0, bottom=0.45, top=0.12)
+    figure, (ax,) = canvas.axes(
+        8.6, 0.75 + 0.33 * len(rows), margins=canvas.Margins(left=2.0, bottom=0.45, top=0.12)
+    )
     for y, (metric, quantile) in enumerate(rows):
         part = usable[(usable["metric"] == metric) & (usable["quantile"] == quantile)]
         spread = np.linspace(-0.28, 0.28, len(part)) if len(part) > 1 else np.zeros(1)

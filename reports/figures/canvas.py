@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -18,6 +18,18 @@ from reports.palette import light
 SIZE = 9.5
 
 
+@dataclass(frozen=True, slots=True)
+class Margins:
+    """Around the axes, inches; `wspace` and `hspace` between them, as in matplotlib."""
+
+    left: float = 0.6
+    right: float = 0.15
+    bottom: float = 0.5
+    top: float = 0.35
+    wspace: float = 0.3
+    hspace: float = 0.35
+
+
 def axes(
     width_in: float,
     height_in: float,
@@ -25,33 +37,29 @@ def axes(
     rows: int = 1,
     columns: int = 1,
     share_x: bool = False,
-    **margins: float,
+    margins: Margins = Margins(),
 ) -> tuple[Figure, list[Axes]]:
-    """A figure and its axes, row by row. `margins` are left, right, bottom, top in inches, wspace and
-    hspace as in matplotlib.
-    """
+    """A figure and its axes, row by row."""
     figure = Figure(figsize=(width_in, height_in))
     figure.patch.set_alpha(0)
-    left, right = margins.get("left", 0.6), margins.get("right", 0.15)
-    bottom, top = margins.get("bottom", 0.5), margins.get("top", 0.35)
     grid = figure.subplots(
         rows,
         columns,
         sharex=share_x,
         squeeze=False,
         gridspec_kw={
-            "left": left / width_in,
-            "right": 1 - right / width_in,
-            "bottom": bottom / height_in,
-            "top": 1 - top / height_in,
-            "wspace": margins.get("wspace", 0.3),
-            "hspace": margins.get("hspace", 0.35),
+            "left": margins.left / width_in,
+            "right": 1 - margins.right / width_in,
+            "bottom": margins.bottom / height_in,
+            "top": 1 - margins.top / height_in,
+            "wspace": margins.wspace,
+            "hspace": margins.hspace,
         },
     )
-    found: list[Axes] = list(np.asarray(grid).ravel())
-    for ax in found:
+    panels: list[Axes] = list(np.asarray(grid).ravel())
+    for ax in panels:
         plain(ax)
-    return figure, found
+    return figure, panels
 
 
 def plain(ax: Axes) -> None:
@@ -93,11 +101,12 @@ def ticks(
     axis.set_major_formatter(FuncFormatter(lambda value, _: show(value)))
 
 
-def legend(ax: Axes, **where: Any) -> None:
-    """A legend without a frame, when there is anything to name."""
+def legend_lower_left(ax: Axes) -> None:
+    """A legend without a frame in the lower left corner, when there is anything to name."""
     handles, _ = ax.get_legend_handles_labels()
     if handles:
-        ax.legend(frameon=False, fontsize=SIZE - 1.2, labelcolor=light("ink"), handlelength=2.2, **where)
+        ink = light("ink")
+        ax.legend(loc="lower left", frameon=False, fontsize=SIZE - 1.2, labelcolor=ink, handlelength=2.2)
 
 
 def legend_right(ax: Axes) -> None:
@@ -111,30 +120,27 @@ def legend_right(ax: Axes) -> None:
     row, x = 14 / height_pt, [1 + 6 / width_pt, 1 + 24 / width_pt]
     for at, line in enumerate(lines):
         y = 0.5 + row * ((len(lines) - 1) / 2 - at)
-        look: dict[str, Any] = {"color": line.get_color(), "linestyle": line.get_linestyle()}
-        mark = Line2D(
-            x, [y, y], transform=ax.transAxes, clip_on=False, linewidth=line.get_linewidth(), **look
-        )
+        mark = Line2D(x, [y, y], transform=ax.transAxes, clip_on=False)
+        mark.set(color=line.get_color(), linestyle=line.get_linestyle(), linewidth=line.get_linewidth())
         ax.add_artist(mark)
-        where: dict[str, Any] = {
-            "transform": ax.transAxes,
-            "va": "center",
-            "fontsize": SIZE - 1.2,
-            "color": light("ink"),
-        }
-        ax.text(x[1] + 5 / width_pt, y, literal(str(line.get_label())), **where)
+        text = ax.text(x[1] + 5 / width_pt, y, literal(str(line.get_label())), transform=ax.transAxes)
+        text.set(va="center", fontsize=SIZE - 1.2, color=light("ink"))
 
 
 def legend_above(figure: Figure, ax: Axes, columns: int = 6) -> None:
     """The legend of `ax` along the top of the figure, in rows of `columns`."""
     handles, names = ax.get_legend_handles_labels()
-    look: dict[str, Any] = {
-        "ncols": columns,
-        "frameon": False,
-        "fontsize": SIZE - 1.1,
-        "labelcolor": light("ink"),
-    }
-    figure.legend(handles, names, loc="upper left", bbox_to_anchor=(0.0, 1.0), handlelength=1.2, **look)
+    figure.legend(
+        handles,
+        names,
+        loc="upper left",
+        bbox_to_anchor=(0.0, 1.0),
+        ncols=columns,
+        frameon=False,
+        fontsize=SIZE - 1.1,
+        labelcolor=light("ink"),
+        handlelength=1.2,
+    )
 
 
 def message(text: str, width_in: float = 6.0) -> Figure:

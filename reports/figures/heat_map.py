@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from typing import Any
+from collections.abc import Collection
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -11,12 +11,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from reports import labels, numbers, palette
+from reports import numbers, palette
 from reports.figures import canvas
-from reports.folder import rows as rows_of
 from reports.palette import light
-
-Key = tuple[str, ...]
+from reports.rows import CellRow, rows_of
 
 # what → (title, how repeats are joined, number shown, is more better)
 WHATS = {
@@ -37,28 +35,35 @@ def join(what: str) -> str:
     return WHATS[what][1]
 
 
+@dataclass(frozen=True, slots=True)
+class GridRow:
+    """One box of a heat map. value: nan when unmeasured or n is too small; valid: all of its cells are."""
+
+    load: str
+    max_active: float
+    queue: str
+    setting: str
+    value: float
+    valid: bool
+
+
 def grid(cells: pd.DataFrame, latency: pd.DataFrame, what: str) -> pd.DataFrame:
-    """The numbers of a heat map, a row per setting and load: load, max_active, queue, key, value, valid,
-    cells.
+    """The numbers of a heat map, a row per setting and load: the columns of `GridRow`, and its cells.
 
     `what` is a key of WHATS. Repeats of a cell are joined by the mean of rates and shares, and by the worst
-    of a quantile (quantiles are never averaged). value is nan when unmeasured or n is too small.
+    of a quantile (quantiles are never averaged).
     """
+    rows = rows_of(cells, CellRow)
     frame = cells.assign(
         value=_values(cells, latency, what),
-        queue=[_row_name(row) for row in rows_of(cells)],
-        key=pd.Series([labels.key(row) for row in rows_of(cells)], index=cells.index, dtype=object),
-        valid=~cells["validity"].isin(["invalid", "missing"]),
+        queue=[" · ".join(part for part in (row.queue, row.knobs) if part) for row in rows],
+        valid=[row.usable for row in rows],
     )
     frame = frame[frame["setting"] != ""]  # a cell of unknown setting has no place in a matrix
     frame = frame.sort_values(["workload", "rate_per_s", "scenario", "max_active"], kind="stable")
-    grouped = frame.groupby(["load", "max_active", "queue", "key"], sort=False, dropna=False)
+    grouped = frame.groupby(["load", "max_active", "queue", "setting"], sort=False, dropna=False)
     joined = grouped.agg(value=("value", WHATS[what][1]), valid=("valid", "all"), cells=("cell", list))
     return joined.reset_index()
-
-
-def _row_name(row: Mapping[str, Any]) -> str:
-    return " · ".join(part for part in (labels.queue(row), labels.knobs(row)) if part)
 
 
 def _values(cells: pd.DataFrame, latency: pd.DataFrame, what: str) -> pd.Series:
@@ -75,10 +80,11 @@ def heat_map(
     grid: pd.DataFrame,
     what: str = "goodput_per_s",
     *,
-    best: Key | None = None,
-    inseparable: Collection[Key] = (),
+    best: str | None = None,
+    inseparable: Collection[str] = (),
 ) -> Figure:
-    """Draw `grid(…, what)`: `best` is outlined, `inseparable` hatched, invalid cells grey with a cross.
+    """Draw `grid(…, what)`: the setting `best` is outlined, `inseparable` ones are hatched, invalid cells are
+    grey with a cross. Settings are given in words.
 
     The shade is one of seven steps, common to all panels; every cell also carries its number.
     """
@@ -94,7 +100,7 @@ def heat_map(
     width = min(13.5, max(4.6, left + 0.35 + columns * (0.9 + 0.62 * len(actives))))
     height = rows * (0.95 + 0.42 * len(queues)) + 0.1
     figure, panels = canvas.axes(
-        width, height, rows=rows, columns=columns, left=left, bottom=0.5, top=0.35, wspace=0.08, hspace=0.75
+        width, height, rows=rows, columns=columns, margins=canvas.Margins(left=left, wspace=0.08, hspace=0.75)
     )
     ends = _ends(grid)
     for at, ax in enumerate(panels):
@@ -102,10 +108,10 @@ def heat_map(
             ax.set_visible(False)
             continue
         _panel_frame(ax, loads[at], actives, queues, first=at % columns == 0)
-        for cell in rows_of(grid[grid["load"] == loads[at]]):
-            where = (actives.index(numbers.bare(cell["max_active"])), queues.index(cell["queue"]))
-            _cell(ax, where, cell, what, ends)
-            _marks(ax, where, cell["key"], best, inseparable)
+        for box in rows_of(grid[grid["load"] == loads[at]], GridRow):
+            where = (actives.index(numbers.bare(box.max_active)), queues.index(box.queue))
+            _box(ax, where, box, what, ends)
+            _marks(ax, where, box.setting, best, inseparable)
     return figure
 
 
@@ -129,38 +135,34 @@ def _panel_frame(ax: Axes, load: str, actives: list[str], queues: list[str], *, 
     ax.set_xlabel("MAX_ACTIVE" if actives != [numbers.DASH] else "engine alone: no gateway limits")
 
 
-def _cell(
-    ax: Axes, where: tuple[int, int], cell: Mapping[str, Any], what: str, ends: tuple[float, float]
-) -> None:
+def _box(ax: Axes, where: tuple[int, int], box: GridRow, what: str, ends: tuple[float, float]) -> None:
     _, _, show, more_is_better = WHATS[what]
     ramp = palette.COOL if more_is_better else palette.WARM
     fill, ink = light("shade"), light("muted")
-    if cell["valid"] and np.isfinite(cell["value"]):
+    if box.valid and np.isfinite(box.value):
         low, high = ends
         step = (
-            0
-            if high <= low
-            else int(np.clip((cell["value"] - low) / (high - low) * len(ramp), 0, len(ramp) - 1))
+            0 if high <= low else int(np.clip((box.value - low) / (high - low) * len(ramp), 0, len(ramp) - 1))
         )
         fill, ink = ramp[step][0], ramp[step][2]
     x, y = where
-    box = Rectangle((x - 0.5, y - 0.5), 1, 1, facecolor=fill, edgecolor=light("surface"), linewidth=1.5)
-    ax.add_patch(box)
+    edge = light("surface")
+    ax.add_patch(Rectangle((x - 0.5, y - 0.5), 1, 1, facecolor=fill, edgecolor=edge, linewidth=1.5))
     texts = {"plain": numbers.significant, "seconds": numbers.seconds, "percent": numbers.percent}
-    text = texts[show](cell["value"]) + (" ×" if np.isfinite(cell["value"]) and not cell["valid"] else "")
+    text = texts[show](box.value) + (" ×" if np.isfinite(box.value) and not box.valid else "")
     ax.text(x, y, text, ha="center", va="center", fontsize=canvas.SIZE, color=ink)
 
 
 def _marks(
-    ax: Axes, where: tuple[int, int], key: Key, best: Key | None, inseparable: Collection[Key]
+    ax: Axes, where: tuple[int, int], setting: str, best: str | None, inseparable: Collection[str]
 ) -> None:
     x, y = where
-    if key in inseparable and key != best:
+    if setting in inseparable and setting != best:
         corner = [(x + 0.5, y + 0.5), (x + 0.5, y + 0.05), (x + 0.05, y + 0.5)]
         ax.fill(
             *zip(*corner, strict=True), facecolor="none", edgecolor=light("ink"), hatch="/////", linewidth=0
         )
-    if key == best:
+    if setting == best:
         edge = light("orange")
         ax.add_patch(
             Rectangle(

@@ -2,32 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from typing import Any
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from reports import labels
+from experiments.run_folder.run_state import Objective
 from reports.figures import canvas
-from reports.folder import rows as rows_of
 from reports.palette import light
-from reports.run import Slo
 
-Key = tuple[str, ...]
 Knee = tuple[float, float, float]  # requests/s: value, low, high; nan where unknown
 UNKNOWN: Knee = (float("nan"),) * 3
 NAMED = (("sky", "s", "--"), ("purple", "D", "-."), ("green", "^", ":"), ("amber", "v", "--"))
-GREY = {
-    "color": light("grey"),
-    "alpha": 0.6,
-    "linewidth": 0.9,
-    "zorder": 1.5,
-    "marker": "o",
-    "markersize": 2.5,
-}
+
+
+@dataclass(frozen=True, slots=True)
+class LineStyle:
+    """How one setting's line is drawn: the palette's role, then as in matplotlib."""
+
+    role: str
+    width: float
+    order: float
+    marker: str = "o"
+    size: float = 4.0
+    dash: str = "-"
+    alpha: float = 1.0
+
+
+GREY = LineStyle("grey", width=0.9, order=1.5, size=2.5, alpha=0.6)
+BEST = LineStyle("blue", width=2.4, order=4.0, size=5.0)
+MARGINS = canvas.Margins(bottom=0.85, top=0.4, wspace=0.24)
 LATENCIES = (("ttft_s", "TTFT p95, s"), ("e2e_s", "E2E p95, s"))
 MEASURED = (
     "cell",
@@ -45,7 +52,7 @@ MEASURED = (
 
 
 def curves(cells: pd.DataFrame, latency: pd.DataFrame) -> pd.DataFrame:
-    """The points of the curves, a row per cell that is not stamped invalid, with a column `key` (labels.key).
+    """The points of the curves, a row per cell that is not stamped invalid.
 
     goodput_per_s, ttft_s and e2e_s (both p95) each have NAME_low and NAME_high beside them; nan where
     unknown.
@@ -53,8 +60,6 @@ def curves(cells: pd.DataFrame, latency: pd.DataFrame) -> pd.DataFrame:
     usable = cells[~cells["validity"].isin(["invalid", "missing"]) & cells["offered_per_s"].notna()]
     ends = {"goodput_low_per_s": "goodput_per_s_low", "goodput_high_per_s": "goodput_per_s_high"}
     out = usable.rename(columns=ends)[list(MEASURED)].copy()
-    keys = [labels.key(row) for row in rows_of(usable)]
-    out.insert(1, "key", pd.Series(keys, index=out.index, dtype=object))
     for metric, _ in LATENCIES:
         p95 = latency[(latency["metric"] == metric) & (latency["quantile"] == "p95")].set_index("cell")
         for column, end in ((metric, "value_s"), (f"{metric}_low", "low_s"), (f"{metric}_high", "high_s")):
@@ -68,66 +73,62 @@ def pooled(curves: pd.DataFrame) -> pd.DataFrame:
     (quantiles are never averaged), the outermost ends of their intervals. Attainment is over all offered
     requests.
     """
-    found = curves.assign(_good=curves["attainment"] * curves["offered_per_s"])
+    weighed = curves.assign(_good=curves["attainment"] * curves["offered_per_s"])
     latencies = [metric for metric, _ in LATENCIES]
-    how = {"setting": "first", **dict.fromkeys(("offered_per_s", "goodput_per_s", "_good"), "mean")}
+    how = dict.fromkeys(("offered_per_s", "goodput_per_s", "_good"), "mean")
     how |= dict.fromkeys(latencies, "max")
     for name in ("goodput_per_s", *latencies):
         how |= {f"{name}_low": "min", f"{name}_high": "max"}
-    by = ["key", "workload", "scenario", "rate_per_s"]
-    points = found.groupby(by, sort=False, dropna=False).agg(how).reset_index()
+    by = ["setting", "workload", "scenario", "rate_per_s"]
+    points = weighed.groupby(by, sort=False, dropna=False).agg(how).reset_index()
     return points.assign(attainment=points["_good"] / points["offered_per_s"]).drop(columns="_good")
 
 
 def hockey_stick(
     curves: pd.DataFrame,
-    slo: Slo,
+    slo: Objective,
     *,
-    best: Key | None = None,
-    named: Collection[Key] = (),
+    best: str | None = None,
+    named: Collection[str] = (),
     capacity_per_s: float = float("nan"),
     knee: Knee = UNKNOWN,
 ) -> Figure:
     """Goodput, p95 TTFT and p95 E2E over the offered rate, repeats of a load `pooled`.
 
-    `best` is drawn bold with its 95 % band, up to four `named` settings in colour, the rest in grey. Each
-    workload is a line of its own through the points of `base_scenario`; those of others are hollow. The
-    SLO's limits are dashed lines. `capacity_per_s` (of the probe) is marked, and so is the `knee`: the
-    capacity of `best` under the SLO with its ends; where that is unknown, the largest load at which `best`
-    meets the SLO.
+    Of the settings, given in words, `best` is bold with its 95 % band, up to four `named` ones are in
+    colour, the rest is grey. Each workload is a line of its own through the points of `base_scenario`; those
+    of others are hollow. The SLO's limits are dashed lines. `capacity_per_s` (of the probe) is marked, and so
+    is the `knee`: the capacity of `best` under the SLO with its ends; where that is unknown, the largest load
+    at which `best` meets the SLO.
     """
     if not len(curves):
         return canvas.message("No cell that can be trusted has been measured.")
-    curves = pooled(curves)
-    figure, panels = canvas.axes(11.6, 3.7, columns=3, left=0.6, bottom=0.85, top=0.4, wspace=0.24)
+    points = pooled(curves)
+    figure, panels = canvas.axes(11.6, 3.7, columns=3, margins=MARGINS)
     columns = ("goodput_per_s", *(metric for metric, _ in LATENCIES))
     for ax, column in zip(panels, columns, strict=True):
-        _lines(ax, curves, column, _styles(named, best), best)
-    top = float(curves["offered_per_s"].max()) * 1.06
+        _lines(ax, points, column, _styles(named, best), best)
+    top = float(points["offered_per_s"].max()) * 1.06
     _goodput_panel(panels[0], top)
     for ax, (_, text), limit in zip(panels[1:], LATENCIES, (slo.ttft_s, slo.e2e_s), strict=True):
         _latency_panel(ax, text, limit)
-    marks = _marks(curves, slo, best, capacity_per_s, knee[0])
+    marks = _marks(points, slo, best, capacity_per_s, knee[0])
     for ax in panels:
         if np.isfinite(knee[1]) and np.isfinite(knee[2]):
             ax.axvspan(knee[1], knee[2], color=light("green"), alpha=0.08, linewidth=0, zorder=0)
         ax.set_xlabel("offered, requests/s")
         ax.set_xlim(0, top)
         for x, text, role in marks:
-            dash = (0, (4, 2))
-            ax.axvline(x, color=light(role), linewidth=1.0, linestyle=dash, zorder=1, label=text)
+            ax.axvline(x, color=light(role), linewidth=1.0, linestyle=(0, (4, 2)), zorder=1, label=text)
     _legend(figure, panels[0])
     return figure
 
 
-def _styles(named: Collection[Key], best: Key | None) -> dict[Key, dict[str, Any]]:
-    styles: dict[Key, dict[str, Any]] = {}
-    if best is not None:
-        styles[best] = {"color": light("blue"), "linewidth": 2.4, "marker": "o", "markersize": 5, "zorder": 4}
-    others = [key for key in named if key != best]
-    for key, (role, marker, dash) in zip(others, NAMED, strict=False):
-        look = {"color": light(role), "linestyle": dash, "marker": marker}
-        styles[key] = look | {"linewidth": 1.5, "markersize": 4, "zorder": 3}
+def _styles(named: Collection[str], best: str | None) -> dict[str, LineStyle]:
+    styles = {} if best is None else {best: BEST}
+    others = [setting for setting in named if setting != best]
+    for setting, (role, marker, dash) in zip(others, NAMED, strict=False):
+        styles[setting] = LineStyle(role, width=1.5, order=3.0, marker=marker, dash=dash)
     return styles
 
 
@@ -138,28 +139,51 @@ def base_scenario(curves: pd.DataFrame) -> str:
 
 
 def _lines(
-    ax: Axes, curves: pd.DataFrame, column: str, styles: dict[Key, dict[str, Any]], best: Key | None
+    ax: Axes, points: pd.DataFrame, column: str, styles: Mapping[str, LineStyle], best: str | None
 ) -> None:
-    told: set[Key] = set()
-    base = base_scenario(curves)
-    grouped: Any = curves.sort_values("offered_per_s").groupby(["key", "workload"], sort=False, dropna=False)
-    for (key, *_), points in grouped:
-        line = points[points[column].notna()]
+    """A line per setting and workload; a setting is named once."""
+    named: set[str] = set()
+    base = base_scenario(points)
+    ascending = points.sort_values("offered_per_s")
+    owners = list(zip(ascending["setting"], ascending["workload"], strict=True))
+    for setting, workload in dict.fromkeys(owners):
+        line = ascending[[owner == (setting, workload) for owner in owners]]
+        line = line[line[column].notna()]
         if not len(line):
             continue
-        style = styles.get(key, GREY)
-        name = str(line["setting"].iloc[0]) if key in styles and key not in told else None
-        told.add(key)
-        x, y = line["offered_per_s"].to_numpy(float), line[column].to_numpy(float)
-        other = (line["scenario"] != base).to_numpy(bool)
-        ax.plot(x[~other], y[~other], label=name, **style)
-        hollow = style | {"linestyle": "none", "markerfacecolor": light("surface"), "zorder": 5}
-        ax.plot(x[other], y[other], **hollow)
-        if key == best:
-            low, high = (line[f"{column}_{end}"].to_numpy(float) for end in ("low", "high"))
-            band = {"color": style["color"], "alpha": 0.16, "linewidth": 0}
-            ax.fill_between(x[~other], low[~other], high[~other], **band)
-            ax.vlines(x, low, high, color=style["color"], linewidth=1.2)
+        style = styles.get(setting, GREY)
+        name = setting if setting in styles and setting not in named else None
+        named.add(setting)
+        filled = (line["scenario"] == base).to_numpy(bool)
+        _line(ax, line[filled], column, style, name)
+        _hollow(ax, line[~filled], column, style)
+        if setting == best:
+            _band(ax, line, column, filled)
+
+
+def _line(ax: Axes, line: pd.DataFrame, column: str, style: LineStyle, name: str | None) -> None:
+    ax.plot(
+        line["offered_per_s"].to_numpy(float), line[column].to_numpy(float), label=name,
+        color=light(style.role), linewidth=style.width, linestyle=style.dash, alpha=style.alpha,
+        marker=style.marker, markersize=style.size, zorder=style.order,
+    )  # fmt: skip
+
+
+def _hollow(ax: Axes, line: pd.DataFrame, column: str, style: LineStyle) -> None:
+    ax.plot(
+        line["offered_per_s"].to_numpy(float), line[column].to_numpy(float), linestyle="none",
+        color=light(style.role), alpha=style.alpha, marker=style.marker, markersize=style.size,
+        markerfacecolor=light("surface"), zorder=5,
+    )  # fmt: skip
+
+
+def _band(ax: Axes, line: pd.DataFrame, column: str, filled: np.ndarray) -> None:
+    """The 95 % intervals: a band along the line, and at each of its points."""
+    x = line["offered_per_s"].to_numpy(float)
+    low, high = (line[f"{column}_{end}"].to_numpy(float) for end in ("low", "high"))
+    blue = light(BEST.role)
+    ax.fill_between(x[filled], low[filled], high[filled], color=blue, alpha=0.16, linewidth=0)
+    ax.vlines(x, low, high, color=blue, linewidth=1.2)
 
 
 def _goodput_panel(ax: Axes, top: float) -> None:
@@ -169,12 +193,12 @@ def _goodput_panel(ax: Axes, top: float) -> None:
     ax.set_ylim(0, top)
 
 
-def _latency_panel(ax: Axes, text: str, limit: float | None) -> None:
-    canvas.title(ax, text)
+def _latency_panel(ax: Axes, title: str, limit: float | None) -> None:
+    canvas.title(ax, title)
     if limit:
         ax.axhline(limit, color=light("red"), linewidth=1.1, linestyle="--")
-        where = {"xytext": (3, 3), "textcoords": "offset points", "size": 8, "color": light("red")}
-        ax.annotate(f"SLO {limit:.3g} s", (0, limit), **where)  # type: ignore[arg-type]  # a dict of mixed values
+        text = f"SLO {limit:.3g} s"
+        ax.annotate(text, (0, limit), (3, 3), textcoords="offset points", size=8, color=light("red"))
     # The lines' own extent decides: a logarithmic axis helps only where times differ by an order.
     low, high = ax.dataLim.y0, ax.dataLim.y1
     if not (np.isfinite(high) and low > 0 and high / low >= 8):
@@ -189,14 +213,14 @@ def _latency_panel(ax: Axes, text: str, limit: float | None) -> None:
 
 
 def _marks(
-    curves: pd.DataFrame, slo: Slo, best: Key | None, capacity_per_s: float, knee_per_s: float
+    points: pd.DataFrame, slo: Objective, best: str | None, capacity_per_s: float, knee_per_s: float
 ) -> list[tuple[float, str, str]]:
     """(offered rate, words, colour role) of the upright lines."""
     marks = [(capacity_per_s, "probe capacity", "grey")]
     if np.isfinite(knee_per_s):
         marks.append((knee_per_s, "knee: capacity under the SLO", "green"))
     elif best is not None and slo.attainment is not None:
-        own = curves[curves["key"] == best].groupby("rate_per_s")
+        own = points[points["setting"] == best].groupby("rate_per_s")
         met = own["attainment"].min() >= slo.attainment
         if met.any():
             highest = float(own["offered_per_s"].mean()[met].max())
@@ -206,6 +230,13 @@ def _marks(
 
 def _legend(figure: Figure, ax: Axes) -> None:
     handles, names = ax.get_legend_handles_labels()
-    look: dict[str, Any] = {"ncols": 4, "frameon": False, "fontsize": 8.4, "labelcolor": light("ink")}
-    names = [canvas.literal(name) for name in names]
-    figure.legend(handles, names, loc="lower left", bbox_to_anchor=(0.04, 0.0), **look)
+    figure.legend(
+        handles,
+        [canvas.literal(name) for name in names],
+        loc="lower left",
+        bbox_to_anchor=(0.04, 0.0),
+        ncols=4,
+        frameon=False,
+        fontsize=8.4,
+        labelcolor=light("ink"),
+    )

@@ -32,9 +32,9 @@ def outcomes(frame: pd.DataFrame, names: dict[str, str]) -> Figure:
     """
     if not len(frame) or not names:
         return canvas.message("No outcome has been counted.")
-    height = 0.95 + 0.235 * len(names)
+    height, left_in = 0.95 + 0.235 * len(names), 0.3 + 0.078 * max(map(len, names.values()))
     figure, (ax,) = canvas.axes(
-        8.6, height, left=0.3 + 0.078 * max(map(len, names.values())), right=0.3, bottom=0.45, top=0.42
+        8.6, height, margins=canvas.Margins(left=left_in, right=0.3, bottom=0.45, top=0.42)
     )
     table = frame.pivot_table(index="cell", columns="outcome", values="share", aggfunc="sum").reindex(
         list(names)

@@ -33,13 +33,13 @@ def predicted(frame: pd.DataFrame) -> Figure:
     usable = frame[(frame["predicted"] > 0) & (frame["measured"] > 0)]
     if not len(usable):
         return canvas.message("No prediction has a measurement beside it.")
-    metrics = [name for name in labels.FORETOLD if (usable["metric"] == name).any()]
+    metrics = [name for name in labels.PREDICTED if (usable["metric"] == name).any()]
     metrics += sorted(set(usable["metric"]) - set(metrics))
     columns = min(3, len(metrics))
     rows = -(-len(metrics) // columns)
     figure, panels = canvas.axes(
         3.5 * columns + 0.3, 3.25 * rows + 0.4, rows=rows, columns=columns,
-        left=0.75, top=0.7, wspace=0.32, hspace=0.38,
+        margins=canvas.Margins(left=0.75, top=0.7, wspace=0.32, hspace=0.38),
     )  # fmt: skip
     for ax in panels[len(metrics) :]:
         ax.set_visible(False)
@@ -50,7 +50,7 @@ def predicted(frame: pd.DataFrame) -> Figure:
 
 
 def _panel(ax: Axes, part: pd.DataFrame, metric: str) -> None:
-    kind = labels.FORETOLD.get(metric, ("", "s"))[1]
+    kind = labels.PREDICTED.get(metric, ("", "s"))[1]
     ends = _ends(part, logarithmic=kind == "s")
     ax.fill_between(ends, ends * 0.9, ends * 1.1, color=light("shade"), linewidth=0, label="±10 %")
     ax.plot(ends, ends, color=light("grey"), linewidth=0.9)
@@ -60,7 +60,7 @@ def _panel(ax: Axes, part: pd.DataFrame, metric: str) -> None:
     if kind == "s":
         ax.set(xscale="log", yscale="log")
     ax.set(xlim=ends, ylim=ends, xlabel="measured", ylabel="predicted")
-    canvas.title(ax, labels.foretold(metric))
+    canvas.title(ax, labels.predicted_name(metric))
     for axis in (ax.xaxis, ax.yaxis):
         canvas.ticks(axis, ends.tolist(), SHOW[kind], logarithmic=kind == "s")
 

@@ -7,27 +7,27 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from experiments.run_folder.run_state import Objective
 from reports import numbers
 from reports.figures import canvas
 from reports.palette import light
-from reports.run import Slo
 
 MOST_POINTS = 160
 LINES = (("ttft_s", "TTFT", "blue", "-"), ("e2e_s", "E2E", "orange", "--"))
 
 
-def tail(records: pd.DataFrame, slo: Slo | None = None) -> Figure:
+def tail(records: pd.DataFrame, slo: Objective | None = None) -> Figure:
     """The complementary distribution of TTFT and E2E over offered requests, both axes logarithmic.
 
     `records` are those of the measured phase. A request that never got its answer took longer than any x,
     so the curve ends in a plateau at the share that was not served.
     """
-    figure, (ax,) = canvas.axes(4.3, 2.9, left=0.62, bottom=0.5, top=0.35)
+    figure, (ax,) = canvas.axes(4.3, 2.9, margins=canvas.Margins(left=0.62))
     draw(ax, records, slo)
     return figure
 
 
-def draw(ax: Axes, records: pd.DataFrame, slo: Slo | None = None) -> None:
+def draw(ax: Axes, records: pd.DataFrame, slo: Objective | None = None) -> None:
     """Draw the tail into existing axes; see `tail`."""
     canvas.title(ax, "Share of offered requests slower than …")
     offered = len(records)
@@ -49,7 +49,7 @@ def draw(ax: Axes, records: pd.DataFrame, slo: Slo | None = None) -> None:
     if slo is not None:
         _limit(ax, slo.ttft_s, "SLO TTFT")
         _limit(ax, slo.e2e_s, "SLO E2E")
-    canvas.legend(ax, loc="lower left")
+    canvas.legend_lower_left(ax)
 
 
 def _limit(ax: Axes, limit_s: float | None, text: str) -> None:

@@ -79,7 +79,11 @@ def time_series(series: pd.DataFrame, *, start_s: float = 0.0, end_s: float | No
         return canvas.message("No Prometheus series were stored for this cell.")
     height = 0.75 + 1.05 * len(panels)
     figure, axes = canvas.axes(
-        8.6, height, rows=len(panels), share_x=True, left=0.62, right=1.35, bottom=0.42, top=0.3, hspace=0.42
+        8.6,
+        height,
+        rows=len(panels),
+        share_x=True,
+        margins=canvas.Margins(left=0.62, right=1.35, bottom=0.42, top=0.3, hspace=0.42),
     )
     last = float(series["t_s"].max())
     stop = last if end_s is None or not np.isfinite(end_s) else end_s

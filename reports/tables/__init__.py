@@ -3,7 +3,8 @@
 from reports.tables.entry import Entry, Head, Table, anchor, cell_names, from_frame, seconds, words
 from reports.tables.outcomes import outcomes
 from reports.tables.overview import overview
-from reports.tables.predicted import accuracy, errors, foretold
+from reports.tables.parts import parts
+from reports.tables.predicted import accuracy, errors, predicted_matrix
 from reports.tables.quantiles import quantiles
 from reports.tables.sentinels import sentinels
 from reports.tables.sources import agreement, ledger
@@ -17,11 +18,12 @@ __all__ = [
     "anchor",
     "cell_names",
     "errors",
-    "foretold",
     "from_frame",
     "ledger",
     "outcomes",
     "overview",
+    "parts",
+    "predicted_matrix",
     "quantiles",
     "seconds",
     "sentinels",

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import pandas as pd
 
 from reports import numbers
-from reports.folder import rows as rows_of
+from reports.rows import CellRow, rows_of
 
 # What else than setting and rate may tell cells apart.
 TELLING = ("workload", "scenario", "block")
@@ -71,23 +71,31 @@ def share(part: float, whole: float) -> Entry:
     return Entry(numbers.percent(ratio), None if numbers.missing(ratio) else ratio)
 
 
-def setting(row: dict[str, Any]) -> Entry:
+def setting(row: CellRow) -> Entry:
     """A cell's setting, linked to the cell."""
-    name = row["setting"] or row["cell"]
-    return Entry(name, name, link="#" + anchor(row["cell"]))
+    name = row.setting or row.cell
+    return Entry(name, name, link="#" + anchor(row.cell))
 
 
 def asked_loads(cells: pd.DataFrame) -> dict[str, Entry]:
     """Cell → its asked rate; below it the multiple of the capacity, and what else tells loads apart."""
     several = {column: cells[column].nunique() > 1 for column in TELLING}
-    found = {}
-    for row in rows_of(cells):
-        multiple, block = row["relative_load"], row["block"]
-        parts = [row[column] for column in ("workload", "scenario") if several[column]]
-        parts += [f"#{block:g}"] if several["block"] and not numbers.missing(block) else []
-        parts += [] if numbers.missing(multiple) else [f"{multiple:.3g} × cap."]
-        found[row["cell"]] = Entry(numbers.asked(row["rate_per_s"]), row["rate_per_s"], " · ".join(parts))
-    return found
+    loads = {}
+    for row in rows_of(cells, CellRow):
+        parts = [*_telling(row, several), *_block(row, several)]
+        parts += [] if numbers.missing(row.relative_load) else [f"{row.relative_load:.3g} × cap."]
+        loads[row.cell] = Entry(numbers.asked(row.rate_per_s), row.rate_per_s, " · ".join(parts))
+    return loads
+
+
+def _telling(row: CellRow, several: Mapping[str, bool]) -> list[str]:
+    """Workload and scenario, where there are several of them."""
+    names = (("workload", row.workload), ("scenario", row.scenario))
+    return [value for column, value in names if several[column]]
+
+
+def _block(row: CellRow, several: Mapping[str, bool]) -> list[str]:
+    return [f"#{row.block:g}"] if several["block"] and not numbers.missing(row.block) else []
 
 
 def anchor(cell: str) -> str:
@@ -101,14 +109,12 @@ def cell_names(cells: pd.DataFrame) -> dict[str, str]:
     """Cell → short name: setting and asked rate; the rest of `TELLING` only where it tells cells apart."""
     several = {column: cells[column].nunique() > 1 for column in TELLING}
     names = {}
-    for row in rows_of(cells):
-        name = row["setting"] or row["cell"]
-        name = f"sentinel: {name}" if row["sentinel"] else name
-        if row["setting"] and not numbers.missing(row["rate_per_s"]):
-            name += f" @ {numbers.asked(row['rate_per_s'])}"
-        name += "".join(f" {row[column]}" for column in ("workload", "scenario") if several[column])
-        name += f" #{row['block']:g}" if several["block"] and not numbers.missing(row["block"]) else ""
-        names[row["cell"]] = name
+    for row in rows_of(cells, CellRow):
+        name = row.setting or row.cell
+        name = f"sentinel: {name}" if row.sentinel else name
+        if row.setting and not numbers.missing(row.rate_per_s):
+            name += f" @ {numbers.asked(row.rate_per_s)}"
+        names[row.cell] = " ".join([name, *_telling(row, several), *_block(row, several)])
     return names
 
 
@@ -116,12 +122,15 @@ def from_frame(
     frame: pd.DataFrame, caption: str, heads: dict[str, str], spans: tuple[str, ...] = ()
 ) -> Table:
     """The data behind a figure: some columns of a frame under other heads; those in `spans` are seconds."""
-    rows = [[_plain(row[column], column in spans) for column in heads] for row in rows_of(frame)]
+    drawn = frame[list(heads)].itertuples(index=False, name=None)
+    rows = [
+        [_plain(value, column in spans) for column, value in zip(heads, row, strict=True)] for row in drawn
+    ]
     texts = {column for column in heads if frame[column].map(lambda value: isinstance(value, str)).any()}
     return Table(caption, [Head(text, number=column not in texts) for column, text in heads.items()], rows)
 
 
-def _plain(value: Any, is_span: bool) -> Entry:
+def _plain(value: str | float, is_span: bool) -> Entry:
     if isinstance(value, str):
         return words(value)
     exact = float(value)

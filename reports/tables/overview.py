@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from reports import labels, numbers
-from reports.folder import rows as rows_of
+from reports.rows import CellRow, rows_of
 from reports.run import Run
 from reports.tables.entry import Entry, Head, Table, asked_loads, setting, share
 from reports.tables.quantiles import Lookup, by_quantile, entry
@@ -40,43 +38,42 @@ HEADS = (
 def overview(run: Run) -> Table:
     """The table of all cells of the matrix."""
     p95 = by_quantile(run.latency, "p95")
-    cells = rows_of(run.matrix)
-    tones = ["faded" if row["validity"] in ("invalid", "missing") else "" for row in cells]
+    cells = rows_of(run.matrix, CellRow)
+    tones = ["" if row.usable else "faded" for row in cells]
     loads = asked_loads(run.cells)
-    rows = [_row(row, loads[row["cell"]], p95, run.slo.attainment) for row in cells]
+    rows = [_row(row, loads[row.cell], p95, run.slo.attainment) for row in cells]
     return Table(f"All cells · {run.engine}", list(HEADS), rows, "cells", tones)
 
 
-def goodput(row: dict[str, Any]) -> Entry:
+def goodput(row: CellRow) -> Entry:
     """A cell's goodput with its interval."""
-    ends = numbers.between(row["goodput_low_per_s"], row["goodput_high_per_s"], "rate")
-    return Entry(numbers.rate(row["goodput_per_s"]), row["goodput_per_s"], ends)
+    ends = numbers.between(row.goodput_low_per_s, row.goodput_high_per_s, "rate")
+    return Entry(numbers.rate(row.goodput_per_s), row.goodput_per_s, ends)
 
 
-def attainment(row: dict[str, Any], target: float | None) -> Entry:
+def attainment(row: CellRow, target: float | None) -> Entry:
     """A cell's attainment with its interval, green where it meets the target."""
-    value = row["attainment"]
-    met = target is not None and value >= target
-    ends = numbers.between(row["attainment_low"], row["attainment_high"], "percent")
-    return Entry(numbers.percent(value), value, ends, "good" if met else "")
+    met = target is not None and row.attainment >= target
+    ends = numbers.between(row.attainment_low, row.attainment_high, "percent")
+    return Entry(numbers.percent(row.attainment), row.attainment, ends, "good" if met else "")
 
 
-def validity(row: dict[str, Any]) -> Entry:
+def validity(row: CellRow) -> Entry:
     """The worst doubt about a cell."""
-    said, tone = VALIDITY[row["validity"]]
-    return Entry(said, said, "", tone)
+    name, tone = VALIDITY[row.validity]
+    return Entry(name, name, "", tone)
 
 
-def _row(row: dict[str, Any], load: Entry, p95: Lookup, target: float | None) -> list[Entry]:
-    verdict, tone = VERDICTS.get(row["verdict"], (row["verdict"] or numbers.DASH, ""))
+def _row(row: CellRow, load: Entry, p95: Lookup, target: float | None) -> list[Entry]:
+    verdict, tone = VERDICTS.get(row.verdict, (row.verdict or numbers.DASH, ""))
     return [
         setting(row),
         load,
         goodput(row),
         attainment(row, target),
-        *(entry(p95, row["cell"], metric) for metric in ("ttft_s", "tpot_s", "e2e_s")),
-        share(row["rejected"], row["offered"]),
-        share(row["timed_out"], row["offered"]),
-        Entry(verdict, verdict, row["binding"], tone),
+        *(entry(p95, row.cell, metric) for metric in ("ttft_s", "tpot_s", "e2e_s")),
+        share(row.rejected, row.offered),
+        share(row.timed_out, row.offered),
+        Entry(verdict, verdict, row.binding, tone),
         validity(row),
     ]

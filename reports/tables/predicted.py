@@ -1,16 +1,15 @@
-"""What was foretold beside what was measured: accuracy of each measure, error of each value, the matrix."""
+"""What was predicted beside what was measured: accuracy of each measure, error of each value, the matrix."""
 
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from experiments.run_folder.prediction import PredictedSetting, Prediction
 from reports import labels, numbers
-from reports.folder import items, number, part, strings
-from reports.folder import rows as rows_of
+from reports.rows import PredictedRow, rows_of
 from reports.run import Run
 from reports.tables.entry import Entry, Head, Table, anchor, cell_names
 
@@ -28,19 +27,19 @@ def accuracy(run: Run) -> Table:
         Head("Inside", "measured values in their prediction interval, of the scored"),
     ]
     rows = [
-        _accuracy(metric, frame) for metric, frame in run.predicted.groupby("metric", sort=False)
+        _accuracy(str(metric), frame) for metric, frame in run.predicted.groupby("metric", sort=False)
     ]  # fmt: skip
     return Table(f"Accuracy of the prediction · {run.engine}", heads, rows, "accuracy")
 
 
-def _accuracy(metric: Any, frame: pd.DataFrame) -> list[Entry]:
+def _accuracy(metric: str, frame: pd.DataFrame) -> list[Entry]:
     scored = frame[frame["scored"].astype(bool)]
     errors = scored["error"].dropna().to_numpy(float)
     worst = float(errors[np.abs(errors).argmax()]) if len(errors) else math.nan
     size = float(np.median(np.abs(errors))) if len(errors) else math.nan
     inside = int(scored["inside"].astype(bool).sum())
     return [
-        Entry(labels.foretold(str(metric)), str(metric)),
+        Entry(labels.predicted_name(metric), metric),
         Entry(f"{len(scored)} of {len(frame)}", len(scored)),
         _signed(float(np.median(errors)) if len(errors) else math.nan),
         Entry(numbers.percent(size), None if math.isnan(size) else size),
@@ -62,34 +61,36 @@ def errors(run: Run) -> Table:
         Head("Inside", "whether the measured value lies in the prediction interval", number=False),
     ]
     names = cell_names(run.cells)
-    rows = [_error(row, names) for row in rows_of(run.predicted)]
+    rows = [_error(row, names) for row in rows_of(run.predicted, PredictedRow)]
     return Table(f"Predicted, measured, and the signed error · {run.engine}", heads, rows, "errors")
 
 
-def _error(row: dict[str, Any], names: dict[str, str]) -> list[Entry]:
-    kind = labels.FORETOLD.get(row["metric"], ("", "s"))[1]
-    name = names.get(row["cell"], row["cell"])
-    link = "#" + anchor(row["cell"]) if row["cell"] in names else ""
-    known = not numbers.missing(row["measured"]) and not numbers.missing(row["predicted"])
-    inside = ("yes", "") if row["inside"] else ("no", "bad" if row["scored"] else "warn")
-    said, tone = inside if known else (numbers.DASH, "")
+def _error(row: PredictedRow, names: dict[str, str]) -> list[Entry]:
+    kind = labels.PREDICTED.get(row.metric, ("", "s"))[1]
+    name = names.get(row.cell, row.cell)
+    link = "#" + anchor(row.cell) if row.cell in names else ""
     return [
         Entry(name, name, link=link),
-        Entry(labels.foretold(row["metric"]), row["metric"]),
-        _value(row, "predicted", kind),
-        _value(row, "measured", kind),
-        _signed(row["error"]),
-        _signed(row["model_error"]),
-        _signed(row["noise"]),
-        Entry(said, said, "" if row["scored"] or not known else "not scored: too vague", tone),
+        Entry(labels.predicted_name(row.metric), row.metric),
+        _value(row.predicted, (row.predicted_low, row.predicted_high), kind),
+        _value(row.measured, (row.measured_low, row.measured_high), kind),
+        _signed(row.error),
+        _signed(row.model_error),
+        _signed(row.noise),
+        _inside(row),
     ]
 
 
-def _value(row: dict[str, Any], name: str, kind: str) -> Entry:
+def _inside(row: PredictedRow) -> Entry:
+    if numbers.missing(row.measured) or numbers.missing(row.predicted):
+        return Entry(numbers.DASH, numbers.DASH)
+    word, tone = ("yes", "") if row.inside else ("no", "bad" if row.scored else "warn")
+    return Entry(word, word, "" if row.scored else "not scored: too vague", tone)
+
+
+def _value(value: float, ends: tuple[float, float], kind: str) -> Entry:
     show = {"s": numbers.seconds, "rate": numbers.rate, "percent": numbers.percent}[kind]
-    value = row[name]
-    ends = numbers.between(row[f"{name}_low"], row[f"{name}_high"], kind)
-    return Entry(show(value), None if numbers.missing(value) else value, ends)
+    return Entry(show(value), None if numbers.missing(value) else value, numbers.between(*ends, kind))
 
 
 def _signed(error: float) -> Entry:
@@ -99,30 +100,24 @@ def _signed(error: float) -> Entry:
     return Entry(f"{error * 100:+.1f} %", error, "", "warn" if abs(error) > LARGE else "")
 
 
-def foretold(run: Run) -> Table:
-    """The matrix as the model foretold it before anything of it was measured, the least regret first."""
-    entries = items(run.prediction, "matrix")
-    lists = [entry.get("goodput_per_s") for entry in entries]
-    widest = max((len(found) for found in lists if isinstance(found, list)), default=0)
-    loads = strings(run.prediction, "loads")
-    loads += [f"load {at + 1}" for at in range(len(loads), widest)]
+def predicted_matrix(prediction: Prediction, engine: str) -> Table:
+    """The matrix as the model predicted it before anything of it was measured, the least regret first."""
+    widest = max((len(entry.goodput_per_s) for entry in prediction.matrix), default=0)
+    loads = [*prediction.loads, *(f"load {at + 1}" for at in range(len(prediction.loads), widest))]
     heads = [Head("Setting", "gateway slots · queue", number=False)]
     heads += [Head(f"Goodput at {load}", "predicted, requests/s") for load in loads]
     heads += [Head("Regret", "the largest share of the best goodput that it loses at any load")]
-    rows = [_foretold(entry, len(loads)) for entry in entries]
-    rows.sort(key=lambda row: (row[-1].value is None, row[-1].value))
-    return Table(f"The predicted matrix (not measured) · {run.engine}", heads, rows, "foretold")
+    by_regret = sorted(prediction.matrix, key=lambda entry: entry.regret)
+    rows = [_predicted_setting(entry, len(loads)) for entry in by_regret]
+    return Table(f"The predicted matrix (not measured) · {engine}", heads, rows, "predicted-matrix")
 
 
-def _foretold(entry: dict[str, Any], loads: int) -> list[Entry]:
-    name = labels.setting(part(entry, "setting"))
-    given = entry.get("goodput_per_s")
-    values = [number(value) for value in given] if isinstance(given, list) else []
-    values += [math.nan] * (loads - len(values))
-    regret = number(entry.get("regret"))
-    told = [Entry(numbers.rate(value), None if math.isnan(value) else value) for value in values]
+def _predicted_setting(entry: PredictedSetting, loads: int) -> list[Entry]:
+    name = labels.setting(entry.setting)
+    absent = [Entry(numbers.DASH)] * (loads - len(entry.goodput_per_s))
     return [
         Entry(name, name),
-        *told,
-        Entry(numbers.percent(regret), None if math.isnan(regret) else regret),
+        *(Entry(numbers.rate(value), value) for value in entry.goodput_per_s),
+        *absent,
+        Entry(numbers.percent(entry.regret), entry.regret),
     ]

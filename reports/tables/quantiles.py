@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from reports import labels, numbers
-from reports.folder import rows as rows_of
+from reports.rows import CellRow, LatencyRow, rows_of
 from reports.run import Run
 from reports.tables.entry import Entry, Head, Table, asked_loads, seconds, setting
 
@@ -19,14 +19,14 @@ Lookup = Mapping[tuple[str, str], Entry]
 def by_quantile(latency: pd.DataFrame, quantile: str) -> dict[tuple[str, str], Entry]:
     """Every cell's and metric's entry for one quantile of `Run.latency`."""
     return {
-        (row["cell"], row["metric"]): seconds(row["value_s"], row["low_s"], row["high_s"], row["why"])
-        for row in rows_of(latency[latency["quantile"] == quantile])
+        (row.cell, row.metric): seconds(row.value_s, row.low_s, row.high_s, row.why)
+        for row in rows_of(latency[latency["quantile"] == quantile], LatencyRow)
     }
 
 
-def entry(found: Lookup, cell: str, metric: str) -> Entry:
-    """What was found for a cell and metric, or a dash."""
-    return found.get((cell, metric), seconds(math.nan))
+def entry(entries: Lookup, cell: str, metric: str) -> Entry:
+    """The entry of a cell and metric, or a dash."""
+    return entries.get((cell, metric), seconds(math.nan))
 
 
 def quantiles(run: Run, metric: str) -> Table:
@@ -36,11 +36,11 @@ def quantiles(run: Run, metric: str) -> Table:
     counted = dict(zip(part["cell"], part["n"], strict=True))
     loads = asked_loads(run.cells)
     rows = []
-    for row in rows_of(run.matrix):
-        cell = row["cell"]
+    for row in rows_of(run.matrix, CellRow):
+        cell = row.cell
         if cell in counted:
             n = Entry(numbers.count(counted[cell]), counted[cell])
-            rows.append([setting(row), loads[cell], *(entry(found, cell, metric) for found in tails), n])
+            rows.append([setting(row), loads[cell], *(entry(tail, cell, metric) for tail in tails), n])
     heads = [Head("Setting", number=False), Head("Asked load", "asked rate, scenario and block")]
     heads += [Head(quantile, "with its 95 % interval") for quantile in ("p50", "p95", "p99")]
     heads += [Head("n", "requests behind the number (gaps, for ITL)")]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from reports import numbers
-from reports.folder import rows as rows_of
+from reports.rows import CellRow, rows_of
 from reports.run import Run
 from reports.tables.entry import Entry, Head, Table, anchor
 from reports.tables.overview import attainment, goodput, validity
@@ -26,15 +26,15 @@ def sentinels(run: Run) -> Table:
     watched = run.cells[run.cells["sentinel"].astype(bool)].sort_values(["knobs", "block"], kind="stable")
     rows = [
         [
-            Entry(numbers.bare(row["block"]), row["block"], link="#" + anchor(row["cell"])),
-            Entry(row["setting"], row["setting"], row["load"]),
+            Entry(numbers.bare(row.block), row.block, link="#" + anchor(row.cell)),
+            Entry(row.setting, row.setting, row.load),
             goodput(row),
             attainment(row, run.slo.attainment),
-            entry(p50, row["cell"], "ttft_s"),
-            entry(p50, row["cell"], "e2e_s"),
-            entry(p95, row["cell"], "e2e_s"),
+            entry(p50, row.cell, "ttft_s"),
+            entry(p50, row.cell, "e2e_s"),
+            entry(p95, row.cell, "e2e_s"),
             validity(row),
         ]
-        for row in rows_of(watched)
+        for row in rows_of(watched, CellRow)
     ]
     return Table(f"The sentinel, block by block · {run.engine}", heads, rows, "sentinel")

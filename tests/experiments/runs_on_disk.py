@@ -1,7 +1,6 @@
 """Run folders whose cells were served by the simulated truth: what compare, gate and recommend read."""
 
 import hashlib
-import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -10,14 +9,30 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from experiments.design.probe import Probe
+from experiments.run_folder import codec
+from experiments.run_folder.cell_summary import MeasuredWindow, Workload
+from experiments.run_folder.engine_state import EngineFacts, EngineState
+from experiments.run_folder.provenance import Cpu, Provenance
+from experiments.run_folder.run_state import RunState
 from experiments.spec.setting import Setting
 from gateway.limits import Limits
+from tests.experiments import plain
 from tests.experiments.stats.simulated_truth import Arrivals, Machine, Seen, poisson, serve
 
 MACHINE = Machine(alpha_s=0.02, beta_s=0.002, tokens=25.0)
 WARM_UP_S = 5.0
 SLO = "ttft<=0.5s,tpot<=45ms,attainment>=0.95"
 SETTINGS = tuple(Setting(Limits(max_active=n, queue_max=16, queue_timeout_s=0.5)) for n in (4, 10))
+PROBE = Probe(
+    ttft_s=0.05,
+    tpot_s=0.022,
+    e2e_s=0.6,
+    capacity_per_s=10.0,
+    e2e_at_capacity_s=1.0,
+    ttft_at_capacity_s=0.1,
+    steps=(),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +63,7 @@ def write(root: Path, recipe: Recipe) -> Path:
             for setting in recipe.settings:
                 speed = recipe.speed * float(rng.lognormal(0.0, recipe.run_sd))
                 _cell(root, recipe, setting, rate, block, trace, speed)
-    _json(root / "run.json", _run(root.name, recipe))
+    codec.write(root / "run.json", _run(root.name, recipe))
     return root
 
 
@@ -66,20 +81,12 @@ def _cell(
     seen = served(trace, setting, speed)
     pq.write_table(pa.Table.from_pylist(_records(seen)), folder / "records.parquet")
     hashed = hashlib.sha256(trace.due_s.tobytes() + trace.tokens.tobytes()).hexdigest()
-    _json(
-        folder / "summary.json",
-        {
-            "cell": name,
-            "setting": setting.limits.values(),
-            "workload": {
-                "load": f"sustained@{rate:g}", "scenario": "sustained", "rate_per_s": rate,
-                "relative_load": None, "block": block, "plan_hash": hashed, "prompt_tokens": 64,
-                "output_tokens": 25,
-            },
-            "window": {"start_s": WARM_UP_S, "end_s": WARM_UP_S + recipe.measure_s},
-            "doubts": [],
-        },
+    offered = Workload(
+        load=f"sustained@{rate:g}", scenario="sustained", workload=None, rate_per_s=rate, relative_load=None,
+        block=block, plan_hash=hashed, prompt_tokens=64, output_tokens=25,
     )  # fmt: skip
+    window = MeasuredWindow(WARM_UP_S, WARM_UP_S + recipe.measure_s, WARM_UP_S, 1_000.0)
+    codec.write(folder / "summary.json", plain.summary(name, setting, offered, window))
 
 
 def _records(seen: Seen) -> list[dict[str, Any]]:
@@ -99,30 +106,18 @@ def _records(seen: Seen) -> list[dict[str, Any]]:
     return rows
 
 
-def _run(name: str, recipe: Recipe) -> dict[str, Any]:
-    return {
-        "schema_version": 1,
-        "name": name,
-        "engine": {
-            "label": recipe.label,
-            "model": "tiny",
-            "facts": {
-                "command": ["emulator", "--port", name],
-                "cpus": [0],
-            },
-        },
-        "slo": {"text": SLO},
-        "probe": {"e2e_at_capacity_s": 1.0},
-        "provenance": {"commit": name, "cpu": {"model": "x"}},
-        "cells": [],
-        "status": "complete",
-    }
+def _run(name: str, recipe: Recipe) -> RunState:
+    """Run and commit have the folder's name, and so has the engine's port: another in every run."""
+    facts = EngineFacts(command=("emulator", "--port", name), cpus=(0,))
+    return replace(
+        plain.state(name),
+        engine=EngineState("emulator", recipe.label, "tiny", "http://127.0.0.1:1", facts),
+        slo=plain.objective(SLO),
+        probe=PROBE,
+        provenance=Provenance(commit=name, cpu=Cpu("x", 2, 2)),
+    )
 
 
 def changed(recipe: Recipe, **values: Any) -> Recipe:
     """The recipe with values put in."""
     return replace(recipe, **values)
-
-
-def _json(path: Path, value: Any) -> None:
-    path.write_text(json.dumps(value))

@@ -1,6 +1,6 @@
 """Comparing two runs: the same thing twice is not different, a slower engine is, others are refused."""
 
-import json
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -9,6 +9,10 @@ import pytest
 from experiments import compare, gate
 from experiments.decide.comparison import compare_runs
 from experiments.errors import UserError
+from experiments.run_folder import codec
+from experiments.run_folder.doubt import Doubt, DoubtCode, Severity
+from experiments.run_folder.measured_cell import finished_cells
+from experiments.run_folder.reading import read_run
 from tests.experiments.runs_on_disk import Recipe, changed, write
 
 BASE = Recipe()
@@ -60,9 +64,10 @@ def test_another_engine_is_refused(base: Path, tmp_path: Path) -> None:
 def test_other_cores_are_refused(base: Path, tmp_path: Path) -> None:
     """An engine on two cores is another machine; the address it listens on is not."""
     other = write(tmp_path / "other", BASE)
-    state = json.loads((other / "run.json").read_text())
-    state["engine"]["facts"]["cpus"] = [0, 1]
-    (other / "run.json").write_text(json.dumps(state))
+    state = read_run(other)
+    assert state.engine is not None
+    moved = replace(state.engine, facts=replace(state.engine.facts, cpus=(0, 1)))
+    codec.write(other / "run.json", replace(state, engine=moved))
     with pytest.raises(UserError, match="engine's cores: 0 / 0 1"):
         compare_runs(base, other)
 
@@ -84,10 +89,9 @@ def test_runs_without_a_common_cell_are_refused(base: Path, tmp_path: Path) -> N
 def test_an_invalid_cell_is_left_out_and_named(base: Path, tmp_path: Path) -> None:
     """Numbers under a failed validity stamp decide nothing."""
     again = write(tmp_path / "again", changed(BASE, run_seed=2))
-    summary = next(again.glob("cells/*/summary.json"))
-    content = json.loads(summary.read_text())
-    content["doubts"] = [{"code": "client_saturated", "severity": "invalid", "text": "late"}]
-    summary.write_text(json.dumps(content))
+    cell = finished_cells(again)[0]
+    late = Doubt(DoubtCode.CLIENT_SATURATED, Severity.INVALID, "late")
+    codec.write(cell.path / "summary.json", replace(cell.summary, doubts=(late,)))
     found = compare_runs(base, again)
     assert len(found.pairing.left_out) == 1
     assert sum(len(row.pair.a) for row in found.rows) == 11

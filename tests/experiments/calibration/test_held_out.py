@@ -9,7 +9,7 @@ import aiohttp
 import pytest
 
 from experiments.calibration import held_out
-from experiments.calibration.drive import Driver
+from experiments.calibration.drive import Answer, Driver
 from experiments.stack import engine
 from experiments.twin.profile import TINY_CPU, Profile
 from experiments.twin.simulate import simulate
@@ -17,14 +17,14 @@ from experiments.twin.simulate import simulate
 LENGTHS = ((40, 20), (120, 10))
 
 
-def burst(profile: Profile, requests: int = 120) -> list[tuple[held_out.Planned, held_out.Answer]]:
+def burst(profile: Profile, requests: int = 120) -> list[tuple[held_out.Planned, Answer]]:
     """What a perfect engine of that profile would have answered, its chunks spread evenly."""
     planned = [held_out.Planned(0.12 * k, *LENGTHS[k % 2]) for k in range(requests)]
     done = simulate(planned, profile, held_out.OPEN)
     return [
         (
             plan,
-            held_out.Answer(
+            Answer(
                 plan.due_s,
                 tuple(
                     first + (last - first) * k / (plan.output_tokens - 1) for k in range(plan.output_tokens)
@@ -69,7 +69,7 @@ def test_capacity_is_that_of_a_full_batch() -> None:
 def test_a_live_burst_is_measured(tmp_path: Path) -> None:
     """Against the emulator every request of the burst is answered with the length asked for."""
 
-    async def run(url: str, model: str) -> list[tuple[held_out.Planned, held_out.Answer]]:
+    async def run(url: str, model: str) -> list[tuple[held_out.Planned, Answer]]:
         async with aiohttp.ClientSession() as session:
             return await held_out.measure(Driver(session, url, model), TINY_CPU, LENGTHS, 3.0, 1)
 

@@ -1,6 +1,7 @@
 """The engine's limits as an axis: one start for each value, blocks inside it, and what is refused."""
 
 import itertools
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,12 +10,13 @@ from experiments import sweep
 from experiments.cli import sweep_args
 from experiments.design.matrix import Matrix, build
 from experiments.errors import UserError
-from experiments.files import write_json
 from experiments.measure import engine_setup
+from experiments.run_folder import codec
 from experiments.run_folder.folder import open_or_create
 from experiments.spec.setting import Setting
 from experiments.stack.engine_knobs import EngineKnobs
 from gateway.limits import Limits
+from tests.experiments import plain
 from tests.experiments.design.test_cells import PROBE, SLO_1S
 
 FLAGS = ("--max-num-seqs", "8,32", "--max-active", "2,4", "--queue-mode", "queue", "--blocks", "2")
@@ -60,12 +62,12 @@ def test_a_killed_sweep_goes_on_with_the_engine_value_it_was_at(tmp_path: Path) 
     options = sweep_args.parse((*FLAGS, "--out", str(tmp_path / "run")))
     run, _ = open_or_create(tmp_path, options.out, options.spec, ("test",))
     assert engine_setup.planned(options, run) is None
-    run.update({"probe": PROBE.to_json(), "slo": {"text": str(SLO_1S)}})
+    run.save(replace(run.state, probe=PROBE, slo=plain.objective(str(SLO_1S))))
     plan = engine_setup.planned(options, run)
     assert plan is not None
     (first, cells), (second, others) = plan.engines
     for cell in (*cells, others[0]):
-        write_json(run.begin_cell(cell.id) / "summary.json", {})
+        codec.write(run.begin_cell(cell.id) / "summary.json", plain.summary(cell.id, cell.setting))
         run.finish_cell(cell.id, {})
     run.close()
     again, resumed = open_or_create(tmp_path, options.out, options.spec, ("test",))

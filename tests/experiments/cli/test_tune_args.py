@@ -6,6 +6,7 @@ import pytest
 
 from experiments import tune
 from experiments.cli import tune_args
+from experiments.cli.tune_args import TuneOptions
 from experiments.errors import UserError
 from experiments.tuning import task_of_run
 
@@ -71,10 +72,22 @@ def test_a_mistake_is_one_sentence(flags: list[str], sentence: str) -> None:
     assert "\n" not in str(error.value)
 
 
+def opened(options: TuneOptions) -> Path:
+    """The folder that a run of these options works in."""
+    run, _ = tune._open(options)
+    run.close()
+    return run.path
+
+
 def test_a_resumed_run_must_be_of_the_same_model(tmp_path: Path) -> None:
     """The model and the effort belong to what a run is resumed by."""
     (tmp_path / "profile.json").write_text("{}")
-    plain, given = tune_args.parse([]), tune_args.parse(["--model", str(tmp_path)])
-    assert plain.to_json() != given.to_json()
+    runs = ["--runs", str(tmp_path / "runs")]
+    plain = tune_args.parse(runs)
+    given = tune_args.parse([*runs, "--model", str(tmp_path)])
+    assert tune._request(plain) != tune._request(given)
+    begun = opened(plain)
+    assert not tune._is_unfinished(begun, given)
+    assert opened(plain) == begun
     assert "made first" in task_of_run.dry_run(plain)
     assert str(tmp_path) in task_of_run.dry_run(given)

@@ -22,17 +22,24 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_better_setting_is_chosen_and_the_other_is_told_why_not(run: Path) -> None:
     """Ten slots serve more of an overload than four, within the same objective."""
     found = recommend(run, SLO.parse(TEXT))
-    assert found["setting"]["max_active"] == 10
-    assert found["inseparable"] == []
-    assert "fewer" in found["neighbours"][0]["why_not"]
-    assert found["goodput_per_s"]["low"] < found["goodput_per_s"]["value"] < found["goodput_per_s"]["high"]
+    goodput = found.goodput_per_s
+    assert found.setting.limits.max_active == 10
+    assert found.inseparable == ()
+    assert "fewer" in found.neighbours[0].why_not
+    assert goodput.low is not None
+    assert goodput.high is not None
+    assert goodput.low < goodput.value < goodput.high
 
 
 def test_the_cliff_lies_between_measured_loads(run: Path) -> None:
     """The chosen setting sustains the light load and not the heavy one; the capacity lies between."""
-    capacity = recommend(run, SLO.parse(TEXT))["capacity"]
-    assert capacity["verdict"] == "found"
-    assert 3.0 <= capacity["low_per_s"] < capacity["value_per_s"] < capacity["high_per_s"] <= 14.0
+    capacity = recommend(run, SLO.parse(TEXT)).capacity
+    assert capacity is not None
+    assert capacity.verdict == "found"
+    assert capacity.low_per_s is not None
+    assert capacity.value_per_s is not None
+    assert capacity.high_per_s is not None
+    assert 3.0 <= capacity.low_per_s < capacity.value_per_s < capacity.high_per_s <= 14.0
 
 
 def test_settings_that_met_at_one_load_only_are_judged_there(tmp_path: Path) -> None:
@@ -43,6 +50,6 @@ def test_settings_that_met_at_one_load_only_are_judged_there(tmp_path: Path) -> 
         if folder.name.startswith("ma2-") != ("sustained-6-" in folder.name):
             shutil.rmtree(folder)
     found = recommend(run, SLO.parse(TEXT))
-    assert [row["load"] for row in found["loads"]] == ["sustained@14"]
-    assert found["setting"]["max_active"] == 10
-    assert any("no setting was measured at every load" in doubt for doubt in found["doubts"])
+    assert [row.load for row in found.loads] == ["sustained@14"]
+    assert found.setting.limits.max_active == 10
+    assert any("no setting was measured at every load" in doubt for doubt in found.doubts)

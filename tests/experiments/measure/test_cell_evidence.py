@@ -3,8 +3,11 @@
 import numpy as np
 import pytest
 
-from experiments.measure.cell_evidence import Occupancy, parts, steady, with_intervals
+from experiments.measure.cell_evidence import Occupancy, request_breakdown, steady, with_intervals
+from experiments.run_folder.cell_summary import Breakdown
 from loadtests.record import RequestRecord
+from loadtests.recording.quantiles import Quantile
+from loadtests.recording.summary import Latencies, Latency
 
 
 def _record(
@@ -34,17 +37,27 @@ def test_the_slots_are_what_the_records_say() -> None:
     assert seen.house.full_s == pytest.approx(2.0, abs=0.1)
 
 
+def _median_e2e(latencies: Latencies) -> Quantile:
+    assert latencies.e2e_s is not None
+    assert (latencies.e2e_s.n, latencies.e2e_s.mean) == (800, 1.0)
+    return latencies.e2e_s.p50
+
+
 def test_correlated_latencies_get_wider_intervals() -> None:
     """The same values, once in random order and once in bunches: the bunches are worth less."""
     rng = np.random.default_rng(0)
     waits = np.repeat(rng.exponential(0.5, 40), 20)
-    base = {"e2e_s": {"n": 800, "mean": 1.0}}
+    nothing = Quantile(None, None, None)
+    base = Latencies(
+        ttft_s=None, ttft_from_send_s=None, tpot_s=None, itl_s=None, queue_s=None, upstream_s=None,
+        send_lag_s=None, e2e_s=Latency(800, 1.0, nothing, nothing, nothing),
+    )  # fmt: skip
     bunched = [_record(i, i * 0.1, queue_s=float(w)) for i, w in enumerate(waits)]
     mixed = [_record(i, i * 0.1, queue_s=float(w)) for i, w in enumerate(rng.permutation(waits))]
-    p50 = [with_intervals(base, records)["e2e_s"]["p50"] for records in (bunched, mixed)]
-    widths = [one["high"] - one["low"] for one in p50]
+    p50 = [_median_e2e(with_intervals(base, records)) for records in (bunched, mixed)]
+    widths = [(one.high or np.nan) - (one.low or np.nan) for one in p50]
     assert widths[0] > 2 * widths[1]
-    assert p50[0]["n_eff"] < 200 < p50[1]["n_eff"]
+    assert (p50[0].n_eff or np.inf) < 200 < (p50[1].n_eff or 0)
 
 
 def test_steadiness_is_said_of_stationary_loads_only() -> None:
@@ -53,15 +66,17 @@ def test_steadiness_is_said_of_stationary_loads_only() -> None:
     records = [_record(i, i * 0.1, service_s=float(rng.uniform(0.5, 1.0))) for i in range(300)]
     occupancy = Occupancy(records, slots=20, start_s=0.0, end_s=30.0)
     backlog = occupancy.active + occupancy.queued
-    assert steady(records, 0.0, "sustained", backlog, bounded=False)["verdict"] == "steady"
-    assert steady(records, 0.0, "burst", backlog, bounded=False)["verdict"] == "cannot_be"
-    assert steady([], 0.0, "sustained", np.array([]), bounded=False)["verdict"] == "cant_tell"
+    assert steady(records, 0.0, "sustained", backlog, bounded=False).verdict == "steady"
+    assert steady(records, 0.0, "burst", backlog, bounded=False).verdict == "cannot_be"
+    assert steady([], 0.0, "sustained", np.array([]), bounded=False).verdict == "cant_tell"
 
 
 def test_the_parts_of_the_slow_request_name_the_queue() -> None:
     """One in ten waited two seconds: the p95 is the gateway's queue, the p50 the decoding."""
     records = [_record(i, float(i), queue_s=2.0 if i % 10 == 0 else 0.0) for i in range(100)]
-    found = parts(records, None, None)
-    assert found["p95"]["largest"] == "gateway_queue"
-    assert found["p50"]["largest"] == "decode"
-    assert parts([], None, None) == {"p50": None, "p95": None}
+    found = request_breakdown(records, None, None)
+    assert found.p50 is not None
+    assert found.p95 is not None
+    assert found.p95.largest == "gateway_queue"
+    assert found.p50.largest == "decode"
+    assert request_breakdown([], None, None) == Breakdown(None, None)

@@ -1,48 +1,47 @@
 """Doubts that only the whole run can raise, written into the cells they are about."""
 
-import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from experiments.cli import sweep_args
 from experiments.measure import drift_doubts
-from experiments.run_folder import journal
+from experiments.run_folder import codec, journal
+from experiments.run_folder.doubt import Doubt, DoubtCode, Severity
 from experiments.run_folder.folder import RunDir, open_or_create
-from experiments.run_folder.measured_cell import MeasuredCell, finished_cells
+from experiments.run_folder.measured_cell import MeasuredCell, finished_cells, read_cell
 from experiments.spec.setting import Setting
 from gateway.limits import Limits
-from tests.experiments import runs_on_disk
+from tests.experiments import plain, runs_on_disk
 from tests.experiments.runs_on_disk import Recipe
 
 CURRENT = Setting(Limits(max_active=8, queue_max=100, queue_timeout_s=5.0))
-OTHER = {"code": "cut", "severity": "warn", "text": "two requests"}
-
-
-def _change(path: Path, **values: Any) -> None:
-    summary = json.loads(path.read_text())
-    path.write_text(json.dumps({**summary, **values}))
+OTHER = Doubt(DoubtCode.CUT, Severity.WARN, "two requests")
 
 
 def _run(root: Path, speeds: tuple[float, ...]) -> RunDir:
     """A sentinel (the same arrivals in every block, the machine at these speeds) and one other cell a
     block."""
     run, _ = open_or_create(root, root / "run", sweep_args.parse(()).spec, ("test",))
-    run.update({"slo": {"text": runs_on_disk.SLO}})
+    run.save(replace(run.state, slo=plain.objective(runs_on_disk.SLO)))
     for block, speed in enumerate(speeds):
         recipe = Recipe(
             blocks=1, loads=(3.0,), settings=(CURRENT,), speed=speed, run_seed=block, run_sd=0.005
         )
         (made,) = (runs_on_disk.write(root / f"b{block}", recipe) / "cells").iterdir()
-        workload = json.loads((made / "summary.json").read_text())["workload"] | {"block": block}
+        summary = read_cell(made).summary
+        workload = replace(summary.workload, block=block)
         for name, sentinel in (("sentinel", True), ("other", False)):
             folder = shutil.copytree(made, run.cell(f"{name}--b{block}"))
-            _change(folder / "summary.json", workload=workload, sentinel=sentinel, doubts=[OTHER])
+            changed = replace(
+                summary, cell=folder.name, workload=workload, sentinel=sentinel, doubts=(OTHER,)
+            )
+            codec.write(folder / "summary.json", changed)
     return run
 
 
 def _codes(cells: list[MeasuredCell]) -> dict[str, list[str]]:
-    return {cell.id: [doubt["code"] for doubt in cell.summary["doubts"]] for cell in cells}
+    return {cell.id: [doubt.code for doubt in cell.summary.doubts] for cell in cells}
 
 
 def test_a_block_on_another_machine_is_doubted_whole(tmp_path: Path) -> None:

@@ -1,7 +1,6 @@
 """Doubts about the GPU, from a dcgm-exporter's page scraped by a real Prometheus."""
 
 import http.server
-import json
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -15,7 +14,7 @@ from experiments.measure import gpu_doubts
 from experiments.observe.prometheus import ServerMetrics
 from experiments.run_folder.measured_cell import MeasuredCell
 from experiments.stack import prometheus
-from tests.experiments import sweeping
+from tests.experiments import plain, sweeping
 
 MIB = 2**20
 LABELS = '{gpu="0",UUID="GPU-8a1f",device="nvidia0",modelName="NVIDIA GeForce RTX 4090",Hostname="box"}'
@@ -130,14 +129,7 @@ def _cell(root: Path, name: str, clock_hz: float, used_mib: float, use: float = 
         )
     ]
     pd.DataFrame(rows, columns=["t_s", "metric", "value"]).to_parquet(folder / "series.parquet")
-    setting = {
-        "max_active": 2, "queue_mode": "queue", "queue_max": 1, "queue_timeout_s": 1.0,
-        "queue_order": "fifo", "request_timeout_s": 300.0,
-    }  # fmt: skip
-    summary = json.loads(
-        json.dumps({"setting": setting, "window": {"start_s": 5, "end_s": 10}, "doubts": []})
-    )
-    return MeasuredCell(name, folder, summary)
+    return MeasuredCell(name, folder, plain.SETTING, plain.summary(name))
 
 
 def test_a_cell_on_a_slower_clock_than_the_run_is_doubted(tmp_path: Path) -> None:
@@ -167,9 +159,4 @@ def test_without_an_exporter_nothing_is_doubted(tmp_path: Path) -> None:
     folder = tmp_path / "x"
     folder.mkdir()
     assert gpu_doubts.of_cell({}) == []
-    assert (
-        gpu_doubts.of_run(
-            [MeasuredCell("x", folder, {"setting": _cell(tmp_path, "y", 1, 1).summary["setting"]})]
-        )["x"]
-        == []
-    )
+    assert gpu_doubts.of_run([MeasuredCell("x", folder, plain.SETTING, plain.summary("x"))]) == {"x": []}

@@ -2,13 +2,14 @@
 
 import pytest
 
-from experiments.measure.validity import doubts
+from experiments.measure.validity import OfferedRates, doubts
 from experiments.stats.ledger import Check
 from experiments.stats.littles_law import in_engine, in_system
+from tests.experiments import plain
 
 
 def _severities(*checks: Check) -> dict[str, str]:
-    found = doubts({"complete": True}, 500, 10.0, 10.0, checks, [], [0.0, 1.0, 2.0])
+    found = doubts(plain.load_run().ended, OfferedRates(500, 10.0, 10.0), checks, [], [0.0, 1.0, 2.0])
     return {doubt.code: doubt.severity for doubt in found}
 
 

@@ -1,14 +1,16 @@
 """The run folder: locked, resumable, and never losing what was measured."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from experiments.cli import sweep_args
 from experiments.errors import UserError
-from experiments.files import write_json
-from experiments.run_folder import journal
+from experiments.run_folder import codec, journal
 from experiments.run_folder.folder import RunDir, open_or_create
+from experiments.run_folder.run_state import RunStatus
+from tests.experiments import plain
 
 SPEC = sweep_args.parse(()).spec
 OTHER = sweep_args.parse(("--max-active", "3", "--seed", "9")).spec
@@ -30,7 +32,7 @@ def test_an_unfinished_run_of_the_same_spec_is_resumed(tmp_path: Path) -> None:
 def test_a_complete_run_is_not_touched(tmp_path: Path) -> None:
     """A sweep that is over begins anew."""
     first, _ = _open(tmp_path, tmp_path / "a")
-    first.update({"status": "complete"})
+    first.save(replace(first.state, status=RunStatus.COMPLETE))
     first.close()
     second, resumed = _open(tmp_path)
     assert second.path != first.path
@@ -66,7 +68,7 @@ def test_a_cell_is_whole_or_not_there(tmp_path: Path) -> None:
     assert not run.is_done("c")
     folder = run.begin_cell("c")
     assert (run.path / "aborted" / "c.1" / "records.jsonl").read_text() == "half\n"
-    write_json(folder / "summary.json", {})
+    codec.write(folder / "summary.json", plain.summary("c"))
     run.finish_cell("c", {})
     assert run.is_done("c")
     assert [event["event"] for event in journal.read(run.path / "journal.jsonl")] == ["cell_done"]
@@ -88,4 +90,4 @@ def test_a_sweep_that_died_in_its_first_moment_can_be_begun_again(tmp_path: Path
     (tmp_path / ".run.json.123.tmp").write_text("{")
     run, resumed = _open(tmp_path, tmp_path)
     assert not resumed
-    assert run.state["status"] == "running"
+    assert run.state.status is RunStatus.RUNNING

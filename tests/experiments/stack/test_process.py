@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -78,7 +79,7 @@ def test_a_family_that_ignores_the_stop_signal_is_killed(tmp_path: Path) -> None
     with running(STUBBORN_FAMILY, name="family", log_path=log, grace_s=0.3):
         pids = family_of(log)
         assert not any(gone(pid) for pid in pids)
-    assert all(eventually(lambda pid=pid: gone(pid)) for pid in pids)
+    assert all(eventually(partial(gone, pid)) for pid in pids)
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
@@ -95,7 +96,7 @@ def test_nothing_outlives_a_parent_that_is_killed(tmp_path: Path, number: signal
         pids = family_of(log)
         parent.send_signal(number)
         parent.wait(30)
-        assert all(eventually(lambda pid=pid: gone(pid)) for pid in pids)
+        assert all(eventually(partial(gone, pid)) for pid in pids)
     finally:
         parent.kill()
         parent.wait()

@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from experiments.observe.prometheus import bucket_quantile
 from experiments.stats.agreement import compare
+from experiments.stats.bucket_quantile import BucketQuantile, bucket_quantile
 
 
-def _histogram(values: np.ndarray, bounds: list[float]) -> dict[str, float | None]:
+def _histogram(values: np.ndarray, bounds: list[float]) -> BucketQuantile:
     cumulative = [(bound, float((values <= bound).sum())) for bound in [*bounds, float("inf")]]
-    return bucket_quantile(cumulative, 0.95).to_json()
+    return bucket_quantile(cumulative, 0.95)
 
 
 BOUNDS = [0.01 * 1.1**k for k in range(80)]
@@ -30,7 +30,7 @@ def test_a_quarter_more_is_flagged() -> None:
 
 def test_nothing_on_both_sides_agrees_and_nothing_on_one_does_not_raise() -> None:
     """A cell in which everything was rejected has no TTFT."""
-    empty = bucket_quantile([], 0.95).to_json()
+    empty = bucket_quantile([], 0.95)
     assert compare("ttft", 0.95, np.array([]), empty).agrees
 
 

@@ -14,10 +14,12 @@ from pathlib import Path
 
 import pytest
 
-from experiments.run_folder.measured_cell import MeasuredCell, finished_cells, read_run
-from experiments.spec.setting import Setting
+from experiments.run_folder import codec
+from experiments.run_folder.measured_cell import MeasuredCell, finished_cells
+from experiments.run_folder.prediction import Prediction
+from experiments.run_folder.reading import objective_of
+from experiments.run_folder.recommendation import Recommendation
 from experiments.stats.goodput import difference
-from loadtests.slo import SLO
 from tests.experiments import sweeping
 
 pytestmark = [pytest.mark.prove, pytest.mark.vllm]
@@ -69,9 +71,8 @@ def test_the_choice_is_within_three_percent_and_noise(grid: Path, folder: Path) 
     tuned = made(
         folder / "tuned", "experiments.tune", "--matrix-only", "--like", str(grid), "--current", current
     )
-    slo = SLO.parse(read_run(grid)["slo"]["text"])
-    found = json.loads((tuned / "recommendation.json").read_text())
-    chosen = Setting.from_json(found["setting"])
+    slo = objective_of(grid)
+    chosen = codec.read(Recommendation, tuned / "recommendation.json").setting
     by_load: dict[str, list[MeasuredCell]] = {}
     for cell in finished_cells(grid):
         by_load.setdefault(cell.load, []).append(cell)
@@ -84,6 +85,6 @@ def test_the_choice_is_within_three_percent_and_noise(grid: Path, folder: Path) 
         noise = (gap.value - gap.low) / top.goodput_per_s if gap.low is not None else 0.0
         print(f"{load}: {chosen.name} loses {lost:.1%} (noise {noise:.1%}) of {best.setting.name}'s goodput")
         assert lost <= REGRET + noise
-    told = json.loads((tuned / "predicted.json").read_text())
-    print(f"cost {told['cost']['ratio']:.0%} of the grid on three traces; coverage {told['coverage']}")
-    print(f"fallback: {told['fallback']}; recalibrated: {told['recalibrated']}")
+    told = codec.read(Prediction, tuned / "predicted.json")
+    print(f"cost {told.cost.ratio:.0%} of the grid on three traces; coverage {told.coverage}")
+    print(f"fallback: {told.fallback}; recalibrated: {told.recalibrated}")

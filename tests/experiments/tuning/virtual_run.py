@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from experiments.run_folder import codec
+from experiments.run_folder.cell_summary import CellSummary, MeasuredWindow
+from experiments.run_folder.engine_state import EngineFacts, EngineState
+from experiments.run_folder.run_state import PlannedCell
+from experiments.spec.setting import Setting
 from experiments.twin import simulate as simulation
 from experiments.twin.profile import Profile
 from experiments.twin.scheduler import Scheduler, Step
@@ -22,6 +27,7 @@ from loadtests.planning.plan import Plan
 from loadtests.record import RequestRecord
 from loadtests.recording.summary import summarise
 from loadtests.slo import SLO
+from tests.experiments import plain
 
 SLO_TEXT = "ttft<=0.3s,tpot<=60ms,attainment>=0.95"
 
@@ -49,26 +55,28 @@ def write_run(
 ) -> Path:
     """Cells of every MAX_ACTIVE and rate, 30 s each, with prompts of 40 to 200 tokens."""
     monkeypatch.setattr(Scheduler, "steps_ahead", lambda _self: 1)
-    ids = []
+    planned = []
     for active in actives:
         for rate_per_s in rates_per_s:
             limits = Limits(max_active=active, queue_max=20, queue_timeout_s=1.0)
             mix = Mix(workload="lognormal", prompt_tokens=80, output_tokens=20, length_sigma=0.5)
             trace = plan.make("sustained", rate_per_s, 3, 30, seed, mix=mix)
-            ids.append(f"ma{active}--{rate_per_s:g}--b0")
-            _write_cell(folder / "cells" / ids[-1], trace, limits, profile)
+            name = f"ma{active}--{rate_per_s:g}--b0"
+            seen = _write_cell(folder / "cells" / name, trace, limits, profile)
+            planned.append(PlannedCell(name, seen.setting, seen.workload))
     monkeypatch.undo()
-    state = {
-        "schema_version": 1,
-        "engine": {"label": "VIRTUAL", "facts": {"num_gpu_blocks": 1024, "block_size": 128}},
-        "slo": {"text": SLO_TEXT},
-        "cells": [{"id": name} for name in ids],
-    }
-    (folder / "run.json").write_text(json.dumps(state))
+    facts = EngineFacts(num_gpu_blocks=1024, block_size=128)
+    state = replace(
+        plain.state(folder.name),
+        engine=EngineState("emulator", "VIRTUAL", "virtual", None, facts),
+        slo=plain.objective(SLO_TEXT),
+        cells=tuple(planned),
+    )
+    codec.write(folder / "run.json", state)
     return folder
 
 
-def _write_cell(folder: Path, trace: Plan, limits: Limits, profile: Profile) -> None:
+def _write_cell(folder: Path, trace: Plan, limits: Limits, profile: Profile) -> CellSummary:
     folder.mkdir(parents=True)
     run = _Recording(trace.arrivals, profile, limits, 0, float("inf"))
     done = run.run()
@@ -76,16 +84,20 @@ def _write_cell(folder: Path, trace: Plan, limits: Limits, profile: Profile) -> 
     trace.save(folder / "plan.json")
     pq.write_table(pa.Table.from_pylist(records), folder / "records.parquet")
     parsed = [RequestRecord.from_json(record) for record in records]
-    setting = {
-        **limits.values(),
-    }
-    workload = {"rate_per_s": trace.header.rate_per_s, "block": 0, "plan_hash": trace.hash}
-    summary = {
-        "setting": setting,
-        "workload": workload,
-        **summarise(parsed, trace, SLO.parse(SLO_TEXT), phase="measure"),
-    }
-    (folder / "summary.json").write_text(json.dumps(summary))
+    found = summarise(parsed, trace, SLO.parse(SLO_TEXT), phase="measure")
+    start_s, end_s = trace.phase_s("measure")
+    offered = replace(plain.workload(trace.header.rate_per_s), plan_hash=trace.hash)
+    window = MeasuredWindow(start_s, end_s, trace.header.warm_up_s, 1_000.0)
+    summary = replace(
+        plain.summary(folder.name, Setting(limits), offered, window),
+        counts=found.counts,
+        rates=found.rates,
+        attainment=found.attainment,
+        latency=found.latency,
+        classes=found.classes,
+    )
+    codec.write(folder / "summary.json", summary)
+    return summary
 
 
 def _record(i: int, trace: Plan, done: Simulated, times_s: Sequence[float]) -> dict[str, Any]:

@@ -42,6 +42,11 @@ class Steps(StepTime):
     """The time of this engine's steps, in place of the twin's."""
 
     __slots__ = ("log", "physics", "rng", "speed", "walk")
+    log: list[Row]
+    physics: Physics
+    rng: np.random.Generator
+    speed: float
+    walk: bool
 
     def __init__(self, physics: Physics, speed: float, seed: int) -> None:
         super().__init__(physics.weights_s)

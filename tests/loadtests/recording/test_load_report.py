@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 from pathlib import Path
@@ -19,9 +18,9 @@ def test_the_report_shows_a_load_run(tmp_path: Path) -> None:
         process = start([*command, *flags, "--runs-dir", str(tmp_path / "runs")], tmp_path / "log")
         assert process.wait(60) in (0, 11), (tmp_path / "log").read_text()
     (run,) = (tmp_path / "runs").iterdir()
-    summary = json.loads((run / "cells" / "load" / "summary.json").read_text())
-    assert summary["setting"] == {"max_active": 6, "queue_max": 20, "queue_mode": "queue"}
-    assert RunFolder(run / "cells" / "load").load()["complete"]
+    load = RunFolder(run / "cells" / "load").load()
+    assert load["complete"]
+    assert load["limits"] == {"max_active": 6, "queue_max": 20, "queue_mode": "queue"}
     done = subprocess.run(
         [sys.executable, "-m", "reports", str(run)], cwd=ROOT, capture_output=True, text=True, check=False
     )

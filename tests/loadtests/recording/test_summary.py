@@ -17,9 +17,9 @@ from scipy import stats
 from loadtests.planning import plan as plans
 from loadtests.record import OUTCOMES, RequestRecord
 from loadtests.recording import table
-from loadtests.recording.quantiles import interval_ranks, quantile
+from loadtests.recording.quantiles import Quantile, interval_ranks, quantile
 from loadtests.recording.run_folder import RunFolder
-from loadtests.recording.summary import summarise
+from loadtests.recording.summary import Counts, Latency, summarise
 from loadtests.slo import SLO
 from tests.loadtests.harness import ROOT
 
@@ -49,6 +49,11 @@ def record(
     )
 
 
+def _n(latency: Latency | None) -> int:
+    assert latency is not None
+    return latency.n
+
+
 def measured(n: int = 100) -> list[RequestRecord]:
     return [record(20 + k) for k in range(n)]
 
@@ -59,25 +64,26 @@ def test_shares_are_over_what_was_offered() -> None:
     records[5] = record(24, "rejected_full")
     records[6] = record(25, ttft=0.5)
     summary = summarise(records, PLAN, GOAL)
-    assert summary["counts"] == {
-        "offered": 100, "recorded": 90, "missing": 10, "outcomes": {"ok": 89, "rejected_full": 1},
-        "served_in_slo": 88, "served_late": 1, "attempts": 90,
-    }  # fmt: skip
-    assert summary["attainment"] == pytest.approx(0.88)
-    assert summary["rates"]["offered_per_s"] == pytest.approx(10.0)
-    assert summary["rates"]["achieved_per_s"] == pytest.approx(8.9)
-    assert summary["rates"]["goodput_per_s"] == pytest.approx(8.8)
-    assert summary["rates"]["output_tokens_per_s"] == pytest.approx(89 * 3 / 10)
-    assert summary["latency"]["ttft_s"]["n"] == 89
-    assert summary["latency"]["send_lag_s"]["n"] == 90
+    assert summary.counts == Counts(
+        offered=100, recorded=90, missing=10, outcomes={"ok": 89, "rejected_full": 1},
+        served_in_slo=88, served_late=1, attempts=90,
+    )  # fmt: skip
+    assert summary.attainment == pytest.approx(0.88)
+    assert summary.rates.offered_per_s == pytest.approx(10.0)
+    assert summary.rates.achieved_per_s == pytest.approx(8.9)
+    assert summary.rates.goodput_per_s == pytest.approx(8.8)
+    assert summary.rates.output_tokens_per_s == pytest.approx(89 * 3 / 10)
+    assert _n(summary.latency.ttft_s) == 89
+    assert _n(summary.latency.send_lag_s) == 90
 
 
 def test_too_few_samples_give_no_number() -> None:
     """p95 of 20 requests is None with the reason, not a guess."""
-    latency = summarise(measured(20), PLAN, GOAL)["latency"]["ttft_s"]
-    assert latency["p50"]["value"] == pytest.approx(0.1)
-    assert latency["p95"] == {"value": None, "low": None, "high": None, "why": "n too small: 20 of 59"}
-    assert latency["p99"]["why"] == "n too small: 20 of 299"
+    latency = summarise(measured(20), PLAN, GOAL).latency.ttft_s
+    assert latency is not None
+    assert latency.p50.value == pytest.approx(0.1)
+    assert latency.p95 == Quantile(None, None, None, why="n too small: 20 of 59")
+    assert latency.p99.why == "n too small: 20 of 299"
 
 
 def test_gaps_are_pooled_and_weighted_by_tokens() -> None:
@@ -87,7 +93,7 @@ def test_gaps_are_pooled_and_weighted_by_tokens() -> None:
     pooled = table.from_records(records)
     assert pooled.gap_owner_n[0] == 5
     assert pooled.gap_s[:5] == pytest.approx([0.02, 0.02, 0.03, 0.03, 0.03], abs=1e-6)
-    assert summarise(records, PLAN, GOAL)["latency"]["itl_s"]["n"] == 5 + 9 * 2
+    assert _n(summarise(records, PLAN, GOAL).latency.itl_s) == 5 + 9 * 2
 
 
 def test_classes_add_up() -> None:
@@ -95,9 +101,10 @@ def test_classes_add_up() -> None:
     records = [record(20 + k, cls="ab"[k % 2]) for k in range(100)]
     plan = plans.Plan(PLAN.header, tuple(a._replace(cls="ab"[a.i % 2]) for a in PLAN.arrivals))
     summary = summarise(records, plan, GOAL)
-    assert set(summary["classes"]) == {"a", "b"}
-    assert sum(part["counts"]["offered"] for part in summary["classes"].values()) == 100
-    assert sum(part["counts"]["served_in_slo"] for part in summary["classes"].values()) == 100
+    assert summary.classes is not None
+    assert set(summary.classes) == {"a", "b"}
+    assert sum(part.counts.offered for part in summary.classes.values()) == 100
+    assert sum(part.counts.served_in_slo for part in summary.classes.values()) == 100
 
 
 GAPS = st.lists(st.floats(0.001, 0.06), max_size=4)
@@ -132,8 +139,10 @@ def test_intervals_cover() -> None:
     true = float(np.exp(stats.norm.ppf(0.95)))
     hits = 0
     for _ in range(1000):
-        found = quantile(np.exp(rng.standard_normal(500)), 0.95)
-        hits += found["low"] <= true <= found["high"]
+        p95 = quantile(np.exp(rng.standard_normal(500)), 0.95)
+        assert p95.low is not None
+        assert p95.high is not None
+        hits += p95.low <= true <= p95.high
     assert 0.93 <= hits / 1000 <= 0.98
 
 
@@ -164,7 +173,7 @@ start = time.monotonic()
 folder = RunFolder(sys.argv[1])
 summary = summarise(folder.table(), folder.plan(), SLO.parse("ttft<=1s,tpot<=60ms"))
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-counts = [summary["latency"]["itl_s"]["n"], summary["counts"]["offered"]]
+counts = [summary.latency.itl_s.n, summary.counts.offered]
 print(json.dumps([time.monotonic() - start, time.process_time(), peak, *counts]))
 """
 

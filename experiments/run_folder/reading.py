@@ -1,0 +1,40 @@
+"""run.json of a run folder, for those who only read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from experiments.errors import UserError
+from experiments.run_folder import codec
+from experiments.run_folder.old_versions import upgraded_run
+from experiments.run_folder.run_state import RunState
+from loadtests.slo import SLO
+
+
+def read_run(run: Path) -> RunState:
+    """What run.json says, as far as it can be used.
+
+    Raises:
+        UserError: it is not a run folder, or one of another version.
+    """
+    try:
+        state, problems = codec.read_tolerantly(RunState, run / "run.json", upgraded_run)
+    except FileNotFoundError:
+        raise UserError(f"{run} is not a run folder: it has no run.json") from None
+    except codec.NotReadableError as error:
+        raise UserError(str(error)) from None
+    if state is None:
+        raise UserError(problems[-1].rstrip("."))
+    return state
+
+
+def objective_of(run: Path) -> SLO:
+    """The objective that a run was judged by.
+
+    Raises:
+        UserError: it ended before it had one.
+    """
+    objective = read_run(run).slo
+    if objective is None:
+        raise UserError(f"{run} has no SLO yet (it ended before the probe did); give one with --slo")
+    return objective.slo
