@@ -12,34 +12,7 @@ from typing import Any
 
 import orjson
 
-OUTCOMES = (
-    "ok", "rejected_full", "rejected_mode", "queue_timeout", "draining", "upstream_error", "upstream_timeout",
-    "upstream_overloaded", "truncated", "refused", "connect_error", "client_timeout", "cancelled", "cut",
-    "not_sent",
-)  # fmt: skip
-"""Every way a request ends. `cut`: still in flight when the run was ended; `refused`: any other 4xx."""
-
-_OF_GATEWAY = {
-    "rejected_full": "rejected_full",
-    "rejected_mode": "rejected_mode",
-    "queue_timeout": "queue_timeout",
-    "draining": "draining",
-    "upstream_error": "upstream_error",
-    "upstream_timeout": "upstream_timeout",
-    "upstream_overloaded": "upstream_overloaded",
-    "upstream_truncated": "truncated",
-    "internal": "upstream_error",
-    "invalid": "refused",
-    "too_large": "refused",
-    "unauthorized": "refused",
-    "rate_limited": "refused",
-}
-_OF_STATUS = {
-    429: "rejected_full",
-    503: "upstream_overloaded",
-    504: "upstream_timeout",
-    408: "upstream_timeout",
-}
+from loadtests.outcome import Outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +29,7 @@ class RequestRecord:
     cls: str
     session: int
     due_s: float
-    outcome: str
+    outcome: Outcome
     sent_s: float | None = None
     headers_s: float | None = None
     first_s: float | None = None
@@ -74,7 +47,7 @@ class RequestRecord:
     limits_version: int | None = None
     retry_after_s: float | None = None
     attempts: int = 0
-    tried: Sequence[str] | None = None
+    tried: Sequence[Outcome] | None = None
 
     @property
     def ttft_s(self) -> float | None:
@@ -110,29 +83,15 @@ class RequestRecord:
 
     @staticmethod
     def from_json(row: Mapping[str, Any]) -> RequestRecord:
-        """A record from one parsed line; unknown keys are refused with ValueError."""
+        """A record from one parsed line; raises ValueError for an unknown key or outcome."""
+        fields = {("cls" if key == "class" else key): value for key, value in row.items()}
         try:
-            return RequestRecord(**{("cls" if key == "class" else key): value for key, value in row.items()})
-        except TypeError as error:
+            fields["outcome"] = Outcome(fields["outcome"])
+            if fields.get("tried") is not None:
+                fields["tried"] = [Outcome(name) for name in fields["tried"]]
+            return RequestRecord(**fields)
+        except (TypeError, KeyError, ValueError) as error:
             raise ValueError(f"not a record: {error}") from error
 
 
 _KEYS = tuple((name, "class" if name == "cls" else name) for name in RequestRecord.__dataclass_fields__)
-
-
-def outcome_of_status(status: int, gateway_outcome: str | None) -> str:
-    """The outcome of an answer that is not 200: the gateway's own word for it, else what the status says.
-
-    Also right against a bare engine: 503 there is overload, other 5xx its error, 4xx refused.
-    """
-    named = _OF_GATEWAY.get(gateway_outcome or "")
-    if named is not None:
-        return named
-    if status in _OF_STATUS:
-        return _OF_STATUS[status]
-    return "refused" if 400 <= status < 500 else "upstream_error"
-
-
-def outcome_of_stream_error(code: str | None) -> str:
-    """The outcome of a stream that carried an error event after its 200."""
-    return _OF_GATEWAY.get(code or "", "upstream_error")

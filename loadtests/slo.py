@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 
+from loadtests.outcome import Outcome
 from loadtests.record import RequestRecord
 
 DEFAULT = "ttft<=1s,tpot<=60ms,attainment>=0.95"
@@ -66,7 +67,7 @@ class SLO:
         Anything but outcome `ok` is not. A time that does not exist for an ok request passes: TPOT below 2
         tokens.
         """
-        if record.outcome != "ok":
+        if record.outcome is not Outcome.OK:
             return False
         pairs = ((self.ttft_s, record.ttft_s), (self.tpot_s, record.tpot_s), (self.e2e_s, record.e2e_s))
         return all(bound is None or value is None or value <= bound for bound, value in pairs)

@@ -103,7 +103,8 @@ class Occupancy:
         held = [
             (r.sent_s + r.queue_s, r.finished_s)
             for r in records
-            if r.sent_s is not None and r.queue_s is not None and r.finished_s is not None and _ran(r)
+            if r.outcome.held_a_slot
+            if r.sent_s is not None and r.queue_s is not None and r.finished_s is not None
         ]
         waited = [
             (r.sent_s, r.sent_s + r.queue_s)
@@ -121,13 +122,6 @@ class Occupancy:
     def known(records: Sequence[RequestRecord]) -> bool:
         """Whether the gateway said how long each served request had waited."""
         return all(r.queue_s is not None for r in records if r.outcome == "ok")
-
-
-def _ran(record: RequestRecord) -> bool:
-    """Whether the request held a slot: a refused or timed-out one did not."""
-    return record.outcome not in (
-        "rejected_full", "rejected_mode", "queue_timeout", "draining", "connect_error", "not_sent", "refused",
-    )  # fmt: skip
 
 
 def _inside(spans: Sequence[tuple[float, float]], at: Floats) -> Floats:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from loadtests.outcome import Outcome
 from loadtests.record import RequestRecord
 from loadtests.recording.histogram import Histogram
 
@@ -39,7 +40,7 @@ class Live:
     output_tokens: int = 0
     chunks: int = 0
     senders: dict[str, Progress] = field(default_factory=dict)
-    outcomes: Counter[str] = field(default_factory=Counter)
+    outcomes: Counter[Outcome] = field(default_factory=Counter)
     histograms: dict[str, Histogram] = field(default_factory=lambda: {name: Histogram() for name in NAMES})
     send_lag: Histogram = field(default_factory=Histogram)
     _recent: deque[tuple[float, RequestRecord]] = field(default_factory=deque)
@@ -65,11 +66,11 @@ class Live:
         self.chunks += len(record.chunk_times_s)
         if record.send_lag_s is not None:
             self.send_lag.add(record.send_lag_s)
-        if record.outcome == "ok":
+        if record.outcome is Outcome.OK:
             self.output_tokens += record.output_tokens or 0
         if self.detailed:
             self._recent.append((now_s, record))
-            if record.outcome == "ok":
+            if record.outcome is Outcome.OK:
                 self._add_times(record)
 
     def _add_times(self, record: RequestRecord) -> None:
@@ -89,7 +90,7 @@ class Live:
         while self._recent and self._recent[0][0] < now_s - WINDOW_S:
             self._recent.popleft()
         records = [record for _, record in self._recent]
-        served = [record for record in records if record.outcome == "ok"]
+        served = [record for record in records if record.outcome is Outcome.OK]
         ttft = sorted(r.ttft_s for r in served if r.ttft_s is not None)
         window_s = min(WINDOW_S, max(now_s, 1.0))
         return {

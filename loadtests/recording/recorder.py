@@ -9,11 +9,11 @@ from typing import Any
 
 import orjson
 
+from loadtests.outcome import Outcome
 from loadtests.record import RequestRecord
 from loadtests.recording.live import Live
 from loadtests.recording.run_folder import RecordFile
 
-SHED = ("rejected_full", "rejected_mode", "queue_timeout", "draining", "upstream_overloaded")
 MESSAGE = "headroom_records"
 
 
@@ -38,13 +38,13 @@ class LocustStatistics:
         end_s = record.finished_s if record.finished_s is not None else record.last_s
         self._environment.events.request.fire(
             request_type="POST",
-            name="chat [shed]" if record.outcome in SHED else "chat",
+            name="chat [shed]" if record.outcome.shed else "chat",
             response_time=None if end_s is None else (end_s - record.due_s) * 1e3,
             response_length=record.output_tokens or 0,
-            exception=None if record.outcome == "ok" else OutcomeError(record.outcome),
+            exception=None if record.outcome is Outcome.OK else OutcomeError(record.outcome),
             context={},
         )
-        if record.outcome == "ok":
+        if record.outcome is Outcome.OK:
             self._row("chat TTFT", record.ttft_s)
             self._row("chat TPOT", record.tpot_s)
 

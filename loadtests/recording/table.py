@@ -14,7 +14,8 @@ import orjson
 from numpy.typing import NDArray
 
 from loadtests.bulk import no_collection
-from loadtests.record import OUTCOMES, RequestRecord
+from loadtests.outcome import Outcome
+from loadtests.record import RequestRecord
 from loadtests.slo import SLO
 
 Floats = NDArray[np.float64]
@@ -24,6 +25,8 @@ _TIMES = (
     "upstream_s",
 )  # fmt: skip
 _NAMES = ("i", "phase", "class", "outcome", "attempts", "chunk_times_s", "chunk_tokens", *_TIMES)
+_OUTCOMES = tuple(Outcome)
+_CODE: dict[str, int] = {outcome: code for code, outcome in enumerate(_OUTCOMES)}
 _BATCH = 20_000
 
 
@@ -31,7 +34,7 @@ _BATCH = 20_000
 class Table:
     """Columns of n records; missing numbers are nan.
 
-    numbers: the keys of `_TIMES` → float64 (n,). outcome, phase, cls: codes (n,) into OUTCOMES, `phases`,
+    numbers: the keys of `_TIMES` → float64 (n,). outcome, phase, cls: codes (n,) into `Outcome`, `phases`,
     `classes`. gap_s: float32, every gap between chunks with content, pooled in record order; gap_owner_n:
     gaps of each record (n,).
     """
@@ -52,12 +55,12 @@ class Table:
 
     def ok(self) -> NDArray[np.bool_]:
         """Which requests were served (n,)."""
-        return np.asarray(self.outcome == OUTCOMES.index("ok"))
+        return np.asarray(self.outcome == _CODE[Outcome.OK])
 
     def outcomes(self, mask: NDArray[np.bool_] | None = None) -> dict[str, int]:
         """How many requests (of the mask) ended in each way; ways that did not happen are left out."""
-        counts = np.bincount(self.outcome if mask is None else self.outcome[mask], minlength=len(OUTCOMES))
-        return {name: int(n) for name, n in zip(OUTCOMES, counts, strict=True) if n}
+        counts = np.bincount(self.outcome if mask is None else self.outcome[mask], minlength=len(_OUTCOMES))
+        return {outcome.value: int(n) for outcome, n in zip(_OUTCOMES, counts, strict=True) if n}
 
     def times(self, name: str) -> Floats:
         """A derived time in seconds (n,), nan where it does not exist; the formulas are those of
@@ -115,12 +118,11 @@ def _from_rows(rows: Iterator[tuple[Any, ...]]) -> Table:
     parts: dict[str, list[NDArray[Any]]] = {name: [] for name in kept}
     gaps: list[NDArray[np.float32]] = []
     counts: list[NDArray[np.int32]] = []
-    of_outcome = {name: k for k, name in enumerate(OUTCOMES)}
     while batch := list(islice(rows, _BATCH)):
         columns = dict(zip(_NAMES, zip(*batch, strict=True), strict=True))
         parts["i"].append(np.array(columns["i"], dtype=np.int64))
         parts["attempts"].append(np.array(columns["attempts"], dtype=np.int32))
-        parts["outcome"].append(np.array([of_outcome[name] for name in columns["outcome"]], dtype=np.int16))
+        parts["outcome"].append(np.array([_CODE[name] for name in columns["outcome"]], dtype=np.int16))
         for name in ("phase", "class"):
             parts[name].append(codes[name].of(columns[name]))
         for name in _TIMES:

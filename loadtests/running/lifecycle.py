@@ -13,6 +13,7 @@ import gevent
 import locust
 from gevent.event import Event
 
+from loadtests.outcome import Outcome
 from loadtests.planning.plan import Plan
 from loadtests.planning.prompts import Cost
 from loadtests.record import RequestRecord
@@ -201,7 +202,7 @@ class Run:
             self.master_recorder.take(
                 RequestRecord(
                     i=arrival.i, request_id="", phase=arrival.phase, cls=arrival.cls, session=arrival.session,
-                    due_s=arrival.due_s, outcome="cut" if due else "not_sent",
+                    due_s=arrival.due_s, outcome=Outcome.CUT if due else Outcome.NOT_SENT,
                     error="its worker was lost; it may have been sent" if due else "its worker was lost",
                 )
             )  # fmt: skip

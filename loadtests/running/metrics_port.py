@@ -8,7 +8,7 @@ from typing import Any
 
 from gevent.pywsgi import WSGIServer
 
-from loadtests.record import OUTCOMES
+from loadtests.outcome import Outcome
 from loadtests.recording.live import Live
 
 
@@ -45,7 +45,7 @@ def text(live: Live, folder: Path | None = None) -> Iterator[str]:
         yield from (f"# HELP {name} {meaning}", f"# TYPE {name} {kind}", f"{name} {value}")
     yield "# HELP loadgen_requests_total Requests that ended, by outcome."
     yield "# TYPE loadgen_requests_total counter"
-    for outcome in OUTCOMES:
+    for outcome in Outcome:
         yield f'loadgen_requests_total{{outcome="{outcome}"}} {live.outcomes.get(outcome, 0)}'
     yield "# HELP loadgen_send_lag_seconds How much later than due requests were sent."
     yield "# TYPE loadgen_send_lag_seconds summary"

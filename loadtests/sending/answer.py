@@ -9,7 +9,7 @@ from typing import Any
 import httptools
 import orjson
 
-from loadtests.record import outcome_of_status, outcome_of_stream_error
+from loadtests.outcome import Outcome, outcome_of_status, outcome_of_stream_error
 from loadtests.sending.sse import SseDecoder
 
 BrokenAnswer = httptools.HttpParserError
@@ -167,10 +167,11 @@ class Answer:
             return None
         return [b - a for a, b in zip([0, *self.chunk_usage], self.chunk_usage, strict=False)]
 
-    def outcome(self) -> tuple[str, str | None]:
-        """How a finished exchange ended, in the words of `record.OUTCOMES`, and the error's text."""
+    def outcome(self) -> tuple[Outcome, str | None]:
+        """How a finished exchange ended, and the error's text."""
         if self.status is None:
-            return "connect_error", self.error_text or "the server closed the connection without an answer"
+            text = self.error_text or "the server closed the connection without an answer"
+            return Outcome.CONNECT_ERROR, text
         if self.status != 200:
             named = outcome_of_status(self.status, self.text(b"x-gateway-outcome"))
             self._read_error_body()
@@ -178,8 +179,8 @@ class Answer:
         if self.error_text is not None:
             return outcome_of_stream_error(self.error_code), self.error_text
         if not (self.complete and self.done):
-            return "truncated", "the stream ended without [DONE] or a finish reason"
-        return "ok", None
+            return Outcome.TRUNCATED, "the stream ended without [DONE] or a finish reason"
+        return Outcome.OK, None
 
     def _read_error_body(self) -> None:
         try:

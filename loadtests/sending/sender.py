@@ -12,6 +12,7 @@ import gevent
 from gevent import Greenlet, GreenletExit
 from gevent.event import Event
 
+from loadtests.outcome import Outcome
 from loadtests.planning.plan import Arrival, Plan
 from loadtests.record import RequestRecord
 from loadtests.recording.live import Progress
@@ -41,7 +42,7 @@ class _Exchange:
     request_id: str
     answer: Answer = field(default_factory=Answer)
     sent_s: float | None = None
-    tried: list[str] = field(default_factory=list)
+    tried: list[Outcome] = field(default_factory=list)
     attempts: int = 0
 
 
@@ -159,15 +160,16 @@ class Sender:
     # One request.
 
     def _run_one(self, exchange: _Exchange) -> None:
-        outcome: str = "cut"
+        outcome = Outcome.CUT
         error: str | None = "the run was ended"
         timeouts = self._timeouts(exchange)
         try:
             outcome, error = self._attempts(exchange)
         except _Deadline:
-            outcome, error = "client_timeout", f"no complete answer {self._deadline_s:g} s after it was due"
+            outcome = Outcome.CLIENT_TIMEOUT
+            error = f"no complete answer {self._deadline_s:g} s after it was due"
         except _HangUp:
-            outcome, error = "cancelled", "the client hung up, as planned"
+            outcome, error = Outcome.CANCELLED, "the client hung up, as planned"
         except GreenletExit:
             pass
         finally:
@@ -185,7 +187,7 @@ class Sender:
             timeouts.append(gevent.Timeout.start_new(exchange.arrival.cancel_after_s, _HangUp()))
         return timeouts
 
-    def _attempts(self, exchange: _Exchange) -> tuple[str, str | None]:
+    def _attempts(self, exchange: _Exchange) -> tuple[Outcome, str | None]:
         body = self._bodies.take(exchange.arrival)
         while True:
             exchange.attempts += 1
@@ -202,7 +204,7 @@ class Sender:
             gevent.sleep(pause_s)
             exchange.answer = Answer()
 
-    def _attempt(self, exchange: _Exchange, body: bytes) -> tuple[str, str | None]:
+    def _attempt(self, exchange: _Exchange, body: bytes) -> tuple[Outcome, str | None]:
         request_id = exchange.request_id
         if exchange.attempts > 1:
             request_id = f"{request_id}.{exchange.attempts}"
@@ -225,7 +227,7 @@ class Sender:
 
     # Endings.
 
-    def _end(self, exchange: _Exchange, outcome: str, error: str | None) -> None:
+    def _end(self, exchange: _Exchange, outcome: Outcome, error: str | None) -> None:
         if self.in_flight.pop(exchange.arrival.i, None) is not None:
             self._progress.in_flight -= 1
             self._record(_record_of(exchange, outcome, error, self._start_s))
@@ -234,7 +236,7 @@ class Sender:
         self._record(
             RequestRecord(
                 i=arrival.i, request_id=f"{self._run_id}-{arrival.i}", phase=arrival.phase, cls=arrival.cls,
-                session=arrival.session, due_s=arrival.due_s, outcome="not_sent", error=why,
+                session=arrival.session, due_s=arrival.due_s, outcome=Outcome.NOT_SENT, error=why,
             )
         )  # fmt: skip
 
@@ -243,7 +245,7 @@ class Sender:
         self._stopping = True
         gevent.killall([greenlet for _, greenlet in self.in_flight.values()])
         for exchange, _ in list(self.in_flight.values()):  # killed before it ran at all
-            self._end(exchange, "cut" if exchange.sent_s is not None else "not_sent", why)
+            self._end(exchange, Outcome.CUT if exchange.sent_s is not None else Outcome.NOT_SENT, why)
         if self.plan.header.loop == "open":
             left, self._next = self._shard[self._next :], len(self._shard)
             for arrival in left:
@@ -252,7 +254,7 @@ class Sender:
         self.finished.set()
 
 
-def _record_of(exchange: _Exchange, outcome: str, error: str | None, start_s: float) -> RequestRecord:
+def _record_of(exchange: _Exchange, outcome: Outcome, error: str | None, start_s: float) -> RequestRecord:
     answer, arrival = exchange.answer, exchange.arrival
 
     def at(when_s: float | None) -> float | None:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import pytest
 
+from loadtests.outcome import Outcome
 from loadtests.record import RequestRecord
 from loadtests.slo import DEFAULT, SLO
 
 
 def served(first_s: float, last_s: float, tokens: int) -> RequestRecord:
     return RequestRecord(
-        i=0, request_id="", phase="measure", cls="a", session=-1, due_s=0.0, outcome="ok", first_s=first_s,
-        last_s=last_s, finished_s=last_s, output_tokens=tokens,
+        i=0, request_id="", phase="measure", cls="a", session=-1, due_s=0.0, outcome=Outcome.OK,
+        first_s=first_s, last_s=last_s, finished_s=last_s, output_tokens=tokens,
     )  # fmt: skip
 
 
@@ -66,7 +67,7 @@ def test_only_served_requests_can_be_good() -> None:
         cls="a",
         session=-1,
         due_s=0.0,
-        outcome="rejected_full",
+        outcome=Outcome.REJECTED_FULL,
         finished_s=0.001,
     )
     assert not SLO.parse(DEFAULT).judge(fast)

@@ -14,8 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from loadtests.outcome import Outcome
 from loadtests.planning import plan as plans
-from loadtests.record import OUTCOMES, RequestRecord
+from loadtests.record import RequestRecord
 from loadtests.recording import table
 from loadtests.recording.quantiles import interval_ranks, quantile
 from loadtests.recording.run_folder import RunFolder
@@ -28,11 +29,15 @@ GOAL = SLO.parse("ttft<=300ms,tpot<=30ms,e2e<=2s,attainment>=0.9")
 
 
 def record(
-    i: int, outcome: str = "ok", ttft: float = 0.1, gaps: tuple[float, ...] = (0.02, 0.02), **more: object
+    i: int,
+    outcome: Outcome = Outcome.OK,
+    ttft: float = 0.1,
+    gaps: tuple[float, ...] = (0.02, 0.02),
+    **more: object,
 ) -> RequestRecord:
     arrival = PLAN.arrivals[i]
     sent = arrival.due_s + 0.001
-    chunks = np.round(np.cumsum([arrival.due_s + ttft, *gaps]), 9).tolist() if outcome == "ok" else []
+    chunks = np.round(np.cumsum([arrival.due_s + ttft, *gaps]), 9).tolist() if outcome is Outcome.OK else []
     known = {"cls": "a", "attempts": 1, "output_tokens": len(chunks) or None, "chunk_times_s": chunks, **more}
     return RequestRecord(
         i=i,
@@ -56,7 +61,7 @@ def measured(n: int = 100) -> list[RequestRecord]:
 def test_shares_are_over_what_was_offered() -> None:
     """Refused, late and missing requests all count against attainment; warm-up does not count at all."""
     records = [record(0), *measured(90)]
-    records[5] = record(24, "rejected_full")
+    records[5] = record(24, Outcome.REJECTED_FULL)
     records[6] = record(25, ttft=0.5)
     summary = summarise(records, PLAN, GOAL)
     assert summary["counts"] == {
@@ -101,12 +106,12 @@ def test_classes_add_up() -> None:
 
 
 GAPS = st.lists(st.floats(0.001, 0.06), max_size=4)
-ENDS = st.lists(st.tuples(st.sampled_from(OUTCOMES), st.floats(0.01, 0.6), GAPS), min_size=1, max_size=60)
+ENDS = st.lists(st.tuples(st.sampled_from(Outcome), st.floats(0.01, 0.6), GAPS), min_size=1, max_size=60)
 
 
 @settings(max_examples=40, deadline=None)
 @given(ENDS)
-def test_columns_judge_as_records_do(rows: list[tuple[str, float, list[float]]]) -> None:
+def test_columns_judge_as_records_do(rows: list[tuple[Outcome, float, list[float]]]) -> None:
     """The fast path over columns agrees with the definition, request by request."""
     records = [record(20 + k, outcome, ttft, tuple(gaps)) for k, (outcome, ttft, gaps) in enumerate(rows)]
     columns = table.from_records(records)
@@ -149,10 +154,15 @@ def test_a_torn_last_line_is_left_out(tmp_path: Path) -> None:
 
 def test_records_survive_their_file() -> None:
     """Written and read back, a record is the same."""
-    for r in (record(20), record(21, "rejected_full", retry_after_s=1.5, tried=["rejected_full"] * 2)):
+    for r in (
+        record(20),
+        record(21, Outcome.REJECTED_FULL, retry_after_s=1.5, tried=[Outcome.REJECTED_FULL] * 2),
+    ):
         assert RequestRecord.from_json(orjson.loads(r.to_json())) == r
     with pytest.raises(ValueError, match="not a record"):
-        RequestRecord.from_json({"i": 1, "surprise": 2})
+        RequestRecord.from_json({**orjson.loads(record(20).to_json()), "surprise": 2})
+    with pytest.raises(ValueError, match="'lost' is not a valid Outcome"):
+        RequestRecord.from_json({**orjson.loads(record(20).to_json()), "outcome": "lost"})
 
 
 MILLION = """
@@ -186,7 +196,7 @@ def test_a_million_records_in_ten_seconds(tmp_path: Path) -> None:
                 cls="fixed",
                 session=-1,
                 due_s=arrival.due_s,
-                outcome="ok",
+                outcome=Outcome.OK,
                 sent_s=arrival.due_s,
                 first_s=chunks[0],
                 last_s=chunks[-1],
