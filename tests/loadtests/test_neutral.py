@@ -17,8 +17,10 @@ from loadtests.running.metrics_port import text
 from tests.loadtests.harness import ROOT
 
 NEUTRAL = """
-answer arrivals bodies histogram live load_report mix plan prompts quantiles record result retry run_folder
-saturation scenarios scrape settings slo sse summary table traces workloads
+outcome planning.arrivals planning.mix planning.plan planning.prompts planning.scenarios planning.traces
+planning.workloads record recording.histogram recording.live recording.quantiles recording.result
+recording.run_folder recording.saturation recording.scrape recording.summary recording.table
+running.load_report sending.answer sending.bodies sending.retry sending.sse settings slo
 """
 
 
