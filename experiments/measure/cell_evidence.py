@@ -12,6 +12,7 @@ from experiments.stats import breakdown, steady_state
 from experiments.stats.full_house import FullHouse, full_house
 from experiments.stats.quantile_interval import quantile_interval
 from experiments.stats.service_curve import ServiceCurve, service_curve
+from loadtests.planning.scenarios import SCENARIOS
 from loadtests.record import RequestRecord
 from loadtests.recording.quantiles import MINIMUM_N
 
@@ -19,8 +20,6 @@ Floats = npt.NDArray[np.float64]
 _QUANTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 # Requests of one moment share its queue; the send lag is the generator's and stays as it is.
 _CORRELATED = ("ttft_s", "ttft_from_send_s", "tpot_s", "e2e_s", "queue_s", "upstream_s")
-# Scenarios whose rate is the same throughout; in every other nothing can be steady.
-_STATIONARY = ("sustained", "constant", "gamma", "soak")
 SAMPLES = 200
 
 
@@ -62,7 +61,7 @@ def steady(
 
 def is_stationary(scenario: str) -> bool:
     """Whether the scenario offers the same rate throughout, so that there is a steady state to look for."""
-    return scenario in _STATIONARY
+    return scenario in SCENARIOS and SCENARIOS[scenario].stationary
 
 
 def parts(

@@ -193,8 +193,8 @@ def make(
     shape = shape or Shape()
     mix = mix or Mix(prompt_tokens=prompt_tokens, output_tokens=output_tokens)
     _check(scenario, rate_per_s, warm_up_s, measure_s, seed, mix)
-    if scenario == "retry-storm" and mix.retry == "none":
-        mix = replace(mix, retry="openai")
+    if mix.retry == "none":
+        mix = replace(mix, retry=SCENARIOS[scenario].retry)
     workload = mix.resolve(_rng(seed, "clients"))
     if loop == "closed":
         due_s, owner = np.zeros(CLOSED_POOL), np.zeros(CLOSED_POOL, dtype=np.int64)

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from experiments.measure.cell_evidence import Occupancy, parts, steady, with_intervals
+from experiments.measure.cell_evidence import Occupancy, is_stationary, parts, steady, with_intervals
 from loadtests.outcome import Outcome
+from loadtests.planning.scenarios import SCENARIOS, Scenario
 from loadtests.record import RequestRecord
 
 
@@ -57,6 +58,18 @@ def test_steadiness_is_said_of_stationary_loads_only() -> None:
     assert steady(records, 0.0, "sustained", backlog, bounded=False)["verdict"] == "steady"
     assert steady(records, 0.0, "burst", backlog, bounded=False)["verdict"] == "cannot_be"
     assert steady([], 0.0, "sustained", np.array([]), bounded=False)["verdict"] == "cant_tell"
+
+
+def test_stationary_is_read_from_the_table_of_scenarios(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A new scenario has steady cells without a word here; one that is not in the table any more has none."""
+    assert [is_stationary(name) for name in ("gamma", "ramp", "closed", "pairs")] == [
+        True,
+        False,
+        False,
+        False,
+    ]
+    monkeypatch.setitem(SCENARIOS, "pairs", Scenario("two at a time", stationary=True))
+    assert is_stationary("pairs")
 
 
 def test_the_parts_of_the_slow_request_name_the_queue() -> None:
