@@ -83,10 +83,11 @@ class Table:
     def in_slo(self, slo: SLO) -> NDArray[np.bool_]:
         """`slo.judge` of every record (n,)."""
         good = self.ok()
-        for name, bound in (("ttft_s", slo.ttft_s), ("tpot_s", slo.tpot_s), ("e2e_s", slo.e2e_s)):
-            if bound is not None:
-                # `not >` lets nan pass, as judge does.
-                good &= ~(self.times(name) > bound)
+        if slo.needs_a_token:
+            good &= ~np.isnan(self.numbers["first_s"])
+        for name, bound in slo.bounds.items():
+            # `not >` lets nan pass, as judge does.
+            good &= ~(self.times(name) > bound)
         return good
 
 
