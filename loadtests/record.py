@@ -12,6 +12,7 @@ from typing import Any
 
 import orjson
 
+from loadtests import latency
 from loadtests.outcome import Outcome
 
 
@@ -51,31 +52,32 @@ class RequestRecord:
 
     @property
     def ttft_s(self) -> float | None:
-        """Time to first token: due time → first chunk with content. Starts at the due time, so client lag
-        is in it."""
-        return None if self.first_s is None else self.first_s - self.due_s
+        """Time to first token: due time → first chunk with content."""
+        return self._span_s("ttft_s")
 
     @property
     def ttft_from_send_s(self) -> float | None:
         """Send → first chunk with content."""
-        return None if self.first_s is None or self.sent_s is None else self.first_s - self.sent_s
+        return self._span_s("ttft_from_send_s")
 
     @property
     def tpot_s(self) -> float | None:
-        """Time per output token of this request: (last - first content chunk) / (output tokens - 1)."""
-        if self.first_s is None or self.last_s is None or (self.output_tokens or 0) < 2:
-            return None
-        return (self.last_s - self.first_s) / ((self.output_tokens or 0) - 1)
+        """Time per output token; None below two tokens."""
+        return latency.tpot_s(self.first_s, self.last_s, self.output_tokens)
 
     @property
     def e2e_s(self) -> float | None:
         """Due time → last byte; None unless the request ended by itself (answered, refused or broken)."""
-        return None if self.finished_s is None else self.finished_s - self.due_s
+        return self._span_s("e2e_s")
 
     @property
     def send_lag_s(self) -> float | None:
         """How much later than due the request was sent: the generator's own lag."""
-        return None if self.sent_s is None else self.sent_s - self.due_s
+        return self._span_s("send_lag_s")
+
+    def _span_s(self, name: str) -> float | None:
+        start, end = latency.SPANS[name]
+        return latency.span_s(getattr(self, start), getattr(self, end))
 
     def to_json(self) -> bytes:
         """One line of `records.jsonl`, without the line end."""

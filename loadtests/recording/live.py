@@ -11,6 +11,7 @@ from typing import Any
 from loadtests.outcome import Outcome
 from loadtests.record import RequestRecord
 from loadtests.recording.histogram import Histogram
+from loadtests.recording.quantiles import of_sorted
 
 NAMES = ("ttft_s", "itl_s", "tpot_s", "e2e_s")
 WINDOW_S = 5.0
@@ -97,8 +98,8 @@ class Live:
             "served_per_s": len(served) / window_s,
             "failed_per_s": (len(records) - len(served)) / window_s,
             "output_tokens_per_s": sum(r.output_tokens or 0 for r in served) / window_s,
-            "ttft_p50_s": ttft[len(ttft) // 2] if ttft else None,
-            "ttft_p95_s": ttft[int(len(ttft) * 0.95)] if ttft else None,
+            "ttft_p50_s": of_sorted(ttft, 0.5),
+            "ttft_p95_s": of_sorted(ttft, 0.95),
         }
 
     def table(self) -> list[dict[str, Any]]:

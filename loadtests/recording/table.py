@@ -13,12 +13,13 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
+from loadtests import latency
 from loadtests.bulk import no_collection
+from loadtests.latency import Column
 from loadtests.outcome import Outcome
 from loadtests.record import RequestRecord
 from loadtests.slo import SLO
 
-Floats = NDArray[np.float64]
 Codes = NDArray[np.int16]
 _TIMES = (
     "due_s", "sent_s", "first_s", "last_s", "finished_s", "output_tokens", "prompt_tokens", "queue_s",
@@ -46,7 +47,7 @@ class Table:
     phases: tuple[str, ...]
     classes: tuple[str, ...]
     attempts: NDArray[np.int32]
-    numbers: dict[str, Floats]
+    numbers: dict[str, Column]
     gap_s: NDArray[np.float32]
     gap_owner_n: NDArray[np.int32]
 
@@ -62,23 +63,14 @@ class Table:
         counts = np.bincount(self.outcome if mask is None else self.outcome[mask], minlength=len(_OUTCOMES))
         return {outcome.value: int(n) for outcome, n in zip(_OUTCOMES, counts, strict=True) if n}
 
-    def times(self, name: str) -> Floats:
-        """A derived time in seconds (n,), nan where it does not exist; the formulas are those of
-        `RequestRecord`."""
-        n = self.numbers
-        match name:
-            case "ttft_s":
-                return n["first_s"] - n["due_s"]
-            case "ttft_from_send_s":
-                return n["first_s"] - n["sent_s"]
-            case "e2e_s":
-                return n["finished_s"] - n["due_s"]
-            case "send_lag_s":
-                return n["sent_s"] - n["due_s"]
-            case "tpot_s":
-                tokens = n["output_tokens"]
-                return np.where(tokens >= 2, (n["last_s"] - n["first_s"]) / np.maximum(tokens - 1, 1), np.nan)
-        return n[name]
+    def times(self, name: str) -> Column:
+        """A time of each request in seconds (n,), stored or derived (`loadtests.latency`)."""
+        moments = self.numbers
+        if name in latency.SPANS:
+            return latency.span_column_s(name, moments)
+        if name == "tpot_s":
+            return latency.tpot_column_s(moments["first_s"], moments["last_s"], moments["output_tokens"])
+        return moments[name]
 
     def in_slo(self, slo: SLO) -> NDArray[np.bool_]:
         """`slo.judge` of every record (n,)."""

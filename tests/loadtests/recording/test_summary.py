@@ -18,7 +18,7 @@ from loadtests.outcome import Outcome
 from loadtests.planning import plan as plans
 from loadtests.record import RequestRecord
 from loadtests.recording import table
-from loadtests.recording.quantiles import interval_ranks, quantile
+from loadtests.recording.quantiles import interval_ranks, of_sorted, quantile
 from loadtests.recording.run_folder import RunFolder
 from loadtests.recording.summary import summarise
 from loadtests.slo import SLO
@@ -126,6 +126,15 @@ def test_columns_judge_as_records_do(rows: list[tuple[Outcome, float | None, lis
         assert np.allclose(
             columns.times(name), [np.nan if x is None else x for x in one_by_one], equal_nan=True
         )
+
+
+@pytest.mark.parametrize("n", [1, 2, 19, 20, 21, 100])
+@pytest.mark.parametrize("q", [0.5, 0.95, 1.0])
+def test_the_rank_is_numpys_inverted_cdf(n: int, q: float) -> None:
+    """An order statistic, the same that numpy gives with that rule."""
+    values = np.arange(float(n))
+    assert of_sorted(values.tolist(), q) == np.quantile(values, q, method="inverted_cdf")
+    assert of_sorted([], q) is None
 
 
 @pytest.mark.parametrize(("n", "q"), [(6, 0.5), (59, 0.95), (299, 0.99), (1000, 0.95), (100_000, 0.99)])
