@@ -42,6 +42,11 @@ class Mix:
     deadline_s: float = 0.0
     retry: str = "none"
 
+    @classmethod
+    def fixed(cls, prompt_tokens: int, output_tokens: int) -> Mix:
+        """Every request of the same lengths, and nothing else to it."""
+        return cls(prompt_tokens=prompt_tokens, output_tokens=output_tokens)
+
     def check(self) -> None:
         """Raise ValueError, naming the parameter and what is allowed, when one is out of range."""
         for name, ok, allowed in (

@@ -168,10 +168,8 @@ def make(
     warm_up_s: float,
     measure_s: float,
     seed: int,
-    prompt_tokens: int = 256,
-    output_tokens: int = 64,
-    *,
     mix: Mix | None = None,
+    *,
     shape: Shape | None = None,
 ) -> Plan:
     """Draw the plan of a scenario.
@@ -182,16 +180,14 @@ def make(
         warm_up_s: length of the warm-up in seconds, ≥ 0.
         measure_s: length of the measured window in seconds, > 0.
         seed: any integer ≥ 0; 0 is a seed like the others.
-        prompt_tokens, output_tokens: lengths where no `mix` is given.
-        mix: what the requests ask for.
-        shape: parameters of the scenario's shape.
+        mix: what the requests ask for; `Mix()` where it is left out.
+        shape: parameters of the scenario's shape; `Shape()` where it is left out.
 
     Raises:
         ValueError: naming the parameter, its value and what is allowed.
     """
     loop = loop_of(scenario)
-    shape = shape or Shape()
-    mix = mix or Mix(prompt_tokens=prompt_tokens, output_tokens=output_tokens)
+    mix, shape = mix or Mix(), shape or Shape()
     _check(scenario, rate_per_s, warm_up_s, measure_s, seed, mix)
     if mix.retry == "none":
         mix = replace(mix, retry=SCENARIOS[scenario].retry)
@@ -208,50 +204,64 @@ def make(
     header = Header(
         scenario, mix.workload, seed, rate_per_s, warm_up_s, measure_s, loop, len(due_s), params, tuple(notes)
     )
-    think_s = _rng(seed, "think").exponential(shape.think_s, len(due_s)) if loop == "closed" else None
-    return assemble(header, due_s, [names[k] for k in owner], lengths[0], lengths[1], mix, think_s=think_s)
+    columns = Columns(due_s, [names[k] for k in owner], *lengths)
+    if loop == "closed":
+        columns = replace(columns, think_s=_rng(seed, "think").exponential(shape.think_s, len(due_s)))
+    return assemble(header, columns, mix)
 
 
-def assemble(
-    header: Header,
-    due_s: Floats,
-    classes: Sequence[str],
-    new_tokens: Counts,
-    output_tokens: Counts,
-    mix: Mix,
-    *,
-    sessions: Sessions | None = None,
-    groups: Counts | None = None,
-    think_s: Floats | None = None,
-) -> Plan:
-    """Put the columns (each of length n, `due_s` ascending) together; draws what is not given from the
-    header's seed."""
-    n, seed = len(due_s), header.seed
-    if sessions is None:
-        sessions = no_sessions(new_tokens)
-        if mix.turns > 1:
-            sessions = draw_sessions(due_s, new_tokens, output_tokens, mix, _rng(seed, "sessions"))
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """What is known of a plan's n arrivals before they are put together; each column of length n.
+
+    due_s: ascending, in seconds. new_tokens: prompt lengths without a session's history, in tokens. sessions,
+    groups (of a shared prefix, -1 = none): None where they are to be drawn as the mix says. think_s: seconds,
+    None = no pauses.
+    """
+
+    due_s: Floats
+    classes: Sequence[str]
+    new_tokens: Counts
+    output_tokens: Counts
+    sessions: Sessions | None = None
+    groups: Counts | None = None
+    think_s: Floats | None = None
+
+
+def assemble(header: Header, columns: Columns, mix: Mix) -> Plan:
+    """The plan of these arrivals; what the columns leave open is drawn from the header's seed."""
+    n, seed = len(columns.due_s), header.seed
+    sessions = columns.sessions or _sessions(columns, mix, seed)
+    groups = columns.groups
     if groups is None:
         groups = np.full(n, -1)
         if mix.prefix_groups:
             groups = _rng(seed, "groups").integers(0, mix.prefix_groups, n)
     prefix = np.where(groups >= 0, np.minimum(mix.prefix_tokens, sessions.prompt_tokens), 0)
-    columns = (
+    warming_up = columns.due_s < header.warm_up_s
+    fields = (
         range(n),
-        np.round(due_s, 6).tolist(),
-        np.where(due_s < header.warm_up_s, *PHASES).tolist() if header.loop == "open" else ["measure"] * n,
-        classes,
+        np.round(columns.due_s, 6).tolist(),
+        np.where(warming_up, *PHASES).tolist() if header.loop == "open" else ["measure"] * n,
+        columns.classes,
         sessions.prompt_tokens.tolist(),
-        output_tokens.tolist(),
+        columns.output_tokens.tolist(),
         _rng(seed, "prompts").integers(0, 2**53, n).tolist(),
         sessions.session.tolist(),
         sessions.turn.tolist(),
         groups.tolist(),
         prefix.tolist(),
         np.round(cancellations(n, mix, _rng(seed, "cancel")), 6).tolist(),
-        np.round(think_s, 6).tolist() if think_s is not None else [0.0] * n,
+        np.round(columns.think_s, 6).tolist() if columns.think_s is not None else [0.0] * n,
     )
-    return Plan(header, tuple(map(Arrival._make, zip(*columns, strict=True))))
+    return Plan(header, tuple(map(Arrival._make, zip(*fields, strict=True))))
+
+
+def _sessions(columns: Columns, mix: Mix, seed: int) -> Sessions:
+    if mix.turns <= 1:
+        return no_sessions(columns.new_tokens)
+    rng = _rng(seed, "sessions")
+    return draw_sessions(columns.due_s, columns.new_tokens, columns.output_tokens, mix, rng)
 
 
 def _times(

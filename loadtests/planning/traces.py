@@ -23,7 +23,7 @@ import orjson
 
 from loadtests.planning import plan as plans
 from loadtests.planning.mix import Floats, Mix, Sessions
-from loadtests.planning.plan import Header, Plan
+from loadtests.planning.plan import Columns, Header, Plan
 from loadtests.planning.workloads import Counts
 
 SCALES = ("time", "thin")
@@ -247,9 +247,8 @@ def replay(
     prompts = np.minimum(cut.prompt_tokens, mix.max_prompt_tokens)
     outputs = np.minimum(cut.output_tokens, mix.max_output_tokens)
     sessions = Sessions(cut.session, np.fromiter(_turns(cut.session), np.int64, len(cut)), prompts)
-    return plans.assemble(
-        header, cut.arrival_s, cut.cls, prompts, outputs, mix, sessions=sessions, groups=cut.prefix_group
-    )
+    columns = Columns(cut.arrival_s, cut.cls, prompts, outputs, sessions, cut.prefix_group)
+    return plans.assemble(header, columns, mix)
 
 
 def _turns(session: Counts) -> Iterator[int]:

@@ -13,6 +13,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from loadtests.planning import plan as plans
+from loadtests.planning.mix import Mix
 from tests.loadtests.harness import Ran, lines_in, run, until, upstream
 
 SHORT = ("--warmup", "0.5", "--duration", "2.5", "--output-tokens", "6", "--seed", "0")
@@ -209,9 +211,7 @@ def test_a_killed_worker_is_reported_and_nothing_disappears(tmp_path: Path) -> N
 
 def test_a_plan_file_and_a_go_file(tmp_path: Path) -> None:
     """Prepared first, started at the word, and exactly the given plan is sent."""
-    from loadtests.planning import plan as plans
-
-    plan = plans.make("constant", 20.0, 0.0, 1.0, 0, 16, 4)
+    plan = plans.make("constant", 20.0, 0.0, 1.0, 0, Mix.fixed(16, 4))
     plan.save(tmp_path / "given.json")
     go = tmp_path / "go"
 

@@ -146,7 +146,7 @@ def test_cancellations_have_the_asked_share() -> None:
         ({"rate_per_s": float("nan")}, "rate_per_s = nan"),
         ({"measure_s": -1.0}, "measure_s = -1.0: must be > 0"),
         ({"seed": -1}, "seed = -1"),
-        ({"output_tokens": 0}, "output_tokens = 0: must be >= 1"),
+        ({"mix": Mix(output_tokens=0)}, "output_tokens = 0: must be >= 1"),
         ({"shape": Shape(factor=0.5)}, "factor = 0.5"),
     ],
 )

@@ -16,6 +16,7 @@ from scipy import stats
 
 from loadtests.outcome import Outcome
 from loadtests.planning import plan as plans
+from loadtests.planning.mix import Mix
 from loadtests.record import RequestRecord
 from loadtests.recording import table
 from loadtests.recording.quantiles import interval_ranks, of_sorted, quantile
@@ -196,7 +197,7 @@ print(json.dumps([time.monotonic() - start, time.process_time(), peak, *counts])
 @pytest.mark.prove
 def test_a_million_records_in_ten_seconds(tmp_path: Path) -> None:
     """Read and summarise 1,000,000 records of 16 chunks each in < 10 s and < 1.5 GB."""
-    plan = plans.make("constant", 1000.0, 0.0, 1000.0, 0, 16, 16)
+    plan = plans.make("constant", 1000.0, 0.0, 1000.0, 0, Mix.fixed(16, 16))
     folder = RunFolder(tmp_path / "run")
     folder.create(plan)
     rng = np.random.default_rng(0)
