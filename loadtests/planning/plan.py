@@ -1,7 +1,7 @@
 """The arrival plan: every request of a run, decided before it starts, seeded, hashed and stored.
 
 A plan is data. `make` draws it, `Plan.save`/`load` keep it as one JSON file (columns, not rows),
-`Plan.shard` deals it to workers so that the union of the shards is the plan, whatever their number.
+`Plan.share` deals it to workers so that the union of the shares is the plan, whatever their number.
 """
 
 from __future__ import annotations
@@ -66,6 +66,15 @@ class Header(NamedTuple):
     notes: Sequence[str]
 
 
+class Share(NamedTuple):
+    """What one of several processes sends of a plan."""
+
+    arrivals: tuple[Arrival, ...]
+    """Open loop: its arrivals, ascending in `due_s`."""
+    users: range
+    """Closed loop: the numbers of its users."""
+
+
 @dataclass(frozen=True)
 class Plan:
     """Header and arrivals, ascending in `due_s`."""
@@ -100,12 +109,17 @@ class Plan:
         """Number of requests due in the phase."""
         return sum(1 for a in self.arrivals if a.phase == phase)
 
-    def shard(self, index: int, count: int) -> tuple[Arrival, ...]:
-        """The arrivals of worker `index` of `count`: every count-th one; sessions stay whole on one
-        worker."""
-        if not 0 <= index < count:
-            raise ValueError(f"shard {index} of {count}: the index must be in 0..{count - 1}")
-        return tuple(a for a in self.arrivals if (a.i if a.session < 0 else a.session) % count == index)
+    def share(self, place: int = 0, count: int = 1) -> Share:
+        """What process `place` of `count` sends: every count-th arrival, or user; a session stays whole.
+
+        Raises ValueError when there is no such place.
+        """
+        if not 0 <= place < count:
+            raise ValueError(f"share {place} of {count}: the place must be in 0..{count - 1}")
+        if self.header.loop == "closed":
+            return Share((), range(place, int(self.header.params["users"]), count))
+        owned = (a for a in self.arrivals if (a.i if a.session < 0 else a.session) % count == place)
+        return Share(tuple(owned), range(0))
 
     def save(self, path: Path | str) -> None:
         """Write the plan as one JSON file (to a temporary name, then renamed)."""

@@ -12,7 +12,6 @@ from typing import Any
 
 import gevent
 from gevent.event import Event
-from locust.exception import StopUser
 from locust.runners import MasterRunner, WorkerRunner
 
 from loadtests import settings as run_settings
@@ -124,10 +123,7 @@ class Conductor:
         self._prepared = None
         run = Run(prepared, self.environment, distributed=self.distributed)
         if not self.distributed:
-            bodies = prepared.bodies()
-            if prepared.plan.header.loop == "open":
-                bodies.prepare(prepared.plan.arrivals)
-            run.make_sender(lifecycle.make_client(prepared.settings), bodies)
+            run.make_sender()
         lifecycle.wait_for_go(self.options.go_file)
         run.set_start(_WORKER_LEAD_S if self.distributed else _LOCAL_LEAD_S)
         self.run = run
@@ -158,20 +154,13 @@ class Conductor:
         """How many Locust users the shape asks for: one per sending process."""
         return max(1, self.environment.runner.worker_count) if self.distributed else 1
 
-    def send(self) -> None:
-        """The life of the one Locust user of a process: its share of the plan."""
+    @property
+    def sending(self) -> WorkerSide | Run | None:
+        """Whose share of the plan this process's one Locust user sends; None when there is no run, or it is
+        over."""
         if self.worker is not None:
-            self.worker.send()
-        elif self.run is not None and not self.run.done.is_set():
-            self.run.send_here()
-        raise StopUser
-
-    def stop_sending(self) -> None:
-        """The user was stopped (Stop in the web UI, a worker told to stop): cut now."""
-        if self.worker is not None:
-            self.worker.end("stopped")
-        elif self.run is not None and not self.run.done.is_set():
-            self.run.end("stopped")
+            return self.worker
+        return None if self.run is None or self.run.done.is_set() else self.run
 
     def wait_done(self) -> None:
         """Block until every request of the run has its record, or the run was ended.

@@ -25,8 +25,7 @@ from loadtests.recording.saturation import load_average
 from loadtests.running import load_report
 from loadtests.running.series import Series
 from loadtests.sending.bodies import Bodies
-from loadtests.sending.client import Client, Target
-from loadtests.sending.hub_probe import Probe
+from loadtests.sending.hub_probe import HubProbe
 from loadtests.sending.sender import Sender
 from loadtests.sending.target_facts import Control, model_name, prompt_cost
 from loadtests.settings import Settings
@@ -39,7 +38,7 @@ class Prepared:
 
     def __init__(self, settings: Settings) -> None:
         """Raises ValueError (the user's settings), UnreachableError or FileExistsError; each a sentence."""
-        self.plan: Plan = settings.plan()
+        self.plan: Plan = settings.plan.make()
         control = Control(settings.host, settings.api_key)
         self.settings = replace(settings, model=model_name(control, settings.model))
         tokenizer = Control(settings.tokenize_url, settings.api_key) if settings.tokenize_url else control
@@ -50,10 +49,6 @@ class Prepared:
             settings.run_dir or load_report.new_folder(Path(settings.runs_dir), self.plan)
         )
         self.folder.create(self.plan)
-
-    def bodies(self) -> Bodies:
-        """The request bodies of this plan."""
-        return make_bodies(self.settings, self.plan, self.cost)
 
 
 def make_bodies(settings: Settings, plan: Plan, cost: Cost) -> Bodies:
@@ -98,27 +93,25 @@ class Run:
             statistics = LocustStatistics(self._environment)
             self.recorder = LocalRecorder(file, self.live, statistics, self.start_s)
 
-    def send_here(self) -> None:
+    def send(self) -> None:
         """Send the whole plan from this process; returns when every request has its record."""
         assert self.sender is not None
-        probe = Probe()
+        probe = HubProbe()
         probing = gevent.spawn(probe.run)
         try:
-            if self.plan.header.loop == "closed":
-                self.sender.run_closed(self.start_s, range(int(self.plan.header.params["users"])))
-            else:
-                self.sender.run_open(self.start_s)
+            self.sender.run(self.start_s)
         finally:
             probing.kill()
             self.facts.append(SenderFacts(probe.hub_lags_s, probe.cpu_shares, self.live.recorded))
             self.done.set()
 
-    def make_sender(self, client: Client, bodies: Bodies) -> None:
-        """The sender of a run in one process; before t = 0 is fixed."""
+    def make_sender(self) -> None:
+        """The sender of a run in one process, with its bodies written; before t = 0 is fixed."""
+        bodies = make_bodies(self.settings, self.plan, self.prepared.cost)
+        if self.plan.header.loop == "open":
+            bodies.prepare(self.plan.arrivals)
         progress = self.live.senders["here"] = Progress()
-        self.sender = Sender(
-            self.plan, self.plan.arrivals, client, bodies, self.settings, self._take, progress
-        )
+        self.sender = Sender(self.plan, self.plan.share(), bodies, self.settings, self._take, progress)
 
     def _take(self, record: RequestRecord) -> None:
         self.recorder.take(record)
@@ -207,11 +200,6 @@ class Run:
                 )
             )  # fmt: skip
         return len(missing)
-
-
-def make_client(settings: Settings) -> Client:
-    """The client for the settings' target."""
-    return Client(Target.parse(settings.host))
 
 
 def wait_for_go(go_file: str) -> None:

@@ -1,4 +1,4 @@
-"""A worker's side of a run: its shard of the plan, sent; its records, shipped."""
+"""A worker's side of a run: its share of the plan, sent; its records, shipped."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from loadtests.recording.live import Progress
 from loadtests.recording.recorder import LocustStatistics, WorkerRecorder
 from loadtests.recording.run_folder import RecordFile, RunFolder
 from loadtests.running import lifecycle
-from loadtests.sending.hub_probe import Probe
+from loadtests.sending.hub_probe import HubProbe
 from loadtests.sending.sender import Sender
 
 _SHIP_EVERY_S = 0.5
 
 
 class WorkerSide:
-    """Runs shards, one after another; each is briefed by the master's spawn message."""
+    """Sends shares, one after another; each is briefed by the master's spawn message."""
 
     def __init__(self, environment: Any) -> None:
         self._environment = environment
@@ -31,9 +31,8 @@ class WorkerSide:
         self._sender: Sender | None = None
         self._running: Sender | None = None
         self._recorder: WorkerRecorder | None = None
-        self._probe = Probe()
+        self._probe = HubProbe()
         self._progress = Progress()
-        self._users = range(0)
         self._start_s = 0.0
         self._runner.register_message("headroom_end", self._on_end)
         self._runner.register_message("headroom_ack", self._on_ack)
@@ -51,33 +50,27 @@ class WorkerSide:
             run_settings.from_options(self._environment.parsed_options, self._environment.host),
             **{name: brief[name] for name in ("model", "prompt_salt", "run_dir")},
         )
-        shard = plan.shard(place, len(order)) if plan.header.loop == "open" else ()
-        if plan.header.loop == "closed":
-            self._users = range(place, int(plan.header.params["users"]), len(order))
+        share = plan.share(place, len(order))
         spool = _spool(settings.run_dir, place)
         self._recorder = WorkerRecorder(spool, self._runner.send_message, LocustStatistics(self._environment))
         bodies = lifecycle.make_bodies(settings, plan, Cost.from_json(brief["cost"]))
-        client = lifecycle.make_client(settings)
         self._progress = Progress()
-        self._sender = Sender(plan, shard, client, bodies, settings, self._recorder.take, self._progress)
+        self._sender = Sender(plan, share, bodies, settings, self._recorder.take, self._progress)
         self._start_s = time.monotonic() + (brief["start_unix_s"] - time.time())
-        bodies.prepare(a for a in shard if a.due_s < 30.0)
+        bodies.prepare(a for a in share.arrivals if a.due_s < 30.0)
 
     def send(self) -> None:
-        """Send the shard; ship records as they come, and the rest with what the worker saw of itself at the
+        """Send the share; ship records as they come, and the rest with what the worker saw of itself at the
         end."""
         sender, recorder = self._sender, self._recorder
         if sender is None or recorder is None:
             return
         self._sender = None  # a second user on this worker (rebalancing) finds nothing to do
         self._running = sender
-        self._probe = Probe()
+        self._probe = HubProbe()
         helpers = [gevent.spawn(self._probe.run), gevent.spawn(self._ship, recorder)]
         try:
-            if sender.plan.header.loop == "closed":
-                sender.run_closed(self._start_s, self._users)
-            else:
-                sender.run_open(self._start_s)
+            sender.run(self._start_s)
         finally:
             gevent.killall(helpers)
             self._report(recorder)

@@ -11,7 +11,7 @@ _PROBE_S = 0.02
 
 
 @dataclass(slots=True)
-class Probe:
+class HubProbe:
     """Greenlet that sleeps 20 ms at a time and notes by how much it overslept, and the CPU share of each
     second."""
 
