@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import time
+from argparse import Namespace
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 from loadtests.planning import plan as plans
@@ -112,7 +112,7 @@ class HostNotAllowedError(ValueError):
     """The target is not on the allow-list."""
 
 
-def from_options(options: Any, host: str | None) -> Settings:
+def from_options(options: Namespace, host: str | None) -> Settings:
     """Settings from Locust's parsed options (our own flags; see `options.py`). Raises ValueError in one
     sentence."""
     if not host:
@@ -141,7 +141,7 @@ def from_options(options: Any, host: str | None) -> Settings:
     return made
 
 
-def _plan_settings(options: Any) -> PlanSettings:
+def _plan_settings(options: Namespace) -> PlanSettings:
     if options.trace_scale not in traces.SCALES:
         raise ValueError(f"trace_scale = {options.trace_scale!r}: must be one of {', '.join(traces.SCALES)}")
     shape = {f.name: getattr(options, f.name) for f in fields(Shape) if f.name != "users"}

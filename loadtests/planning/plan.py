@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import orjson
@@ -27,6 +27,7 @@ CLOSED_POOL = (
     4096  # a closed run takes its requests from this pool, round and round, each time with a new prompt
 )
 PHASES = ("warm_up", "measure")
+Param = int | float | str
 
 
 class Arrival(NamedTuple):
@@ -62,7 +63,7 @@ class Header(NamedTuple):
     measure_s: float
     loop: str
     n: int
-    params: Mapping[str, Any]
+    params: Mapping[str, Param]
     notes: Sequence[str]
 
 
@@ -132,7 +133,7 @@ class Plan:
         """The file's content."""
         return orjson.dumps({**self._document(), "hash": self.hash})
 
-    def _document(self) -> dict[str, Any]:
+    def _document(self) -> dict[str, object]:
         columns = zip(*self.arrivals, strict=True) if self.arrivals else ([] for _ in Arrival._fields)
         return {
             "schema_version": SCHEMA_VERSION,

@@ -55,12 +55,12 @@ class Cost:
         found = self.by_price[self.common]
         return tuple(found[k % len(found)] for k in range(256))
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """As plain data, for the wire and for a file that several runs share."""
         return {**asdict(self), "by_price": [[price, list(words)] for price, words in self.by_price.items()]}
 
     @classmethod
-    def from_json(cls, document: dict[str, Any]) -> Cost:
+    def from_json(cls, document: Mapping[str, Any]) -> Cost:
         """The inverse of `to_json`.
 
         Raises:

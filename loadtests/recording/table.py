@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 from operator import attrgetter, itemgetter
@@ -95,7 +95,7 @@ def read(path: Path | str) -> Table:
         return _from_rows(map(itemgetter(*_NAMES), _parsed(lines)))
 
 
-def _parsed(lines: Iterable[bytes]) -> Iterator[dict[str, Any]]:
+def _parsed(lines: Iterable[bytes]) -> Iterator[Mapping[str, object]]:
     for line in lines:
         try:
             yield orjson.loads(line)

@@ -18,11 +18,13 @@ from loadtests.planning.plan import Plan
 from loadtests.planning.prompts import Cost
 from loadtests.record import RequestRecord
 from loadtests.recording.live import Live, Progress
-from loadtests.recording.recorder import LocalRecorder, LocustStatistics, MasterRecorder
+from loadtests.recording.recorder import LocalRecorder, MasterRecorder
 from loadtests.recording.result import Ending, SenderFacts, result
 from loadtests.recording.run_folder import SCHEMA_VERSION, RunFolder
 from loadtests.recording.saturation import load_average
 from loadtests.running import load_report
+from loadtests.running.locust_statistics import LocustStatistics
+from loadtests.running.locust_types import LocustEnvironment
 from loadtests.running.series import Series
 from loadtests.sending.bodies import Bodies
 from loadtests.sending.hub_probe import HubProbe
@@ -61,7 +63,7 @@ def make_bodies(settings: Settings, plan: Plan, cost: Cost) -> Bodies:
 class Run:
     """A run in progress on the local process or the master."""
 
-    def __init__(self, prepared: Prepared, environment: Any, *, distributed: bool) -> None:
+    def __init__(self, prepared: Prepared, environment: LocustEnvironment, *, distributed: bool) -> None:
         self.prepared = prepared
         self.plan, self.settings, self.folder = prepared.plan, prepared.settings, prepared.folder
         opened = self.plan.header.loop == "open"
@@ -91,7 +93,7 @@ class Run:
             self.master_recorder = MasterRecorder(file, self.live, self.start_s)
         else:
             statistics = LocustStatistics(self._environment)
-            self.recorder = LocalRecorder(file, self.live, statistics, self.start_s)
+            self.recorder = LocalRecorder(file, self.live, statistics.add, self.start_s)
 
     def send(self) -> None:
         """Send the whole plan from this process; returns when every request has its record."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from wsgiref.types import StartResponse, WSGIEnvironment
 
 from gevent.pywsgi import WSGIServer
 
@@ -18,7 +18,7 @@ def serve(host: str, port: int, now: Callable[[], tuple[Live, Path | None]]) -> 
     Raises OSError when the port is taken. Stop it with `.stop()`.
     """
 
-    def answer(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
+    def answer(environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:
         start_response("200 OK", [("content-type", "text/plain; version=0.0.4; charset=utf-8")])
         return ["".join(f"{line}\n" for line in text(*now())).encode()]
 

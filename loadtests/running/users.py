@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from locust import User, task
 from locust.exception import StopUser
 
-from loadtests.running.conductor import Conductor
+from loadtests.running.locust_types import LocustEnvironment
 
 
 class PlanUser(User):
@@ -15,9 +13,9 @@ class PlanUser(User):
 
     fixed_count = 0
 
-    def __init__(self, environment: Any) -> None:
+    def __init__(self, environment: LocustEnvironment) -> None:
         super().__init__(environment)
-        self._conductor: Conductor = environment.headroom
+        self._conductor = environment.headroom
 
     @task
     def send(self) -> None:

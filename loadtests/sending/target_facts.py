@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import http.client
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from loadtests.planning.prompts import ONE_EACH, Cost, Messages, calibrate
@@ -24,7 +25,7 @@ class Control:
         if api_key:
             self._headers["authorization"] = f"Bearer {api_key}"
 
-    def ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> tuple[int, Any]:
+    def ask(self, method: str, path: str, body: Mapping[str, object] | None = None) -> tuple[int, Any]:
         """Status and parsed JSON (None when it is not JSON). Raises UnreachableError."""
         try:
             payload = json.dumps(body) if body is not None else None
