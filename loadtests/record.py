@@ -1,5 +1,5 @@
-"""One frozen record per request: what was planned, what happened, and when. Everything else is derived from
-it.
+"""One frozen record per request: what was planned, what happened, and when. Everything else
+is derived from it.
 
 All times are seconds on the run's monotonic clock from its start (t = 0); None: it did not happen.
 """

@@ -77,8 +77,8 @@ class Settings:
     runs_dir: str = "runs"
     api_key: str = ""
     max_inflight: int = 0
-    """Arrivals due while so many are in flight are not sent, and counted; 0 = as many as the process has
-    sockets."""
+    """Arrivals due while so many are in flight are not sent, and counted; 0 = as many as
+    the process has sockets."""
     tokenize_url: str = ""
     prompt_cost_file: str = ""
     """Word costs that were measured before; the target is not asked then."""
@@ -113,8 +113,8 @@ class HostNotAllowedError(ValueError):
 
 
 def from_options(options: Namespace, host: str | None) -> Settings:
-    """Settings from Locust's parsed options (our own flags; see `options.py`). Raises ValueError in one
-    sentence."""
+    """Settings from Locust's parsed options (our own flags; see `options.py`). Raises
+    ValueError in one sentence."""
     if not host:
         raise ValueError("host: give the target with --host, e.g. http://127.0.0.1:8080")
     for name in ("drain", "max_inflight"):

@@ -19,8 +19,8 @@ _UNIT_S = {"s": 1.0, "ms": 1e-3, "us": 1e-6}
 
 @dataclass(frozen=True, slots=True)
 class SLO:
-    """Upper bounds in seconds, each may be None (not asked); `attainment` is a share of the *offered*
-    requests."""
+    """Upper bounds in seconds, each may be None (not asked); `attainment` is a share
+    of the *offered* requests."""
 
     ttft_s: float | None = None
     tpot_s: float | None = None

@@ -19,12 +19,11 @@ class Mix:
     """Everything about the requests but their times.
 
     prompt_tokens, output_tokens: the length (`fixed`), or the median (`lognormal`). length_sigma: of
-    `lognormal`. prefix_groups: 0 = no sharing; else each request begins with the prefix (`prefix_tokens`)
-    of one of that many groups. turns: mean turns of a session (1 = no sessions); turn_gap_s: least time
-    between two turns of a session. cancel_rate: share of clients that hang up, on average `cancel_after_s`
-    after they sent (exponential). deadline_s: a client gives up this long after the request was due; 0 =
-    never. retry: `none`; `retry-after` (waits as told, else not at all); `openai` (2 retries, as the OpenAI
-    SDK does).
+    `lognormal`. prefix_groups: 0 = no sharing; else each request begins with the prefix (`prefix_tokens`) of
+    one of that many groups. turns: mean turns of a session (1 = no sessions); turn_gap_s: least time between
+    two turns of a session. cancel_rate: share of clients that hang up, on average `cancel_after_s` after they
+    sent (exponential). deadline_s: a client gives up this long after the request was due; 0 = never. retry:
+    `none`; `retry-after` (waits as told, else not at all); `openai` (2 retries, as the OpenAI SDK does).
     """
 
     workload: str = "fixed"

@@ -143,8 +143,8 @@ class Plan:
 
 
 def load(path: Path | str) -> Plan:
-    """Read a plan file. Raises ValueError, naming the file, when it is not one or was changed after it was
-    written."""
+    """Read a plan file. Raises ValueError, naming the file, when it is not one or was changed
+    after it was written."""
     try:
         return from_bytes(Path(path).read_bytes())
     except OSError as error:

@@ -35,8 +35,8 @@ WORDS = tuple(_LIST.split())
 class Cost:
     """What text costs in tokens: `template` per prompt, and the words sorted by their price.
 
-    by_price: tokens → the words (each with its leading space) that cost that many. exact: verified against
-    a tokenizer.
+    by_price: tokens → the words (each with its leading space) that cost that many. exact:
+    verified against a tokenizer.
     """
 
     by_price: dict[int, tuple[str, ...]]
@@ -101,8 +101,8 @@ def _next_price(by_price: Mapping[int, Sequence[str]], left: int) -> int:
 
 
 def calibrate(count: CountTokens, candidates: Sequence[str] = WORDS[:64]) -> Cost:
-    """Measure what words cost in this engine's chat prompt; `exact` if whole prompts then come out as
-    computed.
+    """Measure what words cost in this engine's chat prompt; `exact` if whole prompts then
+    come out as computed.
 
     One call a word: the price of a word is what repeating it eight times adds, divided by eight. Words
     whose price depends on their neighbours are left out. Raises what `count` raises.

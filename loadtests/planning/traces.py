@@ -3,9 +3,8 @@
 Formats are told apart by their columns:
 - ours, CSV: arrival_s,prompt_tokens,output_tokens[,session,prefix_group,class]
 - Azure LLM inference 2023 and 2024, CSV: TIMESTAMP,ContextTokens,GeneratedTokens
-- BurstGPT, CSV: Timestamp,[Session ID,]Model,Request tokens,Response tokens,…  (0 response tokens: failed,
-left out) - Mooncake, JSONL: {"timestamp": ms, "input_length", "output_length", "hash_ids": [512-token
-blocks]}
+- BurstGPT, CSV: Timestamp,[Session ID,]Model,Request tokens,Response tokens,… (no response tokens: left out)
+- Mooncake, JSONL: {"timestamp": ms, "input_length", "output_length", "hash_ids": [512-token blocks]}
 """
 
 from __future__ import annotations
@@ -228,8 +227,8 @@ def replay(
     mix: Mix,
     scale: str = "time",
 ) -> Plan:
-    """A plan that replays the first warm_up_s + measure_s seconds of the scaled trace; clips lengths, and
-    says so."""
+    """A plan that replays the first warm_up_s + measure_s seconds of the scaled trace; clips
+    lengths, and says so."""
     mix.check()
     at_rate = scaled(trace, rate_per_s, scale, seed)
     cut = at_rate.take(at_rate.arrival_s < warm_up_s + measure_s)

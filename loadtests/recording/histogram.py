@@ -1,5 +1,5 @@
-"""A log-spaced histogram: 1 % wide buckets, merged by addition. For the live view only; results use exact
-samples."""
+"""A log-spaced histogram: 1 % wide buckets, merged by addition. For the live view only;
+results use exact samples."""
 
 from __future__ import annotations
 

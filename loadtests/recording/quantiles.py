@@ -17,8 +17,8 @@ LEVEL = 0.95
 
 
 def quantile(sample: Sample, q: float) -> dict[str, Any]:
-    """The q-quantile and its interval: {"value", "low", "high"}, or None values and "why" below the minimum
-    n.
+    """The q-quantile and its interval: {"value", "low", "high"}, or None values and "why"
+    below the minimum n.
 
     value: the order statistic of `rank`.
     low, high: order statistics x₍l₎, x₍u₎ with P(x₍l₎ ≤ quantile ≤ x₍u₎) ≥ 0.95; the ranks follow from the
@@ -49,8 +49,8 @@ def of_sorted(values: Sequence[float], q: float) -> float | None:
 
 @lru_cache(maxsize=4096)
 def interval_ranks(n: int, q: float) -> tuple[int, int]:
-    """0-based ranks (low, high) of a 95 % interval for the q-quantile of n samples; 2.5 % outside on each
-    side.
+    """0-based ranks (low, high) of a 95 % interval for the q-quantile of n samples; 2.5 %
+    outside on each side.
 
     low = (largest l with P(Bin(n, q) < l) ≤ 0.025) - 1, at least 0; high = smallest u with P(Bin(n, q) ≤ u)
     ≥ 0.975, at most n - 1.

@@ -154,8 +154,8 @@ def _gaps(
 ) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
     """Pooled gaps, and how many each record has.
 
-    Where the tokens of a chunk are known, a gap that ended in k tokens counts as k gaps of a k-th of it
-    (ITL per token).
+    Where the tokens of a chunk are known, a gap that ended in k tokens counts as k gaps of a k-th of
+    it (ITL per token).
     """
     lengths = np.fromiter(map(len, times), dtype=np.int64, count=len(times))
     flat = np.fromiter(chain.from_iterable(times), dtype=np.float64, count=int(lengths.sum()))

@@ -56,8 +56,8 @@ class Conductor:
     # Before the start.
 
     def on_init(self) -> None:
-        """Prepare at once in a headless run, so that a wrong setting ends the process with its code; catch
-        signals."""
+        """Prepare at once in a headless run, so that a wrong setting ends the process with
+        its code; catch signals."""
         runner = self.environment.runner
         if isinstance(runner, WorkerRunner):
             self.worker = WorkerSide(self.environment)
@@ -159,8 +159,8 @@ class Conductor:
 
     @property
     def sending(self) -> WorkerSide | Run | None:
-        """Whose share of the plan this process's one Locust user sends; None when there is no run, or it is
-        over."""
+        """Whose share of the plan this process's one Locust user sends; None when there is no run,
+        or it is over."""
         if self.worker is not None:
             return self.worker
         return None if self.run is None or self.run.done.is_set() else self.run

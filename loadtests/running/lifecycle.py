@@ -180,8 +180,8 @@ class Run:
         }
 
     def _reconcile(self) -> int:
-        """Take what dead workers left on this machine's disk, then make records for what no one has; how
-        many."""
+        """Take what dead workers left on this machine's disk, then make records for what no
+        one has; how many."""
         for place, worker in enumerate(self.workers):
             spool = self.folder.spool_path(place)
             if worker in self.lost_workers and spool.exists():

@@ -8,8 +8,8 @@ from loadtests.running.locust_types import LocustEnvironment
 
 
 class OutcomeError(Exception):
-    """A request that did not end ok, for Locust's failure table: its text is the outcome, so the table
-    stays small."""
+    """A request that did not end ok, for Locust's failure table: its text is the outcome, so
+    the table stays small."""
 
 
 class LocustStatistics:

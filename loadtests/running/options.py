@@ -17,8 +17,8 @@ _WHAT = "; ".join(f"{name}: {scenario.title}" for name, scenario in SCENARIOS.it
 
 @dataclass(frozen=True, slots=True)
 class Flag:
-    """One flag. Its type is its default's: the UI casts to that, so no default is None. `ui`: shown in the
-    form."""
+    """One flag. Its type is its default's: the UI casts to that, so no default is None. `ui`:
+    shown in the form."""
 
     name: str
     default: str | int | float | bool

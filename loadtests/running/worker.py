@@ -62,8 +62,8 @@ class WorkerSide:
         bodies.prepare(a for a in share.arrivals if a.due_s < 30.0)
 
     def send(self) -> None:
-        """Send the share; ship records as they come, and the rest with what the worker saw of itself at the
-        end."""
+        """Send the share; ship records as they come, and the rest with what the worker saw of
+        itself at the end."""
         sender, recorder = self._sender, self._recorder
         if sender is None or recorder is None:
             return

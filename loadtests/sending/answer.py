@@ -1,5 +1,5 @@
-"""The answer to one chat completion: HTTP response bytes in, times and facts out. Knows no sockets and no
-clock."""
+"""The answer to one chat completion: HTTP response bytes in, times and facts out. Knows no
+sockets and no clock."""
 
 from __future__ import annotations
 
@@ -74,8 +74,8 @@ class Answer:
         self._parser.feed_data(data)
 
     def ended_by_close(self, now_s: float) -> None:
-        """The peer closed: the end of a response without a length, if its stream is whole; else it stays
-        incomplete."""
+        """The peer closed: the end of a response without a length, if its stream is whole;
+        else it stays incomplete."""
         if self.headers_s is not None and b"content-length" not in self.headers and self.done:
             self.complete, self.finished_s = True, now_s
 

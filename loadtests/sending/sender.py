@@ -1,5 +1,5 @@
-"""One process's share of a run: waits for each due time, sends, and ends every arrival in exactly one
-record."""
+"""One process's share of a run: waits for each due time, sends, and ends every arrival
+in exactly one record."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Questions to the target before the load starts: is it there, what is its model called, how does it count
-tokens."""
+"""Questions to the target before the load starts: is it there, what is its model called, how
+does it count tokens."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ class Control:
 
 
 def model_name(control: Control, given: str) -> str:
-    """The model to ask for: the given one, else the first of `/v1/models`. Also shows that the target is
-    there.
+    """The model to ask for: the given one, else the first of `/v1/models`. Also shows that
+    the target is there.
 
     Raises UnreachableError, or ValueError when the target names no model.
     """
@@ -61,8 +61,8 @@ def model_name(control: Control, given: str) -> str:
 
 
 def prompt_cost(control: Control, model: str) -> Cost:
-    """Word costs measured with the target's `/tokenize`; one token a word where it has none or answers
-    nonsense."""
+    """Word costs measured with the target's `/tokenize`; one token a word where it has
+    none or answers nonsense."""
 
     def count(messages: Messages) -> int:
         status, answer = control.ask("POST", "/tokenize", {"model": model, "messages": messages})

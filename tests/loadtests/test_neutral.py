@@ -1,5 +1,5 @@
-"""The modules that others build on need neither Locust nor gevent, and the arithmetic of the live view is
-right."""
+"""The modules that others build on need neither Locust nor gevent, and the arithmetic of the
+live view is right."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ running.load_report sending.answer sending.bodies sending.retry sending.sse sett
 
 
 def test_the_neutral_modules_import_no_locust() -> None:
-    """`import locust` patches the whole interpreter: a sweep must be able to use plans and records without
-    it."""
+    """`import locust` patches the whole interpreter: a sweep must be able to use plans
+    and records without it."""
     program = f"""
 import sys
 from pathlib import Path

@@ -43,8 +43,8 @@ def test_times_are_ascending_and_inside_the_window(scenario: str) -> None:
 
 @pytest.mark.parametrize("scenario", OPEN)
 def test_rate_is_the_mean_rate_whatever_the_shape(scenario: str) -> None:
-    """`rate_per_s` is the mean over the window for every scenario, within 4 standard deviations of the
-    count."""
+    """`rate_per_s` is the mean over the window for every scenario, within 4 standard
+    deviations of the count."""
     shape = Shape(cv=2.0)
     expected = RATE * LENGTH_S
     spread = 0.5 if scenario == "constant" else shape.cv * np.sqrt(expected)
@@ -59,8 +59,8 @@ def test_counts_are_unbiased_over_short_windows() -> None:
 
 @pytest.mark.parametrize("scenario", ["sustained", "soak"])
 def test_sustained_is_poisson(scenario: str) -> None:
-    """Exponential gaps by a KS test, CV 1, dispersion 1, no autocorrelation, no share of arrivals on a
-    boundary."""
+    """Exponential gaps by a KS test, CV 1, dispersion 1, no autocorrelation, no share of
+    arrivals on a boundary."""
     t = times(scenario)
     gaps = np.diff(t)
     assert stats.kstest(gaps, "expon", args=(0, 1 / RATE)).pvalue > 0.01

@@ -88,8 +88,8 @@ def test_a_tokenizer_that_merges_words_is_not_called_exact() -> None:
 
 
 def test_requests_of_a_run_and_runs_of_a_plan_are_unlike() -> None:
-    """No two prompts of a plan share their first eight words; another run (salt) shares none with this
-    one."""
+    """No two prompts of a plan share their first eight words; another run (salt) shares
+    none with this one."""
     plan = plans.make("constant", 100.0, 0.0, 5.0, 0, Mix.fixed(64, 8))
     first, second = (
         {" ".join(text(messages(plan, a, salt)).split()[:8]) for a in plan.arrivals}
