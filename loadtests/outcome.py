@@ -18,7 +18,7 @@ class Outcome(StrEnum):
     UPSTREAM_OVERLOADED = "upstream_overloaded"
     TRUNCATED = "truncated"
     REFUSED = "refused"
-    """Any 4xx that has no name of its own here."""
+    """A 4xx that has no name of its own here."""
     CONNECT_ERROR = "connect_error"
     CLIENT_TIMEOUT = "client_timeout"
     CANCELLED = "cancelled"

@@ -108,7 +108,7 @@ def _parsed(lines: Iterable[bytes]) -> Iterator[Mapping[str, object]]:
 def _from_rows(rows: Iterator[tuple[Any, ...]]) -> Table:
     codes = {name: _Codes() for name in ("phase", "class")}
     kept = ("i", "outcome", "phase", "class", "attempts", *_TIMES)
-    parts: dict[str, list[NDArray[Any]]] = {name: [] for name in kept}
+    parts: dict[str, list[NDArray[np.generic]]] = {name: [] for name in kept}
     gaps: list[NDArray[np.float32]] = []
     counts: list[NDArray[np.int32]] = []
     while batch := list(islice(rows, _BATCH)):

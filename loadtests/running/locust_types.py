@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from argparse import Namespace
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from flask import Flask
     from flask_login import LoginManager  # type: ignore[import-untyped] # it ships no types
 
 Listener = Callable[..., object]
+View = TypeVar("View", bound=Callable[..., object])
 
 
 class LocustMessage(Protocol):
@@ -95,7 +96,7 @@ class LocustWebUi(Protocol):
     auth_args: dict[str, str]
     template_args: dict[str, object]
 
-    def auth_required_if_enabled(self, view: Callable[..., object]) -> Callable[..., object]:
+    def auth_required_if_enabled(self, view: View) -> View:
         """The view behind the login, where there is one."""
 
 

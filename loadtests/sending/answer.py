@@ -136,7 +136,7 @@ class Answer:
             choice["delta"] = choice.get("message")
         self._chunk(whole)
 
-    def _take_error(self, error: Any) -> None:
+    def _take_error(self, error: object) -> None:
         fields = error if isinstance(error, dict) else {"message": str(error)}
         self.error_code = str(fields.get("code") or "")
         self.error_text = str(fields.get("message") or fields)[:200]
