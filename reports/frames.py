@@ -17,6 +17,7 @@ from experiments.stats.breakdown import Parts
 from experiments.stats.saturation import Saturation
 from experiments.stats.share import wilson
 from gateway.limits import LIMIT_NAMES, Limits
+from loadtests.outcome import Outcome
 from loadtests.recording.summary import LATENCIES, Counts, Latency
 from reports import columns, labels
 from reports.known_cell import KnownCell
@@ -98,9 +99,10 @@ def _counts(row: CellRow, counts: Counts | None) -> CellRow:
     if counts is None:
         return row
     by_outcome = counts.outcomes
-    rejected = by_outcome.get("rejected_full", 0) + by_outcome.get("rejected_mode", 0)
-    timed_out = by_outcome.get("queue_timeout", 0)
-    known = {"ok", "rejected_full", "rejected_mode", "queue_timeout"}
+    rejections = [outcome for outcome in Outcome if outcome.rejected]
+    rejected = sum(by_outcome.get(outcome, 0) for outcome in rejections)
+    timed_out = by_outcome.get(Outcome.QUEUE_TIMEOUT, 0)
+    known = {Outcome.OK, Outcome.QUEUE_TIMEOUT, *rejections}
     other = sum(value for name, value in by_outcome.items() if name not in known)
     low, high = wilson(counts.served_in_slo, counts.offered) if counts.offered > 0 else (math.nan, math.nan)
     return replace(

@@ -14,6 +14,7 @@ from experiments.stats.full_house import FullHouse, full_house
 from experiments.stats.quantile_interval import QuantileInterval, quantile_interval
 from experiments.stats.service_curve import ServiceCurve, service_curve
 from experiments.stats.steady_state import SteadyState
+from loadtests.planning.scenarios import SCENARIOS
 from loadtests.record import RequestRecord
 from loadtests.recording.quantiles import MINIMUM_N, Quantile
 from loadtests.recording.summary import Latencies, Latency
@@ -21,8 +22,6 @@ from loadtests.recording.summary import Latencies, Latency
 Floats = npt.NDArray[np.float64]
 # Requests of one moment share its queue; the send lag is the generator's and stays as it is.
 _CORRELATED = ("ttft_s", "ttft_from_send_s", "tpot_s", "e2e_s", "queue_s", "upstream_s")
-# Scenarios whose rate is the same throughout; in every other nothing can be steady.
-_STATIONARY = ("sustained", "constant", "gamma", "soak")
 SAMPLES = 200
 
 
@@ -66,7 +65,7 @@ def steady(
 
 def is_stationary(scenario: str) -> bool:
     """Whether the scenario offers the same rate throughout, so that there is a steady state to look for."""
-    return scenario in _STATIONARY
+    return scenario in SCENARIOS and SCENARIOS[scenario].stationary
 
 
 def request_breakdown(
@@ -97,7 +96,8 @@ class Occupancy:
         held = [
             (r.sent_s + r.queue_s, r.finished_s)
             for r in records
-            if r.sent_s is not None and r.queue_s is not None and r.finished_s is not None and _ran(r)
+            if r.outcome.held_a_slot
+            if r.sent_s is not None and r.queue_s is not None and r.finished_s is not None
         ]
         waited = [
             (r.sent_s, r.sent_s + r.queue_s)
@@ -115,13 +115,6 @@ class Occupancy:
     def known(records: Sequence[RequestRecord]) -> bool:
         """Whether the gateway said how long each served request had waited."""
         return all(r.queue_s is not None for r in records if r.outcome == "ok")
-
-
-def _ran(record: RequestRecord) -> bool:
-    """Whether the request held a slot: a refused or timed-out one did not."""
-    return record.outcome not in (
-        "rejected_full", "rejected_mode", "queue_timeout", "draining", "connect_error", "not_sent", "refused",
-    )  # fmt: skip
 
 
 def _inside(spans: Sequence[tuple[float, float]], at: Floats) -> Floats:

@@ -31,6 +31,7 @@ from experiments.run_folder.cell_summary import (
 )
 from experiments.stats import agreement, ledger, littles_law, saturation
 from experiments.stats.steady_state import SteadyState
+from loadtests.outcome import Outcome
 from loadtests.planning.plan import Plan
 from loadtests.record import RequestRecord
 from loadtests.recording.load_run import LoadRun
@@ -39,7 +40,6 @@ from loadtests.slo import SLO
 
 # A request that ended this close to a scrape may be on either side of it: the scrape itself takes a moment.
 _EDGE_S = 0.05
-_SHED = ("rejected_full", "rejected_mode", "queue_timeout", "draining", "upstream_overloaded")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +96,7 @@ def summarise_cell(cell: Cell, plan: Plan, slo: SLO, material: Material, engine:
         rates=of_records.rates,
         attainment=of_records.attainment,
         latency=with_intervals(of_records.latency, measured),
-        outcomes_all_phases=dict(outcomes),
+        outcomes_all_phases={str(outcome): count for outcome, count in outcomes.items()},
         prometheus=dict(material.histograms),
         agreement=tuple(agreements),
         ledger=checks,
@@ -142,17 +142,17 @@ def _breakdown(measured: Sequence[RequestRecord], engine: EngineGrowth | None) -
     return request_breakdown(measured, engine.queue_s / engine.requests, engine.prefill_s / engine.requests)
 
 
-def _ledger(plan: Plan, outcomes: Counter[str], material: Material) -> tuple[ledger.Check, ...]:
+def _ledger(plan: Plan, outcomes: Counter[Outcome], material: Material) -> tuple[ledger.Check, ...]:
     """Counts and request-seconds of client, gateway and engine, over every phase of the cell."""
     attempts = Counter(outcome for r in material.records for outcome in (r.tried or (r.outcome,)))
     checks = ledger.checks(len(plan), len(material.records), attempts, material.gateway.outcomes)
-    arrived = [r for r in material.records if r.outcome not in ledger.NEVER_ARRIVED]
+    arrived = [r for r in material.records if r.outcome.arrived]
     if any(r.finished_s is None or r.sent_s is None or r.tried for r in arrived):
         return checks  # a request without an end has no length to add up, nor has one of its attempts
     client_s = sum((r.finished_s or 0.0) - (r.sent_s or 0.0) for r in arrived)
     gateway = material.gateway
     checks += (littles_law.in_system(client_s, gateway.active_s + gateway.queued_s, len(arrived)),)
-    served = outcomes.get("ok", 0)
+    served = outcomes.get(Outcome.OK, 0)
     if material.engine is not None and material.engine.requests == served:
         checks += (littles_law.in_engine(gateway.active_s, material.engine.request_s, served),)
     return checks
@@ -168,8 +168,8 @@ def _workload(cell: Cell, plan: Plan) -> Workload:
         block=cell.block,
         seed=plan.header.seed,
         plan_hash=plan.hash,
-        prompt_tokens=plan.header.params.get("prompt_tokens"),
-        output_tokens=plan.header.params.get("output_tokens"),
+        prompt_tokens=plan.header.tokens("prompt_tokens"),
+        output_tokens=plan.header.tokens("output_tokens"),
     )
 
 
@@ -229,7 +229,7 @@ def _window(
     seen = Occupancy(material.records, slots, start_s, end_s) if Occupancy.known(material.records) else None
     return saturation.Window(
         offered=len(measured),
-        shed=sum(record.outcome in _SHED for record in measured),
+        shed=sum(record.outcome.shed for record in measured),
         active=seen.active if seen else by_metric.get("gateway_active", nothing),
         limit=np.full(SAMPLES, float(slots)) if seen else by_metric.get("gateway_active_limit", nothing),
         queued=seen.queued if seen else by_metric.get("gateway_queue_depth", nothing),

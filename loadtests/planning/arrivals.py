@@ -23,8 +23,8 @@ def constant(total: float) -> Times:
 
 
 def poisson(total: float, rng: np.random.Generator) -> Times:
-    """Unit-rate Poisson process on [0, total): independent exponential gaps, no clipping, no rescaling to a
-    count."""
+    """Unit-rate Poisson process on [0, total): independent exponential gaps, no clipping, no
+    rescaling to a count."""
     return gamma(total, 1.0, rng)
 
 
@@ -57,8 +57,8 @@ class RateProfile:
     area: Times
 
     def warp(self, unit: Times, rate_per_s: float) -> Times:
-        """Seconds at which the cumulative expected count reaches `unit` (∫λ dt = unit); each `unit` below
-        its end."""
+        """Seconds at which the cumulative expected count reaches `unit` (∫λ dt = unit); each
+        `unit` below its end."""
         cumulative = self.area * rate_per_s
         # side="right" steps over a silent (flat) piece, so the slope of the piece found is never zero.
         piece = np.clip(np.searchsorted(cumulative, unit, side="right") - 1, 0, len(self.t_s) - 2)
@@ -87,8 +87,8 @@ def flat(duration_s: float) -> RateProfile:
 
 
 def square(duration_s: float, *, factor: float, burst_s: float, period_s: float) -> RateProfile:
-    """A square wave: in the middle of every `period_s` a burst of `burst_s` at `factor` times the rate
-    around it."""
+    """A square wave: in the middle of every `period_s` a burst of `burst_s` at `factor` times
+    the rate around it."""
     if not 0 < burst_s < period_s:
         raise ValueError(f"burst_s must be in (0, period_s={period_s}), got {burst_s}")
     before = (period_s - burst_s) / 2

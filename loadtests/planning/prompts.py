@@ -35,8 +35,8 @@ WORDS = tuple(_LIST.split())
 class Cost:
     """What text costs in tokens: `template` per prompt, and the words sorted by their price.
 
-    by_price: tokens → the words (each with its leading space) that cost that many. exact: verified against
-    a tokenizer.
+    by_price: tokens → the words (each with its leading space) that cost that many. exact:
+    verified against a tokenizer.
     """
 
     by_price: dict[int, tuple[str, ...]]
@@ -55,12 +55,12 @@ class Cost:
         found = self.by_price[self.common]
         return tuple(found[k % len(found)] for k in range(256))
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """As plain data, for the wire and for a file that several runs share."""
         return {**asdict(self), "by_price": [[price, list(words)] for price, words in self.by_price.items()]}
 
     @classmethod
-    def from_json(cls, document: dict[str, Any]) -> Cost:
+    def from_json(cls, document: Mapping[str, Any]) -> Cost:
         """The inverse of `to_json`.
 
         Raises:
@@ -101,8 +101,8 @@ def _next_price(by_price: Mapping[int, Sequence[str]], left: int) -> int:
 
 
 def calibrate(count: CountTokens, candidates: Sequence[str] = WORDS[:64]) -> Cost:
-    """Measure what words cost in this engine's chat prompt; `exact` if whole prompts then come out as
-    computed.
+    """Measure what words cost in this engine's chat prompt; `exact` if whole prompts then
+    come out as computed.
 
     One call a word: the price of a word is what repeating it eight times adds, divided by eight. Words
     whose price depends on their neighbours are left out. Raises what `count` raises.

@@ -3,9 +3,8 @@
 Formats are told apart by their columns:
 - ours, CSV: arrival_s,prompt_tokens,output_tokens[,session,prefix_group,class]
 - Azure LLM inference 2023 and 2024, CSV: TIMESTAMP,ContextTokens,GeneratedTokens
-- BurstGPT, CSV: Timestamp,[Session ID,]Model,Request tokens,Response tokens,…  (0 response tokens: failed,
-left out) - Mooncake, JSONL: {"timestamp": ms, "input_length", "output_length", "hash_ids": [512-token
-blocks]}
+- BurstGPT, CSV: Timestamp,[Session ID,]Model,Request tokens,Response tokens,… (no response tokens: left out)
+- Mooncake, JSONL: {"timestamp": ms, "input_length", "output_length", "hash_ids": [512-token blocks]}
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ import orjson
 
 from loadtests.planning import plan as plans
 from loadtests.planning.mix import Floats, Mix, Sessions
-from loadtests.planning.plan import Header, Plan
+from loadtests.planning.plan import Columns, Header, Plan
 from loadtests.planning.workloads import Counts
 
 SCALES = ("time", "thin")
@@ -228,8 +227,8 @@ def replay(
     mix: Mix,
     scale: str = "time",
 ) -> Plan:
-    """A plan that replays the first warm_up_s + measure_s seconds of the scaled trace; clips lengths, and
-    says so."""
+    """A plan that replays the first warm_up_s + measure_s seconds of the scaled trace; clips
+    lengths, and says so."""
     mix.check()
     at_rate = scaled(trace, rate_per_s, scale, seed)
     cut = at_rate.take(at_rate.arrival_s < warm_up_s + measure_s)
@@ -247,9 +246,8 @@ def replay(
     prompts = np.minimum(cut.prompt_tokens, mix.max_prompt_tokens)
     outputs = np.minimum(cut.output_tokens, mix.max_output_tokens)
     sessions = Sessions(cut.session, np.fromiter(_turns(cut.session), np.int64, len(cut)), prompts)
-    return plans.assemble(
-        header, cut.arrival_s, cut.cls, prompts, outputs, mix, sessions=sessions, groups=cut.prefix_group
-    )
+    columns = Columns(cut.arrival_s, cut.cls, prompts, outputs, sessions, cut.prefix_group)
+    return plans.assemble(header, columns, mix)
 
 
 def _turns(session: Counts) -> Iterator[int]:

@@ -64,8 +64,8 @@ class Client:
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """Lengths, and arrivals where the profile has its own: `cv` replaces the scenario's gaps in
-    `sustained`."""
+    """Lengths, and arrivals where the profile has its own: `cv` replaces the
+    scenario's gaps in `sustained`."""
 
     name: str
     source: str
@@ -107,8 +107,8 @@ def lognormal(prompt_tokens: int, output_tokens: int, sigma: float) -> Workload:
 
 
 def servegen_clients(rng: np.random.Generator, count: int = 10) -> tuple[Client, ...]:
-    """Clients as ServeGen finds them: Zipf shares, CV lognormal (rate-weighted p10/p50/p90 about 1/1.2/7),
-    own medians."""
+    """Clients as ServeGen finds them: Zipf shares, CV lognormal (rate-weighted p10/p50/p90
+    about 1/1.2/7), own medians."""
     shares = 1.0 / np.arange(1, count + 1)
     shares /= shares.sum()
     cvs = np.clip(np.exp(rng.normal(np.log(1.3), 0.9, count)), 0.7, 10.0)

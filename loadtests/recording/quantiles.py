@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -34,7 +35,7 @@ class Quantile:
 def quantile(sample: Sample, q: float) -> Quantile:
     """The q-quantile and its interval; below the minimum n without values, and why.
 
-    value: the inverse of the empirical distribution, x₍⌈nq⌉₎: a number that was measured, not interpolated.
+    value: the order statistic of `rank`.
     low, high: order statistics x₍l₎, x₍u₎ with P(x₍l₎ ≤ quantile ≤ x₍u₎) ≥ 0.95; the ranks follow from the
     count of samples below the quantile being Binomial(n, q), independent samples assumed (David and
     Nagaraja, Order Statistics, 2003, section 7.1). `high` is the maximum where no order statistic reaches
@@ -45,15 +46,26 @@ def quantile(sample: Sample, q: float) -> Quantile:
     if n < needed:
         return Quantile(None, None, None, why=f"n too small: {n} of {needed}")
     low, high = interval_ranks(n, q)
-    rank = min(n - 1, max(0, math.ceil(n * q) - 1))
-    sample.partition(sorted({low, rank, high}))
-    return Quantile(float(sample[rank]), float(sample[low]), float(sample[high]))
+    place = rank(n, q)
+    sample.partition(sorted({low, place, high}))
+    return Quantile(float(sample[place]), float(sample[low]), float(sample[high]))
+
+
+def rank(n: int, q: float) -> int:
+    """0-based place of the q-quantile among n ≥ 1 sorted values: the inverse of the empirical distribution,
+    x₍⌈nq⌉₎, a value that was measured and not one between two."""
+    return min(n - 1, max(0, math.ceil(n * q) - 1))
+
+
+def of_sorted(values: Sequence[float], q: float) -> float | None:
+    """The q-quantile of values in ascending order; None without values. No interval, no least sample size."""
+    return values[rank(len(values), q)] if len(values) else None
 
 
 @lru_cache(maxsize=4096)
 def interval_ranks(n: int, q: float) -> tuple[int, int]:
-    """0-based ranks (low, high) of a 95 % interval for the q-quantile of n samples; 2.5 % outside on each
-    side.
+    """0-based ranks (low, high) of a 95 % interval for the q-quantile of n samples; 2.5 %
+    outside on each side.
 
     low = (largest l with P(Bin(n, q) < l) ≤ 0.025) - 1, at least 0; high = smallest u with P(Bin(n, q) ≤ u)
     ≥ 0.975, at most n - 1.

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from loadtests.recording.quantiles import of_sorted
 from loadtests.slo import SLO
 
 SEND_LAG_LIMIT_S = 5e-3
@@ -15,7 +15,7 @@ HUB_LAG_LIMIT_S = 20e-3
 
 @dataclass(frozen=True, slots=True)
 class Lags:
-    """p50, p99 and maximum of a set of lags in seconds (nearest rank); None without samples."""
+    """p50, p99 and maximum of a set of lags in seconds (order statistics); None without samples."""
 
     n: int
     p50: float | None
@@ -25,10 +25,7 @@ class Lags:
     @staticmethod
     def of(lags: Sequence[float]) -> Lags:
         ordered = sorted(lags)
-        n = len(ordered)
-        if not n:
-            return Lags(0, None, None, None)
-        return Lags(n, ordered[math.ceil(n * 0.5) - 1], ordered[math.ceil(n * 0.99) - 1], ordered[-1])
+        return Lags(len(ordered), *(of_sorted(ordered, q) for q in (0.5, 0.99, 1.0)))
 
 
 def send_lag_limit_s(slo: SLO) -> float:

@@ -1,5 +1,5 @@
-"""The answer to one chat completion: HTTP response bytes in, times and facts out. Knows no sockets and no
-clock."""
+"""The answer to one chat completion: HTTP response bytes in, times and facts out. Knows no
+sockets and no clock."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import httptools
 import orjson
 
-from loadtests.record import outcome_of_status, outcome_of_stream_error
+from loadtests.outcome import Outcome, outcome_of_status, outcome_of_stream_error
 from loadtests.sending.sse import SseDecoder
 
 BrokenAnswer = httptools.HttpParserError
@@ -74,8 +74,8 @@ class Answer:
         self._parser.feed_data(data)
 
     def ended_by_close(self, now_s: float) -> None:
-        """The peer closed: the end of a response without a length, if its stream is whole; else it stays
-        incomplete."""
+        """The peer closed: the end of a response without a length, if its stream is whole;
+        else it stays incomplete."""
         if self.headers_s is not None and b"content-length" not in self.headers and self.done:
             self.complete, self.finished_s = True, now_s
 
@@ -136,7 +136,7 @@ class Answer:
             choice["delta"] = choice.get("message")
         self._chunk(whole)
 
-    def _take_error(self, error: Any) -> None:
+    def _take_error(self, error: object) -> None:
         fields = error if isinstance(error, dict) else {"message": str(error)}
         self.error_code = str(fields.get("code") or "")
         self.error_text = str(fields.get("message") or fields)[:200]
@@ -167,10 +167,11 @@ class Answer:
             return None
         return [b - a for a, b in zip([0, *self.chunk_usage], self.chunk_usage, strict=False)]
 
-    def outcome(self) -> tuple[str, str | None]:
-        """How a finished exchange ended, in the words of `record.OUTCOMES`, and the error's text."""
+    def outcome(self) -> tuple[Outcome, str | None]:
+        """How a finished exchange ended, and the error's text."""
         if self.status is None:
-            return "connect_error", self.error_text or "the server closed the connection without an answer"
+            text = self.error_text or "the server closed the connection without an answer"
+            return Outcome.CONNECT_ERROR, text
         if self.status != 200:
             named = outcome_of_status(self.status, self.text(b"x-gateway-outcome"))
             self._read_error_body()
@@ -178,8 +179,8 @@ class Answer:
         if self.error_text is not None:
             return outcome_of_stream_error(self.error_code), self.error_text
         if not (self.complete and self.done):
-            return "truncated", "the stream ended without [DONE] or a finish reason"
-        return "ok", None
+            return Outcome.TRUNCATED, "the stream ended without [DONE] or a finish reason"
+        return Outcome.OK, None
 
     def _read_error_body(self) -> None:
         try:

@@ -67,8 +67,8 @@ class Bodies:
         )
 
     def _messages(self, arrival: Arrival) -> Messages:
-        """One user message; in a session the earlier turns before it, with invented answers of the planned
-        length."""
+        """One user message; in a session the earlier turns before it, with invented answers
+        of the planned length."""
         earlier = (
             [a for a in self._sessions[arrival.session] if a.turn < arrival.turn] if arrival.turn else []
         )

@@ -1,5 +1,5 @@
-"""The HTTP client under Locust: keep-alive connections whose responses are read in the hub's own I/O
-callback.
+"""The HTTP client under Locust: keep-alive connections whose responses are read in the
+hub's own I/O callback.
 
 Reading in the callback saves the switch to a greenlet for every chunk, which is what a streaming client
 mostly pays for (docs/decisions, load client). A greenlet sleeps from the request's last byte to the
@@ -42,8 +42,8 @@ class Target:
 
     @staticmethod
     def parse(url: str) -> Target:
-        """From `http://host[:port][/prefix]`; a trailing `/v1` is tolerated. Raises ValueError with what is
-        allowed."""
+        """From `http://host[:port][/prefix]`; a trailing `/v1` is tolerated. Raises ValueError
+        with what is allowed."""
         parts = urlsplit(url if "//" in url else f"http://{url}")
         try:
             port = parts.port
@@ -128,8 +128,8 @@ class _HubConnection:
         self._wake()
 
     def _wake(self) -> None:
-        """Let the sleeper go on once every connection that is readable now was read: its work must not
-        delay them."""
+        """Let the sleeper go on once every connection that is readable now was read: its work
+        must not delay them."""
         if self._sleeper is not None:
             self._loop.run_callback(self._sleeper.switch, None)
             self._sleeper = None
@@ -175,13 +175,13 @@ Connection = _HubConnection | _GreenletConnection
 class Client:
     """Connections to one target: an idle one is used again, a new one is made when there is none.
 
-    There is no limit here: an open loop must not queue inside the client (`in_flight` caps belong to the
-    run).
+    There is no limit here: an open loop must not queue inside the client (`in_flight` caps
+    belong to the run).
     """
 
     def __init__(self, target: Target, *, keep_idle_s: float = 2.0) -> None:
-        """`keep_idle_s`: an idle connection older than this is closed; below the shortest keep-alive of
-        usual servers."""
+        """`keep_idle_s`: an idle connection older than this is closed; below the shortest
+        keep-alive of usual servers."""
         self.target = target
         self._keep_idle_s = keep_idle_s
         self._idle: deque[tuple[float, Connection]] = deque()
@@ -189,9 +189,9 @@ class Client:
         self._tls = gevent.ssl.create_default_context() if target.scheme == "https" else None
 
     def exchange(self, request: bytes, answer: Answer) -> None:
-        """Send the bytes, read into `answer` until it is complete or the connection ends; raises
-        UnreachableError.
+        """Send the bytes, and read into `answer` until it is complete or the connection ends.
 
+        Raises UnreachableError when there is no connection to be had.
         A greenlet killed or timed out in here leaves a closed connection behind.
         """
         connection = self._take()

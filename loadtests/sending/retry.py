@@ -11,8 +11,8 @@ LONGEST_TOLD_S = 120.0
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """`name` is one of `mix.RETRIES`; the jitter of each arrival comes from its seed, so a run can be
-    repeated."""
+    """`name` is one of `mix.RETRIES`; the jitter of each arrival comes from its seed, so a
+    run can be repeated."""
 
     name: str
     most: int = 2

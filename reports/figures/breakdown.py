@@ -33,7 +33,9 @@ def breakdown(frame: pd.DataFrame, names: Sequence[str], *, width_in: float = 8.
     Where the engine does not tell its queue, all before the first token is one part of its own colour.
     """
     if not len(frame):
-        return canvas.message("Not taken apart: fewer than five requests were served, or the run does not do it.")
+        return canvas.message(
+            "Not taken apart: fewer than five requests were served, or the run does not do it."
+        )
     columns = 7 if width_in > 7 else 3
     top = 0.42 if columns == 7 else 0.82
     height = 0.53 + top + 0.235 * len(frame)

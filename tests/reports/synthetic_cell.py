@@ -84,9 +84,7 @@ def load_run(plan: Plan, records: list[RequestRecord], slo: SLO, limits: LimitsS
     )
     sender = SenderFacts(hub_lags_s=[0.001], cpu_shares=[0.2], recorded=len(records))
     ending = Ending("completed", (), 0)
-    return LoadRun(
-        asked, result(table.from_records(records), plan, slo, [sender], ending, gate=False)
-    )
+    return LoadRun(asked, result(table.from_records(records), plan, slo, [sender], ending, gate=False))
 
 
 def _engine(served: Sequence[RequestRecord], active_s: float, limits: Limits) -> EngineGrowth:

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from reports.interval import wilson
 
 from reports import columns, export
-from reports.interval import wilson
 from reports.run import NotARunError, Run, load
 from tests.reports.synthetic_run import SETTINGS, Load, write_run
 

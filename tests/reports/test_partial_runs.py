@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from reports.folder import rows as rows_of
 
 from reports import page
 from reports.cells import cell_part
-from reports.folder import rows as rows_of
 from reports.run import load
 from tests.reports import reading
 from tests.reports.synthetic_run import LOADS, SETTINGS, write_json, write_run

@@ -37,7 +37,7 @@ def test_a_calibrated_prompt_is_token_exact(tokens: int) -> None:
     cost = calibrate(count)
     assert cost.exact
     assert (cost.template, sorted(cost.by_price)) == (9, [1, 2])
-    plan = plans.make("constant", 10.0, 0.0, 2.0, 0, tokens, 8)
+    plan = plans.make("constant", 10.0, 0.0, 2.0, 0, Mix.fixed(tokens, 8))
     assert {count(messages(plan, a, cost=cost)) for a in plan.arrivals} == {tokens}
 
 
@@ -88,9 +88,9 @@ def test_a_tokenizer_that_merges_words_is_not_called_exact() -> None:
 
 
 def test_requests_of_a_run_and_runs_of_a_plan_are_unlike() -> None:
-    """No two prompts of a plan share their first eight words; another run (salt) shares none with this
-    one."""
-    plan = plans.make("constant", 100.0, 0.0, 5.0, 0, 64, 8)
+    """No two prompts of a plan share their first eight words; another run (salt) shares
+    none with this one."""
+    plan = plans.make("constant", 100.0, 0.0, 5.0, 0, Mix.fixed(64, 8))
     first, second = (
         {" ".join(text(messages(plan, a, salt)).split()[:8]) for a in plan.arrivals}
         for salt in ("one", "two")

@@ -37,8 +37,8 @@ END = (chunk(orjson.dumps({"choices": [], **usage(3)})), chunk(b"[DONE]"), b"0\r
 
 
 def test_the_first_token_is_the_first_content() -> None:
-    """vLLM's first chunk carries only the role: it must not count as the first token, nor the last, empty
-    one."""
+    """vLLM's first chunk carries only the role: it must not count as the first token, nor
+    the last, empty one."""
     role = chunk(b'{"choices":[{"delta":{"role":"assistant","content":""}}]}')
     answer = fed(HEAD + b"\r\n", role, chunk(delta("a")), chunk(delta("b")), chunk(delta("", "length")), *END)
     assert answer.headers_s == 0.0

@@ -39,8 +39,8 @@ def test_as_many_tries_as_the_openai_sdk(tmp_path: Path, behaviours: list[str], 
 
 
 def test_pauses() -> None:
-    """Told pauses are kept to, up to two minutes; untold ones double from half a second, less up to a
-    quarter."""
+    """Told pauses are kept to, up to two minutes; untold ones double from half a second, less
+    up to a quarter."""
     sdk, told = RetryPolicy("openai"), RetryPolicy("retry-after")
     assert sdk.pause_s(1, 429, 7.0, None, 0) == 7.0
     assert sdk.pause_s(1, 429, 121.0, None, 0) is None

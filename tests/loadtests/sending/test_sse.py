@@ -18,8 +18,8 @@ EVENTS = [b"one", b"two\nlines", b"three", b"four", b"five", b"\xc3\xa9", b"", b
 
 
 def test_one_piece() -> None:
-    """Comments and events without data give nothing; several data lines are joined; all three line ends
-    count."""
+    """Comments and events without data give nothing; several data lines are joined; all
+    three line ends count."""
     assert SseDecoder().feed(STREAM) == EVENTS
 
 

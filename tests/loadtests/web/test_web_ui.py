@@ -124,8 +124,8 @@ async def drive(page: Page, url: str) -> tuple[str, list[bytes]]:
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
 def test_a_run_in_the_browser(tmp_path: Path) -> None:
-    """Start, watch, stop, download; what was downloaded is the run folder's file, and no request is missing
-    in it."""
+    """Start, watch, stop, download; what was downloaded is the run folder's file, and no request
+    is missing in it."""
 
     async def visit(url: str) -> tuple[str, list[bytes]]:
         async with browser(tmp_path) as page:
@@ -198,8 +198,8 @@ def test_runs_follow_each_other(tmp_path: Path, flags: tuple[str, ...]) -> None:
 
 
 def test_a_login_guards_everything(tmp_path: Path) -> None:
-    """With --web-login neither page, data nor start are for strangers; a wrong password is refused, the
-    right one opens."""
+    """With --web-login neither page, data nor start are for strangers; a wrong password is refused,
+    the right one opens."""
     with upstream(tmp_path) as server:
         flags = ("--web-login", "--web-user", "ann", "--web-password", "secret")
         with web_ui(tmp_path, server.url, *flags) as (url, runs):
