@@ -27,13 +27,14 @@ from experiments.run_folder.measured_cell import read_cell
 from experiments.spec.loads import Load
 from experiments.stack.engine_knobs import EngineKnobs
 from loadtests.planning import plan as plans
+from loadtests.planning.mix import Mix
 from loadtests.planning.plan import Plan
 from loadtests.slo import SLO
 from tests.experiments.design.test_cells import PROBE
 from tests.experiments.measure import fake_stack, hand_made
 from tests.experiments.measure.fake_stack import FakeStack
 
-SHORT = plans.make("sustained", 400.0, 0.05, 0.25, 7, prompt_tokens=64, output_tokens=24)
+SHORT = plans.make("sustained", 400.0, 0.05, 0.25, 7, mix=Mix.fixed(64, 24))
 """Over in a moment, with a hundred measured requests."""
 CELL = replace(hand_made.CELL, load=Load("sustained", 400.0, None))
 OBJECTIVE = SLO.parse("ttft<=0.5s,attainment>=0.95")

@@ -13,6 +13,7 @@ from experiments.run_folder.cell_summary import CellSummary, EngineLabel, Measur
 from experiments.run_folder.doubt import Severity
 from experiments.stats.ledger import Check
 from gateway.outcome import Outcome
+from loadtests.outcome import Outcome
 from loadtests.planning.plan import Arrival, Plan
 from loadtests.record import RequestRecord
 from loadtests.slo import SLO
@@ -152,7 +153,7 @@ def test_a_record_that_is_missing_is_a_fault_of_the_ledger() -> None:
 def test_attempts_of_a_client_that_retries_are_counted_one_by_one() -> None:
     """And their times are not added up, which are known of the last one only."""
     of = records()
-    again = replace(of[50], tried=("rejected_full", "rejected_full", "ok"), attempts=3)
+    again = replace(of[50], tried=(Outcome.REJECTED_FULL, Outcome.REJECTED_FULL, Outcome.OK), attempts=3)
     agreed = material([*of[:50], again, *of[51:]])
     counters = {**agreed.gateway.outcomes, str(Outcome.REJECTED_FULL): 2.0}
     found = summarised(replace(agreed, gateway=replace(agreed.gateway, outcomes=counters)))
