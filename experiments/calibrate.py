@@ -28,6 +28,7 @@ from experiments.calibration import calibration, from_run
 from experiments.calibration.drive import Driver
 from experiments.errors import EnvironmentProblem, UserError, run_command
 from experiments.stack import engine
+from experiments.stack.providers import known
 
 KEEPALIVE_S = 2.0
 """Shorter than an engine's own (uvicorn's: 5 s), so that no request meets a connection that just closes."""
@@ -79,7 +80,9 @@ def _arguments(argv: Sequence[str]) -> argparse.Namespace:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--engine", default="auto", help=f"{', '.join(engine.NAMES)} (default: %(default)s)")
+    parser.add_argument(
+        "--engine", default=known.AUTO, help=f"{', '.join(known.CHOICES)} (default: %(default)s)"
+    )
     parser.add_argument("--from-run", type=Path, metavar="RUN", help="fit a measured run; no engine is used")
     parser.add_argument("--engine-url", help="an engine that is already running, without /v1")
     parser.add_argument("--model", help="the model that vLLM serves")

@@ -19,6 +19,9 @@ from pathlib import Path
 from experiments.errors import EnvironmentProblem, run_command
 from experiments.stack import engine, gateway, load, ports, process, prometheus
 from experiments.stack.paths import ROOT
+from experiments.stack.providers import known
+from experiments.stack.providers.emulator import EMULATOR
+from experiments.stack.providers.external import EXTERNAL
 
 FOLDER = ROOT / "runs" / "ui"
 
@@ -85,7 +88,7 @@ def _arguments(argv: Sequence[str]) -> argparse.Namespace:
         epilog=f"The gateway's limits come from the environment: {', '.join(_LIMITS)}.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--engine", default="emulator", choices=engine.NAMES, help="default: %(default)s")
+    parser.add_argument("--engine", default=EMULATOR.name, choices=known.CHOICES, help="default: %(default)s")
     parser.add_argument("--engine-url", help="an engine that is already running, without /v1")
     parser.add_argument("--model", help="the model that vLLM serves")
     parser.add_argument("--profile", default="tiny-cpu", help="timing of the emulator (default: %(default)s)")
@@ -95,7 +98,7 @@ def _arguments(argv: Sequence[str]) -> argparse.Namespace:
     )
     args = parser.parse_args(argv)
     if args.engine_url and "--engine" not in " ".join(argv).replace("--engine-url", ""):
-        args.engine = "external"
+        args.engine = EXTERNAL.name
     return args
 
 

@@ -12,6 +12,7 @@ from experiments.calibration.fit import Fit, Row, fit
 from experiments.calibration.step_rows import rows_of_steps
 from experiments.calibration.undisturbed import fit_undisturbed
 from experiments.stack.engine import Engine
+from experiments.stack.engine_facts import EngineFacts, argument, max_num_seqs
 from experiments.twin.profile import Profile
 
 LADDER = (16, 32, 64, 128, 256, 384, 512, 768)
@@ -79,7 +80,7 @@ async def calibrate(driver: Driver, served: Engine, plan: Plan, say: Callable[[s
     seen.answers.append(("burst", [answer for _, answer in burst]))
     return {
         "profile": profile.model_dump(),
-        "engine": {"label": served.label, "facts": served.facts},
+        "engine": {"label": served.label, "facts": served.facts.to_json()},
         "fit": calibrated.fit_facts(steady),
         "rows": [asdict(row) for row in seen.rows],
         "gate": held_out.judge(burst, profile),
@@ -89,11 +90,11 @@ async def calibrate(driver: Driver, served: Engine, plan: Plan, say: Callable[[s
 
 async def _closed_loops(driver: Driver, served: Engine, plan: Plan, say: Callable[[str], None]) -> Seen:
     say("prompts alone")
-    longest = int(served.facts.get("max_model_len") or 4096) // 2
+    longest = (served.facts.max_model_len or 4096) // 2
     ladder = await driver.ladder([n for n in LADDER if n <= longest], plan.repeats)
     seen = Seen(rows_of_ladder(ladder), [], [], [("ladder", ladder)])
-    kv_tokens = int(served.facts.get("kv_cache_size_tokens") or 0)
-    block_size = int(served.facts.get("block_size") or 0)
+    kv_tokens = served.facts.kv_cache_size_tokens or 0
+    block_size = served.facts.block_size or 0
     for users, lengths in STAIRS * PASSES:
         say(f"closed loop of {users}, prompts of {min(lengths)[0]} to {max(lengths)[0]} tokens")
         answers, counted = await driver.stair(users, plan.stair_s / PASSES, lengths)
@@ -123,23 +124,19 @@ def _most_running(seen: Seen) -> int:
     return int(max((reading.values["running"] for reading in seen.readings), default=1))
 
 
-def profile_of(found: Fit, label: str, facts: dict[str, Any], most_running: int) -> Profile:
+def profile_of(found: Fit, label: str, facts: EngineFacts, most_running: int) -> Profile:
     """The fitted values with what the engine says of its limits; what it does not say is taken to be what
     was seen, or vLLM's default.
     """
+    batched_tokens = argument(facts.command, "--max-num-batched-tokens")
     limits = Profile(
         name="calibrated",
         source=f"calibration of {label}",
         base_s=found.values["base_s"],
-        max_num_seqs=int(_flag(facts, "--max-num-seqs") or max(most_running, 1)),
-        max_num_batched_tokens=int(_flag(facts, "--max-num-batched-tokens") or 2048),
-        num_gpu_blocks=int(facts.get("num_gpu_blocks") or 100_000),
-        block_size=int(facts.get("block_size") or 16),
-        max_model_len=int(facts.get("max_model_len") or 4096),
+        max_num_seqs=max_num_seqs(facts.command) or max(most_running, 1),
+        max_num_batched_tokens=int(batched_tokens or 2048),
+        num_gpu_blocks=facts.num_gpu_blocks or 100_000,
+        block_size=facts.block_size or 16,
+        max_model_len=facts.max_model_len or 4096,
     )
     return calibrated.with_values(limits, found.values)
-
-
-def _flag(facts: dict[str, Any], flag: str) -> str | None:
-    command = facts.get("command") or []
-    return command[command.index(flag) + 1] if flag in command else None

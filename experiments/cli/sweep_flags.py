@@ -8,6 +8,7 @@ from typing import Any
 from experiments.errors import UserError
 from experiments.stack.compose import ENV_FILE
 from experiments.stack.engine_knobs import flag_of
+from experiments.stack.providers import known
 
 _ENGINE_AXES = {
     "max_num_seqs": "the engine's largest batch, sequences",
@@ -110,7 +111,7 @@ def parser() -> argparse.ArgumentParser:
     stack.add_argument(
         "--engine",
         metavar="NAME",
-        help="auto, vllm, vllm-cpu, emulator, external, compose (default auto: what this machine has)",
+        help=f"{', '.join(known.SWEEP_CHOICES)} (default {known.AUTO}: what this machine has)",
     )
     stack.add_argument(
         "--engine-url",

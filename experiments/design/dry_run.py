@@ -8,6 +8,7 @@ from experiments.design.objective import DEFAULT_SLO
 from experiments.design.probe import Probe
 from experiments.spec.durations import show as show_span
 from experiments.spec.sweep_spec import SweepSpec
+from experiments.stack.providers import known
 from loadtests.slo import SLO
 
 # The tiny model on one core, about; only --dry-run uses it, and says so.
@@ -20,14 +21,11 @@ _ASSUMED = Probe(
     ttft_at_capacity_s=0.1,
     steps=((4, 6.0), (8, 10.0), (16, 15.0)),
 )
-# Until an engine is ready and warm, and Prometheus scrapes it. `auto` is taken for the project's tiny model.
-_ASSUMED_START_S = {"emulator": 15.0, "vllm": 180.0}
-_START_S = 60.0
 
 
 def show(spec: SweepSpec) -> str:
     """The cells in running order, the engine's starts, and the time they take, for a terminal."""
-    start_s = _ASSUMED_START_S.get(spec.engine.provider, _START_S)
+    start_s = known.assumed_start_s(spec.engine.provider)
     planned = matrix.build(
         spec, _ASSUMED, SLO.parse(spec.slo.text or DEFAULT_SLO), sentinel=True, engine_start_s=start_s
     )

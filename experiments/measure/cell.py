@@ -205,7 +205,7 @@ def _engine_growth(offered: Offered, bench: Bench, edges: tuple[float, float]) -
     """From the engine itself; where its address is not known, from Prometheus between two scrapes."""
     before, after = offered.before.engine, offered.after.engine
     if before is not None and after is not None:
-        return engine_counters.growth(before, after)
+        return engine_counters.growth(before, after, bench.metrics.engine)
     return bench.metrics.engine_growth(*edges)
 
 

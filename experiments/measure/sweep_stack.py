@@ -18,9 +18,11 @@ from experiments.stack import gateway as gateways
 from experiments.stack import prometheus as prometheuses
 from experiments.stack.compose import ComposeStack
 from experiments.stack.engine import Engine
-from experiments.stack.engine_knobs import EngineKnobs, require_flags
+from experiments.stack.engine_facts import EngineFacts
+from experiments.stack.engine_knobs import EngineKnobs
 from experiments.stack.gateway import Gateway
-from experiments.stack.vllm_install import python_of
+from experiments.stack.providers import known
+from experiments.stack.providers.external import EXTERNAL
 from gateway.limits import Limits
 
 # The probe must not meet a limit; the cells set their own.
@@ -68,7 +70,7 @@ def running(
     """
     knobs = options.spec.engine.values()[0] if knobs is None else knobs
     engine_cpus, harness_cpus = _cores(options)
-    composed = compose.find(options.compose_env) if options.spec.engine.provider == "compose" else None
+    composed = compose.find(options.compose_env) if options.spec.engine.provider == known.COMPOSE else None
     with contextlib.ExitStack() as stack:
         served = _served(options, composed, knobs, logs, engine_cpus, harness_cpus, tell)
         engine, gateway = stack.enter_context(served)
@@ -94,7 +96,7 @@ def running(
                 cpus=harness_cpus,
             )
             prometheus_url = stack.enter_context(own).url
-        metrics = ServerMetrics(prometheus_url)
+        metrics = ServerMetrics(prometheus_url, engine.metrics)
         metrics.check()
         notes = grafana.of_run(_grafana(options, composed, tell), prometheus_data.parent.name, tell)
         yield SweepStack(
@@ -138,10 +140,10 @@ def _served(
     choice = engines.choose(wanted.provider, engine_url=wanted.url, model=wanted.model, on_progress=tell)
     if choice.why:
         tell(choice.why)
-    if choice.provider in ("vllm", "vllm-cpu"):
-        require_flags(wanted.values(), python_of())
+    if choice.provider.check_knobs is not None:
+        choice.provider.check_knobs(wanted.values())
     choice = replace(choice, knobs=knobs)
-    tell(f"starting the engine: {choice.provider}" + (f" with {knobs}" if knobs.given() else ""))
+    tell(f"starting the engine: {choice.provider.name}" + (f" with {knobs}" if knobs.given() else ""))
     with (
         engines.running(choice, log_dir=logs, cpus=engine_cpus, on_progress=tell) as engine,
         gateways.running(
@@ -180,9 +182,9 @@ def _behind(options: SweepOptions) -> Engine:
     return Engine(
         url=url,
         model=options.spec.engine.model,
-        provider="external",
+        provider=EXTERNAL,
         label=f"external ({options.spec.engine.model})",
-        facts={},
+        facts=EngineFacts(),
         pid=None,
     )
 
@@ -220,7 +222,7 @@ def _cores(options: SweepOptions) -> tuple[frozenset[int] | None, frozenset[int]
         return None, None
     if asked == "auto":
         on_cpu = options.gateway_url is None and options.spec.engine.url is None
-        if not on_cpu or len(usable) < 2 or options.spec.engine.provider in ("vllm", "external", "compose"):
+        if not on_cpu or len(usable) < 2 or not known.may_share_our_cores(options.spec.engine.provider):
             return None, None
         engine = frozenset(usable[: max(1, len(usable) // 2)])
     else:

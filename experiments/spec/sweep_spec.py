@@ -8,13 +8,22 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+)
 
 from experiments.errors import UserError
 from experiments.spec import workloads
 from experiments.spec.durations import parse_s
 from experiments.spec.loads import Load, parse_load
 from experiments.stack.engine_knobs import EngineKnobs, product
+from experiments.stack.providers import known
 from gateway.limits import LIMIT_NAMES, QueueMode, QueueOrder
 from gateway.settings import LiveSettings, explain
 from loadtests.planning.scenarios import SCENARIOS
@@ -34,6 +43,13 @@ def _seconds_or_auto(value: object) -> object:
 def _listed(value: object) -> object:
     """One value stands for a list of one, so that `max_active = 4` reads as people mean it."""
     return value if isinstance(value, list | tuple) else (value,)
+
+
+def _provider_name(value: str) -> str:
+    *names, last = known.SWEEP_CHOICES
+    if value not in known.SWEEP_CHOICES:
+        raise ValueError(f"should be {', '.join(map(repr, names))} or {last!r}")
+    return value
 
 
 Knobs = Annotated[
@@ -58,7 +74,7 @@ class EngineSection(_Strict):
     combination. Empty: as the engine has it.
     """
 
-    provider: Literal["auto", "vllm", "vllm-cpu", "emulator", "external", "compose"] = "auto"
+    provider: Annotated[str, AfterValidator(_provider_name)] = known.AUTO
     url: str | None = None
     model: str | None = None
     cpus: str = AUTO
