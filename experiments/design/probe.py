@@ -32,3 +32,15 @@ class Probe:
         # Runs of the first version did not look at it.
         loaded = {"ttft_at_capacity_s": value["ttft_s"]}
         return cls(**{**loaded, **value, "steps": steps})
+
+
+ASSUMED = Probe(
+    ttft_s=0.03,
+    tpot_s=0.02,
+    e2e_s=0.5,
+    capacity_per_s=15.0,
+    e2e_at_capacity_s=1.0,
+    ttft_at_capacity_s=0.1,
+    steps=((4, 6.0), (8, 10.0), (16, 15.0)),
+)
+"""The tiny model on one core, about; only a dry run uses it, and says so."""
