@@ -27,7 +27,7 @@ import aiohttp
 from experiments.calibration import calibration, from_run
 from experiments.calibration.drive import Driver
 from experiments.errors import EnvironmentProblem, UserError, run_command
-from experiments.stack import engine
+from experiments.stack import cores, engine
 from experiments.stack.providers import known
 
 KEEPALIVE_S = 2.0
@@ -56,12 +56,11 @@ def _live(args: argparse.Namespace) -> dict[str, Any]:
     choice = engine.choose(args.engine, engine_url=args.engine_url, model=args.model, profile=args.profile)
     if choice.why:
         _say(choice.why)
-    cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
-    cpus = {cores[0]} if len(cores) > 1 else None
-    with engine.running(choice, log_dir=args.out / "logs", cpus=cpus, on_progress=_say) as served:
+    shared = cores.split(cores.AUTO, engine_is_here=choice.provider.on_our_cores)
+    with engine.running(choice, log_dir=args.out / "logs", cpus=shared.engine, on_progress=_say) as served:
         _say(f"calibrating {served.label}")
-        if cpus:
-            os.sched_setaffinity(0, set(cores) - cpus)
+        if shared.others:
+            os.sched_setaffinity(0, shared.others)
         return asyncio.run(_calibrate(served, args))
 
 

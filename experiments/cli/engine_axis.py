@@ -2,16 +2,18 @@
 
 from experiments.errors import UserError
 from experiments.spec.sweep_spec import SweepSpec
+from experiments.stack import cores
 from experiments.stack.engine_knobs import NAMES, flag_of
 from experiments.stack.providers import known
 
 
 def check(spec: SweepSpec, gateway_url: str | None) -> None:
-    """See that the engine can be started with every value.
+    """See that the engine can be started with every value, and on the cores it is to have.
 
     Raises:
-        UserError: the engine is somebody else's, or two values do not go together.
+        UserError: the engine is somebody else's, two values do not go together, or a core is not there.
     """
+    cores.split(spec.engine.cpus, engine_is_here=True)
     axes = {name: getattr(spec.engine, name) for name in NAMES if getattr(spec.engine, name)}
     for name, values in axes.items():
         _require_startable(spec, gateway_url, name, f"{flag_of(name)} {','.join(map(str, values))}")

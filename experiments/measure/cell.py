@@ -23,7 +23,7 @@ from experiments.observe.prometheus import HISTOGRAMS, ServerMetrics
 from experiments.run_folder import record_table
 from experiments.run_folder.folder import RunDir
 from experiments.run_folder.timeline import Timeline
-from experiments.stack.load import Load
+from experiments.stack.load import LoadProcess
 from experiments.stack.process import last_lines
 from gateway.limits import Limits
 from loadtests.planning.plan import Plan
@@ -64,7 +64,7 @@ class Prepared:
     cell: Cell
     plan: Plan
     folder: Path
-    load: Load
+    load: LoadProcess
     drain_s: float
     engine_url: str
 

@@ -67,8 +67,8 @@ class _Strict(BaseModel):
 
 
 class EngineSection(_Strict):
-    """Which engine answers. `cpus` are core numbers, empty for no pinning, `auto` for the first core where
-    there are two.
+    """Which engine answers. `cpus` are core numbers, empty for no pinning, `auto` for the lower half of the
+    cores where the engine computes on this machine's CPU.
 
     The last three are axes of the matrix, outside all others: the engine is started anew for each
     combination. Empty: as the engine has it.

@@ -134,16 +134,17 @@ def running(
     url = f"http://127.0.0.1:{port}"
     launch = provider.launch(choice, port, cpus)
     started_s = time.monotonic()
-    with process.running(
+    command = process.Command(
         launch.argv,
-        name="the engine",
-        log_path=log_dir / "engine.log",
+        "the engine",
+        log_dir / "engine.log",
         env={**os.environ, **launch.variables},
         cpus=cpus,
-        ready=answers(f"{url}/health"),
-        ready_timeout_s=provider.ready_s,
-        on_progress=on_progress,
         grace_s=10,
+    )
+    ready = answers(f"{url}/health")
+    with process.running(
+        command, ready=ready, ready_timeout_s=provider.ready_s, on_progress=on_progress
     ) as child:
         facts = replace(
             engine_facts.read(url, provider.metrics),

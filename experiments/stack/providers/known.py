@@ -52,11 +52,6 @@ def can_start(name: str) -> bool:
     return name == AUTO or (name != COMPOSE and named(name).launch is not None)
 
 
-def may_share_our_cores(name: str) -> bool:
-    """Whether the engine of `--engine NAME` may compute on this machine's CPU."""
-    return name == AUTO or (name != COMPOSE and named(name).on_our_cores)
-
-
 def assumed_start_s(name: str) -> float:
     """Seconds until the engine of `--engine NAME` is ready and warm, for a dry run; `auto` is taken for the
     tiny model on the CPU."""
