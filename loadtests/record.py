@@ -90,9 +90,7 @@ class RequestRecord:
     @property
     def tpot_s(self) -> float | None:
         """Time per output token of this request: (last - first content chunk) / (output tokens - 1)."""
-        if self.first_s is None or self.last_s is None or (self.output_tokens or 0) < 2:
-            return None
-        return (self.last_s - self.first_s) / ((self.output_tokens or 0) - 1)
+        return time_per_output_token_s(self.first_s, self.last_s, self.output_tokens)
 
     @property
     def e2e_s(self) -> float | None:
@@ -115,6 +113,15 @@ class RequestRecord:
             return RequestRecord(**{("cls" if key == "class" else key): value for key, value in row.items()})
         except TypeError as error:
             raise ValueError(f"not a record: {error}") from error
+
+
+def time_per_output_token_s(
+    first_s: float | None, last_s: float | None, output_tokens: int | None
+) -> float | None:
+    """From the first to the last chunk with content, a token: None where there are not two tokens."""
+    if first_s is None or last_s is None or output_tokens is None or output_tokens < 2:
+        return None
+    return (last_s - first_s) / (output_tokens - 1)
 
 
 _KEYS = tuple((name, "class" if name == "cls" else name) for name in RequestRecord.__dataclass_fields__)

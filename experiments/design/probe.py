@@ -8,13 +8,13 @@ from typing import Any
 class Probe:
     """What the probe saw. Times in seconds, medians over a few requests; rates in requests per second.
 
-    `ttft_at_capacity_s` is the TTFT on the first step of the plateau;
-    `capacity_per_s` is the completion rate on the plateau of a closed-loop staircase; `steps` is that
-    staircase, (requests in flight, completions per second).
+    `tpot_s` is None where the answers have one token. `capacity_per_s` is the completion rate on the plateau
+    of a closed-loop staircase, `ttft_at_capacity_s` the TTFT on its first step, and `steps` that staircase:
+    (requests in flight, completions per second).
     """
 
     ttft_s: float
-    tpot_s: float
+    tpot_s: float | None
     e2e_s: float
     capacity_per_s: float
     e2e_at_capacity_s: float

@@ -53,8 +53,9 @@ def probe_engine(options: SweepOptions, run: RunDir, stack: SweepStack, progress
         earlier = read_run(options.like)
         seen, others = Probe.from_json(earlier["probe"]), earlier.get("probes") or {}
     run.update({"probe": seen.to_json(), "probes": others, "engine": _engine_facts(stack)})
+    tpot = "no TPOT" if seen.tpot_s is None else f"TPOT {seen.tpot_s * 1e3:.0f} ms"
     progress.say(
-        f"idle: TTFT {seen.ttft_s * 1e3:.0f} ms, TPOT {seen.tpot_s * 1e3:.0f} ms, E2E {seen.e2e_s:.2f} s; "
+        f"idle: TTFT {seen.ttft_s * 1e3:.0f} ms, {tpot}, E2E {seen.e2e_s:.2f} s; "
         f"capacity about {seen.capacity_per_s:.1f} requests/s"
     )
     return seen
