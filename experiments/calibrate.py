@@ -22,16 +22,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import aiohttp
-
 from experiments.calibration import calibration, from_run
-from experiments.calibration.drive import Driver
+from experiments.calibration.drive import driving
 from experiments.errors import EnvironmentProblem, UserError, run_command
+from experiments.measure import prompt_cost
 from experiments.stack import cores, engine
 from experiments.stack.providers import known
-
-KEEPALIVE_S = 2.0
-"""Shorter than an engine's own (uvicorn's: 5 s), so that no request meets a connection that just closes."""
 
 
 def main(argv: Sequence[str]) -> int:
@@ -65,12 +61,10 @@ def _live(args: argparse.Namespace) -> dict[str, Any]:
 
 
 async def _calibrate(served: engine.Engine, args: argparse.Namespace) -> dict[str, Any]:
-    plan = calibration.Plan(args.stair_s, args.burst_s, args.repeats, args.rows, args.seed)
-    timeout = aiohttp.ClientTimeout(total=600)
-    connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEPALIVE_S)
-    async with aiohttp.ClientSession(connector=connector, timeout=timeout) as session:
-        driver = Driver(session, served.url, served.model, args.seed)
-        return await calibration.calibrate(driver, served, plan, _say)
+    effort = calibration.Effort(args.stair_s, args.burst_s, args.repeats, args.rows, args.seed)
+    cost = prompt_cost.measured(served.url, served.model)
+    async with driving(served, cost, args.seed) as driver:
+        return await calibration.calibrate(driver, served, effort, _say)
 
 
 def _arguments(argv: Sequence[str]) -> argparse.Namespace:

@@ -17,13 +17,13 @@ import numpy as np
 
 from experiments.calibration import calibrated, compared
 from experiments.calibration.calibration import profile_of
-from experiments.calibration.drive import Answer, row_of_alone
 from experiments.calibration.fit import NAMES, Row
 from experiments.calibration.held_out import ALLOWED, speed_of_steps
 from experiments.calibration.measured_cells import MeasuredCell, read_run
-from experiments.calibration.step_rows import rows_of_steps
+from experiments.calibration.step_rows import row_of_alone, rows_of_steps
 from experiments.calibration.undisturbed import fit_undisturbed
 from experiments.errors import UserError
+from experiments.observe.ask import StreamedAnswer
 from experiments.stack.engine_facts import EngineFacts
 from experiments.twin.profile import Profile
 from loadtests.slo import SLO
@@ -66,7 +66,7 @@ def calibrate_from(run: Path, seed: int = 1) -> dict[str, Any]:
     }
 
 
-def rows_of_alone(answers: Sequence[Answer]) -> list[Row]:
+def rows_of_alone(answers: Sequence[StreamedAnswer]) -> list[Row]:
     """Requests that met an idle engine: one step over their prompt, and the overhead."""
     chunks = sorted(t for answer in answers for t in answer.times_s)
     sent = sorted(answer.sent_s for answer in answers)

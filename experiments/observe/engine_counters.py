@@ -1,6 +1,6 @@
 """What an engine itself counted over a cell, read from its `/metrics` at both edges."""
 
-from collections.abc import Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import httpx
@@ -56,19 +56,19 @@ def read(engine_url: str) -> str | None:
 def growth(before: str, after: str, metrics: EngineMetrics) -> EngineGrowth | None:
     """Growth between two pages; None where the engine does not count requests."""
     samples = samples_of(metrics)
-    first, last = _sums(before, samples), _sums(after, samples)
+    wanted = set(samples.values())
+    first, last = sums(before, wanted), sums(after, wanted)
     if any(samples[field] not in last for field in NEEDED):
         return None
     grown = {field: last.get(sample, 0.0) - first.get(sample, 0.0) for field, sample in samples.items()}
     return EngineGrowth(**grown)
 
 
-def _sums(page: str, samples: Mapping[str, str]) -> dict[str, float]:
-    """Sum over the series of each sample that is wanted."""
-    wanted = set(samples.values())
+def sums(page: str, wanted: Collection[str]) -> dict[str, float]:
+    """Sum over the series of each sample that is wanted, by its name; a page is not parsed for the others."""
     lines = [line for line in page.splitlines() if line.partition("{")[0].partition(" ")[0] in wanted]
-    sums: dict[str, float] = {}
+    totals: dict[str, float] = {}
     for family in text_string_to_metric_families("\n".join([*lines, ""])):
         for sample in family.samples:
-            sums[sample.name] = sums.get(sample.name, 0.0) + sample.value
-    return sums
+            totals[sample.name] = totals.get(sample.name, 0.0) + sample.value
+    return totals
