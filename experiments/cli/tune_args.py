@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments.cli import sweep_args
+from experiments.cli.one_sentence import OneSentenceParser
 from experiments.cli.sweep_args import SweepOptions
 from experiments.errors import UserError
 from experiments.spec.durations import parse_s
@@ -75,11 +76,6 @@ class TuneOptions:
         }
 
 
-class _OneSentence(argparse.ArgumentParser):
-    def error(self, message: str) -> Any:
-        raise UserError(f"{message}; see python -m experiments.tune --help")
-
-
 def parse(argv: Sequence[str]) -> TuneOptions:
     """The options of this command line.
 
@@ -142,7 +138,7 @@ def _span(text: str) -> float:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _OneSentence(
+    parser = OneSentenceParser(
         prog="python -m experiments.tune",
         description=_DESCRIPTION,
         epilog=_EXAMPLES,

@@ -39,7 +39,7 @@ def test_a_vllm_without_the_flag_is_refused_in_one_sentence(tmp_path: Path) -> N
     """Before anything starts, with what to do."""
     python = _vllm(tmp_path, 'add_argument("--max-num-seqs")')
     require_flags([EngineKnobs(max_num_seqs=8)], python)
-    with pytest.raises(UserError, match=r"the installed vLLM has no --max-num-queued-reqs; leave it away"):
+    with pytest.raises(UserError, match=r"the installed vLLM has no --max-num-queued-reqs; leave it out"):
         require_flags([EngineKnobs(max_num_seqs=8), EngineKnobs(max_num_queued_reqs=8)], python)
 
 
