@@ -22,15 +22,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import aiohttp
-
 from experiments.calibration import calibration, from_run
-from experiments.calibration.drive import Driver
+from experiments.calibration.drive import driving
 from experiments.errors import EnvironmentProblem, UserError, run_command
-from experiments.stack import engine
-
-KEEPALIVE_S = 2.0
-"""Shorter than an engine's own (uvicorn's: 5 s), so that no request meets a connection that just closes."""
+from experiments.measure import prompt_cost
+from experiments.stack import cores, engine
+from experiments.stack.providers import known
 
 
 def main(argv: Sequence[str]) -> int:
@@ -55,22 +52,19 @@ def _live(args: argparse.Namespace) -> dict[str, Any]:
     choice = engine.choose(args.engine, engine_url=args.engine_url, model=args.model, profile=args.profile)
     if choice.why:
         _say(choice.why)
-    cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
-    cpus = {cores[0]} if len(cores) > 1 else None
-    with engine.running(choice, log_dir=args.out / "logs", cpus=cpus, on_progress=_say) as served:
+    shared = cores.split(cores.AUTO, engine_is_here=choice.provider.on_our_cores)
+    with engine.running(choice, log_dir=args.out / "logs", cpus=shared.engine, on_progress=_say) as served:
         _say(f"calibrating {served.label}")
-        if cpus:
-            os.sched_setaffinity(0, set(cores) - cpus)
+        if shared.others:
+            os.sched_setaffinity(0, shared.others)
         return asyncio.run(_calibrate(served, args))
 
 
 async def _calibrate(served: engine.Engine, args: argparse.Namespace) -> dict[str, Any]:
-    plan = calibration.Plan(args.stair_s, args.burst_s, args.repeats, args.rows, args.seed)
-    timeout = aiohttp.ClientTimeout(total=600)
-    connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEPALIVE_S)
-    async with aiohttp.ClientSession(connector=connector, timeout=timeout) as session:
-        driver = Driver(session, served.url, served.model, args.seed)
-        return await calibration.calibrate(driver, served, plan, _say)
+    effort = calibration.Effort(args.stair_s, args.burst_s, args.repeats, args.rows, args.seed)
+    cost = prompt_cost.measured(served.url, served.model)
+    async with driving(served, cost, args.seed) as driver:
+        return await calibration.calibrate(driver, served, effort, _say)
 
 
 def _arguments(argv: Sequence[str]) -> argparse.Namespace:
@@ -79,7 +73,9 @@ def _arguments(argv: Sequence[str]) -> argparse.Namespace:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--engine", default="auto", help=f"{', '.join(engine.NAMES)} (default: %(default)s)")
+    parser.add_argument(
+        "--engine", default=known.AUTO, help=f"{', '.join(known.CHOICES)} (default: %(default)s)"
+    )
     parser.add_argument("--from-run", type=Path, metavar="RUN", help="fit a measured run; no engine is used")
     parser.add_argument("--engine-url", help="an engine that is already running, without /v1")
     parser.add_argument("--model", help="the model that vLLM serves")

@@ -17,8 +17,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from experiments.errors import EnvironmentProblem, run_command
-from experiments.stack import engine, gateway, load, ports, process, prometheus
-from experiments.stack.places import ROOT
+from experiments.stack import cores, engine, gateway, load, ports, process, prometheus
+from experiments.stack.paths import ROOT
+from experiments.stack.providers import known
+from experiments.stack.providers.emulator import EMULATOR
+from experiments.stack.providers.external import EXTERNAL
 
 FOLDER = ROOT / "runs" / "ui"
 
@@ -37,17 +40,17 @@ def main(argv: Sequence[str]) -> int:
     )
     if choice.why:
         _say(choice.why)
-    engine_cpus, other_cpus = _cores()
+    shared = cores.split(cores.AUTO, engine_is_here=choice.provider.on_our_cores)
     with contextlib.ExitStack() as stack:
         served = stack.enter_context(
-            engine.running(choice, log_dir=FOLDER / "logs", cpus=engine_cpus, on_progress=_say)
+            engine.running(choice, log_dir=FOLDER / "logs", cpus=shared.engine, on_progress=_say)
         )
         front = stack.enter_context(
             gateway.running(
                 engine_url=served.url,
                 model=served.model,
                 log_dir=FOLDER / "logs",
-                cpus=other_cpus,
+                cpus=shared.others,
                 env={key: value for key, value in os.environ.items() if key in _LIMITS},
                 port=gateway_port,
             )
@@ -56,14 +59,15 @@ def main(argv: Sequence[str]) -> int:
         seen = _prometheus(stack, served.url, front.url, load_port)
         web = stack.enter_context(
             process.running(
-                _locust(served, front, web_port, load_port),
-                name="the Locust web UI",
-                log_path=FOLDER / "logs" / "locust.log",
-                env=load.clean_environment(),
-                cwd=ROOT,
-                cpus=other_cpus,
+                process.Command(
+                    _locust(served, front, web_port, load_port),
+                    "the Locust web UI",
+                    FOLDER / "logs" / "locust.log",
+                    env=load.clean_environment(),
+                    cwd=ROOT,
+                    cpus=shared.others,
+                ),
                 ready=ports.answers(f"http://127.0.0.1:{web_port}/"),
-                ready_timeout_s=30,
             )
         )
         _say(f"engine       {served.url}  ({served.label})")
@@ -72,7 +76,9 @@ def main(argv: Sequence[str]) -> int:
         _say(f"Locust       http://127.0.0.1:{web_port}   ← open this; Ctrl-C ends everything")
         while (code := web.wait(3600)) is None:
             pass
-    raise EnvironmentProblem(f"the Locust web UI ended by itself (exit code {code}); see {web.log_path}")
+    raise EnvironmentProblem(
+        f"the Locust web UI ended by itself (exit code {code}); see {web.command.log_path}"
+    )
 
 
 _LIMITS = ("MAX_ACTIVE", "QUEUE_MODE", "QUEUE_MAX", "QUEUE_TIMEOUT_S", "QUEUE_ORDER", "REQUEST_TIMEOUT_S")
@@ -85,7 +91,7 @@ def _arguments(argv: Sequence[str]) -> argparse.Namespace:
         epilog=f"The gateway's limits come from the environment: {', '.join(_LIMITS)}.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--engine", default="emulator", choices=engine.NAMES, help="default: %(default)s")
+    parser.add_argument("--engine", default=EMULATOR.name, choices=known.CHOICES, help="default: %(default)s")
     parser.add_argument("--engine-url", help="an engine that is already running, without /v1")
     parser.add_argument("--model", help="the model that vLLM serves")
     parser.add_argument("--profile", default="tiny-cpu", help="timing of the emulator (default: %(default)s)")
@@ -95,14 +101,8 @@ def _arguments(argv: Sequence[str]) -> argparse.Namespace:
     )
     args = parser.parse_args(argv)
     if args.engine_url and "--engine" not in " ".join(argv).replace("--engine-url", ""):
-        args.engine = "external"
+        args.engine = EXTERNAL.name
     return args
-
-
-def _cores() -> tuple[set[int] | None, set[int] | None]:
-    """The first core for the engine, the others for the rest, where there are two."""
-    cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
-    return ({cores[0]}, set(cores[1:])) if len(cores) > 1 else (None, None)
 
 
 def _prometheus(stack: contextlib.ExitStack, engine_url: str, gateway_url: str, load_port: int) -> str:

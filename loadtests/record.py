@@ -96,4 +96,5 @@ class RequestRecord:
             raise ValueError(f"not a record: {error}") from error
 
 
+
 _KEYS = tuple((name, "class" if name == "cls" else name) for name in RequestRecord.__dataclass_fields__)

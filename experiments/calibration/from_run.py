@@ -17,13 +17,14 @@ import numpy as np
 
 from experiments.calibration import calibrated, compared
 from experiments.calibration.calibration import profile_of
-from experiments.calibration.drive import Answer, row_of_alone
 from experiments.calibration.fit import NAMES, Row
 from experiments.calibration.held_out import ALLOWED, speed_of_steps
 from experiments.calibration.measured_cells import MeasuredCell, read_run
-from experiments.calibration.step_rows import rows_of_steps
+from experiments.calibration.step_rows import row_of_alone, rows_of_steps
 from experiments.calibration.undisturbed import fit_undisturbed
 from experiments.errors import UserError
+from experiments.observe.ask import StreamedAnswer
+from experiments.stack.engine_facts import EngineFacts
 from experiments.twin.profile import Profile
 from loadtests.slo import SLO
 
@@ -52,19 +53,20 @@ def calibrate_from(run: Path, seed: int = 1) -> dict[str, Any]:
         )
     steady = fit_undisturbed(alone, parts, seed=seed, block=30)
     engine = state["engine"]
+    facts = EngineFacts.from_json(engine.get("facts") or {})
     running = int(max((row.decoded for part in parts for row in part), default=1))
-    profile = profile_of(steady.fit, f"{engine['label']}, run {run.name}", engine.get("facts") or {}, running)
+    profile = profile_of(steady.fit, f"{engine['label']}, run {run.name}", facts, running)
     gate = _judge(judged, profile, SLO.parse(state["slo"]["text"]))
     return {
         "profile": profile.model_dump(),
-        "engine": {"label": engine["label"], "facts": engine.get("facts") or {}, "run": run.name},
+        "engine": {"label": engine["label"], "facts": facts.to_json(), "run": run.name},
         "fit": calibrated.fit_facts(steady),
         "rows": [asdict(row) for row in rows],
         "gate": gate,
     }
 
 
-def rows_of_alone(answers: Sequence[Answer]) -> list[Row]:
+def rows_of_alone(answers: Sequence[StreamedAnswer]) -> list[Row]:
     """Requests that met an idle engine: one step over their prompt, and the overhead."""
     chunks = sorted(t for answer in answers for t in answer.times_s)
     sent = sorted(answer.sent_s for answer in answers)

@@ -10,9 +10,9 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from experiments.calibration.drive import Answer
 from experiments.errors import UserError
 from experiments.files import read_json
+from experiments.observe.ask import StreamedAnswer
 from gateway.limits import Limits, QueueMode, QueueOrder
 from loadtests.planning import plan as plans
 from loadtests.planning.plan import Plan
@@ -49,7 +49,7 @@ class MeasuredCell:
     limits: Limits
     plan: Plan
     arrivals: tuple[Counted, ...]
-    answers: tuple[Answer, ...]
+    answers: tuple[StreamedAnswer, ...]
     lag_s: float
     records: tuple[RequestRecord, ...]
     summary: dict[str, Any]
@@ -113,11 +113,13 @@ def _counted(plan: Plan, served: Sequence[dict[str, Any]]) -> tuple[Counted, ...
     )
 
 
-def _answer(row: dict[str, Any], planned: Counted) -> Answer:
+def _answer(row: dict[str, Any], planned: Counted) -> StreamedAnswer:
     """The moment of sending is that at which the gateway passed it on: the steps are the engine's."""
     times_s = tuple(row["chunk_times_s"])
     passed_on_s = row["sent_s"] + (row["queue_s"] or 0.0)
-    return Answer(passed_on_s, times_s, row["prompt_tokens"] or planned.prompt_tokens, len(times_s))
+    prompt_tokens = row["prompt_tokens"] or planned.prompt_tokens
+    ended_s = row["finished_s"] or times_s[-1]
+    return StreamedAnswer(passed_on_s, times_s, prompt_tokens, len(times_s), ended_s)
 
 
 def _limits(setting: dict[str, Any]) -> Limits:

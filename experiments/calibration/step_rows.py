@@ -14,8 +14,8 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from experiments.calibration.drive import Answer
 from experiments.calibration.fit import Row
+from experiments.observe.ask import StreamedAnswer
 
 BUNCH_S = 0.25
 """Chunks of one step lie within this part of the median step."""
@@ -37,7 +37,7 @@ class _Bunch:
         return self.times_s[len(self.times_s) // 2]
 
 
-def rows_of_steps(answers: Sequence[Answer]) -> list[Row]:
+def rows_of_steps(answers: Sequence[StreamedAnswer]) -> list[Row]:
     """A row for each step whose begin and composition are certain.
 
     Left out are bunches in which a sequence has two tokens, or whose decoding sequences did not all have
@@ -78,7 +78,19 @@ def rows_of_steps(answers: Sequence[Answer]) -> list[Row]:
     return rows
 
 
-def _bunches(answers: Sequence[Answer]) -> list[_Bunch]:
+def row_of_alone(seconds: float, prompt_tokens: int) -> Row:
+    """A prompt on an idle engine: one step over it, and the overhead."""
+    return Row(
+        seconds, 1, 0, prompt_tokens, prompt_tokens, 1.0, alone=1.0, pairs=prompt_tokens * prompt_tokens / 2
+    )
+
+
+def rows_of_single_prompts(answers: Sequence[StreamedAnswer]) -> list[Row]:
+    """Each prompt alone on the engine."""
+    return [row_of_alone(answer.first_s - answer.sent_s, answer.prompt_tokens) for answer in answers]
+
+
+def _bunches(answers: Sequence[StreamedAnswer]) -> list[_Bunch]:
     """All chunks in order of time, cut where the pause is longer than a quarter of the median gap of a
     stream.
     """

@@ -7,9 +7,9 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NoReturn
 
 from experiments.cli import sweep_args
+from experiments.cli.one_sentence import OneSentenceParser
 from experiments.cli.sweep_args import SweepOptions
 from experiments.errors import UserError
 from experiments.spec.durations import parse_s
@@ -62,11 +62,6 @@ class TuneOptions:
     matrix_only: bool
     stair_s: float
     burst_s: float
-
-
-class _OneSentence(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise UserError(f"{message}; see python -m experiments.tune --help")
 
 
 def parse(argv: Sequence[str]) -> TuneOptions:
@@ -131,7 +126,7 @@ def _span(text: str) -> float:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _OneSentence(
+    parser = OneSentenceParser(
         prog="python -m experiments.tune",
         description=_DESCRIPTION,
         epilog=_EXAMPLES,

@@ -4,12 +4,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from experiments.run_folder.engine_state import EngineFacts
 from experiments.run_folder.measured_cell import MeasuredCell, matrix_cells
 from experiments.run_folder.provenance import Provenance
 from experiments.run_folder.reading import read_run
 from experiments.run_folder.run_state import RunState
 from experiments.spec.setting import Setting
+from experiments.stack.engine_facts import EngineFacts
 from experiments.stack.engine_knobs import flag_of
 
 Key = tuple[Setting, str, int]

@@ -21,10 +21,10 @@ from experiments.observe.prometheus import HISTOGRAMS, ServerMetrics
 from experiments.run_folder import codec, load_run, record_table
 from experiments.run_folder.applied_setting import AppliedSetting
 from experiments.run_folder.cell_summary import BucketQuantiles, CellSummary
-from experiments.run_folder.engine_state import EngineFacts
 from experiments.run_folder.folder import RunDir
 from experiments.run_folder.timeline import Timeline
-from experiments.stack.load import Load
+from experiments.stack.engine_facts import EngineFacts
+from experiments.stack.load import LoadProcess
 from experiments.stack.process import last_lines
 from gateway.limits import Limits
 from loadtests.planning.plan import Plan
@@ -67,7 +67,7 @@ class Prepared:
     cell: Cell
     plan: Plan
     folder: Path
-    load: Load
+    load: LoadProcess
     drain_s: float
     engine_url: str
 
@@ -194,7 +194,7 @@ def _engine_growth(offered: Offered, bench: Bench, edges: tuple[float, float]) -
     """From the engine itself; where its address is not known, from Prometheus between two scrapes."""
     before, after = offered.before.engine, offered.after.engine
     if before is not None and after is not None:
-        return engine_counters.growth(before, after)
+        return engine_counters.growth(before, after, bench.metrics.engine)
     return bench.metrics.engine_growth(*edges)
 
 

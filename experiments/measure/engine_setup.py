@@ -14,13 +14,14 @@ from experiments.errors import UserError
 from experiments.measure import probing
 from experiments.measure.probing import Target
 from experiments.measure.sweep_stack import SweepStack
-from experiments.run_folder import codec, provenance
+from experiments.run_folder import provenance
 from experiments.run_folder.cell_summary import Workload
-from experiments.run_folder.engine_state import EngineFacts, EngineStart, EngineState
+from experiments.run_folder.engine_state import EngineStart, EngineState
 from experiments.run_folder.folder import RunDir
 from experiments.run_folder.reading import read_run
 from experiments.run_folder.run_state import Anchor, Objective, PlannedCell, RunStatus
 from experiments.spec import workloads
+from experiments.stack.engine_facts import EngineFacts
 from loadtests.slo import SLO
 
 
@@ -37,7 +38,7 @@ def probe_engine(options: SweepOptions, run: RunDir, stack: SweepStack, progress
             f"{run.path} was begun on {engine.label}, and this is {stack.engine.label}: numbers of two "
             "engines do not mix; start a new run with --fresh"
         )
-    context, reference = _engine_state(stack).facts.max_model_len, options.spec.load.reference
+    context, reference = stack.engine.facts.max_model_len, options.spec.load.reference
     prompt_tokens, output_tokens = workloads.typical(reference, context)
     target = Target(stack.gateway_url, stack.engine.url, stack.engine.model, stack.api_key)
     if run.state.probe is not None:
@@ -56,8 +57,9 @@ def probe_engine(options: SweepOptions, run: RunDir, stack: SweepStack, progress
         state = replace(state, own_probe=seen, like=options.like.name)
         seen, others = earlier.probe, earlier.probes or {}
     run.save(replace(state, probe=seen, probes=others, engine=_engine_state(stack)))
+    tpot = "no TPOT" if seen.tpot_s is None else f"TPOT {seen.tpot_s * 1e3:.0f} ms"
     progress.say(
-        f"idle: TTFT {seen.ttft_s * 1e3:.0f} ms, TPOT {seen.tpot_s * 1e3:.0f} ms, E2E {seen.e2e_s:.2f} s; "
+        f"idle: TTFT {seen.ttft_s * 1e3:.0f} ms, {tpot}, E2E {seen.e2e_s:.2f} s; "
         f"capacity about {seen.capacity_per_s:.1f} requests/s"
     )
     return seen
@@ -66,7 +68,7 @@ def probe_engine(options: SweepOptions, run: RunDir, stack: SweepStack, progress
 def settle_objective(options: SweepOptions, run: RunDir, stack: SweepStack, seen: Probe) -> SLO:
     """The SLO in force, kept in run.json with what it was scaled from."""
     text, scaled_from = objective.objective(
-        options.spec.slo.text, stack.engine.provider, seen.ttft_s, seen.tpot_s, seen.e2e_s
+        options.spec.slo.text, stack.engine.provider.slo_scaled, seen.ttft_s, seen.tpot_s, seen.e2e_s
     )
     slo = SLO.parse(text)
     objective_in_force = Objective(str(slo), slo.ttft_s, slo.tpot_s, slo.e2e_s, slo.attainment, scaled_from)
@@ -135,13 +137,16 @@ def planned_cells(plan: Matrix) -> tuple[PlannedCell, ...]:
 
 def _engine_state(stack: SweepStack) -> EngineState:
     engine = stack.engine
-    facts = codec.from_json(EngineFacts, engine.facts, "the engine's facts")
     return EngineState(
-        engine.provider, engine.label, engine.model, engine.url, facts, gateway_url=stack.gateway_url
+        engine.provider.name,
+        engine.label,
+        engine.model,
+        engine.url,
+        engine.facts,
+        gateway_url=stack.gateway_url,
     )
 
 
 def max_running(stack: SweepStack) -> int | None:
     """The engine's largest batch; None where it is not known."""
-    value = stack.engine.facts.get("max_num_seqs")
-    return int(value) if value is not None else None
+    return stack.engine.facts.max_num_seqs

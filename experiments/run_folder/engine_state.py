@@ -4,38 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-
-@dataclass(frozen=True, slots=True)
-class EngineFacts:
-    """What the engine says of itself and how it was started; none where nobody knows."""
-
-    models: tuple[str, ...] | None = None
-    """the names it serves"""
-    max_model_len: int | None = None
-    """its context, tokens"""
-    root: str | None = None
-    """where the weights are from"""
-    engine_kind: str | None = None
-    """`vllm`, `emulator`, or the owner that it names"""
-    version: str | None = None
-    block_size: int | str | None = None
-    """of the KV cache, tokens"""
-    num_gpu_blocks: int | str | None = None
-    enable_prefix_caching: str | None = None
-    kv_cache_size_tokens: int | str | None = None
-    command: tuple[str, ...] | None = None
-    """how the run started it"""
-    cpus: tuple[int, ...] | None = None
-    """cores that it was pinned to"""
-    max_num_seqs: int | None = None
-    """its largest batch, sequences"""
-    knobs: dict[str, int] | None = None
-    """limits that the run varies and started it with, by name"""
-    why: str | None = None
-    """why this engine and not another, where that was a makeshift"""
-    ready_after_s: float | None = None
-    """from its start to its first answer"""
-    gpu: str | None = None
+from experiments.stack.engine_facts import EngineFacts
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,9 +14,10 @@ from experiments.run_folder.cell_summary import (
     Workload,
 )
 from experiments.run_folder.doubt import Doubt, DoubtCode, Severity
-from experiments.run_folder.engine_state import EngineFacts, EngineState
+from experiments.run_folder.engine_state import EngineState
 from experiments.run_folder.provenance import Provenance
 from experiments.run_folder.run_state import Anchor, Objective, PlannedCell, RunState, RunStatus
+from experiments.stack.engine_facts import EngineFacts
 from gateway.limits import QueueMode
 from loadtests.recording.load_run import Asked, Ended, LoadRun
 from loadtests.slo import SLO

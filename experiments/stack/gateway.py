@@ -12,7 +12,7 @@ from pathlib import Path
 
 from experiments.errors import EnvironmentProblem
 from experiments.stack import process
-from experiments.stack.places import ROOT
+from experiments.stack.paths import ROOT
 from experiments.stack.ports import answers, free_port
 from gateway.settings import Settings
 
@@ -63,17 +63,15 @@ def running(
         "GATEWAY_PORT": str(port),
     }
     url = f"http://127.0.0.1:{port}"
-    with process.running(
+    command = process.Command(
         [sys.executable, "-m", "gateway"],
-        name="the gateway",
-        log_path=log_dir / "gateway.log",
+        "the gateway",
+        log_dir / "gateway.log",
         env=_without_settings(os.environ) | settings,
         cwd=ROOT,
         cpus=cpus,
-        ready=answers(f"{url}/health"),
-        ready_timeout_s=30,
-        on_progress=on_progress,
-    ) as child:
+    )
+    with process.running(command, ready=answers(f"{url}/health"), on_progress=on_progress) as child:
         yield Gateway(url, token, child.pid)
 
 

@@ -18,7 +18,7 @@ import httpx
 
 from experiments.errors import EnvironmentProblem
 from experiments.stack import process
-from experiments.stack.places import RULES
+from experiments.stack.paths import RULES
 from experiments.stack.ports import answers, free_port
 from experiments.stack.prometheus_binary import find
 
@@ -64,7 +64,7 @@ def running(
     config = data_dir / "prometheus.json"
     config.write_text(json.dumps(_config(targets, rules), indent=2) + "\n", encoding="utf-8")
     url = f"http://127.0.0.1:{port}"
-    with process.running(
+    command = process.Command(
         [
             str(binary),
             f"--config.file={config}",
@@ -73,14 +73,12 @@ def running(
             f"--web.listen-address=127.0.0.1:{port}",
             "--log.level=warn",
         ],
-        name="Prometheus",
-        log_path=log_dir / "prometheus.log",
+        "Prometheus",
+        log_dir / "prometheus.log",
         env={**os.environ, "GOMAXPROCS": str(len(cpus)) if cpus else str(os.cpu_count() or 1)},
         cpus=cpus,
-        ready=answers(f"{url}/-/ready"),
-        ready_timeout_s=30,
-        on_progress=on_progress,
-    ) as child:
+    )
+    with process.running(command, ready=answers(f"{url}/-/ready"), on_progress=on_progress) as child:
         yield Prometheus(url, child.pid)
 
 

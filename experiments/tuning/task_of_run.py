@@ -8,7 +8,7 @@ from experiments.cli.tune_args import TuneOptions
 from experiments.design import matrix as matrices
 from experiments.design.cells import Cell, settings_of
 from experiments.design.objective import DEFAULT_SLO, queue_timeout_s
-from experiments.design.probe import Probe
+from experiments.design.probe import ASSUMED
 from experiments.files import read_json
 from experiments.measure import prompt_cost
 from experiments.spec.durations import show
@@ -28,16 +28,6 @@ SHARE_OF_GRID = 0.1
 _CORE = 5
 _BUSY_S = (10.0, 40.0)
 _BUSY = 1.3
-# The tiny model on one core, about; only --dry-run uses it, and says so.
-_ASSUMED = Probe(
-    ttft_s=0.03,
-    tpot_s=0.02,
-    e2e_s=0.5,
-    capacity_per_s=15.0,
-    e2e_at_capacity_s=1.0,
-    ttft_at_capacity_s=0.1,
-    steps=(),
-)
 
 
 def task_of(ground: Ground, profile: Profile) -> Task:
@@ -95,7 +85,7 @@ def dry_run(options: TuneOptions) -> str:
     spec = options.sweep.spec
     slo = SLO.parse(spec.slo.text or DEFAULT_SLO)
     design = spec.design.model_copy(update={"budget_s": None})
-    grid = matrices.build(spec.model_copy(update={"design": design}), _ASSUMED, slo)
+    grid = matrices.build(spec.model_copy(update={"design": design}), ASSUMED, slo)
     settings, loads = {c.setting for c in grid.cells}, {c.load for c in grid.cells}
     blocks_s = LOOKS[0] * _CORE * max(grid.phases[load].expected_s for load in loads)
     grid_s = GRID_TRACES * grid.expected_s
@@ -110,7 +100,7 @@ def dry_run(options: TuneOptions) -> str:
         "  settings that may be best, the current one, and the least certain cell",
         f"the same matrix measured on {GRID_TRACES} traces would take about {show(grid_s)}",
         f"budget: {budget}",
-        f"assuming a capacity of {_ASSUMED.capacity_per_s:g}/s and {_ASSUMED.e2e_s:g} s for an idle request;",
+        f"assuming a capacity of {ASSUMED.capacity_per_s:g}/s and {ASSUMED.e2e_s:g} s for an idle request;",
         "  the probe of the real engine sets rates and windows",
     ]
     return "\n".join(lines)

@@ -12,10 +12,11 @@ import pyarrow.parquet as pq
 from experiments.design.probe import Probe
 from experiments.run_folder import codec
 from experiments.run_folder.cell_summary import MeasuredWindow, Workload
-from experiments.run_folder.engine_state import EngineFacts, EngineState
+from experiments.run_folder.engine_state import EngineState
 from experiments.run_folder.provenance import Cpu, Provenance
 from experiments.run_folder.run_state import RunState
 from experiments.spec.setting import Setting
+from experiments.stack.engine_facts import EngineFacts
 from gateway.limits import Limits
 from tests.experiments import plain
 from tests.experiments.stats.simulated_truth import Arrivals, Machine, Seen, poisson, serve

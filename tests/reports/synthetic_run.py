@@ -18,11 +18,12 @@ from experiments.measure.summary import KnownEngine, summarise_cell
 from experiments.run_folder import codec, record_table
 from experiments.run_folder.applied_setting import AppliedSetting
 from experiments.run_folder.cell_summary import CellSummary
-from experiments.run_folder.engine_state import EngineFacts, EngineState
+from experiments.run_folder.engine_state import EngineState
 from experiments.run_folder.provenance import Cpu, Provenance
 from experiments.run_folder.run_state import Anchor, Objective, PlannedCell, RunState, RunStatus
 from experiments.spec.loads import Load
 from experiments.spec.setting import Setting
+from experiments.stack.engine_facts import EngineFacts
 from gateway.limits import Limits, QueueMode
 from loadtests.planning import plan as plans
 from loadtests.planning.plan import Plan

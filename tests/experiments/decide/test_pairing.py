@@ -13,10 +13,11 @@ from experiments.errors import UserError
 from experiments.run_folder import codec
 from experiments.run_folder.cell_summary import CellSummary, Workload
 from experiments.run_folder.doubt import Doubt, DoubtCode, Severity
-from experiments.run_folder.engine_state import EngineFacts, EngineState
+from experiments.run_folder.engine_state import EngineState
 from experiments.run_folder.provenance import Cpu, Provenance
 from experiments.run_folder.run_state import RunState
 from experiments.spec.setting import Setting
+from experiments.stack.engine_facts import EngineFacts
 from gateway.limits import Limits
 from tests.experiments import plain
 

@@ -21,10 +21,11 @@ from experiments.run_folder import codec, journal
 from experiments.run_folder.applied_setting import AppliedSetting
 from experiments.run_folder.cell_summary import CellSummary
 from experiments.run_folder.doubt import DoubtCode
-from experiments.run_folder.engine_state import EngineFacts, EngineState
+from experiments.run_folder.engine_state import EngineState
 from experiments.run_folder.folder import RunDir, open_or_create
 from experiments.run_folder.measured_cell import read_cell
 from experiments.spec.loads import Load
+from experiments.stack.engine_facts import EngineFacts
 from experiments.stack.engine_knobs import EngineKnobs
 from loadtests.planning import plan as plans
 from loadtests.planning.mix import Mix

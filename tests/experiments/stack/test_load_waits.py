@@ -16,7 +16,7 @@ def test_a_generator_that_waits_long_for_its_start_still_plays_its_plan(tmp_path
     arrivals.save(tmp_path / "plan.json")
     choice = engine.choose("emulator")
     with engine.running(choice, log_dir=tmp_path) as emulator:
-        generator = load.start(
+        job = load.LoadJob(
             host=emulator.url,
             model=emulator.model,
             plan_file=tmp_path / "plan.json",
@@ -24,6 +24,7 @@ def test_a_generator_that_waits_long_for_its_start_still_plays_its_plan(tmp_path
             log_path=tmp_path / "locust.log",
             drain_s=5.0,
         )
+        generator = load.start(job)
         try:
             generator.wait_ready()
             assert generator.wait(LONG_S) is None, "it ended before it was told to begin"

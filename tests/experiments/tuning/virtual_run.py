@@ -13,9 +13,10 @@ import pytest
 
 from experiments.run_folder import codec
 from experiments.run_folder.cell_summary import CellSummary, MeasuredWindow
-from experiments.run_folder.engine_state import EngineFacts, EngineState
+from experiments.run_folder.engine_state import EngineState
 from experiments.run_folder.run_state import PlannedCell
 from experiments.spec.setting import Setting
+from experiments.stack.engine_facts import EngineFacts
 from experiments.twin import simulate as simulation
 from experiments.twin.profile import Profile
 from experiments.twin.scheduler import Scheduler, Step

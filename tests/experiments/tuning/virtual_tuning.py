@@ -13,9 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from experiments.calibration import held_out
-from experiments.calibration.drive import row_of_alone
 from experiments.calibration.fit import NAMES, Row, fit
 from experiments.calibration.held_out import OPEN, Planned
+from experiments.calibration.step_rows import row_of_alone
 from experiments.design.cells import Cell
 from experiments.spec.loads import Load
 from experiments.spec.setting import Setting

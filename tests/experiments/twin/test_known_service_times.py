@@ -30,7 +30,7 @@ def measured(engine: Engine, arrivals: plan.Plan, max_active: int, folder: Path)
     arrivals.save(folder / "plan.json")
     environment = {"MAX_ACTIVE": str(max_active), "QUEUE_MAX": "1000"}
     with gateway.running(engine_url=engine.url, model=engine.model, log_dir=folder, env=environment) as front:
-        running = load.start(
+        job = load.LoadJob(
             host=front.url,
             model=engine.model,
             plan_file=folder / "plan.json",
@@ -39,6 +39,7 @@ def measured(engine: Engine, arrivals: plan.Plan, max_active: int, folder: Path)
             tokenize_url=engine.url,
             drain_s=60,
         )
+        running = load.start(job)
         with contextlib.closing(_Stopping(running)):
             running.wait_ready()
             running.go()
@@ -53,7 +54,7 @@ def measured(engine: Engine, arrivals: plan.Plan, max_active: int, folder: Path)
 class _Stopping:
     """Lets `contextlib.closing` stop a load."""
 
-    def __init__(self, running: load.Load) -> None:
+    def __init__(self, running: load.LoadProcess) -> None:
         self.close = running.stop
 
 
