@@ -1,7 +1,7 @@
 """Whether this code makes of run folders what the code of another revision made of them.
 
     python -m benchmarks.before_after main docs/examples/vllm-cpu runs/NAME
-    python -m benchmarks.before_after 91ec9e7 runs/NAME --allow benchmarks/before_after/allowed.toml
+    python -m benchmarks.before_after 91ec9e7 runs/NAME --allow benchmarks/before_after/since_91ec9e7.toml
 
 Each run folder is copied twice. Report, Markdown summary, exported tables and recommendation are made of
 one copy by the code of REV (in a worktree of its own, which goes afterwards), of the other by this
@@ -26,7 +26,7 @@ from pathlib import Path
 from benchmarks.before_after import allowed, code, recount, stored
 from benchmarks.before_after.allowed import Allowed
 from benchmarks.before_after.code import Code
-from benchmarks.before_after.leaves import Difference, differences
+from benchmarks.before_after.leaves import Difference, Leaf, differences
 from benchmarks.before_after.made import make
 from experiments.errors import UserError, run_command
 
@@ -76,7 +76,8 @@ def _show(found: Sequence[Difference], meant: Allowed, most: int) -> int:
     if rows:
         print("| where | before | after | allowed because |\n| --- | --- | --- | --- |")
     for reason, one in rows[:most]:
-        print(f"| {one.path} | {_cell(one.before)} | {_cell(one.after)} | {reason or '**not allowed**'} |")
+        before, after = shown(one.before, one.after)
+        print(f"| {one.path} | {before} | {after} | {reason or '**not allowed**'} |")
     if len(rows) > most:
         print(f"\n… and {len(rows) - most} more (--most N shows N).")
     for pattern in meant.unused(one.path for one in found):
@@ -85,9 +86,15 @@ def _show(found: Sequence[Difference], meant: Allowed, most: int) -> int:
     return 1 if bad else 0
 
 
-def _cell(value: object) -> str:
-    text = "–" if value is None else str(value).replace("|", "\\|")
-    return text if len(text) <= _WIDEST else text[: _WIDEST - 1] + "…"
+def shown(before: Leaf | None, after: Leaf | None) -> tuple[str, str]:
+    """Both values for a table; of two long texts, from where they part."""
+    texts = ["–" if value is None else str(value) for value in (before, after)]
+    differ = (k for k, (one, other) in enumerate(zip(*texts, strict=False)) if one != other)
+    common = next(differ, min(map(len, texts)))
+    if common and max(map(len, texts)) > _WIDEST:
+        texts = [f"…{text[common:]}" for text in texts]
+    cut = [text if len(text) <= _WIDEST else text[: _WIDEST - 1] + "…" for text in texts]
+    return cut[0].replace("|", "\\|"), cut[1].replace("|", "\\|")
 
 
 def _parser() -> argparse.ArgumentParser:

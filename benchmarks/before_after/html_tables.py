@@ -81,6 +81,8 @@ class _Reader(HTMLParser):
             case "table" | "dl":
                 self._table = _Table(next((name for _, name in reversed(self._open) if name), ""))
                 self.tables.append(self._table)
+            case "small" if self._cell is not None:
+                self._cell.text += " "  # a line of its own, when it is read
             case "caption":
                 self._in_caption = True
             case "tr" if self._table is not None and not self._inside("thead"):

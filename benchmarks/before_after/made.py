@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import shutil
+import subprocess
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -41,9 +42,15 @@ def make(code: Code, run: Path, folder: Path) -> Leaves:
     }.items():
         done = code.run("-m", *words)
         leaves[f"{name}:exit code"] = done.returncode
-        said = done.stdout if name == "summary" else done.stdout + done.stderr
-        leaves |= _of_lines(said.replace(f"{folder}/", ""), f"{name}:printed")
+        leaves |= _of_lines(_said(done, name).replace(f"{folder}/", ""), f"{name}:printed")
     return leaves | _of_files(copy)
+
+
+def _said(done: subprocess.CompletedProcess[str], name: str) -> str:
+    """What a command printed; of a failure the last line, since a traceback holds lines of code."""
+    if done.returncode != 0:
+        return "".join(done.stderr.splitlines()[-1:])
+    return done.stdout if name == "summary" else done.stdout + done.stderr
 
 
 def _of_files(copy: Path) -> Leaves:

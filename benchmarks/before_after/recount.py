@@ -5,10 +5,15 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pyarrow.parquet as pq
+
 from benchmarks.before_after.leaves import Leaves, of_document
-from experiments.run_folder.measured_cell import MeasuredCell, finished_cells, read_run
+from experiments.run_folder.measured_cell import read_run
 from loadtests.planning import plan as plans
+from loadtests.record import RequestRecord
+from loadtests.recording import table
 from loadtests.recording.summary import summarise
+from loadtests.recording.table import Table
 from loadtests.slo import SLO
 
 _OF_LATENCY = ("n", "mean", "value")
@@ -24,17 +29,22 @@ def stored_and_recounted(run: Path) -> tuple[Leaves, Leaves]:
     again: Leaves = {}
     if slo is None:
         return stored, again
-    for cell in finished_cells(run):
-        path = f"records of {cell.id}:"
-        summary = json.loads((cell.path / "summary.json").read_text(encoding="utf-8"))
-        stored |= _countable(of_document(summary, path), path)
-        again |= _countable(of_document(_recount(cell, SLO.parse(slo["text"])), path), path)
+    for path in sorted(run.glob("cells/[!.]*/summary.json")):
+        cell = path.parent
+        name = f"records of {cell.name}:"
+        stored |= _countable(of_document(json.loads(path.read_text(encoding="utf-8")), name), name)
+        plan = plans.load(cell / "plan.json")
+        found = summarise(_records(cell), plan, SLO.parse(slo["text"]), phase="measure")
+        again |= _countable(of_document(found, name), name)
     return stored, again
 
 
-def _recount(cell: MeasuredCell, slo: SLO) -> object:
-    plan = plans.load(cell.path / "plan.json")
-    return summarise(cell.records(), plan, slo, phase="measure")
+def _records(cell: Path) -> list[RequestRecord] | Table:
+    """Of a cell of a sweep, or of a load run of its own."""
+    if (cell / "records.parquet").exists():
+        rows = pq.read_table(cell / "records.parquet").to_pylist()
+        return [RequestRecord.from_json(row) for row in rows]
+    return table.read(cell / "records.jsonl")
 
 
 def _countable(leaves: Leaves, path: str) -> Leaves:

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from benchmarks.before_after import allowed, code, made
-from benchmarks.before_after.__main__ import main
+from benchmarks.before_after.__main__ import main, shown
 from benchmarks.before_after.html_tables import of_page
 from benchmarks.before_after.leaves import differences, of_document, same
 from experiments.errors import EnvironmentProblem, UserError
@@ -60,7 +60,7 @@ def test_a_difference_names_its_place_and_both_values() -> None:
 def test_cells_of_a_page_are_named_by_section_caption_row_and_column() -> None:
     """What is read and the exact value; rows of one name are counted; facts and lone values are there."""
     leaves = of_page(PAGE.format(low="3.14159", shown="3.14"), "report.html")
-    assert leaves["report.html:cells/All cells/2 slots · low/Goodput"] == "3.143–4"
+    assert leaves["report.html:cells/All cells/2 slots · low/Goodput"] == "3.14 3–4"
     assert leaves["report.html:cells/All cells/2 slots · low/Goodput (exact)"] == 3.14159
     assert leaves["report.html:cells/All cells/2 slots · high & long/Goodput (exact)"] == 5.5
     assert leaves["report.html:cells/All cells/2 slots · low #2/Goodput"] == "–"
@@ -93,6 +93,14 @@ def test_exported_tables_are_compared_by_what_names_their_rows(tmp_path: Path) -
     assert [one.path for one in differences(found[0], found[1])] == [
         "report-data/outcomes.csv:/a · ok/share", "report-data/outcomes.parquet:/a · ok/share",
     ]  # fmt: skip
+
+
+def test_two_long_texts_are_shown_from_where_they_part() -> None:
+    """A line of a table differs in one number somewhere in it."""
+    same_start = "x" * 100
+    assert shown(f"{same_start}1 and on", f"{same_start}2 and on") == ("…1 and on", "…2 and on")
+    assert shown("a|b", None) == ("a\\|b", "–")
+    assert shown(1.5, "y" * 99)[1] == "y" * 59 + "…"
 
 
 def test_what_is_allowed_has_a_pattern_and_a_reason(tmp_path: Path) -> None:
