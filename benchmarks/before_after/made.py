@@ -93,7 +93,7 @@ def _of_table(path: Path, rows: Iterable[Mapping[str, Leaf]]) -> Leaves:
     def names(row: Mapping[str, Leaf]) -> list[str]:
         return [str(row.get(key, "")) for key in _KEYS.get(path.stem) or list(row)[:1]]
 
-    return of_rows(((names(row), row) for row in rows), f"{path.parent.name}/{path.name}:")
+    return of_rows(((names(row), row) for row in rows), f"{path.name}:")
 
 
 def _of_lines(text: str, path: str) -> Leaves:

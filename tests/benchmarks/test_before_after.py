@@ -89,9 +89,9 @@ def test_exported_tables_are_compared_by_what_names_their_rows(tmp_path: Path) -
         table.to_csv(folder / "outcomes.csv", index=False)
         table.to_parquet(folder / "outcomes.parquet", index=False)
         found.append(made.of_csv(folder / "outcomes.csv") | made.of_parquet(folder / "outcomes.parquet"))
-    assert "report-data/outcomes.csv:/b · cut/share" not in found[0]
+    assert "outcomes.csv:/b · cut/share" not in found[0]
     assert [one.path for one in differences(found[0], found[1])] == [
-        "report-data/outcomes.csv:/a · ok/share", "report-data/outcomes.parquet:/a · ok/share",
+        "outcomes.csv:/a · ok/share", "outcomes.parquet:/a · ok/share",
     ]  # fmt: skip
 
 
