@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict, is_dataclass
 from pathlib import Path
 
 import pyarrow.parquet as pq
 
 from benchmarks.before_after.leaves import Leaves, of_document
-from experiments.run_folder.measured_cell import read_run
 from loadtests.planning import plan as plans
 from loadtests.record import RequestRecord
 from loadtests.recording import table
@@ -24,7 +24,7 @@ def stored_and_recounted(run: Path) -> tuple[Leaves, Leaves]:
     """What the summaries of a run say, and what its records say; both empty where the run has no objective or
     no finished cell.
     """
-    slo = read_run(run).get("slo")
+    slo = json.loads((run / "run.json").read_text(encoding="utf-8")).get("slo")
     stored: Leaves = {}
     again: Leaves = {}
     if slo is None:
@@ -35,8 +35,13 @@ def stored_and_recounted(run: Path) -> tuple[Leaves, Leaves]:
         stored |= _countable(of_document(json.loads(path.read_text(encoding="utf-8")), name), name)
         plan = plans.load(cell / "plan.json")
         found = summarise(_records(cell), plan, SLO.parse(slo["text"]), phase="measure")
-        again |= _countable(of_document(found, name), name)
+        again |= _countable(of_document(_plain(found), name), name)
     return stored, again
+
+
+def _plain(found: object) -> object:
+    """A summary as a document, whether its type is declared or not."""
+    return asdict(found) if is_dataclass(found) and not isinstance(found, type) else found
 
 
 def _records(cell: Path) -> list[RequestRecord] | Table:
