@@ -18,7 +18,7 @@ from experiments.observe.engine_growth import EngineGrowth
 from experiments.observe.gateway_admin import Counters, GatewayAdmin, gateway_growth
 from experiments.observe.machine import CpuTimes
 from experiments.observe.prometheus import HISTOGRAMS, ServerMetrics
-from experiments.run_folder import codec, load_run, record_table
+from experiments.run_folder import codec, load_run, record_table, series_table
 from experiments.run_folder.applied_setting import AppliedSetting
 from experiments.run_folder.cell_summary import BucketQuantiles, CellSummary
 from experiments.run_folder.folder import RunDir
@@ -126,7 +126,7 @@ def save(offered: Offered, bench: Bench) -> CellSummary:
     prepared.load.wait(_GRACE_S)
     prepared.load.stop()
     material = _material(offered, bench)
-    material.series.to_parquet(folder / "series.parquet", index=False)
+    series_table.save(material.series, folder)
     summary = summarise_cell(cell, prepared.plan, bench.slo, material, bench.engine(cell))
     codec.write(folder / "cell.json", AppliedSetting(cell.id, cell.setting, offered.in_force))
     codec.write(folder / "summary.json", summary)

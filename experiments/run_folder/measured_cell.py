@@ -95,7 +95,10 @@ def read_cell(path: Path) -> MeasuredCell:
     if summary is None:
         raise UserError(f"{problems[-1]} Leave the cell out by moving its folder away")
     if summary.setting is None:
-        raise UserError(f"{name} names no setting: this is a load run of its own, not a cell of a sweep")
+        raise UserError(
+            f"{name} names no whole setting: this is a load run of its own, not a cell of a sweep; "
+            f"python -m reports {path.parents[1]} shows it"
+        )
     return MeasuredCell(path.name, path, summary.setting, summary)
 
 

@@ -16,6 +16,12 @@ def upgraded_run(document: Mapping[str, Any]) -> dict[str, Any]:
     probes = run.get("probes")
     if isinstance(probes, Mapping):
         run["probes"] = {name: _upgraded_probe(probe) for name, probe in probes.items()}
+    if isinstance(run.get("engine"), Mapping):
+        run["engine"] = {"facts": {}, **run["engine"]}
+    provenance = run.get("provenance")
+    if isinstance(provenance, Mapping) and isinstance(provenance.get("load"), Mapping):
+        versions = dict(provenance["load"])  # of a load run of its own
+        run["provenance"] = {"python": versions.pop("python", None), "packages": versions}
     if isinstance(run.get("cells"), list):
         run["cells"] = [_upgraded_planned(cell) for cell in run["cells"]]
     return run
