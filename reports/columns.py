@@ -88,6 +88,7 @@ RECORDS = {
     "limits_version": ("", "version of the gateway's limits in force"),
     "retry_after_s": ("s", "Retry-After of the answer"),
     "attempts": ("", "how many times it was tried"),
+    "tried": ("", "list: the outcome of every attempt, where there were several"),
     "ttft_s": ("s", "first_s − due_s"),
     "ttft_from_send_s": ("s", "first_s − sent_s"),
     "tpot_s": ("s", "(last_s − first_s) / (output_tokens − 1); nan below 2 tokens"),

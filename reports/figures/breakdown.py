@@ -18,7 +18,7 @@ COLOURS = {
     "send_lag_s": "red",
     "gateway_queue_s": "orange",
     "network_s": "grey",
-    "engine_queue_s": "amber",
+    "engine_queue_s": "green",
     "prefill_s": "purple",
     "undivided_s": "sky",
     "decode_s": "blue",
@@ -37,7 +37,7 @@ def breakdown(frame: pd.DataFrame, names: Sequence[str], *, width_in: float = 8.
             "Not taken apart: fewer than five requests were served, or the run does not do it."
         )
     columns = 7 if width_in > 7 else 3
-    top = 0.42 if columns == 7 else 0.82
+    top = 0.42 if columns == 7 else 0.62
     height = 0.53 + top + 0.235 * len(frame)
     left = 0.3 + 0.078 * max(map(len, names))
     figure, (ax,) = canvas.axes(width_in, height, margins=canvas.Margins(left=left, bottom=0.45, top=top))

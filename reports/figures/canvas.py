@@ -16,6 +16,8 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLoca
 from reports.palette import light
 
 SIZE = 9.5
+WIDEST_LEFT = 0.7
+"""Of a figure's width: what is written left of the axes may be longer than that, and is then cut."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,7 @@ def axes(
         sharex=share_x,
         squeeze=False,
         gridspec_kw={
-            "left": margins.left / width_in,
+            "left": min(margins.left / width_in, WIDEST_LEFT),
             "right": 1 - margins.right / width_in,
             "bottom": margins.bottom / height_in,
             "top": 1 - margins.top / height_in,

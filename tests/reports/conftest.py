@@ -13,7 +13,7 @@ from tests.reports.synthetic_run import write_run
 @pytest.fixture(scope="session")
 def run_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A whole run of twelve cells: three MAX_ACTIVE, queue and reject, loads below and above capacity;
-    and what the model foretold of each.
+    and what the model predicted of each.
     """
     root = write_run(tmp_path_factory.mktemp("runs") / "twelve")
     write_prediction(root)

@@ -40,7 +40,7 @@ def material(plan: Plan, records: list[RequestRecord], limits: Limits, slo: SLO)
     end_s = plan.duration_s + 3.0
     return Material(
         records=records,
-        load_run=load_run(plan, records, slo, LimitsSeen(limits.max_active, limits.room, limits.queue_mode)),
+        load_run=load_run(plan, records, slo, seen_limits(limits)),
         gateway=GatewayGrowth(
             {name: float(count) for name, count in outcomes.items()}, whole_s - queued_s, queued_s
         ),
@@ -54,6 +54,11 @@ def material(plan: Plan, records: list[RequestRecord], limits: Limits, slo: SLO)
         },
         scrape_times=(BEGAN_UNIX_S + np.arange(0.0, end_s, 1.0)).tolist(),
     )
+
+
+def seen_limits(limits: Limits) -> LimitsSeen | None:
+    """What the gateway's metrics tell of its limits."""
+    return LimitsSeen.of({"max_active": float(limits.max_active), "queue_max": float(limits.room)})
 
 
 def load_run(plan: Plan, records: list[RequestRecord], slo: SLO, limits: LimitsSeen | None) -> LoadRun:

@@ -28,9 +28,8 @@ from gateway.limits import Limits, QueueMode
 from loadtests.planning import plan as plans
 from loadtests.planning.plan import Plan
 from loadtests.record import RequestRecord
-from loadtests.recording.load_run import LimitsSeen
 from loadtests.slo import SLO
-from tests.reports.synthetic_cell import BATCH, BEGAN_UNIX_S, MODEL, load_run, material
+from tests.reports.synthetic_cell import BATCH, BEGAN_UNIX_S, MODEL, load_run, material, seen_limits
 from tests.reports.synthetic_service import OUTPUT_TOKENS, PROMPT_TOKENS, serve
 
 OBJECTIVE = SLO(ttft_s=0.5, tpot_s=0.06)
@@ -102,8 +101,8 @@ def write_load_run(root: Path, limits: Limits | None) -> Path:
     folder.mkdir(parents=True)
     plan = _plan(LOADS[0], 1.0, 8.0, seed=3)
     records = _stored(folder, serve(plan, limits or Limits(max_active=BATCH), seed=3))
-    seen = LimitsSeen(limits.max_active, limits.room, limits.queue_mode) if limits is not None else None
-    write_json(folder / "load.json", load_run(plan, records, OBJECTIVE, seen).to_json())
+    seen = load_run(plan, records, OBJECTIVE, seen_limits(limits) if limits is not None else None)
+    write_json(folder / "load.json", seen.to_json())
     return root
 
 

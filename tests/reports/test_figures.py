@@ -1,10 +1,15 @@
 """What the figures are drawn from."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 
-from reports import answer, figures, labels, stages
+from experiments.spec.setting import Setting
+from gateway.limits import Limits, QueueMode
+from reports import answer, figures, labels
 from reports.figures.hockey_stick import pooled
 from reports.figures.tail import points
 from reports.figures.time_series import thin
@@ -12,32 +17,57 @@ from reports.per_second import per_second
 from reports.run import Run
 
 
-def _measured(run: Run, at: int) -> pd.DataFrame:
-    frame = run.cell_records(run.cells["cell"][at])
-    return frame[frame["phase"] == "measure"]
-
-
-def test_stages_add_up_to_the_whole(run: Run) -> None:
-    """No second of a request's life is lost or counted twice."""
-    parts = stages.split(_measured(run, 0))
-    assert len(parts)
-    assert np.allclose(parts[list(stages.STAGES)].sum(axis=1), parts["e2e_s"])
-    assert (parts[list(stages.STAGES)] >= -1e-9).all(axis=None)
+def test_the_parts_of_a_request_add_up_to_the_whole(run: Run) -> None:
+    """No second of a request's life is lost or counted twice; the engine's queue and prefill are among it."""
+    parts = run.breakdown[list(labels.PARTS)]
+    assert set(run.breakdown["cell"]) == set(run.cells["cell"])
+    assert np.allclose(parts.sum(axis=1), run.breakdown["e2e_s"])
+    assert (parts >= 0).all(axis=None)
+    assert (run.breakdown[["engine_queue_s", "prefill_s"]] > 0).all(axis=None)
 
 
 def test_the_p95_request_is_one_near_the_p95(run: Run) -> None:
     """The mean over neighbours in rank lies between the p90 and the slowest."""
-    measured = _measured(run, 0)
-    e2e = measured["e2e_s"].dropna()
-    row = stages.at_quantiles(measured).set_index("quantile").loc[0.95]
-    assert e2e.quantile(0.9) <= row["e2e_s"] <= e2e.max()
+    cell = run.cells["cell"][0]
+    records = run.cell_records(cell)
+    e2e = records[records["phase"] == "measure"]["e2e_s"].dropna()
+    own = run.breakdown[run.breakdown["cell"] == cell].set_index("quantile")
+    assert e2e.quantile(0.9) <= own.loc["p95", "e2e_s"] <= e2e.max()
 
 
-def test_stages_of_a_cell_that_served_nothing_are_empty(run: Run) -> None:
-    """A saturated cell may serve no request at all."""
-    refused = _measured(run, 0).assign(outcome="rejected_full")
-    assert len(stages.at_quantiles(refused)) == 0
-    figures.stages(stages.at_quantiles(refused).assign(name=[]))
+def _bars(figure: Figure) -> dict[str, list[float]]:
+    """What a bar chart shows: the part's name, its lengths."""
+    ax = figure.axes[0]
+    handles, names = ax.get_legend_handles_labels()
+    return {name: [bar.get_width() for bar in handle] for handle, name in zip(handles, names, strict=True)}
+
+
+def test_every_part_of_every_request_is_drawn(run: Run) -> None:
+    """Send lag, gateway queue, network, engine queue, prefill and decode, each as long as its number."""
+    own = run.breakdown[run.breakdown["cell"] == run.cells["cell"][0]]
+    bars = _bars(figures.breakdown(own, list(own["quantile"])))
+    assert list(bars) == list(labels.PARTS.values())
+    for column, name in labels.PARTS.items():
+        assert bars[name] == pytest.approx(own[column].tolist())
+
+
+def test_an_engine_that_does_not_tell_its_queue_has_one_part_before_the_token(run: Run) -> None:
+    """Queue and prefill cannot be told apart then; nothing is drawn as the one or the other."""
+    own = run.breakdown[run.breakdown["cell"] == run.cells["cell"][0]]
+    blind = own.assign(engine_queue_s=np.nan, prefill_s=own["engine_queue_s"] + own["prefill_s"])
+    bars = _bars(figures.breakdown(blind, list(blind["quantile"])))
+    assert bars["before the first token"] == pytest.approx(blind["prefill_s"].tolist())
+    assert not {"engine queue", "prefill"} & set(bars)
+    both = _bars(figures.breakdown(pd.concat([own, blind]), ["a", "b", "c", "d"]))
+    assert both["prefill"] == pytest.approx([*own["prefill_s"], 0.0, 0.0])
+    assert both["before the first token"] == pytest.approx([0.0, 0.0, *blind["prefill_s"]])
+
+
+def test_no_request_taken_apart_is_said_not_drawn(run: Run) -> None:
+    """A saturated cell may serve no request at all, and a load run of its own does not look."""
+    figure = figures.breakdown(run.breakdown.iloc[:0], [])
+    assert not figure.axes
+    assert "Not taken apart" in figure.texts[0].get_text()
 
 
 def test_the_tail_ends_at_the_share_that_was_not_served() -> None:
@@ -79,10 +109,11 @@ def test_the_heat_map_joins_repeats_without_averaging_quantiles(run: Run) -> Non
 
 def test_reject_mode_is_one_setting_whatever_the_queue_says() -> None:
     """Nobody queues in reject mode, so QUEUE_MAX does not make another setting."""
-    one = {"max_active": 4, "queue_mode": "reject", "queue_max": 8, "queue_timeout_s": 1.0}
-    assert labels.key(one) == labels.key(one | {"queue_max": 0, "queue_timeout_s": 30, "max_active": 4.0})
-    queued = one | {"queue_mode": "queue"}
-    assert labels.key(queued) != labels.key(queued | {"queue_max": 9})
+    one = Limits(max_active=4, queue_mode=QueueMode.REJECT, queue_max=8, queue_timeout_s=1.0)
+    other = replace(one, queue_max=0, queue_timeout_s=30.0)
+    assert labels.setting(Setting(one)) == labels.setting(Setting(other)) == "4 slots · reject"
+    queued = replace(one, queue_mode=QueueMode.QUEUE)
+    assert labels.setting(Setting(queued)) != labels.setting(Setting(replace(queued, queue_max=9)))
 
 
 def test_rates_are_counted_when_things_happened(run: Run) -> None:
@@ -115,7 +146,7 @@ def test_what_was_scraped_of_the_gpu_has_its_own_panels() -> None:
 def test_the_knee_is_marked_where_it_was_found(run: Run) -> None:
     """Its value as a line with its name, its ends as a band; without it the largest load that met the SLO."""
     curves = figures.curves(run.matrix, run.latency)
-    best = curves.sort_values("attainment")["key"].iloc[-1]
+    best = str(curves.sort_values("attainment")["setting"].iloc[-1])
     found = figures.hockey_stick(curves, run.slo, best=best, knee=(12.0, 9.0, 16.0))
     plain = figures.hockey_stick(curves, run.slo, best=best)
     names = [{line.get_label() for line in figure.axes[0].lines} for figure in (found, plain)]

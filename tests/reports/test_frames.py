@@ -1,6 +1,7 @@
 """`reports.load`: tidy frames with documented columns."""
 
 import json
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -8,9 +9,11 @@ import pandas as pd
 import pytest
 from reports.interval import wilson
 
+from experiments.stats.share import wilson
+from loadtests.record import RequestRecord
 from reports import columns, export
 from reports.run import NotARunError, Run, load
-from tests.reports.synthetic_run import SETTINGS, Load, write_run
+from tests.reports.synthetic_run import LOADS, SETTINGS, write_run
 
 
 @pytest.mark.parametrize("table", columns.TABLES)
@@ -23,6 +26,8 @@ def test_records_and_series_have_documented_columns(run: Run) -> None:
     """The per-request and per-sample frames as well; `cell` stands in front of those of the whole run."""
     cell = run.cells["cell"][0]
     assert set(run.cell_records(cell).columns) <= set(columns.RECORDS)
+    stored = {"class" if field.name == "cls" else field.name for field in fields(RequestRecord)}
+    assert stored <= set(columns.RECORDS)
     assert list(run.cell_series(cell).columns) == list(columns.SERIES)
     assert run.records().columns[0] == "cell"
     assert set(run.series()["cell"]) == set(run.cells["cell"])
@@ -73,7 +78,19 @@ def test_wilsons_interval_is_the_published_one() -> None:
     """The score interval of 81 of 263 and 0 of 20 (Newcombe, Statistics in Medicine 17, 1998, table I)."""
     assert wilson(81, 263) == pytest.approx((0.2553, 0.3662), abs=5e-5)
     assert wilson(0, 20) == pytest.approx((0.0, 0.1611), abs=5e-5)
-    assert all(np.isnan(end) for end in wilson(0, 0))
+    assert wilson(20, 20)[1] == 1.0
+    assert wilson(0, 20)[0] == 0.0
+
+
+def test_a_cell_to_which_nothing_was_offered_has_no_interval(tmp_path: Path) -> None:
+    """Nothing of nothing is no share."""
+    root = write_run(tmp_path / "r", settings=SETTINGS[:1], loads=LOADS[:1], measure_s=8)
+    path = next(root.glob("cells/*/summary.json"))
+    summary = json.loads(path.read_text())
+    summary["counts"] |= {"offered": 0, "served_in_slo": 0}
+    path.write_text(json.dumps(summary))
+    row = load(root).cells.iloc[0]
+    assert np.isnan([row["attainment_low"], row["attainment_high"], row["goodput_low_per_s"]]).all()
 
 
 def test_csv_and_parquet_hold_the_frames(run: Run, tmp_path: Path) -> None:
@@ -92,7 +109,7 @@ def test_csv_and_parquet_hold_the_frames(run: Run, tmp_path: Path) -> None:
 
 def test_repeats_stay_apart(tmp_path: Path) -> None:
     """Blocks are rows of their own: nothing is averaged on the way in."""
-    root = write_run(tmp_path / "r", settings=SETTINGS[:1], loads=(Load(9, 0.7),), measure_s=8)
+    root = write_run(tmp_path / "r", settings=SETTINGS[:1], loads=LOADS[:1], measure_s=8)
     first = next((root / "cells").iterdir())
     summary = json.loads((first / "summary.json").read_text())
     summary["workload"]["block"] = 1

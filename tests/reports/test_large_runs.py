@@ -9,14 +9,18 @@ import pandas as pd
 import psutil
 import pytest
 
-from tests.reports.synthetic_run import Load, setting, write_run
+from experiments.spec.loads import Load
+from gateway.limits import QueueMode
+from tests.reports.synthetic_run import setting, write_run
 
 SETTINGS = tuple(
-    setting(active, mode, queue, 0.4)
+    setting(active, mode, queue)
     for active in (2, 4, 8, 16, 32)
-    for mode, queue in (("queue", 4), ("queue", 8), ("queue", 16), ("reject", 0))
-)
-LOADS = (Load(9.0, 0.7), Load(16.0, 1.25), Load(20.0, 1.5))
+    for mode, queue in (
+        (QueueMode.QUEUE, 4), (QueueMode.QUEUE, 8), (QueueMode.QUEUE, 16), (QueueMode.REJECT, 0),
+    )
+)  # fmt: skip
+LOADS = tuple(Load("sustained", rate, relative) for rate, relative in ((9.0, 0.7), (16.0, 1.25), (20.0, 1.5)))
 
 
 def _use_of_tree(root: psutil.Process) -> tuple[float, float]:

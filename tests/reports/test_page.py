@@ -2,12 +2,14 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from reports import page, tables
-from reports.run import Run, load
+from reports import labels, numbers, page, tables
+from reports.rows import CellRow, rows_of
+from reports.run import Run, load, of_whole
 from tests.reports import reading, synthetic_run
 from tests.reports.reading import Element
 
@@ -96,9 +98,11 @@ def test_an_emulator_is_announced_loudly_and_a_real_engine_is_not(html: str, tmp
             tmp_path / "r", settings=synthetic_run.SETTINGS[:1], loads=synthetic_run.LOADS[:1], measure_s=8
         )
     )
-    engine = dict(real.info["engine"]) | {"provider": "vllm", "label": "vLLM 0.32.0"}
-    object.__setattr__(real, "info", dict(real.info) | {"engine": engine})
-    assert 'class="banner emulator"' not in page.render(real)
+    assert real.state is not None
+    assert real.state.engine is not None
+    engine = replace(real.state.engine, provider="vllm", label="vLLM 0.32.0")
+    state = replace(real.state, engine=engine)
+    assert 'class="banner emulator"' not in page.render(of_whole(replace(real.whole, state=state)))
 
 
 def test_nothing_is_fetched_from_anywhere(root: Element, html: str) -> None:
@@ -157,6 +161,13 @@ def test_definitions_cover_what_the_tables_name(root: Element) -> None:
         "Queue wait",
         "Upstream",
         "Send lag".lower(),
+        "Load ratio",
+        "Shed",
+        "Erlang's loss",
+        "Preemption",
+        "refix-cache hits",
+        "engine queue",
+        "prefill",
     ):
         assert word in told
 
@@ -184,3 +195,69 @@ def test_a_disagreement_of_the_two_sources_is_flagged(run_dir: Path, tmp_path: P
     assert len(bad) == 1
     assert "≠" in bad[0].text
     assert "1 further apart" in reading.by_id(read, "sources").text
+
+
+def test_a_cell_says_why_it_is_called_saturated(root: Element, run: Run) -> None:
+    """The verdict with its reasons, the load ratio with its interval, Erlang's loss beside the seen one."""
+    without_queue = 0
+    for row in rows_of(run.cells, CellRow):
+        text = " ".join(reading.by_id(root, tables.anchor(row.cell)).text.split())
+        assert row.saturation_why[1:] in text
+        low, high = (numbers.significant(end) for end in (row.load_ratio_low, row.load_ratio_high))
+        assert f"Load ratio{numbers.significant(row.load_ratio)} ({low} to {high})" in text
+        assert f"Shed, of offered{numbers.percent(row.rejected_ratio)}" in text
+        assert ("Erlang's loss at this load" in text) == (row.queue == "reject")
+        without_queue += row.queue == "reject"
+    assert without_queue == 6
+
+
+def test_a_cell_tells_preemptions_and_prefix_cache_hits(root: Element, run: Run) -> None:
+    """What the engine counted of itself, also where it is nothing."""
+    assert set(run.cells["preemptions"]) == {0.0, 8.0}
+    for row in rows_of(run.cells, CellRow):
+        text = reading.by_id(root, tables.anchor(row.cell)).text
+        assert f"Preemptions{numbers.count(row.preemptions)}" in text
+        assert "Prefix-cache hits, of prompt tokens1.0 %" in text
+
+
+def test_an_engine_that_began_anew_counted_nothing_to_show(tmp_path: Path) -> None:
+    """Counters that went down say nothing of the cell; without any there is no fact at all."""
+    root = synthetic_run.write_run(
+        tmp_path / "r", settings=synthetic_run.SETTINGS[:1], loads=synthetic_run.LOADS[:1], measure_s=8
+    )
+    path = next(root.glob("cells/*/summary.json"))
+    summary = json.loads(path.read_text())
+    for growth in (summary["engine_growth"] | {"requests": -1.0}, None):
+        path.write_text(json.dumps(summary | {"engine_growth": growth}))
+        run = load(root)
+        assert run.cells["preemptions"].isna().all()
+        assert run.cells["prefix_hit_ratio"].isna().all()
+        assert "Preemptions" not in reading.by_id(reading.read(page.render(run)), "each").text
+
+
+def test_where_the_time_went_has_the_engines_queue_and_prefill(root: Element, run: Run) -> None:
+    """A row per cell with the numbers of its summary, and the same words for who cannot see the figure."""
+    figure = reading.by_id(root, "fig-time-spent")
+    heads = [th.text for th in figure.all("thead")[0].all("th")]
+    assert heads == ["Cell", "E2E", *labels.PARTS.values()]
+    p95 = run.breakdown[run.breakdown["quantile"] == "p95"].set_index("cell")
+    cells = {name: cell for cell, name in tables.cell_names(run.cells).items()}
+    rows = figure.all("tbody")[0].all("tr")
+    assert len(rows) == len(run.cells)
+    for tr in rows:
+        name, *values = (td.attributes.get("data-v", "") for td in tr.all("td"))
+        assert [float(value) for value in values] == p95.loc[cells[name], ["e2e_s", *labels.PARTS]].tolist()
+    assert "engine queue, prefill" in figure.all("svg")[0].attributes["aria-label"]
+
+
+def test_a_cell_that_was_not_taken_apart_says_so(tmp_path: Path) -> None:
+    """Too few requests, or an older run: a row of dashes and a sentence, not a missing bar."""
+    root = synthetic_run.write_run(
+        tmp_path / "r", settings=synthetic_run.SETTINGS[:2], loads=synthetic_run.LOADS[:1], measure_s=8
+    )
+    path = sorted(root.glob("cells/*/summary.json"))[0]
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"breakdown": None}))
+    read = reading.read(page.render(load(root)))
+    assert "Not taken apart: 1 of 2 cells" in reading.by_id(read, "time").text
+    assert "not taken apart" in reading.by_id(read, "fig-time-spent").all("table")[0].text
+    assert "Not taken apart" in reading.by_id(read, tables.anchor(path.parent.name)).text

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from reports.folder import rows as rows_of
 
 from reports import page
-from reports.cells import cell_part
+from reports.cells import cell_section
+from reports.rows import CellRow, rows_of
 from reports.run import load
 from tests.reports import reading
 from tests.reports.synthetic_run import LOADS, SETTINGS, write_json, write_run
@@ -104,12 +104,12 @@ def test_a_damaged_table_is_named_at_its_cell(small: Path, name: str) -> None:
     assert f"{name} cannot be read" in _text(small)
     (cell / name).unlink()
     run = load(small)
-    row = next(row for row in rows_of(run.cells) if row["cell"] == cell.name)
-    assert "cannot be read" not in "".join(cell_part(run, row, "", unfold=False).notes)
+    row = next(row for row in rows_of(run.cells, CellRow) if row.cell == cell.name)
+    assert "cannot be read" not in "".join(cell_section(run, row, "", unfold=False).notes)
 
 
 def test_older_records_without_a_column_leave_their_figure_empty(small: Path) -> None:
-    """No Server-Timing in an old run: the stages cannot be told, the rest can."""
+    """No Server-Timing in an old run: what was admitted when cannot be told, the rest can."""
     import pandas as pd
 
     cell = sorted((small / "cells").iterdir())[0]
@@ -119,26 +119,24 @@ def test_older_records_without_a_column_leave_their_figure_empty(small: Path) ->
 
 
 def test_hostile_text_is_shown_not_run(both: Path) -> None:
-    """Names, labels, models, errors, doubts, explanations and metric names from outside stay text."""
-    info = json.loads((both / "run.json").read_text())
-    info |= {"name": EVIL, "command": ["x", EVIL]}
-    info["engine"] |= {"label": EVIL, "model": EVIL, "facts": {EVIL: EVIL}}
-    info["slo"] |= {"text": EVIL, "scaled_from": EVIL}
-    write_json(both / "run.json", info)
-    told = json.loads((both / "recommendation.json").read_text())
-    told |= {"why": EVIL, "doubts": [EVIL], "env": {EVIL: EVIL}}
-    told["neighbours"][0] |= {"why_not": EVIL}
-    write_json(both / "recommendation.json", told)
+    """Names, labels, models, reasons, doubts, explanations and metric names from outside stay text."""
+    state = json.loads((both / "run.json").read_text())
+    state |= {"name": EVIL, "command": ["x", EVIL], "spec": {EVIL: EVIL}}
+    state["engine"] |= {"label": EVIL, "model": EVIL}
+    state["slo"] |= {"text": EVIL, "scaled_from": EVIL}
+    write_json(both / "run.json", state)
+    recommended = json.loads((both / "recommendation.json").read_text())
+    recommended |= {"why": EVIL, "doubts": [EVIL], "env": {EVIL: EVIL}}
+    recommended["neighbours"][0] |= {"why_not": EVIL}
+    write_json(both / "recommendation.json", recommended)
     path = sorted((both / "cells").glob("*/summary.json"))[0]
     summary = json.loads(path.read_text())
     summary["workload"]["scenario"] = EVIL
-    summary["setting"]["queue_mode"] = EVIL
-    summary["saturation"] |= {"verdict": EVIL, "binding": EVIL}
-    summary["doubts"] = [{"code": EVIL, "severity": EVIL, "text": EVIL}]
+    summary["saturation"] |= {"why": EVIL}
+    summary["doubts"] = [{"code": "drift", "severity": "warn", "text": EVIL}]
     summary["ledger"][0] |= {"what": EVIL, "explanation": EVIL}
-    summary["agreement"][0] |= {"metric": EVIL, "quantile": EVIL}
+    summary["agreement"][0] |= {"metric": EVIL}
     summary["counts"]["outcomes"][EVIL] = 1
-    summary["latency"][EVIL] = summary["latency"]["ttft_s"]
     summary["engine"]["label"] = EVIL
     write_json(path, summary)
     html = page.render(load(both))
@@ -149,6 +147,27 @@ def test_hostile_text_is_shown_not_run(both: Path) -> None:
     assert "{{7*7}}" in root.text
     assert "\x00" not in html
     assert "\x1b" not in html
+
+
+def test_a_word_of_no_known_set_is_a_sentence_that_quotes_nothing_live(both: Path) -> None:
+    """A mode, verdict, code or severity that nobody knows: its part is left out, and the page says so."""
+    path = sorted((both / "cells").glob("*/summary.json"))[0]
+    summary = json.loads(path.read_text())
+    summary["setting"]["queue_mode"] = EVIL
+    summary["saturation"] |= {"verdict": EVIL, "binding": EVIL}
+    summary["doubts"] = [{"code": EVIL, "severity": EVIL, "text": EVIL}]
+    summary["agreement"][0] |= {"quantile": EVIL}
+    summary["latency"][EVIL] = summary["latency"]["ttft_s"]
+    write_json(path, summary)
+    run = load(both)
+    assert run.summaries[path.parent.name].doubts == ()
+    assert "" in set(run.cells["setting"])
+    problems = "".join(run.problems)
+    for part in ("setting", "saturation.verdict", "doubts.0.code", "agreement.0.quantile"):
+        assert f"cells/{path.parent.name}/summary.json: {part} cannot be used" in problems
+    root = reading.read(page.render(run))
+    assert [len(script.attributes) for script in root.all("script")] == [0]
+    assert "cannot be used" in root.text
 
 
 def test_a_cell_id_cannot_point_outside_the_run(both: Path) -> None:

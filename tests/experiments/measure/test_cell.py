@@ -188,6 +188,7 @@ def test_the_summary_is_of_what_this_cell_added_to_the_counters(ground: Ground) 
     assert [check.what for check in summary.ledger if not check.agrees] == []
     assert any(check.what == "request-seconds, gateway and engine" for check in summary.ledger)
     assert [row for row in summary.agreement if not row.agrees] == []
+    assert summary.prometheus == hand_made.histograms(ground.stack.records)
     grown = summary.engine_growth
     assert grown is not None
     assert grown.request_s == pytest.approx(ground.stack.engine.request_s)

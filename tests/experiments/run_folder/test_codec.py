@@ -193,8 +193,9 @@ def test_the_section_around_a_number_that_must_be_there_is_lost() -> None:
 
 
 def test_a_setting_that_no_gateway_has_is_left_out() -> None:
-    """A limit is missing, a mode is unknown, or there are numbers where an object was expected."""
-    for wrong in ({"max_active": 2}, {**document()["setting"], "queue_mode": "pray"}, [2, 10]):
+    """A limit is missing, a mode or a limit is unknown, or there are numbers where an object was expected."""
+    whole = document()["setting"]
+    for wrong in ({"max_active": 2}, {**whole, "queue_mode": "pray"}, {**whole, "colour": 1}, [2, 10]):
         found, (sentence,) = read_all_the_same({**document(), "setting": wrong})
         assert found == replace(SUMMARY, setting=None)
         assert sentence.startswith("c/summary.json: setting cannot be used: ")
@@ -246,7 +247,9 @@ def test_a_run_state_of_another_file_is_none() -> None:
 
 def test_what_is_read_is_not_changed() -> None:
     """The caller's document stays as it was, whatever was left out."""
-    changed = {**document(), "rates": "fast"}
+    changed = document()
+    changed["rates"]["goodput_per_s"] = "fast"
+    changed["doubts"][1] = 7
     before = json.dumps(changed)
     tolerantly(changed)
     assert json.dumps(changed) == before
