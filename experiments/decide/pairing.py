@@ -131,7 +131,7 @@ def _flags(state: RunState) -> list[str] | None:
     """The engine's command without the address, which is another one in every run, and without the limits
     that the run varied, which are part of its settings."""
     facts = _facts(state)
-    if facts.command is None:
+    if not facts.command:
         return None
     varied = [flag_of(name) for name in facts.knobs or ()]
     dropped = {i for i, word in enumerate(facts.command) if word in ("--port", "--host", *varied)}

@@ -156,9 +156,9 @@ def test_like_takes_the_rates_of_an_old_run(tmp_path: Path) -> None:
         "--queue-mode",
         "queue",
     )
-    flags += ("--load", "sustained@0.1x", "--output-tokens", "12", "--measure", "2s", "--warm-up", "1s")
+    further = ("--load", "sustained@0.1x", "--output-tokens", "12", "--measure", "2s", "--warm-up", "1s")
     done = sweeping.run(
-        tmp_path / "run", *flags, "--min-requests", "2", "--drain", "4s", "--quiet", timeout_s=120
+        tmp_path / "run", *flags, *further, "--min-requests", "2", "--drain", "4s", "--quiet", timeout_s=120
     )
     assert done.returncode == 0, done.stdout + done.stderr
     then, now = (json.loads((at / "run.json").read_text()) for at in (RUNS["sweep"], tmp_path / "run"))
@@ -190,7 +190,7 @@ def test_what_the_notebooks_do(
     """The code of each notebook from top to bottom; a load run of its own gets as far as the choice."""
     mpl.use("Agg")
     monkeypatch.setenv("HEADROOM_RUN", str(copied(name, tmp_path)))
-    found = nbformat.read(ROOT / "notebooks" / f"{notebook}.ipynb", as_version=4)
+    found = nbformat.read(ROOT / "notebooks" / f"{notebook}.ipynb", as_version=4)  # type: ignore[no-untyped-call] # nbformat ships no types
     cells = [
         cell.source.replace("%matplotlib inline\n", "") for cell in found.cells if cell.cell_type == "code"
     ]

@@ -227,11 +227,11 @@ ShortestPromptMachine.TestCase.settings = SEARCH
 
 
 @pytest.mark.fault(82)
-class TestAdmission(AdmissionMachine.TestCase):  # type: ignore[misc]  # Hypothesis makes this class at run time
+class TestAdmission(AdmissionMachine.TestCase):  # type: ignore[misc, valid-type]  # Hypothesis makes this class at run time
     """Order, limits, conservation and one end per request, under every
     mix of offers, ends, timeouts and resizes.
     """
 
 
-class TestShortestPrompt(ShortestPromptMachine.TestCase):  # type: ignore[misc]  # as above
+class TestShortestPrompt(ShortestPromptMachine.TestCase):  # type: ignore[misc, valid-type]  # as above
     """The core keeps all its promises under an order that it does not know."""

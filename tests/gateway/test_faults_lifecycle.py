@@ -336,7 +336,7 @@ def test_keys_and_tokens(engine: ScriptedEngine) -> None:
     """
     with gateway(engine.url, gateway_api_keys="k1,k2", gateway_admin_token="secret") as running:
         assert running.chat()[0] == 401
-        body = {"messages": []}
+        body: dict[str, list[str]] = {"messages": []}
         status, headers, _ = running.ask("POST", "/v1/chat/completions", body, {"authorization": "Bearer k2"})
         assert status == 200
         assert "authorization" not in engine.seen[0].headers

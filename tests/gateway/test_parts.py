@@ -168,7 +168,14 @@ def test_the_page_of_metrics_parses() -> None:
 def test_malformed_usage_is_not_counted() -> None:
     """Only whole numbers from the engine count."""
     metrics = Metrics(list)
-    for usage in (None, 5, [], {"prompt_tokens": "7"}, {"prompt_tokens": -1, "completion_tokens": True}):
+    odd: tuple[object, ...] = (
+        None,
+        5,
+        [],
+        {"prompt_tokens": "7"},
+        {"prompt_tokens": -1, "completion_tokens": True},
+    )
+    for usage in odd:
         metrics.count_tokens(usage)
     assert sum(metrics.tokens.values()) == 0
 

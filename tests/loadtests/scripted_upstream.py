@@ -92,7 +92,8 @@ class Upstream:
             writer.close()
 
     def other(self, path: str, body: bytes, writer: asyncio.StreamWriter) -> None:
-        status, answer = 404, {"error": {"message": "no such route"}}
+        status = 404
+        answer: dict[str, object] = {"error": {"message": "no such route"}}
         if path == "/v1/models":
             status, answer = 200, {"data": [{"id": "scripted-model"}]}
         elif path == "/log-count":

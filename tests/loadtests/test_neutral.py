@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from loadtests.outcome import Outcome
 from loadtests.recording import scrape
 from loadtests.recording.histogram import Histogram, bucket_ms
 from loadtests.recording.live import Live, Progress
@@ -61,7 +62,7 @@ def test_metrics_text_and_its_reader_agree() -> None:
     """What the port writes is Prometheus text; label sets add up."""
     live = Live(due_s=[0.0, 1.0, 2.0], planned=3, now_s=1.5)
     live.senders["a"], live.senders["b"] = Progress(2, 1), Progress(1, 0)
-    live.outcomes.update({"ok": 2, "cut": 1})
+    live.outcomes.update({Outcome.OK: 2, Outcome.CUT: 1})
     page = "\n".join(text(live))
     wanted = ("loadgen_due_requests_total", "loadgen_sent_requests_total", "loadgen_requests_total")
     assert scrape.parse(page, {name: name for name in wanted}) == dict(

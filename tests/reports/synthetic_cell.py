@@ -83,8 +83,8 @@ def load_run(plan: Plan, records: list[RequestRecord], slo: SLO, limits: LimitsS
         load_average=0.1,
         versions=Versions("2.47.0", "26.9.0", "3.11.7"),
         seed=header.seed,
-        prompt_tokens=header.params.get("prompt_tokens"),
-        output_tokens=header.params.get("output_tokens"),
+        prompt_tokens=header.tokens("prompt_tokens"),
+        output_tokens=header.tokens("output_tokens"),
         limits=limits,
     )
     sender = SenderFacts(hub_lags_s=[0.001], cpu_shares=[0.2], recorded=len(records))

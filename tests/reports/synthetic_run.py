@@ -26,6 +26,7 @@ from experiments.spec.setting import Setting
 from experiments.stack.engine_facts import EngineFacts
 from gateway.limits import Limits, QueueMode
 from loadtests.planning import plan as plans
+from loadtests.planning.mix import Mix
 from loadtests.planning.plan import Plan
 from loadtests.record import RequestRecord
 from loadtests.slo import SLO
@@ -115,7 +116,7 @@ def write_json(path: Path, value: object) -> None:
 def _plan(load: Load, warm_up_s: float, measure_s: float, seed: int) -> Plan:
     assert load.rate_per_s is not None
     return plans.make(
-        load.scenario, load.rate_per_s, warm_up_s, measure_s, seed, PROMPT_TOKENS, OUTPUT_TOKENS
+        load.scenario, load.rate_per_s, warm_up_s, measure_s, seed, Mix.fixed(PROMPT_TOKENS, OUTPUT_TOKENS)
     )
 
 

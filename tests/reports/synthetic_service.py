@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from gateway.limits import Limits, QueueMode
+from loadtests.outcome import Outcome
 from loadtests.planning.plan import Arrival, Plan
 from loadtests.record import RequestRecord
 
@@ -49,7 +50,7 @@ class _Gateway:
         if start_s - sent_s > self.limits.queue_timeout_s:
             end_s = sent_s + self.limits.queue_timeout_s
             self.waiting.append(end_s)
-            return _refused(arrival, sent_s, end_s, "queue_timeout", end_s - sent_s)
+            return _refused(arrival, sent_s, end_s, Outcome.QUEUE_TIMEOUT, end_s - sent_s)
         if start_s > sent_s:
             self.waiting.append(start_s)
         return self._serve(arrival, sent_s, start_s)
@@ -70,7 +71,7 @@ class _Gateway:
             cls=arrival.cls,
             session=arrival.session,
             due_s=arrival.due_s,
-            outcome="ok",
+            outcome=Outcome.OK,
             sent_s=sent_s,
             headers_s=headers_s,
             first_s=first_s,
@@ -89,7 +90,7 @@ class _Gateway:
 
 
 def _refused(
-    arrival: Arrival, sent_s: float, finished_s: float, outcome: str, queue_s: float
+    arrival: Arrival, sent_s: float, finished_s: float, outcome: Outcome, queue_s: float
 ) -> RequestRecord:
     return RequestRecord(
         i=arrival.i,
@@ -102,7 +103,7 @@ def _refused(
         sent_s=sent_s,
         headers_s=finished_s,
         finished_s=finished_s,
-        status=503 if outcome == "queue_timeout" else 429,
+        status=503 if outcome is Outcome.QUEUE_TIMEOUT else 429,
         queue_s=queue_s,
         limits_version=1,
         retry_after_s=1.0,

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.container import BarContainer
 from matplotlib.figure import Figure
 
 from experiments.spec.setting import Setting
@@ -39,7 +40,11 @@ def _bars(figure: Figure) -> dict[str, list[float]]:
     """What a bar chart shows: the part's name, its lengths."""
     ax = figure.axes[0]
     handles, names = ax.get_legend_handles_labels()
-    return {name: [bar.get_width() for bar in handle] for handle, name in zip(handles, names, strict=True)}
+    bars = {
+        name: handle for handle, name in zip(handles, names, strict=True) if isinstance(handle, BarContainer)
+    }
+    assert len(bars) == len(names)
+    return {name: [bar.get_width() for bar in container] for name, container in bars.items()}
 
 
 def test_every_part_of_every_request_is_drawn(run: Run) -> None:

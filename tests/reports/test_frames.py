@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from reports.interval import wilson
 
 from experiments.stats.share import wilson
 from loadtests.record import RequestRecord

@@ -24,7 +24,7 @@ def chosen(run_dir: Path) -> Path:
 def test_a_notebook_runs(name: str, chosen: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No cell fails, figures appear, and the engine is named."""
     monkeypatch.setenv("HEADROOM_RUN", str(chosen))
-    notebook = nbformat.read(NOTEBOOKS / f"{name}.ipynb", as_version=4)
+    notebook = nbformat.read(NOTEBOOKS / f"{name}.ipynb", as_version=4)  # type: ignore[no-untyped-call] # nbformat ships no types
     NotebookClient(notebook, timeout=120, resources={"metadata": {"path": str(NOTEBOOKS)}}).execute()
     outputs = [output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs]
     assert any("image/png" in output.get("data", {}) for output in outputs)
@@ -36,7 +36,7 @@ def test_a_notebook_runs(name: str, chosen: Path, monkeypatch: pytest.MonkeyPatc
 @pytest.mark.parametrize("name", ["read_a_run", "find_the_knee", "choose_a_setting"])
 def test_a_notebook_calls_and_defines_nothing(name: str) -> None:
     """Code lives in the packages, where it is tested; and only their public functions are used."""
-    notebook = nbformat.read(NOTEBOOKS / f"{name}.ipynb", as_version=4)
+    notebook = nbformat.read(NOTEBOOKS / f"{name}.ipynb", as_version=4)  # type: ignore[no-untyped-call] # nbformat ships no types
     code = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "code")
     assert "def " not in code
     assert "class " not in code

@@ -78,10 +78,10 @@ def test_the_ledger_and_both_sources_are_shown_exactly(root: Element, run: Run) 
     """What the client counted and what the records say."""
     counted = _rows(root, "ledger")
     for row in run.ledger[run.ledger["what"] == "arrivals"].itertuples():
-        assert float(counted["#" + tables.anchor(row.cell)]["arrivals"]) == row.client
+        assert float(counted["#" + tables.anchor(str(row.cell))]["arrivals"]) == row.client
     compared = _rows(root, "agreement")
     for row in run.agreement[run.agreement["metric"] == "ttft_from_send_s"].itertuples():
-        shown = compared["#" + tables.anchor(row.cell)][f"TTFT from send {row.quantile}"]
+        shown = compared["#" + tables.anchor(str(row.cell))][f"TTFT from send {row.quantile}"]
         assert float(shown) == row.records_s
 
 
@@ -201,7 +201,7 @@ def test_a_cell_says_why_it_is_called_saturated(root: Element, run: Run) -> None
     """The verdict with its reasons, the load ratio with its interval, Erlang's loss beside the seen one."""
     without_queue = 0
     for row in rows_of(run.cells, CellRow):
-        text = " ".join(reading.by_id(root, tables.anchor(row.cell)).text.split())
+        text = " ".join(reading.by_id(root, tables.anchor(str(row.cell))).text.split())
         assert row.saturation_why[1:] in text
         low, high = (numbers.significant(end) for end in (row.load_ratio_low, row.load_ratio_high))
         assert f"Load ratio{numbers.significant(row.load_ratio)} ({low} to {high})" in text
@@ -215,7 +215,7 @@ def test_a_cell_tells_preemptions_and_prefix_cache_hits(root: Element, run: Run)
     """What the engine counted of itself, also where it is nothing."""
     assert set(run.cells["preemptions"]) == {0.0, 8.0}
     for row in rows_of(run.cells, CellRow):
-        text = reading.by_id(root, tables.anchor(row.cell)).text
+        text = reading.by_id(root, tables.anchor(str(row.cell))).text
         assert f"Preemptions{numbers.count(row.preemptions)}" in text
         assert "Prefix-cache hits, of prompt tokens1.0 %" in text
 

@@ -138,7 +138,7 @@ def with_facts(facts: EngineFacts) -> RunState:
             with_facts(replace(FACTS, command=("vllm", "--port", "8000", "--dtype", "fp8"))),
             "engine flags: vllm --dtype auto / vllm --dtype fp8",
         ),
-        (with_facts(replace(FACTS, command=None)), "engine flags: vllm --dtype auto / None"),
+        (with_facts(replace(FACTS, command=())), "engine flags: vllm --dtype auto / None"),
         (with_facts(replace(FACTS, cpus=(0,))), "engine's cores: 0 1 / 0"),
         (replace(STATE, provenance=replace(MACHINE, cpu=Cpu("Xeon", 64, 16))), "CPU: "),
         (

@@ -17,11 +17,12 @@ from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
 
-from experiments.observe.engine_counters import COUNTERS
+from experiments.observe import engine_metrics
+from experiments.observe.engine_counters import samples_of
 from experiments.observe.engine_growth import EngineGrowth
 from experiments.observe.prometheus import HISTOGRAMS
 from experiments.stack import process
-from experiments.stack.load import Load
+from experiments.stack.load import LoadProcess
 from gateway.limits import Limits
 from loadtests.record import RequestRecord
 from tests.experiments.measure import hand_made
@@ -121,7 +122,9 @@ class FakeStack:
         return "\n".join([*lines, ""])
 
     def _engine_page(self) -> str:
-        lines = [f"{sample} {self._engine_count(name)}" for name, sample in COUNTERS.items()]
+        lines = [
+            f"{sample} {self._engine_count(name)}" for name, sample in samples_of(engine_metrics.VLLM).items()
+        ]
         return "\n".join([*lines, ""])
 
     def _engine_count(self, name: str) -> float:
@@ -148,7 +151,7 @@ class FakeStack:
                 {"metric": {"le": str(bound)}, "value": [at_unix_s, str(0.0 if began else count)]}
                 for bound, count in found
             ]
-        for name, sample in COUNTERS.items():
+        for name, sample in samples_of(engine_metrics.VLLM).items():
             if sample in query:
                 count = 0.0 if began else float(getattr(self.engine, name))
                 return [{"metric": {}, "value": [at_unix_s, str(count)]}]
@@ -193,10 +196,11 @@ def running(records: Sequence[RequestRecord]) -> Iterator[FakeStack]:
         thread.join()
 
 
-def generator(stack: FakeStack, folder: Path, made: Path, log_path: Path) -> Load:
+def generator(stack: FakeStack, folder: Path, made: Path, log_path: Path) -> LoadProcess:
     """A started generator that will leave what lies in `made`; whoever starts it stops it."""
     argv = [sys.executable, "-c", GENERATOR, str(stack.port), str(folder), str(made)]
-    return Load(process.start(argv, name="the generator", log_path=log_path, grace_s=1), folder / "go")
+    command = process.Command(argv, "the generator", log_path, grace_s=1)
+    return LoadProcess(process.start(command), folder / "go")
 
 
 def leave(records: Sequence[RequestRecord], made: Path) -> None:

@@ -12,7 +12,7 @@ from experiments.measure.summary import KnownEngine, Material, summarise_cell
 from experiments.run_folder.cell_summary import CellSummary, EngineLabel, MeasuredWindow
 from experiments.run_folder.doubt import Severity
 from experiments.stats.ledger import Check
-from gateway.outcome import Outcome
+from gateway.outcome import Outcome as GatewayOutcome
 from loadtests.outcome import Outcome
 from loadtests.planning.plan import Arrival, Plan
 from loadtests.record import RequestRecord
@@ -131,7 +131,7 @@ def test_two_counters_that_are_mixed_up_are_two_faults() -> None:
     """The sum is right and both rows are wrong: client on the client's side, gateway on the other."""
     agreed = material(records(SHED))
     counters = {**agreed.gateway.outcomes}
-    full, timeout = str(Outcome.REJECTED_FULL), str(Outcome.QUEUE_TIMEOUT)
+    full, timeout = str(GatewayOutcome.REJECTED_FULL), str(GatewayOutcome.QUEUE_TIMEOUT)
     counters[full], counters[timeout] = counters[timeout], counters[full]
     found = summarised(replace(agreed, gateway=replace(agreed.gateway, outcomes=counters)))
     assert disagreeing(found) == {"rejected_full", "queue_timeout"}
@@ -155,7 +155,7 @@ def test_attempts_of_a_client_that_retries_are_counted_one_by_one() -> None:
     of = records()
     again = replace(of[50], tried=(Outcome.REJECTED_FULL, Outcome.REJECTED_FULL, Outcome.OK), attempts=3)
     agreed = material([*of[:50], again, *of[51:]])
-    counters = {**agreed.gateway.outcomes, str(Outcome.REJECTED_FULL): 2.0}
+    counters = {**agreed.gateway.outcomes, str(GatewayOutcome.REJECTED_FULL): 2.0}
     found = summarised(replace(agreed, gateway=replace(agreed.gateway, outcomes=counters)))
     assert disagreeing(found) == set()
     assert rows(found)["arrivals"].client == len(PLAN) + 2

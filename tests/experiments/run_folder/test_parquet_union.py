@@ -16,15 +16,16 @@ import pyarrow.parquet as pq
 import pytest
 
 from experiments.run_folder import record_table, series_table
+from loadtests.outcome import Outcome
 from loadtests.record import KEYS, RequestRecord
 
 ROOT = Path(__file__).resolve().parents[3]
 PLAIN = RequestRecord(
-    i=0, request_id="a", phase="measure", cls="default", session=-1, due_s=0.5, outcome="ok", first_s=0.75,
+    i=0, request_id="a", phase="measure", cls="default", session=-1, due_s=0.5, outcome=Outcome.OK, first_s=0.75,
     chunk_times_s=[0.75, 0.875],
 )  # fmt: skip
 RETRIED = replace(
-    PLAIN, i=1, attempts=2, tried=["rejected_full", "ok"], chunk_tokens=[1, 3], retry_after_s=1.0
+    PLAIN, i=1, attempts=2, tried=[Outcome.REJECTED_FULL, Outcome.OK], chunk_tokens=[1, 3], retry_after_s=1.0
 )
 OF_CELL = {
     "1-none": [],
@@ -50,6 +51,13 @@ def write(cell: Path, records: Sequence[RequestRecord]) -> None:
     record_table.convert(cell)
 
 
+def rows_of(query: str) -> list[tuple[object, ...]]:
+    """What DuckDB answers."""
+    answer = duckdb.sql(query)
+    assert answer is not None
+    return answer.fetchall()
+
+
 def code_of_the_docs(language: str) -> str:
     """The block of this language in the page about reports."""
     page = (ROOT / "docs" / "reading-a-report.md").read_text()
@@ -60,7 +68,7 @@ def code_of_the_docs(language: str) -> str:
 def test_the_examples_of_the_docs_run(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As they are typed, in a folder that holds `runs/`."""
     monkeypatch.chdir(folder)
-    rows = duckdb.sql(code_of_the_docs("sql")).fetchall()
+    rows = rows_of(code_of_the_docs("sql"))
     assert rows == [("2-plain", 1, 1.0, 0.25), ("3-retried", 2, 1.0, 0.25), ("4-plain", 1, 1.0, 0.25)]
     exec(compile(code_of_the_docs("python"), "the docs", "exec"), {})
 
@@ -68,17 +76,15 @@ def test_the_examples_of_the_docs_run(folder: Path, monkeypatch: pytest.MonkeyPa
 def test_duckdb_reads_all_cells_of_all_runs(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A glob over runs and cells, without naming a type."""
     monkeypatch.chdir(folder)
-    found = duckdb.sql(
-        "SELECT i, attempts, tried FROM 'runs/*/cells/*/records.parquet' ORDER BY i"
-    ).fetchall()
-    assert found == [(0, 0, None), (1, 2, ["rejected_full", "ok"]), (2, 0, None), (3, 0, None)]
+    found = rows_of("SELECT i, attempts, tried FROM 'runs/*/cells/*/records.parquet' ORDER BY i")
+    assert found == [(0, 0, None), (1, 2, [Outcome.REJECTED_FULL, Outcome.OK]), (2, 0, None), (3, 0, None)]
 
 
 def test_polars_scans_all_cells(folder: Path) -> None:
     """A glob, without naming a type."""
     scanned = pl.scan_parquet(folder / "runs" / "*" / "cells" / "*" / "records.parquet")
     found = scanned.sort("i").select("i", "tried", "chunk_tokens").collect()
-    assert found.rows()[:2] == [(0, None, None), (1, ["rejected_full", "ok"], [1, 3])]
+    assert found.rows()[:2] == [(0, None, None), (1, [Outcome.REJECTED_FULL, Outcome.OK], [1, 3])]
     assert len(found) == 4
 
 
@@ -86,10 +92,10 @@ def test_pyarrow_and_pandas_read_all_cells(folder: Path) -> None:
     """A dataset of the files takes the first one's types for all; pandas takes a folder the same way."""
     files = sorted(folder.glob("runs/*/cells/*/records.parquet"))
     rows = ds.dataset(files).to_table(columns=["i", "tried"]).sort_by("i").to_pylist()
-    assert rows[1] == {"i": 1, "tried": ["rejected_full", "ok"]}
+    assert rows[1] == {"i": 1, "tried": [Outcome.REJECTED_FULL, Outcome.OK]}
     frame = pd.read_parquet(folder / "runs").sort_values("i", ignore_index=True)
     assert frame["tried"].map(lambda tried: None if tried is None else list(tried)).tolist() == [
-        None, ["rejected_full", "ok"], None, None,
+        None, [Outcome.REJECTED_FULL, Outcome.OK], None, None,
     ]  # fmt: skip
 
 
@@ -118,7 +124,7 @@ def test_files_of_before_still_read_by_name(tmp_path: Path) -> None:
         pq.write_table(pa.Table.from_pylist([row]), cell / "records.parquet")
     write(tmp_path / "cells" / "3-new", [replace(RETRIED, i=2)])
     query = f"FROM read_parquet('{tmp_path}/cells/*/records.parquet', union_by_name = true)"
-    assert duckdb.sql(f"SELECT i, len(tried) {query} ORDER BY i").fetchall() == [(0, None), (1, 2), (2, 2)]
+    assert rows_of(f"SELECT i, len(tried) {query} ORDER BY i") == [(0, None), (1, 2), (2, 2)]
 
 
 def test_a_line_that_is_no_record_loses_nothing(tmp_path: Path) -> None:

@@ -102,7 +102,7 @@ def test_a_request_may_end_on_its_way_to_the_engine() -> None:
 @pytest.mark.parametrize("timeout_s", [0.5, 1.0, 3.0])
 def test_a_queue_timeout_as_long_as_the_request_timeout_plays_to_the_end(timeout_s: float) -> None:
     """Grants just before the deadline are common there; slots are held from the grant to the end."""
-    arrivals = plan.make("burst", 20.0, 0, 60, 4, prompt_tokens=60, output_tokens=10).arrivals
+    arrivals = plan.make("burst", 20.0, 0, 60, 4, mix=Mix.fixed(60, 10)).arrivals
     limits = Limits(max_active=2, queue_timeout_s=timeout_s, request_timeout_s=timeout_s)
     profile = TINY_CPU.model_copy(update={"ingest_s": 0.02})
     done = simulate(arrivals, profile, limits)

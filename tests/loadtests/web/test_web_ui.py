@@ -9,6 +9,7 @@ import urllib.parse
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -160,6 +161,10 @@ def test_a_run_in_the_browser(tmp_path: Path) -> None:
 QUICK = {"rate": "20", "warmup": "0", "duration": "1", "output_tokens": "4"}
 
 
+def _has_runs(runs: Path, count: int) -> bool:
+    return len(list(runs.glob("*/cells/load/load.json"))) == count
+
+
 def test_wrong_input_gets_a_sentence(tmp_path: Path) -> None:
     """The form answers in words, a host that is not allowed is refused, and nothing is made or sent."""
     with (
@@ -188,7 +193,7 @@ def test_runs_follow_each_other(tmp_path: Path, flags: tuple[str, ...]) -> None:
             started = post(f"{url}/swarm", host=server.url, scenario="constant", **QUICK)
             assert started["success"], started
             assert "in progress" in post(f"{url}/swarm", host=server.url, **QUICK)["message"]
-            until(lambda n=count: len(list(runs.glob("*/cells/load/load.json"))) == n, "load.json is written")
+            until(partial(_has_runs, runs, count), "load.json is written")
             until(
                 lambda: get(f"{url}/stats/requests")["state"] in ("stopped", "ready"), "Locust is ready again"
             )
