@@ -83,7 +83,7 @@ def test_exported_tables_are_compared_by_what_names_their_rows(tmp_path: Path) -
         {"cell": ["a", "b"], "outcome": ["ok", "cut"], "share": [0.5, None], "yes": [True, False]}
     )
     found = []
-    for name, table in (("before", frame), ("after", frame[::-1].assign(share=[None, 0.25]))):
+    for name, table in (("before", frame), ("after", frame[::-1].assign(share=[float("nan"), 0.25]))):
         folder = tmp_path / name / "report-data"
         folder.mkdir(parents=True)
         table.to_csv(folder / "outcomes.csv", index=False)

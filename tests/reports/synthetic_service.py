@@ -45,8 +45,9 @@ class _Gateway:
         sent_s = due_s + abs(self.rng.normal(0.0006, 0.0004))
         start_s = max(sent_s, self.free[0])
         if start_s > sent_s and len(self.waiting) >= self.limits.room:
-            mode = "full" if self.limits.queue_mode is QueueMode.QUEUE else "mode"
-            return _refused(arrival, sent_s, sent_s + 0.002, f"rejected_{mode}", 0.0)
+            queues = self.limits.queue_mode is QueueMode.QUEUE
+            outcome = Outcome.REJECTED_FULL if queues else Outcome.REJECTED_MODE
+            return _refused(arrival, sent_s, sent_s + 0.002, outcome, 0.0)
         if start_s - sent_s > self.limits.queue_timeout_s:
             end_s = sent_s + self.limits.queue_timeout_s
             self.waiting.append(end_s)

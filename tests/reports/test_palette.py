@@ -1,6 +1,7 @@
 """Colours that everyone can tell apart and read."""
 
 import itertools
+import math
 
 import pytest
 

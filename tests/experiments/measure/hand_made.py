@@ -59,7 +59,7 @@ def records(
 ) -> list[RequestRecord]:
     """A record of each arrival: served, but for so many of the measured ones that ended otherwise."""
     measured = [arrival.i for arrival in plan.arrivals if arrival.phase == "measure"]
-    names = [name for name, count in (outcomes or {}).items() for _ in range(count)]
+    names = [Outcome(name) for name, count in (outcomes or {}).items() for _ in range(count)]
     other = dict(zip(measured[3::7], names, strict=False))
     assert len(other) == len(names), "the plan is too short for so many"
     rng = np.random.default_rng(5)

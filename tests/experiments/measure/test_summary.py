@@ -119,7 +119,7 @@ def test_each_outcome_is_held_against_the_gateways_own_counter(outcome: str) -> 
     agreed = material(of)
     assert disagreeing(summarised(agreed)) == set()
     counters = {**agreed.gateway.outcomes}
-    counters[str(hand_made.AT_GATEWAY[outcome])] += 1
+    counters[str(hand_made.AT_GATEWAY[Outcome(outcome)])] += 1
     lost = summarised(replace(agreed, gateway=replace(agreed.gateway, outcomes=counters)))
     row = "client left" if outcome == "client_timeout" else outcome
     assert disagreeing(lost) == {"arrivals", row}
