@@ -1,37 +1,26 @@
 """What the probe saw of the engine: the measure of loads, windows, objective and queue timeout."""
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """What the probe saw. Times in seconds, medians over a few requests; rates in requests per second.
-
-    `tpot_s` is None where the answers have one token. `capacity_per_s` is the completion rate on the plateau
-    of a closed-loop staircase, `ttft_at_capacity_s` the TTFT on its first step, and `steps` that staircase:
-    (requests in flight, completions per second).
-    """
+    """What the probe saw; medians over a few requests."""
 
     ttft_s: float
+    """of an idle engine"""
     tpot_s: float | None
+    """of an idle engine; none where the answers have one token"""
     e2e_s: float
+    """of an idle engine"""
     capacity_per_s: float
+    """completions per second on the plateau of a closed-loop staircase"""
     e2e_at_capacity_s: float
+    """on the first step of that plateau"""
     ttft_at_capacity_s: float
+    """the same for the TTFT"""
     steps: tuple[tuple[int, float], ...]
-
-    def to_json(self) -> dict[str, Any]:
-        """As stored in run.json."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, value: dict[str, Any]) -> "Probe":
-        """The inverse of `to_json`."""
-        steps = tuple((int(n), float(rate)) for n, rate in value["steps"])
-        # Runs of the first version did not look at it.
-        loaded = {"ttft_at_capacity_s": value["ttft_s"]}
-        return cls(**{**loaded, **value, "steps": steps})
+    """the staircase: requests in flight, completions per second"""
 
 
 ASSUMED = Probe(

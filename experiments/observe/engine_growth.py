@@ -11,10 +11,10 @@ class EngineGrowth:
     """sum of the E2E latencies, seconds"""
     requests: float
     """finished requests"""
-    prefix_hit_tokens: float
-    """prompt tokens that came out of the prefix cache; 0 where it does not say"""
     prompt_tokens: float
     """prompt tokens of the finished requests"""
+    prefix_hit_tokens: float = 0.0
+    """prompt tokens that came out of the prefix cache; 0 where it does not say"""
     queue_s: float = 0.0
     """sum of the times in the engine's own queue, seconds; 0 where it does not say"""
     prefill_s: float = 0.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -18,6 +18,8 @@ SCHEMA_VERSION = 1
 VERSION_KEY = "schema_version"
 
 T = TypeVar("T")
+Place = tuple[int | str, ...]
+"""The way to a part of a document: keys and list positions."""
 _ROUNDS = 12
 _EMPTY: dict[str, Any] = {"tuple_type": [], "list_type": [], "dict_type": {}}
 """What stands for a missing collection, by the fault that pydantic finds in none."""
@@ -72,17 +74,18 @@ def from_json_tolerantly(kind: type[T], document: Mapping[str, Any], name: str) 
             return value, problems
         except ValidationError as error:
             faults = error.errors(include_url=False)
-        places: set[tuple[int | str, ...]] = set()
+        handled: set[Place] = set()
         # Deepest and last first, so that what is left out of a list does not move what is still to come.
-        for fault in sorted(faults, key=lambda fault: (len(fault["loc"]), str(fault["loc"])), reverse=True):
+        for fault in sorted(faults, key=lambda fault: _depth_first(fault["loc"]), reverse=True):
             place = _existing(remains, fault["loc"])
-            if place in places:
+            if any(place[: len(other)] == other for other in handled):
                 continue
-            places.add(place)
             if fault["type"] != "missing" and _value(remains, place) is not None:
                 problems.append(f"{name}: {_where(place)} cannot be used: {fault['msg']}.")
-            if not _leave_out(remains, place, _EMPTY.get(fault["type"])):
+            left_out = _leave_out(remains, place, _EMPTY.get(fault["type"]))
+            if left_out is None:
                 return None, [*problems, f"{name} is not of the expected form."]
+            handled.add(left_out)
     return None, [*problems, f"{name} is not of the expected form."]
 
 
@@ -138,11 +141,11 @@ def _check_version(document: Mapping[str, Any], name: str) -> None:
         raise NotReadableError(f"{name} is of format {version}; this version reads format {SCHEMA_VERSION}")
 
 
-def _where(place: Sequence[int | str]) -> str:
+def _where(place: Place) -> str:
     return ".".join(str(part) for part in place) or "the document"
 
 
-def _existing(document: Any, place: Sequence[int | str]) -> tuple[int | str, ...]:
+def _existing(document: Any, place: Place) -> Place:
     """The part of an error's place that is in the document; the last step may be a missing key.
 
     Pydantic puts the branch of a union, and the like, between the keys.
@@ -159,22 +162,29 @@ def _existing(document: Any, place: Sequence[int | str]) -> tuple[int | str, ...
     return tuple(found)
 
 
-def _value(document: Any, place: Sequence[int | str]) -> Any:
+def _depth_first(place: Place) -> tuple[int, list[tuple[int, str]]]:
+    return len(place), [(part, "") if isinstance(part, int) else (-1, part) for part in place]
+
+
+def _value(document: Any, place: Place) -> Any:
     for part in place:
         document = document.get(part) if isinstance(document, dict) else document[part]
     return document
 
 
-def _leave_out(document: Any, place: Sequence[int | str], empty: Any) -> bool:
-    """Put `empty` in the place; where that is there already, leave out what holds it; False: nothing does."""
+def _leave_out(document: Any, place: Place, empty: Any) -> Place | None:
+    """Put `empty` in the place; where that is there already, leave out what holds it; None: nothing does.
+
+    Returns the place that was emptied, or the item that was taken out of its list.
+    """
     if not place:
-        return False
+        return None
     *path, last = place
-    holder = _value(document, path)
+    holder = _value(document, tuple(path))
     if isinstance(holder, list):
         del holder[int(last)]
-        return True
+        return place
     if last not in holder or holder[last] != empty:
         holder[last] = copy.copy(empty)
-        return True
-    return _leave_out(document, path, None)
+        return place
+    return _leave_out(document, tuple(path), None)
