@@ -1,6 +1,7 @@
 """Colours that everyone can tell apart and read."""
 
 import itertools
+import math
 
 import pytest
 
@@ -52,7 +53,7 @@ def _distance(one: str, other: str, weights: tuple[tuple[float, float], tuple[fl
         r, g, b = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
         return weights[0][0] * r + weights[0][1] * g, weights[1][0] * r + weights[1][1] * g, b
 
-    return sum((a - b) ** 2 for a, b in zip(seen(one), seen(other), strict=True)) ** 0.5
+    return math.dist(seen(one), seen(other))
 
 
 def test_every_colour_of_a_figure_follows_the_theme(run: Run) -> None:
