@@ -162,7 +162,8 @@ def time_spent(run: Run) -> Block:
     )
     caption = (
         "Each bar is the mean of the served requests whose E2E is next to the p95; the parts add up to it. "
-        "Engine queue and prefill are split by the engine's own mean times of the cell."
+        "Engine queue and prefill are split by the engine's own mean times of the cell; where it tells none, "
+        "all before the first token is one part."
     )
     if len(drawn) < len(bars):
         caption += (

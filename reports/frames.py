@@ -180,16 +180,16 @@ def _latencies(summary: CellSummary) -> Iterator[LatencyRow]:
         latency: Latency | None = getattr(summary.latency, metric, None)
         if latency is None:
             continue
-        for quantile, found in (("p50", latency.p50), ("p95", latency.p95), ("p99", latency.p99)):
+        for quantile, value in (("p50", latency.p50), ("p95", latency.p95), ("p99", latency.p99)):
             yield LatencyRow(
                 cell=summary.cell,
                 metric=metric,
                 quantile=quantile,
-                value_s=number(found.value),
-                low_s=number(found.low),
-                high_s=number(found.high),
+                value_s=number(value.value),
+                low_s=number(value.low),
+                high_s=number(value.high),
                 n=number(latency.n),
-                why=found.why or "",
+                why=value.why or "",
             )
 
 

@@ -54,12 +54,12 @@ def light(role: str) -> str:
 
 def variables() -> dict[str, tuple[str, str]]:
     """Every CSS variable name → (light, dark)."""
-    found = dict(ROLES)
+    named = dict(ROLES)
     for ramp, steps in (("cool", COOL), ("warm", WARM)):
         for i, (fill, dark_fill, on, dark_on) in enumerate(steps):
-            found[f"{ramp}{i}"] = (fill, dark_fill)
-            found[f"on-{ramp}{i}"] = (on, dark_on)
-    return found
+            named[f"{ramp}{i}"] = (fill, dark_fill)
+            named[f"on-{ramp}{i}"] = (on, dark_on)
+    return named
 
 
 def contrast(one: str, other: str) -> float:

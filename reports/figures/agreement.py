@@ -30,14 +30,14 @@ def agreement(frame: pd.DataFrame) -> Figure:
         part = usable[(usable["metric"] == metric) & (usable["quantile"] == quantile)]
         spread = np.linspace(-0.28, 0.28, len(part)) if len(part) > 1 else np.zeros(1)
         base = part["records_s"].to_numpy(float)
-        low, high, seen = (
+        low, high, shift = (
             part[f"{n}_s"].to_numpy(float) / base - 1 for n in ("bucket_low", "bucket_high", "prometheus")
         )
         agrees = part["agrees"].to_numpy(bool)
         ax.hlines(y + spread, low, high, color=light("sky"), linewidth=1.4, alpha=0.5)
-        ax.plot(seen[agrees], (y + spread)[agrees], "o", color=light("blue"), markersize=3)
+        ax.plot(shift[agrees], (y + spread)[agrees], "o", color=light("blue"), markersize=3)
         ax.plot(
-            seen[~agrees], (y + spread)[~agrees], "x", color=light("red"), markersize=6, markeredgewidth=2
+            shift[~agrees], (y + spread)[~agrees], "x", color=light("red"), markersize=6, markeredgewidth=2
         )
     ax.axvline(0, color=light("muted"), linewidth=0.9)
     ax.set_yticks(range(len(rows)), [canvas.literal(f"{labels.metric(m)} {q}") for m, q in rows])

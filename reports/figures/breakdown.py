@@ -23,8 +23,7 @@ COLOURS = {
     "undivided_s": "sky",
     "decode_s": "blue",
 }
-UNDIVIDED = "before the first token"
-NAMES = labels.PARTS | {"undivided_s": UNDIVIDED}
+NAMES = labels.PARTS | {"undivided_s": "before the first token"}
 
 
 def breakdown(frame: pd.DataFrame, names: Sequence[str], *, width_in: float = 8.6) -> Figure:
@@ -33,9 +32,7 @@ def breakdown(frame: pd.DataFrame, names: Sequence[str], *, width_in: float = 8.
     Where the engine does not tell its queue, all before the first token is one part of its own colour.
     """
     if not len(frame):
-        return canvas.message(
-            "Not taken apart: fewer than five requests were served, or the run does not do it."
-        )
+        return canvas.message("Not taken apart: too few requests were served, or the run does not do it.")
     columns = 7 if width_in > 7 else 3
     top = 0.42 if columns == 7 else 0.62
     height = 0.53 + top + 0.235 * len(frame)
@@ -48,27 +45,16 @@ def breakdown(frame: pd.DataFrame, names: Sequence[str], *, width_in: float = 8.
 
 def _draw(ax: Axes, frame: pd.DataFrame, names: list[str]) -> None:
     y, left = np.arange(len(frame)), np.zeros(len(frame))
-    told = frame["engine_queue_s"].notna()
+    divided = frame["engine_queue_s"].notna()
     parts = frame.assign(
-        undivided_s=frame["prefill_s"].where(~told, 0.0), prefill_s=frame["prefill_s"].where(told, 0.0)
+        undivided_s=frame["prefill_s"].where(~divided, 0.0), prefill_s=frame["prefill_s"].where(divided, 0.0)
     )
-    for column, role in COLOURS.items():
+    absent = set() if divided.any() else {"engine_queue_s", "prefill_s"}
+    absent |= {"undivided_s"} if divided.all() else set()
+    for column in (column for column in COLOURS if column not in absent):
         width = parts[column].fillna(0.0).clip(lower=0).to_numpy(float)
-        if column in ("engine_queue_s", "prefill_s") and not told.any():
-            continue
-        if column == "undivided_s" and told.all():
-            continue
-        edge = light("surface")
-        ax.barh(
-            y,
-            width,
-            left=left,
-            height=0.68,
-            label=NAMES[column],
-            color=light(role),
-            edgecolor=edge,
-            linewidth=0.6,
-        )
+        fill, edge = light(COLOURS[column]), light("surface")
+        ax.barh(y, width, 0.68, left, label=NAMES[column], color=fill, edgecolor=edge, linewidth=0.6)
         left += width
     ax.set_yticks(y, names)
     ax.tick_params(axis="y", colors=light("ink"))

@@ -1,23 +1,32 @@
 """The command line: what it writes, what it says, how it fails."""
 
-import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from experiments.decide import comparison_text
+from experiments.decide.comparison import compare_runs
+from experiments.run_folder import codec
+from experiments.run_folder.cell_summary import CellSummary
+from experiments.run_folder.run_state import RunState
+from experiments.spec.loads import Load
+from experiments.stats.paired import Verdict
+from reports import compare
 from reports.__main__ import main
 from tests.reports import reading
-from tests.reports.synthetic_run import LOADS, SETTINGS, Load, write_json, write_run
+from tests.reports.synthetic_run import LOADS, SETTINGS, write_run
 
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of two runs that share two of three settings, and of something else."""
+    """Two runs that share one of three settings, one that shares none with them, and something else."""
     folder = tmp_path_factory.mktemp("runs")
     write_run(folder / "a", settings=SETTINGS[:2], measure_s=8)
     write_run(folder / "b", settings=SETTINGS[1:3], measure_s=8)
+    write_run(folder / "alone", settings=SETTINGS[4:5], loads=LOADS[:1], measure_s=8)
     (folder / "notes").mkdir()
     return folder
 
@@ -46,65 +55,101 @@ def test_problems_are_told_on_stderr_and_the_report_is_written(
     root = write_run(tmp_path / "r", settings=SETTINGS[:1], loads=LOADS[:1], measure_s=6)
     (root / "recommendation.json").write_text("{")
     assert main([str(root)]) == 0
-    assert "recommendation.json is not complete JSON" in capsys.readouterr().err
+    assert "recommendation.json is damaged: not complete JSON" in capsys.readouterr().err
 
 
-def test_comparing_pairs_equal_settings_and_names_the_rest(
-    runs: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Markdown: both engines, each shared cell once, what has no partner; no claim of a difference."""
+def test_comparing_is_the_comparison_of_experiments(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The same Markdown: each shared cell once, a verdict, what has no partner; but always exit code 0."""
     assert main(["compare", str(runs / "a"), str(runs / "b")]) == 0
     out = capsys.readouterr().out
-    table = [line for line in out.splitlines() if line.startswith("| ") and "reject" in line]
+    assert out == comparison_text.markdown(compare_runs(runs / "a", runs / "b"))
+    table = [line for line in out.splitlines() if line.startswith("| ma4-reject")]
     assert len(table) == len(LOADS)
-    assert "only in A: 4 slots" in out
-    assert "only in B: 8 slots" in out
+    assert "only in A: ma4-q8" in out
+    assert "only in B: ma8-q8" in out
     assert "EMULATOR" in out
-    assert "claims that two cells differ" in out
-    assert f"python -m experiments.compare {runs / 'a'} {runs / 'b'}" in out
 
 
-def test_comparing_equal_cells_gives_the_ratio_one(runs: Path, tmp_path: Path) -> None:
-    """The same seed and setting in both runs: the exact ratio is 1."""
+def test_comparing_equal_cells_shows_no_change(runs: Path, tmp_path: Path) -> None:
+    """The same trace and setting in both runs: goodputs are equal, the change is exactly nothing."""
     target = tmp_path / "c.html"
     assert main(["compare", str(runs / "a"), str(runs / "b"), "-o", str(target)]) == 0
     root = reading.read(target.read_text())
+    heads = [th.text for th in reading.by_id(root, "table-compare").all("thead")[0].all("th")]
     rows = reading.by_id(root, "table-compare").all("tbody")[0].all("tr")
-    ratios = [float(tr.all("td")[4].attributes["data-v"]) for tr in rows]
-    assert ratios == [1.0] * len(LOADS)
+    values = [[td.attributes.get("data-v", "") for td in tr.all("td")] for tr in rows]
+    assert len(values) == len(LOADS)
+    for row in values:
+        shown = dict(zip(heads, row, strict=True))
+        assert shown["Goodput A"] == shown["Goodput B"]
+        assert float(shown["Change"]) == 0.0
+    assert "4 slots · reject" in root.text
+    assert "EMULATOR" in root.text
+    assert f"python -m experiments.compare {runs / 'a'} {runs / 'b'}" in root.text
 
 
-def test_runs_that_scaled_their_loads_are_paired_by_place_and_say_so(
+def test_a_page_of_a_comparison_says_how_far_to_trust_a_change(runs: Path, tmp_path: Path) -> None:
+    """Interval and verdict of each cell, and of the whole; a drop that is told from noise is red."""
+    comparison = compare_runs(runs / "a", runs / "b")
+    found = comparison.rows[0]
+    fell = replace(
+        found.goodput,
+        verdict=Verdict.DIFFERENT, difference=-1.0, relative=-0.2, relative_low=-0.3, relative_high=-0.1,
+    )  # fmt: skip
+    unsure = replace(found.goodput, verdict=Verdict.CANT_TELL, relative=None, further_blocks=2)
+    rows = (replace(found, goodput=fell), replace(found, goodput=unsure))
+    root = reading.read(compare.page(replace(comparison, rows=rows)))
+    first, second = reading.by_id(root, "table-compare").all("tbody")[0].all("tr")
+    assert first.all("td")[5].text == "-20.0 %-30.0 to -10.0 %"
+    assert "bad" in first.all("td")[5].attributes["class"]
+    assert [td.text for td in second.all("td")[5:7]] == [
+        "–no goodput on either side", "can't tell these apart2 more blocks would",
+    ]  # fmt: skip
+    assert "worse (1 of 2 cells)" in root.all("h1")[0].text
+
+
+def test_runs_that_scaled_their_loads_are_paired_by_the_load_they_asked_for(
     runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Two sweeps probe two capacities: the same multiples of them stand side by side, with a warning."""
-    scaled = tuple(how | {"queue_timeout_s": 0.41} for how in SETTINGS[:2])
-    other = write_run(tmp_path / "s", settings=scaled, loads=(Load(9.3, 0.7), Load(16.4, 1.25)), measure_s=8)
+    loads = (Load("sustained", 9.3, 0.7), Load("sustained", 16.4, 1.25))
+    other = write_run(tmp_path / "s", settings=SETTINGS[:2], loads=loads, measure_s=8)
     assert main(["compare", str(runs / "a"), str(other)]) == 0
     out = capsys.readouterr().out
-    assert "4 of 4 pairs are alike, not equal" in out
-    assert "B: 4 slots · queue 8 · 0.41 s" in out
+    assert "**Not the same experiment**" in out
+    assert "arrival plan of sustained@0.7x, block 0" in out
+    assert "at 9/s" in out
+    assert "at 9.3/s" in out
     assert "only in" not in out
 
 
 def test_comparing_warns_of_unequal_experiments(runs: Path, tmp_path: Path) -> None:
-    """Another engine, another SLO, other arrivals: each is said above the table."""
+    """Another engine, another model, other arrivals: each is said above the table, nothing is refused."""
     other = write_run(tmp_path / "other", settings=SETTINGS[:2], measure_s=8)
-    info = json.loads((other / "run.json").read_text())
-    info["engine"] |= {"label": "vLLM 0.32.0", "provider": "vllm", "model": "m"}
-    info["slo"]["text"] = "ttft<=9s"
-    write_json(other / "run.json", info)
+    state = codec.read(RunState, other / "run.json")
+    assert state.engine is not None
+    assert state.slo is not None
+    engine = replace(state.engine, label="vLLM 0.32.0", provider="vllm", model="m")
+    slo = replace(state.slo, text="ttft<=9s,attainment>=0.95")
+    codec.write(other / "run.json", replace(state, engine=engine, slo=slo))
     path = next((other / "cells").glob("*/summary.json"))
-    summary = json.loads(path.read_text())
-    summary["workload"]["plan_hash"] = "another"
-    write_json(path, summary)
+    summary = codec.read(CellSummary, path)
+    codec.write(path, replace(summary, workload=replace(summary.workload, plan_hash="another")))
     target = tmp_path / "c.md"
     assert main(["compare", str(runs / "a"), str(other), "-o", str(target)]) == 0
     text = target.read_text()
-    assert "The engine differs" in text
-    assert "The model differs" in text
-    assert "The SLO differs" in text
-    assert "1 of 4 pairs saw different arrivals" in text
+    assert "**Not the same experiment**" in text
+    page = tmp_path / "c.html"
+    assert main(["compare", str(runs / "a"), str(other), "-o", str(page)]) == 0
+    root = reading.read(page.read_text())
+    warning = next(e for e in reading.everything(root) if e.attributes.get("class") == "banner problem").text
+    for shown in (text, warning):
+        assert "engine: EMULATOR" in shown
+        assert "model: tiny-test / m" in shown
+        assert "arrival plan of" in shown
+    assert "SLO: ttft<=500ms" in root.text
+    assert "SLO" not in warning
+    assert "numbers of A" in root.text
 
 
 def test_a_summary_fits_a_pull_request(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -133,6 +178,8 @@ def test_the_index_lists_runs_and_names_what_is_none(runs: Path, tmp_path: Path)
         (["{}/nowhere"], "is not a folder"),
         (["{}/notes"], "neither run.json nor cells/"),
         (["compare", "{}/a", "{}/nowhere"], "is not a folder"),
+        (["compare", "{}/a", "{}/notes"], "no run.json"),
+        (["compare", "{}/a", "{}/alone"], "share no valid cell"),
         (["index", "{}/nowhere"], "is not a folder"),
     ],
 )

@@ -5,6 +5,7 @@ from pathlib import Path
 import nbformat
 import pytest
 from nbclient import NotebookClient
+from nbformat import NotebookNode
 
 import reports
 
@@ -20,11 +21,17 @@ def chosen(run_dir: Path) -> Path:
         return run_dir
 
 
+def _read(name: str) -> NotebookNode:
+    path = NOTEBOOKS / f"{name}.ipynb"
+    notebook: NotebookNode = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]  # it has no types
+    return notebook
+
+
 @pytest.mark.parametrize("name", ["read_a_run", "find_the_knee", "choose_a_setting"])
 def test_a_notebook_runs(name: str, chosen: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No cell fails, figures appear, and the engine is named."""
     monkeypatch.setenv("HEADROOM_RUN", str(chosen))
-    notebook = nbformat.read(NOTEBOOKS / f"{name}.ipynb", as_version=4)  # type: ignore[no-untyped-call] # nbformat ships no types
+    notebook = _read(name)
     NotebookClient(notebook, timeout=120, resources={"metadata": {"path": str(NOTEBOOKS)}}).execute()
     outputs = [output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs]
     assert any("image/png" in output.get("data", {}) for output in outputs)
@@ -36,7 +43,7 @@ def test_a_notebook_runs(name: str, chosen: Path, monkeypatch: pytest.MonkeyPatc
 @pytest.mark.parametrize("name", ["read_a_run", "find_the_knee", "choose_a_setting"])
 def test_a_notebook_calls_and_defines_nothing(name: str) -> None:
     """Code lives in the packages, where it is tested; and only their public functions are used."""
-    notebook = nbformat.read(NOTEBOOKS / f"{name}.ipynb", as_version=4)  # type: ignore[no-untyped-call] # nbformat ships no types
+    notebook = _read(name)
     code = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "code")
     assert "def " not in code
     assert "class " not in code

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from reports import labels, numbers, page, tables
-from reports.rows import CellRow, rows_of
+from reports.rows import AgreementRow, BreakdownRow, CellRow, LedgerRow, rows_of
 from reports.run import Run, load, of_whole
 from tests.reports import reading, synthetic_run
 from tests.reports.reading import Element
@@ -77,12 +77,12 @@ def test_the_answer_is_the_recommendation(root: Element, run_dir: Path) -> None:
 def test_the_ledger_and_both_sources_are_shown_exactly(root: Element, run: Run) -> None:
     """What the client counted and what the records say."""
     counted = _rows(root, "ledger")
-    for row in run.ledger[run.ledger["what"] == "arrivals"].itertuples():
-        assert float(counted["#" + tables.anchor(str(row.cell))]["arrivals"]) == row.client
+    for row in rows_of(run.ledger[run.ledger["what"] == "arrivals"], LedgerRow):
+        assert float(counted["#" + tables.anchor(row.cell)]["arrivals"]) == row.client
     compared = _rows(root, "agreement")
-    for row in run.agreement[run.agreement["metric"] == "ttft_from_send_s"].itertuples():
-        shown = compared["#" + tables.anchor(str(row.cell))][f"TTFT from send {row.quantile}"]
-        assert float(shown) == row.records_s
+    for pair in rows_of(run.agreement[run.agreement["metric"] == "ttft_from_send_s"], AgreementRow):
+        shown = compared["#" + tables.anchor(pair.cell)][f"TTFT from send {pair.quantile}"]
+        assert float(shown) == pair.records_s
 
 
 def test_an_emulator_is_announced_loudly_and_a_real_engine_is_not(html: str, tmp_path: Path) -> None:
@@ -240,13 +240,18 @@ def test_where_the_time_went_has_the_engines_queue_and_prefill(root: Element, ru
     figure = reading.by_id(root, "fig-time-spent")
     heads = [th.text for th in figure.all("thead")[0].all("th")]
     assert heads == ["Cell", "E2E", *labels.PARTS.values()]
-    p95 = run.breakdown[run.breakdown["quantile"] == "p95"].set_index("cell")
+    p95 = run.breakdown[run.breakdown["quantile"] == "p95"]
+    parts = {row.cell: row for row in rows_of(p95, BreakdownRow)}
     cells = {name: cell for cell, name in tables.cell_names(run.cells).items()}
     rows = figure.all("tbody")[0].all("tr")
     assert len(rows) == len(run.cells)
     for tr in rows:
         name, *values = (td.attributes.get("data-v", "") for td in tr.all("td"))
-        assert [float(value) for value in values] == p95.loc[cells[name], ["e2e_s", *labels.PARTS]].tolist()
+        own = parts[cells[name]]
+        assert [float(value) for value in values] == [
+            own.e2e_s,
+            *(getattr(own, part) for part in labels.PARTS),
+        ]
     assert "engine queue, prefill" in figure.all("svg")[0].attributes["aria-label"]
 
 
