@@ -165,17 +165,9 @@ def parser() -> argparse.ArgumentParser:
     return flags
 
 
-def _metavar(name: str, kind: object) -> str:
-    """The values to choose from where there is a choice, else the last word of the name."""
-    if isinstance(kind, type) and issubclass(kind, StrEnum):
-        return "|".join(kind)
-    return name.rsplit("_", 1)[-1].upper()
-
-
 def load(arguments: Sequence[str], environ: Mapping[str, str]) -> Settings:
-    """Settings from flags, then environment, then defaults.
-
-    Raises BadSettingError for a value that is not allowed; argparse exits with 2 on unknown flags.
+    """Settings from flags, then environment, then defaults. Raises BadSettingError; argparse exits 2 on
+    unknown flags.
     """
     flags = {key: value for key, value in vars(parser().parse_args(arguments)).items() if value is not None}
     given = {
@@ -200,3 +192,10 @@ def _in_upper_case(sentence: str) -> str:
     for name in sorted(Settings.model_fields, key=len, reverse=True):
         sentence = sentence.replace(name, name.upper())
     return sentence
+
+
+def _metavar(name: str, kind: object) -> str:
+    """The values to choose from where there is a choice, else the last word of the name."""
+    if isinstance(kind, type) and issubclass(kind, StrEnum):
+        return "|".join(kind)
+    return name.rsplit("_", 1)[-1].upper()
