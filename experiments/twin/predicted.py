@@ -11,7 +11,9 @@ import numpy.typing as npt
 from experiments.twin.profile import Profile
 from experiments.twin.simulate import Simulated, simulate
 from gateway.limits import Limits
+from loadtests.latency import Column, tpot_column_s
 from loadtests.planning.plan import Plan
+from loadtests.recording.quantiles import rank
 from loadtests.slo import SLO
 
 MEASURES = (
@@ -107,36 +109,39 @@ class _Played:
 def measures(plan: Plan, done: Simulated, slo: SLO) -> dict[str, float]:
     """`MEASURES` of one run, over the requests offered in the plan's measured window.
 
-    TTFT and E2E run from the due time. nan where nothing was served.
+    TTFT and E2E run from the due time. A p95 is a value of the run, as in the summary of a measured cell; nan
+    where nothing was served. An answer of one token has no TPOT, and its bound does not count against it.
     """
     begin_s, end_s = plan.phase_s("measure")
     inside = (done.due_s >= begin_s) & (done.due_s < end_s)
-    tokens = np.array([arrival.output_tokens for arrival in plan.arrivals])
+    tokens = np.array([arrival.output_tokens for arrival in plan.arrivals], dtype=float)
     ok = inside & np.array([outcome == "ok" for outcome in done.outcome], dtype=bool)
-    ttft_s = (done.first_s - done.due_s)[ok]
-    e2e_s = (done.last_s - done.due_s)[ok]
-    tpot_s = ((done.last_s - done.first_s) / np.maximum(tokens - 1, 1))[ok]
-    good = np.ones(len(ttft_s), dtype=bool)
-    for bound, values in ((slo.ttft_s, ttft_s), (slo.tpot_s, tpot_s), (slo.e2e_s, e2e_s)):
-        if bound is not None:
-            good &= values <= bound
+    latencies = {
+        "ttft_s": (done.first_s - done.due_s)[ok],
+        "tpot_s": tpot_column_s(done.first_s, done.last_s, tokens)[ok],
+        "e2e_s": (done.last_s - done.due_s)[ok],
+    }
+    good = np.ones(int(ok.sum()), dtype=bool)
+    for name, bound in slo.bounds.items():
+        good &= ~(latencies[name] > bound)  # nan, no TPOT, is not above
     offered = max(1, int(inside.sum()))
     return {
         "goodput_per_s": float(good.sum()) / (end_s - begin_s),
         "attainment": float(good.sum()) / offered,
         "rejected_ratio": 1 - float(ok.sum()) / offered,
-        "ttft_p95_s": _p95(ttft_s),
-        "tpot_p95_s": _p95(tpot_s),
-        "e2e_p95_s": _p95(e2e_s),
+        "ttft_p95_s": _p95(latencies["ttft_s"]),
+        "tpot_p95_s": _p95(latencies["tpot_s"]),
+        "e2e_p95_s": _p95(latencies["e2e_s"]),
         "queue_p95_s": _p95((done.granted_s - done.due_s)[ok]),
     }
 
 
-def _p95(values: np.ndarray[tuple[int], np.dtype[np.float64]]) -> float:
-    return float(np.quantile(values, 0.95)) if len(values) else float("nan")
+def _p95(values: Column) -> float:
+    defined = np.sort(values[~np.isnan(values)])
+    return float(defined[rank(len(defined), 0.95)]) if len(defined) else float("nan")
 
 
-def _expected(values: np.ndarray[tuple[int], np.dtype[np.float64]]) -> Expected:
+def _expected(values: Column) -> Expected:
     defined = values[~np.isnan(values)]
     if not len(defined):
         return Expected(float("nan"), float("nan"), float("nan"))

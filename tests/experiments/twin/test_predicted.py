@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import itertools
+import math
+from dataclasses import dataclass
 
+import numpy as np
 import pytest
 
 from experiments.twin.predicted import MEASURES, Predictor, measures
 from experiments.twin.profile import EXACT, TINY_CPU
 from experiments.twin.simulate import simulate
 from gateway.limits import Limits, QueueMode
+from loadtests.outcome import Outcome
 from loadtests.planning import plan
 from loadtests.planning.mix import Mix
+from loadtests.record import RequestRecord
+from loadtests.recording import quantiles
+from loadtests.recording.table import from_records
 from loadtests.slo import SLO
 
 SLO_S = SLO.parse("ttft<=0.5s,tpot<=60ms")
@@ -35,6 +42,59 @@ def test_a_run_taken_for_another_is_the_same(rate_per_s: float) -> None:
             expected = sum(run[name] for run in played) / len(played)
             assert predicted[name].mean == pytest.approx(expected, nan_ok=True), (limits, name)
     assert predictor.simulated < len(cells) * len(traces)
+
+
+@dataclass(frozen=True)
+class Planned:
+    """An arrival within the measured window of `PlanOf`."""
+
+    due_s: float
+    output_tokens: int
+    prompt_tokens: int = 10
+    think_s: float = 0.0
+
+
+@dataclass(frozen=True)
+class PlanOf:
+    """What of a plan is read here."""
+
+    arrivals: tuple[Planned, ...]
+
+    def phase_s(self, phase: str) -> tuple[float, float]:
+        return 0.0, 1000.0
+
+
+def test_a_p95_is_a_value_of_the_run_as_in_a_measured_cell() -> None:
+    """Alone in the engine a request takes its tokens × 10 ms; of 20 the 19th is the p95."""
+    trace = PlanOf(tuple(Planned(10.0 * i, i + 1) for i in range(20)))
+    done = simulate(trace.arrivals, EXACT, Limits(max_active=1))
+    predicted = measures(trace, done, SLO.parse("ttft<=1s"))  # type: ignore[arg-type]
+    assert predicted["e2e_p95_s"] == pytest.approx(0.19)
+    table = from_records(records(trace, done.first_s, done.last_s))
+    for name in ("ttft_s", "tpot_s", "e2e_s"):
+        times = np.sort(table.times(name)[~np.isnan(table.times(name))])
+        assert predicted[f"{name.removesuffix('_s')}_p95_s"] == quantiles.of_sorted(times, 0.95), name
+
+
+def records(trace: PlanOf, first_s: np.ndarray, last_s: np.ndarray) -> list[RequestRecord]:
+    """The run as a load client would have recorded it."""
+    return [
+        RequestRecord(
+            i, str(i), "measure", "", -1, arrival.due_s, Outcome.OK,
+            first_s=float(first), last_s=float(last), finished_s=float(last),
+            output_tokens=arrival.output_tokens,
+        )
+        for i, (arrival, first, last) in enumerate(zip(trace.arrivals, first_s, last_s, strict=True))
+    ]  # fmt: skip
+
+
+def test_an_answer_of_one_token_has_no_tpot() -> None:
+    """It is neither a TPOT of 0 nor a miss of the bound."""
+    trace = PlanOf(tuple(Planned(float(i), 1) for i in range(5)))
+    done = simulate(trace.arrivals, EXACT, Limits())
+    predicted = measures(trace, done, SLO.parse("tpot<=1ms"))  # type: ignore[arg-type]
+    assert math.isnan(predicted["tpot_p95_s"])
+    assert predicted["attainment"] == 1.0
 
 
 def test_the_shares_are_of_the_offered_requests() -> None:
