@@ -17,7 +17,7 @@ import orjson
 from experiments.design.probe import Probe
 from experiments.errors import EnvironmentProblem
 from experiments.measure import prompt_cost
-from loadtests.planning.prompts import ONE_EACH, Cost, words
+from loadtests.planning.prompts import ONE_EACH, TokenCost, words
 
 # A step of the staircase that adds less than this share of rate is the last one.
 _PLATEAU = 1.06
@@ -51,7 +51,7 @@ class _Client:
     """Streams chat completions of one fixed shape; every prompt is new, so that no prefix cache can help."""
 
     def __init__(
-        self, http: httpx.AsyncClient, model: str, cost: Cost, prompt_tokens: int, output_tokens: int
+        self, http: httpx.AsyncClient, model: str, cost: TokenCost, prompt_tokens: int, output_tokens: int
     ) -> None:
         self._http = http
         self._model = model
@@ -101,7 +101,7 @@ class _Client:
         return _Answer(started, chunks[0], chunks[-1], time.monotonic(), self._output_tokens)
 
 
-def _prompt_cost(target: Target) -> Cost:
+def _prompt_cost(target: Target) -> TokenCost:
     """What words cost in this engine's prompts, so that the probe's are as long as the cells'."""
     return prompt_cost.measured(target.engine_url, target.model) if target.engine_url else ONE_EACH
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import orjson
 
 from loadtests.planning.plan import Arrival
-from loadtests.planning.prompts import Cost, Messages, words
+from loadtests.planning.prompts import Messages, TokenCost, words
 
 _AHEAD_BYTES = 64 * 2**20
 
@@ -21,7 +21,7 @@ class Bodies:
     """
 
     def __init__(
-        self, model: str, cost: Cost, *, salt: str, chunk_usage: bool, plan: Iterable[Arrival]
+        self, model: str, cost: TokenCost, *, salt: str, chunk_usage: bool, plan: Iterable[Arrival]
     ) -> None:
         self._model = model
         self._cost = cost

@@ -180,8 +180,8 @@ class Client:
     """
 
     def __init__(self, target: Target, *, keep_idle_s: float = 2.0) -> None:
-        """`keep_idle_s`: an idle connection older than this is closed; below the shortest
-        keep-alive of usual servers."""
+        """`keep_idle_s`: an idle connection older than this is closed; below the shortest keep-alive of
+        usual servers. Raises UnreachableError when the target's name cannot be resolved."""
         self.target = target
         self._keep_idle_s = keep_idle_s
         self._idle: deque[tuple[float, Connection]] = deque()
@@ -246,11 +246,11 @@ class Client:
 
     def _resolve(self) -> tuple[int, int, int, str, tuple[object, ...]]:
         try:
-            found = gevent.socket.getaddrinfo(
+            addresses = gevent.socket.getaddrinfo(
                 self.target.host, self.target.port, type=plain_socket.SOCK_STREAM
             )
         except OSError as error:
             raise UnreachableError(f"cannot resolve {self.target.host}: {error}") from error
         # IPv4 first: local servers mostly listen there only.
-        first: tuple[int, int, int, str, tuple[object, ...]] = sorted(found, key=lambda f: f[0])[0]
+        first: tuple[int, int, int, str, tuple[object, ...]] = sorted(addresses, key=lambda a: a[0])[0]
         return first

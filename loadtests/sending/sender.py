@@ -188,9 +188,9 @@ class Sender:
             answer = exchange.answer
             pause_s = None
             if answer.status != 200:
-                told_s, should = answer.number(b"retry-after"), answer.text(b"x-should-retry")
+                retry_after_s, should = answer.number(b"retry-after"), answer.text(b"x-should-retry")
                 seed = exchange.arrival.prompt_seed
-                pause_s = self._retry.pause_s(exchange.attempts, answer.status, told_s, should, seed)
+                pause_s = self._retry.pause_s(exchange.attempts, answer.status, retry_after_s, should, seed)
             if pause_s is None:
                 return outcome, error
             gevent.sleep(pause_s)

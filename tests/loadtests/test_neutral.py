@@ -32,8 +32,8 @@ import sys
 from pathlib import Path
 for name in {NEUTRAL.split()!r}:
     __import__(f"loadtests.{{name}}")
-found = {{"gevent", "locust", "pandas", "scipy", "pyarrow"}} & set(sys.modules)
-sys.exit(f"imported {{found}}" if found else 0)
+heavy = {{"gevent", "locust", "pandas", "scipy", "pyarrow"}} & set(sys.modules)
+sys.exit(f"imported {{heavy}}" if heavy else 0)
 """
     done = subprocess.run(
         [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False
