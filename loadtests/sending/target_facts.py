@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from loadtests.planning.prompts import ONE_EACH, Messages, TokenCost, calibrate
-from loadtests.sending.client import Target, UnreachableError
+from loadtests.sending.target import Target, UnreachableError
 
 _TIMEOUT_S = 10.0
 

@@ -20,7 +20,8 @@ NEUTRAL = """
 outcome planning.arrivals planning.mix planning.plan planning.prompts planning.scenarios planning.traces
 planning.workloads record recording.histogram recording.live recording.quantiles recording.result
 recording.run_folder recording.saturation recording.scrape recording.summary recording.table
-running.load_report sending.answer sending.bodies sending.retry sending.sse settings slo
+running.load_report sending.answer sending.bodies sending.request sending.retry
+sending.sse sending.target sending.target_facts settings slo
 """
 
 
