@@ -13,7 +13,7 @@ from loadtests.planning import plan as plans
 from loadtests.planning import traces
 from loadtests.planning.mix import Mix
 from loadtests.planning.plan import Plan
-from loadtests.planning.prompts import Cost
+from loadtests.planning.prompts import TokenCost
 from loadtests.planning.scenarios import Shape
 from loadtests.slo import SLO
 
@@ -88,12 +88,12 @@ class Settings:
     gateway_metrics: str = ""
     """URL of the gateway's metrics, for the live page and the limits that the run's folder names."""
 
-    def prompt_cost(self) -> Cost | None:
+    def prompt_cost(self) -> TokenCost | None:
         """The word costs of the file, None without one. Raises ValueError in one sentence."""
         if not self.prompt_cost_file:
             return None
         try:
-            return Cost.from_json(json.loads(Path(self.prompt_cost_file).read_text(encoding="utf-8")))
+            return TokenCost.from_json(json.loads(Path(self.prompt_cost_file).read_text(encoding="utf-8")))
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise ValueError(
                 f"prompt-cost-file = {self.prompt_cost_file!r}: not word costs ({error})"

@@ -37,18 +37,21 @@ class SLO:
 
         Raises ValueError with the term at fault and what is allowed.
         """
-        found: dict[str, float] = {}
+        terms: dict[str, float] = {}
         for term in (raw.strip() for raw in text.split(",")):
             key, value = _read_term(term)
-            if key in found:
+            if key in terms:
                 raise ValueError(f"SLO term {term!r}: {key.removesuffix('_s')} is given twice")
-            found[key] = value
-        if not found.keys() - {"attainment"}:
+            terms[key] = value
+        if not terms.keys() - {"attainment"}:
             raise ValueError(f"SLO {text!r}: needs at least one of ttft, tpot, e2e")
-        return SLO(**found)
+        return SLO(**terms)
 
     def scaled(self, factor: float) -> SLO:
-        """The same objective with every time bound multiplied by `factor` (> 0); the attainment stays."""
+        """The same objective with every time bound multiplied by `factor`; the attainment stays.
+
+        Raises ValueError unless factor > 0.
+        """
         if not factor > 0:
             raise ValueError(f"an SLO can only be scaled by a factor > 0, got {factor}")
 

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 from experiments.errors import EnvironmentProblem
 from loadtests import latency
-from loadtests.sending.answer import Answer, BrokenAnswer
+from loadtests.sending.answer import Answer, BrokenAnswerError
 
 CONNECT_TIMEOUT_S = 10.0
 ANSWER_TIMEOUT_S = 600.0
@@ -27,7 +27,7 @@ KEEP_IDLE_S = 2.0
 """Shorter than an engine's own keep-alive (uvicorn's: 5 s), so that no request meets a connection that just
 closes."""
 
-_UNREADABLE = (BrokenAnswer, ValueError, TypeError, KeyError, AttributeError)
+_UNREADABLE = (BrokenAnswerError, ValueError, TypeError, KeyError, AttributeError)
 
 
 class AskFailed(EnvironmentProblem):

@@ -21,7 +21,7 @@ from experiments.twin.profile import Profile
 from loadtests.planning import plan as plans
 from loadtests.planning.mix import Mix
 from loadtests.planning.plan import Plan
-from loadtests.planning.prompts import Cost
+from loadtests.planning.prompts import TokenCost
 from loadtests.slo import SLO
 
 SHARE_OF_GRID = 0.1
@@ -59,7 +59,7 @@ def least_prompt(ground: Ground) -> int:
     path = prompt_cost.of_run(ground.run, ground.stack.engine)
     if path is None:
         return 1
-    cost = Cost.from_json(read_json(path))
+    cost = TokenCost.from_json(read_json(path))
     return cost.template + min(cost.by_price)
 
 

@@ -176,10 +176,10 @@ def _mooncake(lines: Iterable[str]) -> tuple[list[_Row], list[str]]:
     tick_s = min((b - a for a, b in pairwise(ticks)), default=0.0)
     spread = tick_s >= 1.0 and len(ticks) <= len(stamps) / 2
     together = Counter(stamps)
-    seen: dict[float, int] = {}
+    last_in_tick: dict[float, int] = {}
     rows = []
     for row, stamp in zip(raw, stamps, strict=True):
-        order = seen[stamp] = seen.get(stamp, -1) + 1
+        order = last_in_tick[stamp] = last_in_tick.get(stamp, -1) + 1
         shift = tick_s * order / together[stamp] if spread else 0.0
         first = str(row["hash_ids"][0]) if row.get("hash_ids") else ""
         rows.append(
@@ -251,10 +251,10 @@ def replay(
 
 
 def _turns(session: Counts) -> Iterator[int]:
-    seen: dict[int, int] = {}
+    last_turn: dict[int, int] = {}
     for number in session.tolist():
         if number < 0:
             yield 0
         else:
-            seen[number] = seen.get(number, -1) + 1
-            yield seen[number]
+            last_turn[number] = last_turn.get(number, -1) + 1
+            yield last_turn[number]

@@ -80,15 +80,15 @@ class MasterRecorder:
         self._file = file
         self._live = live
         self._start_s = start_s
-        self.seen: set[int] = set()
+        self.recorded: set[int] = set()
 
     def take_lines(self, lines: bytes) -> None:
         """Whole lines of a worker; what is there already is left out."""
         now_s = time.monotonic() - self._start_s
         for line in lines.splitlines():
             record = RequestRecord.from_json(orjson.loads(line))
-            if record.i not in self.seen:
-                self.seen.add(record.i)
+            if record.i not in self.recorded:
+                self.recorded.add(record.i)
                 self._file.append(line)
                 self._live.add(record, now_s)
 

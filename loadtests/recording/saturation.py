@@ -35,13 +35,13 @@ def send_lag_limit_s(slo: SLO) -> float:
 
 def reasons(send: Lags, hub: Lags, slo: SLO) -> list[str]:
     """Why the generator bent its own numbers, in words; empty when it did not."""
-    found = []
+    causes = []
     limit_s = send_lag_limit_s(slo)
     if send.p99 is not None and send.p99 > limit_s:
-        found.append(f"p99 send lag {send.p99 * 1e3:.1f} ms is over {limit_s * 1e3:g} ms")
+        causes.append(f"p99 send lag {send.p99 * 1e3:.1f} ms is over {limit_s * 1e3:g} ms")
     if hub.p99 is not None and hub.p99 > HUB_LAG_LIMIT_S:
-        found.append(f"p99 hub lag {hub.p99 * 1e3:.1f} ms is over {HUB_LAG_LIMIT_S * 1e3:g} ms")
-    return found
+        causes.append(f"p99 hub lag {hub.p99 * 1e3:.1f} ms is over {HUB_LAG_LIMIT_S * 1e3:g} ms")
+    return causes
 
 
 def load_average() -> float:

@@ -24,7 +24,7 @@ from loadtests.running.locust_types import LocustEnvironment, LocustMessage
 from loadtests.running.messages import Brief
 from loadtests.running.series import Series
 from loadtests.running.worker import WorkerSide
-from loadtests.sending.client import UnreachableError
+from loadtests.sending.target import UnreachableError
 from loadtests.settings import HostNotAllowedError
 
 log = logging.getLogger("loadtests")

@@ -14,7 +14,7 @@ from gevent.event import Event
 
 from loadtests.outcome import Outcome
 from loadtests.planning.plan import Plan
-from loadtests.planning.prompts import Cost
+from loadtests.planning.prompts import TokenCost
 from loadtests.record import RequestRecord
 from loadtests.recording import scrape
 from loadtests.recording.live import Live, Progress
@@ -44,14 +44,14 @@ class Prepared:
         control = Control(settings.host, settings.api_key)
         self.settings = replace(settings, model=model_name(control, settings.model))
         tokenizer = Control(settings.tokenize_url, settings.api_key) if settings.tokenize_url else control
-        self.cost: Cost = settings.prompt_cost() or prompt_cost(tokenizer, self.settings.model)
+        self.cost: TokenCost = settings.prompt_cost() or prompt_cost(tokenizer, self.settings.model)
         control.close()
         tokenizer.close()
         self.folder = RunFolder(settings.run_dir or new_cell_folder(Path(settings.runs_dir), self.plan))
         self.folder.create(self.plan)
 
 
-def make_bodies(settings: Settings, plan: Plan, cost: Cost) -> Bodies:
+def make_bodies(settings: Settings, plan: Plan, cost: TokenCost) -> Bodies:
     """Bodies under these settings; the run's salt is in them."""
     return Bodies(
         settings.model, cost, salt=settings.prompt_salt, chunk_usage=settings.chunk_usage, plan=plan.arrivals
@@ -185,7 +185,7 @@ class Run:
         if self.plan.header.loop == "closed":
             return 0
         noticed_s = min(self.lost_workers.values(), default=time.monotonic() - self.start_s)
-        missing = [a for a in self.plan.arrivals if a.i not in self.master_recorder.seen]
+        missing = [a for a in self.plan.arrivals if a.i not in self.master_recorder.recorded]
         for arrival in missing:
             due = arrival.due_s <= noticed_s
             self.master_recorder.take(

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from loadtests.planning.prompts import Cost
+from loadtests.planning.prompts import TokenCost
 
 RECORDS = "headroom_records"
 """Worker → master: {"lines": whole lines of records}."""
@@ -28,7 +28,7 @@ class Brief:
     """
 
     plan: bytes
-    cost: Cost
+    cost: TokenCost
     start_unix_s: float
     order: Sequence[str]
     model: str
@@ -42,4 +42,4 @@ class Brief:
     @classmethod
     def from_wire(cls, fields: Mapping[str, Any]) -> Brief:
         """The inverse of `to_wire`. Raises TypeError, ValueError or KeyError for something else."""
-        return cls(**{**fields, "cost": Cost.from_json(fields["cost"])})
+        return cls(**{**fields, "cost": TokenCost.from_json(fields["cost"])})

@@ -18,8 +18,10 @@ from loadtests.recording.live import Progress
 from loadtests.sending.alarm import Alarm
 from loadtests.sending.answer import Answer
 from loadtests.sending.bodies import Bodies
-from loadtests.sending.client import Client, Target, UnreachableError
+from loadtests.sending.client import Client
+from loadtests.sending.request import request, request_head
 from loadtests.sending.retry import RetryPolicy
+from loadtests.sending.target import Target, UnreachableError
 from loadtests.settings import Settings
 
 Record = Callable[[RequestRecord], None]
@@ -67,7 +69,7 @@ class Sender:
         self._stopping = False
         self._run_id = settings.prompt_salt[-8:]
         self._cap = settings.max_inflight or _socket_room()
-        self._head = _request_head(self._client.target, settings.api_key)
+        self._head = request_head(self._client.target, settings.api_key)
 
     def run(self, start_s: float) -> None:
         """Send the share; returns when every request of it has its record.
@@ -188,9 +190,9 @@ class Sender:
             answer = exchange.answer
             pause_s = None
             if answer.status != 200:
-                told_s, should = answer.number(b"retry-after"), answer.text(b"x-should-retry")
+                retry_after_s, should = answer.number(b"retry-after"), answer.text(b"x-should-retry")
                 seed = exchange.arrival.prompt_seed
-                pause_s = self._retry.pause_s(exchange.attempts, answer.status, told_s, should, seed)
+                pause_s = self._retry.pause_s(exchange.attempts, answer.status, retry_after_s, should, seed)
             if pause_s is None:
                 return outcome, error
             gevent.sleep(pause_s)
@@ -200,17 +202,12 @@ class Sender:
         request_id = exchange.request_id
         if exchange.attempts > 1:
             request_id = f"{request_id}.{exchange.attempts}"
-        head = b"%bx-request-id: %b\r\ncontent-length: %d\r\n\r\n" % (
-            self._head,
-            request_id.encode(),
-            len(body),
-        )
         if exchange.sent_s is None:
             exchange.sent_s = time.monotonic()
             self._progress.sent += 1
         answer = exchange.answer
         try:
-            self._client.exchange(head + body, answer)
+            self._client.exchange(request(self._head, body, request_id), answer)
         except UnreachableError as error:
             answer.error_text = str(error)
         if answer.finished_s is None:  # broken: it ended now, all the same
@@ -281,21 +278,6 @@ def _record_of(exchange: _Exchange, outcome: Outcome, error: str | None, start_s
         attempts=exchange.attempts,
         tried=exchange.tried if len(exchange.tried) > 1 else None,
     )
-
-
-def _request_head(target: Target, api_key: str) -> bytes:
-    lines = [
-        f"POST {target.path}/v1/chat/completions HTTP/1.1",
-        f"host: {target.authority}",
-        "content-type: application/json",
-        "accept: text/event-stream",
-        # A compressing proxy would hold back events until a block is full.
-        "accept-encoding: identity",
-        "user-agent: llm-headroom",
-    ]
-    if api_key:
-        lines.append(f"authorization: Bearer {api_key}")
-    return "".join(f"{line}\r\n" for line in lines).encode("latin-1")
 
 
 def _socket_room() -> int:

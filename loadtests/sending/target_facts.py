@@ -8,8 +8,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from loadtests.planning.prompts import ONE_EACH, Cost, Messages, calibrate
-from loadtests.sending.client import Target, UnreachableError
+from loadtests.planning.prompts import ONE_EACH, Messages, TokenCost, calibrate
+from loadtests.sending.target import Target, UnreachableError
 
 _TIMEOUT_S = 10.0
 
@@ -60,7 +60,7 @@ def model_name(control: Control, given: str) -> str:
     return str(names[0])
 
 
-def prompt_cost(control: Control, model: str) -> Cost:
+def prompt_cost(control: Control, model: str) -> TokenCost:
     """Word costs measured with the target's `/tokenize`; one token a word where it has
     none or answers nonsense."""
 

@@ -21,7 +21,8 @@ NEUTRAL = """
 outcome planning.arrivals planning.mix planning.plan planning.prompts planning.scenarios planning.traces
 planning.workloads record recording.histogram recording.live recording.quantiles recording.result
 recording.run_folder recording.saturation recording.scrape recording.summary recording.table
-running.load_report sending.answer sending.bodies sending.retry sending.sse settings slo
+running.load_report sending.answer sending.bodies sending.request sending.retry
+sending.sse sending.target sending.target_facts settings slo
 """
 
 
@@ -33,8 +34,8 @@ import sys
 from pathlib import Path
 for name in {NEUTRAL.split()!r}:
     __import__(f"loadtests.{{name}}")
-found = {{"gevent", "locust", "pandas", "scipy", "pyarrow"}} & set(sys.modules)
-sys.exit(f"imported {{found}}" if found else 0)
+heavy = {{"gevent", "locust", "pandas", "scipy", "pyarrow"}} & set(sys.modules)
+sys.exit(f"imported {{heavy}}" if heavy else 0)
 """
     done = subprocess.run(
         [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False

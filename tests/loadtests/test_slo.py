@@ -90,7 +90,7 @@ def test_only_served_requests_can_be_good() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("", "SLO term ''"),
         ("ttft<1s", None),
@@ -103,10 +103,10 @@ def test_only_served_requests_can_be_good() -> None:
         ("ttft<=1s,attainment>=1.5", r"in \(0, 1\]"),
     ],
 )
-def test_what_does_not_parse_is_named(text: str, said: str | None) -> None:
+def test_what_does_not_parse_is_named(text: str, message: str | None) -> None:
     """The term at fault is in the message; `<` is read as `<=`."""
-    if said is None:
+    if message is None:
         assert SLO.parse(text).ttft_s == 1.0
         return
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises(ValueError, match=message):
         SLO.parse(text)

@@ -35,9 +35,9 @@ def test_quantiles_are_those_of_the_servers_log(tmp_path: Path) -> None:
     with upstream(tmp_path, ttft_s=0.15, gap_s=0.02) as server:
         flags = ("--rate", "20", "--warmup", "1", "--duration", "20", "--output-tokens", "100", "--seed", "0")
         ran = run(server.url, tmp_path / "run", *flags)
-        found = truth(server, ran)
+        compared = truth(server, ran)
     ran.assert_conserved()
-    for name, (client, real) in found.items():
+    for name, (client, real) in compared.items():
         for q in QUANTILES:
             measured, true = float(np.quantile(client, q)), float(np.quantile(real, q))
             print(f"{name} p{q * 100:g}: client {measured * 1e3:.3f} ms, server {true * 1e3:.3f} ms")
@@ -52,11 +52,11 @@ def test_each_request_is_measured_as_the_server_did_it(tmp_path: Path) -> None:
     with upstream(tmp_path, ttft_s=0.06, gap_s=0.03) as server:
         flags = ("--rate", "10", "--warmup", "0", "--duration", "3", "--output-tokens", "10", "--seed", "0")
         ran = run(server.url, tmp_path / "run", *flags)
-        found = truth(server, ran)
+        compared = truth(server, ran)
     ran.assert_conserved()
-    for name, (client, real) in found.items():
+    for name, (client, real) in compared.items():
         assert float(np.median(np.abs(client - real))) < 8e-3, name
-    assert np.mean(found["itl_s"][0] < 0.005) < 0.2
+    assert np.mean(compared["itl_s"][0] < 0.005) < 0.2
 
 
 def test_a_stall_shows_in_full_under_open_loop_and_hides_under_closed(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from experiments.design.probe import ASSUMED, Probe
 from experiments.errors import EnvironmentProblem
 from experiments.measure import probing
 from experiments.measure.probing import Target
+from experiments.run_folder import codec
 from experiments.stack import engine
 from experiments.stack.ports import free_port
 
@@ -34,9 +36,8 @@ def test_the_probe_of_an_engine_with_steps_of_10_ms(tmp_path: Path, monkeypatch:
 
 def test_a_probe_without_tpot_is_stored_and_leaves_the_default_objective_for_tokens() -> None:
     """It counted as 0 before, which made an objective of 1 ms a token."""
-    probe = Probe.from_json({**ASSUMED.to_json(), "tpot_s": None})
-    assert probe.tpot_s is None
-    assert Probe.from_json(probe.to_json()) == probe
+    probe = replace(ASSUMED, tpot_s=None)
+    assert codec.from_json(Probe, codec.to_json(probe), "a probe") == probe
     text, scaled_from = objective(None, True, 0.03, probe.tpot_s, 0.5)
     assert (text, scaled_from) == ("ttft<=0.5s,tpot<=60ms,attainment>=0.95", DEFAULT_SLO)
 

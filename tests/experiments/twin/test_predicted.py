@@ -72,7 +72,7 @@ def test_a_p95_is_a_value_of_the_run_as_in_a_measured_cell() -> None:
     assert predicted["e2e_p95_s"] == pytest.approx(0.19)
     table = from_records(records(trace, done.first_s, done.last_s))
     for name in ("ttft_s", "tpot_s", "e2e_s"):
-        times = np.sort(table.times(name)[~np.isnan(table.times(name))])
+        times = np.sort(table.times(name)[~np.isnan(table.times(name))]).tolist()
         assert predicted[f"{name.removesuffix('_s')}_p95_s"] == quantiles.of_sorted(times, 0.95), name
 
 

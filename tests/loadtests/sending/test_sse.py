@@ -28,8 +28,8 @@ def test_any_cut(cuts: list[int]) -> None:
     """A cut anywhere, also inside \\r\\n or a UTF-8 character, changes nothing."""
     decoder = SseDecoder()
     borders = [0, *sorted(cuts), len(STREAM)]
-    found = [payload for a, b in pairwise(borders) for payload in decoder.feed(STREAM[a:b])]
-    assert found == EVENTS
+    payloads = [payload for a, b in pairwise(borders) for payload in decoder.feed(STREAM[a:b])]
+    assert payloads == EVENTS
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 7])

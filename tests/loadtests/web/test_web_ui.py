@@ -74,8 +74,8 @@ def web_ui(folder: Path, host: str, *flags: str) -> Iterator[tuple[str, Path]]:
 def post(url: str, **form: str) -> dict[str, Any]:
     content = urllib.parse.urlencode(form).encode()
     with urllib.request.urlopen(urllib.request.Request(url, content), timeout=20) as answer:
-        found: dict[str, Any] = json.load(answer)
-        return found
+        page: dict[str, Any] = json.load(answer)
+        return page
 
 
 def get(url: str) -> Any:
@@ -171,7 +171,7 @@ def test_wrong_input_gets_a_sentence(tmp_path: Path) -> None:
         upstream(tmp_path) as server,
         web_ui(tmp_path, server.url, "--allow-host", "127.0.0.1") as (url, runs),
     ):
-        for form, said in (
+        for form, sentence in (
             ({"rate": "abc"}, "rate = 'abc': must be a number"),
             ({"rate": "0"}, "rate_per_s = 0.0: must be > 0"),
             ({"slo": "fast"}, "SLO term 'fast'"),
@@ -180,7 +180,7 @@ def test_wrong_input_gets_a_sentence(tmp_path: Path) -> None:
         ):
             answer = post(f"{url}/swarm", **{**QUICK, "host": server.url, **form})
             assert not answer["success"]
-            assert said in answer["message"]
+            assert sentence in answer["message"]
         assert not runs.exists()
         assert server.log() == []
 
