@@ -15,14 +15,13 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from experiments.calibration import calibration, from_run
+from experiments.calibration.calibration_file import Calibration
 from experiments.calibration.drive import driving
 from experiments.errors import EnvironmentProblem, UserError, run_command
 from experiments.measure import prompt_cost
@@ -39,16 +38,16 @@ def main(argv: Sequence[str]) -> int:
     args = _arguments(argv)
     args.out.mkdir(parents=True, exist_ok=True)
     result = from_run.calibrate_from(args.from_run, args.seed) if args.from_run else _live(args)
-    _write(args.out / "profile.json", result.pop("profile"))
-    if "answers" in result:
-        _write(args.out / "answers.json", result.pop("answers"), indent=None)
-    _write(args.out / "calibration.json", result)
-    passed = bool(result["gate"]["passed"])
-    print(f"{'accepted' if passed else 'REFUSED'}: {result['gate']['why']}\n{args.out / 'profile.json'}")
-    return 0 if passed else 1
+    try:
+        result.write(args.out)
+    except OSError as error:
+        raise EnvironmentProblem(f"{args.out} cannot be written: {error.strerror}") from error
+    gate = result.gate
+    print(f"{'accepted' if gate.passed else 'REFUSED'}: {gate.why}\n{args.out / 'profile.json'}")
+    return 0 if gate.passed else 1
 
 
-def _live(args: argparse.Namespace) -> dict[str, Any]:
+def _live(args: argparse.Namespace) -> Calibration:
     choice = engine.choose(args.engine, engine_url=args.engine_url, model=args.model, profile=args.profile)
     if choice.why:
         _say(choice.why)
@@ -60,7 +59,7 @@ def _live(args: argparse.Namespace) -> dict[str, Any]:
         return asyncio.run(_calibrate(served, args))
 
 
-async def _calibrate(served: engine.Engine, args: argparse.Namespace) -> dict[str, Any]:
+async def _calibrate(served: engine.Engine, args: argparse.Namespace) -> Calibration:
     effort = calibration.Effort(args.stair_s, args.burst_s, args.repeats, args.rows, args.seed)
     cost = prompt_cost.measured(served.url, served.model)
     async with driving(served, cost, args.seed) as driver:
@@ -99,16 +98,6 @@ def _arguments(argv: Sequence[str]) -> argparse.Namespace:
         if getattr(args, name) <= 0:
             raise UserError(f"--{name.replace('_', '-')} {getattr(args, name)} must be above 0")
     return args
-
-
-def _write(path: Path, content: object, indent: int | None = 1) -> None:
-    """Whole or not at all."""
-    part = path.with_name(path.name + ".part")
-    try:
-        part.write_text(json.dumps(content, indent=indent, default=str) + "\n", encoding="utf-8")
-        part.replace(path)
-    except OSError as error:
-        raise EnvironmentProblem(f"{path} cannot be written: {error.strerror}") from error
 
 
 def _say(message: str) -> None:

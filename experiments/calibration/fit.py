@@ -45,7 +45,7 @@ ROUNDS = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class FitRow:
     """One observation.
 
     Attributes:
@@ -95,7 +95,7 @@ class Fit:
     remarks: tuple[str, ...]
 
 
-def fit(rows: Sequence[Row], *, draws: int = 200, block: int = 4, seed: int = 0) -> Fit:
+def fit(rows: Sequence[FitRow], *, draws: int = 200, block: int = 4, seed: int = 0) -> Fit:
     """Fit the rows; `block` neighbours are drawn together in the bootstrap.
 
     Raises:
@@ -132,7 +132,7 @@ def fit(rows: Sequence[Row], *, draws: int = 200, block: int = 4, seed: int = 0)
     )
 
 
-def table_of(rows: Sequence[Row]) -> Floats:
+def table_of(rows: Sequence[FitRow]) -> Floats:
     """The rows as an array, shape (rows, 10)."""
     return np.array(
         [
