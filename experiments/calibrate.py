@@ -2,13 +2,12 @@
 
     python -m experiments.calibrate --out runs/calibration            the engine that a sweep would choose
     python -m experiments.calibrate --engine-url http://box:8000      one that is already running
+    python -m experiments.calibrate --from-run runs/X                 no engine: the steps in a run's records
 
-    python -m experiments.calibrate --from-run runs/X             no engine: the steps in a run's records
-
-Four parts: prompts alone (a ladder of lengths), closed loops (stairs of concurrency, in two passes), open
-loops, and a burst of arrivals that is never fitted. The fit must predict that burst, or it is refused. Writes
-OUT/profile.json (for `--profile calibrated:FILE` and for `predict`), OUT/calibration.json, and what every
-client saw into OUT/answers.json.
+Four parts: prompts alone, of many lengths; closed loops of 1 to 32 users, in two passes; open loops; and a
+burst of arrivals that is never fitted. The fit must predict that burst, or it is refused. Writes
+OUT/profile.json (for `--profile calibrated:FILE` and for `predict`), OUT/calibration.json, and every answer
+with the times of its chunks into OUT/answers.json.
 """
 
 from __future__ import annotations
@@ -60,7 +59,7 @@ def _live(args: argparse.Namespace) -> Calibration:
 
 
 async def _calibrate(served: engine.Engine, args: argparse.Namespace) -> Calibration:
-    effort = calibration.Effort(args.stair_s, args.burst_s, args.repeats, args.rows, args.seed)
+    effort = calibration.CalibrationEffort(args.stair_s, args.burst_s, args.repeats, args.rows, args.seed)
     cost = prompt_cost.measured(served.url, served.model)
     async with driving(served, cost, args.seed) as driver:
         return await calibration.calibrate(driver, served, effort, _say)
@@ -77,7 +76,7 @@ def _arguments(argv: Sequence[str]) -> argparse.Namespace:
     )
     parser.add_argument("--from-run", type=Path, metavar="RUN", help="fit a measured run; no engine is used")
     parser.add_argument("--engine-url", help="an engine that is already running, without /v1")
-    parser.add_argument("--model", help="the model that vLLM serves")
+    parser.add_argument("--model", help="the model that the engine is to serve")
     parser.add_argument("--profile", default="tiny-cpu", help="timing of the emulator (default: %(default)s)")
     parser.add_argument(
         "--out", type=Path, default=Path("runs/calibration"), help="folder (default: %(default)s)"

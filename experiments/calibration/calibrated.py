@@ -1,5 +1,5 @@
-"""What a calibration leaves behind: the engine's parameters, how well they are known, and how steady the
-machine was."""
+"""What a calibration leaves behind: the engine's parameters, how well they are known, and how
+steady the machine was."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ class FittedEngine:
 
 
 def read(path: Path) -> FittedEngine:
-    """A calibration from its folder, or from profile.json with calibration.json beside it (without that, the
-    profile alone).
+    """A calibration from its folder, or from profile.json with calibration.json beside it (without
+    that, the profile alone).
 
     Raises:
         UserError: there is no profile.

@@ -1,4 +1,4 @@
-"""Puts work on a live engine, fits the model to what it showed, and tries it on a burst it has not seen."""
+"""Puts work on a live engine, fits the model to it, and tries the model on a burst that was not fitted."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ BLOCKS = {"steps": 30, "counters": 4}
 
 
 @dataclass(frozen=True, slots=True)
-class Effort:
+class CalibrationEffort:
     """How long the parts take: seconds of each closed and open loop and of the burst, repeats of each single
     prompt; `rows` is what is fitted, "steps" or "counters"."""
 
@@ -71,7 +71,7 @@ class Observations:
 
 
 async def calibrate(
-    driver: Driver, served: Engine, effort: Effort, say: Callable[[str], None]
+    driver: Driver, served: Engine, effort: CalibrationEffort, say: Callable[[str], None]
 ) -> Calibration:
     """Fit a live engine and judge the fit.
 
@@ -95,7 +95,7 @@ async def calibrate(
 
 
 async def _closed_loops(
-    driver: Driver, served: Engine, effort: Effort, say: Callable[[str], None]
+    driver: Driver, served: Engine, effort: CalibrationEffort, say: Callable[[str], None]
 ) -> Observations:
     say("prompts alone")
     longest = (served.facts.max_model_len or 4096) // 2
@@ -117,7 +117,11 @@ async def _closed_loops(
 
 
 async def _open_loops(
-    driver: Driver, rough: Profile, effort: Effort, observed: Observations, say: Callable[[str], None]
+    driver: Driver,
+    rough: Profile,
+    effort: CalibrationEffort,
+    observed: Observations,
+    say: Callable[[str], None],
 ) -> None:
     capacity_per_s = held_out.predicted_capacity(rough, LENGTHS)
     for k, load in enumerate(OPEN_LOADS):

@@ -7,7 +7,6 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from experiments.calibration.fit import NAMES, FitRow
 from experiments.calibration.gate import Gate
@@ -56,7 +55,7 @@ class Calibration:
             write_bytes(folder / "answers.json", (json.dumps(answers) + "\n").encode())
         write_json(folder / "calibration.json", self.to_json())
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """The content of calibration.json."""
         engine = {"label": self.label, "facts": self.facts.to_json()}
         return {
@@ -93,7 +92,7 @@ def read_draws(path: Path) -> Draws:
     return Draws(rows, float(stored["speed_sd"]))
 
 
-def _fit(undisturbed: UndisturbedFit) -> dict[str, Any]:
+def _fit(undisturbed: UndisturbedFit) -> dict[str, object]:
     best = undisturbed.fit
     return {
         "values": best.values,

@@ -11,7 +11,6 @@ import itertools
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -68,7 +67,7 @@ class ComparedCell:
     speed: float
     metrics: Mapping[str, ComparedMetric]
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """As stored in errors.json."""
         return {
             "cell": self.cell,
@@ -133,8 +132,8 @@ def _cell(
 
 
 def _played(cell: ReplayCell, profile: Profile, slo: SLO, lag_s: float) -> dict[str, float]:
-    """The twin's measures of the cell; what the load generator's lag takes of the bounds is not the
-    engine's to use.
+    """The twin's measures of the cell; what the load generator's lag takes of the bounds is not
+    the engine's to use.
     """
     inner = replace(slo, ttft_s=_less(slo.ttft_s, lag_s), e2e_s=_less(slo.e2e_s, lag_s))
     done = simulate(cell.arrivals, profile, cell.setting.limits)
@@ -198,9 +197,7 @@ def _measured(cell: ReplayCell, name: str) -> MeasuredP95:
 
 
 def _off(predicted: float, measured: float | None, whole: float | None) -> float | None:
-    """Relative error; where nothing was good, the part of all that was offered (`whole`) that was
-    predicted.
-    """
+    """Relative error; where nothing was good, the predicted part of all that was offered (`whole`)."""
     if measured is None or not math.isfinite(predicted):
         return None
     if measured:

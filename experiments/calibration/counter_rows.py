@@ -58,10 +58,9 @@ def rows_of_counters(
 ) -> list[FitRow]:
     """Windows between neighbouring readings of a closed loop.
 
-    With two users or more the engine is never idle, and a window's seconds are its steps'. One user leaves
-    it idle between two requests: there the gaps between tokens, which are steps, stand for the window. The
-    context is what the KV blocks hold, less the half block that is empty at the end of a sequence on
-    average.
+    With two users or more the engine is never idle, and a window's seconds are its steps'. One user leaves it
+    idle between two requests: there the gaps between tokens, which are steps, stand for the window. The
+    context is what the KV blocks hold, less the half block that is empty at the end of a sequence on average.
     """
     rows = []
     for before, after in itertools.pairwise(readings):

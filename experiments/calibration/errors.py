@@ -1,13 +1,13 @@
-"""How wrong the twin is about a run: every measured cell played on its own arrivals, beside what was
-measured.
+"""How wrong the twin is about a run: every measured cell played on its own arrivals,
+beside what was measured.
 
     python -m experiments.calibration.errors runs/A runs/A-again --model runs/calibration
 
-The prediction of a cell knows its plan, its limits and the calibration, not its measurements. `model_error`
-is what remains of the error when the twin is as fast as the engine was in that very cell (`speed`, from its
-steps); the rest is the machine's (`noise`). The same plan under the same setting measured twice, in one run
-or several, shows how far two measurements differ: no model can be nearer than that. Writes errors.json into
-the first run.
+The prediction of a cell knows its plan, its limits and the calibration, not its measurements.
+`model_error` is what remains of the error when the twin is as fast as the engine was in that very cell
+(`speed`, from its steps); the rest is the machine's (`noise`). The same plan under the same setting
+measured twice, in one run or several, shows how far two measurements differ: no model can be nearer than
+that. Writes errors.json into the first run.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ import argparse
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from rich.console import Console
@@ -64,7 +63,7 @@ class Errors:
         """Measured values that could be."""
         return sum(row.n for row in self.table.values())
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """The content of errors.json."""
         return {
             "schema_version": 1,

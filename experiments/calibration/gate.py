@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
 
 ALLOWED = {"seconds_for_all_tokens": 0.05, "ttft_s_p95": 0.15, "e2e_s_p95": 0.15}
 """Largest error of each metric, relative."""
@@ -55,7 +54,7 @@ class Gate:
     held_out: Mapping[str, Deviation]
     as_calibrated: Mapping[str, Deviation] = field(default_factory=dict)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """The `gate` part of calibration.json."""
         stored = {"passed": self.passed, "why": self.why, "n": self.n, "speed_factor": self.speed_factor}
         tables = {"held_out": self.held_out, "as_calibrated": self.as_calibrated}

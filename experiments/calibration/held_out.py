@@ -64,8 +64,8 @@ def predicted_capacity(profile: Profile, lengths: Lengths) -> float:
 
 
 def judge(burst: Burst, profile: Profile) -> Gate:
-    """Predicted against measured, and whether that is good enough; times in seconds from the moment of
-    sending.
+    """Predicted against measured, and whether that is good enough; times in seconds from
+    the moment of sending.
 
     Machines are not always equally fast. The factor by which the burst's own steps were slower than the
     model says is put into the prediction before it is judged, since it is the machine's and not the model's

@@ -145,8 +145,8 @@ def _p95(latency: Mapping[str, Any]) -> MeasuredP95:
 
 
 def _counted(plan: Plan, served: Sequence[RequestRecord]) -> tuple[Counted, ...]:
-    """Prompt lengths from the engine's own count; what it never saw is as much longer than planned as the
-    others were.
+    """Prompt lengths from the engine's own count; what it never saw is as much longer than planned
+    as the others were.
     """
     known = {record.i: record.prompt_tokens or 0 for record in served}
     planned = plan.arrivals

@@ -25,9 +25,7 @@ EDGE_S = 0.001
 
 @dataclass(slots=True)
 class _Bunch:
-    """Chunks of one step: its time is that of the middle chunk; each chunk is (request, which token of
-    it).
-    """
+    """Chunks of one step, each (request, which token of it); its time is that of the middle chunk."""
 
     times_s: list[float]
     chunks: list[tuple[int, int]]
@@ -91,8 +89,8 @@ def rows_of_single_prompts(answers: Sequence[StreamedAnswer]) -> list[FitRow]:
 
 
 def _bunches(answers: Sequence[StreamedAnswer]) -> list[_Bunch]:
-    """All chunks in order of time, cut where the pause is longer than a quarter of the median gap of a
-    stream.
+    """All chunks in order of time, cut where the pause is longer than a quarter of the median
+    gap of a stream.
     """
     gaps = sorted(b - a for answer in answers for a, b in itertools.pairwise(answer.times_s))
     if not gaps:

@@ -61,8 +61,8 @@ def series_of(engine: EngineMetrics) -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class BucketQuantile:
-    """A quantile as a histogram knows it: interpolated, and the bucket that holds it. Seconds; None where the
-    bucket is empty."""
+    """A quantile as a histogram knows it: interpolated, and the bucket that holds it. Seconds; None where
+    the bucket is empty."""
 
     value: float | None
     bucket_low: float | None
@@ -109,11 +109,11 @@ class ServerMetrics:
         self._query("vector(1)", time.time())
 
     def wait_for_scrape(self, after_unix_s: float, deadline_s: float = 10.0) -> float:
-        """Wait until gateway and engine were scraped after `after_unix_s`; the time of the earlier scrape
-        (Unix).
+        """Wait until gateway and engine were scraped after `after_unix_s`; the time of
+        the earlier scrape (Unix).
 
-        Returns the last scrape's time when none comes within `deadline_s`: a gap that the cell's doubts will
-        name.
+        Returns the last scrape's time when none comes within `deadline_s`: a gap that the
+        cell's doubts will name.
         """
         give_up = time.monotonic() + deadline_s
         while True:
@@ -142,9 +142,7 @@ class ServerMetrics:
     def quantiles(
         self, name: str, start_unix_s: float, end_unix_s: float
     ) -> dict[str, dict[str, float | None]]:
-        """p50 and p95 of a histogram's growth between two scrapes, named by their times, as in
-        summary.json.
-        """
+        """p50 and p95 of a histogram's growth between two scrapes (their Unix times), as in summary.json."""
         before = self._buckets(HISTOGRAMS[name], start_unix_s)
         after = self._buckets(HISTOGRAMS[name], end_unix_s)
         growth = [(bound, count - before.get(bound, 0.0)) for bound, count in sorted(after.items())]
@@ -200,8 +198,8 @@ class ServerMetrics:
 
 
 def bucket_quantile(cumulative: list[tuple[float, float]], q: float) -> BucketQuantile:
-    """Quantile `q` of a cumulative histogram [(upper bound, count up to it)], interpolated as Prometheus
-    does."""
+    """Quantile `q` of a cumulative histogram [(upper bound, count up to it)],
+    interpolated as Prometheus does."""
     total = cumulative[-1][1] if cumulative else 0.0
     if total <= 0:
         return BucketQuantile(None, None, None)
