@@ -2,27 +2,25 @@
 
     python -m experiments.calibrate --out runs/calibration            the engine that a sweep would choose
     python -m experiments.calibrate --engine-url http://box:8000      one that is already running
+    python -m experiments.calibrate --from-run runs/X                 no engine: the steps in a run's records
 
-    python -m experiments.calibrate --from-run runs/X             no engine: the steps in a run's records
-
-Four parts: prompts alone (a ladder of lengths), closed loops (stairs of concurrency, in two passes), open
-loops, and a burst of arrivals that is never fitted. The fit must predict that burst, or it is refused. Writes
-OUT/profile.json (for `--profile calibrated:FILE` and for `predict`), OUT/calibration.json, and what every
-client saw into OUT/answers.json.
+Four parts: prompts alone, of many lengths; closed loops of 1 to 32 users, in two passes; open loops; and a
+burst of arrivals that is never fitted. The fit must predict that burst, or it is refused. Writes
+OUT/profile.json (for `--profile calibrated:FILE` and for `predict`), OUT/calibration.json, and every answer
+with the times of its chunks into OUT/answers.json.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from experiments.calibration import calibration, from_run
+from experiments.calibration.calibration_file import Calibration
 from experiments.calibration.drive import driving
 from experiments.errors import EnvironmentProblem, UserError, run_command
 from experiments.measure import prompt_cost
@@ -39,16 +37,16 @@ def main(argv: Sequence[str]) -> int:
     args = _arguments(argv)
     args.out.mkdir(parents=True, exist_ok=True)
     result = from_run.calibrate_from(args.from_run, args.seed) if args.from_run else _live(args)
-    _write(args.out / "profile.json", result.pop("profile"))
-    if "answers" in result:
-        _write(args.out / "answers.json", result.pop("answers"), indent=None)
-    _write(args.out / "calibration.json", result)
-    passed = bool(result["gate"]["passed"])
-    print(f"{'accepted' if passed else 'REFUSED'}: {result['gate']['why']}\n{args.out / 'profile.json'}")
-    return 0 if passed else 1
+    try:
+        result.write(args.out)
+    except OSError as error:
+        raise EnvironmentProblem(f"{args.out} cannot be written: {error.strerror}") from error
+    gate = result.gate
+    print(f"{'accepted' if gate.passed else 'REFUSED'}: {gate.why}\n{args.out / 'profile.json'}")
+    return 0 if gate.passed else 1
 
 
-def _live(args: argparse.Namespace) -> dict[str, Any]:
+def _live(args: argparse.Namespace) -> Calibration:
     choice = engine.choose(args.engine, engine_url=args.engine_url, model=args.model, profile=args.profile)
     if choice.why:
         _say(choice.why)
@@ -60,8 +58,8 @@ def _live(args: argparse.Namespace) -> dict[str, Any]:
         return asyncio.run(_calibrate(served, args))
 
 
-async def _calibrate(served: engine.Engine, args: argparse.Namespace) -> dict[str, Any]:
-    effort = calibration.Effort(args.stair_s, args.burst_s, args.repeats, args.rows, args.seed)
+async def _calibrate(served: engine.Engine, args: argparse.Namespace) -> Calibration:
+    effort = calibration.CalibrationEffort(args.stair_s, args.burst_s, args.repeats, args.rows, args.seed)
     cost = prompt_cost.measured(served.url, served.model)
     async with driving(served, cost, args.seed) as driver:
         return await calibration.calibrate(driver, served, effort, _say)
@@ -78,7 +76,7 @@ def _arguments(argv: Sequence[str]) -> argparse.Namespace:
     )
     parser.add_argument("--from-run", type=Path, metavar="RUN", help="fit a measured run; no engine is used")
     parser.add_argument("--engine-url", help="an engine that is already running, without /v1")
-    parser.add_argument("--model", help="the model that vLLM serves")
+    parser.add_argument("--model", help="the model that the engine is to serve")
     parser.add_argument("--profile", default="tiny-cpu", help="timing of the emulator (default: %(default)s)")
     parser.add_argument(
         "--out", type=Path, default=Path("runs/calibration"), help="folder (default: %(default)s)"
@@ -99,16 +97,6 @@ def _arguments(argv: Sequence[str]) -> argparse.Namespace:
         if getattr(args, name) <= 0:
             raise UserError(f"--{name.replace('_', '-')} {getattr(args, name)} must be above 0")
     return args
-
-
-def _write(path: Path, content: object, indent: int | None = 1) -> None:
-    """Whole or not at all."""
-    part = path.with_name(path.name + ".part")
-    try:
-        part.write_text(json.dumps(content, indent=indent, default=str) + "\n", encoding="utf-8")
-        part.replace(path)
-    except OSError as error:
-        raise EnvironmentProblem(f"{path} cannot be written: {error.strerror}") from error
 
 
 def _say(message: str) -> None:

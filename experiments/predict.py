@@ -1,8 +1,7 @@
 """Predicts a whole matrix of settings and loads from a calibration, in virtual time: no engine is needed.
 
     python -m experiments.predict --model runs/calibration
-    python -m experiments.predict --model runs/calibration --spec experiments/specs/thorough.toml --traces
-    20 --slo 'ttft<=1s'
+    python -m experiments.predict --spec experiments/specs/thorough.toml --traces 20 --slo 'ttft<=1s'
 
 Every cell is played on several arrival traces, each with another draw of the calibrated parameters; what is
 printed is the mean and the 5–95 % range of single runs. Relative loads (0.7x) refer to the capacity that

@@ -22,6 +22,7 @@ from experiments.stack.paths import ROOT
 from experiments.stack.providers import known
 from experiments.stack.providers.emulator import EMULATOR
 from experiments.stack.providers.external import EXTERNAL
+from gateway.limits import LIMIT_NAMES
 
 FOLDER = ROOT / "runs" / "ui"
 
@@ -56,7 +57,7 @@ def main(argv: Sequence[str]) -> int:
             )
         )
         load_port = ports.free_port()
-        seen = _prometheus(stack, served.url, front.url, load_port)
+        prometheus_at = _prometheus(stack, served.url, front.url, load_port)
         web = stack.enter_context(
             process.running(
                 process.Command(
@@ -72,7 +73,7 @@ def main(argv: Sequence[str]) -> int:
         )
         _say(f"engine       {served.url}  ({served.label})")
         _say(f"gateway      {front.url}  (admin token {front.admin_token})")
-        _say(f"Prometheus   {seen}")
+        _say(f"Prometheus   {prometheus_at}")
         _say(f"Locust       http://127.0.0.1:{web_port}   ← open this; Ctrl-C ends everything")
         while (code := web.wait(3600)) is None:
             pass
@@ -81,7 +82,8 @@ def main(argv: Sequence[str]) -> int:
     )
 
 
-_LIMITS = ("MAX_ACTIVE", "QUEUE_MODE", "QUEUE_MAX", "QUEUE_TIMEOUT_S", "QUEUE_ORDER", "REQUEST_TIMEOUT_S")
+_LIMITS = tuple(name.upper() for name in LIMIT_NAMES)
+"""The gateway's limits, as its environment names them."""
 
 
 def _arguments(argv: Sequence[str]) -> argparse.Namespace:
@@ -93,7 +95,7 @@ def _arguments(argv: Sequence[str]) -> argparse.Namespace:
     )
     parser.add_argument("--engine", default=EMULATOR.name, choices=known.CHOICES, help="default: %(default)s")
     parser.add_argument("--engine-url", help="an engine that is already running, without /v1")
-    parser.add_argument("--model", help="the model that vLLM serves")
+    parser.add_argument("--model", help="the model that the engine is to serve")
     parser.add_argument("--profile", default="tiny-cpu", help="timing of the emulator (default: %(default)s)")
     parser.add_argument("--web-port", type=int, default=8089, help="of the web UI (default: %(default)s)")
     parser.add_argument(
@@ -106,15 +108,16 @@ def _arguments(argv: Sequence[str]) -> argparse.Namespace:
 
 
 def _prometheus(stack: contextlib.ExitStack, engine_url: str, gateway_url: str, load_port: int) -> str:
+    """Its address, or why it does not run: the stack is of use without it."""
     targets = {"gateway": gateway_url, "engine": engine_url, "load": f"127.0.0.1:{load_port}"}
     data: Path = FOLDER / "prometheus"
     try:
-        seen = stack.enter_context(
+        running = stack.enter_context(
             prometheus.running(targets=targets, data_dir=data, log_dir=FOLDER / "logs")
         )
     except EnvironmentProblem as problem:
         return f"not running: {problem}"
-    return seen.url
+    return running.url
 
 
 def _locust(served: engine.Engine, front: gateway.Gateway, web_port: int, load_port: int) -> list[str]:

@@ -1,15 +1,15 @@
-"""Puts work on a live engine, fits the model to what it showed, and tries it on a burst it has not seen."""
+"""Puts work on a live engine, fits the model to it, and tries the model on a burst that was not fitted."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import dataclass, field
 
 from experiments.calibration import calibrated, held_out
+from experiments.calibration.calibration_file import Calibration
 from experiments.calibration.counter_rows import rows_of_counters
 from experiments.calibration.drive import Driver
-from experiments.calibration.fit import Fit, Row, fit
+from experiments.calibration.fit import Fit, FitRow, fit
 from experiments.calibration.step_rows import rows_of_single_prompts, rows_of_steps
 from experiments.calibration.undisturbed import fit_undisturbed
 from experiments.observe.ask import StreamedAnswer
@@ -43,7 +43,7 @@ BLOCKS = {"steps": 30, "counters": 4}
 
 
 @dataclass(frozen=True, slots=True)
-class Effort:
+class CalibrationEffort:
     """How long the parts take: seconds of each closed and open loop and of the burst, repeats of each single
     prompt; `rows` is what is fitted, "steps" or "counters"."""
 
@@ -59,45 +59,43 @@ class Observations:
     """What the parts showed: rows of the prompts alone and of each part, the most requests that ran together,
     and every answer by the name of its part."""
 
-    alone: list[Row]
-    parts: list[list[Row]] = field(default_factory=list)
+    alone: list[FitRow]
+    parts: list[list[FitRow]] = field(default_factory=list)
     most_running: int = 1
     answers: list[tuple[str, list[StreamedAnswer]]] = field(default_factory=list)
 
     @property
-    def rows(self) -> list[Row]:
+    def rows(self) -> list[FitRow]:
         """All of them."""
         return [*self.alone, *(row for part in self.parts for row in part)]
 
 
 async def calibrate(
-    driver: Driver, served: Engine, effort: Effort, say: Callable[[str], None]
-) -> dict[str, Any]:
-    """The content of calibration.json, with the profile and the raw answers as further keys."""
+    driver: Driver, served: Engine, effort: CalibrationEffort, say: Callable[[str], None]
+) -> Calibration:
+    """Fit a live engine and judge the fit.
+
+    Raises:
+        EnvironmentProblem: the engine fails.
+    """
     await driver.closed_loop(8, 3.0, LENGTHS)  # the engine's own warm-up, not used
     observed = await _closed_loops(driver, served, effort, say)
     rough = profile_of(fit(observed.rows, draws=0), served.label, served.facts, observed.most_running)
     if effort.rows == "steps":
         await _open_loops(driver, rough, effort, observed, say)
-    steady = fit_undisturbed(observed.alone, observed.parts, seed=effort.seed, block=BLOCKS[effort.rows])
-    profile = profile_of(steady.fit, served.label, served.facts, observed.most_running)
+    fitted = fit_undisturbed(observed.alone, observed.parts, seed=effort.seed, block=BLOCKS[effort.rows])
+    profile = profile_of(fitted.fit, served.label, served.facts, observed.most_running)
     say("a burst that is not fitted")
     burst = await held_out.measure(driver, profile, LENGTHS, effort.burst_s, effort.seed)
     observed.answers.append(("burst", [answer for _, answer in burst]))
-    return {
-        "profile": profile.model_dump(),
-        "engine": {"label": served.label, "facts": served.facts.to_json()},
-        "fit": calibrated.fit_facts(steady),
-        "rows": [asdict(row) for row in observed.rows],
-        "gate": held_out.judge(burst, profile),
-        "answers": [
-            {"part": part, **asdict(answer)} for part, answers in observed.answers for answer in answers
-        ],
-    }
+    gate = held_out.judge(burst, profile)
+    return Calibration(
+        profile, served.label, served.facts, fitted, observed.rows, gate, tuple(observed.answers)
+    )
 
 
 async def _closed_loops(
-    driver: Driver, served: Engine, effort: Effort, say: Callable[[str], None]
+    driver: Driver, served: Engine, effort: CalibrationEffort, say: Callable[[str], None]
 ) -> Observations:
     say("prompts alone")
     longest = (served.facts.max_model_len or 4096) // 2
@@ -119,7 +117,11 @@ async def _closed_loops(
 
 
 async def _open_loops(
-    driver: Driver, rough: Profile, effort: Effort, observed: Observations, say: Callable[[str], None]
+    driver: Driver,
+    rough: Profile,
+    effort: CalibrationEffort,
+    observed: Observations,
+    say: Callable[[str], None],
 ) -> None:
     capacity_per_s = held_out.predicted_capacity(rough, LENGTHS)
     for k, load in enumerate(OPEN_LOADS):
@@ -130,19 +132,19 @@ async def _open_loops(
         observed.answers.append((f"open {load:g}", answers))
 
 
-def profile_of(found: Fit, label: str, facts: EngineFacts, most_running: int) -> Profile:
+def profile_of(best: Fit, label: str, facts: EngineFacts, most_running: int) -> Profile:
     """The fitted values with what the engine says of its limits; what it does not say is taken to be what
-    was seen, or vLLM's default.
+    was observed, or vLLM's default.
     """
     batched_tokens = argument(facts.command, "--max-num-batched-tokens")
     limits = Profile(
         name="calibrated",
         source=f"calibration of {label}",
-        base_s=found.values["base_s"],
+        base_s=best.values["base_s"],
         max_num_seqs=max_num_seqs(facts.command) or max(most_running, 1),
         max_num_batched_tokens=int(batched_tokens or 2048),
         num_gpu_blocks=facts.num_gpu_blocks or 100_000,
         block_size=facts.block_size or 16,
         max_model_len=facts.max_model_len or 4096,
     )
-    return calibrated.with_values(limits, found.values)
+    return calibrated.with_values(limits, best.values)

@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from experiments.calibration.fit import Row
+from experiments.calibration.fit import FitRow
 from experiments.observe import engine_counters
 from experiments.observe.engine_metrics import EngineMetrics
 
@@ -53,13 +53,14 @@ class Reading:
         return cls(at_s, **{field: sums.get(name, 0.0) for field, name in names.items() if name})
 
 
-def rows_of_counters(readings: Sequence[Reading], users: int, kv_tokens: int, block_size: int) -> list[Row]:
+def rows_of_counters(
+    readings: Sequence[Reading], users: int, kv_tokens: int, block_size: int
+) -> list[FitRow]:
     """Windows between neighbouring readings of a closed loop.
 
-    With two users or more the engine is never idle, and a window's seconds are its steps'. One user leaves
-    it idle between two requests: there the gaps between tokens, which are steps, stand for the window. The
-    context is what the KV blocks hold, less the half block that is empty at the end of a sequence on
-    average.
+    With two users or more the engine is never idle, and a window's seconds are its steps'. One user leaves it
+    idle between two requests: there the gaps between tokens, which are steps, stand for the window. The
+    context is what the KV blocks hold, less the half block that is empty at the end of a sequence on average.
     """
     rows = []
     for before, after in itertools.pairwise(readings):
@@ -70,11 +71,11 @@ def rows_of_counters(readings: Sequence[Reading], users: int, kv_tokens: int, bl
         context = max(0.0, (before.kv_use + after.kv_use) / 2 * kv_tokens - running * block_size / 2)
         if users == 1:
             gaps = after.gaps - before.gaps
-            rows.append(Row(after.gaps_s - before.gaps_s, gaps, gaps, 0.0, context * gaps))
+            rows.append(FitRow(after.gaps_s - before.gaps_s, gaps, gaps, 0.0, context * gaps))
         elif min(before.running, after.running) > 0:
             arrived = after.first_tokens - before.first_tokens  # in a closed loop as many as ended
             rows.append(
-                Row(
+                FitRow(
                     seconds=after.at_s - before.at_s,
                     steps=steps,
                     decoded=after.generated - before.generated - arrived,

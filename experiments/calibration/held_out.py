@@ -5,12 +5,12 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from experiments.calibration.drive import Driver, Lengths
-from experiments.calibration.fit import Row
+from experiments.calibration.fit import FitRow
+from experiments.calibration.gate import ALLOWED, Deviation, Gate
 from experiments.calibration.step_rows import rows_of_steps
 from experiments.observe.ask import StreamedAnswer
 from experiments.twin.profile import Profile
@@ -21,7 +21,6 @@ from loadtests.planning.plan import Plan
 from loadtests.planning.scenarios import Shape
 
 OPEN = Limits(max_active=1_000_000, queue_timeout_s=3600, request_timeout_s=3600)
-ALLOWED = {"seconds_for_all_tokens": 0.05, "ttft_s_p95": 0.15, "e2e_s_p95": 0.15}
 SPEED_CHANGE = 0.10
 
 
@@ -64,33 +63,32 @@ def predicted_capacity(profile: Profile, lengths: Lengths) -> float:
     return len(work) / done.end_s
 
 
-def judge(burst: Burst, profile: Profile) -> dict[str, Any]:
-    """Predicted against measured, and whether that is good enough; times in seconds from the moment of
-    sending.
+def judge(burst: Burst, profile: Profile) -> Gate:
+    """Predicted against measured, and whether that is good enough; times in seconds from
+    the moment of sending.
 
     Machines are not always equally fast. The factor by which the burst's own steps were slower than the
-    model says (`speed_factor`) is put into the prediction before it is judged, since it is
-    the machine's and not the model's error; a factor beyond `SPEED_CHANGE` fails by itself. `as_calibrated`
-    is the same table without it.
+    model says is put into the prediction before it is judged, since it is the machine's and not the model's
+    error; a factor beyond `SPEED_CHANGE` fails by itself.
     """
     factor = speed_factor(burst, profile)
     table = _table(burst, slower(profile, factor))
     failed = [
-        f"{name} is off by {table[name]['error']:+.1%} (allowed ±{allowed:.0%})"
+        f"{name} is off by {table[name].error:+.1%} (allowed ±{allowed:.0%})"
         for name, allowed in ALLOWED.items()
-        if abs(table[name]["error"]) > allowed
+        if abs(table[name].error) > allowed
     ]
     if abs(factor - 1) > SPEED_CHANGE:
         failed.insert(0, f"the engine's steps took {factor:.2f} times what they took while it was calibrated")
-    good = ", ".join(f"{name} {table[name]['error']:+.1%}" for name in ALLOWED)
-    return {
-        "passed": not failed,
-        "why": "; ".join(failed) or f"the held-out burst came out as predicted: {good}",
-        "n": len(burst),
-        "speed_factor": factor,
-        "held_out": table,
-        "as_calibrated": _table(burst, profile),
-    }
+    good = ", ".join(f"{name} {table[name].error:+.1%}" for name in ALLOWED)
+    return Gate(
+        passed=not failed,
+        why="; ".join(failed) or f"the held-out burst came out as predicted: {good}",
+        n=len(burst),
+        speed_factor=factor,
+        held_out=table,
+        as_calibrated=_table(burst, profile),
+    )
 
 
 def speed_factor(burst: Burst, profile: Profile) -> float:
@@ -98,7 +96,7 @@ def speed_factor(burst: Burst, profile: Profile) -> float:
     return speed_of_steps(rows_of_steps([answer for _, answer in burst]), profile)
 
 
-def speed_of_steps(rows: Sequence[Row], profile: Profile) -> float:
+def speed_of_steps(rows: Sequence[FitRow], profile: Profile) -> float:
     """Measured over modelled seconds of the steps together: above 1 the engine was slower; 1 without any."""
     timing = profile.step_time
     modelled_s = sum(
@@ -117,23 +115,19 @@ def slower(profile: Profile, factor: float) -> Profile:
     return profile.model_copy(update=times)
 
 
-def _table(burst: Burst, profile: Profile) -> dict[str, dict[str, float]]:
+def _table(burst: Burst, profile: Profile) -> dict[str, Deviation]:
     predicted = simulate([planned for planned, _ in burst], profile, OPEN)
-    measured_ttft = np.array([answer.first_s - answer.sent_s for _, answer in burst])
-    measured_e2e = np.array([answer.last_s - answer.sent_s for _, answer in burst])
+    measured_ttft_s = np.array([answer.first_s - answer.sent_s for _, answer in burst])
+    measured_e2e_s = np.array([answer.last_s - answer.sent_s for _, answer in burst])
     begin_s = burst[0][1].sent_s - burst[0][0].due_s
-    table: dict[str, dict[str, float]] = {}
-    for name, measured, twin in (
-        ("ttft_s", measured_ttft, predicted.first_s - predicted.due_s),
-        ("e2e_s", measured_e2e, predicted.last_s - predicted.due_s),
+    table: dict[str, Deviation] = {}
+    for name, measured_s, twin_s in (
+        ("ttft_s", measured_ttft_s, predicted.first_s - predicted.due_s),
+        ("e2e_s", measured_e2e_s, predicted.last_s - predicted.due_s),
     ):
         for label, level in (("p50", 0.5), ("p95", 0.95)):
-            pair = float(np.quantile(measured, level)), float(np.quantile(twin, level))
-            table[f"{name}_{label}"] = _compared(*pair)
+            pair = float(np.quantile(measured_s, level)), float(np.quantile(twin_s, level))
+            table[f"{name}_{label}"] = Deviation.between(*pair)
     end_s = max(answer.last_s for _, answer in burst) - begin_s
-    table["seconds_for_all_tokens"] = _compared(end_s, float(np.max(predicted.last_s)))
+    table["seconds_for_all_tokens"] = Deviation.between(end_s, float(np.max(predicted.last_s)))
     return table
-
-
-def _compared(measured: float, predicted: float) -> dict[str, float]:
-    return {"measured": measured, "predicted": predicted, "error": predicted / measured - 1}

@@ -40,10 +40,10 @@ def limit_flag(name: str) -> str:
     return flag_of(name.removesuffix("_s"))
 
 
-def parser() -> argparse.ArgumentParser:
-    """Every flag of `python -m experiments.sweep`, with defaults from the environment."""
+def parser(prog: str = "python -m experiments.sweep") -> argparse.ArgumentParser:
+    """Every flag of a sweep, which help calls `prog`, with defaults from the environment."""
     flags = OneSentenceParser(
-        prog="python -m experiments.sweep",
+        prog=prog,
         description="Measure a matrix of gateway settings under load and recommend one.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,

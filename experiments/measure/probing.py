@@ -1,5 +1,5 @@
-"""A short look at the engine through the gateway, before the matrix: latency when idle, and how much it can
-serve.
+"""A short look at the engine through the gateway, before the matrix: latency when idle, and how
+much it can serve.
 
 Loads relative to capacity, window lengths, the scaled SLO and the derived queue timeout all come from here.
 The numbers are rough on purpose (a few seconds a step); the cells measure.

@@ -88,16 +88,13 @@ def running(
         prometheus_url = options.prometheus_url
         if composed is not None:
             prometheus_url = prometheus_url or composed.prometheus_url
-            targets = options.compose_env.parent / "targets"
-            load_host = stack.enter_context(
-                compose_targets.announced(load_ports, composed.settings, tell, targets)
-            )
+            folder = options.compose_env.parent / "targets"
+            announced = compose_targets.announced(load_ports, composed.settings, tell, folder)
+            load_host = stack.enter_context(announced)
         if prometheus_url is None:
+            targets = _targets(gateway.url, engine, load_ports)
             own = prometheuses.running(
-                targets=_targets(gateway.url, engine, load_ports),
-                data_dir=prometheus_data,
-                log_dir=logs,
-                cpus=shared.others,
+                targets=targets, data_dir=prometheus_data, log_dir=logs, cpus=shared.others
             )
             prometheus_url = stack.enter_context(own).url
         metrics = ServerMetrics(prometheus_url, engine.metrics)
@@ -191,7 +188,6 @@ def _behind(options: SweepOptions) -> Engine:
         provider=EXTERNAL,
         label=f"external ({options.spec.engine.model})",
         facts=EngineFacts(),
-        pid=None,
     )
 
 

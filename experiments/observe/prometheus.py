@@ -96,11 +96,11 @@ class ServerMetrics:
         self._query("vector(1)", time.time())
 
     def wait_for_scrape(self, after_unix_s: float, deadline_s: float = 10.0) -> float:
-        """Wait until gateway and engine were scraped after `after_unix_s`; the time of the earlier scrape
-        (Unix).
+        """Wait until gateway and engine were scraped after `after_unix_s`; the time of
+        the earlier scrape (Unix).
 
-        Returns the last scrape's time when none comes within `deadline_s`: a gap that the cell's doubts will
-        name.
+        Returns the last scrape's time when none comes within `deadline_s`: a gap that the
+        cell's doubts will name.
         """
         give_up = time.monotonic() + deadline_s
         while True:

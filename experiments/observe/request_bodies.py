@@ -10,8 +10,8 @@ from loadtests.sending.bodies import Bodies
 class RequestBodies:
     """Makes one body after the other, as the load generator makes those of a plan.
 
-    `salt` makes the prompts differ from those of others who ask the same engine; `cost` is what words cost in
-    its tokens.
+    `salt` makes the prompts differ from those of others who ask the same engine; `cost` is what words
+    cost in its tokens.
     """
 
     def __init__(self, model: str, cost: TokenCost, salt: str) -> None:

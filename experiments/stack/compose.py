@@ -1,5 +1,5 @@
-"""The compose stack of this machine as a sweep uses it: addresses and secrets from its `.env`, facts from its
-engine.
+"""The compose stack of this machine as a sweep uses it: addresses and secrets from its `.env`,
+facts from its engine.
 
 Nothing is started or stopped here: the stack is somebody's service.
 """
@@ -83,9 +83,9 @@ def find(env_file: Path = ENV_FILE, environment: Mapping[str, str] | None = None
 
 
 def read_env(text: str) -> dict[str, str]:
-    """The variables of an env file: `NAME=value` lines, quotes around a value taken off, comments left
-    out."""
-    found: dict[str, str] = {}
+    """The variables of an env file: `NAME=value` lines, quotes around a value taken
+    off, comments left out."""
+    variables: dict[str, str] = {}
     for line in text.splitlines():
         name, equals, value = line.strip().removeprefix("export ").partition("=")
         if not equals or name.startswith("#"):
@@ -95,12 +95,12 @@ def read_env(text: str) -> dict[str, str]:
             value = value[1:-1]
         else:
             value = value.partition(" #")[0].rstrip()
-        found[name.strip()] = value
-    return found
+        variables[name.strip()] = value
+    return variables
 
 
 def look(stack: ComposeStack, model: str | None) -> Engine:
-    """The stack's engine, once gateway, engine and Prometheus have all been seen to work.
+    """The stack's engine, once gateway, engine and Prometheus are all known to work.
 
     Raises:
         UserError: a part of the stack is not up, or it does not serve `model`.
@@ -114,7 +114,7 @@ def look(stack: ComposeStack, model: str | None) -> Engine:
             "it (the first start of vLLM downloads the model), or see its log"
         )
     direct = answers(f"{stack.engine_url}/health", timeout_s=5)()
-    await_scrapes(Prometheus(stack.prometheus_url, None), ("gateway", *(("engine",) if direct else ())))
+    await_scrapes(Prometheus(stack.prometheus_url), ("gateway", *(("engine",) if direct else ())))
     facts = _facts(stack, direct)
     if model and model not in facts.models:
         raise UserError(f"the compose stack does not serve {model!r}; it serves {', '.join(facts.models)}")
@@ -126,7 +126,6 @@ def look(stack: ComposeStack, model: str | None) -> Engine:
         provider=provider,
         label=f"{known.label_of(provider, facts)} in compose",
         facts=facts,
-        pid=None,
     )
 
 
@@ -155,7 +154,7 @@ def _facts(stack: ComposeStack, direct: bool) -> EngineFacts:
 
 
 def _provider(facts: EngineFacts, direct: bool) -> Provider:
-    """Which of the stack's engines it is: one that is told to be elsewhere is only known as external."""
+    """Which of the stack's engines it is: an engine elsewhere is only known as external."""
     recognised = known.recognised(facts)
     if recognised is EMULATOR:
         return EMULATOR

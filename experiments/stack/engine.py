@@ -34,7 +34,6 @@ class Engine:
         provider: of the engine.
         label: what every number made with it is headed with; begins with EMULATOR for the emulator.
         facts: what is known of it.
-        pid: of its first process; None when it is not ours.
     """
 
     url: str
@@ -42,7 +41,6 @@ class Engine:
     provider: Provider
     label: str
     facts: EngineFacts = field(repr=False)
-    pid: int | None
 
     @property
     def metrics(self) -> EngineMetrics:
@@ -63,9 +61,8 @@ def choose(
 ) -> EngineChoice:
     """Decide what will serve, and install it where needed.
 
-    `auto` takes the engine at `engine_url` if given, else vLLM where a GPU is usable, else vLLM's CPU
-    build, and the emulator where that cannot be installed (`why` then names the missing requirement and the
-    remedy).
+    `auto` takes the engine at `engine_url` if given, else vLLM where a GPU is usable, else vLLM's CPU build,
+    and the emulator where that cannot be installed (`why` then names the missing requirement and the remedy).
 
     Raises:
         UserError: a name that is not known, or arguments that do not go together.
@@ -143,9 +140,7 @@ def running(
         grace_s=10,
     )
     ready = answers(f"{url}/health")
-    with process.running(
-        command, ready=ready, ready_timeout_s=provider.ready_s, on_progress=on_progress
-    ) as child:
+    with process.running(command, ready=ready, ready_timeout_s=provider.ready_s, on_progress=on_progress):
         facts = replace(
             engine_facts.read(url, provider.metrics),
             command=engine_facts.portable(launch.argv),
@@ -156,7 +151,7 @@ def running(
             ready_after_s=round(time.monotonic() - started_s, 1),
             gpu=choice.gpu,
         )
-        yield Engine(url, facts.model, provider, known.label_of(provider, facts), facts, child.pid)
+        yield Engine(url, facts.model, provider, known.label_of(provider, facts), facts)
 
 
 def _ready_to_start(
@@ -194,7 +189,7 @@ def _already_running(choice: EngineChoice) -> Engine:
             f"the engine at {url} does not serve {choice.model!r}; it serves {', '.join(facts.models)}"
         )
     label = known.label_of(choice.provider, facts)
-    return Engine(url, choice.model or facts.model, choice.provider, label, facts, None)
+    return Engine(url, choice.model or facts.model, choice.provider, label, facts)
 
 
 def _address(url: str) -> str:

@@ -62,15 +62,15 @@ class EngineFacts:
         """The version as text."""
         return self.version or "of unknown version"
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """As stored in run.json and calibration.json; every key is there."""
         stored = asdict(self)
         return {key: list(value) if isinstance(value, tuple) else value for key, value in stored.items()}
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> EngineFacts:
-        """The inverse of `to_json`, of any version: what it does not know is left out, what is missing is not
-        known."""
+        """The inverse of `to_json`, of any version: what it does not know is left out, what is
+        missing is not known."""
         known = {item.name: stored[item.name] for item in fields(cls) if stored.get(item.name) is not None}
         lists = {name: tuple(value) for name, value in known.items() if isinstance(value, list)}
         return cls(**{**known, **lists})
@@ -106,8 +106,8 @@ def read(url: str, metrics: EngineMetrics = engine_metrics.VLLM) -> EngineFacts:
 
 
 def portable(command: Sequence[str]) -> tuple[str, ...]:
-    """The command with paths inside this checkout made relative to it: a run folder is mailed and
-    archived."""
+    """The command with paths inside this checkout made relative to it: a run folder
+    is mailed and archived."""
     return tuple(word.removeprefix(f"{ROOT}/") for word in command)
 
 

@@ -62,8 +62,8 @@ def flag_of(name: str) -> str:
 
 
 def product(axes: Sequence[Sequence[int]]) -> tuple[EngineKnobs, ...]:
-    """Every combination of the axes (in the order of `NAMES`), the last varying fastest; an empty axis is
-    not set.
+    """Every combination of the axes (in the order of `NAMES`), the last varying fastest; an empty
+    axis is not set.
     """
     values: list[Sequence[int | None]] = [axis or (None,) for axis in axes]
     return tuple(dict.fromkeys(EngineKnobs(*combination) for combination in itertools.product(*values)))

@@ -147,8 +147,8 @@ def start(job: LoadJob) -> LoadProcess:
 
 
 def _put_first(pid: int) -> None:
-    """Let the generator run as soon as a request is due, also on a busy machine, where the system allows it
-    (root).
+    """Let the generator run as soon as a request is due, also on a busy machine, where the
+    system allows it (root).
 
     It uses a few percent of a core, and an instrument that waits for a turn measures the waiting. Threads
     and processes that it starts later inherit this.

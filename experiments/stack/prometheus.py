@@ -1,6 +1,4 @@
-"""A private Prometheus for one run, on loopback, its data in the run's folder; or one that is already
-there.
-"""
+"""A private Prometheus for one run, on loopback, its data in the run's folder."""
 
 from __future__ import annotations
 
@@ -11,7 +9,6 @@ import time
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
@@ -27,10 +24,9 @@ SCRAPE_S = 1
 
 @dataclass(frozen=True, slots=True)
 class Prometheus:
-    """A Prometheus that answers at `url`; `pid` is None when it is not ours."""
+    """A Prometheus that answers at `url`."""
 
     url: str
-    pid: int | None
 
 
 @contextlib.contextmanager
@@ -78,20 +74,8 @@ def running(
         env={**os.environ, "GOMAXPROCS": str(len(cpus)) if cpus else str(os.cpu_count() or 1)},
         cpus=cpus,
     )
-    with process.running(command, ready=answers(f"{url}/-/ready"), on_progress=on_progress) as child:
-        yield Prometheus(url, child.pid)
-
-
-def external(url: str) -> Prometheus:
-    """A Prometheus that is already running.
-
-    Raises:
-        EnvironmentProblem: nothing ready answers at `url`.
-    """
-    url = url.rstrip("/")
-    if not answers(f"{url}/-/ready", timeout_s=5)():
-        raise EnvironmentProblem(f"no Prometheus is ready at {url} (asked for {url}/-/ready)")
-    return Prometheus(url, None)
+    with process.running(command, ready=answers(f"{url}/-/ready"), on_progress=on_progress):
+        yield Prometheus(url)
 
 
 def await_scrapes(prometheus: Prometheus, jobs: Collection[str], *, timeout_s: float = 20.0) -> None:
@@ -119,7 +103,7 @@ def _jobs_up(client: httpx.Client) -> set[str]:
     return {series["metric"].get("job", "") for series in answer["data"]["result"]}
 
 
-def _config(targets: Mapping[str, str], rules: Path | None) -> dict[str, Any]:
+def _config(targets: Mapping[str, str], rules: Path | None) -> dict[str, object]:
     """The configuration; Prometheus reads YAML, and JSON is YAML."""
     return {
         "global": {
@@ -132,7 +116,7 @@ def _config(targets: Mapping[str, str], rules: Path | None) -> dict[str, Any]:
     }
 
 
-def _scrape(job: str, target: str) -> dict[str, Any]:
+def _scrape(job: str, target: str) -> dict[str, object]:
     parts = urlsplit(target if "://" in target else f"http://{target}")
     path = parts.path if parts.path not in ("", "/") else "/metrics"
     return {

@@ -6,7 +6,7 @@ _Z_95 = 1.959963984540054
 
 
 def wilson(hits: float, n: float) -> tuple[float, float]:
-    """Wilson's 95 % score interval of hits / n, both ends in [0, 1]; n above 0, either may be an effective size.
+    """Wilson's 95 % score interval of hits / n, both ends in [0, 1]; n above 0, both may be effective sizes.
 
     (p + z²/2n ± z √(p(1 − p)/n + z²/4n²)) / (1 + z²/n), p = hits / n (E. B. Wilson, JASA 22, 1927, 209–212).
     It takes requests as independent, which neighbours in a queue are not: the truth is wider.

@@ -106,7 +106,8 @@ def test_an_arrival_process(copy: ProjectCopy) -> None:
     copy.edit(
         file,
         '    "soak": Scenario(',
-        '    "sawtooth": Scenario("up and down", False, ("swing",), profile=_sawtooth),\n    "soak": Scenario(',
+        '    "sawtooth": Scenario("up and down", False, ("swing",), profile=_sawtooth),\n'
+        '    "soak": Scenario(',
     )
     assert len(copy.touched) + 1 <= 2, "and its line in docs/load-testing.md"
     summary, report = copy.sweep(
@@ -124,7 +125,8 @@ def test_an_engine(copy: ProjectCopy) -> None:
     copy.edit(
         file,
         "from experiments.stack.providers.emulator import EMULATOR\n",
-        "from experiments.stack.providers.echo import ECHO\nfrom experiments.stack.providers.emulator import EMULATOR\n",
+        "from experiments.stack.providers.echo import ECHO\n"
+        "from experiments.stack.providers.emulator import EMULATOR\n",
     )
     copy.edit(file, "PROVIDERS = (", "PROVIDERS = (ECHO, ")
     assert len(copy.touched) + 1 <= 5, "and its line in docs/architecture.md"

@@ -14,7 +14,7 @@ from experiments.stack.providers.provider import EngineChoice, Launch, Provider
 # The `vllm` program does not find its own metadata in the CPU build.
 _API_SERVER = "vllm.entrypoints.openai.api_server"
 
-# Three processes import the same 2 GB of packages, one after the other: the first shall keep its bytecode.
+# Three processes import the same 2 GB of packages, one after the other: the first keeps its bytecode.
 VARIABLES = {"VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1", "PYTHONDONTWRITEBYTECODE": ""}
 
 

@@ -42,15 +42,15 @@ def burst(profile: Profile, requests: int = 120) -> list[tuple[held_out.Planned,
 def test_its_own_burst_passes() -> None:
     """A model that is right is accepted."""
     verdict = held_out.judge(burst(TINY_CPU), TINY_CPU)
-    assert verdict["as_calibrated"]["e2e_s_p95"]["error"] == pytest.approx(0, abs=1e-9)
+    assert verdict.as_calibrated["e2e_s_p95"].error == pytest.approx(0, abs=1e-9)
 
 
 def test_a_wrong_model_is_refused_with_the_reason() -> None:
     """An engine with dearer prompts than the model knows: the sentence names what is off, and by how much."""
     dearer = TINY_CPU.model_copy(update={"per_token_s": 4 * TINY_CPU.per_token_s})
     verdict = held_out.judge(burst(dearer), TINY_CPU)
-    assert not verdict["passed"]
-    assert "is off by" in verdict["why"] or "times what they took" in verdict["why"]
+    assert not verdict.passed
+    assert "is off by" in verdict.why or "times what they took" in verdict.why
 
 
 def test_capacity_is_that_of_a_full_batch() -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from experiments.calibration.fit import Row
+from experiments.calibration.fit import FitRow
 from experiments.calibration.step_rows import rows_of_steps
 from experiments.observe.ask import StreamedAnswer
 from experiments.twin.profile import TINY_CPU
@@ -61,7 +61,7 @@ def test_a_chunk_that_comes_late_costs_its_step_only() -> None:
     late = list(answers[3].times_s)
     late[2] = late[3]
     answers[3] = replace(answers[3], times_s=tuple(late))
-    rows: list[Row] = rows_of_steps(answers)
+    rows: list[FitRow] = rows_of_steps(answers)
     assert all((row.decoded, row.prompt, row.context) in truth for row in rows)
 
 

@@ -79,8 +79,8 @@ def _served(arrival: Arrival, decode_s: float) -> RequestRecord:
     last_s = first_s + decode_s
     return RequestRecord(
         i=arrival.i, request_id=f"r{arrival.i}", phase=arrival.phase, cls=arrival.cls, session=-1,
-        due_s=arrival.due_s, outcome=Outcome.OK, sent_s=sent_s, headers_s=first_s, first_s=first_s, last_s=last_s,
-        finished_s=last_s + _AFTER_LAST_S, chunk_times_s=(first_s, last_s), status=200,
+        due_s=arrival.due_s, outcome=Outcome.OK, sent_s=sent_s, headers_s=first_s, first_s=first_s,
+        last_s=last_s, finished_s=last_s + _AFTER_LAST_S, chunk_times_s=(first_s, last_s), status=200,
         prompt_tokens=arrival.prompt_tokens, output_tokens=arrival.output_tokens, queue_s=queue_s,
         upstream_s=ENGINE_QUEUE_S + PREFILL_S, limits_version=2, attempts=1,
     )  # fmt: skip

@@ -21,8 +21,8 @@ from loadtests.record import KEYS, RequestRecord
 
 ROOT = Path(__file__).resolve().parents[3]
 PLAIN = RequestRecord(
-    i=0, request_id="a", phase="measure", cls="default", session=-1, due_s=0.5, outcome=Outcome.OK, first_s=0.75,
-    chunk_times_s=[0.75, 0.875],
+    i=0, request_id="a", phase="measure", cls="default", session=-1, due_s=0.5, outcome=Outcome.OK,
+    first_s=0.75, chunk_times_s=[0.75, 0.875],
 )  # fmt: skip
 RETRIED = replace(
     PLAIN, i=1, attempts=2, tried=[Outcome.REJECTED_FULL, Outcome.OK], chunk_tokens=[1, 3], retry_after_s=1.0

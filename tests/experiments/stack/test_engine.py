@@ -123,7 +123,7 @@ def test_an_external_engine_is_asked_what_it_is(tmp_path: Path) -> None:
     """
     with engine.running(engine.choose("emulator"), log_dir=tmp_path) as served:
         with engine.running(engine.choose(engine_url=f"{served.url}/v1"), log_dir=tmp_path) as found:
-            assert (found.model, found.provider.name, found.pid) == ("emulated", "external", None)
+            assert (found.model, found.provider.name) == ("emulated", "external")
             assert found.label.startswith("EMULATOR")
             assert found.facts.kv_cache_size_tokens == 131072
         other = engine.choose(engine_url=served.url, model="other")

@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from experiments.calibration.fit import Row
+from experiments.calibration.fit import FitRow
 from experiments.twin.profile import Profile
 from experiments.twin.step_time import StepTime
 
@@ -42,7 +42,7 @@ class Steps(StepTime):
     """The time of this engine's steps, in place of the twin's."""
 
     __slots__ = ("log", "physics", "rng", "speed", "walk")
-    log: list[Row]
+    log: list[FitRow]
     physics: Physics
     rng: np.random.Generator
     speed: float
@@ -72,7 +72,7 @@ class Steps(StepTime):
         if self.walk:
             prompt = tokens - decode
             pairs = prompt * prompt / 2
-            self.log.append(Row(length_s, 1, decode, prompt, kv_tokens, float(prompt > 0), pairs=pairs))
+            self.log.append(FitRow(length_s, 1, decode, prompt, kv_tokens, float(prompt > 0), pairs=pairs))
         return length_s
 
     def decode_run_s(self, decode: int, kv_tokens: int, steps: int) -> float:
@@ -128,7 +128,7 @@ def engine(physics: Physics, limits: Profile, *, speed: float = 1.0, seed: int =
 
 
 @contextmanager
-def every_step(run: Nonlinear) -> Iterator[list[Row]]:
+def every_step(run: Nonlinear) -> Iterator[list[FitRow]]:
     """Steps taken one by one inside the block, each a row as an engine's step log would have it."""
     steps = run.step_time
     assert isinstance(steps, Steps)
