@@ -21,7 +21,7 @@ outcome planning.arrivals planning.mix planning.plan planning.prompts planning.s
 planning.trace_files.reading planning.trace_files.replay planning.workloads record recording.histogram
 recording.live recording.quantiles recording.result recording.run_folder recording.saturation
 recording.scrape recording.summary recording.table running.load_report sending.answer sending.bodies
-sending.request sending.retry sending.sse sending.target sending.target_facts settings slo
+sending.request sending.retry sending.sse sending.target sending.target_facts settings slo traces
 """
 
 
