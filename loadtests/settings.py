@@ -10,11 +10,13 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from loadtests.planning import plan as plans
-from loadtests.planning import traces
 from loadtests.planning.mix import Mix
 from loadtests.planning.plan import Plan
 from loadtests.planning.prompts import TokenCost
 from loadtests.planning.scenarios import Shape
+from loadtests.planning.trace_files import reading, replay
+from loadtests.planning.trace_files.replay import TraceScale
+from loadtests.planning.trace_files.units import TraceUnit
 from loadtests.slo import SLO
 
 
@@ -31,7 +33,8 @@ class PlanSettings:
     shape: Shape
     plan_file: str = ""
     trace_file: str = ""
-    trace_scale: str = "time"
+    trace_scale: TraceScale = TraceScale.TIME
+    trace_unit: TraceUnit = TraceUnit.AUTO
 
     def make(self) -> Plan:
         """The plan. Raises ValueError in one sentence."""
@@ -52,8 +55,8 @@ class PlanSettings:
     def _replay(self) -> Plan:
         if not self.trace_file:
             raise ValueError("scenario = 'trace': give the file to replay with --trace")
-        return traces.replay(
-            traces.read(Path(self.trace_file)),
+        return replay.replay(
+            reading.read(Path(self.trace_file), self.trace_unit, self.seed),
             rate_per_s=self.rate_per_s,
             warm_up_s=self.warm_up_s,
             measure_s=self.measure_s,
@@ -142,8 +145,9 @@ def from_options(options: Namespace, host: str | None) -> Settings:
 
 
 def _plan_settings(options: Namespace) -> PlanSettings:
-    if options.trace_scale not in traces.SCALES:
-        raise ValueError(f"trace_scale = {options.trace_scale!r}: must be one of {', '.join(traces.SCALES)}")
+    for name, allowed in (("trace_scale", TraceScale), ("trace_unit", TraceUnit)):
+        if getattr(options, name) not in list(allowed):
+            raise ValueError(f"{name} = {getattr(options, name)!r}: must be one of {', '.join(allowed)}")
     shape = {f.name: getattr(options, f.name) for f in fields(Shape) if f.name != "users"}
     return PlanSettings(
         scenario=options.scenario,
@@ -155,5 +159,6 @@ def _plan_settings(options: Namespace) -> PlanSettings:
         shape=Shape(**shape, users=options.vusers),
         plan_file=options.plan_file,
         trace_file=options.trace,
-        trace_scale=options.trace_scale,
+        trace_scale=TraceScale(options.trace_scale),
+        trace_unit=TraceUnit(options.trace_unit),
     )

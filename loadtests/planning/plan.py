@@ -337,8 +337,14 @@ def _check(scenario: str, rate_per_s: float, warm_up_s: float, measure_s: float,
     mix.check()
     if scenario == "trace":
         raise ValueError("scenario = 'trace': give the trace file (--trace), its arrivals are not drawn")
+    if not 0 < rate_per_s < np.inf:
+        raise ValueError(f"rate_per_s = {rate_per_s}: must be > 0 requests per second")
+    check_window(warm_up_s, measure_s, seed)
+
+
+def check_window(warm_up_s: float, measure_s: float, seed: int) -> None:
+    """Raise ValueError, naming the parameter and what is allowed, when one cannot be (times in seconds)."""
     for name, value, ok, allowed in (
-        ("rate_per_s", rate_per_s, rate_per_s > 0, "> 0 requests per second"),
         ("warm_up_s", warm_up_s, warm_up_s >= 0, ">= 0 s"),
         ("measure_s", measure_s, measure_s > 0, "> 0 s"),
         ("seed", seed, seed >= 0, "an integer >= 0"),

@@ -5,10 +5,12 @@ from __future__ import annotations
 from argparse import Action, ArgumentParser
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import StrEnum
 
 from loadtests.planning.mix import RETRIES, WORKLOADS, Mix
 from loadtests.planning.scenarios import SCENARIOS, Shape
-from loadtests.planning.traces import SCALES
+from loadtests.planning.trace_files.replay import TraceScale
+from loadtests.planning.trace_files.units import TraceUnit
 from loadtests.slo import DEFAULT
 
 _SHAPE, _MIX = Shape(), Mix()
@@ -26,6 +28,10 @@ class Flag:
     choices: tuple[str, ...] = ()
     ui: bool = True
     secret: bool = False
+
+
+def _values(choices: type[StrEnum]) -> tuple[str, ...]:
+    return tuple(choice.value for choice in choices)
 
 
 LOAD = (
@@ -47,8 +53,9 @@ LOAD = (
         "max-inflight", 0, "Cap on requests in flight (0: none); arrivals beyond it are not sent, and counted"
     ),
     Flag("plan-file", "", "Send exactly this plan", ui=False),
-    Flag("trace", "", "trace: CSV or JSONL file (Azure, BurstGPT, Mooncake, own)"),
-    Flag("trace-scale", "time", "trace: how --rate is reached", SCALES),
+    Flag("trace", "", "trace: CSV or JSON lines, also .gz (see python -m loadtests.traces FILE)"),
+    Flag("trace-scale", TraceScale.TIME.value, "trace: how --rate is reached", _values(TraceScale)),
+    Flag("trace-unit", TraceUnit.AUTO.value, "trace: unit of stamps that are numbers", _values(TraceUnit)),
 )
 REQUESTS = (
     Flag("model", "", "Model name (empty: the first that the target's /v1/models names)"),

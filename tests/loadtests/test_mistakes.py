@@ -7,8 +7,14 @@ from pathlib import Path
 import pytest
 
 from tests.loadtests.harness import arguments, free_port, run, start, upstream
+from tests.loadtests.planning.trace_data import FOLDER
 
 QUICK = ("--warmup", "0", "--duration", "1", "--rate", "10", "--output-tokens", "4", "--seed", "0")
+
+
+def trace(name: str) -> tuple[str, ...]:
+    """Flags that play the stored trace file."""
+    return ("--scenario", "trace", "--trace", str(FOLDER / name))
 
 
 @pytest.mark.parametrize(
@@ -17,6 +23,10 @@ QUICK = ("--warmup", "0", "--duration", "1", "--rate", "10", "--output-tokens", 
         (("--rate", "-1"), 2, "rate_per_s = -1.0: must be > 0 requests per second"),
         (("--scenario", "sustaned"), 2, "invalid choice: 'sustaned'"),
         (("--scenario", "trace"), 2, "give the file to replay with --trace"),
+        (trace("headroom_one_row.csv"), 2, "has no span that could be scaled (1 arrival)"),
+        (trace("lengths_unit_unknown.jsonl"), 2, "say --trace-unit s or ms"),
+        ((*trace("bailian.jsonl"), "--trace-unit", "us"), 2, "invalid choice: 'us'"),
+        (("--scenario", "trace", "--trace", "/nowhere.jsonl"), 2, "trace /nowhere.jsonl: No such file"),
         (("--plan-file", "/nowhere/plan.json"), 2, "/nowhere/plan.json: No such file"),
         (("--unknown-flag",), 2, "unrecognized arguments: --unknown-flag"),
         (("--allow-host", "gateway.internal"), 13, "host '127.0.0.1' is not allowed"),

@@ -1,0 +1,180 @@
+"""Describes a trace file before anyone plays it: what it asks for, when, and what reading it changes.
+
+    python -m loadtests.traces FILE
+    python -m loadtests.traces FILE --json
+    python -m loadtests.traces FILE --trace-unit ms
+
+The same file is played with --scenario trace --trace FILE. What cannot be read gets one sentence and exit
+code 2.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from loadtests.planning.mix import Floats
+from loadtests.planning.trace_files import reading
+from loadtests.planning.trace_files.trace import Trace, TraceError
+from loadtests.planning.trace_files.units import TraceUnit
+from loadtests.planning.workloads import Counts
+from loadtests.recording import quantiles
+
+_COLUMNS, _ROWS = 64, 5
+_EIGHTHS = " ▁▂▃▄▅▆▇█"
+
+
+@dataclass(frozen=True, slots=True)
+class Lengths:
+    """Tokens of one side of the requests."""
+
+    mean: float
+    p50: int
+    p95: int
+    max: int
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """What `--json` prints.
+
+    rate_per_s: mean over the span, requests per second. gap_cv: standard deviation of the gaps between
+    arrivals over their mean (1 for a Poisson process). None where the trace is too short to tell.
+    """
+
+    format: str
+    requests: int
+    span_s: float
+    rate_per_s: float | None
+    prompt_tokens: Lengths
+    output_tokens: Lengths
+    gap_cv: float | None
+    notes: tuple[str, ...]
+
+
+def described(trace: Trace) -> Description:
+    """The facts of a trace with at least one request."""
+    gaps_s = np.diff(trace.arrival_s)
+    spans = trace.rate_per_s > 0
+    return Description(
+        trace.format,
+        len(trace),
+        round(trace.span_s, 6),
+        float(f"{trace.rate_per_s:.9g}") if spans else None,
+        _lengths(trace.prompt_tokens),
+        _lengths(trace.output_tokens),
+        round(float(gaps_s.std() / gaps_s.mean()), 4) if spans and len(gaps_s) > 1 else None,
+        trace.notes,
+    )
+
+
+def _lengths(tokens: Counts) -> Lengths:
+    ordered = np.sort(tokens)
+    p50, p95 = (int(ordered[quantiles.rank(len(ordered), q)]) for q in (0.5, 0.95))
+    return Lengths(round(float(ordered.mean()), 2), p50, p95, int(ordered[-1]))
+
+
+def as_text(name: str, what: Description, arrival_s: Floats, blocks: str = _EIGHTHS) -> str:
+    """The description for people, with the rate over time drawn in the characters of `blocks`, from empty to
+    full."""
+    count = f"{what.requests:,} request{'s' * (what.requests != 1)}"
+    rate = "no span to take a rate over" if what.rate_per_s is None else f"{what.rate_per_s:.4g} requests/s"
+    cv = "unknown" if what.gap_cv is None else f"{what.gap_cv:.3g}"
+    lines = [
+        f"{name}: {what.format}, {count} in {what.span_s:,.6g} s, {rate}",
+        f"gaps between arrivals: coefficient of variation {cv}",
+        f"{'tokens':8}{'mean':>12}{'p50':>12}{'p95':>12}{'max':>12}",
+    ]
+    for side, lengths in (("prompt", what.prompt_tokens), ("output", what.output_tokens)):
+        figures = (f"{lengths.mean:,.1f}", f"{lengths.p50:,}", f"{lengths.p95:,}", f"{lengths.max:,}")
+        lines.append(f"{side:8}" + "".join(f"{figure:>12}" for figure in figures))
+    if what.rate_per_s is not None:
+        lines += plot(arrival_s, what.span_s, blocks)
+    return "\n".join([*lines, *(f"note: {note}" for note in what.notes)])
+
+
+def plot(arrival_s: Floats, span_s: float, blocks: str = _EIGHTHS) -> list[str]:
+    """Lines of a plot of the arrival rate over the span (s, > 0)."""
+    columns = min(_COLUMNS, len(arrival_s))
+    counts, _ = np.histogram(arrival_s, bins=columns, range=(0.0, span_s))
+    rate_per_s = counts / (span_s / columns)
+    steps = len(blocks) - 1
+    heights = np.ceil(rate_per_s / rate_per_s.max() * _ROWS * steps).astype(int)
+    lines = [f"requests/s, up to {rate_per_s.max():.4g}; a column is {span_s / columns:.4g} s"]
+    for row in reversed(range(_ROWS)):
+        bars = "".join(blocks[level] for level in np.clip(heights - row * steps, 0, steps))
+        lines.append(f"|{bars}".rstrip())
+    return [*lines, f"+{'-' * columns} {span_s:.6g} s"]
+
+
+def main(argv: Sequence[str]) -> int:
+    """Print the description; the exit code."""
+    args = _arguments(argv)
+    try:
+        trace = reading.read(args.file, TraceUnit(args.trace_unit), args.seed)
+    except TraceError as error:
+        print(f"headroom: {error}", file=sys.stderr)
+        return 2
+    what = described(trace)
+    if args.json:
+        print(json.dumps(asdict(what), indent=2), flush=True)
+    else:
+        blocks = _blocks(getattr(sys.stdout, "encoding", None))
+        print(as_text(trace.name, what, trace.arrival_s, blocks), flush=True)
+    return 0
+
+
+def _blocks(encoding: str | None) -> str:
+    """The blocks, or signs that every terminal has."""
+    try:
+        _EIGHTHS.encode(encoding or "ascii")
+    except (UnicodeEncodeError, LookupError):
+        return " #"
+    return _EIGHTHS
+
+
+def _arguments(argv: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m loadtests.traces",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("file", type=Path, metavar="FILE", help="CSV or JSON lines, plain or .gz")
+    parser.add_argument("--json", action="store_true", help="print JSON, for programs")
+    parser.add_argument(
+        "--trace-unit",
+        choices=[unit.value for unit in TraceUnit],
+        default=TraceUnit.AUTO.value,
+        help="unit of stamps that are numbers (default: %(default)s, the file tells)",
+    )
+    parser.add_argument(
+        "--seed", type=int, default=1, help="seed of the places inside rounded stamps (default: %(default)s)"
+    )
+    return parser.parse_args(argv)
+
+
+def _run() -> int:
+    """`main`, and what may go wrong with the output."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
+    try:
+        return main(sys.argv[1:])
+    except BrokenPipeError:
+        sys.stdout = None  # nobody reads: the interpreter must not flush it once more
+        return 1
+    except OSError as error:
+        print(f"headroom: cannot write: {error.strerror}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(_run())
