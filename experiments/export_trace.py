@@ -17,12 +17,14 @@ from pathlib import Path
 from typing import IO
 
 from experiments.errors import UserError, run_command
-from experiments.run_folder.measured_cell import MeasuredCell, finished_cells, read_run
+from experiments.run_folder import record_table
+from experiments.run_folder.measured_cell import finished_cells
+from experiments.run_folder.reading import read_run
 from loadtests.outcome import Outcome
 from loadtests.planning import plan as plans
 from loadtests.planning.plan import Arrival
 from loadtests.record import RequestRecord
-from loadtests.recording.run_folder import PLAN, RECORDS, RunFolder
+from loadtests.recording.run_folder import CELL, PLAN, RECORDS, RunFolder
 
 COLUMNS = ("arrival_s", "prompt_tokens", "output_tokens", "session", "prefix_group", "class")
 Line = tuple[float, int, int, int | str, int | str, str]
@@ -54,6 +56,8 @@ def main(argv: Sequence[str]) -> int:
 def _folder(run: Path, cell: str | None) -> Path:
     """The folder whose records are asked for. Raises UserError."""
     if not (run / "run.json").exists():
+        if (run / "cells" / CELL).is_dir() and cell in (None, CELL):
+            return run / "cells" / CELL
         if cell is not None:
             raise UserError(f"--cell {cell}: {run} is not the folder of a sweep, it has no run.json")
         return run
@@ -70,7 +74,7 @@ def _folder(run: Path, cell: str | None) -> Path:
 def _records(folder: Path) -> Iterable[RequestRecord]:
     try:
         if (folder / "records.parquet").exists():
-            return MeasuredCell(folder.name, folder, {}).records()
+            return record_table.read(folder)
         if (folder / RECORDS).exists():
             return list(RunFolder(folder).records())
     except (OSError, ValueError) as error:

@@ -9,7 +9,7 @@ import pytest
 
 from experiments import export_trace
 from experiments.errors import UserError
-from experiments.run_folder.measured_cell import MeasuredCell
+from experiments.run_folder import record_table
 from loadtests.outcome import Outcome
 from loadtests.planning import plan as plans
 from loadtests.planning.mix import Mix
@@ -35,7 +35,7 @@ def exported(folder: Path, *arguments: str) -> Trace:
 def test_a_cell_of_a_sweep(tmp_path: Path, arguments: tuple[str, ...]) -> None:
     """Every arrival of the cell, at its due time, also those that were refused."""
     trace = exported(tmp_path, *arguments)
-    records = MeasuredCell(CELL, EXAMPLE / "cells" / CELL, {}).records()
+    records = record_table.read(EXAMPLE / "cells" / CELL)
     due_s = np.sort([record.due_s for record in records])
     assert any(record.outcome != Outcome.OK for record in records)
     assert trace.arrival_s == pytest.approx(due_s - due_s[0], abs=1e-6)
