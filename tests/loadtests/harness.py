@@ -84,7 +84,15 @@ def arguments(host: str, folder: Path, *flags: str, headless: bool = True) -> li
     command = [sys.executable, "-m", "locust", "-f", str(LOCUSTFILE), "--host", host, "-L", "WARNING"]
     if headless:
         command += ["--headless", "--only-summary", "--run-dir", str(folder)]
-    return [*command, *flags]
+    return [*command, *flags, *own_master_port(flags)]
+
+
+def own_master_port(flags: Sequence[str]) -> list[str]:
+    """A free port for a run of several processes: Locust's default is one for everybody on the machine."""
+    if "--processes" not in flags:
+        return []
+    port = str(free_port())
+    return ["--master-bind-port", port, "--master-port", port]
 
 
 def start(command: Sequence[str], log: Path, **more: str) -> subprocess.Popen[bytes]:

@@ -17,7 +17,7 @@ import pytest
 
 from loadtests.recording.run_folder import RunFolder
 from tests.loadtests.browser import CHROMIUM, Page, browser
-from tests.loadtests.harness import LOCUSTFILE, free_port, start, until, upstream
+from tests.loadtests.harness import LOCUSTFILE, free_port, own_master_port, start, until, upstream
 
 FILL = """
 (values => {
@@ -47,9 +47,8 @@ def web_ui(folder: Path, host: str, *flags: str) -> Iterator[tuple[str, Path]]:
     port = free_port()
     log = folder / "locust.log"
     command = [sys.executable, "-m", "locust", "-f", str(LOCUSTFILE), "--web-host", "127.0.0.1"]
-    process = start(
-        [*command, "--web-port", str(port), "--host", host, "--runs-dir", str(folder / "runs"), *flags], log
-    )
+    command += ["--web-port", str(port), "--host", host, "--runs-dir", str(folder / "runs")]
+    process = start([*command, *flags, *own_master_port(flags)], log)
     url = f"http://127.0.0.1:{port}"
 
     def answers() -> bool:
