@@ -32,7 +32,7 @@ _EIGHTHS = " ▁▂▃▄▅▆▇█"
 
 
 @dataclass(frozen=True, slots=True)
-class Lengths:
+class LengthSummary:
     """Tokens of one side of the requests."""
 
     mean: float
@@ -53,8 +53,8 @@ class Description:
     requests: int
     span_s: float
     rate_per_s: float | None
-    prompt_tokens: Lengths
-    output_tokens: Lengths
+    prompt_tokens: LengthSummary
+    output_tokens: LengthSummary
     gap_cv: float | None
     notes: tuple[str, ...]
 
@@ -75,10 +75,10 @@ def described(trace: Trace) -> Description:
     )
 
 
-def _lengths(tokens: Counts) -> Lengths:
+def _lengths(tokens: Counts) -> LengthSummary:
     ordered = np.sort(tokens)
     p50, p95 = (int(ordered[quantiles.rank(len(ordered), q)]) for q in (0.5, 0.95))
-    return Lengths(round(float(ordered.mean()), 2), p50, p95, int(ordered[-1]))
+    return LengthSummary(round(float(ordered.mean()), 2), p50, p95, int(ordered[-1]))
 
 
 def as_text(name: str, what: Description, arrival_s: Floats, blocks: str = _EIGHTHS) -> str:

@@ -25,8 +25,8 @@ CELL = "load"
 
 
 def new_cell_folder(base: Path, plan: Plan) -> Path:
-    """The cell folder of a new run, <base>/load-<UTC stamp>-<scenario>[-number]/cells/load; it does not
-    exist."""
+    """The cell folder of a new run, <base>/load-<UTC stamp>-<scenario>[-number]/cells/load;
+    it does not exist."""
     stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime())
     name = f"load-{stamp}-{plan.header.scenario}"
     number = 1

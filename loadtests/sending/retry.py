@@ -22,11 +22,11 @@ class RetryPolicy:
     ) -> float | None:
         """Seconds to wait after attempt number `attempt` (from 1), or None to give up.
 
-        retry-after: waits as the header says, at most 120 s; gives up where it says nothing or more. openai:
-        as the OpenAI Python SDK (3 tries in all): connection errors, 408, 409, 429 and 5xx are tried again; a
-        pause in the header is kept to up to 120 s, a longer one ends it; without one it is 0.5 s · 2^(attempt
-        - 1), at most 8 s, less up to a quarter; `x-should-retry` decides first. status None: the connection
-        broke.
+        retry-after: waits as the header says, at most 120 s; gives up where it says nothing or more.
+        openai: as the OpenAI Python SDK (3 tries in all): connection errors, 408, 409, 429 and 5xx are
+        tried again; a pause in the header is kept to up to 120 s, a longer one ends it; without one it is
+        0.5 s · 2^(attempt−1), at most 8 s, less up to a quarter; `x-should-retry` decides first. status
+        None: the connection broke.
         """
         if self.name == "none" or attempt > self.most:
             return None

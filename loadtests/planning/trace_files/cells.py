@@ -22,12 +22,12 @@ def number(value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, str | float | int) or "_" in str(value):
         raise CellError(allowed)
     try:
-        found = float(value)
+        finite = float(value)
     except (ValueError, OverflowError):
         raise CellError(allowed) from None
-    if not 0 <= found <= MAX_STAMP:
+    if not 0 <= finite <= MAX_STAMP:
         raise CellError(allowed)
-    return found
+    return finite
 
 
 def tokens(value: object) -> int:
@@ -36,12 +36,12 @@ def tokens(value: object) -> int:
         return value
     allowed = f"must be a whole number of tokens from 0 to {MAX_TOKENS:,}"
     try:
-        found = number(value)
+        count = number(value)
     except CellError:
         raise CellError(allowed) from None
-    if found > MAX_TOKENS or not found.is_integer():
+    if count > MAX_TOKENS or not count.is_integer():
         raise CellError(allowed)
-    return int(found)
+    return int(count)
 
 
 def label(value: object) -> str:

@@ -42,7 +42,7 @@ class Clock:
             CellError: it is neither, or not what the rows before it had.
         """
         try:
-            found = number(value)
+            stamp = number(value)
         except CellError:
             if isinstance(value, str) and not _is_number(value):
                 return self._date(value)
@@ -52,8 +52,8 @@ class Clock:
         self.dates = False
         if not isinstance(value, int):
             self.decimal |= isinstance(value, float) or "." in str(value)
-            self.fraction |= not found.is_integer()
-        return found
+            self.fraction |= not stamp.is_integer()
+        return stamp
 
     def _date(self, text: str) -> float:
         moment, zone = _parsed(text)
@@ -91,10 +91,10 @@ def _is_number(text: str) -> bool:
 
 def _parsed(text: str) -> tuple[datetime, str]:
     """The moment (in UTC where no zone is given) and the zone as +HH:MM, "" for none. Raises CellError."""
-    found = _DATE.fullmatch(text.strip())
-    if found is None:
+    match = _DATE.fullmatch(text.strip())
+    if match is None:
         raise CellError(_EXPECTED)
-    year, month, day, hour_minute, second, zone = found.groups()
+    year, month, day, hour_minute, second, zone = match.groups()
     iso = f"{year}-{int(month):02}-{int(day):02}T{hour_minute:0>5}{second or ''}"
     try:
         moment = datetime.fromisoformat(iso + _ZONES.get(zone.lower(), zone))

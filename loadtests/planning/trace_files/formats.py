@@ -23,9 +23,9 @@ class Format:
     marks: a file of this format has a column of each group. unit: of stamps that are numbers, None where the
     format defines none; with `whole_stamps` only where all are whole. only_dates: numbers are stamps only
     where they count from 1970. zero_is_failed: an answer of 0 tokens is a request that failed, and left out;
-    else it is played as one token. is_log: a row that says it failed need not have tokens. new_words_only: in
-    a session, prompt lengths leave the history out. cls: columns of a request's class, `default_cls` where a
-    row has none.
+    else it is played as one token. is_log: a row that says it failed need not have tokens. new_words_only:
+    in a session, prompt lengths leave the history out. cls: columns of a request's class, `default_cls`
+    where a row has none.
     """
 
     name: str
@@ -169,16 +169,16 @@ def recognise(names: Collection[str]) -> Format:
     """
     if not names:
         raise TraceError(f"is empty; {READ}")
-    found = next((fmt for fmt in FORMATS if all(set(group) & set(names) for group in fmt.marks)), None)
-    if found is None:
+    recognised = next((fmt for fmt in FORMATS if all(set(group) & set(names) for group in fmt.marks)), None)
+    if recognised is None:
         lacking = _lacking(names)
         raise TraceError(f"unknown columns {_listed(names)}{f' ({lacking})' if lacking else ''}; {READ}")
-    for columns in (found.stamp, found.prompt, found.output):
+    for columns in (recognised.stamp, recognised.prompt, recognised.output):
         if not set(columns) & set(names):
             wanted = _listed(columns[:2], " or ")
             lacking = _lacking(names)
             raise TraceError(f"has no column {wanted}{f' ({lacking})' if lacking else ''}; {READ}")
-    return found
+    return recognised
 
 
 def _lacking(names: Collection[str]) -> str:

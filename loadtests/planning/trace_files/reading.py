@@ -58,18 +58,18 @@ def read(path: Path, unit: TraceUnit = TraceUnit.AUTO, seed: int = 1) -> Trace:
         raise TraceError(f"trace {path}: {error}") from None
 
 
-def _names(found: Rows) -> tuple[str, ...]:
+def _names(rows: Rows) -> tuple[str, ...]:
     """The columns, in lower case and in order of appearance."""
-    names = dict.fromkeys(name.lower() for name in found.header)
-    for row in islice(found.rows, 0 if names else _LOOKED_AT):
+    names = dict.fromkeys(name.lower() for name in rows.header)
+    for row in islice(rows.rows, 0 if names else _LOOKED_AT):
         names.update(dict.fromkeys(islice(row.cells, _MOST_NAMES)))
     return tuple(islice(names, _MOST_NAMES))
 
 
-def _parse(names: tuple[str, ...], found: Rows) -> _Parsed:
+def _parse(names: tuple[str, ...], rows: Rows) -> _Parsed:
     fmt, clock, columns = recognise(names), Clock(), RequestColumns()
-    reader = RowReader(fmt, clock, found)
-    for row in found.rows:
+    reader = RowReader(fmt, clock, rows)
+    for row in rows.rows:
         request = reader.read(row)
         if isinstance(request, LeftOut):
             columns.counted[request] += 1
@@ -78,7 +78,7 @@ def _parse(names: tuple[str, ...], found: Rows) -> _Parsed:
     if not len(columns):
         left_out = ", ".join(f"{count} {what}" for what, count in columns.counted.items())
         raise TraceError(f"has no requests{f' ({left_out})' if left_out else ''}")
-    return _Parsed(fmt, frozenset(names), clock, columns, found.word)
+    return _Parsed(fmt, frozenset(names), clock, columns, rows.word)
 
 
 def _trace(name: str, parsed: _Parsed, unit: TraceUnit, seed: int) -> Trace:

@@ -67,8 +67,8 @@ def replay(
     mix: Mix,
     scale: str = TraceScale.TIME,
 ) -> Plan:
-    """A plan that replays the first warm_up_s + measure_s seconds of the scaled trace; clips lengths, and
-    says so.
+    """A plan that replays the first warm_up_s + measure_s seconds of the scaled trace; clips
+    lengths, and says so.
 
     Raises:
         ValueError: in one sentence, for a rate, a window, a seed or a mix that cannot be.

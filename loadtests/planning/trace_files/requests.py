@@ -103,6 +103,6 @@ class RowReader:
 
 def _first_label(row: Row, columns: Names) -> str:
     for column in columns:
-        if found := label(row.cells.get(column)):
-            return found
+        if name := label(row.cells.get(column)):
+            return name
     return ""

@@ -57,11 +57,11 @@ def rows_of(text: io.TextIOBase) -> Rows:
 
 def _array(document: str) -> Iterator[Row]:
     try:
-        found = orjson.loads(document)
+        rows = orjson.loads(document)
     except orjson.JSONDecodeError as error:
         where = f"line {error.lineno}, column {error.colno}"
         raise TraceError(f"is not JSON: {error.msg} at {where}") from None
-    for number, cells in enumerate(found, start=1):
+    for number, cells in enumerate(rows, start=1):
         if not isinstance(cells, dict):
             raise TraceError(f"row {number}: is not a JSON object")
         yield Row(number, _flat(cells))
@@ -92,16 +92,16 @@ def _is_one_object(document: str) -> bool:
 
 
 def _flat(cells: Mapping[str, object], prefix: str = "", level: int = 1) -> dict[str, object]:
-    found: dict[str, object] = {}
+    flat: dict[str, object] = {}
     for key, value in cells.items():
         name = prefix + key.strip().lower()
         if isinstance(value, str) and value.startswith("{"):
             value = _opened(value)
         if isinstance(value, dict) and level < _NESTED:
-            found.update(_flat(value, f"{name}.", level + 1))
+            flat.update(_flat(value, f"{name}.", level + 1))
         else:
-            found[name] = value
-    return found
+            flat[name] = value
+    return flat
 
 
 def _opened(text: str) -> object:

@@ -20,18 +20,18 @@ def roots(known: Mapping[str, int], parents: Mapping[str, str]) -> Counts:
     for name, parent in parents.items():
         if name in known and parent in known:
             before[known[name]] = known[parent]
-    found = [-1] * len(known)
+    roots_of = [-1] * len(known)
     for start in range(len(known)):
         path, at = [start], before[start]
         on_path = {start}
-        while found[at] < 0 and at != path[-1] and at not in on_path:
+        while roots_of[at] < 0 and at != path[-1] and at not in on_path:
             path.append(at)
             on_path.add(at)
             at = before[at]
-        root = found[at] if found[at] >= 0 else at
+        root = roots_of[at] if roots_of[at] >= 0 else at
         for number in path:
-            found[number] = root
-    return np.array(found, dtype=np.int64)
+            roots_of[number] = root
+    return np.array(roots_of, dtype=np.int64)
 
 
 def followed(arrival_s: Floats, delay_s: Floats, session: Counts) -> tuple[Floats, int]:
@@ -54,43 +54,43 @@ def followed(arrival_s: Floats, delay_s: Floats, session: Counts) -> tuple[Float
 
 def turns(session: Counts) -> Counts:
     """The turn (n,), from 0, of each request in its session; 0 outside of one (-1)."""
-    seen: dict[int, int] = {}
-    found = np.zeros(len(session), dtype=np.int64)
+    next_turn: dict[int, int] = {}
+    turn = np.zeros(len(session), dtype=np.int64)
     for i, number in enumerate(session.tolist()):
         if number >= 0:
-            found[i] = seen.get(number, 0)
-            seen[number] = int(found[i]) + 1
-    return found
+            turn[i] = next_turn.get(number, 0)
+            next_turn[number] = int(turn[i]) + 1
+    return turn
 
 
 def with_history(session: Counts, new_tokens: Counts, output_tokens: Counts) -> Counts:
     """Whole prompts (n,) in tokens where `new_tokens` are those of the turn alone: everything said before in
     its session comes first."""
-    said: dict[int, int] = {}
+    history_tokens: dict[int, int] = {}
     whole = new_tokens.copy()
     for i, number in enumerate(session.tolist()):
         if number >= 0:
-            whole[i] += said.get(number, 0)
-            said[number] = int(whole[i] + output_tokens[i])
+            whole[i] += history_tokens.get(number, 0)
+            history_tokens[number] = int(whole[i] + output_tokens[i])
     return whole
 
 
 def split_where_shorter(session: Counts, prompt_tokens: Counts, output_tokens: Counts) -> tuple[Counts, int]:
-    """Sessions (n,) in which every prompt is longer than what was said before it, and how often one was
-    split.
+    """Sessions (n,) in which every prompt is longer than what was said before it, and how
+    often one was split.
 
     A client that drops old turns sends shorter ones; they cannot carry the history, so a session begins.
     """
     current: dict[int, int] = {}
-    said: dict[int, int] = {}
-    found, split = session.copy(), 0
+    history_tokens: dict[int, int] = {}
+    renumbered, split = session.copy(), 0
     fresh = int(session.max(initial=-1)) + 1
     columns = zip(session.tolist(), prompt_tokens.tolist(), output_tokens.tolist(), strict=True)
     for i, (number, prompt, output) in enumerate(columns):
         if number < 0:
             continue
-        if prompt <= said.get(number, 0):
+        if prompt <= history_tokens.get(number, 0):
             current[number], fresh, split = fresh, fresh + 1, split + 1
-        found[i] = current.get(number, number)
-        said[number] = prompt + output
-    return found, split
+        renumbered[i] = current.get(number, number)
+        history_tokens[number] = prompt + output
+    return renumbered, split

@@ -27,10 +27,10 @@ def spread(stamps_s: Floats, unit_s: float, seed: int, *, whole_minutes: bool) -
     within = np.random.default_rng([seed, 8]).random(len(order))
     within = within[np.lexsort((within, place))]
     shared = count[place] > 1
-    found = stamps_s.copy()
-    found[order[shared]] += tick_s * within[shared]
+    spread_s = stamps_s.copy()
+    spread_s[order[shared]] += tick_s * within[shared]
     note = f"stamps are {tick_s:g} s ticks: {shared.sum()} arrivals that share one are spread inside it"
-    return found, [f"{note} (seed {seed})"]
+    return spread_s, [f"{note} (seed {seed})"]
 
 
 def _tick_s(distinct: Floats, n: int, unit_s: float, whole_minutes: bool) -> float:

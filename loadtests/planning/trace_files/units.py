@@ -27,23 +27,23 @@ _IDLE_PER_S = 0.01
 
 
 def seconds_of(
-    stamps: Floats, clock: Clock, told: TraceUnit, known: TraceUnit | None, why: str
+    stamps: Floats, clock: Clock, given: TraceUnit, known: TraceUnit | None, why: str
 ) -> tuple[Floats, float, list[str]]:
     """The stamps (n,) in seconds, their unit in seconds, and notes on what was taken and why.
 
     Args:
         stamps: as `clock` read them; nan for a row without one.
-        told: what the user said.
+        given: what the user said.
         known: the unit that the file's format defines, with the reason in `why`; None: it defines none.
 
     Raises:
         TraceError: the file leaves it open.
     """
     if clock.dates:
-        unused = [] if told is TraceUnit.AUTO else ["the stamps are dates: the given unit is not used"]
+        unused = [] if given is TraceUnit.AUTO else ["the stamps are dates: the given unit is not used"]
         return stamps, 1.0, [*clock.notes, *unused]
-    if told is not TraceUnit.AUTO:
-        scale = _SCALES[told]
+    if given is not TraceUnit.AUTO:
+        scale = _SCALES[given]
         return stamps * scale, scale, [f"stamps taken as {_NAMES[scale]}, as told"]
     scale, reason = _evident(stamps, clock, known, why)
     note = f"stamps taken as {_NAMES[scale]}: {reason}" if reason else ""
