@@ -18,11 +18,12 @@ from loadtests.running.metrics_port import text
 from tests.loadtests.harness import ROOT
 
 NEUTRAL = """
-outcome planning.arrivals planning.mix planning.plan planning.prompts planning.scenarios
+bulk latency outcome planning.arrivals planning.mix planning.plan planning.prompts planning.scenarios
 planning.trace_files.reading planning.trace_files.replay planning.workloads record recording.histogram
-recording.live recording.quantiles recording.result recording.run_folder recording.saturation
-recording.scrape recording.summary recording.table running.load_report sending.answer sending.bodies
-sending.request sending.retry sending.sse sending.target sending.target_facts settings slo traces
+recording.live recording.load_run recording.quantiles recording.recorder recording.result
+recording.run_folder recording.saturation recording.scrape recording.summary recording.table
+running.locust_types running.messages sending.answer sending.bodies sending.request sending.retry
+sending.sse sending.target sending.target_facts settings slo traces
 """
 
 

@@ -151,7 +151,6 @@ def test_a_run_in_the_browser(tmp_path: Path) -> None:
     assert {"ok", "not_sent"} <= set(folder.load()["outcomes"])
     assert rows["Aggregated"] == sent
     assert rows["chat TTFT"] == folder.load()["outcomes"]["ok"]
-    assert (cell.parent.parent / "run.json").exists()
     for name, picture in zip(("llm-tab.png", "llm-page.png"), pictures, strict=True):
         (tmp_path / name).write_bytes(picture)
         assert len(picture) > 20_000
