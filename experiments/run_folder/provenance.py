@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
-_PACKAGES = ("locust", "aiohttp", "uvicorn", "fastapi", "numpy", "pandas", "prometheus-client")
+_PACKAGES = ("locust", "httptools", "uvicorn", "fastapi", "numpy", "pandas", "prometheus-client")
 
 
 @dataclass(frozen=True, slots=True)
