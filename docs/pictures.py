@@ -16,8 +16,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from docs import browser
 from reports import NotARunError, load, page
+from tests import browser
 
 DOCS = Path(__file__).parent
 RUN = DOCS / "examples" / "vllm-cpu-standard"
