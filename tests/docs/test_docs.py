@@ -122,10 +122,10 @@ def test_harmless_commands_are_run(command: str) -> None:
 def test_tables_are_what_the_simulator_says() -> None:
     """The figures of the insights and of scaling are made by code that is here; they change when it does."""
     done = subprocess.run(
-        [sys.executable, "-m", "docs.tables", "--check"],
+        [sys.executable, "-m", "tests.docs.tables", "--check"],
         cwd=ROOT,
         capture_output=True,
         text=True,
         timeout=300,
     )
-    assert done.returncode == 0, f"out of step, run python -m docs.tables: {done.stderr}"
+    assert done.returncode == 0, f"out of step, run python -m tests.docs.tables: {done.stderr}"
