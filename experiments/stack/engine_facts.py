@@ -9,7 +9,7 @@ import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
 from experiments.errors import EnvironmentProblem
-from experiments.stack.places import ROOT
+from experiments.stack.paths import ROOT
 
 CACHE_FACTS = ("block_size", "num_gpu_blocks", "enable_prefix_caching", "kv_cache_size_tokens")
 

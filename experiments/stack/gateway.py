@@ -12,7 +12,7 @@ from pathlib import Path
 
 from experiments.errors import EnvironmentProblem
 from experiments.stack import process
-from experiments.stack.places import ROOT
+from experiments.stack.paths import ROOT
 from experiments.stack.ports import answers, free_port
 from gateway.settings import Settings
 

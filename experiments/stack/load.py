@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from experiments.stack import process
-from experiments.stack.places import ROOT
+from experiments.stack.paths import ROOT
 
 
 @dataclass(frozen=True, slots=True)

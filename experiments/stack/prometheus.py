@@ -18,7 +18,7 @@ import httpx
 
 from experiments.errors import EnvironmentProblem
 from experiments.stack import process
-from experiments.stack.places import RULES
+from experiments.stack.paths import RULES
 from experiments.stack.ports import answers, free_port
 from experiments.stack.prometheus_binary import find
 

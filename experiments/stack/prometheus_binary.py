@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 
 from experiments.errors import EnvironmentProblem
-from experiments.stack.places import TOOLS
+from experiments.stack.paths import TOOLS
 from experiments.stack.process import Progress
 
 DEBIAN_BINARY = Path("usr/bin/prometheus")

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from experiments.errors import EnvironmentProblem
+from experiments.stack.paths import VLLM_VENV
 from experiments.stack.pip_to_uv import uv_environment
-from experiments.stack.places import VLLM_VENV
 from experiments.stack.process import Progress
 
 PYTORCH_CPU_INDEX = "https://download.pytorch.org/whl/cpu"
