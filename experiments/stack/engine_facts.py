@@ -9,7 +9,7 @@ import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
 from experiments.errors import EnvironmentProblem
-from experiments.stack.paths import ROOT
+from experiments.stack.paths import CODE, home
 
 CACHE_FACTS = ("block_size", "num_gpu_blocks", "enable_prefix_caching", "kv_cache_size_tokens")
 
@@ -45,10 +45,8 @@ def read(url: str) -> dict[str, Any]:
 
 
 def portable(command: Sequence[str]) -> list[str]:
-    """The command with paths inside this checkout made relative to it: a run folder is mailed and
-    archived.
-    """
-    return [word.removeprefix(f"{ROOT}/") for word in command]
+    """The command with our own paths made relative to their folder: a run folder is mailed and archived."""
+    return [word.removeprefix(f"{home()}/").removeprefix(f"{CODE}/") for word in command]
 
 
 def max_num_seqs(command: Sequence[str]) -> int | None:

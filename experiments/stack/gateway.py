@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from experiments.errors import EnvironmentProblem
-from experiments.stack import process
-from experiments.stack.paths import ROOT
+from experiments.stack import paths, process
 from experiments.stack.ports import answers, free_port
 from gateway.settings import Settings
 
@@ -67,8 +66,8 @@ def running(
         [sys.executable, "-m", "gateway"],
         name="the gateway",
         log_path=log_dir / "gateway.log",
-        env=_without_settings(os.environ) | settings,
-        cwd=ROOT,
+        env=_without_settings(os.environ) | paths.import_path() | settings,
+        cwd=log_dir,
         cpus=cpus,
         ready=answers(f"{url}/health"),
         ready_timeout_s=30,

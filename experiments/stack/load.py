@@ -10,8 +10,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from experiments.stack import process
-from experiments.stack.paths import ROOT
+from experiments.stack import paths, process
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,25 +108,26 @@ def start(
         StartFailed: it cannot be started.
     """
     run_dir.mkdir(parents=True, exist_ok=True)
+    run_dir = run_dir.resolve()  # the generator runs in it: a locust.conf in our folder must not count
     go_file = run_dir / "go"
     for left_over in (go_file, go_file.with_name("go.ready")):
         left_over.unlink(missing_ok=True)
-    argv = [sys.executable, "-m", "locust", "-f", str(ROOT / "loadtests" / "locustfile.py")]
+    argv = [sys.executable, "-m", "locust", "-f", str(paths.locustfile())]
     argv += ["--headless", "--only-summary", "-L", "WARNING", "--host", host, "--model", model]
-    argv += ["--run-dir", str(run_dir), "--plan-file", str(plan_file), "--go-file", str(go_file)]
+    argv += ["--run-dir", str(run_dir), "--plan-file", str(plan_file.resolve()), "--go-file", str(go_file)]
     argv += ["--slo", slo] if slo is not None else []
     argv += ["--drain", f"{drain_s:g}"] if drain_s is not None else []
     if metrics_port is not None:
         argv += ["--metrics-port", str(metrics_port), "--metrics-host", metrics_host]
     argv += ["--api-key", api_key] if api_key is not None else []
     argv += ["--tokenize-url", tokenize_url] if tokenize_url is not None else []
-    argv += ["--prompt-cost-file", str(prompt_cost_file)] if prompt_cost_file is not None else []
+    argv += ["--prompt-cost-file", str(prompt_cost_file.resolve())] if prompt_cost_file is not None else []
     child = process.start(
         [*argv, *extra],
         name="the load generator",
         log_path=log_path,
-        env=clean_environment(),
-        cwd=ROOT,
+        env=environment(),
+        cwd=run_dir,
         cpus=cpus,
         grace_s=10,
     )
@@ -145,6 +145,7 @@ def _put_first(pid: int) -> None:
         os.sched_setscheduler(pid, os.SCHED_RR, os.sched_param(1))
 
 
-def clean_environment() -> dict[str, str]:
-    """Our environment without LOCUST_… variables, which Locust would take for arguments."""
-    return {name: value for name, value in os.environ.items() if not name.startswith("LOCUST_")}
+def environment() -> dict[str, str]:
+    """Ours, and where our packages are; without LOCUST_… variables, which Locust would take for arguments."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("LOCUST_")}
+    return kept | paths.import_path()
