@@ -1,10 +1,5 @@
 """Fits the twin to a live engine and says how far it can be trusted.
 
-    python -m experiments.calibrate --out runs/calibration            the engine that a sweep would choose
-    python -m experiments.calibrate --engine-url http://box:8000      one that is already running
-
-    python -m experiments.calibrate --from-run runs/X             no engine: the steps in a run's records
-
 Four parts: prompts alone (a ladder of lengths), closed loops (stairs of concurrency, in two passes), open
 loops, and a burst of arrivals that is never fitted. The fit must predict that burst, or it is refused. Writes
 OUT/profile.json (for `--profile calibrated:FILE` and for `predict`), OUT/calibration.json, and what every
@@ -29,17 +24,22 @@ from experiments.calibration.drive import Driver
 from experiments.errors import EnvironmentProblem, UserError, run_command
 from experiments.stack import engine
 
+_EXAMPLES = """examples:
+  %(prog)s --out runs/calibration            the engine that a sweep would choose
+  %(prog)s --engine-url http://box:8000      one that is already running
+  %(prog)s --from-run runs/X                 no engine: the steps in a run's records
+"""
 KEEPALIVE_S = 2.0
 """Shorter than an engine's own (uvicorn's: 5 s), so that no request meets a connection that just closes."""
 
 
-def main(argv: Sequence[str]) -> int:
+def main(argv: Sequence[str], prog: str = "python -m experiments.calibrate") -> int:
     """Calibrate, write both files, print the verdict; 0 when the gate is passed, 1 when not.
 
     Raises:
         UserError, EnvironmentProblem: wrong arguments, or no engine.
     """
-    args = _arguments(argv)
+    args = _arguments(argv, prog)
     args.out.mkdir(parents=True, exist_ok=True)
     result = from_run.calibrate_from(args.from_run, args.seed) if args.from_run else _live(args)
     _write(args.out / "profile.json", result.pop("profile"))
@@ -73,10 +73,11 @@ async def _calibrate(served: engine.Engine, args: argparse.Namespace) -> dict[st
         return await calibration.calibrate(driver, served, plan, _say)
 
 
-def _arguments(argv: Sequence[str]) -> argparse.Namespace:
+def _arguments(argv: Sequence[str], prog: str) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="python -m experiments.calibrate",
+        prog=prog,
         description=__doc__,
+        epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--engine", default="auto", help=f"{', '.join(engine.NAMES)} (default: %(default)s)")

@@ -1,9 +1,5 @@
 """A local stack to play with: engine, gateway and Prometheus, with the Locust web UI in front.
 
-    python -m experiments.ui                          the emulator
-    python -m experiments.ui --engine auto            real vLLM where it can run
-    python -m experiments.ui --engine-url http://…    an engine that is already running
-
 Ends with Ctrl-C, and everything it started ends with it. Logs and load runs are under runs/ui/.
 """
 
@@ -20,13 +16,13 @@ from experiments.errors import EnvironmentProblem, run_command
 from experiments.stack import engine, gateway, load, paths, ports, process, prometheus
 
 
-def main(argv: Sequence[str]) -> int:
+def main(argv: Sequence[str], prog: str = "python -m experiments.ui") -> int:
     """Run the stack until the web UI ends or Ctrl-C.
 
     Raises:
         UserError, EnvironmentProblem: something cannot be started, with the reason.
     """
-    args = _arguments(argv)
+    args = _arguments(argv, prog)
     web_port = ports.require_free(args.web_port, what="the Locust web UI (--web-port)")
     gateway_port = ports.require_free(args.gateway_port, what="the gateway (--gateway-port)")
     choice = engine.choose(
@@ -73,14 +69,19 @@ def main(argv: Sequence[str]) -> int:
     raise EnvironmentProblem(f"the Locust web UI ended by itself (exit code {code}); see {web.log_path}")
 
 
+_EXAMPLES = """examples:
+  %(prog)s                          the emulator
+  %(prog)s --engine auto            real vLLM where it can run
+  %(prog)s --engine-url http://…    an engine that is already running
+"""
 _LIMITS = ("MAX_ACTIVE", "QUEUE_MODE", "QUEUE_MAX", "QUEUE_TIMEOUT_S", "QUEUE_ORDER", "REQUEST_TIMEOUT_S")
 
 
-def _arguments(argv: Sequence[str]) -> argparse.Namespace:
+def _arguments(argv: Sequence[str], prog: str) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="python -m experiments.ui",
+        prog=prog,
         description=__doc__,
-        epilog=f"The gateway's limits come from the environment: {', '.join(_LIMITS)}.",
+        epilog=f"{_EXAMPLES}\nThe gateway's limits come from the environment: {', '.join(_LIMITS)}.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--engine", default="emulator", choices=engine.NAMES, help="default: %(default)s")

@@ -16,15 +16,15 @@ _ENGINE_AXES = {
 }
 
 _EXAMPLES = """examples:
-  python -m experiments.sweep                                   all defaults, a few minutes
-  python -m experiments.sweep --engine emulator --dry-run       what would be measured, and for how long
-  python -m experiments.sweep --max-active 4,8,16 --queue-timeout auto,2,10 --rate 0.7x,1.2x --budget 20m
-  python -m experiments.sweep --preset standard --slo 'ttft<=2s,tpot<=80ms,attainment>=0.95'
-  python -m experiments.sweep --gateway-url http://127.0.0.1:8080 --model qwen25-14b
-  python -m experiments.sweep --max-num-seqs 16,32 --max-active 8,16,32      the engine's batch, in two starts
-  python -m experiments.sweep --queue-order fifo,lifo --scenario sustained,burst --rate 6,0.7x,1.2x --blocks 3
-  python -m experiments.sweep --workload 64x24,512x64 --rate 0.7x,1.1x   each at its own capacity
-  python -m experiments.sweep --engine compose                  the compose stack that runs on this machine
+  %(prog)s                                   all defaults, a few minutes
+  %(prog)s --engine emulator --dry-run       what would be measured, and for how long
+  %(prog)s --max-active 4,8,16 --queue-timeout auto,2,10 --rate 0.7x,1.2x --budget 20m
+  %(prog)s --preset standard --slo 'ttft<=2s,tpot<=80ms,attainment>=0.95'
+  %(prog)s --gateway-url http://127.0.0.1:8080 --model qwen25-14b
+  %(prog)s --max-num-seqs 16,32 --max-active 8,16,32      the engine's batch, in two starts
+  %(prog)s --queue-order fifo,lifo --scenario sustained,burst --rate 6,0.7x,1.2x --blocks 3
+  %(prog)s --workload 64x24,512x64 --rate 0.7x,1.1x   each at its own capacity
+  %(prog)s --engine compose                  the compose stack that runs on this machine
 
 A sweep that was interrupted goes on where it stopped when the same command is given again.
 """
@@ -35,13 +35,13 @@ class _OneSentence(argparse.ArgumentParser):
     it."""
 
     def error(self, message: str) -> Any:
-        raise UserError(f"{message}; see python -m experiments.sweep --help")
+        raise UserError(f"{message}; see {self.prog} --help")
 
 
-def parser() -> argparse.ArgumentParser:
+def parser(prog: str) -> argparse.ArgumentParser:
     """Every flag of `python -m experiments.sweep`, with defaults from the environment."""
     flags = _OneSentence(
-        prog="python -m experiments.sweep",
+        prog=prog,
         description="Measure a matrix of gateway settings under load and recommend one.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
