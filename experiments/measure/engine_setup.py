@@ -3,7 +3,6 @@ facts."""
 
 import time
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from experiments.cli.progress import SweepProgress
@@ -19,6 +18,7 @@ from experiments.run_folder import provenance
 from experiments.run_folder.folder import RunDir
 from experiments.run_folder.measured_cell import read_run
 from experiments.spec import workloads
+from experiments.stack import paths
 from loadtests.slo import SLO
 
 
@@ -113,7 +113,7 @@ def record(run: RunDir, stack: SweepStack, plan: Matrix) -> None:
     """What is planned, and where: into run.json and the journal, with each start of the engine."""
     facts: dict[str, Any] = {"cells": plan.to_json(), "expected_s": plan.expected_s, "status": "running"}
     if run.state["provenance"] is None:
-        facts["provenance"] = provenance.collect(Path(__file__).parents[1])
+        facts["provenance"] = provenance.collect(paths.checkout())
         facts["anchor"] = {"unix_s": time.time(), "monotonic_s": time.monotonic()}
     started = {"knobs": stack.knobs.given(), **_engine_facts(stack)}
     facts["engine_starts"] = [*run.state.get("engine_starts", []), started]
