@@ -23,6 +23,7 @@ def test_an_unfinished_run_of_the_same_spec_is_resumed(tmp_path: Path) -> None:
     first, resumed = _open(tmp_path)
     first.close()
     again, resumed_again = _open(tmp_path)
+    again.close()
     assert (resumed, resumed_again) == (False, True)
     assert again.path == first.path
 
@@ -33,6 +34,7 @@ def test_a_complete_run_is_not_touched(tmp_path: Path) -> None:
     first.update({"status": "complete"})
     first.close()
     second, resumed = _open(tmp_path)
+    second.close()
     assert second.path != first.path
     assert not resumed
 
@@ -68,6 +70,7 @@ def test_a_cell_is_whole_or_not_there(tmp_path: Path) -> None:
     assert (run.path / "aborted" / "c.1" / "records.jsonl").read_text() == "half\n"
     write_json(folder / "summary.json", {})
     run.finish_cell("c", {})
+    run.close()
     assert run.is_done("c")
     assert [event["event"] for event in journal.read(run.path / "journal.jsonl")] == ["cell_done"]
 
@@ -87,5 +90,6 @@ def test_a_sweep_that_died_in_its_first_moment_can_be_begun_again(tmp_path: Path
     (tmp_path / ".lock").touch()
     (tmp_path / ".run.json.123.tmp").write_text("{")
     run, resumed = _open(tmp_path, tmp_path)
+    run.close()
     assert not resumed
     assert run.state["status"] == "running"

@@ -207,11 +207,13 @@ def test_a_login_guards_everything(tmp_path: Path) -> None:
         with web_ui(tmp_path, server.url, *flags) as (url, runs):
             jar = urllib.request.build_opener(urllib.request.HTTPCookieProcessor())
             for path in ("/llm", "/llm/series.json", "/llm/records.jsonl", "/llm/run.zip", "/stats/requests"):
-                assert urllib.request.urlopen(url + path).url.startswith(f"{url}/login")
-            started = urllib.request.urlopen(f"{url}/swarm", b"rate=5")
-            assert started.url.startswith(f"{url}/login")
+                with urllib.request.urlopen(url + path) as page:
+                    assert page.url.startswith(f"{url}/login")
+            with urllib.request.urlopen(f"{url}/swarm", b"rate=5") as page:
+                assert page.url.startswith(f"{url}/login")
             assert not runs.exists()
-            wrong = jar.open(f"{url}/llm/login", b"username=ann&password=wrong")
-            assert wrong.url.startswith(f"{url}/login")
-            jar.open(f"{url}/llm/login", b"username=ann&password=secret")
-            assert json.load(jar.open(f"{url}/llm/series.json"))["state"] == "ready"
+            with jar.open(f"{url}/llm/login", b"username=ann&password=wrong") as page:
+                assert page.url.startswith(f"{url}/login")
+            jar.open(f"{url}/llm/login", b"username=ann&password=secret").close()
+            with jar.open(f"{url}/llm/series.json") as series:
+                assert json.load(series)["state"] == "ready"
