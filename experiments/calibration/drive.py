@@ -16,7 +16,7 @@ from experiments.observe.ask import Asker, StreamedAnswer
 from experiments.observe.request_bodies import RequestBodies
 from experiments.stack.engine import Engine
 from loadtests.planning.plan import Plan
-from loadtests.planning.prompts import ONE_EACH, Cost
+from loadtests.planning.prompts import ONE_EACH, TokenCost
 
 Lengths = Sequence[tuple[int, int]]
 """(prompt tokens, output tokens) of requests, in turn."""
@@ -25,7 +25,7 @@ READ_EVERY_S = 1.0
 
 
 @contextlib.asynccontextmanager
-async def driving(served: Engine, cost: Cost = ONE_EACH, seed: int = 0) -> AsyncIterator[Driver]:
+async def driving(served: Engine, cost: TokenCost = ONE_EACH, seed: int = 0) -> AsyncIterator[Driver]:
     """A driver of this engine, whose prompts are made with what words `cost` in it; `seed` is theirs."""
     async with (
         Asker(served.url) as asker,

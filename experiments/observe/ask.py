@@ -11,23 +11,21 @@ import asyncio
 import ssl
 import time
 from collections import deque
-from collections.abc import Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
-from urllib.parse import urlsplit
 
 from experiments.errors import EnvironmentProblem
-from loadtests.record import time_per_output_token_s
-from loadtests.sending.answer import Answer, BrokenAnswer
+from loadtests import latency
+from loadtests.sending.answer import Answer, BrokenAnswerError
+from loadtests.sending.request import request, request_head
+from loadtests.sending.target import Target
 
 CONNECT_TIMEOUT_S = 10.0
 ANSWER_TIMEOUT_S = 600.0
 KEEP_IDLE_S = 2.0
 """Shorter than an engine's own keep-alive (uvicorn's: 5 s), so that no request meets a connection that just
 closes."""
-
-_UNREADABLE = (BrokenAnswer, ValueError, TypeError, KeyError, AttributeError)
 
 
 class AskFailed(EnvironmentProblem):
@@ -64,7 +62,7 @@ class StreamedAnswer:
     @property
     def tpot_s(self) -> float | None:
         """Time per output token, as in the records of a load; None for an answer of one token."""
-        return time_per_output_token_s(self.first_s, self.last_s, self.output_tokens)
+        return latency.tpot_s(self.first_s, self.last_s, self.output_tokens)
 
 
 class Asker:
@@ -75,12 +73,11 @@ class Asker:
 
     def __init__(self, url: str, api_key: str | None = None, *, timeout_s: float = ANSWER_TIMEOUT_S) -> None:
         """`url` is without /v1; `timeout_s`: longest time for an answer, seconds."""
-        parts = urlsplit(url)
         self.url = url
+        self._target = Target.parse(url)
         self._timeout_s = timeout_s
-        self._host, self._tls = parts.hostname or "", parts.scheme == "https"
-        self._port = parts.port or (443 if self._tls else 80)
-        self._head = _head(parts.netloc.rpartition("@")[2], parts.path.rstrip("/"), api_key)
+        self._head = request_head(self._target, api_key or "")
+        self._asked = 0
         self._idle: deque[tuple[float, _Connection]] = deque()
 
     async def ask(self, body: bytes) -> StreamedAnswer:
@@ -89,10 +86,11 @@ class Asker:
         Raises:
             AskFailed: nothing answers, or with anything but a whole stream.
         """
-        request = b"%bcontent-length: %d\r\n\r\n%b" % (self._head, len(body), body)
+        self._asked += 1
+        asked = request(self._head, body, f"ask-{self._asked}")
         sent_s = time.monotonic()
         try:
-            answer = await asyncio.wait_for(self._exchange(request), self._timeout_s)
+            answer = await asyncio.wait_for(self._exchange(asked), self._timeout_s)
         except TimeoutError:
             raise AskFailed(f"{self.url} did not answer a request within {self._timeout_s:g} s") from None
         except OSError as error:
@@ -145,8 +143,9 @@ class Asker:
 
     async def _connect(self) -> _Connection:
         loop = asyncio.get_running_loop()
-        tls = ssl.create_default_context() if self._tls else None
-        made = loop.create_connection(_Connection, self._host, self._port, ssl=tls)
+        target = self._target
+        tls = ssl.create_default_context() if target.scheme == "https" else None
+        made = loop.create_connection(_Connection, target.host, target.port, ssl=tls)
         try:
             _, connection = await asyncio.wait_for(made, CONNECT_TIMEOUT_S)
         except TimeoutError:
@@ -192,7 +191,7 @@ class _Connection(asyncio.Protocol):
             return
         try:
             self._answer.feed(data, now_s)
-        except _UNREADABLE as error:
+        except BrokenAnswerError as error:
             self._answer.error_text = f"unreadable answer: {error}"
             self.close()
             self._end()
@@ -207,18 +206,3 @@ class _Connection(asyncio.Protocol):
     def _end(self) -> None:
         if self._ended is not None and not self._ended.done():
             self._ended.set_result(None)
-
-
-def _head(authority: str, path: str, api_key: str | None) -> bytes:
-    """Everything of a request's head but the length of its body."""
-    headers: Mapping[str, str] = {
-        "host": authority,
-        "content-type": "application/json",
-        "accept": "text/event-stream",
-        # A compressing proxy would hold back events until a block is full.
-        "accept-encoding": "identity",
-        "user-agent": "llm-headroom",
-        **({"authorization": f"Bearer {api_key}"} if api_key else {}),
-    }
-    lines = [f"POST {path}/v1/chat/completions HTTP/1.1", *(f"{k}: {v}" for k, v in headers.items())]
-    return "".join(f"{line}\r\n" for line in lines).encode("latin-1")

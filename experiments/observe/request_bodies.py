@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from loadtests.planning.plan import Arrival
-from loadtests.planning.prompts import Cost
+from loadtests.planning.prompts import TokenCost
 from loadtests.sending.bodies import Bodies
 
 
@@ -14,7 +14,7 @@ class RequestBodies:
     cost in its tokens.
     """
 
-    def __init__(self, model: str, cost: Cost, salt: str) -> None:
+    def __init__(self, model: str, cost: TokenCost, salt: str) -> None:
         self._bodies = Bodies(model, cost, salt=salt, chunk_usage=False, plan=())
         self._made = 0
 

@@ -19,8 +19,9 @@ from experiments.tuning.procedure import LOOKS
 from experiments.tuning.task import Task
 from experiments.twin.profile import Profile
 from loadtests.planning import plan as plans
+from loadtests.planning.mix import Mix
 from loadtests.planning.plan import Plan
-from loadtests.planning.prompts import Cost
+from loadtests.planning.prompts import TokenCost
 from loadtests.slo import SLO
 
 SHARE_OF_GRID = 0.1
@@ -44,8 +45,8 @@ def task_of(ground: Ground, profile: Profile) -> Task:
 
     if not ground.options.matrix_only:
         rate_per_s, shape = _BUSY * probe.capacity_per_s, spec.load
-        lengths = shape.prompt_tokens, shape.output_tokens
-        busy = plans.make("sustained", rate_per_s, *_BUSY_S, shape.seed, *lengths)
+        mix = Mix.fixed(shape.prompt_tokens, shape.output_tokens)
+        busy = plans.make("sustained", rate_per_s, *_BUSY_S, shape.seed, mix)
         derived = candidates.derive(profile, ground.slo, as_the_engine_counts(busy, least))
     asked = settings_of(spec, timeout_s)
     settings = candidates.around(asked, derived, default, largest=profile.max_num_seqs)
@@ -58,7 +59,7 @@ def least_prompt(ground: Ground) -> int:
     path = prompt_cost.of_run(ground.run, ground.stack.engine)
     if path is None:
         return 1
-    cost = Cost.from_json(read_json(path))
+    cost = TokenCost.from_json(read_json(path))
     return cost.template + min(cost.by_price)
 
 

@@ -20,6 +20,7 @@ from experiments.twin.profile import EXACT
 from experiments.twin.simulate import simulate
 from gateway.limits import Limits
 from loadtests.planning import plan
+from loadtests.planning.mix import Mix
 
 Start = Callable[..., AbstractContextManager[Engine]]
 
@@ -61,7 +62,7 @@ def median_error_s(max_active: int, rate_per_s: float, emulator: Start, folder: 
     """Median over the requests of |measured − computed| E2E, from the due time to the last byte, in
     seconds.
     """
-    arrivals = plan.make("sustained", rate_per_s, 0, 8, 11, prompt_tokens=32, output_tokens=18)
+    arrivals = plan.make("sustained", rate_per_s, 0, 8, 11, Mix.fixed(32, 18))
     with emulator("exact") as engine:
         records = measured(engine, arrivals, max_active, folder)
     computed = simulate(arrivals.arrivals, EXACT, Limits(max_active=max_active, queue_max=1000))

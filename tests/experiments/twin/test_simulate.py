@@ -12,6 +12,7 @@ from experiments.twin.profile import EXACT, TINY_CPU, Profile
 from experiments.twin.simulate import Simulated, simulate
 from gateway.limits import Limits, QueueMode, QueueOrder
 from loadtests.planning import plan
+from loadtests.planning.mix import Mix
 
 STEP_S = 0.010
 
@@ -111,7 +112,7 @@ def test_skipping_ahead_changes_nothing(
     max_active: int, work_s: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The same run with every step walked one by one ends at the same times."""
-    arrivals = plan.make("burst", 4.0, 0, 60, 5, prompt_tokens=80, output_tokens=40).arrivals
+    arrivals = plan.make("burst", 4.0, 0, 60, 5, Mix.fixed(80, 40)).arrivals
     limits = Limits(max_active=max_active, queue_max=20, queue_timeout_s=2)
     profile = TINY_CPU.model_copy(
         update={
@@ -133,7 +134,7 @@ def test_skipping_ahead_changes_nothing(
 
 def test_littles_law_holds_exactly() -> None:
     """∫active dt is the sum of the times that slots were held; ∫queue dt the sum of all waits."""
-    arrivals = plan.make("burst", 5.0, 0, 120, 2, prompt_tokens=60, output_tokens=30).arrivals
+    arrivals = plan.make("burst", 5.0, 0, 120, 2, Mix.fixed(60, 30)).arrivals
     done = simulate(arrivals, TINY_CPU, Limits(max_active=4, queue_max=30, queue_timeout_s=3))
     assert len(set(done.outcome)) > 1
     held_s = np.nansum(done.last_s - done.granted_s)
