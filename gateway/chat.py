@@ -14,7 +14,6 @@ from typing import Any
 
 from gateway.access import Access
 from gateway.account import Account
-from gateway.admission import State
 from gateway.breaker import Breaker
 from gateway.call import Call, Cut
 from gateway.endings import cut_short, refused
@@ -25,6 +24,7 @@ from gateway.refusal import Headers, Refusal, internal, unreachable
 from gateway.relay import Relay, Send, StreamBrokenError, common_headers
 from gateway.request_body import Ask, Receive, check_head, header, read, understand
 from gateway.settings import Settings
+from gateway.ticket import State
 from gateway.upstream import Upstream
 from gateway.waiting import WaitingRoom
 
@@ -103,7 +103,7 @@ class Chat:
         await self._with_slot(call, relay, scope, ask)
 
     async def _with_slot(self, call: Call, relay: Relay, scope: Any, ask: Ask) -> None:
-        ticket = self._room.offer(ask.slots)
+        ticket = self._room.offer(ask.slots, ask.facts)
         try:
             if ticket.state is State.WAITING:
                 call.offered = True

@@ -2,11 +2,11 @@
 sentence.
 """
 
-from gateway.admission import State
 from gateway.call import Call, Cut
 from gateway.limits import Limits
 from gateway.outcome import Outcome
 from gateway.refusal import Refusal, invalid, late
+from gateway.ticket import State
 
 
 def refused(state: State, limits: Limits) -> Refusal:

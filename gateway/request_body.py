@@ -12,7 +12,9 @@ from typing import Any
 import orjson
 
 from gateway.outcome import Outcome, Route
+from gateway.prompt_size import prompt_bytes
 from gateway.refusal import Headers, Refusal, invalid, too_large
+from gateway.ticket import RequestFacts
 
 Receive = Callable[[], Awaitable[Mapping[str, Any]]]
 
@@ -23,13 +25,14 @@ BIG_INTEGER = 1 << 31
 class Ask:
     """What a client asks for.
 
-    content: the bytes for the engine; stream: whether it wants events; slots: one per choice; usage_hidden:
-    the gateway asked for the usage event, the client did not.
+    content: the bytes for the engine; stream: whether it wants events; slots: one per choice; facts: what
+    admission may know of it; usage_hidden: the gateway asked for the usage event, the client did not.
     """
 
     content: bytes
     stream: bool
     slots: int
+    facts: RequestFacts
     usage_hidden: bool
 
 
@@ -107,7 +110,8 @@ def understand(
         if not (options and options.get("include_usage")):
             usage_hidden = True
             added["stream_options"] = {**(options or {}), "include_usage": True}
-    return Ask(_with(body, added) if added else body, bool(stream), slots, usage_hidden)
+    content = _with(body, added) if added else body
+    return Ask(content, bool(stream), slots, RequestFacts(prompt_bytes(fields, route)), usage_hidden)
 
 
 def _whole_number(fields: dict[str, Any], name: str, low: int, high: int) -> int | None:

@@ -4,6 +4,7 @@ starts.
 
 import argparse
 from collections.abc import Mapping, Sequence
+from enum import StrEnum
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -30,7 +31,9 @@ class LiveSettings(BaseModel):
     )
     queue_max: int = Field(100, ge=0, le=1_000_000, description="requests that may wait; 0 means no queue")
     queue_timeout_s: Seconds = Field(120.0, description="longest wait for a slot before 503, seconds")
-    queue_order: QueueOrder = Field(QueueOrder.FIFO, description="who gets a freed slot: fifo or lifo")
+    queue_order: QueueOrder = Field(
+        QueueOrder.FIFO, description="who gets a freed slot; the orders: docs/backpressure.md"
+    )
     request_timeout_s: Seconds = Field(300.0, description="a request's whole life, wait included, seconds")
 
     @model_validator(mode="after")
@@ -158,10 +161,17 @@ def parser() -> argparse.ArgumentParser:
         default = "none" if field.default is None else getattr(field.default, "value", field.default)
         flags.add_argument(
             "--" + name.replace("_", "-"),
-            metavar=name.rsplit("_", 1)[-1].upper(),
+            metavar=_metavar(name, field.annotation),
             help=f"{field.description} (default: {default})".replace("%", "%%"),
         )
     return flags
+
+
+def _metavar(name: str, kind: object) -> str:
+    """The values to choose from where there is a choice, else the last word of the name."""
+    if isinstance(kind, type) and issubclass(kind, StrEnum):
+        return "|".join(kind)
+    return name.rsplit("_", 1)[-1].upper()
 
 
 def load(arguments: Sequence[str], environ: Mapping[str, str]) -> Settings:

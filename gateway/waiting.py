@@ -7,9 +7,10 @@ from collections import Counter
 from collections.abc import Callable
 from math import inf
 
-from gateway.admission import Admission, Change, State, Ticket
+from gateway.admission import Admission, Change
 from gateway.drain_rate import DrainRate
 from gateway.limits import Limits
+from gateway.ticket import RequestFacts, State, Ticket
 
 
 class WaitingRoom:
@@ -36,10 +37,10 @@ class WaitingRoom:
             return None
         return self.admission.offer(self._clock()).state
 
-    def offer(self, slots: int) -> Ticket:
+    def offer(self, slots: int, request: RequestFacts) -> Ticket:
         """Asks for slots; the ticket's state says whether to run, to `wait`, or how it was refused."""
         self._expire()
-        ticket = self.admission.offer(self._clock(), slots)
+        ticket = self.admission.offer(self._clock(), slots, request)
         if ticket.state is State.WAITING and self._timer is None:
             self._arm()
         return ticket

@@ -8,6 +8,7 @@ from typing import Any
 from experiments.errors import UserError
 from experiments.stack.compose import ENV_FILE
 from experiments.stack.engine_knobs import flag_of
+from gateway.limits import QueueOrder
 
 _ENGINE_AXES = {
     "max_num_seqs": "the engine's largest batch, sequences",
@@ -61,7 +62,7 @@ def parser() -> argparse.ArgumentParser:
         metavar="LIST",
         help="longest wait, such as 2s; auto derives it from the SLO (default auto)",
     )
-    spec.add_argument("--queue-order", metavar="LIST", help="fifo, lifo (default fifo)")
+    spec.add_argument("--queue-order", metavar="LIST", help=f"{', '.join(QueueOrder)} (default fifo)")
     spec.add_argument("--request-timeout", metavar="TIME", help="whole request (default 300s)")
     for name, what in _ENGINE_AXES.items():
         spec.add_argument(

@@ -22,14 +22,22 @@ import numpy as np
 from experiments.twin.profile import Profile
 from experiments.twin.scheduler import Scheduler, Sequence, Step
 from experiments.twin.simulated import Arrival, Simulated
-from gateway.admission import Admission, State, Ticket
+from gateway.admission import Admission
 from gateway.limits import Limits
+from gateway.orders import ORDERS, Orders
+from gateway.ticket import BYTES_PER_TOKEN, RequestFacts, State, Ticket
 
 __all__ = ["Simulated", "simulate"]
 
 
 def simulate(
-    arrivals: Sequential[Arrival], profile: Profile, limits: Limits, *, users: int = 0, until_s: float = inf
+    arrivals: Sequential[Arrival],
+    profile: Profile,
+    limits: Limits,
+    *,
+    users: int = 0,
+    until_s: float = inf,
+    orders: Orders = ORDERS,
 ) -> Simulated:
     """Run `arrivals` (ascending in `due_s`) to the end of the last request.
 
@@ -38,14 +46,14 @@ def simulate(
         profile: the engine.
         limits: of the gateway.
         users: 0 for an open loop; else that many users send the arrivals in order, each after its last
-        answer and the
-            arrival's `think_s` seconds, and `due_s` does not count.
+            answer and the arrival's `think_s` seconds, and `due_s` does not count.
         until_s: what has not arrived by then is not sent.
+        orders: the queue orders that the limits choose from.
 
     Raises:
         ValueError: a request could never fit into the engine.
     """
-    return _Run(arrivals, profile, limits, users, until_s).run()
+    return _Run(arrivals, profile, limits, users, until_s, orders).run()
 
 
 _ALIVE = (State.RUNNING, State.WAITING)
@@ -55,7 +63,13 @@ class _Run:
     """One simulation; the three queues of events each come in order of time by themselves."""
 
     def __init__(
-        self, arrivals: Sequential[Arrival], profile: Profile, limits: Limits, users: int, until_s: float
+        self,
+        arrivals: Sequential[Arrival],
+        profile: Profile,
+        limits: Limits,
+        users: int,
+        until_s: float,
+        orders: Orders = ORDERS,
     ) -> None:
         self.arrivals = arrivals
         self.timing = profile.step_time
@@ -70,7 +84,7 @@ class _Run:
         self.limits = limits
         self.until_s = until_s
         self.engine = Scheduler(profile.limits)
-        self.admission = Admission(limits)
+        self.admission = Admission(limits, orders=orders)
         count = len(arrivals)
         self.due_s = [arrival.due_s for arrival in arrivals]
         self.granted_s, self.first_s, self.last_s = [nan] * count, [nan] * count, [nan] * count
@@ -168,7 +182,9 @@ class _Run:
         if self.closed:
             index = heapq.heappop(self.users)[1]
             self.due_s[index] = now_s
-        ticket = self.admission.offer(now_s, owner=index)
+        # A plan knows tokens, the gateway sees bytes. Orders compare requests, so the factor hardly matters.
+        facts = RequestFacts(prompt_bytes=self.arrivals[index].prompt_tokens * BYTES_PER_TOKEN)
+        ticket = self.admission.offer(now_s, request=facts, owner=index)
         if ticket.state is State.RUNNING:
             self._dispatch((ticket,), now_s)
         elif ticket.state is not State.WAITING:

@@ -10,8 +10,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 
-from gateway.admission import Admission, State
+from gateway.admission import Admission
 from gateway.limits import Limits
+from gateway.ticket import State
 
 
 def erlang_b(c: int, lam: float) -> float:

@@ -2,8 +2,9 @@
 
 import pytest
 
-from gateway.admission import Admission, State, Ticket
+from gateway.admission import Admission
 from gateway.limits import Limits, QueueMode, QueueOrder
+from gateway.ticket import State, Ticket
 
 
 def states(*tickets: Ticket) -> list[State]:

@@ -2,15 +2,20 @@
 difference.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import ClassVar
 
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from gateway.admission import Admission, State, Ticket
+from gateway.admission import Admission
 from gateway.limits import Limits, QueueMode, QueueOrder
+from gateway.orders import ORDERS, Orders
+from gateway.ticket import RequestFacts, State, Ticket
+from tests.gateway.shortest_prompt import ShortestPrompt
 
 LIVE = (State.RUNNING, State.WAITING)
 
@@ -21,15 +26,31 @@ class Plain:
 
     arrived_s: float
     slots: int
+    prompt_bytes: int
     held: int = 0
     state: State = State.WAITING
+
+
+Rule = Callable[[list[Plain]], Plain]
+
+RULES: dict[QueueOrder, Rule] = {
+    QueueOrder.FIFO: lambda waiting: waiting[0],
+    QueueOrder.LIFO: lambda waiting: waiting[-1],
+}
+"""Who is next of those who wait, in order of arrival."""
+
+
+def shortest(waiting: list[Plain]) -> Plain:
+    """The rule of an order that reads the request; of equals the oldest."""
+    return min(waiting, key=lambda one: one.prompt_bytes)
 
 
 class Reference:
     """Lists, recomputed from scratch at every event."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, rules: dict[QueueOrder, Rule]) -> None:
         self.limits = limits
+        self.rules = rules
         self.everyone: list[Plain] = []
         self.draining = False
 
@@ -42,8 +63,11 @@ class Reference:
     def needs(self, one: Plain) -> int:
         return min(one.slots, self.limits.max_active)
 
-    def offer(self, now_s: float, slots: int) -> Plain:
-        one = Plain(now_s, slots)
+    def next_of(self, waiting: list[Plain]) -> Plain:
+        return self.rules[self.limits.queue_order](waiting)
+
+    def offer(self, now_s: float, slots: int, prompt_bytes: int) -> Plain:
+        one = Plain(now_s, slots, prompt_bytes)
         waiting = self.of(State.WAITING)
         self.everyone.append(one)
         one.state = State.WAITING
@@ -61,7 +85,7 @@ class Reference:
 
     def hand_over(self) -> None:
         while waiting := self.of(State.WAITING):
-            one = waiting[0] if self.limits.queue_order is QueueOrder.FIFO else waiting[-1]
+            one = self.next_of(waiting)
             if self.used() + self.needs(one) > self.limits.max_active:
                 return
             one.state, one.held = State.RUNNING, self.needs(one)
@@ -80,6 +104,9 @@ class Reference:
 class AdmissionMachine(RuleBasedStateMachine):
     """Both are driven with the same events; after each they must agree about every request."""
 
+    orders: ClassVar[Orders] = ORDERS
+    who_is_next: ClassVar[dict[QueueOrder, Rule]] = RULES
+
     def __init__(self) -> None:
         super().__init__()
         self.start_with(Limits(max_active=2, queue_max=1, queue_timeout_s=4.0))
@@ -88,8 +115,8 @@ class AdmissionMachine(RuleBasedStateMachine):
         self.told: dict[Ticket, int] = {}
 
     def start_with(self, limits: Limits) -> None:
-        self.core = Admission(limits)
-        self.reference = Reference(limits)
+        self.core = Admission(limits, orders=self.orders)
+        self.reference = Reference(limits, self.who_is_next)
 
     @initialize(max_active=st.integers(1, 4), queue_max=st.integers(0, 3), mode=st.sampled_from(QueueMode))
     def begin(self, max_active: int, queue_max: int, mode: QueueMode) -> None:
@@ -105,9 +132,10 @@ class AdmissionMachine(RuleBasedStateMachine):
     def live(self, state: State) -> list[tuple[Ticket, Plain]]:
         return [pair for pair in self.pairs if pair[0].state is state]
 
-    @rule(slots=st.integers(1, 4))
-    def offer(self, slots: int) -> None:
-        self.pairs.append((self.core.offer(self.now_s, slots), self.reference.offer(self.now_s, slots)))
+    @rule(slots=st.integers(1, 4), prompt_bytes=st.integers(0, 5))
+    def offer(self, slots: int, prompt_bytes: int) -> None:
+        ticket = self.core.offer(self.now_s, slots, RequestFacts(prompt_bytes))
+        self.pairs.append((ticket, self.reference.offer(self.now_s, slots, prompt_bytes)))
 
     @precondition(lambda self: self.live(State.RUNNING))
     @rule(data=st.data())
@@ -179,14 +207,23 @@ class AdmissionMachine(RuleBasedStateMachine):
 
     @invariant()
     def a_free_slot_and_a_waiter_that_fits_never_coexist(self) -> None:
-        head = [ticket for ticket, _ in self.pairs if ticket.state is State.WAITING]
-        if head:
-            first = head[0] if self.core.limits.queue_order is QueueOrder.FIFO else head[-1]
+        waiting = self.reference.of(State.WAITING)
+        if waiting:
+            first = self.reference.next_of(waiting)
             limit = self.core.limits.max_active
             assert min(first.slots, limit) > limit - self.core.active
 
 
-AdmissionMachine.TestCase.settings = settings(max_examples=100, stateful_step_count=30, deadline=None)
+class ShortestPromptMachine(AdmissionMachine):
+    """The same with an order that reads the request, in place of FIFO; LIFO stays, so orders change."""
+
+    orders: ClassVar[Orders] = {**ORDERS, QueueOrder.FIFO: ShortestPrompt}
+    who_is_next: ClassVar[dict[QueueOrder, Rule]] = {**RULES, QueueOrder.FIFO: shortest}
+
+
+SEARCH = settings(max_examples=100, stateful_step_count=30, deadline=None)
+AdmissionMachine.TestCase.settings = SEARCH
+ShortestPromptMachine.TestCase.settings = SEARCH
 
 
 @pytest.mark.fault(82)
@@ -194,3 +231,7 @@ class TestAdmission(AdmissionMachine.TestCase):  # type: ignore[misc]  # Hypothe
     """Order, limits, conservation and one end per request, under every mix of offers, ends, timeouts and
     resizes.
     """
+
+
+class TestShortestPrompt(ShortestPromptMachine.TestCase):  # type: ignore[misc]  # as above
+    """The core keeps all its promises under an order that it does not know."""
