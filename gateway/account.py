@@ -1,6 +1,4 @@
-"""Settling a finished request: counted once, its times observed, its line logged, its sample given to the
-sizing rule.
-"""
+"""Settling a finished request: counted once, its times observed, its line logged."""
 
 import logging
 import time
@@ -9,8 +7,6 @@ from typing import Any
 from gateway.call import Call
 from gateway.metrics import Metrics
 from gateway.outcome import Outcome
-from gateway.sizing import Sample, Sizing
-from gateway.waiting import WaitingRoom
 
 # Outcomes that are no news: the metrics count them, a line for each would drown the others.
 QUIET = frozenset(
@@ -21,10 +17,8 @@ QUIET = frozenset(
 class Account:
     """Where every completion ends up, whatever became of it."""
 
-    def __init__(self, room: WaitingRoom, metrics: Metrics, sizing: Sizing, log: Any, log_level: str) -> None:
-        self._room = room
+    def __init__(self, metrics: Metrics, log: Any, log_level: str) -> None:
         self._metrics = metrics
-        self._sizing = sizing
         self._log = log
         self._log_quiet = log_level == "debug"
 
@@ -42,22 +36,10 @@ class Account:
             if call.first_s is not None:
                 metrics.ttft.observe(call.first_s - call.received_s)
                 metrics.upstream_ttft.observe(call.first_s - call.dispatched_s)
-            if outcome is not Outcome.CLIENT_ABORT:
-                self._resize(call, outcome)
         quiet = outcome in QUIET
         if not quiet or self._log_quiet:
             level = logging.DEBUG if quiet else logging.WARNING
             self._log.log(level, "request", **_facts(call, outcome, now_s))
-
-    def _resize(self, call: Call, outcome: Outcome) -> None:
-        assert call.dispatched_s is not None
-        ttft_s = None if call.first_s is None else call.first_s - call.dispatched_s
-        dropped = outcome in (Outcome.UPSTREAM_OVERLOADED, Outcome.UPSTREAM_TIMEOUT)
-        limits = self._room.admission.limits
-        wanted = self._sizing.update(Sample(ttft_s, self._room.admission.active, dropped), limits.max_active)
-        if wanted != limits.max_active:
-            self._room.resize(limits.changed(max_active=wanted), "adaptive")
-            self._log.info("limits changed", reason="adaptive", max_active=wanted)
 
 
 def _facts(call: Call, outcome: Outcome, now_s: float) -> dict[str, Any]:

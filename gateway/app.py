@@ -26,7 +26,6 @@ from gateway.probe import Probe
 from gateway.protocol import Listener
 from gateway.refusal import Refusal, internal, routing
 from gateway.settings import Settings
-from gateway.sizing import Fixed
 from gateway.upstream import Upstream
 from gateway.waiting import WaitingRoom
 
@@ -62,7 +61,7 @@ class Gateway(FastAPI):
         self.metrics = Metrics(self._readings)
         self.listener = Listener(settings, self._count, _connection_bound(settings))
         access = Access(settings)
-        account = Account(self.room, self.metrics, Fixed(), log, settings.log_level)
+        account = Account(self.metrics, log, settings.log_level)
         self.chat = Chat(
             settings, self.room, self.upstream, self.metrics, access, self.breaker, self.probe, account, log
         )
@@ -122,10 +121,7 @@ class Gateway(FastAPI):
         yield Reading("gateway_limits_version", "", limits.version)
         yield Reading("gateway_draining", "", int(admission.draining))
         yield Reading("gateway_breaker_state", "", int(self.breaker.state))
-        for reason in ("admin", "adaptive"):
-            yield Reading(
-                "gateway_limit_changes_total", f'reason="{reason}"', self.room.limit_changes[reason]
-            )
+        yield Reading("gateway_limit_changes_total", 'reason="admin"', self.room.limit_changes)
         for state, count in self.upstream.connections().items():
             yield Reading("gateway_upstream_connections", f'state="{state}"', count)
         yield Reading("gateway_upstream_retries_total", "", self.upstream.retries)

@@ -115,7 +115,7 @@ class Control:
             raise invalid(explain(error, now), str(fault["loc"][0]) if fault["loc"] else None) from None
         values = {name: getattr(live, name) for name in LiveSettings.model_fields if name in wanted}
         after = before.changed(**values)
-        self._room.resize(after, "admin")
+        self._room.resize(after)
         self._log.info("limits changed", reason="admin", **_shown(after))
         return _json(_shown(after))
 

@@ -1,9 +1,6 @@
-"""The asyncio side of admission: futures for waiters, one timer for the queue timeout, and what changes are
-counted.
-"""
+"""The asyncio side of admission: futures for waiters, and one timer for the queue timeout."""
 
 import asyncio
-from collections import Counter
 from collections.abc import Callable
 from math import inf
 
@@ -22,7 +19,7 @@ class WaitingRoom:
         self._clock = clock
         self.admission = Admission(limits, clock())
         self.drain_rate = DrainRate()
-        self.limit_changes: Counter[str] = Counter()
+        self.limit_changes = 0
         self._timer: asyncio.TimerHandle | None = None
 
     def refused(self) -> State | None:
@@ -61,9 +58,9 @@ class WaitingRoom:
         elif ticket.state is State.WAITING:
             self._settle(self.admission.leave(ticket, self._clock()))
 
-    def resize(self, limits: Limits, reason: str) -> None:
+    def resize(self, limits: Limits) -> None:
         """Puts new limits in force."""
-        self.limit_changes[reason] += 1
+        self.limit_changes += 1
         self._settle(self.admission.resize(limits, self._clock()))
         self._arm()
 

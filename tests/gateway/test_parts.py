@@ -20,7 +20,6 @@ from gateway.metrics import HELP, Metrics, Reading
 from gateway.outcome import Outcome, Route
 from gateway.refusal import Refusal
 from gateway.request_body import understand
-from gateway.sizing import Fixed, Sample
 
 LINES = st.sampled_from(["data: 1", ": ping", "data: [DONE]", "id: 3", 'data: {"a": "\\n"}'])
 ENDS = st.sampled_from(["\n", "\r\n"])
@@ -171,11 +170,6 @@ def test_an_error_is_the_openai_form() -> None:
     }
     headers = dict(refusal.headers(b""))
     assert (headers[b"retry-after"], headers[b"retry-after-ms"]) == (b"3", b"2345")
-
-
-def test_the_fixed_rule_keeps_its_number() -> None:
-    """Deterministic, whatever the sample says."""
-    assert Fixed().update(Sample(9.0, 4, dropped=True), 8) == 8
 
 
 def test_a_change_is_a_new_version() -> None:
