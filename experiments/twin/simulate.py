@@ -97,7 +97,7 @@ class _Run:
         self.inbox: deque[tuple[float, Ticket, Sequence]] = deque()  # granted, on the way to the engine
         self.releases: deque[tuple[float, Ticket]] = deque()  # answered, on the way to the gateway
         self.deadlines: deque[tuple[float, Ticket]] = deque()
-        self.running: dict[Ticket, Sequence] = {}
+        self.in_engine: dict[Ticket, Sequence] = {}  # those that hold a slot and have reached the engine
         self.aborts: list[Sequence] = []
         self.peak_active = self.peak_queue = 0
         self.steps = 0
@@ -166,6 +166,7 @@ class _Run:
             _, ticket, sequence = self.inbox.popleft()
             if ticket.state is State.RUNNING:
                 self.engine.add(sequence)
+                self.in_engine[ticket] = sequence
         elif self.admission.next_deadline_s <= now_s:
             change = self.admission.expire(now_s)
             for ticket in change.ended:
@@ -202,14 +203,13 @@ class _Run:
             arrival = self.arrivals[index]
             self.granted_s[index] = now_s
             sequence = Sequence(arrival.prompt_tokens, arrival.output_tokens, ticket)
-            self.running[ticket] = sequence
             self.inbox.append((now_s + self.ingest_s, ticket, sequence))
             self.taken_s += self.arrival_work_s
 
     def _release(self, ticket: Ticket, outcome: str, now_s: float) -> None:
         if ticket.state is not State.RUNNING:
             return  # it timed out while its last token was on the way
-        del self.running[ticket]
+        self.in_engine.pop(ticket, None)
         change = self.admission.release(ticket, now_s)
         self._end(ticket, outcome, now_s)
         self._dispatch(change.granted, now_s)
@@ -217,7 +217,8 @@ class _Run:
     def _time_out(self, ticket: Ticket, now_s: float) -> None:
         """The request's whole time is up."""
         if ticket.state is State.RUNNING:
-            self.aborts.append(self.running[ticket])
+            if ticket in self.in_engine:  # else it is still on its way there, and will not be let in
+                self.aborts.append(self.in_engine[ticket])
             self._release(ticket, "upstream_timeout", now_s)
         elif ticket.state is State.WAITING:
             self._dispatch(self.admission.leave(ticket, now_s).granted, now_s)
