@@ -2,7 +2,8 @@
 
 import logging
 import time
-from typing import Any
+
+from structlog.typing import FilteringBoundLogger
 
 from gateway.call import Call
 from gateway.metrics import Metrics
@@ -17,7 +18,7 @@ QUIET = frozenset(
 class Account:
     """Where every completion ends up, whatever became of it."""
 
-    def __init__(self, metrics: Metrics, log: Any, log_level: str) -> None:
+    def __init__(self, metrics: Metrics, log: FilteringBoundLogger, log_level: str) -> None:
         self._metrics = metrics
         self._log = log
         self._log_quiet = log_level == "debug"
@@ -42,7 +43,7 @@ class Account:
             self._log.log(level, "request", **_facts(call, outcome, now_s))
 
 
-def _facts(call: Call, outcome: Outcome, now_s: float) -> dict[str, Any]:
+def _facts(call: Call, outcome: Outcome, now_s: float) -> dict[str, object]:
     return {
         "request_id": call.request_id.decode(),
         "route": call.route.value,

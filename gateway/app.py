@@ -3,14 +3,15 @@
 import asyncio
 import gc
 import time
-from collections.abc import AsyncIterator, Iterator, MutableMapping
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
 
 import psutil
 from fastapi import FastAPI, Request, Response
 from starlette.exceptions import HTTPException
+from starlette.types import Message, Receive, Scope, Send
+from structlog.typing import FilteringBoundLogger
 
 from gateway.access import Access
 from gateway.account import Account
@@ -42,7 +43,7 @@ COMPLETIONS = ("/v1/chat/completions", "/v1/completions")
 class Gateway(FastAPI):
     """The ASGI application: completions take the short way, everything else FastAPI's routes."""
 
-    def __init__(self, settings: Settings, writer: LogWriter, log: Any) -> None:
+    def __init__(self, settings: Settings, writer: LogWriter, log: FilteringBoundLogger) -> None:
         super().__init__(title="Headroom gateway", docs_url=None, redoc_url=None, lifespan=_lifespan)
         self.settings = settings
         self.log = log
@@ -72,7 +73,7 @@ class Gateway(FastAPI):
         self.add_exception_handler(HTTPException, _on_http_exception)
         self.add_exception_handler(Exception, _on_exception)
 
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await super().__call__(scope, receive, send)
         elif scope["path"] in COMPLETIONS and scope["method"] == "POST":
@@ -80,7 +81,7 @@ class Gateway(FastAPI):
         else:
             await self._control(scope, receive, send)
 
-    async def _control(self, scope: Any, receive: Any, send: Any) -> None:
+    async def _control(self, scope: Scope, receive: Receive, send: Send) -> None:
         route = route_of(scope["path"])
         if scope["path"] in COMPLETIONS:
             refusal = routing(405, b"POST")
@@ -88,7 +89,7 @@ class Gateway(FastAPI):
             await _answer(refusal)(scope, receive, send)
             return
 
-        async def counting(message: MutableMapping[str, Any]) -> None:
+        async def counting(message: Message) -> None:
             if message["type"] == "http.response.start":
                 told = dict(message["headers"]).get(b"x-gateway-outcome", b"ok")
                 self._count(route, Outcome(told.decode()), message["status"])
@@ -141,7 +142,7 @@ class Gateway(FastAPI):
 
 
 @asynccontextmanager
-async def _lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
+async def _lifespan(app: FastAPI) -> AsyncIterator[dict[str, Listener]]:
     assert isinstance(app, Gateway)
     # What exists now lives as long as the process: the collector need not walk it again and again.
     gc.collect()

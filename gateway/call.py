@@ -10,7 +10,9 @@ import asyncio
 import time
 from enum import Enum
 from math import inf
-from typing import Any
+from typing import Protocol
+
+from starlette.types import Scope
 
 from gateway.outcome import Outcome, Route
 
@@ -27,6 +29,38 @@ class Cut(Enum):
     STALLED = "the client stopped reading its answer"
     MALFORMED = "the request body is not valid HTTP/1.1"
     STOPPING = "the gateway is stopping"
+
+
+class ClientConnection(Protocol):
+    """The client's connection, as far as a request has to do with it.
+
+    call: the request that is told when the client leaves or stops reading, None between requests; gone: the
+    client has left; stalled: it does not read what is sent to it.
+    """
+
+    call: "Call | None"
+    gone: bool
+    stalled: bool
+
+    def linger(self) -> None:
+        """Lets the client read its answer to the end although it is still sending its request."""
+
+    def abort(self) -> None:
+        """Drops the connection at once, unsent bytes included."""
+
+
+_EXTENSION = "gateway.connection"
+
+
+def extensions_with(connection: ClientConnection) -> dict[str, dict[object, object]]:
+    """The ASGI scope's `extensions` in which the connection travels to its request."""
+    return {_EXTENSION: {"protocol": connection}}
+
+
+def connection_of(scope: Scope) -> ClientConnection:
+    """The connection on which a request came. Raises KeyError under any server but ours."""
+    connection: ClientConnection = scope["extensions"][_EXTENSION]["protocol"]
+    return connection
 
 
 class Call:
@@ -62,7 +96,9 @@ class Call:
         "task",
     )
 
-    def __init__(self, scope: Any, route: Route, request_id: bytes, limits_version: int) -> None:
+    def __init__(
+        self, connection: ClientConnection, route: Route, request_id: bytes, limits_version: int
+    ) -> None:
         self.route = route
         self.request_id = request_id
         self.limits_version = limits_version
@@ -84,9 +120,9 @@ class Call:
         self._whole_s = inf
         self._timer: asyncio.TimerHandle | None = None
         self._timer_s = inf
-        self._connection = scope["extensions"]["gateway.connection"]["protocol"]
-        self._connection.call = self
-        if self._connection.gone:
+        self._connection = connection
+        connection.call = self
+        if connection.gone:
             self.cut_short(Cut.CLIENT_LEFT)
 
     def cut_short(self, reason: Cut) -> None:
@@ -116,7 +152,7 @@ class Call:
         return not (self._connection.gone or self._connection.stalled)
 
     def linger(self) -> None:
-        """The request is refused while its body may still be on the way: see `GatewayProtocol.linger`."""
+        """The request is refused while its body may still be on the way: see `ClientConnection.linger`."""
         self._connection.linger()
 
     def abandon(self) -> None:

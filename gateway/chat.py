@@ -10,19 +10,21 @@ import asyncio
 import time
 from math import inf
 from os import urandom
-from typing import Any
+
+from starlette.types import Receive, Scope, Send
+from structlog.typing import FilteringBoundLogger
 
 from gateway.access import Access
 from gateway.account import Account
 from gateway.breaker import Breaker
-from gateway.call import Call, Cut
+from gateway.call import Call, Cut, connection_of
 from gateway.endings import cut_short, refused
 from gateway.metrics import Metrics
 from gateway.outcome import Outcome, Route
 from gateway.probe import Probe
 from gateway.refusal import Headers, Refusal, internal, unreachable
-from gateway.relay import Relay, Send, StreamBrokenError, common_headers
-from gateway.request_body import Ask, Receive, check_head, header, read, understand
+from gateway.relay import Relay, StreamBrokenError, common_headers
+from gateway.request_body import Ask, check_head, header, read, understand
 from gateway.settings import Settings
 from gateway.ticket import State
 from gateway.upstream import Upstream
@@ -45,7 +47,7 @@ class Chat:
         breaker: Breaker,
         probe: Probe,
         account: Account,
-        log: Any,
+        log: FilteringBoundLogger,
     ) -> None:
         self._settings = settings
         self._room = room
@@ -58,10 +60,10 @@ class Chat:
         self._log = log
         self.calls: set[Call] = set()
 
-    async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         route = Route.COMPLETIONS if scope["path"] == "/v1/completions" else Route.CHAT
         version = self._room.admission.limits.version
-        call = Call(scope, route, _request_id(scope["headers"]), version)
+        call = Call(connection_of(scope), route, _request_id(scope["headers"]), version)
         relay = Relay(call, self._settings, self._metrics, send)
         self.calls.add(call)
         self._metrics.arrived += 1
@@ -85,7 +87,7 @@ class Chat:
         """The tasks of the requests that run or wait now."""
         return [call.task for call in self.calls if call.task is not None]
 
-    async def _serve(self, call: Call, relay: Relay, scope: Any, receive: Receive) -> None:
+    async def _serve(self, call: Call, relay: Relay, scope: Scope, receive: Receive) -> None:
         headers: Headers = scope["headers"]
         self._access.check_client(header(headers, b"authorization"))
         check_head(headers, self._settings.max_body_bytes)
@@ -102,7 +104,7 @@ class Chat:
         ask = understand(body, call.route, self._settings.max_choices, self._settings.model_name, models)
         await self._with_slot(call, relay, scope, ask)
 
-    async def _with_slot(self, call: Call, relay: Relay, scope: Any, ask: Ask) -> None:
+    async def _with_slot(self, call: Call, relay: Relay, scope: Scope, ask: Ask) -> None:
         ticket = self._room.offer(ask.slots, ask.facts)
         try:
             if ticket.state is State.WAITING:
@@ -118,7 +120,7 @@ class Chat:
         finally:
             self._room.end(ticket)
 
-    async def _ask_engine(self, call: Call, relay: Relay, scope: Any, ask: Ask) -> None:
+    async def _ask_engine(self, call: Call, relay: Relay, scope: Scope, ask: Ask) -> None:
         now_s = time.monotonic()
         if not self._breaker.allows(now_s):
             raise unreachable("The engine cannot be reached; the next try is due in a moment.")

@@ -2,12 +2,12 @@
 
 import asyncio
 import time
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Awaitable, Callable
 
 import orjson
 from fastapi import APIRouter, Request, Response
 from pydantic import ValidationError
+from structlog.typing import FilteringBoundLogger
 
 from gateway.access import Access
 from gateway.limits import Limits
@@ -25,7 +25,13 @@ class Control:
     """The routes and what they read."""
 
     def __init__(
-        self, settings: Settings, room: WaitingRoom, metrics: Metrics, access: Access, probe: Probe, log: Any
+        self,
+        settings: Settings,
+        room: WaitingRoom,
+        metrics: Metrics,
+        access: Access,
+        probe: Probe,
+        log: FilteringBoundLogger,
     ) -> None:
         self._settings = settings
         self._room = room
@@ -36,7 +42,7 @@ class Control:
 
     def router(self) -> APIRouter:
         """All control routes."""
-        routes: list[tuple[str, str, Callable[..., Any]]] = [
+        routes: list[tuple[str, str, Callable[..., Awaitable[Response]]]] = [
             ("GET", "/health", self.health),
             ("GET", "/ready", self.ready),
             ("GET", "/metrics", self.metrics),

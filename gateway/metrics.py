@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
 
 from gateway.histogram import Histogram
 from gateway.outcome import Outcome, Route
@@ -95,7 +94,7 @@ class Metrics:
                 counts[outcome.value] += count
         return counts
 
-    def count_tokens(self, usage: Any) -> None:
+    def count_tokens(self, usage: object) -> None:
         """Adds the engine's own counts; anything malformed is left out."""
         if type(usage) is not dict:
             return

@@ -10,13 +10,16 @@ pipelines must expect.
 
 import asyncio
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import cast
 
 import httptools
+from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.server import ServerState
 
-from gateway.call import Call, Cut
+from gateway.call import Call, Cut, extensions_with
 from gateway.cork import Cork
 from gateway.outcome import Outcome, Route
 from gateway.refusal import Refusal, invalid, too_large
@@ -25,13 +28,16 @@ from gateway.settings import Settings
 
 @dataclass(slots=True)
 class Listener:
-    """What all client connections share: the bounds, and where refusals are counted."""
+    """What all client connections share: the bounds, and where refusals are counted.
+
+    count: called with route, outcome and status of each refusal that is made below the application.
+    """
 
     settings: Settings
-    count: Any  # called with (Route, Outcome, int): one refusal made below the application
+    count: Callable[[Route, Outcome, int], None]
     max_connections: int
     refused_connections: int = 0
-    open: set[Any] = field(default_factory=set)
+    open: "set[GatewayProtocol]" = field(default_factory=set)
 
 
 LINGER_S = 1.0
@@ -44,9 +50,15 @@ class _StopError(Exception):
 class GatewayProtocol(HttpToolsProtocol):
     """One client connection."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:  # uvicorn's own signature
-        super().__init__(*args, **kwargs)
-        self._listener: Listener = self.app_state["listener"]
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Listener],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        self._listener = app_state["listener"]
         self._settings = self._listener.settings
         self.call: Call | None = None
         self.gone = False
@@ -58,8 +70,8 @@ class GatewayProtocol(HttpToolsProtocol):
         self._head_timer: asyncio.TimerHandle | None = None
         self._stall_timer: asyncio.TimerHandle | None = None
 
-    def connection_made(self, transport: Any) -> None:
-        super().connection_made(transport)
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(cast("asyncio.Transport", transport))
         if len(self._listener.open) >= self._listener.max_connections:
             self._listener.refused_connections += 1
             self._deaf = True
@@ -105,7 +117,7 @@ class GatewayProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self._in_head = True
-        self.scope["extensions"] = {"gateway.connection": {"protocol": self}}
+        self.scope["extensions"] = extensions_with(self)
 
     def on_url(self, url: bytes) -> None:
         super().on_url(url)

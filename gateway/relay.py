@@ -1,10 +1,10 @@
 """Handing the engine's answer on: the real status, whole events, nothing buffered, and an honest end."""
 
 import time
-from collections.abc import Awaitable, Callable
-from typing import Any
+from collections.abc import Mapping
 
 import orjson
+from starlette.types import Send
 
 from gateway import sse
 from gateway.call import Call, Cut
@@ -14,8 +14,6 @@ from gateway.refusal import Headers, Refusal, broken, truncated
 from gateway.request_body import Ask, header
 from gateway.settings import Settings
 from gateway.upstream_connection import Answer
-
-Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 PASSED_ON = frozenset(
     (b"content-type", b"retry-after", b"openai-processing-ms", b"x-ratelimit-limit-requests")
@@ -189,12 +187,12 @@ class Relay:
             kept.append(event)
         return b"".join(kept)
 
-    def _note_error(self, error: Any) -> None:
+    def _note_error(self, error: object) -> None:
         if not self.started:
             raise _in_band(error)
         self._call.outcome, self._call.code = Outcome.UPSTREAM_ERROR, 200
 
-    def _note_content(self, chunk: dict[str, Any], now_s: float) -> None:
+    def _note_content(self, chunk: Mapping[str, object], now_s: float) -> None:
         call = self._call
         if not sse.has_content(chunk):
             return
@@ -221,7 +219,7 @@ def common_headers(call: Call) -> Headers:
     ]
 
 
-def _in_band(error: Any) -> Refusal:
+def _in_band(error: object) -> Refusal:
     """An error under a 200, before anything was sent: its own status where it names a usable one."""
     code = error.get("code") if isinstance(error, dict) else None
     message = str(error.get("message", ""))[:500] if isinstance(error, dict) else ""

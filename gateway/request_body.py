@@ -5,18 +5,16 @@ Adding at the end is safe because of two facts: the body was just parsed as one 
 closes it, and of two equal keys every JSON parser in question takes the last one.
 """
 
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import orjson
+from starlette.types import Receive
 
 from gateway.outcome import Outcome, Route
 from gateway.prompt_size import prompt_bytes
 from gateway.refusal import Headers, Refusal, invalid, too_large
 from gateway.ticket import RequestFacts
-
-Receive = Callable[[], Awaitable[Mapping[str, Any]]]
 
 BIG_INTEGER = 1 << 31
 
@@ -114,7 +112,7 @@ def understand(
     return Ask(content, bool(stream), slots, RequestFacts(prompt_bytes(fields, route)), usage_hidden)
 
 
-def _whole_number(fields: dict[str, Any], name: str, low: int, high: int) -> int | None:
+def _whole_number(fields: Mapping[str, object], name: str, low: int, high: int) -> int | None:
     value = fields.get(name)
     if value is None:
         return None
@@ -123,7 +121,7 @@ def _whole_number(fields: dict[str, Any], name: str, low: int, high: int) -> int
     return value
 
 
-def _check_content(fields: dict[str, Any], route: Route) -> None:
+def _check_content(fields: Mapping[str, object], route: Route) -> None:
     if route is Route.CHAT:
         if type(fields.get("messages")) is not list:
             raise invalid("'messages' must be a list.", "messages")
@@ -131,7 +129,9 @@ def _check_content(fields: dict[str, Any], route: Route) -> None:
         raise invalid("'prompt' must be a string or a list.", "prompt")
 
 
-def _added_model(fields: dict[str, Any], model_name: str | None, models: Collection[str]) -> dict[str, Any]:
+def _added_model(
+    fields: Mapping[str, object], model_name: str | None, models: Collection[str]
+) -> dict[str, object]:
     model = fields.get("model")
     if model is None:
         return {} if model_name is None else {"model": model_name}
@@ -148,6 +148,6 @@ def _added_model(fields: dict[str, Any], model_name: str | None, models: Collect
     return {}
 
 
-def _with(body: bytes, added: dict[str, Any]) -> bytes:
+def _with(body: bytes, added: Mapping[str, object]) -> bytes:
     # The object is never empty: it has at least its messages or its prompt.
     return body[: body.rindex(b"}")] + b"," + orjson.dumps(added)[1:]

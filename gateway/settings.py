@@ -5,7 +5,7 @@ starts.
 import argparse
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -132,7 +132,7 @@ class Settings(LiveSettings):
         return value
 
 
-def explain(error: ValidationError, given: Mapping[str, Any], name: str = "{}") -> str:
+def explain(error: ValidationError, given: Mapping[str, object], name: str = "{}") -> str:
     """The first fault of `error` as one sentence; `name` formats a key, as in `--{}`."""
     fault = error.errors(include_url=False)[0]
     if not fault["loc"]:

@@ -2,9 +2,11 @@
 understand.
 """
 
-from typing import Any
+from collections.abc import Mapping
 
 import orjson
+
+CONTENT = ("content", "reasoning_content", "reasoning", "tool_calls")
 
 
 class EventTooLongError(ValueError):
@@ -75,7 +77,7 @@ def payload(event: bytes) -> bytes:
     return b"\n".join(lines)
 
 
-def fields(event: bytes) -> dict[str, Any]:
+def fields(event: bytes) -> dict[str, object]:
     """The event's JSON object, or an empty one when its data is something else."""
     try:
         found = orjson.loads(payload(event))
@@ -84,12 +86,15 @@ def fields(event: bytes) -> dict[str, Any]:
     return found if type(found) is dict else {}
 
 
-def has_content(chunk: dict[str, Any]) -> bool:
+def has_content(chunk: Mapping[str, object]) -> bool:
     """Whether a completion chunk carries something for the reader: text, reasoning or a tool call."""
-    for choice in chunk.get("choices") or ():
+    choices = chunk.get("choices")
+    for choice in choices if type(choices) is list else ():
+        if type(choice) is not dict:
+            continue
         if choice.get("text"):
             return True
-        delta = choice.get("delta") or {}
-        if any(delta.get(key) for key in ("content", "reasoning_content", "reasoning", "tool_calls")):
+        delta = choice.get("delta")
+        if type(delta) is dict and any(delta.get(key) for key in CONTENT):
             return True
     return False

@@ -1,7 +1,7 @@
 """One connection to the engine, and the answer that is being read from it."""
 
 import asyncio
-from typing import Any, Protocol
+from typing import Protocol, cast
 
 import httptools
 
@@ -21,6 +21,16 @@ class Pool(Protocol):
     def give_back(self, connection: "Connection") -> None: ...
 
     def lost(self, connection: "Connection") -> None: ...
+
+
+class ResponseParser(Protocol):
+    """What is used of httptools' parser, which has no types of its own."""
+
+    def feed_data(self, data: bytes) -> None: ...
+
+    def get_status_code(self) -> int: ...
+
+    def should_keep_alive(self) -> bool: ...
 
 
 class Answer:
@@ -58,7 +68,7 @@ class Connection(asyncio.Protocol):
         self._loop = loop
         self._pool = pool
         self._stall_timeout_s = stall_timeout_s
-        self._parser: Any = httptools.HttpResponseParser(self)
+        self._parser: ResponseParser = httptools.HttpResponseParser(self)
         self._waiter: asyncio.Future[None] | None = None
         self._stall_timer: asyncio.TimerHandle | None = None
         self._asked = False
@@ -149,8 +159,8 @@ class Connection(asyncio.Protocol):
 
     # asyncio.Protocol
 
-    def connection_made(self, transport: Any) -> None:
-        self.transport = transport
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast("asyncio.Transport", transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._closed = True

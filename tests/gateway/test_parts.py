@@ -50,6 +50,22 @@ def test_an_event_that_never_ends_is_refused() -> None:
         cutter.feed(b"x")
 
 
+@pytest.mark.parametrize(
+    ("choices", "expected"),
+    [
+        ([{"text": "a"}], True),
+        ([{"delta": {}}, {"delta": {"content": "a"}}], True),
+        ([{"delta": {"role": "assistant", "content": ""}}], False),
+        (None, False),
+        (5, False),
+        ([3, {"delta": "a"}], False),
+    ],
+)
+def test_content_is_something_to_read(choices: object, expected: bool) -> None:
+    """Roles and empty deltas are none, and what is malformed is passed on, not looked into."""
+    assert sse.has_content({"choices": choices}) is expected
+
+
 @given(
     fields=st.dictionaries(
         st.text(max_size=5), st.none() | st.integers(-9, 9) | st.text(max_size=5), max_size=4
