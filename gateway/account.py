@@ -1,4 +1,4 @@
-"""Settling a finished request: counted once, its times observed, its line logged."""
+"""The end of a request: counted once, its times observed, its line logged."""
 
 import logging
 import time
@@ -9,22 +9,22 @@ from gateway.call import Call
 from gateway.metrics import Metrics
 from gateway.outcome import Outcome
 
-# Outcomes that are no news: the metrics count them, a line for each would drown the others.
+# Logged at level debug only. The metrics count them; under load a line for each would hide the other lines.
 QUIET = frozenset(
     (Outcome.OK, Outcome.REJECTED_FULL, Outcome.REJECTED_MODE, Outcome.QUEUE_TIMEOUT, Outcome.CLIENT_ABORT)
 )
 
 
 class Account:
-    """Where every completion ends up, whatever became of it."""
+    """What is kept of every completion, however it ended."""
 
     def __init__(self, metrics: Metrics, log: FilteringBoundLogger, log_level: str) -> None:
         self._metrics = metrics
         self._log = log
         self._log_quiet = log_level == "debug"
 
-    def settle(self, call: Call) -> None:
-        """Once per call, after its slot went back."""
+    def finish_request(self, call: Call) -> None:
+        """Counts, observes and logs `call`: once per call, after its slot went back."""
         now_s = time.monotonic()
         outcome = call.outcome or Outcome.INTERNAL
         metrics = self._metrics
@@ -49,7 +49,7 @@ def _facts(call: Call, outcome: Outcome, now_s: float) -> dict[str, object]:
         "route": call.route.value,
         "outcome": outcome.value,
         "code": call.code,
-        "cut": call.cut.value if call.cut else None,
+        "cut": call.cancel_reason.value if call.cancel_reason else None,
         "queue_s": round(call.queue_s, 6),
         "seconds": round(now_s - call.arrived_s, 6),
     }

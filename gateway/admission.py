@@ -7,7 +7,7 @@ costs for it: see `orders.Order`.
     offer ──► RUNNING ──────────────release──► RELEASED
       ├────► WAITING ──hand-over──► RUNNING
       │         ├──────leave──► LEFT
-      │         ├──────expire─► EXPIRED
+      │         ├──────expire─► QUEUE_TIMEOUT
       │         └──────drain──► DRAINING
       └────► REJECTED_FULL | REJECTED_MODE | DRAINING
 
@@ -68,8 +68,8 @@ class Admission:
 
     @property
     def next_deadline_s(self) -> float:
-        """When the longest waiter's patience ends; inf when nobody waits. Call `expire` then, before later
-        events.
+        """When the longest waiter's patience ends; inf when nobody waits. Call `expire`
+        at that time, before any later event.
         """
         oldest = next(iter(self._by_arrival), None)
         return inf if oldest is None else oldest.arrived_s + self.limits.queue_timeout_s
@@ -113,7 +113,10 @@ class Admission:
         return ticket
 
     def release(self, ticket: Ticket, now_s: float) -> Change:
-        """A running request ended, however it ended; its slots go to whoever is next."""
+        """A running request ended, however it ended; its slots go to whoever is next.
+
+        Raises ValueError for a ticket that does not run.
+        """
         if ticket.state is not State.RUNNING:
             raise ValueError(f"release of a ticket that does not run: {ticket!r}")
         self.advance(now_s)
@@ -123,7 +126,7 @@ class Admission:
         return self._hand_over(now_s)
 
     def leave(self, ticket: Ticket, now_s: float) -> Change:
-        """A waiter went away. The others keep their order."""
+        """A waiter went away; the others keep their order. Raises ValueError for one that does not wait."""
         if ticket.state is not State.WAITING:
             raise ValueError(f"leave of a ticket that does not wait: {ticket!r}")
         self.advance(now_s)
@@ -138,13 +141,13 @@ class Admission:
         ended = []
         while now_s >= self.next_deadline_s:
             ticket = next(iter(self._by_arrival))
-            self._take_out(ticket, State.EXPIRED)
+            self._take_out(ticket, State.QUEUE_TIMEOUT)
             ended.append(ticket)
         return Change(self._hand_over(now_s).granted, ended)
 
     def resize(self, limits: Limits, now_s: float) -> Change:
-        """New limits from now on. No running request is touched; above a smaller limit they drain by
-        themselves.
+        """New limits from now on. No running request is touched: while more run than
+        a smaller limit allows, none is started.
 
         Waiters beyond a smaller queue_max, and those present when the mode becomes `reject`, keep their
         places: both bounds are for newcomers. A shorter queue_timeout_s holds for all: the waiters it ends
@@ -161,7 +164,7 @@ class Admission:
         return Change([*expired.granted, *self._hand_over(now_s).granted], expired.ended)
 
     def drain(self, now_s: float) -> Change:
-        """The end is near: every waiter and every newcomer is refused, running requests finish."""
+        """The process is stopping: every waiter and every newcomer is refused, running requests finish."""
         self.advance(now_s)
         self.draining = True
         ended = list(self._by_arrival)

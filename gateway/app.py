@@ -16,9 +16,10 @@ from structlog.typing import FilteringBoundLogger
 from gateway.access import Access
 from gateway.account import Account
 from gateway.breaker import Breaker
-from gateway.call import Call, Cut
+from gateway.call import Call, CancelReason
 from gateway.chat import Chat
 from gateway.control import Control
+from gateway.engine import Engine
 from gateway.limits import QueueMode
 from gateway.log import LogWriter
 from gateway.metrics import Metrics, Reading
@@ -63,9 +64,8 @@ class Gateway(FastAPI):
         self.listener = Listener(settings, self._count, _connection_bound(settings))
         access = Access(settings)
         account = Account(self.metrics, log, settings.log_level)
-        self.chat = Chat(
-            settings, self.room, self.upstream, self.metrics, access, self.breaker, self.probe, account, log
-        )
+        engine = Engine(self.upstream, self.breaker, self.probe)
+        self.chat = Chat(settings, self.room, engine, self.metrics, access, account, log)
         self.loop_lag_s = 0.0
         self._process = psutil.Process()
         self.include_router(Control(settings, self.room, self.metrics, access, self.probe, log).router())
@@ -91,17 +91,17 @@ class Gateway(FastAPI):
 
         async def counting(message: Message) -> None:
             if message["type"] == "http.response.start":
-                told = dict(message["headers"]).get(b"x-gateway-outcome", b"ok")
-                self._count(route, Outcome(told.decode()), message["status"])
+                outcome = dict(message["headers"]).get(b"x-gateway-outcome", b"ok")
+                self._count(route, Outcome(outcome.decode()), message["status"])
             await send(message)
 
         await super().__call__(scope, receive, counting)
 
     def stop_all(self) -> None:
-        """Cuts every request that still runs: an error event or a 503 is its end."""
+        """Cancels every request that still runs: an error event or a 503 is its end."""
         calls: list[Call] = list(self.chat.calls)
         for call in calls:
-            call.cut_short(Cut.STOPPING)
+            call.cancel(CancelReason.STOPPING)
 
     def _count(self, route: Route, outcome: Outcome, status: int) -> None:
         self.metrics.requests[route, outcome, status] += 1

@@ -58,11 +58,11 @@ class Control:
         return router
 
     async def health(self) -> Response:
-        """Liveness: 200 as long as the process answers. The engine's state is told, not judged."""
+        """Liveness: 200 as long as the process answers. The engine's state is shown, not judged."""
         return _json({"status": "ok", "draining": self._room.admission.draining, "engine": self._engine()})
 
     async def ready(self) -> Response:
-        """Readiness: 503 while draining, or while the engine does not answer its health probe."""
+        """Readiness. Raises Refusal 503 while draining, or while the engine fails its health probe."""
         if self._room.admission.draining:
             raise Refusal(Outcome.DRAINING, 503, "The gateway is shutting down.", "server_shutting_down")
         if not self._probe.healthy:
@@ -77,15 +77,15 @@ class Control:
         return Response(self._metrics.text(), headers={"content-type": CONTENT_TYPE.decode()})
 
     async def models(self, request: Request) -> Response:
-        """The engine's own list as last seen, with its age in seconds."""
+        """The engine's own list as last seen, with its age in seconds. Raises Refusal while there is none."""
         self._access.check_client(_authorization(request))
-        body, seen_s = self._known_models()
+        body, listed_s = self._known_models()
         return Response(
-            body, media_type="application/json", headers={"age": f"{time.monotonic() - seen_s:.0f}"}
+            body, media_type="application/json", headers={"age": f"{time.monotonic() - listed_s:.0f}"}
         )
 
     async def model(self, name: str, request: Request) -> Response:
-        """One entry of that list."""
+        """One entry of that list. Raises Refusal 404 when it is not in it."""
         self._access.check_client(_authorization(request))
         body, _ = self._known_models()
         for model in orjson.loads(body)["data"]:
@@ -99,7 +99,10 @@ class Control:
         return _json(_shown(self._room.admission.limits))
 
     async def set_limits(self, request: Request) -> Response:
-        """Changes any subset of the limits; answers with all that are in force now."""
+        """Changes any subset of the limits; answers with all that are in force now.
+
+        Raises Refusal when the body is late, too large, no JSON object, or has a value that is not allowed.
+        """
         self._access.check_admin(_authorization(request))
         try:
             async with asyncio.timeout(self._settings.body_timeout_s):
@@ -147,11 +150,11 @@ class Control:
         )
 
     def _engine(self) -> dict[str, object]:
-        seen_s = self._probe.checked_s
+        checked_s = self._probe.checked_s
         return {
             "healthy": self._probe.healthy,
             "why": self._probe.why,
-            "age_s": None if seen_s is None else round(time.monotonic() - seen_s, 3),
+            "age_s": None if checked_s is None else round(time.monotonic() - checked_s, 3),
             "models": sorted(self._probe.models),
         }
 

@@ -1,4 +1,4 @@
-"""What the gateway counts, and how it is told to Prometheus. Every label comes from a closed set."""
+"""What the gateway counts, and the text of it that Prometheus reads. Every label comes from a closed set."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -124,10 +124,10 @@ class Metrics:
 
 
 def _series(series: dict[Outcome, Histogram], name: str, outcome: Outcome) -> Histogram:
-    found = series.get(outcome)
-    if found is None:
-        found = series[outcome] = Histogram(name, f'outcome="{outcome.value}"')
-    return found
+    histogram = series.get(outcome)
+    if histogram is None:
+        histogram = series[outcome] = Histogram(name, f'outcome="{outcome.value}"')
+    return histogram
 
 
 def _page(samples: dict[str, list[str]]) -> bytes:

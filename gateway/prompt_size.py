@@ -1,5 +1,5 @@
-"""How large a request's prompt is, read off its JSON object: what a queue order can judge by before anybody
-has counted tokens.
+"""The size of a request's prompt, read off its JSON object: what a queue order can judge by, since nobody
+has counted its tokens yet.
 """
 
 from collections.abc import Iterable, Mapping

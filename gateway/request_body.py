@@ -20,8 +20,8 @@ BIG_INTEGER = 1 << 31
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
-    """What a client asks for.
+class ChatRequest:
+    """What a client asks for, in a chat or a completion.
 
     content: the bytes for the engine; stream: whether it wants events; slots: one per choice; facts: what
     admission may know of it; usage_hidden: the gateway asked for the usage event, the client did not.
@@ -43,8 +43,8 @@ def header(headers: Headers, name: bytes) -> bytes | None:
 
 
 def check_head(headers: Headers, max_body_bytes: int) -> None:
-    """Refuses a body that would be too large or in a form the gateway does not read, before reading any of
-    it.
+    """Judges a body before any of it is read. Raises Refusal when it would be too large, or has a form that
+    the gateway does not read.
     """
     kind = header(headers, b"content-type")
     if kind is None or kind.split(b";", 1)[0].strip().lower() != b"application/json":
@@ -58,9 +58,7 @@ def check_head(headers: Headers, max_body_bytes: int) -> None:
 
 
 async def read(receive: Receive, max_body_bytes: int) -> bytes:
-    """The whole body. Raises Refusal when it grows past the bound; a departed client cancels the task
-    instead.
-    """
+    """The whole body. Raises Refusal when it grows past the bound. A client that leaves cancels the task."""
     message = await receive()
     body: bytes = message.get("body", b"")
     if not message.get("more_body", False):
@@ -79,9 +77,9 @@ async def read(receive: Receive, max_body_bytes: int) -> bytes:
     return b"".join(parts)
 
 
-def understand(
+def parse(
     body: bytes, route: Route, max_choices: int, model_name: str | None, models: Collection[str]
-) -> Ask:
+) -> ChatRequest:
     """Checks what the gateway relies on and leaves the rest to the engine. Raises Refusal.
 
     models: what the engine serves; empty when that is not known, and then any name goes through.
@@ -109,7 +107,7 @@ def understand(
             usage_hidden = True
             added["stream_options"] = {**(options or {}), "include_usage": True}
     content = _with(body, added) if added else body
-    return Ask(content, bool(stream), slots, RequestFacts(prompt_bytes(fields, route)), usage_hidden)
+    return ChatRequest(content, bool(stream), slots, RequestFacts(prompt_bytes(fields, route)), usage_hidden)
 
 
 def _whole_number(fields: Mapping[str, object], name: str, low: int, high: int) -> int | None:

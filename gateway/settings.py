@@ -1,6 +1,4 @@
-"""Every setting of the gateway: environment variables and flags of the same names, checked before anything
-starts.
-"""
+"""Every setting of the gateway: environment variables and flags of the same names, checked at the start."""
 
 import argparse
 from collections.abc import Mapping, Sequence
@@ -138,10 +136,10 @@ def explain(error: ValidationError, given: Mapping[str, object], name: str = "{}
     if not fault["loc"]:
         return str(fault["msg"]).removeprefix("Value error, ")
     key = str(fault["loc"][0])
-    said = str(fault["msg"]).removeprefix("Value error, ")
+    message = str(fault["msg"]).removeprefix("Value error, ")
     if fault["type"] == "extra_forbidden":
-        said = f"unknown; allowed: {', '.join(LiveSettings.model_fields)}"
-    return f"{name.format(key)}={given.get(key)!r}: {said[0].lower() + said[1:]}"
+        message = f"unknown; allowed: {', '.join(LiveSettings.model_fields)}"
+    return f"{name.format(key)}={given.get(key)!r}: {message[0].lower() + message[1:]}"
 
 
 def parser() -> argparse.ArgumentParser:
@@ -175,8 +173,9 @@ def _metavar(name: str, kind: object) -> str:
 
 
 def load(arguments: Sequence[str], environ: Mapping[str, str]) -> Settings:
-    """Settings from flags, then environment, then defaults. Raises BadSettingError; argparse exits 2 on
-    unknown flags.
+    """Settings from flags, then environment, then defaults.
+
+    Raises BadSettingError for a value that is not allowed; argparse exits with 2 on unknown flags.
     """
     flags = {key: value for key, value in vars(parser().parse_args(arguments)).items() if value is not None}
     given = {

@@ -22,15 +22,16 @@ NOTHING_KNOWN = RequestFacts()
 
 
 class State(Enum):
-    """Where a ticket stands. The first two are alive, the others are ends; a value is also the outcome's
-    name.
+    """Where a ticket stands. The first two are alive, the others are ends.
+
+    One that ends without having run, while its client is there, has the name of the request's `Outcome`.
     """
 
     RUNNING = "running"
     WAITING = "waiting"
     RELEASED = "released"
     LEFT = "left"
-    EXPIRED = "queue_timeout"
+    QUEUE_TIMEOUT = "queue_timeout"
     REJECTED_FULL = "rejected_full"
     REJECTED_MODE = "rejected_mode"
     DRAINING = "draining"

@@ -48,8 +48,9 @@ class Answer:
         self.headers = headers
 
     async def read(self) -> bytes:
-        """Everything that came in since, at least one byte; b"" at the end. Raises Refusal when it breaks
-        off.
+        """Everything that came in since the last call, at least one byte; b"" at the end.
+
+        Raises Refusal when the answer breaks off.
         """
         return await self._connection.read()
 
@@ -60,8 +61,7 @@ class Answer:
 class Connection(asyncio.Protocol):
     """One request at a time: `ask`, then `read` until b"", then `done`.
 
-    idle_since_s: when it went back to the pool, None while in use. Bytes that come while nobody asked end the
-    connection.
+    idle_since_s: when it went back to the pool, None while in use. Bytes that nobody asked for end it.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, pool: Pool, stall_timeout_s: float) -> None:
@@ -100,7 +100,7 @@ class Connection(asyncio.Protocol):
         try:
             self.transport.write(request)
             while not self._head_done and self._fault is None:
-                await self._news()
+                await self._wait_for_change()
         except BaseException:
             self.abort()
             raise
@@ -112,13 +112,13 @@ class Connection(asyncio.Protocol):
         return Answer(self, self._status, self._headers)
 
     async def read(self) -> bytes:
-        """The body's next bytes."""
+        """The body's next bytes; b"" at its end. Raises Refusal when it breaks off."""
         while not self._pieces:
             if self._complete:
                 return b""
             if self._fault is not None:
                 raise self._fault
-            await self._news()
+            await self._wait_for_change()
         data = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
         self._pieces.clear()
         self._held_bytes = 0
@@ -141,21 +141,21 @@ class Connection(asyncio.Protocol):
         self._asked = False
         self.transport.abort()
 
-    async def _news(self) -> None:
+    async def _wait_for_change(self) -> None:
         self._waiter = self._loop.create_future()
         try:
             await self._waiter
         finally:
             self._waiter = None
 
-    def _tell(self) -> None:
+    def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
     def _fail(self, fault: Refusal | StaleError) -> None:
         if self._fault is None and not self._complete:
             self._fault = fault
-        self._tell()
+        self._wake()
 
     # asyncio.Protocol
 
@@ -175,7 +175,7 @@ class Connection(asyncio.Protocol):
             self._fail(broken("The engine closed the connection within the head of its answer."))
         else:
             self._fail(StaleError())
-        self._tell()
+        self._wake()
 
     def data_received(self, data: bytes) -> None:
         if not self._asked or self._complete:
@@ -200,7 +200,7 @@ class Connection(asyncio.Protocol):
             self._fail(broken("The head of the engine's answer is too large.", "upstream_too_large"))
             self.transport.abort()
             return
-        self._tell()
+        self._wake()
 
     def pause_writing(self) -> None:
         self._stall_timer = self._loop.call_later(self._stall_timeout_s, self._on_stall)

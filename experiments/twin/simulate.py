@@ -1,13 +1,13 @@
-"""Gateway and engine in virtual time: a load plan through the gateway's own admission core and the engine
-model.
+"""Gateway and engine in virtual time: a load plan through the gateway's
+own admission core and the engine model.
 
-What is real: the admission core (`gateway.admission`, the code that runs in the gateway) and the arrivals
-(a plan of `loadtests`). What is modelled: the engine (`scheduler`, `step_time`) and two constant delays,
-from the grant of a slot to the engine's queue (`ingest_s`) and from the end of a step to the chunk at the
-client (`egress_s`). Where the engine's API server shares a core with the engine, what it does for a request
-makes steps longer: the one in which the request arrives (`arrival_work_s`) and the one after its last token
-(`end_work_s`). A decoding batch that nothing can disturb is advanced in one go up to the next event
-that could.
+What is real: the admission core (`gateway.admission`, the code that runs in the gateway) and the
+arrivals (a plan of `loadtests`). What is modelled: the engine (`scheduler`, `step_time`) and two
+constant delays, from the grant of a slot to the engine's queue (`ingest_s`) and from the end of a step
+to the chunk at the client (`egress_s`). Where the engine's API server shares a core with the engine,
+what it does for a request makes steps longer: the one in which the request arrives (`arrival_work_s`)
+and the one after its last token (`end_work_s`). A decoding batch that nothing can disturb is advanced in
+one go up to the next event that could.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""The admission core against a reference so plain that it can be read at a glance; Hypothesis searches for a
-difference.
+"""The admission core against a reference so plain that it can be read at
+a glance; Hypothesis searches for a difference.
 """
 
 from collections.abc import Callable
@@ -42,7 +42,7 @@ RULES: dict[QueueOrder, Rule] = {
 
 def shortest(waiting: list[Plain]) -> Plain:
     """The rule of an order that reads the request; of equals the oldest."""
-    return min(waiting, key=lambda one: one.prompt_bytes)
+    return min(waiting, key=lambda plain: plain.prompt_bytes)
 
 
 class Reference:
@@ -55,49 +55,49 @@ class Reference:
         self.draining = False
 
     def of(self, state: State) -> list[Plain]:
-        return [one for one in self.everyone if one.state is state]
+        return [plain for plain in self.everyone if plain.state is state]
 
     def used(self) -> int:
-        return sum(one.held for one in self.of(State.RUNNING))
+        return sum(plain.held for plain in self.of(State.RUNNING))
 
-    def needs(self, one: Plain) -> int:
-        return min(one.slots, self.limits.max_active)
+    def needs(self, plain: Plain) -> int:
+        return min(plain.slots, self.limits.max_active)
 
     def next_of(self, waiting: list[Plain]) -> Plain:
         return self.rules[self.limits.queue_order](waiting)
 
     def offer(self, now_s: float, slots: int, prompt_bytes: int) -> Plain:
-        one = Plain(now_s, slots, prompt_bytes)
+        plain = Plain(now_s, slots, prompt_bytes)
         waiting = self.of(State.WAITING)
-        self.everyone.append(one)
-        one.state = State.WAITING
+        self.everyone.append(plain)
+        plain.state = State.WAITING
         if self.draining:
-            one.state = State.DRAINING
-        elif not waiting and self.used() + self.needs(one) <= self.limits.max_active:
-            one.state, one.held = State.RUNNING, self.needs(one)
+            plain.state = State.DRAINING
+        elif not waiting and self.used() + self.needs(plain) <= self.limits.max_active:
+            plain.state, plain.held = State.RUNNING, self.needs(plain)
         elif self.limits.queue_mode is QueueMode.REJECT:
-            one.state = State.REJECTED_MODE
+            plain.state = State.REJECTED_MODE
         elif len(waiting) >= self.limits.queue_max:
-            one.state = State.REJECTED_FULL
+            plain.state = State.REJECTED_FULL
         else:
             self.hand_over()
-        return one
+        return plain
 
     def hand_over(self) -> None:
         while waiting := self.of(State.WAITING):
-            one = self.next_of(waiting)
-            if self.used() + self.needs(one) > self.limits.max_active:
+            plain = self.next_of(waiting)
+            if self.used() + self.needs(plain) > self.limits.max_active:
                 return
-            one.state, one.held = State.RUNNING, self.needs(one)
+            plain.state, plain.held = State.RUNNING, self.needs(plain)
 
-    def end(self, one: Plain, state: State) -> None:
-        one.state = state
+    def end(self, plain: Plain, state: State) -> None:
+        plain.state = state
         self.hand_over()
 
     def expire(self, now_s: float) -> None:
-        for one in self.of(State.WAITING):
-            if now_s >= one.arrived_s + self.limits.queue_timeout_s:
-                one.state = State.EXPIRED
+        for plain in self.of(State.WAITING):
+            if now_s >= plain.arrived_s + self.limits.queue_timeout_s:
+                plain.state = State.QUEUE_TIMEOUT
         self.hand_over()
 
 
@@ -112,7 +112,7 @@ class AdmissionMachine(RuleBasedStateMachine):
         self.start_with(Limits(max_active=2, queue_max=1, queue_timeout_s=4.0))
         self.pairs: list[tuple[Ticket, Plain]] = []
         self.now_s = 0.0
-        self.told: dict[Ticket, int] = {}
+        self.answers: dict[Ticket, int] = {}
 
     def start_with(self, limits: Limits) -> None:
         self.core = Admission(limits, orders=self.orders)
@@ -127,7 +127,7 @@ class AdmissionMachine(RuleBasedStateMachine):
     def tell(self, change: tuple[object, object]) -> None:
         granted, ended = change
         for ticket in (*granted, *ended):  # type: ignore[misc]
-            self.told[ticket] = self.told.get(ticket, 0) + 1
+            self.answers[ticket] = self.answers.get(ticket, 0) + 1
 
     def live(self, state: State) -> list[tuple[Ticket, Plain]]:
         return [pair for pair in self.pairs if pair[0].state is state]
@@ -183,8 +183,8 @@ class AdmissionMachine(RuleBasedStateMachine):
     def drain(self) -> None:
         self.tell(self.core.drain(self.now_s))
         self.reference.draining = True
-        for one in self.reference.of(State.WAITING):
-            one.state = State.DRAINING
+        for plain in self.reference.of(State.WAITING):
+            plain.state = State.DRAINING
 
     @invariant()
     def both_agree(self) -> None:
@@ -203,7 +203,7 @@ class AdmissionMachine(RuleBasedStateMachine):
     @invariant()
     def each_is_told_at_most_once(self) -> None:
         """A waiter hears one answer: granted or ended, never both, never twice."""
-        assert all(count == 1 for count in self.told.values())
+        assert all(count == 1 for count in self.answers.values())
 
     @invariant()
     def a_free_slot_and_a_waiter_that_fits_never_coexist(self) -> None:
@@ -228,8 +228,8 @@ ShortestPromptMachine.TestCase.settings = SEARCH
 
 @pytest.mark.fault(82)
 class TestAdmission(AdmissionMachine.TestCase):  # type: ignore[misc]  # Hypothesis makes this class at run time
-    """Order, limits, conservation and one end per request, under every mix of offers, ends, timeouts and
-    resizes.
+    """Order, limits, conservation and one end per request, under every
+    mix of offers, ends, timeouts and resizes.
     """
 
 

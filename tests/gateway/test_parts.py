@@ -19,7 +19,7 @@ from gateway.limits import Limits
 from gateway.metrics import HELP, Metrics, Reading
 from gateway.outcome import Outcome, Route
 from gateway.refusal import Refusal
-from gateway.request_body import understand
+from gateway.request_body import parse
 
 LINES = st.sampled_from(["data: 1", ": ping", "data: [DONE]", "id: 3", 'data: {"a": "\\n"}'])
 ENDS = st.sampled_from(["\n", "\r\n"])
@@ -38,7 +38,7 @@ def test_events_come_out_whole_and_unchanged_however_they_are_cut(
     got = [cutter.feed(stream[a:b]) for a, b in zip([0, *cuts], [*cuts, len(stream)], strict=True)]
     assert b"".join(got) == "".join(whole).encode()
     assert cutter.unfinished == bool(tail)
-    assert [part for piece in got for part in sse.split(piece)] == [one.encode() for one in whole]
+    assert [part for piece in got for part in sse.split(piece)] == [event.encode() for event in whole]
 
 
 def test_an_event_that_never_ends_is_refused() -> None:
@@ -82,7 +82,7 @@ def test_fields_are_added_without_touching_the_rest(
     for name in ("n", "max_tokens", "max_completion_tokens"):
         asked.pop(name, None)
     body = (json.dumps(asked) + space).encode()
-    ask = understand(body, Route.CHAT, 4, "tiny", ())
+    ask = parse(body, Route.CHAT, 4, "tiny", ())
     expected = {**asked, "model": "tiny", "stream_options": {**(options or {}), "include_usage": True}}
     assert json.loads(ask.content) == expected
     assert ask.content.startswith(body.rstrip()[:-1])
@@ -92,7 +92,7 @@ def test_fields_are_added_without_touching_the_rest(
 def test_nothing_is_added_where_nothing_is_missing() -> None:
     """The very same bytes object goes on."""
     body = b'{"messages":[], "model":"m"}'
-    assert understand(body, Route.CHAT, 4, "tiny", ()).content is body
+    assert parse(body, Route.CHAT, 4, "tiny", ()).content is body
 
 
 def test_the_wait_is_measured() -> None:

@@ -8,8 +8,8 @@ from gateway.waiting import WaitingRoom
 
 
 def test_an_early_refusal_leaves_nothing_behind() -> None:
-    """A waiter that expires between question and offer once left a ticket that nobody held, and so lost a
-    slot.
+    """A waiter that expires between question and offer once left a ticket that
+    nobody held, and so lost a slot.
     """
 
     async def full_queue_at_the_moment_of_a_timeout(step_s: float) -> None:
