@@ -15,7 +15,7 @@ from __future__ import annotations
 import heapq
 from collections import deque
 from collections.abc import Sequence as Sequential
-from math import inf, nan
+from math import inf, isnan, nan
 
 import numpy as np
 
@@ -266,15 +266,13 @@ class _Run:
         return until_s
 
     def _finish(self, step: Step, count: int, now_s: float) -> None:
-        seen_s = now_s + self.egress_s
+        at_client_s = now_s + self.egress_s
         for sequence in step.first_tokens:
             index: int = sequence.owner.owner
-            if (
-                self.first_s[index] != self.first_s[index]
-            ):  # nan: not a prompt computed again after a preemption
-                self.first_s[index] = seen_s
+            if isnan(self.first_s[index]):  # else its prompt was computed again, after a preemption
+                self.first_s[index] = at_client_s
         for sequence in self.engine.end(count):
-            self.releases.append((seen_s, sequence.owner))
+            self.releases.append((at_client_s, sequence.owner))
             self.taken_s += self.end_work_s
         for sequence in self.aborts:
             self.engine.abort(sequence)
