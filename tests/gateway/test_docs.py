@@ -72,7 +72,7 @@ def test_every_status_is_documented() -> None:
     assert gateway.__file__ is not None
     code = "".join(path.read_text() for path in Path(gateway.__file__).parent.rglob("*.py"))
     used = {int(status) for status in re.findall(r"\b([45]\d\d)\b(?! [sM])", code)}
-    statuses = {status for status in used if status in {one.value for one in HTTPStatus} | {499}}
+    statuses = {status for status in used if status in {known.value for known in HTTPStatus} | {499}}
     assert statuses
     assert not [status for status in statuses if str(status) not in EVERYTHING]
 
