@@ -81,7 +81,7 @@ class RequestRecord:
 
     def to_json(self) -> bytes:
         """One line of `records.jsonl`, without the line end."""
-        return orjson.dumps({key: getattr(self, name) for name, key in _KEYS})
+        return orjson.dumps({key: getattr(self, name) for name, key in KEYS})
 
     @staticmethod
     def from_json(row: Mapping[str, Any]) -> RequestRecord:
@@ -96,4 +96,5 @@ class RequestRecord:
             raise ValueError(f"not a record: {error}") from error
 
 
-_KEYS = tuple((name, "class" if name == "cls" else name) for name in RequestRecord.__dataclass_fields__)
+KEYS = tuple((name, "class" if name == "cls" else name) for name in RequestRecord.__dataclass_fields__)
+"""Field of the record → its key in files, in order."""

@@ -57,7 +57,7 @@ def parse(argv: Sequence[str]) -> SweepOptions:
         _check_slo(spec.slo.text)
     if args.like is not None and read_run(args.like).get("probe") is None:
         raise UserError(
-            f"--like {args.like}: that run ended before its probe did, so it has no rates to take"
+            f"--like {args.like}: that run has no probe, so it has no rates to take; name the run of a sweep"
         )
     if args.fresh and args.out is not None and (args.out / "run.json").exists():
         raise UserError(f"--fresh with --out {args.out}: that folder holds a run already; name another one")

@@ -20,7 +20,7 @@ from experiments.observe.engine_counters import EngineGrowth
 from experiments.observe.gateway_admin import Counters, GatewayAdmin, gateway_growth
 from experiments.observe.machine import CpuTimes
 from experiments.observe.prometheus import HISTOGRAMS, ServerMetrics
-from experiments.run_folder import record_table
+from experiments.run_folder import record_table, series_table
 from experiments.run_folder.folder import RunDir
 from experiments.run_folder.timeline import Timeline
 from experiments.stack.load import LoadProcess
@@ -123,7 +123,7 @@ def save(offered: Offered, bench: Bench) -> dict[str, Any]:
     prepared.load.wait(_GRACE_S)
     prepared.load.stop()
     material = _material(offered, bench)
-    material.series.to_parquet(folder / "series.parquet", index=False)
+    series_table.save(material.series, folder)
     summary = summarise_cell(
         cell,
         prepared.plan,
