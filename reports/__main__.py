@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from reports import compare, export, index, markdown, page
@@ -14,24 +15,24 @@ from reports.run import NotARunError, load
 MOST_PROCESSES = 4
 
 EXAMPLES = """examples:
-  python -m reports runs/latest                   write runs/latest/report.html, its data beside it
-  python -m reports runs/latest -o report.html    the same elsewhere
-  python -m reports compare runs/a runs/b         Markdown on the standard output, for a pull request
-  python -m reports compare runs/a runs/b -o c.html     the same as a page
-  python -m reports summary runs/latest           one run as Markdown
-  python -m reports index runs/                   write runs/index.html, a page over all runs
+  %(prog)s runs/latest                   write runs/latest/report.html, its data beside it
+  %(prog)s runs/latest -o report.html    the same elsewhere
+  %(prog)s compare runs/a runs/b         Markdown on the standard output, for a pull request
+  %(prog)s compare runs/a runs/b -o c.html     the same as a page
+  %(prog)s summary runs/latest           one run as Markdown
+  %(prog)s index runs/                   write runs/index.html, a page over all runs
 """
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Run one command; 0 when it wrote what was asked, 1 when a file could not be written, 2 when the user
-    was wrong.
+def main(argv: Sequence[str] | None = None, prog: str = "python -m reports") -> int:
+    """Run one command, which help calls `prog`; 0 when it wrote what was asked, 1 when a file could not be
+    written, 2 when the user was wrong.
     """
     given = sys.argv[1:] if argv is None else argv
     commands = {"compare": _compare, "summary": _summary, "index": _index}
     name = given[0] if given and given[0] in commands else ""
     try:
-        return commands[name](given[1:]) if name else _report(given)
+        return commands[name](given[1:], f"{prog} {name}") if name else _report(given, prog)
     except NotARunError as error:
         print(error, file=sys.stderr)
         return 2
@@ -40,8 +41,8 @@ def main(argv: list[str] | None = None) -> int:
         return 1
 
 
-def _report(argv: list[str]) -> int:
-    parser = _parser("", "Make the HTML report of a run folder, one self-contained file.", epilog=EXAMPLES)
+def _report(argv: Sequence[str], prog: str) -> int:
+    parser = _parser(prog, "Make the HTML report of a run folder, one self-contained file.", epilog=EXAMPLES)
     parser.add_argument("run", metavar="RUN", help="the folder of a run; or one of: compare, summary, index")
     parser.add_argument("-o", "--output", metavar="FILE", help="the HTML file (default RUN/report.html)")
     parser.add_argument(
@@ -59,9 +60,9 @@ def _report(argv: list[str]) -> int:
     return 0
 
 
-def _compare(argv: list[str]) -> int:
+def _compare(argv: Sequence[str], prog: str) -> int:
     parser = _parser(
-        "compare", "Put two runs side by side, cell by cell. It claims no difference: see the last line."
+        prog, "Put two runs side by side, cell by cell. It claims no difference: see the last line."
     )
     parser.add_argument("a", metavar="A", help="the folder of the first run")
     parser.add_argument("b", metavar="B", help="the folder of the second run")
@@ -73,16 +74,16 @@ def _compare(argv: list[str]) -> int:
     return _give(options.output, compare.page(found), compare.markdown(found))
 
 
-def _summary(argv: list[str]) -> int:
-    parser = _parser("summary", "One run as Markdown, for a pull request.")
+def _summary(argv: Sequence[str], prog: str) -> int:
+    parser = _parser(prog, "One run as Markdown, for a pull request.")
     parser.add_argument("run", metavar="RUN", help="the folder of a run")
     parser.add_argument("-o", "--output", metavar="FILE", help="a file (default: the standard output)")
     options = parser.parse_args(argv)
     return _give(options.output, "", markdown.summary(load(options.run)))
 
 
-def _index(argv: list[str]) -> int:
-    parser = _parser("index", "A page over all runs in a folder.")
+def _index(argv: Sequence[str], prog: str) -> int:
+    parser = _parser(prog, "A page over all runs in a folder.")
     parser.add_argument(
         "runs", metavar="RUNS", nargs="?", default="runs", help="the folder of the runs (default runs)"
     )
@@ -97,9 +98,9 @@ def _index(argv: list[str]) -> int:
     return 0
 
 
-def _parser(command: str, description: str, epilog: str | None = None) -> argparse.ArgumentParser:
+def _parser(prog: str, description: str, epilog: str | None = None) -> argparse.ArgumentParser:
     return argparse.ArgumentParser(
-        prog=f"python -m reports {command}".strip(),
+        prog=prog,
         description=description,
         epilog=epilog,
         formatter_class=argparse.RawDescriptionHelpFormatter,

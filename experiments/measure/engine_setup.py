@@ -2,7 +2,6 @@
 facts."""
 
 import time
-from pathlib import Path
 from typing import Any
 
 from experiments.cli.progress import SweepProgress
@@ -18,6 +17,7 @@ from experiments.run_folder import provenance
 from experiments.run_folder.folder import RunDir
 from experiments.run_folder.measured_cell import read_run
 from experiments.spec import workloads
+from experiments.stack import paths
 from experiments.stack.engine_facts import EngineFacts
 from loadtests.slo import SLO
 
@@ -109,7 +109,7 @@ def record(run: RunDir, stack: SweepStack, plan: Matrix) -> None:
     """What is planned, and where: into run.json and the journal, with each start of the engine."""
     facts: dict[str, Any] = {"cells": plan.to_json(), "expected_s": plan.expected_s, "status": "running"}
     if run.state["provenance"] is None:
-        facts["provenance"] = provenance.collect(Path(__file__).parents[1])
+        facts["provenance"] = provenance.collect(paths.checkout())
         facts["anchor"] = {"unix_s": time.time(), "monotonic_s": time.monotonic()}
     started = {"knobs": stack.knobs.given(), **_engine_facts(stack)}
     facts["engine_starts"] = [*run.state.get("engine_starts", []), started]

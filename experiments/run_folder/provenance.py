@@ -13,15 +13,19 @@ from typing import Any
 _PACKAGES = ("locust", "aiohttp", "uvicorn", "fastapi", "numpy", "pandas", "prometheus-client")
 
 
-def collect(root: Path) -> dict[str, Any]:
-    """Facts about the machine, the project's version and the libraries that shape a measurement."""
+def collect(checkout: Path | None) -> dict[str, Any]:
+    """Facts about the machine, the project's version and the libraries that shape a measurement.
+
+    `checkout`: asked for the commit. None where the project is installed: the repository around an
+    environment is somebody else's.
+    """
     facts: dict[str, Any] = {
         "python": sys.version.split()[0],
         "platform": platform.platform(),
         "cpu": {"model": _cpu_model(), "cores": os.cpu_count(), "usable_cores": len(os.sched_getaffinity(0))},
         "load_average_1min": os.getloadavg()[0],
-        "commit": _git(root, "rev-parse", "HEAD"),
-        "uncommitted_changes": _is_dirty(root),
+        "commit": _git(checkout, "rev-parse", "HEAD"),
+        "uncommitted_changes": _is_dirty(checkout),
         "packages": {name: metadata.version(name) for name in _PACKAGES},
     }
     gpus = _gpus()
@@ -38,12 +42,12 @@ def _cpu_model() -> str | None:
     return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), None)
 
 
-def _git(root: Path, *arguments: str) -> str | None:
-    return _output(["git", "-C", str(root), *arguments])
+def _git(checkout: Path | None, *arguments: str) -> str | None:
+    return None if checkout is None else _output(["git", "-C", str(checkout), *arguments])
 
 
-def _is_dirty(root: Path) -> bool | None:
-    status = _git(root, "status", "--porcelain")
+def _is_dirty(checkout: Path | None) -> bool | None:
+    status = _git(checkout, "status", "--porcelain")
     return None if status is None else bool(status)
 
 
