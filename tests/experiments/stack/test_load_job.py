@@ -24,9 +24,9 @@ def test_every_field_reaches_the_command_line() -> None:
         "h", "m", *paths, "ttft<=1s", 5.0, 9001, "10.0.0.1", "key", "http://e", Path("cost.json"), (0,)
     )
     argv = job.argv(Path("run/go"))
-    said = {flag: value for flag, value in pairwise(argv) if flag.startswith("--")}
-    assert said["--slo"] == "ttft<=1s"
-    assert said["--drain"] == "5"
-    assert (said["--metrics-host"], said["--metrics-port"]) == ("10.0.0.1", "9001")
-    assert (said["--api-key"], said["--tokenize-url"]) == ("key", "http://e")
-    assert said["--prompt-cost-file"] == "cost.json"
+    given = {flag: value for flag, value in pairwise(argv) if flag.startswith("--")}
+    assert given["--slo"] == "ttft<=1s"
+    assert given["--drain"] == "5"
+    assert (given["--metrics-host"], given["--metrics-port"]) == ("10.0.0.1", "9001")
+    assert (given["--api-key"], given["--tokenize-url"]) == ("key", "http://e")
+    assert Path(given["--prompt-cost-file"]).name == "cost.json"
