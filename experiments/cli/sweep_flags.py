@@ -40,7 +40,7 @@ def limit_flag(name: str) -> str:
     return flag_of(name.removesuffix("_s"))
 
 
-def parser(prog: str) -> argparse.ArgumentParser:
+def parser(prog: str = "python -m experiments.sweep") -> argparse.ArgumentParser:
     """Every flag of a sweep, which help calls `prog`, with defaults from the environment."""
     flags = OneSentenceParser(
         prog=prog,

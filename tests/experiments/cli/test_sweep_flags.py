@@ -36,7 +36,7 @@ def test_every_limit_of_the_engine_has_its_flag(name: str) -> None:
 
 def test_the_help_says_what_each_limit_is() -> None:
     """In the gateway's own words, with the default of a sweep."""
-    shown = " ".join(parser().format_help().split())
+    shown = " ".join(parser("headroom sweep").format_help().split())
     for name in LIMIT_NAMES:
         assert " ".join((LiveSettings.model_fields[name].description or "").split()) in shown
     for default in ("(default 2,8,16)", "(default queue,reject)", "(default auto)", "(default 300s)"):
