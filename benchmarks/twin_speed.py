@@ -18,6 +18,7 @@ from experiments.twin.predicted import Predictor
 from experiments.twin.profile import Profile
 from gateway.limits import Limits
 from loadtests.planning import plan
+from loadtests.planning.mix import Mix
 from loadtests.slo import SLO
 
 ENGINE = Profile(
@@ -45,7 +46,8 @@ def matrix(actives: tuple[int, ...], queues: tuple[int, ...], loads: tuple[float
     capacity_per_s = predicted_capacity(ENGINE, [LENGTHS])
     for load in loads:
         plans = [
-            plan.make("sustained", load * capacity_per_s, 0, 240, seed, *LENGTHS) for seed in range(traces)
+            plan.make("sustained", load * capacity_per_s, 0, 240, seed, Mix.fixed(*LENGTHS))
+            for seed in range(traces)
         ]
         predictor = Predictor(plans, [ENGINE], LIMIT)
         for active, queue in itertools.product(actives, sorted(queues, reverse=True)):

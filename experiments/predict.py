@@ -27,13 +27,15 @@ from experiments.spec import sweep_spec
 from experiments.twin.predicted import Expected, Predictor
 from experiments.twin.profile import Profile
 from loadtests.planning import plan
+from loadtests.planning.mix import Mix
 from loadtests.slo import SLO
+
+SHOWN = ("goodput_per_s", "attainment", "rejected_ratio", "ttft_p95_s", "e2e_p95_s")
 
 _EXAMPLES = """examples:
   %(prog)s --model runs/calibration
   %(prog)s --model runs/calibration --spec sweep.toml --traces 20 --slo 'ttft<=1s'
 """
-SHOWN = ("goodput_per_s", "attainment", "rejected_ratio", "ttft_p95_s", "e2e_p95_s")
 
 
 def main(argv: Sequence[str], prog: str = "python -m experiments.predict") -> int:
@@ -48,6 +50,7 @@ def main(argv: Sequence[str], prog: str = "python -m experiments.predict") -> in
     spec = sweep_spec.load(args.spec, {})
     slo = _slo(args.slo or spec.slo.text or DEFAULT_SLO)
     lengths = (spec.load.prompt_tokens, spec.load.output_tokens)
+    mix = Mix.fixed(*lengths)
     capacity_per_s = held_out.predicted_capacity(profile, [lengths])
     idle_ttft_s = profile.ingest_s + profile.step_time.duration_s(0, lengths[0], lengths[0])
     settings = settings_of(spec, queue_timeout_s(slo.ttft_s, idle_ttft_s))
@@ -56,7 +59,7 @@ def main(argv: Sequence[str], prog: str = "python -m experiments.predict") -> in
     for load in (load.at_capacity(capacity_per_s) for load in spec.load.parsed()):
         rate_per_s = load.rate_per_s or 0.0
         traces = [
-            plan.make(load.scenario, rate_per_s, args.warm_up_s, args.seconds, spec.load.seed + k, *lengths)
+            plan.make(load.scenario, rate_per_s, args.warm_up_s, args.seconds, spec.load.seed + k, mix)
             for k in range(args.traces)
         ]
         predictor = Predictor(traces, draws, slo)

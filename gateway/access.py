@@ -10,8 +10,8 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 class Access:
-    """Keys from the settings. Without client keys everyone may ask; admin without a token is for loopback
-    binds only.
+    """Keys from the settings. Without client keys everyone may ask; without a token, admin is for loopback
+    binds and nobody else.
     """
 
     def __init__(self, settings: Settings) -> None:

@@ -1,35 +1,30 @@
-"""Settling a finished request: counted once, its times observed, its line logged, its sample given to the
-sizing rule.
-"""
+"""The end of a request: counted once, its times observed, its line logged."""
 
 import logging
 import time
-from typing import Any
+
+from structlog.typing import FilteringBoundLogger
 
 from gateway.call import Call
 from gateway.metrics import Metrics
 from gateway.outcome import Outcome
-from gateway.sizing import Sample, Sizing
-from gateway.waiting import WaitingRoom
 
-# Outcomes that are no news: the metrics count them, a line for each would drown the others.
+# Logged at level debug only. The metrics count them; under load a line for each would hide the other lines.
 QUIET = frozenset(
     (Outcome.OK, Outcome.REJECTED_FULL, Outcome.REJECTED_MODE, Outcome.QUEUE_TIMEOUT, Outcome.CLIENT_ABORT)
 )
 
 
 class Account:
-    """Where every completion ends up, whatever became of it."""
+    """What is kept of every completion, however it ended."""
 
-    def __init__(self, room: WaitingRoom, metrics: Metrics, sizing: Sizing, log: Any, log_level: str) -> None:
-        self._room = room
+    def __init__(self, metrics: Metrics, log: FilteringBoundLogger, log_level: str) -> None:
         self._metrics = metrics
-        self._sizing = sizing
         self._log = log
         self._log_quiet = log_level == "debug"
 
-    def settle(self, call: Call) -> None:
-        """Once per call, after its slot went back."""
+    def finish_request(self, call: Call) -> None:
+        """Counts, observes and logs `call`: once per call, after its slot went back."""
         now_s = time.monotonic()
         outcome = call.outcome or Outcome.INTERNAL
         metrics = self._metrics
@@ -42,31 +37,19 @@ class Account:
             if call.first_s is not None:
                 metrics.ttft.observe(call.first_s - call.received_s)
                 metrics.upstream_ttft.observe(call.first_s - call.dispatched_s)
-            if outcome is not Outcome.CLIENT_ABORT:
-                self._resize(call, outcome)
         quiet = outcome in QUIET
         if not quiet or self._log_quiet:
             level = logging.DEBUG if quiet else logging.WARNING
             self._log.log(level, "request", **_facts(call, outcome, now_s))
 
-    def _resize(self, call: Call, outcome: Outcome) -> None:
-        assert call.dispatched_s is not None
-        ttft_s = None if call.first_s is None else call.first_s - call.dispatched_s
-        dropped = outcome in (Outcome.UPSTREAM_OVERLOADED, Outcome.UPSTREAM_TIMEOUT)
-        limits = self._room.admission.limits
-        wanted = self._sizing.update(Sample(ttft_s, self._room.admission.active, dropped), limits.max_active)
-        if wanted != limits.max_active:
-            self._room.resize(limits.changed(max_active=wanted), "adaptive")
-            self._log.info("limits changed", reason="adaptive", max_active=wanted)
 
-
-def _facts(call: Call, outcome: Outcome, now_s: float) -> dict[str, Any]:
+def _facts(call: Call, outcome: Outcome, now_s: float) -> dict[str, object]:
     return {
         "request_id": call.request_id.decode(),
         "route": call.route.value,
         "outcome": outcome.value,
         "code": call.code,
-        "cut": call.cut.value if call.cut else None,
+        "cut": call.cancel_reason.value if call.cancel_reason else None,
         "queue_s": round(call.queue_s, 6),
         "seconds": round(now_s - call.arrived_s, 6),
     }

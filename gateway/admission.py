@@ -1,12 +1,13 @@
 """Who may run, who waits, who is refused: a state machine without I/O or clock.
 
 The driver passes the time of every event in; the answer says what happened to whom. The asyncio gateway and
-the simulator drive this same code. Every event costs O(1) per ticket it touches.
+the simulator drive this same code. Every event costs O(1) per ticket it touches, plus what the queue order
+costs for it: see `orders.Order`.
 
     offer ──► RUNNING ──────────────release──► RELEASED
       ├────► WAITING ──hand-over──► RUNNING
       │         ├──────leave──► LEFT
-      │         ├──────expire─► EXPIRED
+      │         ├──────expire─► QUEUE_TIMEOUT
       │         └──────drain──► DRAINING
       └────► REJECTED_FULL | REJECTED_MODE | DRAINING
 
@@ -17,49 +18,12 @@ clock and never go back.
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from enum import Enum
 from math import inf
 from typing import NamedTuple
 
 from gateway.limits import Limits, QueueMode
-from gateway.orders import Order, make
-
-
-class State(Enum):
-    """Where a ticket stands. The first two are alive, the others are ends; a value is also the outcome's
-    name.
-    """
-
-    RUNNING = "running"
-    WAITING = "waiting"
-    RELEASED = "released"
-    LEFT = "left"
-    EXPIRED = "queue_timeout"
-    REJECTED_FULL = "rejected_full"
-    REJECTED_MODE = "rejected_mode"
-    DRAINING = "draining"
-
-
-class Ticket:
-    """One request's claim on slots.
-
-    slots: how many it asked for; held: how many it has while running (at most the limit at its start);
-    arrived_s and granted_s: points in time, granted_s is None until it runs; owner: whatever the driver wants
-    to find again.
-    """
-
-    __slots__ = ("arrived_s", "granted_s", "held", "owner", "slots", "state")
-
-    def __init__(self, arrived_s: float, slots: int, owner: object) -> None:
-        self.arrived_s = arrived_s
-        self.slots = slots
-        self.owner = owner
-        self.state = State.WAITING
-        self.granted_s: float | None = None
-        self.held = 0
-
-    def __repr__(self) -> str:
-        return f"<Ticket [{self.state.value} | slots {self.slots} | arrived {self.arrived_s:.3f}]>"
+from gateway.orders import ORDERS, Orders
+from gateway.ticket import NOTHING_KNOWN, RequestFacts, State, Ticket
 
 
 class Change(NamedTuple):
@@ -80,7 +44,7 @@ class Admission:
     brings them to now).
     """
 
-    def __init__(self, limits: Limits, start_s: float = 0.0) -> None:
+    def __init__(self, limits: Limits, start_s: float = 0.0, orders: Orders = ORDERS) -> None:
         self.limits = limits
         self.active = 0
         self.running = 0
@@ -90,7 +54,8 @@ class Admission:
         self.queue_seconds = 0.0
         self.queue_full_seconds = 0.0
         self._now_s = start_s
-        self._line: Order[Ticket] = make(limits.queue_order)
+        self._orders = orders
+        self._line = orders[limits.queue_order]()
         self._by_arrival: OrderedDict[Ticket, None] = OrderedDict()
 
     def __repr__(self) -> str:
@@ -103,8 +68,8 @@ class Admission:
 
     @property
     def next_deadline_s(self) -> float:
-        """When the longest waiter's patience ends; inf when nobody waits. Call `expire` then, before later
-        events.
+        """When the longest waiter's patience ends; inf when nobody waits. Call `expire`
+        at that time, before any later event.
         """
         oldest = next(iter(self._by_arrival), None)
         return inf if oldest is None else oldest.arrived_s + self.limits.queue_timeout_s
@@ -119,14 +84,21 @@ class Admission:
             return State.REJECTED_MODE
         return State.REJECTED_FULL if len(self._by_arrival) >= self.limits.queue_max else None
 
-    def offer(self, now_s: float, slots: int = 1, owner: object = None) -> Ticket:
+    def offer(
+        self,
+        now_s: float,
+        slots: int = 1,
+        request: RequestFacts = NOTHING_KNOWN,
+        owner: object = None,
+    ) -> Ticket:
         """A request arrives. The ticket's state is the answer: RUNNING, WAITING, or one of the refusals.
 
-        slots is at least 1; a request for more than max_active slots runs alone.
+        slots is at least 1; a request for more than max_active slots runs alone. request: what the queue
+        order may judge by. Raises ValueError when time would go back, as every event does.
         """
         self.advance(now_s)
         self.arrived += 1
-        ticket = Ticket(now_s, slots, owner)
+        ticket = Ticket(now_s, slots, request, owner)
         refused = self.refusal(slots)
         if refused is not None:
             ticket.state = refused
@@ -135,13 +107,16 @@ class Admission:
         else:
             self._by_arrival[ticket] = None
             self._line.push(ticket)
-            # Newest first, behind a wide request that does not fit: the newcomer is next, and it may fit.
+            # The next waiter is wide and does not fit; a newcomer that the order puts before it may.
             if self._line.peek() is ticket:
                 self._hand_over(now_s)
         return ticket
 
     def release(self, ticket: Ticket, now_s: float) -> Change:
-        """A running request ended, however it ended; its slots go to whoever is next."""
+        """A running request ended, however it ended; its slots go to whoever is next.
+
+        Raises ValueError for a ticket that does not run.
+        """
         if ticket.state is not State.RUNNING:
             raise ValueError(f"release of a ticket that does not run: {ticket!r}")
         self.advance(now_s)
@@ -151,7 +126,7 @@ class Admission:
         return self._hand_over(now_s)
 
     def leave(self, ticket: Ticket, now_s: float) -> Change:
-        """A waiter went away. The others keep their order."""
+        """A waiter went away; the others keep their order. Raises ValueError for one that does not wait."""
         if ticket.state is not State.WAITING:
             raise ValueError(f"leave of a ticket that does not wait: {ticket!r}")
         self.advance(now_s)
@@ -166,13 +141,13 @@ class Admission:
         ended = []
         while now_s >= self.next_deadline_s:
             ticket = next(iter(self._by_arrival))
-            self._take_out(ticket, State.EXPIRED)
+            self._take_out(ticket, State.QUEUE_TIMEOUT)
             ended.append(ticket)
         return Change(self._hand_over(now_s).granted, ended)
 
     def resize(self, limits: Limits, now_s: float) -> Change:
-        """New limits from now on. No running request is touched; above a smaller limit they drain by
-        themselves.
+        """New limits from now on. No running request is touched: while more run than
+        a smaller limit allows, none is started.
 
         Waiters beyond a smaller queue_max, and those present when the mode becomes `reject`, keep their
         places: both bounds are for newcomers. A shorter queue_timeout_s holds for all: the waiters it ends
@@ -182,14 +157,14 @@ class Admission:
         reordered = limits.queue_order is not self.limits.queue_order
         self.limits = limits
         if reordered:
-            self._line = make(limits.queue_order)
+            self._line = self._orders[limits.queue_order]()
             for ticket in self._by_arrival:
                 self._line.push(ticket)
         expired = self.expire(now_s)
         return Change([*expired.granted, *self._hand_over(now_s).granted], expired.ended)
 
     def drain(self, now_s: float) -> Change:
-        """The end is near: every waiter and every newcomer is refused, running requests finish."""
+        """The process is stopping: every waiter and every newcomer is refused, running requests finish."""
         self.advance(now_s)
         self.draining = True
         ended = list(self._by_arrival)

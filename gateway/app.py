@@ -3,21 +3,23 @@
 import asyncio
 import gc
 import time
-from collections.abc import AsyncIterator, Iterator, MutableMapping
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
 
 import psutil
 from fastapi import FastAPI, Request, Response
 from starlette.exceptions import HTTPException
+from starlette.types import Message, Receive, Scope, Send
+from structlog.typing import FilteringBoundLogger
 
 from gateway.access import Access
 from gateway.account import Account
 from gateway.breaker import Breaker
-from gateway.call import Call, Cut
+from gateway.call import Call, CancelReason
 from gateway.chat import Chat
 from gateway.control import Control
+from gateway.engine import Engine
 from gateway.limits import QueueMode
 from gateway.log import LogWriter
 from gateway.metrics import Metrics, Reading
@@ -26,7 +28,6 @@ from gateway.probe import Probe
 from gateway.protocol import Listener
 from gateway.refusal import Refusal, internal, routing
 from gateway.settings import Settings
-from gateway.sizing import Fixed
 from gateway.upstream import Upstream
 from gateway.waiting import WaitingRoom
 
@@ -43,7 +44,7 @@ COMPLETIONS = ("/v1/chat/completions", "/v1/completions")
 class Gateway(FastAPI):
     """The ASGI application: completions take the short way, everything else FastAPI's routes."""
 
-    def __init__(self, settings: Settings, writer: LogWriter, log: Any) -> None:
+    def __init__(self, settings: Settings, writer: LogWriter, log: FilteringBoundLogger) -> None:
         super().__init__(title="Headroom gateway", docs_url=None, redoc_url=None, lifespan=_lifespan)
         self.settings = settings
         self.log = log
@@ -62,10 +63,9 @@ class Gateway(FastAPI):
         self.metrics = Metrics(self._readings)
         self.listener = Listener(settings, self._count, _connection_bound(settings))
         access = Access(settings)
-        account = Account(self.room, self.metrics, Fixed(), log, settings.log_level)
-        self.chat = Chat(
-            settings, self.room, self.upstream, self.metrics, access, self.breaker, self.probe, account, log
-        )
+        account = Account(self.metrics, log, settings.log_level)
+        engine = Engine(self.upstream, self.breaker, self.probe)
+        self.chat = Chat(settings, self.room, engine, self.metrics, access, account, log)
         self.loop_lag_s = 0.0
         self._process = psutil.Process()
         self.include_router(Control(settings, self.room, self.metrics, access, self.probe, log).router())
@@ -73,7 +73,7 @@ class Gateway(FastAPI):
         self.add_exception_handler(HTTPException, _on_http_exception)
         self.add_exception_handler(Exception, _on_exception)
 
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await super().__call__(scope, receive, send)
         elif scope["path"] in COMPLETIONS and scope["method"] == "POST":
@@ -81,7 +81,7 @@ class Gateway(FastAPI):
         else:
             await self._control(scope, receive, send)
 
-    async def _control(self, scope: Any, receive: Any, send: Any) -> None:
+    async def _control(self, scope: Scope, receive: Receive, send: Send) -> None:
         route = route_of(scope["path"])
         if scope["path"] in COMPLETIONS:
             refusal = routing(405, b"POST")
@@ -89,19 +89,19 @@ class Gateway(FastAPI):
             await _answer(refusal)(scope, receive, send)
             return
 
-        async def counting(message: MutableMapping[str, Any]) -> None:
+        async def counting(message: Message) -> None:
             if message["type"] == "http.response.start":
-                told = dict(message["headers"]).get(b"x-gateway-outcome", b"ok")
-                self._count(route, Outcome(told.decode()), message["status"])
+                outcome = dict(message["headers"]).get(b"x-gateway-outcome", b"ok")
+                self._count(route, Outcome(outcome.decode()), message["status"])
             await send(message)
 
         await super().__call__(scope, receive, counting)
 
     def stop_all(self) -> None:
-        """Cuts every request that still runs: an error event or a 503 is its end."""
+        """Cancels every request that still runs: an error event or a 503 is its end."""
         calls: list[Call] = list(self.chat.calls)
         for call in calls:
-            call.cut_short(Cut.STOPPING)
+            call.cancel(CancelReason.STOPPING)
 
     def _count(self, route: Route, outcome: Outcome, status: int) -> None:
         self.metrics.requests[route, outcome, status] += 1
@@ -122,10 +122,7 @@ class Gateway(FastAPI):
         yield Reading("gateway_limits_version", "", limits.version)
         yield Reading("gateway_draining", "", int(admission.draining))
         yield Reading("gateway_breaker_state", "", int(self.breaker.state))
-        for reason in ("admin", "adaptive"):
-            yield Reading(
-                "gateway_limit_changes_total", f'reason="{reason}"', self.room.limit_changes[reason]
-            )
+        yield Reading("gateway_limit_changes_total", 'reason="admin"', self.room.limit_changes)
         for state, count in self.upstream.connections().items():
             yield Reading("gateway_upstream_connections", f'state="{state}"', count)
         yield Reading("gateway_upstream_retries_total", "", self.upstream.retries)
@@ -145,7 +142,7 @@ class Gateway(FastAPI):
 
 
 @asynccontextmanager
-async def _lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
+async def _lifespan(app: FastAPI) -> AsyncIterator[dict[str, Listener]]:
     assert isinstance(app, Gateway)
     # What exists now lives as long as the process: the collector need not walk it again and again.
     gc.collect()

@@ -1,4 +1,4 @@
-"""A dead engine must not cost every client a connect timeout: after a row of failures, answer at once."""
+"""A dead engine must not cost every client a connect timeout: after several, requests are refused at once."""
 
 from enum import IntEnum
 
@@ -36,7 +36,7 @@ class Breaker:
         return True
 
     def reached(self) -> None:
-        """The engine answered, whatever it said."""
+        """The engine answered, with whatever status."""
         self._in_a_row = 0
         self.state = BreakerState.CLOSED
 

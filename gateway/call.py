@@ -1,27 +1,30 @@
-"""One request's life: the facts measured on the way, the deadline of its present phase, and the one way to
-cut it short.
+"""One request's life: the times measured on the way, the deadline of its present phase,
+and the one way to cancel it.
 
-A request is one task. Whatever ends it early – its client left, a deadline passed, the process must stop –
-cancels that task once, with a reason; the reason that came first stands. No watcher tasks, no second
-coroutine that could leak.
+A request is one task. Whatever ends it early (its client left, a deadline passed, the process must stop)
+cancels that task once, with a reason; the reason that came first stands. There are no watcher tasks, and no
+second coroutine that could leak.
 """
 
 import asyncio
 import time
 from enum import Enum
 from math import inf
-from typing import Any
+from typing import Protocol
+
+from starlette.types import Scope
 
 from gateway.outcome import Outcome, Route
 
 
-class Cut(Enum):
-    """Why a request was cut short: its client, a phase that took too long, or the process."""
+class CancelReason(Enum):
+    """Why a request was cancelled: its client, a phase that took too long, or the process. A value is the
+    sentence for the client and the log.
+    """
 
     CLIENT_LEFT = "client left"
     BODY = "the request body was not complete in time"
     WHOLE = "the whole request took longer than allowed"
-    CONNECT = "the engine did not accept a connection in time"
     FIRST_EVENT = "the engine sent no first token in time"
     IDLE = "the engine fell silent between two tokens"
     STALLED = "the client stopped reading its answer"
@@ -29,12 +32,44 @@ class Cut(Enum):
     STOPPING = "the gateway is stopping"
 
 
+class ClientConnection(Protocol):
+    """The client's connection, as far as a request has to do with it.
+
+    call: the request that is told when the client leaves or stops reading, None between requests; gone: the
+    client has left; stalled: it does not read what is sent to it.
+    """
+
+    call: "Call | None"
+    gone: bool
+    stalled: bool
+
+    def linger(self) -> None:
+        """Lets the client read its answer to the end although it is still sending its request."""
+
+    def abort(self) -> None:
+        """Drops the connection at once, unsent bytes included."""
+
+
+_EXTENSION = "gateway.connection"
+
+
+def extensions_with(connection: ClientConnection) -> dict[str, dict[object, object]]:
+    """The ASGI scope's `extensions` in which the connection travels to its request."""
+    return {_EXTENSION: {"protocol": connection}}
+
+
+def connection_of(scope: Scope) -> ClientConnection:
+    """The connection on which a request came. Raises KeyError under any server but ours."""
+    connection: ClientConnection = scope["extensions"][_EXTENSION]["protocol"]
+    return connection
+
+
 class Call:
     """A request in the gateway. Points in time are `time.monotonic()` seconds, None until they happen.
 
-    arrived_s: head read; received_s: body read; dispatched_s: sent to the engine; head_s: the engine's answer
-    head is in; first_s: first content chunk relayed. queue_s: time spent waiting for a slot. offered: it ran
-    or waited.
+    arrived_s: head read; received_s: body read; dispatched_s: sent to the engine; head_s: its answer's head
+    read; first_s: first content chunk relayed. queue_s: a span, the wait for a slot. offered: whether
+    it ran or waited. cancel_reason: None unless it was cancelled.
     """
 
     __slots__ = (
@@ -47,8 +82,8 @@ class Call:
         "_timer_s",
         "_whole_s",
         "arrived_s",
+        "cancel_reason",
         "code",
-        "cut",
         "dispatched_s",
         "first_s",
         "head_s",
@@ -62,7 +97,9 @@ class Call:
         "task",
     )
 
-    def __init__(self, scope: Any, route: Route, request_id: bytes, limits_version: int) -> None:
+    def __init__(
+        self, connection: ClientConnection, route: Route, request_id: bytes, limits_version: int
+    ) -> None:
         self.route = route
         self.request_id = request_id
         self.limits_version = limits_version
@@ -75,24 +112,24 @@ class Call:
         self.offered = False
         self.outcome: Outcome | None = None
         self.code = 0
-        self.cut: Cut | None = None
+        self.cancel_reason: CancelReason | None = None
         self.task: asyncio.Task[None] | None = asyncio.current_task()
         self._loop = asyncio.get_running_loop()
-        self._phase = Cut.WHOLE
+        self._phase = CancelReason.WHOLE
         self._phase_s = inf
         self._lasting_s = inf
         self._whole_s = inf
         self._timer: asyncio.TimerHandle | None = None
         self._timer_s = inf
-        self._connection = scope["extensions"]["gateway.connection"]["protocol"]
-        self._connection.call = self
-        if self._connection.gone:
-            self.cut_short(Cut.CLIENT_LEFT)
+        self._connection = connection
+        connection.call = self
+        if connection.gone:
+            self.cancel(CancelReason.CLIENT_LEFT)
 
-    def cut_short(self, reason: Cut) -> None:
+    def cancel(self, reason: CancelReason) -> None:
         """Cancels the request's task. Only the first reason counts."""
-        if self.cut is None and self.task is not None:
-            self.cut = reason
+        if self.cancel_reason is None and self.task is not None:
+            self.cancel_reason = reason
             self.task.cancel()
 
     def whole_until(self, deadline_s: float) -> None:
@@ -100,7 +137,7 @@ class Call:
         self._whole_s = deadline_s
         self._watch(deadline_s)
 
-    def enter(self, phase: Cut, lasting_s: float, now_s: float) -> None:
+    def enter(self, phase: CancelReason, lasting_s: float, now_s: float) -> None:
         """Enters a phase that may last `lasting_s` (inf: no bound of its own)."""
         self._phase = phase
         self._lasting_s = lasting_s
@@ -116,7 +153,7 @@ class Call:
         return not (self._connection.gone or self._connection.stalled)
 
     def linger(self) -> None:
-        """The request is refused while its body may still be on the way: see `GatewayProtocol.linger`."""
+        """The request is refused while its body may still be on the way: see `ClientConnection.linger`."""
         self._connection.linger()
 
     def abandon(self) -> None:
@@ -124,7 +161,7 @@ class Call:
         self._connection.abort()
 
     def close(self) -> None:
-        """Nothing can cut this request any more."""
+        """From here on nothing cancels this request."""
         self.task = None
         self._connection.call = None
         if self._timer is not None:
@@ -154,8 +191,8 @@ class Call:
             # The client is what holds things up: the engine's silence is not counted against it.
             self.renew(now_s)
         if now_s >= self._phase_s:
-            self.cut_short(self._phase)
+            self.cancel(self._phase)
         elif now_s >= self._whole_s:
-            self.cut_short(Cut.WHOLE)
+            self.cancel(CancelReason.WHOLE)
         else:
             self._arm(min(self._phase_s, self._whole_s))

@@ -2,30 +2,29 @@
 
     head → key → body → checks → slot (or wait) → engine → relay → slot back → counted
 
-The slot is taken and given back in `_with_slot`, and nowhere else. The request ends in `__call__`, once, with
-one outcome.
+`_with_slot` alone takes the slot and gives it back. The request ends in `__call__`, once, with one outcome.
 """
 
 import asyncio
 import time
 from math import inf
 from os import urandom
-from typing import Any
+
+from starlette.types import Receive, Scope, Send
+from structlog.typing import FilteringBoundLogger
 
 from gateway.access import Access
 from gateway.account import Account
-from gateway.admission import State
-from gateway.breaker import Breaker
-from gateway.call import Call, Cut
-from gateway.endings import cut_short, refused
+from gateway.call import Call, CancelReason, connection_of
+from gateway.endings import cancelled, refused
+from gateway.engine import Engine
 from gateway.metrics import Metrics
 from gateway.outcome import Outcome, Route
-from gateway.probe import Probe
 from gateway.refusal import Headers, Refusal, internal, unreachable
-from gateway.relay import Relay, Send, StreamBrokenError, common_headers
-from gateway.request_body import Ask, Receive, check_head, header, read, understand
+from gateway.relay import Relay, StreamBrokenError, common_headers
+from gateway.request_body import ChatRequest, check_head, header, parse, read
 from gateway.settings import Settings
-from gateway.upstream import Upstream
+from gateway.ticket import State
 from gateway.waiting import WaitingRoom
 
 PATHS = {Route.CHAT: b"/v1/chat/completions", Route.COMPLETIONS: b"/v1/completions"}
@@ -39,29 +38,25 @@ class Chat:
         self,
         settings: Settings,
         room: WaitingRoom,
-        upstream: Upstream,
+        engine: Engine,
         metrics: Metrics,
         access: Access,
-        breaker: Breaker,
-        probe: Probe,
         account: Account,
-        log: Any,
+        log: FilteringBoundLogger,
     ) -> None:
         self._settings = settings
         self._room = room
-        self._upstream = upstream
+        self._engine = engine
         self._metrics = metrics
         self._access = access
-        self._breaker = breaker
-        self._probe = probe
         self._account = account
         self._log = log
         self.calls: set[Call] = set()
 
-    async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         route = Route.COMPLETIONS if scope["path"] == "/v1/completions" else Route.CHAT
         version = self._room.admission.limits.version
-        call = Call(scope, route, _request_id(scope["headers"]), version)
+        call = Call(connection_of(scope), route, _request_id(scope["headers"]), version)
         relay = Relay(call, self._settings, self._metrics, send)
         self.calls.add(call)
         self._metrics.arrived += 1
@@ -79,31 +74,31 @@ class Chat:
         finally:
             call.close()
             self.calls.discard(call)
-            self._account.settle(call)
+            self._account.finish_request(call)
 
     def tasks(self) -> list[asyncio.Task[None]]:
         """The tasks of the requests that run or wait now."""
         return [call.task for call in self.calls if call.task is not None]
 
-    async def _serve(self, call: Call, relay: Relay, scope: Any, receive: Receive) -> None:
+    async def _serve(self, call: Call, relay: Relay, scope: Scope, receive: Receive) -> None:
         headers: Headers = scope["headers"]
         self._access.check_client(header(headers, b"authorization"))
         check_head(headers, self._settings.max_body_bytes)
         call.whole_until(call.arrived_s + self._room.admission.limits.request_timeout_s)
-        call.enter(Cut.BODY, self._settings.body_timeout_s, call.arrived_s)
+        call.enter(CancelReason.BODY, self._settings.body_timeout_s, call.arrived_s)
         body = await read(receive, self._settings.max_body_bytes)
         call.received_s = time.monotonic()
-        call.enter(Cut.WHOLE, inf, call.received_s)
+        call.enter(CancelReason.WHOLE, inf, call.received_s)
         state = self._room.refused()
         if state is not None:
             # Surely refused: reading the request's JSON would only make refusing more expensive.
             raise refused(state, self._room.admission.limits)
-        models = self._probe.models
-        ask = understand(body, call.route, self._settings.max_choices, self._settings.model_name, models)
-        await self._with_slot(call, relay, scope, ask)
+        models = self._engine.probe.models
+        request = parse(body, call.route, self._settings.max_choices, self._settings.model_name, models)
+        await self._with_slot(call, relay, scope, request)
 
-    async def _with_slot(self, call: Call, relay: Relay, scope: Any, ask: Ask) -> None:
-        ticket = self._room.offer(ask.slots)
+    async def _with_slot(self, call: Call, relay: Relay, scope: Scope, request: ChatRequest) -> None:
+        ticket = self._room.offer(request.slots, request.facts)
         try:
             if ticket.state is State.WAITING:
                 call.offered = True
@@ -114,29 +109,29 @@ class Chat:
             if ticket.state is not State.RUNNING:
                 raise refused(ticket.state, self._room.admission.limits)
             call.offered = True
-            await self._ask_engine(call, relay, scope, ask)
+            await self._ask_engine(call, relay, scope, request)
         finally:
             self._room.end(ticket)
 
-    async def _ask_engine(self, call: Call, relay: Relay, scope: Any, ask: Ask) -> None:
+    async def _ask_engine(self, call: Call, relay: Relay, scope: Scope, request: ChatRequest) -> None:
         now_s = time.monotonic()
-        if not self._breaker.allows(now_s):
+        if not self._engine.breaker.allows(now_s):
             raise unreachable("The engine cannot be reached; the next try is due in a moment.")
         call.dispatched_s = now_s
         call.limits_version = self._room.admission.limits.version
-        call.enter(Cut.FIRST_EVENT, self._settings.ttft_timeout_s if ask.stream else inf, now_s)
+        call.enter(CancelReason.FIRST_EVENT, self._settings.ttft_timeout_s if request.stream else inf, now_s)
         try:
-            answer = await self._upstream.send(
-                PATHS[call.route], self._headers(call, scope["headers"]), ask.content
+            answer = await self._engine.upstream.send(
+                PATHS[call.route], self._headers(call, scope["headers"]), request.content
             )
         except Refusal as refusal:
             if refusal.kind == "upstream_unreachable":
-                self._breaker.unreachable(now_s)
+                self._engine.breaker.unreachable(now_s)
             raise
         try:
             call.head_s = time.monotonic()
-            self._breaker.reached()
-            await relay.answer(answer, ask)
+            self._engine.breaker.reached()
+            await relay.answer(answer, request)
         finally:
             answer.close()
 
@@ -162,19 +157,19 @@ class Chat:
         assert task is not None
         task.uncancel()
         if relay.done:
-            # The client has the whole answer; only the connection's housekeeping was cut short.
+            # The client has the whole answer; only the connection's housekeeping was cancelled.
             self._set(call, call.outcome or Outcome.OK, call.code or 200)
-            if call.cut is Cut.CLIENT_LEFT or not call.answerable():
+            if call.cancel_reason is CancelReason.CLIENT_LEFT or not call.answerable():
                 call.abandon()
             else:
                 call.close()
                 await relay.send({"type": "http.response.body", "body": b""})
             return
-        if call.cut in (Cut.CLIENT_LEFT, Cut.STALLED):
+        if call.cancel_reason in (CancelReason.CLIENT_LEFT, CancelReason.STALLED):
             self._set(call, Outcome.CLIENT_ABORT, 499)
             call.abandon()
             return
-        refusal = cut_short(call, self._room.admission.limits)
+        refusal = cancelled(call, self._room.admission.limits)
         if not call.answerable():
             self._set(call, refusal.outcome, refusal.status)
             call.abandon()

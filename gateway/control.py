@@ -2,12 +2,12 @@
 
 import asyncio
 import time
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Awaitable, Callable
 
 import orjson
 from fastapi import APIRouter, Request, Response
 from pydantic import ValidationError
+from structlog.typing import FilteringBoundLogger
 
 from gateway.access import Access
 from gateway.limits import Limits
@@ -25,7 +25,13 @@ class Control:
     """The routes and what they read."""
 
     def __init__(
-        self, settings: Settings, room: WaitingRoom, metrics: Metrics, access: Access, probe: Probe, log: Any
+        self,
+        settings: Settings,
+        room: WaitingRoom,
+        metrics: Metrics,
+        access: Access,
+        probe: Probe,
+        log: FilteringBoundLogger,
     ) -> None:
         self._settings = settings
         self._room = room
@@ -36,7 +42,7 @@ class Control:
 
     def router(self) -> APIRouter:
         """All control routes."""
-        routes: list[tuple[str, str, Callable[..., Any]]] = [
+        routes: list[tuple[str, str, Callable[..., Awaitable[Response]]]] = [
             ("GET", "/health", self.health),
             ("GET", "/ready", self.ready),
             ("GET", "/metrics", self.metrics),
@@ -52,11 +58,11 @@ class Control:
         return router
 
     async def health(self) -> Response:
-        """Liveness: 200 as long as the process answers. The engine's state is told, not judged."""
+        """Liveness: 200 as long as the process answers. The engine's state is shown, not judged."""
         return _json({"status": "ok", "draining": self._room.admission.draining, "engine": self._engine()})
 
     async def ready(self) -> Response:
-        """Readiness: 503 while draining, or while the engine does not answer its health probe."""
+        """Readiness. Raises Refusal 503 while draining, or while the engine fails its health probe."""
         if self._room.admission.draining:
             raise Refusal(Outcome.DRAINING, 503, "The gateway is shutting down.", "server_shutting_down")
         if not self._probe.healthy:
@@ -71,15 +77,15 @@ class Control:
         return Response(self._metrics.text(), headers={"content-type": CONTENT_TYPE.decode()})
 
     async def models(self, request: Request) -> Response:
-        """The engine's own list as last seen, with its age in seconds."""
+        """The engine's own list as last seen, with its age in seconds. Raises Refusal while there is none."""
         self._access.check_client(_authorization(request))
-        body, seen_s = self._known_models()
+        body, listed_s = self._known_models()
         return Response(
-            body, media_type="application/json", headers={"age": f"{time.monotonic() - seen_s:.0f}"}
+            body, media_type="application/json", headers={"age": f"{time.monotonic() - listed_s:.0f}"}
         )
 
     async def model(self, name: str, request: Request) -> Response:
-        """One entry of that list."""
+        """One entry of that list. Raises Refusal 404 when it is not in it."""
         self._access.check_client(_authorization(request))
         body, _ = self._known_models()
         for model in orjson.loads(body)["data"]:
@@ -93,7 +99,10 @@ class Control:
         return _json(_shown(self._room.admission.limits))
 
     async def set_limits(self, request: Request) -> Response:
-        """Changes any subset of the limits; answers with all that are in force now."""
+        """Changes any subset of the limits; answers with all that are in force now.
+
+        Raises Refusal when the body is late, too large, no JSON object, or has a value that is not allowed.
+        """
         self._access.check_admin(_authorization(request))
         try:
             async with asyncio.timeout(self._settings.body_timeout_s):
@@ -115,7 +124,7 @@ class Control:
             raise invalid(explain(error, now), str(fault["loc"][0]) if fault["loc"] else None) from None
         values = {name: getattr(live, name) for name in LiveSettings.model_fields if name in wanted}
         after = before.changed(**values)
-        self._room.resize(after, "admin")
+        self._room.resize(after)
         self._log.info("limits changed", reason="admin", **_shown(after))
         return _json(_shown(after))
 
@@ -141,11 +150,11 @@ class Control:
         )
 
     def _engine(self) -> dict[str, object]:
-        seen_s = self._probe.checked_s
+        checked_s = self._probe.checked_s
         return {
             "healthy": self._probe.healthy,
             "why": self._probe.why,
-            "age_s": None if seen_s is None else round(time.monotonic() - seen_s, 3),
+            "age_s": None if checked_s is None else round(time.monotonic() - checked_s, 3),
             "models": sorted(self._probe.models),
         }
 

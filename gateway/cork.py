@@ -9,17 +9,15 @@ class Cork:
 
     uvicorn writes head and body apart, and each write is a system call that wakes the client. Nothing here
     sends a head without a body right behind it, so the head is held back until then; not so for answers to
-    HEAD, which have none (`has_body`). `lingering`: whether `close` is the gentle one.
+    HEAD, which have none (`has_body`). `lingering`: `close` closes our side only and waits for the client's.
     """
 
-    __slots__ = ("_close", "_close_gently", "_head", "_write", "is_closing", "lingering")
+    __slots__ = ("_close", "_half_close", "_head", "_write", "is_closing", "lingering")
 
-    def __init__(
-        self, transport: asyncio.Transport, close_gently: Callable[[], None], has_body: bool
-    ) -> None:
+    def __init__(self, transport: asyncio.Transport, half_close: Callable[[], None], has_body: bool) -> None:
         self._write = transport.write
         self._close = transport.close
-        self._close_gently = close_gently
+        self._half_close = half_close
         self._head: bytes | None = None if has_body else b""
         self.is_closing = transport.is_closing
         self.lingering = False
@@ -40,6 +38,6 @@ class Cork:
             self._write(self._head)
             self._head = b""
         if self.lingering:
-            self._close_gently()
+            self._half_close()
         else:
             self._close()

@@ -10,8 +10,8 @@ FORGOTTEN_AFTER_S = 60.0
 
 
 class DrainRate:
-    """Slots freed per second, over the last 64 releases of the last minute, and the wait that follows from
-    it.
+    """Slots freed per second, over the last 64 releases of the last minute, and the wait
+    for a newcomer that follows from it.
 
     wait = (waiting + 1) / rate, times a jitter of 1.0 to 1.25, between 0.1 and 120 s. The jitter keeps
     clients that were refused together from coming back together.

@@ -1,52 +1,53 @@
-"""What a client is told when its request ends before the engine answered it: one place for every such
-sentence.
-"""
+"""The answers to requests that end before the engine has answered: one place for all their sentences."""
 
-from gateway.admission import State
-from gateway.call import Call, Cut
+from gateway.call import Call, CancelReason
 from gateway.limits import Limits
 from gateway.outcome import Outcome
 from gateway.refusal import Refusal, invalid, late
+from gateway.ticket import State
 
 
 def refused(state: State, limits: Limits) -> Refusal:
-    """The answer to a ticket that ended in `state` without ever running."""
+    """The answer to a ticket that ended in `state` without ever running.
+
+    Raises AssertionError for a state in which nobody is refused.
+    """
     match state:
         case State.REJECTED_FULL:
-            said = f"All {limits.max_active} slots and all {limits.queue_max} places in the queue are taken."
-            return Refusal(Outcome.REJECTED_FULL, 429, said, "rate_limit_error", come_back=True)
+            text = f"All {limits.max_active} slots and all {limits.queue_max} places in the queue are taken."
+            return Refusal(Outcome.REJECTED_FULL, 429, text, "rate_limit_error", come_back=True)
         case State.REJECTED_MODE:
-            said = f"All {limits.max_active} slots are busy."
-            return Refusal(Outcome.REJECTED_MODE, 429, said, "rate_limit_error", come_back=True)
-        case State.EXPIRED:
-            said = f"No slot came free within {limits.queue_timeout_s:g} s."
-            return Refusal(Outcome.QUEUE_TIMEOUT, 503, said, "server_overloaded", come_back=True)
+            text = f"All {limits.max_active} slots are busy."
+            return Refusal(Outcome.REJECTED_MODE, 429, text, "rate_limit_error", come_back=True)
+        case State.QUEUE_TIMEOUT:
+            text = f"No slot came free within {limits.queue_timeout_s:g} s."
+            return Refusal(Outcome.QUEUE_TIMEOUT, 503, text, "server_overloaded", come_back=True)
         case State.DRAINING:
             return _stopping("The gateway is shutting down.")
     raise AssertionError(f"not a refusal: {state}")
 
 
-def cut_short(call: Call, limits: Limits) -> Refusal:
-    """The answer to a call that was cut short, its client being there to hear it."""
-    cut = call.cut or Cut.STOPPING  # cancelled by nobody we know: the server ends its tasks
-    said = f"{cut.value[0].upper()}{cut.value[1:]}."
-    match cut:
-        case Cut.BODY:
-            return invalid(said, status=408, close=True)
-        case Cut.MALFORMED:
-            return invalid(said, close=True)
-        case Cut.STOPPING:
-            return _stopping(said)
-        case Cut.WHOLE if call.received_s is None:
-            return invalid(said, status=408, close=True)
-        case Cut.WHOLE if call.dispatched_s is None:
-            return refused(State.EXPIRED, limits)
-        case Cut.FIRST_EVENT:
-            return late(said, "upstream_first_token_timeout")
-        case Cut.IDLE:
-            return late(said, "upstream_idle_timeout")
-    return late(said, "request_timeout")
+def cancelled(call: Call, limits: Limits) -> Refusal:
+    """The answer to a call that was cancelled while its client waits for one."""
+    reason = call.cancel_reason or CancelReason.STOPPING  # no reason: uvicorn ends its tasks
+    text = f"{reason.value[0].upper()}{reason.value[1:]}."
+    match reason:
+        case CancelReason.BODY:
+            return invalid(text, status=408, close=True)
+        case CancelReason.MALFORMED:
+            return invalid(text, close=True)
+        case CancelReason.STOPPING:
+            return _stopping(text)
+        case CancelReason.WHOLE if call.received_s is None:
+            return invalid(text, status=408, close=True)
+        case CancelReason.WHOLE if call.dispatched_s is None:
+            return refused(State.QUEUE_TIMEOUT, limits)
+        case CancelReason.FIRST_EVENT:
+            return late(text, "upstream_first_token_timeout")
+        case CancelReason.IDLE:
+            return late(text, "upstream_idle_timeout")
+    return late(text, "request_timeout")
 
 
-def _stopping(said: str) -> Refusal:
-    return Refusal(Outcome.DRAINING, 503, said, "server_shutting_down", come_back=True)
+def _stopping(text: str) -> Refusal:
+    return Refusal(Outcome.DRAINING, 503, text, "server_shutting_down", come_back=True)

@@ -9,9 +9,7 @@ _LABELS = tuple(f"{bound:g}" for bound in BOUNDS_S)
 
 
 class Histogram:
-    """Counts of observations in seconds, one series of a Prometheus histogram. Single-threaded, so without
-    locks.
-    """
+    """Counts of observations in seconds: one series of a Prometheus histogram. For one thread: no locks."""
 
     __slots__ = ("_labels", "_text", "_text_at", "count", "counts", "name", "total_s")
 
@@ -41,8 +39,8 @@ class Histogram:
         inner = f"{self._labels}," if self._labels else ""
         outer = f"{{{self._labels}}}" if self._labels else ""
         lines = [
-            f'{self.name}_bucket{{{inner}le="{bound}"}} {seen}'
-            for bound, seen in zip((*_LABELS, "+Inf"), accumulate(self.counts), strict=True)
+            f'{self.name}_bucket{{{inner}le="{bound}"}} {count}'
+            for bound, count in zip((*_LABELS, "+Inf"), accumulate(self.counts), strict=True)
         ]
         lines.append(f"{self.name}_sum{outer} {self.total_s!r}")
         lines.append(f"{self.name}_count{outer} {self.count}")

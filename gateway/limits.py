@@ -15,7 +15,7 @@ class QueueMode(StrEnum):
 
 
 class QueueOrder(StrEnum):
-    """Which waiter gets the next free slot. Each value is a module in `gateway.orders`."""
+    """Which waiter gets the next free slot. Each has its row in `gateway.orders.ORDERS`."""
 
     FIFO = "fifo"
     LIFO = "lifo"

@@ -6,11 +6,11 @@ import logging
 import queue
 import sys
 import threading
-from collections.abc import Mapping, MutableMapping
-from typing import Any, TextIO
+from typing import TextIO
 
 import orjson
 import structlog
+from structlog.typing import EventDict, FilteringBoundLogger, WrappedLogger
 
 ROOM = 10_000
 
@@ -20,7 +20,7 @@ class LogWriter:
 
     def __init__(self, stream: TextIO = sys.stderr) -> None:
         self._stream = stream
-        self._queue: queue.Queue[Mapping[str, Any] | None] = queue.Queue(ROOM)
+        self._queue: queue.Queue[EventDict | None] = queue.Queue(ROOM)
         self._thread = threading.Thread(target=self._write_all, name="log-writer", daemon=True)
         self.dropped = 0
 
@@ -35,7 +35,7 @@ class LogWriter:
             return
         self._thread.join(1.0)
 
-    def __call__(self, _logger: Any, _method: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:
+    def __call__(self, _logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
         """The last structlog processor."""
         try:
             self._queue.put_nowait(event)
@@ -53,9 +53,9 @@ class LogWriter:
                 self.dropped += 1
 
 
-def logger(writer: LogWriter, level: str) -> Any:
+def logger(writer: LogWriter, level: str) -> FilteringBoundLogger:
     """A structlog logger whose lines go through `writer`."""
-    return structlog.wrap_logger(
+    log: FilteringBoundLogger = structlog.wrap_logger(
         None,
         processors=[
             structlog.processors.add_log_level,
@@ -66,12 +66,13 @@ def logger(writer: LogWriter, level: str) -> Any:
         wrapper_class=structlog.make_filtering_bound_logger(level),
         cache_logger_on_first_use=True,
     )
+    return log
 
 
 class Forward(logging.Handler):
     """Puts the server library's own log records into the same stream."""
 
-    def __init__(self, log: Any) -> None:
+    def __init__(self, log: FilteringBoundLogger) -> None:
         super().__init__()
         self._log = log
 

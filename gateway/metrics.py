@@ -1,9 +1,8 @@
-"""What the gateway counts, and how it is told to Prometheus. Every label comes from a closed set."""
+"""What the gateway counts, and the text of it that Prometheus reads. Every label comes from a closed set."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
 
 from gateway.histogram import Histogram
 from gateway.outcome import Outcome, Route
@@ -95,7 +94,7 @@ class Metrics:
                 counts[outcome.value] += count
         return counts
 
-    def count_tokens(self, usage: Any) -> None:
+    def count_tokens(self, usage: object) -> None:
         """Adds the engine's own counts; anything malformed is left out."""
         if type(usage) is not dict:
             return
@@ -125,10 +124,10 @@ class Metrics:
 
 
 def _series(series: dict[Outcome, Histogram], name: str, outcome: Outcome) -> Histogram:
-    found = series.get(outcome)
-    if found is None:
-        found = series[outcome] = Histogram(name, f'outcome="{outcome.value}"')
-    return found
+    histogram = series.get(outcome)
+    if histogram is None:
+        histogram = series[outcome] = Histogram(name, f'outcome="{outcome.value}"')
+    return histogram
 
 
 def _page(samples: dict[str, list[str]]) -> bytes:

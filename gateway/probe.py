@@ -1,6 +1,4 @@
-"""Asks the engine in the background how it is, so that no request and no health check ever waits for the
-answer.
-"""
+"""Asks the engine in the background how it is: no request and no health check ever waits for the answer."""
 
 import asyncio
 import time

@@ -1,22 +1,25 @@
 """The HTTP/1.1 server side, with the bounds that uvicorn's httptools protocol lacks.
 
-Added here: a deadline for a request's head, bounds on its size, its fields and its target, the Host check, a
-bound on connections, OpenAI-shaped refusals, and the news that a client left or stopped reading, told to the
-request at once. A client that closes its sending side after a request counts as gone: half-open HTTP clients
-do not exist in practice, and waiting for a reset would keep the engine busy for nobody. Pipelined requests
-are not answered: the connection closes after the first answer, which HTTP/1.1 allows and every client that
-pipelines must expect.
+Added here: a deadline for a request's head, bounds on its size, its fields and its target, the Host
+check, a bound on connections, and OpenAI-shaped refusals; and a request learns at once that its client
+left or stopped reading. A client that closes its sending side after a request counts as gone: half-open
+HTTP clients do not exist in practice, and waiting for a reset would keep the engine busy for nobody.
+Pipelined requests are not answered: the connection closes after the first answer, which HTTP/1.1 allows
+and which every client that pipelines must expect.
 """
 
 import asyncio
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import cast
 
 import httptools
+from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.server import ServerState
 
-from gateway.call import Call, Cut
+from gateway.call import Call, CancelReason, extensions_with
 from gateway.cork import Cork
 from gateway.outcome import Outcome, Route
 from gateway.refusal import Refusal, invalid, too_large
@@ -25,13 +28,16 @@ from gateway.settings import Settings
 
 @dataclass(slots=True)
 class Listener:
-    """What all client connections share: the bounds, and where refusals are counted."""
+    """What all client connections share: the bounds, and where refusals are counted.
+
+    count: called with route, outcome and status of each refusal that is made below the application.
+    """
 
     settings: Settings
-    count: Any  # called with (Route, Outcome, int): one refusal made below the application
+    count: Callable[[Route, Outcome, int], None]
     max_connections: int
     refused_connections: int = 0
-    open: set[Any] = field(default_factory=set)
+    open: "set[GatewayProtocol]" = field(default_factory=set)
 
 
 LINGER_S = 1.0
@@ -42,27 +48,33 @@ class _StopError(Exception):
 
 
 class GatewayProtocol(HttpToolsProtocol):
-    """One client connection."""
+    """One client connection. `_ignoring_input`: whatever else comes in is thrown away."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:  # uvicorn's own signature
-        super().__init__(*args, **kwargs)
-        self._listener: Listener = self.app_state["listener"]
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Listener],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        self._listener = app_state["listener"]
         self._settings = self._listener.settings
         self.call: Call | None = None
         self.gone = False
         self.stalled = False
-        self._deaf = False
+        self._ignoring_input = False
         self._in_head = True
         self._head_bytes = 0
         self._refusal: Refusal | None = None
         self._head_timer: asyncio.TimerHandle | None = None
         self._stall_timer: asyncio.TimerHandle | None = None
 
-    def connection_made(self, transport: Any) -> None:
-        super().connection_made(transport)
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(cast("asyncio.Transport", transport))
         if len(self._listener.open) >= self._listener.max_connections:
             self._listener.refused_connections += 1
-            self._deaf = True
+            self._ignoring_input = True
             self._answer(
                 Refusal(Outcome.RATE_LIMITED, 503, "Too many connections.", "server_overloaded", wait_s=1.0)
             )
@@ -79,10 +91,10 @@ class GatewayProtocol(HttpToolsProtocol):
         self._unset_keepalive_if_required()
         super().connection_lost(exc)
         if self.call is not None:
-            self.call.cut_short(Cut.CLIENT_LEFT)
+            self.call.cancel(CancelReason.CLIENT_LEFT)
 
     def data_received(self, data: bytes) -> None:
-        if self._deaf:
+        if self._ignoring_input:
             return
         self._unset_keepalive_if_required()
         if self._in_head:
@@ -92,7 +104,7 @@ class GatewayProtocol(HttpToolsProtocol):
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade:
-            self._deaf = True
+            self._ignoring_input = True
             self.cycle.keep_alive = False
         except httptools.HttpParserError:
             self._on_parser_error()
@@ -105,7 +117,7 @@ class GatewayProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self._in_head = True
-        self.scope["extensions"] = {"gateway.connection": {"protocol": self}}
+        self.scope["extensions"] = extensions_with(self)
 
     def on_url(self, url: bytes) -> None:
         super().on_url(url)
@@ -145,7 +157,7 @@ class GatewayProtocol(HttpToolsProtocol):
             self._head_timer.cancel()
             self._head_timer = None
         super().on_headers_complete()
-        self._cork = Cork(self.transport, self.close_lingering, self.scope["method"] != "HEAD")
+        self._cork = Cork(self.transport, self.half_close, self.scope["method"] != "HEAD")
         self.cycle.transport = cast("asyncio.Transport", self._cork)
 
     def on_message_complete(self) -> None:
@@ -169,17 +181,17 @@ class GatewayProtocol(HttpToolsProtocol):
             self._stall_timer = None
 
     def linger(self) -> None:
-        """Makes the end of the present answer one that a client can read while it is still sending its
-        request.
+        """Ends the connection after the present answer so that the client can read it to its end, although it
+        is still sending its request.
 
         Closing with unread bytes resets the connection, and the reset can overtake the answer. So our side is
         closed first, and what still comes is thrown away for a moment.
         """
-        self._deaf = True
+        self._ignoring_input = True
         self.flow.resume_reading()
         self._cork.lingering = True
 
-    def close_lingering(self) -> None:
+    def half_close(self) -> None:
         """Closes our side now, the connection when the client closes its own or LINGER_S is over."""
         if self.transport.is_closing():
             return
@@ -203,11 +215,11 @@ class GatewayProtocol(HttpToolsProtocol):
 
     def _on_stall(self) -> None:
         if self.call is not None:
-            self.call.cut_short(Cut.STALLED)
+            self.call.cancel(CancelReason.STALLED)
         self.transport.abort()
 
     def _on_parser_error(self) -> None:
-        self._deaf = True
+        self._ignoring_input = True
         refusal, self._refusal = self._refusal, None
         if self.cycle is not None and not self.cycle.response_complete:
             # The fault lies behind a request that is being answered: let that answer finish, then close.
@@ -219,10 +231,10 @@ class GatewayProtocol(HttpToolsProtocol):
 
     def _on_broken_body(self) -> None:
         if self.call is not None:
-            self.call.cut_short(Cut.MALFORMED)
+            self.call.cancel(CancelReason.MALFORMED)
 
     def _refuse(self, refusal: Refusal) -> None:
-        self._deaf = True
+        self._ignoring_input = True
         if self.cycle is not None and not self.cycle.response_complete:
             self.cycle.keep_alive = False
             return
@@ -234,7 +246,7 @@ class GatewayProtocol(HttpToolsProtocol):
         body = refusal.body()
         fields = b"".join(b"%s: %s\r\n" % pair for pair in refusal.headers(body))
         self.transport.write(STATUS_LINE[refusal.status] + fields + b"\r\n" + body)
-        self.close_lingering()
+        self.half_close()
 
 
 def _is_host(value: bytes) -> bool:

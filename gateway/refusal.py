@@ -12,12 +12,11 @@ Headers = list[tuple[bytes, bytes]]
 
 @dataclass(slots=True)
 class Refusal(Exception):  # noqa: N818 - a refusal is an answer, not an error of the gateway
-    """Why a request gets no answer from the engine. Raised anywhere in a request's task, answered in one
-    place.
+    """Why a request gets no answer from the engine. Raised anywhere in its task, answered in one place.
 
     kind: the body's `type`; param: the request's field at fault; come_back: waiting helps; wait_s: for how
-    long, filled in from the measured drain rate where it is still None; close: the connection ends with this
-    answer.
+    long, filled in from the measured drain rate where it is still None; close: this is the last answer on its
+    connection; allow: the methods of a path that was asked with another.
     """
 
     outcome: Outcome

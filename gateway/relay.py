@@ -1,21 +1,19 @@
 """Handing the engine's answer on: the real status, whole events, nothing buffered, and an honest end."""
 
 import time
-from collections.abc import Awaitable, Callable
-from typing import Any
+from collections.abc import Mapping
 
 import orjson
+from starlette.types import Send
 
 from gateway import sse
-from gateway.call import Call, Cut
+from gateway.call import Call, CancelReason
 from gateway.metrics import Metrics
 from gateway.outcome import Outcome
 from gateway.refusal import Headers, Refusal, broken, truncated
-from gateway.request_body import Ask, header
+from gateway.request_body import ChatRequest, header
 from gateway.settings import Settings
 from gateway.upstream_connection import Answer
-
-Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 PASSED_ON = frozenset(
     (b"content-type", b"retry-after", b"openai-processing-ms", b"x-ratelimit-limit-requests")
@@ -42,15 +40,15 @@ class Relay:
         self.done = False
         self._last_s: float | None = None
 
-    async def answer(self, answer: Answer, ask: Ask) -> None:
+    async def answer(self, answer: Answer, request: ChatRequest) -> None:
         """The whole answer. Raises Refusal before anything was sent, StreamBrokenError after."""
         status = answer.status
         if 200 <= status < 300:
             kind = header(answer.headers, b"content-type") or b""
-            if not ask.stream:
+            if not request.stream:
                 await self._whole(answer)
             elif kind.startswith(b"text/event-stream"):
-                await self._events(answer, ask)
+                await self._events(answer, request)
             else:
                 raise broken(
                     "The engine answered a stream request with something else.", "upstream_bad_content_type"
@@ -129,19 +127,19 @@ class Relay:
             }
         )
 
-    async def _events(self, answer: Answer, ask: Ask) -> None:
+    async def _events(self, answer: Answer, request: ChatRequest) -> None:
         if _encoded(answer.headers):
             raise broken(
                 "The engine's stream is compressed, which was not asked for.", "upstream_bad_encoding"
             )
         try:
-            await self._events_until_done(answer, ask)
+            await self._events_until_done(answer, request)
         except Refusal as refusal:
             if not self.started:
                 raise
             raise StreamBrokenError(refusal) from refusal
 
-    async def _events_until_done(self, answer: Answer, ask: Ask) -> None:
+    async def _events_until_done(self, answer: Answer, request: ChatRequest) -> None:
         cutter = sse.EventCutter(self._settings.max_event_bytes)
         call, idle_s = self._call, self._settings.idle_timeout_s
         while piece := await answer.read():
@@ -153,14 +151,14 @@ class Relay:
             if not events:
                 continue
             if call.first_s is None or b'"usage"' in events or b'"error"' in events or b"[DONE]" in events:
-                events = self._understood(events, ask, now_s)
+                events = self._inspected(events, request, now_s)
             else:
                 self._metrics.inter_token.observe(now_s - (self._last_s or now_s))
                 self._last_s = now_s
             call.renew(now_s)
             if events:
                 if not self.started:
-                    call.enter(Cut.IDLE, idle_s, now_s)
+                    call.enter(CancelReason.IDLE, idle_s, now_s)
                     await self._start(answer, STREAM_HEADERS)
                 await self.send({"type": "http.response.body", "body": events, "more_body": True})
         if not self.done and call.outcome is None:
@@ -169,7 +167,7 @@ class Relay:
             call.outcome, call.code = Outcome.OK, answer.status
         await self.send({"type": "http.response.body", "body": b""})
 
-    def _understood(self, events: bytes, ask: Ask, now_s: float) -> bytes:
+    def _inspected(self, events: bytes, request: ChatRequest, now_s: float) -> bytes:
         """Looks into each event for content, usage, errors and the end. Returns what the client gets."""
         kept = []
         for event in sse.split(events):
@@ -183,18 +181,18 @@ class Relay:
                 usage = chunk.get("usage")
                 if usage:
                     self._metrics.count_tokens(usage)
-                    if ask.usage_hidden and not chunk.get("choices"):
+                    if request.usage_hidden and not chunk.get("choices"):
                         continue
                 self._note_content(chunk, now_s)
             kept.append(event)
         return b"".join(kept)
 
-    def _note_error(self, error: Any) -> None:
+    def _note_error(self, error: object) -> None:
         if not self.started:
             raise _in_band(error)
         self._call.outcome, self._call.code = Outcome.UPSTREAM_ERROR, 200
 
-    def _note_content(self, chunk: dict[str, Any], now_s: float) -> None:
+    def _note_content(self, chunk: Mapping[str, object], now_s: float) -> None:
         call = self._call
         if not sse.has_content(chunk):
             return
@@ -221,7 +219,7 @@ def common_headers(call: Call) -> Headers:
     ]
 
 
-def _in_band(error: Any) -> Refusal:
+def _in_band(error: object) -> Refusal:
     """An error under a 200, before anything was sent: its own status where it names a usable one."""
     code = error.get("code") if isinstance(error, dict) else None
     message = str(error.get("message", ""))[:500] if isinstance(error, dict) else ""

@@ -5,31 +5,32 @@ Adding at the end is safe because of two facts: the body was just parsed as one 
 closes it, and of two equal keys every JSON parser in question takes the last one.
 """
 
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import orjson
+from starlette.types import Receive
 
 from gateway.outcome import Outcome, Route
+from gateway.prompt_size import prompt_bytes
 from gateway.refusal import Headers, Refusal, invalid, too_large
-
-Receive = Callable[[], Awaitable[Mapping[str, Any]]]
+from gateway.ticket import RequestFacts
 
 BIG_INTEGER = 1 << 31
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
-    """What a client asks for.
+class ChatRequest:
+    """What a client asks for, in a chat or a completion.
 
-    content: the bytes for the engine; stream: whether it wants events; slots: one per choice; usage_hidden:
-    the gateway asked for the usage event, the client did not.
+    content: the bytes for the engine; stream: whether it wants events; slots: one per choice; facts: what
+    admission may know of it; usage_hidden: the gateway asked for the usage event, the client did not.
     """
 
     content: bytes
     stream: bool
     slots: int
+    facts: RequestFacts
     usage_hidden: bool
 
 
@@ -42,8 +43,8 @@ def header(headers: Headers, name: bytes) -> bytes | None:
 
 
 def check_head(headers: Headers, max_body_bytes: int) -> None:
-    """Refuses a body that would be too large or in a form the gateway does not read, before reading any of
-    it.
+    """Judges a body before any of it is read. Raises Refusal when it would be too large, or has a form that
+    the gateway does not read.
     """
     kind = header(headers, b"content-type")
     if kind is None or kind.split(b";", 1)[0].strip().lower() != b"application/json":
@@ -57,9 +58,7 @@ def check_head(headers: Headers, max_body_bytes: int) -> None:
 
 
 async def read(receive: Receive, max_body_bytes: int) -> bytes:
-    """The whole body. Raises Refusal when it grows past the bound; a departed client cancels the task
-    instead.
-    """
+    """The whole body. Raises Refusal when it grows past the bound. A client that leaves cancels the task."""
     message = await receive()
     body: bytes = message.get("body", b"")
     if not message.get("more_body", False):
@@ -78,9 +77,9 @@ async def read(receive: Receive, max_body_bytes: int) -> bytes:
     return b"".join(parts)
 
 
-def understand(
+def parse(
     body: bytes, route: Route, max_choices: int, model_name: str | None, models: Collection[str]
-) -> Ask:
+) -> ChatRequest:
     """Checks what the gateway relies on and leaves the rest to the engine. Raises Refusal.
 
     models: what the engine serves; empty when that is not known, and then any name goes through.
@@ -107,10 +106,11 @@ def understand(
         if not (options and options.get("include_usage")):
             usage_hidden = True
             added["stream_options"] = {**(options or {}), "include_usage": True}
-    return Ask(_with(body, added) if added else body, bool(stream), slots, usage_hidden)
+    content = _with(body, added) if added else body
+    return ChatRequest(content, bool(stream), slots, RequestFacts(prompt_bytes(fields, route)), usage_hidden)
 
 
-def _whole_number(fields: dict[str, Any], name: str, low: int, high: int) -> int | None:
+def _whole_number(fields: Mapping[str, object], name: str, low: int, high: int) -> int | None:
     value = fields.get(name)
     if value is None:
         return None
@@ -119,7 +119,7 @@ def _whole_number(fields: dict[str, Any], name: str, low: int, high: int) -> int
     return value
 
 
-def _check_content(fields: dict[str, Any], route: Route) -> None:
+def _check_content(fields: Mapping[str, object], route: Route) -> None:
     if route is Route.CHAT:
         if type(fields.get("messages")) is not list:
             raise invalid("'messages' must be a list.", "messages")
@@ -127,7 +127,9 @@ def _check_content(fields: dict[str, Any], route: Route) -> None:
         raise invalid("'prompt' must be a string or a list.", "prompt")
 
 
-def _added_model(fields: dict[str, Any], model_name: str | None, models: Collection[str]) -> dict[str, Any]:
+def _added_model(
+    fields: Mapping[str, object], model_name: str | None, models: Collection[str]
+) -> dict[str, object]:
     model = fields.get("model")
     if model is None:
         return {} if model_name is None else {"model": model_name}
@@ -144,6 +146,6 @@ def _added_model(fields: dict[str, Any], model_name: str | None, models: Collect
     return {}
 
 
-def _with(body: bytes, added: dict[str, Any]) -> bytes:
+def _with(body: bytes, added: Mapping[str, object]) -> bytes:
     # The object is never empty: it has at least its messages or its prompt.
     return body[: body.rindex(b"}")] + b"," + orjson.dumps(added)[1:]

@@ -1,10 +1,9 @@
-"""Every setting of the gateway: environment variables and flags of the same names, checked before anything
-starts.
-"""
+"""Every setting of the gateway: environment variables and flags of the same names, checked at the start."""
 
 import argparse
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+from enum import StrEnum
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -30,7 +29,9 @@ class LiveSettings(BaseModel):
     )
     queue_max: int = Field(100, ge=0, le=1_000_000, description="requests that may wait; 0 means no queue")
     queue_timeout_s: Seconds = Field(120.0, description="longest wait for a slot before 503, seconds")
-    queue_order: QueueOrder = Field(QueueOrder.FIFO, description="who gets a freed slot: fifo or lifo")
+    queue_order: QueueOrder = Field(
+        QueueOrder.FIFO, description="who gets a freed slot; the orders: docs/backpressure.md"
+    )
     request_timeout_s: Seconds = Field(300.0, description="a request's whole life, wait included, seconds")
 
     @model_validator(mode="after")
@@ -129,16 +130,16 @@ class Settings(LiveSettings):
         return value
 
 
-def explain(error: ValidationError, given: Mapping[str, Any], name: str = "{}") -> str:
+def explain(error: ValidationError, given: Mapping[str, object], name: str = "{}") -> str:
     """The first fault of `error` as one sentence; `name` formats a key, as in `--{}`."""
     fault = error.errors(include_url=False)[0]
     if not fault["loc"]:
         return str(fault["msg"]).removeprefix("Value error, ")
     key = str(fault["loc"][0])
-    said = str(fault["msg"]).removeprefix("Value error, ")
+    message = str(fault["msg"]).removeprefix("Value error, ")
     if fault["type"] == "extra_forbidden":
-        said = f"unknown; allowed: {', '.join(LiveSettings.model_fields)}"
-    return f"{name.format(key)}={given.get(key)!r}: {said[0].lower() + said[1:]}"
+        message = f"unknown; allowed: {', '.join(LiveSettings.model_fields)}"
+    return f"{name.format(key)}={given.get(key)!r}: {message[0].lower() + message[1:]}"
 
 
 def parser(prog: str = "python -m gateway") -> argparse.ArgumentParser:
@@ -160,15 +161,23 @@ def parser(prog: str = "python -m gateway") -> argparse.ArgumentParser:
         default = "none" if field.default is None else getattr(field.default, "value", field.default)
         flags.add_argument(
             "--" + name.replace("_", "-"),
-            metavar=name.rsplit("_", 1)[-1].upper(),
+            metavar=_metavar(name, field.annotation),
             help=f"{field.description} (default: {default})".replace("%", "%%"),
         )
     return flags
 
 
+def _metavar(name: str, kind: object) -> str:
+    """The values to choose from where there is a choice, else the last word of the name."""
+    if isinstance(kind, type) and issubclass(kind, StrEnum):
+        return "|".join(kind)
+    return name.rsplit("_", 1)[-1].upper()
+
+
 def load(arguments: Sequence[str], environ: Mapping[str, str], prog: str = "python -m gateway") -> Settings:
-    """Settings from flags, then environment, then defaults. Raises BadSettingError; argparse exits 2 on
-    unknown flags.
+    """Settings from flags, then environment, then defaults.
+
+    Raises BadSettingError for a value that is not allowed; argparse exits with 2 on unknown flags.
     """
     flags = {
         key: value for key, value in vars(parser(prog).parse_args(arguments)).items() if value is not None

@@ -1,10 +1,10 @@
-"""Server-sent events as bytes: cutting a stream into whole events, and reading the few that the gateway must
-understand.
-"""
+"""Server-sent events as bytes: a stream cut into whole events, and the few that are read here."""
 
-from typing import Any
+from collections.abc import Mapping
 
 import orjson
+
+CONTENT = ("content", "reasoning_content", "reasoning", "tool_calls")
 
 
 class EventTooLongError(ValueError):
@@ -14,9 +14,8 @@ class EventTooLongError(ValueError):
 class EventCutter:
     """Hands on whole events, unchanged, and keeps the unfinished one back.
 
-    An event ends with an empty line; lines end with LF or CRLF. The held bytes never exceed
-    `max_event_bytes`, and each byte is searched once, so a stream that arrives byte by byte costs no more
-    than linear time.
+    An event ends with an empty line; lines end with LF or CRLF. No more than `max_event_bytes` are held back.
+    Each byte is searched once: a stream that arrives byte by byte costs linear time.
     """
 
     def __init__(self, max_event_bytes: int) -> None:
@@ -43,8 +42,8 @@ class EventCutter:
 
 
 def _after(held: bytearray, mark: bytes, searched: int) -> int:
-    found = held.rfind(mark, searched)
-    return 0 if found < 0 else found + len(mark)
+    at = held.rfind(mark, searched)
+    return 0 if at < 0 else at + len(mark)
 
 
 def split(events: bytes) -> list[bytes]:
@@ -75,21 +74,24 @@ def payload(event: bytes) -> bytes:
     return b"\n".join(lines)
 
 
-def fields(event: bytes) -> dict[str, Any]:
+def fields(event: bytes) -> dict[str, object]:
     """The event's JSON object, or an empty one when its data is something else."""
     try:
-        found = orjson.loads(payload(event))
+        data = orjson.loads(payload(event))
     except orjson.JSONDecodeError:
         return {}
-    return found if type(found) is dict else {}
+    return data if type(data) is dict else {}
 
 
-def has_content(chunk: dict[str, Any]) -> bool:
+def has_content(chunk: Mapping[str, object]) -> bool:
     """Whether a completion chunk carries something for the reader: text, reasoning or a tool call."""
-    for choice in chunk.get("choices") or ():
+    choices = chunk.get("choices")
+    for choice in choices if type(choices) is list else ():
+        if type(choice) is not dict:
+            continue
         if choice.get("text"):
             return True
-        delta = choice.get("delta") or {}
-        if any(delta.get(key) for key in ("content", "reasoning_content", "reasoning", "tool_calls")):
+        delta = choice.get("delta")
+        if type(delta) is dict and any(delta.get(key) for key in CONTENT):
             return True
     return False

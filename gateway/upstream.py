@@ -1,8 +1,8 @@
 """The engine over HTTP/1.1: a pool of keep-alive connections, one request at a time on each.
 
-Why not a client library: the relay needs to know whether a single byte of an answer was read (the rule for a
-retry), to drop a connection the moment nobody wants its answer, and to cost little per chunk.
-docs/decisions/007-upstream-client.md.
+Why not a client library: the relay needs to know whether a single byte of an answer was read
+(the rule for a retry), to drop a connection the moment nobody wants its answer, and to cost
+little per chunk. The figures are in docs/decisions/007-upstream-client.md.
 """
 
 import asyncio
@@ -88,7 +88,7 @@ class Upstream:
             connection.idle_since_s = None
 
     def _take(self) -> Connection | None:
-        # The one used last first: the others grow old together and are swept.
+        # The last one used goes first: the others grow old together and are swept.
         if not self._idle or time.monotonic() - self._idle[-1].idle_since_s > self._keep_alive_s:  # type: ignore[operator]
             return None
         connection = self._idle.pop()
@@ -98,7 +98,8 @@ class Upstream:
     def _sweep(self) -> None:
         self._sweeper = None
         oldest_s = time.monotonic() - self._keep_alive_s
-        for connection in [one for one in self._idle if (one.idle_since_s or 0.0) <= oldest_s]:
+        expired = [connection for connection in self._idle if (connection.idle_since_s or 0.0) <= oldest_s]
+        for connection in expired:
             connection.abort()
         if self._idle:
             self._sweeper = asyncio.get_running_loop().call_later(self._keep_alive_s / 4, self._sweep)

@@ -1,7 +1,7 @@
 """One connection to the engine, and the answer that is being read from it."""
 
 import asyncio
-from typing import Any, Protocol
+from typing import Protocol, cast
 
 import httptools
 
@@ -23,6 +23,16 @@ class Pool(Protocol):
     def lost(self, connection: "Connection") -> None: ...
 
 
+class ResponseParser(Protocol):
+    """What is used of httptools' parser, which has no types of its own."""
+
+    def feed_data(self, data: bytes) -> None: ...
+
+    def get_status_code(self) -> int: ...
+
+    def should_keep_alive(self) -> bool: ...
+
+
 class Answer:
     """The engine's answer: status, fields with lower-case names, and a body that is read once.
 
@@ -38,8 +48,9 @@ class Answer:
         self.headers = headers
 
     async def read(self) -> bytes:
-        """Everything that came in since, at least one byte; b"" at the end. Raises Refusal when it breaks
-        off.
+        """Everything that came in since the last call, at least one byte; b"" at the end.
+
+        Raises Refusal when the answer breaks off.
         """
         return await self._connection.read()
 
@@ -50,15 +61,14 @@ class Answer:
 class Connection(asyncio.Protocol):
     """One request at a time: `ask`, then `read` until b"", then `done`.
 
-    idle_since_s: when it went back to the pool, None while in use. Bytes that come while nobody asked end the
-    connection.
+    idle_since_s: when it went back to the pool, None while in use. Bytes that nobody asked for end it.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, pool: Pool, stall_timeout_s: float) -> None:
         self._loop = loop
         self._pool = pool
         self._stall_timeout_s = stall_timeout_s
-        self._parser: Any = httptools.HttpResponseParser(self)
+        self._parser: ResponseParser = httptools.HttpResponseParser(self)
         self._waiter: asyncio.Future[None] | None = None
         self._stall_timer: asyncio.TimerHandle | None = None
         self._asked = False
@@ -90,7 +100,7 @@ class Connection(asyncio.Protocol):
         try:
             self.transport.write(request)
             while not self._head_done and self._fault is None:
-                await self._news()
+                await self._wait_for_change()
         except BaseException:
             self.abort()
             raise
@@ -102,13 +112,13 @@ class Connection(asyncio.Protocol):
         return Answer(self, self._status, self._headers)
 
     async def read(self) -> bytes:
-        """The body's next bytes."""
+        """The body's next bytes; b"" at its end. Raises Refusal when it breaks off."""
         while not self._pieces:
             if self._complete:
                 return b""
             if self._fault is not None:
                 raise self._fault
-            await self._news()
+            await self._wait_for_change()
         data = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
         self._pieces.clear()
         self._held_bytes = 0
@@ -131,26 +141,26 @@ class Connection(asyncio.Protocol):
         self._asked = False
         self.transport.abort()
 
-    async def _news(self) -> None:
+    async def _wait_for_change(self) -> None:
         self._waiter = self._loop.create_future()
         try:
             await self._waiter
         finally:
             self._waiter = None
 
-    def _tell(self) -> None:
+    def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
     def _fail(self, fault: Refusal | StaleError) -> None:
         if self._fault is None and not self._complete:
             self._fault = fault
-        self._tell()
+        self._wake()
 
     # asyncio.Protocol
 
-    def connection_made(self, transport: Any) -> None:
-        self.transport = transport
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast("asyncio.Transport", transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._closed = True
@@ -165,7 +175,7 @@ class Connection(asyncio.Protocol):
             self._fail(broken("The engine closed the connection within the head of its answer."))
         else:
             self._fail(StaleError())
-        self._tell()
+        self._wake()
 
     def data_received(self, data: bytes) -> None:
         if not self._asked or self._complete:
@@ -190,7 +200,7 @@ class Connection(asyncio.Protocol):
             self._fail(broken("The head of the engine's answer is too large.", "upstream_too_large"))
             self.transport.abort()
             return
-        self._tell()
+        self._wake()
 
     def pause_writing(self) -> None:
         self._stall_timer = self._loop.call_later(self._stall_timeout_s, self._on_stall)

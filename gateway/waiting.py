@@ -1,32 +1,28 @@
-"""The asyncio side of admission: futures for waiters, one timer for the queue timeout, and what changes are
-counted.
-"""
+"""The asyncio side of admission: futures for waiters, and one timer for the queue timeout."""
 
 import asyncio
-from collections import Counter
 from collections.abc import Callable
 from math import inf
 
-from gateway.admission import Admission, Change, State, Ticket
+from gateway.admission import Admission, Change
 from gateway.drain_rate import DrainRate
 from gateway.limits import Limits
+from gateway.ticket import RequestFacts, State, Ticket
 
 
 class WaitingRoom:
-    """Drives an `Admission` with the clock of the process. One event loop only; nothing here awaits except
-    `wait`.
-    """
+    """Drives an `Admission` with the clock of the process, on one event loop. Only `wait` awaits anything."""
 
     def __init__(self, limits: Limits, clock: Callable[[], float]) -> None:
         self._clock = clock
         self.admission = Admission(limits, clock())
         self.drain_rate = DrainRate()
-        self.limit_changes: Counter[str] = Counter()
+        self.limit_changes = 0
         self._timer: asyncio.TimerHandle | None = None
 
     def refused(self) -> State | None:
-        """Offers a request that would surely be refused, whatever it asks for, and says how; None offers
-        nothing.
+        """How a request is refused, whatever it asks for, if it surely is: it has
+        then been offered. None: nothing was offered.
 
         Lets a refusal skip reading the request. Question and offer are one step: had time passed between
         them, a waiter could expire there, and the offer would be a ticket that nobody holds.
@@ -36,10 +32,10 @@ class WaitingRoom:
             return None
         return self.admission.offer(self._clock()).state
 
-    def offer(self, slots: int) -> Ticket:
+    def offer(self, slots: int, request: RequestFacts) -> Ticket:
         """Asks for slots; the ticket's state says whether to run, to `wait`, or how it was refused."""
         self._expire()
-        ticket = self.admission.offer(self._clock(), slots)
+        ticket = self.admission.offer(self._clock(), slots, request)
         if ticket.state is State.WAITING and self._timer is None:
             self._arm()
         return ticket
@@ -56,25 +52,25 @@ class WaitingRoom:
         self._expire()
         if ticket.state is State.RUNNING:
             self.drain_rate.released(now_s)
-            self._settle(self.admission.release(ticket, self._clock()))
+            self._wake(self.admission.release(ticket, self._clock()))
         elif ticket.state is State.WAITING:
-            self._settle(self.admission.leave(ticket, self._clock()))
+            self._wake(self.admission.leave(ticket, self._clock()))
 
-    def resize(self, limits: Limits, reason: str) -> None:
+    def resize(self, limits: Limits) -> None:
         """Puts new limits in force."""
-        self.limit_changes[reason] += 1
-        self._settle(self.admission.resize(limits, self._clock()))
+        self.limit_changes += 1
+        self._wake(self.admission.resize(limits, self._clock()))
         self._arm()
 
     def drain(self) -> None:
         """Refuses those who wait and those who will come."""
-        self._settle(self.admission.drain(self._clock()))
+        self._wake(self.admission.drain(self._clock()))
 
     def wait_s(self) -> float:
         """The measured time until a slot could be free for one more, for `Retry-After`."""
         return self.drain_rate.wait_s(self.admission.queued, self._clock())
 
-    def _settle(self, change: Change) -> None:
+    def _wake(self, change: Change) -> None:
         for ticket in (*change.granted, *change.ended):
             future = ticket.owner
             # A cancelled future belongs to a client that left in this very tick: its own `end` gives the slot
@@ -85,7 +81,7 @@ class WaitingRoom:
     def _expire(self) -> None:
         now_s = self._clock()
         if now_s >= self.admission.next_deadline_s:
-            self._settle(self.admission.expire(now_s))
+            self._wake(self.admission.expire(now_s))
 
     def _arm(self) -> None:
         if self._timer is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from argparse import ArgumentParser
 
 import locust.stats
 from locust import events
@@ -10,21 +10,21 @@ from locust import events
 from loadtests.recording.histogram import bucket_ms
 from loadtests.running import options
 from loadtests.running.conductor import Conductor
+from loadtests.running.locust_types import LocustEnvironment
 
 
 def install() -> None:
-    """Add the listeners, once per process; Locust's rounding of response times to two digits is replaced,
-    too."""
+    """Add the listeners, once per process; Locust's rounding of response times is replaced by a finer one."""
     locust.stats.bucket_response_time = bucket_ms  # type: ignore[assignment] # a float is as good a key
     events.init_command_line_parser.add_listener(_add_options)  # type: ignore[no-untyped-call]
     events.init.add_listener(_on_init)  # type: ignore[no-untyped-call]
 
 
-def _add_options(parser: Any) -> None:
+def _add_options(parser: ArgumentParser) -> None:
     options.add(parser)
 
 
-def _on_init(environment: Any, **_: Any) -> None:
+def _on_init(environment: LocustEnvironment, **_: object) -> None:
     conductor = Conductor(environment)
     environment.headroom = conductor
     conductor.on_init()

@@ -1,5 +1,4 @@
-"""The one locustfile: `locust` from the repository root, or `locust -f loadtests/locustfile.py --headless
-…`."""
+"""The one locustfile. From the repository root `locust` finds it; elsewhere `-f loadtests/locustfile.py`."""
 
 from loadtests.hooks import install
 from loadtests.running.shape import PlanShape

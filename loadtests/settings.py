@@ -4,18 +4,63 @@ from __future__ import annotations
 
 import json
 import time
+from argparse import Namespace
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 from loadtests.planning import plan as plans
 from loadtests.planning import traces
 from loadtests.planning.mix import Mix
 from loadtests.planning.plan import Plan
-from loadtests.planning.prompts import Cost
+from loadtests.planning.prompts import TokenCost
 from loadtests.planning.scenarios import Shape
 from loadtests.slo import SLO
+
+
+@dataclass(frozen=True, slots=True)
+class PlanSettings:
+    """Where the plan comes from: a plan file, else a trace, else a drawing. Times in seconds."""
+
+    scenario: str
+    rate_per_s: float
+    warm_up_s: float
+    measure_s: float
+    seed: int
+    mix: Mix
+    shape: Shape
+    plan_file: str = ""
+    trace_file: str = ""
+    trace_scale: str = "time"
+
+    def make(self) -> Plan:
+        """The plan. Raises ValueError in one sentence."""
+        if self.plan_file:
+            return plans.load(self.plan_file)
+        if self.scenario == "trace":
+            return self._replay()
+        return plans.make(
+            self.scenario,
+            self.rate_per_s,
+            self.warm_up_s,
+            self.measure_s,
+            self.seed,
+            self.mix,
+            shape=self.shape,
+        )
+
+    def _replay(self) -> Plan:
+        if not self.trace_file:
+            raise ValueError("scenario = 'trace': give the file to replay with --trace")
+        return traces.replay(
+            traces.read(Path(self.trace_file)),
+            rate_per_s=self.rate_per_s,
+            warm_up_s=self.warm_up_s,
+            measure_s=self.measure_s,
+            seed=self.seed,
+            mix=self.mix,
+            scale=self.trace_scale,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,25 +69,16 @@ class Settings:
 
     host: str
     model: str
-    scenario: str
-    rate_per_s: float
-    warm_up_s: float
-    measure_s: float
+    plan: PlanSettings
     drain_s: float
     """How long requests in flight may go on after the last arrival; then they are cut."""
-    seed: int
     slo: SLO
-    mix: Mix
-    shape: Shape
     run_dir: str = ""
     runs_dir: str = "runs"
-    plan_file: str = ""
-    trace_file: str = ""
-    trace_scale: str = "time"
     api_key: str = ""
     max_inflight: int = 0
-    """Arrivals due while so many are in flight are not sent, and counted; 0 = as many as the process has
-    sockets."""
+    """Arrivals due while so many are in flight are not sent, and counted; 0 = as many as
+    the process has sockets."""
     tokenize_url: str = ""
     prompt_cost_file: str = ""
     """Word costs that were measured before; the target is not asked then."""
@@ -52,39 +88,12 @@ class Settings:
     gateway_metrics: str = ""
     """URL of the gateway's metrics, for the live page and the limits that the run's folder names."""
 
-    def plan(self) -> Plan:
-        """The plan of this run: the file, the trace, or a drawing. Raises ValueError in one sentence."""
-        if self.plan_file:
-            return plans.load(self.plan_file)
-        if self.scenario == "trace":
-            if not self.trace_file:
-                raise ValueError("scenario = 'trace': give the file to replay with --trace")
-            trace = traces.read(Path(self.trace_file))
-            return traces.replay(
-                trace,
-                rate_per_s=self.rate_per_s,
-                warm_up_s=self.warm_up_s,
-                measure_s=self.measure_s,
-                seed=self.seed,
-                mix=self.mix,
-                scale=self.trace_scale,
-            )
-        return plans.make(
-            self.scenario,
-            self.rate_per_s,
-            self.warm_up_s,
-            self.measure_s,
-            self.seed,
-            mix=self.mix,
-            shape=self.shape,
-        )
-
-    def prompt_cost(self) -> Cost | None:
+    def prompt_cost(self) -> TokenCost | None:
         """The word costs of the file, None without one. Raises ValueError in one sentence."""
         if not self.prompt_cost_file:
             return None
         try:
-            return Cost.from_json(json.loads(Path(self.prompt_cost_file).read_text(encoding="utf-8")))
+            return TokenCost.from_json(json.loads(Path(self.prompt_cost_file).read_text(encoding="utf-8")))
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise ValueError(
                 f"prompt-cost-file = {self.prompt_cost_file!r}: not word costs ({error})"
@@ -103,37 +112,22 @@ class HostNotAllowedError(ValueError):
     """The target is not on the allow-list."""
 
 
-def from_options(options: Any, host: str | None) -> Settings:
-    """Settings from Locust's parsed options (our own flags; see `options.py`). Raises ValueError in one
-    sentence."""
+def from_options(options: Namespace, host: str | None) -> Settings:
+    """Settings from Locust's parsed options (our own flags; see `options.py`). Raises
+    ValueError in one sentence."""
     if not host:
         raise ValueError("host: give the target with --host, e.g. http://127.0.0.1:8080")
-    mix = Mix(**{f.name: getattr(options, f.name) for f in fields(Mix)})
-    shape = Shape(
-        **{f.name: getattr(options, f.name) for f in fields(Shape) if f.name != "users"}, users=options.vusers
-    )
     for name in ("drain", "max_inflight"):
         if getattr(options, name) < 0:
             raise ValueError(f"{name} = {getattr(options, name)}: must be >= 0")
-    if options.trace_scale not in traces.SCALES:
-        raise ValueError(f"trace_scale = {options.trace_scale!r}: must be one of {', '.join(traces.SCALES)}")
     made = Settings(
         host=host,
         model=options.model,
-        scenario=options.scenario,
-        rate_per_s=options.rate,
-        warm_up_s=options.warmup,
-        measure_s=options.duration,
+        plan=_plan_settings(options),
         drain_s=options.drain,
-        seed=options.seed,
         slo=SLO.parse(options.slo),
-        mix=mix,
-        shape=shape,
         run_dir=options.run_dir,
         runs_dir=options.runs_dir,
-        plan_file=options.plan_file,
-        trace_file=options.trace,
-        trace_scale=options.trace_scale,
         api_key=options.api_key,
         max_inflight=options.max_inflight,
         tokenize_url=options.tokenize_url,
@@ -145,3 +139,21 @@ def from_options(options: Any, host: str | None) -> Settings:
     )
     made.check_host()
     return made
+
+
+def _plan_settings(options: Namespace) -> PlanSettings:
+    if options.trace_scale not in traces.SCALES:
+        raise ValueError(f"trace_scale = {options.trace_scale!r}: must be one of {', '.join(traces.SCALES)}")
+    shape = {f.name: getattr(options, f.name) for f in fields(Shape) if f.name != "users"}
+    return PlanSettings(
+        scenario=options.scenario,
+        rate_per_s=options.rate,
+        warm_up_s=options.warmup,
+        measure_s=options.duration,
+        seed=options.seed,
+        mix=Mix(**{f.name: getattr(options, f.name) for f in fields(Mix)}),
+        shape=Shape(**shape, users=options.vusers),
+        plan_file=options.plan_file,
+        trace_file=options.trace,
+        trace_scale=options.trace_scale,
+    )

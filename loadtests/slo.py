@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 
+from loadtests.outcome import Outcome
 from loadtests.record import RequestRecord
 
 DEFAULT = "ttft<=1s,tpot<=60ms,attainment>=0.95"
@@ -18,8 +19,8 @@ _UNIT_S = {"s": 1.0, "ms": 1e-3, "us": 1e-6}
 
 @dataclass(frozen=True, slots=True)
 class SLO:
-    """Upper bounds in seconds, each may be None (not asked); `attainment` is a share of the *offered*
-    requests."""
+    """Upper bounds in seconds, each may be None (not asked); `attainment` is a share
+    of the *offered* requests."""
 
     ttft_s: float | None = None
     tpot_s: float | None = None
@@ -27,11 +28,7 @@ class SLO:
     attainment: float = 0.95
 
     def __str__(self) -> str:
-        terms = [
-            f"{name}<={_span(bound)}"
-            for name, bound in (("ttft", self.ttft_s), ("tpot", self.tpot_s), ("e2e", self.e2e_s))
-            if bound is not None
-        ]
+        terms = [f"{name.removesuffix('_s')}<={_span(bound)}" for name, bound in self.bounds.items()]
         return ",".join([*terms, f"attainment>={self.attainment:g}"])
 
     @staticmethod
@@ -40,18 +37,21 @@ class SLO:
 
         Raises ValueError with the term at fault and what is allowed.
         """
-        found: dict[str, float] = {}
+        terms: dict[str, float] = {}
         for term in (raw.strip() for raw in text.split(",")):
             key, value = _read_term(term)
-            if key in found:
+            if key in terms:
                 raise ValueError(f"SLO term {term!r}: {key.removesuffix('_s')} is given twice")
-            found[key] = value
-        if not found.keys() - {"attainment"}:
+            terms[key] = value
+        if not terms.keys() - {"attainment"}:
             raise ValueError(f"SLO {text!r}: needs at least one of ttft, tpot, e2e")
-        return SLO(**found)
+        return SLO(**terms)
 
     def scaled(self, factor: float) -> SLO:
-        """The same objective with every time bound multiplied by `factor` (> 0); the attainment stays."""
+        """The same objective with every time bound multiplied by `factor`; the attainment stays.
+
+        Raises ValueError unless factor > 0.
+        """
         if not factor > 0:
             raise ValueError(f"an SLO can only be scaled by a factor > 0, got {factor}")
 
@@ -60,16 +60,27 @@ class SLO:
 
         return replace(self, ttft_s=times(self.ttft_s), tpot_s=times(self.tpot_s), e2e_s=times(self.e2e_s))
 
-    def judge(self, record: RequestRecord) -> bool:
-        """Whether the request was served within every bound.
+    @property
+    def bounds(self) -> dict[str, float]:
+        """The times that are asked for: name of the latency → upper bound in seconds."""
+        asked = {"ttft_s": self.ttft_s, "tpot_s": self.tpot_s, "e2e_s": self.e2e_s}
+        return {name: bound for name, bound in asked.items() if bound is not None}
 
-        Anything but outcome `ok` is not. A time that does not exist for an ok request passes: TPOT below 2
-        tokens.
+    @property
+    def needs_a_token(self) -> bool:
+        """Whether a bound is on TTFT or TPOT: an answer without a single token does not meet it."""
+        return self.ttft_s is not None or self.tpot_s is not None
+
+    def judge(self, record: RequestRecord) -> bool:
+        """Whether the request was served within every bound; `Table.in_slo` is the same for columns.
+
+        Anything but outcome `ok` is not, nor is an answer without a token under a bound on TTFT or TPOT. An
+        answer of one token has no TPOT, and its bound does not count against it.
         """
-        if record.outcome != "ok":
+        if record.outcome is not Outcome.OK or (self.needs_a_token and record.first_s is None):
             return False
-        pairs = ((self.ttft_s, record.ttft_s), (self.tpot_s, record.tpot_s), (self.e2e_s, record.e2e_s))
-        return all(bound is None or value is None or value <= bound for bound, value in pairs)
+        times = ((getattr(record, name), bound) for name, bound in self.bounds.items())
+        return all(value is None or value <= bound for value, bound in times)
 
 
 def _read_term(term: str) -> tuple[str, float]:

@@ -9,7 +9,7 @@ SETTING = {
     "queue_mode": ("", "`queue` or `reject`: what happens to a request that finds no free slot"),
     "queue_max": ("requests", "the most requests that may wait for a slot"),
     "queue_timeout_s": ("s", "the longest wait for a slot before 503"),
-    "queue_order": ("", "fifo or lifo"),
+    "queue_order": ("", "the order in which waiters get freed slots, such as `fifo`"),
     "request_timeout_s": ("s", "the longest life of a request in the gateway"),
 }
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import multiprocessing
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -10,6 +9,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
+from loadtests.bulk import no_collection
 from reports import blocks, labels, tables
 from reports.cells import CellPart, cell_part
 from reports.folder import rows as rows_of
@@ -41,21 +41,7 @@ def cell_parts(run: Run, processes: int = 1) -> Iterator[Iterator[CellPart]]:
 
 
 def _draw(run: Run, names: dict[str, str], chosen: blocks.Key | None, row: dict[str, Any]) -> CellPart:
-    with without_collection():
+    with no_collection():
         return cell_part(
             run, row, names[row["cell"]], unfold=chosen is not None and labels.key(row) == chosen
         )
-
-
-@contextmanager
-def without_collection() -> Iterator[None]:
-    """Hold the cycle collector while figures are drawn: it walks matplotlib's many live objects again and
-    again, a quarter of the time.
-    """
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()

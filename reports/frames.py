@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 
+from loadtests.outcome import Outcome
 from reports import columns, labels
 from reports.folder import items, number, part, text
 from reports.interval import wilson
@@ -70,9 +71,10 @@ def _setting_and_load(given: Any, workload: dict[str, Any]) -> dict[str, Any]:
 def _counts(s: Summary) -> dict[str, Any]:
     counts = part(s, "counts")
     by_outcome = {name: number(value) for name, value in part(counts, "outcomes").items()}
-    rejected = by_outcome.get("rejected_full", 0) + by_outcome.get("rejected_mode", 0)
-    timed_out = by_outcome.get("queue_timeout", 0)
-    known = {"ok", "rejected_full", "rejected_mode", "queue_timeout"}
+    rejections = [outcome for outcome in Outcome if outcome.rejected]
+    rejected = sum(by_outcome.get(outcome, 0) for outcome in rejections)
+    timed_out = by_outcome.get(Outcome.QUEUE_TIMEOUT, 0)
+    known = {Outcome.OK, Outcome.QUEUE_TIMEOUT, *rejections}
     other = sum(value for name, value in by_outcome.items() if name not in known)
     if not counts:
         rejected = timed_out = other = math.nan
@@ -136,7 +138,7 @@ def outcomes(summaries: Iterable[Summary]) -> pd.DataFrame:
         found = {text(name): number(value) for name, value in part(counts, "outcomes").items()}
         split = {name: number(counts.get(name)) for name in ("served_in_slo", "served_late")}
         if not any(math.isnan(value) for value in split.values()):
-            found.pop("ok", None)
+            found.pop(Outcome.OK, None)
             found = split | found
         if number(counts.get("missing")) > 0:
             found["missing"] = number(counts.get("missing"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from loadtests.outcome import Outcome
 from reports import folder, numbers
 
 SETTING_KEYS = (
@@ -39,24 +40,28 @@ FORETOLD = {
 }
 
 # Order is the order of display: served, refused on purpose, failed, the client's own.
-OUTCOMES = {
+BY_OUTCOME = {
+    Outcome.OK: "served",
+    Outcome.REJECTED_FULL: "rejected: queue full",
+    Outcome.REJECTED_MODE: "rejected: reject mode",
+    Outcome.QUEUE_TIMEOUT: "queue timeout",
+    Outcome.DRAINING: "draining",
+    Outcome.UPSTREAM_OVERLOADED: "engine overloaded",
+    Outcome.UPSTREAM_ERROR: "engine error",
+    Outcome.UPSTREAM_TIMEOUT: "engine timeout",
+    Outcome.TRUNCATED: "truncated",
+    Outcome.REFUSED: "refused (other 4xx)",
+    Outcome.CONNECT_ERROR: "connect error",
+    Outcome.CLIENT_TIMEOUT: "client timeout",
+    Outcome.CANCELLED: "cancelled",
+    Outcome.CUT: "cut at the run's end",
+    Outcome.NOT_SENT: "not sent",
+}
+# With the two halves of `ok`, which a report tells apart, and the requests that nobody has a record of.
+OUTCOMES: dict[str, str] = {
     "served_in_slo": "served in SLO",
     "served_late": "served late",
-    "ok": "served",
-    "rejected_full": "rejected: queue full",
-    "rejected_mode": "rejected: reject mode",
-    "queue_timeout": "queue timeout",
-    "draining": "draining",
-    "upstream_overloaded": "engine overloaded",
-    "upstream_error": "engine error",
-    "upstream_timeout": "engine timeout",
-    "truncated": "truncated",
-    "refused": "refused (other 4xx)",
-    "connect_error": "connect error",
-    "client_timeout": "client timeout",
-    "cancelled": "cancelled",
-    "cut": "cut at the run's end",
-    "not_sent": "not sent",
+    **{outcome.value: label for outcome, label in BY_OUTCOME.items()},
     "missing": "no record",
 }
 

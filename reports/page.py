@@ -9,13 +9,14 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from loadtests.bulk import no_collection
 from reports import blocks, figures, labels, palette, provenance, stages, svg, tables
 from reports.answer import answer
 from reports.blocks import Block
 from reports.cell_figures import stage_table
 from reports.cells import CellPart
 from reports.definitions import DEFINITIONS
-from reports.each_cell import cell_parts, without_collection
+from reports.each_cell import cell_parts
 from reports.folder import text
 from reports.prediction import prediction
 from reports.run import Run
@@ -26,7 +27,7 @@ METRICS = ("ttft_s", "tpot_s", "e2e_s", "queue_s", "itl_s", "upstream_s", "send_
 def render(run: Run, processes: int = 1) -> str:
     """The whole report of a run as HTML text; its cells are drawn in so many processes."""
     # The cells are the most of it: with more processes they are drawn while this one does the rest.
-    with without_collection(), cell_parts(run, processes) as drawn:
+    with no_collection(), cell_parts(run, processes) as drawn:
         page = _overview(run)
         cells = list(drawn)
     page |= {"cells": cells, "time_spent": _time_spent(cells)} | assets()

@@ -9,6 +9,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from loadtests.outcome import Outcome
+
 
 def per_second(records: pd.DataFrame) -> pd.DataFrame:
     """Counts in bins of one second from t = 0, every phase: t_s (the bin's middle), metric, value.
@@ -18,8 +20,8 @@ def per_second(records: pd.DataFrame) -> pd.DataFrame:
     """
     if not len(records):
         return pd.DataFrame({"t_s": [], "metric": [], "value": []})
-    refused = records["outcome"].isin(["rejected_full", "rejected_mode"])
-    expired = records["outcome"] == "queue_timeout"
+    refused = records["outcome"].isin([outcome.value for outcome in Outcome if outcome.rejected])
+    expired = records["outcome"] == Outcome.QUEUE_TIMEOUT.value
     times = {
         "offered_per_s": records["due_s"],
         "admitted_per_s": (records["sent_s"] + records["queue_s"]).where(records["upstream_s"].notna()),

@@ -6,19 +6,13 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pyarrow
 import pyarrow.parquet as parquet
 
+from loadtests.latency import SPANS, span_column_s, tpot_column_s
 from reports import columns
 
-DERIVED = {
-    "ttft_s": ("first_s", "due_s"),
-    "ttft_from_send_s": ("first_s", "sent_s"),
-    "e2e_s": ("finished_s", "due_s"),
-    "send_lag_s": ("sent_s", "due_s"),
-}
 # The report needs no chunk times, which are nine tenths of the bytes.
 LIGHT = (
     "i",
@@ -102,12 +96,13 @@ def _with_derived(frame: pd.DataFrame) -> pd.DataFrame:
     """Add what is missing of the derived latencies; every time column becomes float64."""
     times = [name for name in frame.columns if name.endswith("_s") and name != "chunk_times_s"]
     frame = frame.assign(**{name: pd.to_numeric(frame[name], errors="coerce") for name in times})
-    for name, (end, start) in DERIVED.items():
-        if name not in frame and {end, start} <= set(frame.columns):
-            frame[name] = frame[end] - frame[start]
+    for name, moments in SPANS.items():
+        if name not in frame and set(moments) <= set(frame.columns):
+            frame[name] = span_column_s(name, {moment: frame[moment].to_numpy(float) for moment in moments})
             if name == "e2e_s" and "outcome" in frame:
                 frame[name] = frame[name].where(frame["outcome"] == "ok")
     if "tpot_s" not in frame and {"first_s", "last_s", "output_tokens"} <= set(frame.columns):
-        tokens = pd.to_numeric(frame["output_tokens"], errors="coerce")
-        frame["tpot_s"] = np.where(tokens > 1, (frame["last_s"] - frame["first_s"]) / (tokens - 1), np.nan)
+        tokens = pd.to_numeric(frame["output_tokens"], errors="coerce").to_numpy(float)
+        first_s, last_s = (frame[moment].to_numpy(float) for moment in ("first_s", "last_s"))
+        frame["tpot_s"] = tpot_column_s(first_s, last_s, tokens)
     return frame

@@ -1,131 +1,82 @@
-"""Puts known work on a live engine and reads its counters: what a calibration sees."""
+"""Puts known work on a live engine: what a calibration sees of it."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
-import random
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import AsyncIterator, Sequence
 
-import aiohttp
-import orjson
-from prometheus_client.parser import text_string_to_metric_families
+import httpx
 
-from experiments.calibration.fit import Row
+from experiments.calibration.counter_rows import Reading
 from experiments.errors import EnvironmentProblem
-from experiments.twin.chat import TOKENS_PER_MESSAGE, TOKENS_PER_PROMPT, load_words
+from experiments.observe.ask import Asker, StreamedAnswer
+from experiments.observe.request_bodies import RequestBodies
+from experiments.stack.engine import Engine
+from loadtests.planning.plan import Plan
+from loadtests.planning.prompts import ONE_EACH, TokenCost
 
-COUNTERS = {
-    "vllm:iteration_tokens_total_count": "steps",
-    "vllm:generation_tokens_total": "generated",
-    "vllm:prompt_tokens_total": "prompt",
-    "vllm:prefix_cache_hits_total": "cached",
-    "vllm:time_to_first_token_seconds_count": "first_tokens",
-    "vllm:inter_token_latency_seconds_sum": "gaps_s",
-    "vllm:inter_token_latency_seconds_count": "gaps",
-    "vllm:kv_cache_usage_perc": "kv_use",
-    "vllm:num_requests_running": "running",
-}
+Lengths = Sequence[tuple[int, int]]
+"""(prompt tokens, output tokens) of requests, in turn."""
+
+READ_EVERY_S = 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """One request as its client saw it; points on the monotonic clock, seconds; `times_s`: of its chunks."""
-
-    sent_s: float
-    times_s: tuple[float, ...]
-    prompt_tokens: int
-    output_tokens: int
-
-    @property
-    def first_s(self) -> float:
-        """When the first content came."""
-        return self.times_s[0]
-
-    @property
-    def last_s(self) -> float:
-        """When the last content came."""
-        return self.times_s[-1]
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """The counters at one time."""
-
-    at_s: float
-    values: dict[str, float]
+@contextlib.asynccontextmanager
+async def driving(served: Engine, cost: TokenCost = ONE_EACH, seed: int = 0) -> AsyncIterator[Driver]:
+    """A driver of this engine, whose prompts are made with what words `cost` in it; `seed` is theirs."""
+    async with (
+        Asker(served.url) as asker,
+        httpx.AsyncClient(base_url=served.url, timeout=30.0, trust_env=False) as http,
+    ):
+        yield Driver(asker, http, served, RequestBodies(served.model, cost, f"calibration {seed}"))
 
 
 class Driver:
-    """One engine and one HTTP session to it."""
+    """One engine, with connections for requests and for its counters."""
 
-    def __init__(self, session: aiohttp.ClientSession, url: str, model: str, seed: int = 0) -> None:
-        self._session = session
-        self._url = url
-        self._model = model
-        self._random = random.Random(seed)
-        self._words = load_words()
+    def __init__(self, asker: Asker, http: httpx.AsyncClient, served: Engine, bodies: RequestBodies) -> None:
+        self._asker = asker
+        self._http = http
+        self._served = served
+        self._bodies = bodies
 
-    async def ask(self, prompt_tokens: int, output_tokens: int) -> Answer:
-        """One request of about that length, with a prompt of its own; the lengths in the answer are the
-        engine's.
+    async def ask(self, prompt_tokens: int, output_tokens: int) -> StreamedAnswer:
+        """One request of that length, with a prompt of its own; the lengths in the answer are the engine's.
 
         Raises:
-            EnvironmentProblem: the engine refuses it.
+            EnvironmentProblem: the engine refuses it, or does not count its tokens.
         """
-        words = max(1, prompt_tokens - TOKENS_PER_MESSAGE - TOKENS_PER_PROMPT)
-        body = {
-            "model": self._model,
-            "messages": [{"role": "user", "content": " ".join(self._random.choices(self._words, k=words))}],
-            "max_tokens": output_tokens,
-            "min_tokens": output_tokens,
-            "ignore_eos": True,
-            "temperature": 0,
-            "stream": True,
-            "stream_options": {"include_usage": True},
-        }
-        usage: dict[str, int] = {}
-        sent_s, times = time.monotonic(), []
-        async with self._session.post(f"{self._url}/v1/chat/completions", json=body) as answer:
-            if answer.status != 200:
-                raise EnvironmentProblem(
-                    f"the engine at {self._url} answers {answer.status}: {await answer.text()}"
-                )
-            async for line in answer.content:
-                if line.startswith(b"data: {"):
-                    event = orjson.loads(line[6:])
-                    usage = event.get("usage") or usage
-                    if event["choices"] and event["choices"][0]["delta"].get("content"):
-                        times.append(time.monotonic())
-        return Answer(sent_s, tuple(times), usage["prompt_tokens"], usage["completion_tokens"])
+        return await self._ask(self._bodies.make(prompt_tokens, output_tokens))
 
     async def read(self) -> Reading:
-        """The counters now."""
-        async with self._session.get(f"{self._url}/metrics") as answer:
-            page, at_s = await answer.text(), time.monotonic()
-        values = dict.fromkeys(COUNTERS.values(), 0.0)
-        for family in text_string_to_metric_families(page):
-            for sample in family.samples:
-                if sample.name in COUNTERS:
-                    values[COUNTERS[sample.name]] += sample.value
-        return Reading(at_s, values)
+        """The counters now.
 
-    async def ladder(self, lengths: Sequence[int], times: int) -> list[Answer]:
+        Raises:
+            EnvironmentProblem: there are none.
+        """
+        try:
+            response = await self._http.get("/metrics")
+            page = response.raise_for_status().text
+        except httpx.HTTPError as error:
+            raise EnvironmentProblem(f"{self._served.url}/metrics cannot be read: {error}") from None
+        return Reading.of(page, time.monotonic(), self._served.metrics)
+
+    async def single_prompts(self, lengths: Sequence[int], times: int) -> list[StreamedAnswer]:
         """Prompts alone on the engine, one token each."""
         return [await self.ask(length, 1) for _ in range(times) for length in lengths]
 
-    async def stair(
-        self, users: int, seconds: float, lengths: Sequence[tuple[int, int]]
-    ) -> tuple[list[Answer], list[Reading]]:
+    async def closed_loop(
+        self, users: int, seconds: float, lengths: Lengths
+    ) -> tuple[list[StreamedAnswer], list[Reading]]:
         """A closed loop of `users` for `seconds`: all its answers, and the counters about once a second while
         all users are at work.
         """
         end_s = time.monotonic() + seconds
         work = itertools.cycle(lengths)
-
-        answers: list[Answer] = []
+        answers: list[StreamedAnswer] = []
 
         async def user() -> None:
             while time.monotonic() < end_s:
@@ -133,50 +84,34 @@ class Driver:
 
         tasks = [asyncio.create_task(user()) for _ in range(users)]
         readings = []
-        await asyncio.sleep(0.5)
+        await asyncio.sleep(READ_EVERY_S / 2)
         while time.monotonic() < end_s:
             readings.append(await self.read())
-            await asyncio.sleep(1.0)
+            await asyncio.sleep(READ_EVERY_S)
         await asyncio.gather(*tasks)
         return answers, readings
 
+    async def open_loop(self, plan: Plan, lengths: Lengths) -> tuple[float, list[StreamedAnswer]]:
+        """The arrivals of `plan`, each sent when it is due with the next of `lengths`: the monotonic time of
+        its start, and the answers in the order in which they were sent.
+        """
+        # Made before: at its due time a request is only written.
+        bodies = [self._bodies.make(*pair) for _, pair in zip(plan.arrivals, itertools.cycle(lengths))]
+        begin_s = time.monotonic()
 
-def rows_of_stair(readings: Sequence[Reading], users: int, kv_tokens: int, block_size: int) -> list[Row]:
-    """Windows between neighbouring readings.
+        async def send(due_s: float, body: bytes) -> StreamedAnswer:
+            await asyncio.sleep(max(0.0, begin_s + due_s - time.monotonic()))
+            return await self._ask(body)
 
-    With two users or more the engine is never idle, and a window's seconds are its steps'. One user leaves
-    it idle between two requests: there the gaps between tokens, which are steps, stand for the window. The
-    context is what the KV blocks hold, less the half block that is empty at the end of a sequence on
-    average.
-    """
-    rows = []
-    for before, after in itertools.pairwise(readings):
-        delta = {name: after.values[name] - before.values[name] for name in after.values}
-        use = (before.values["kv_use"] + after.values["kv_use"]) / 2
-        running = (before.values["running"] + after.values["running"]) / 2
-        context = max(0.0, use * kv_tokens - running * block_size / 2)
-        decoded = delta["generated"] - delta["first_tokens"]
-        if delta["steps"] < 5:
-            continue
-        if users == 1:
-            rows.append(Row(delta["gaps_s"], delta["gaps"], delta["gaps"], 0.0, context * delta["gaps"]))
-        elif min(before.values["running"], after.values["running"]) > 0:
-            prompt = delta["prompt"] - delta["cached"]
-            seconds = after.at_s - before.at_s
-            row = Row(
-                seconds, delta["steps"], decoded, prompt, context * delta["steps"], delta["first_tokens"]
+        sent = (send(arrival.due_s, body) for arrival, body in zip(plan.arrivals, bodies, strict=True))
+        answers = await asyncio.gather(*sent)
+        return begin_s, sorted(answers, key=lambda answer: answer.sent_s)
+
+    async def _ask(self, body: bytes) -> StreamedAnswer:
+        answer = await self._asker.ask(body)
+        if not answer.prompt_tokens:
+            raise EnvironmentProblem(
+                f"the engine at {self._served.url} does not say how many tokens a prompt has (usage), so no "
+                "model can be fitted to it"
             )
-            rows.append(replace(row, arrived=delta["first_tokens"]))  # in a closed loop as many as ended
-    return rows
-
-
-def rows_of_ladder(answers: Sequence[Answer]) -> list[Row]:
-    """Each prompt alone: one step, and the overhead."""
-    return [row_of_alone(a.first_s - a.sent_s, a.prompt_tokens) for a in answers]
-
-
-def row_of_alone(seconds: float, prompt_tokens: int) -> Row:
-    """A prompt on an idle engine."""
-    return Row(
-        seconds, 1, 0, prompt_tokens, prompt_tokens, 1.0, alone=1.0, pairs=prompt_tokens * prompt_tokens / 2
-    )
+        return answer

@@ -1,65 +1,96 @@
-"""How wrong the twin is about a run: every measured cell played on its own arrivals, beside what was
-measured.
+"""How wrong the twin is about a run: every measured cell played on its own arrivals,
+beside what was measured.
 
     python -m experiments.calibration.errors runs/A runs/A-again --model runs/calibration
 
-The prediction of a cell knows its plan, its limits and the calibration, not its measurements. `model_error`
-is what remains of the error when the twin is as fast as the engine was in that very cell (`speed`, from its
-steps); the rest is the machine's (`noise`). The same plan under the same setting measured twice, in one run
-or several, shows how far two measurements differ: no model can be nearer than that. Writes errors.json into
-the first run.
+The prediction of a cell knows its plan, its limits and the calibration, not its measurements.
+`model_error` is what remains of the error when the twin is as fast as the engine was in that very cell
+(`speed`, from its steps); the rest is the machine's (`noise`). The same plan under the same setting
+measured twice, in one run or several, shows how far two measurements differ: no model can be nearer than
+that. Writes errors.json into the first run.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from rich.console import Console
 from rich.table import Table
 
 from experiments.calibration.calibrated import read
-from experiments.calibration.compared import LEVEL, NAMES, compare, table
+from experiments.calibration.compared import (
+    LEVEL,
+    NAMES,
+    ComparedCell,
+    ComparedMetric,
+    MetricErrors,
+    compare,
+    table,
+)
 from experiments.calibration.measured_cells import read_run
 from experiments.errors import UserError, run_command
 from experiments.files import write_json
+from experiments.twin.profile import Profile
 from loadtests.slo import SLO
 
 
-def errors_of(runs: Sequence[Path], model: Path, count: int, objective: SLO | None = None) -> dict[str, Any]:
-    """Everything that errors.json holds: `cells` of all runs and the `table` over them; goodput and
-    attainment under `objective`, where it is given, instead of the run's own.
+@dataclass(frozen=True, slots=True)
+class Errors:
+    """Everything that errors.json holds.
+
+    Attributes:
+        profile: the model, whose intervals are of so many `draws`.
+        cells: (name of the run, cell), of all runs.
+        table: the errors of each metric over them.
+    """
+
+    profile: Profile
+    draws: int
+    cells: tuple[tuple[str, ComparedCell], ...]
+    table: Mapping[str, MetricErrors]
+
+    @property
+    def inside(self) -> int:
+        """Measured values in their interval, over all metrics."""
+        return sum(row.inside for row in self.table.values())
+
+    @property
+    def counted(self) -> int:
+        """Measured values that could be."""
+        return sum(row.n for row in self.table.values())
+
+    def to_json(self) -> dict[str, object]:
+        """The content of errors.json."""
+        return {
+            "schema_version": 1,
+            "model": {"name": self.profile.name, "source": self.profile.source, "draws": self.draws},
+            "coverage": {"level": LEVEL, "inside": self.inside, "of": self.counted},
+            "table": {name: asdict(row) for name, row in self.table.items()},
+            "cells": [{"run": run, **cell.to_json()} for run, cell in self.cells],
+        }
+
+
+def errors_of(runs: Sequence[Path], model: Path, count: int, objective: SLO | None = None) -> Errors:
+    """The errors over all cells of the runs; goodput and attainment under `objective`, where it is given,
+    instead of the run's own.
 
     Raises:
         UserError: a folder is no run, or the model is none.
     """
-    calibrated = read(model)
-    profile, samples = calibrated.profile, calibrated.samples(count)
-    found: list[dict[str, Any]] = []
-    for run in runs:
-        state, cells = read_run(run)
-        lag_s = float(np.median([cell.lag_s for cell in cells]))
-        slo = objective or SLO.parse(state["slo"]["text"])
-        if objective:
-            cells = [cell.judged(objective) for cell in cells]
-        compared = compare(cells, profile, samples, slo, lag_s)
-        found += [{"run": run.name, **one} for one in compared]
-    rows = table(found)
-    inside = sum(int(row["inside"] or 0) for row in rows.values())
-    return {
-        "schema_version": 1,
-        "model": {"name": profile.name, "source": profile.source, "draws": count},
-        "coverage": {
-            "level": LEVEL,
-            "inside": inside,
-            "of": sum(int(row["n"] or 0) for row in rows.values()),
-        },
-        "table": rows,
-        "cells": found,
-    }
+    fitted = read(model)
+    samples = fitted.samples(count)
+    compared: list[tuple[str, ComparedCell]] = []
+    for path in runs:
+        run = read_run(path)
+        lag_s = float(np.median([cell.lag_s for cell in run.cells]))
+        cells = [cell.judged(objective) for cell in run.cells] if objective else run.cells
+        beside = compare(cells, fitted.profile, samples, objective or run.slo, lag_s)
+        compared += [(path.name, cell) for cell in beside]
+    return Errors(fitted.profile, count, tuple(compared), table([cell for _, cell in compared]))
 
 
 def main(argv: Sequence[str]) -> int:
@@ -69,41 +100,41 @@ def main(argv: Sequence[str]) -> int:
         UserError: arguments that do not parse.
     """
     args = _arguments(argv)
-    found = errors_of(args.runs, args.model, args.draws, _objective(args.slo))
-    write_json(args.runs[0] / "errors.json", found)
+    errors = errors_of(args.runs, args.model, args.draws, _objective(args.slo))
+    write_json(args.runs[0] / "errors.json", errors.to_json())
     console = Console()
-    console.print(_cells_table(found["cells"]))
-    console.print(_errors_table(found))
+    console.print(_cells_table(errors))
+    console.print(_errors_table(errors))
     print(args.runs[0] / "errors.json")
     return 0
 
 
-def _cells_table(cells: Sequence[dict[str, Any]]) -> Table:
+def _cells_table(errors: Errors) -> Table:
     shown = Table(title="predicted/measured − 1, signed; ( ) outside the 90 % interval")
     for column in ("run", "cell", "load", "speed", *NAMES):
         shown.add_column(column)
-    for cell in cells:
-        texts = [_text(cell["metrics"][name]) for name in NAMES]
-        shown.add_row(cell["run"], cell["cell"], f"{cell['load']:.2f}", f"{cell['speed']:.3f}", *texts)
+    for run, cell in errors.cells:
+        texts = [_text(cell.metrics[name]) for name in NAMES]
+        shown.add_row(run, cell.cell, f"{cell.load:.2f}", f"{cell.speed:.3f}", *texts)
     return shown
 
 
-def _text(metric: dict[str, Any]) -> str:
-    if metric["error"] is None:
+def _text(metric: ComparedMetric) -> str:
+    if metric.error is None:
         return "-"
-    text = f"{metric['error']:+.1%}"
-    return text if metric["inside"] else f"({text})"
+    text = f"{metric.error:+.1%}"
+    return text if metric.inside else f"({text})"
 
 
-def _errors_table(found: dict[str, Any]) -> Table:
-    within = found["coverage"]
-    shown = Table(title=f"{within['inside']} of {within['of']} inside the {within['level']:.0%} interval")
+def _errors_table(errors: Errors) -> Table:
+    shown = Table(title=f"{errors.inside} of {errors.counted} inside the {LEVEL:.0%} interval")
     columns = ("n", "median", "p90", "mean", "model_median", "model_p90", "repeat_median", "repeat_p90")
     for column in ("metric", *columns, "inside"):
         shown.add_column(column)
-    for name, row in found["table"].items():
-        texts = ["-" if row[c] is None else f"{row[c]:.1%}" for c in columns[1:]]
-        shown.add_row(name, str(row["n"]), *texts, str(row["inside"]))
+    for name, row in errors.table.items():
+        shares = (getattr(row, column) for column in columns[1:])
+        texts = ["-" if share is None else f"{share:.1%}" for share in shares]
+        shown.add_row(name, str(row.n), *texts, str(row.inside))
     return shown
 
 

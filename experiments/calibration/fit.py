@@ -45,7 +45,7 @@ ROUNDS = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class FitRow:
     """One observation.
 
     Attributes:
@@ -83,7 +83,8 @@ class Fit:
         low, high: 90 % intervals of the draws, by name.
         relative_error: median of |seconds/predicted − 1| over the rows.
         condition: condition number of the weighted, column-scaled design: above about 30 parameters trade
-        places. remarks: what the data cannot tell.
+            places.
+        remarks: what the data cannot tell.
     """
 
     values: dict[str, float]
@@ -95,7 +96,7 @@ class Fit:
     remarks: tuple[str, ...]
 
 
-def fit(rows: Sequence[Row], *, draws: int = 200, block: int = 4, seed: int = 0) -> Fit:
+def fit(rows: Sequence[FitRow], *, draws: int = 200, block: int = 4, seed: int = 0) -> Fit:
     """Fit the rows; `block` neighbours are drawn together in the bootstrap.
 
     Raises:
@@ -132,7 +133,7 @@ def fit(rows: Sequence[Row], *, draws: int = 200, block: int = 4, seed: int = 0)
     )
 
 
-def table_of(rows: Sequence[Row]) -> Floats:
+def table_of(rows: Sequence[FitRow]) -> Floats:
     """The rows as an array, shape (rows, 10)."""
     return np.array(
         [
@@ -168,7 +169,7 @@ def modelled_s(table: Floats, values: Floats) -> Floats:
 
 def _solve(table: Floats, knees: Sequence[float] = KNEES, rounds: int = ROUNDS) -> Floats:
     """Least squares of the relative errors for each knee; the best of them, knee last."""
-    found: list[tuple[float, Floats]] = []
+    solutions: list[tuple[float, Floats]] = []
     for knee in knees:
         design = _design(table, knee)
         seconds = table[:, 0]
@@ -176,8 +177,8 @@ def _solve(table: Floats, knees: Sequence[float] = KNEES, rounds: int = ROUNDS) 
             solution = _non_negative(design / seconds[:, None], table[:, 0] / seconds)
             seconds = np.maximum(design @ solution, 1e-9)
         error = float(np.mean((table[:, 0] / seconds - 1) ** 2))
-        found.append((error, np.append(solution, knee)))
-    return min(found, key=lambda entry: entry[0])[1]
+        solutions.append((error, np.append(solution, knee)))
+    return min(solutions, key=lambda entry: entry[0])[1]
 
 
 def _non_negative(design: Floats, wanted: Floats) -> Floats:
@@ -218,8 +219,8 @@ def _remarks(best: Floats, low: Floats) -> tuple[str, ...]:
         "per_token_s": "the cost of a prompt token cannot be told from 0",
         "per_kv_token_s": "the cost of context cannot be told from 0: long contexts are extrapolation",
         "overhead_s": "the time outside the steps cannot be told from 0",
-        "arrival_work_s": "what an arrival takes from the engine cannot be told from 0 (its server has a "
-        "core)",
+        "arrival_work_s": "what an arrival takes from the engine cannot be told from 0 "
+        "(its server has a core)",
         "per_pair_s": "the cost of attention within prompts cannot be told from 0",
         "end_work_s": "what a request's end takes from the engine cannot be told from 0",
     }

@@ -9,21 +9,21 @@ from __future__ import annotations
 
 import bisect
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from experiments.calibration import calibrated, compared
 from experiments.calibration.calibration import profile_of
-from experiments.calibration.drive import Answer, row_of_alone
-from experiments.calibration.fit import NAMES, Row
-from experiments.calibration.held_out import ALLOWED, speed_of_steps
-from experiments.calibration.measured_cells import MeasuredCell, read_run
-from experiments.calibration.step_rows import rows_of_steps
+from experiments.calibration.calibration_file import Calibration
+from experiments.calibration.compared import compare, scored
+from experiments.calibration.fit import NAMES, FitRow
+from experiments.calibration.gate import ALLOWED, Deviation, Gate
+from experiments.calibration.held_out import speed_of_steps
+from experiments.calibration.measured_cells import ReplayCell, read_run
+from experiments.calibration.step_rows import row_of_alone, rows_of_steps
 from experiments.calibration.undisturbed import fit_undisturbed
 from experiments.errors import UserError
+from experiments.observe.ask import StreamedAnswer
 from experiments.twin.profile import Profile
 from loadtests.slo import SLO
 
@@ -32,39 +32,31 @@ IDLE_S = 0.005
 """A request meets an idle engine when no chunk came for this long, and none comes before its own first."""
 
 
-def calibrate_from(run: Path, seed: int = 1) -> dict[str, Any]:
-    """The content of calibration.json, with the profile as a further key.
+def calibrate_from(path: Path, seed: int = 1) -> Calibration:
+    """Fit the run in `path`, and judge the fit by the cells that were left out.
 
     Raises:
         UserError: no run folder, or too little in it to fit and to judge.
     """
-    state, cells = read_run(run)
-    kept = [cell for k, cell in enumerate(cells) if k % HELD_OUT_EVERY != 1]
-    judged = [cell for k, cell in enumerate(cells) if k % HELD_OUT_EVERY == 1]
+    run = read_run(path)
+    kept = [cell for k, cell in enumerate(run.cells) if k % HELD_OUT_EVERY != 1]
+    judged = [cell for k, cell in enumerate(run.cells) if k % HELD_OUT_EVERY == 1]
     parts = [rows_of_steps(cell.answers) for cell in kept]
     alone = [row for cell in kept for row in rows_of_alone(cell.answers)]
     rows = [*alone, *(row for part in parts for row in part)]
     if not judged or len(rows) < 10 * len(NAMES):
         raise UserError(
-            f"{run} has {len(cells)} finished cells with {len(rows)} steps that can be told: too little to"
-            f" fit "
-            "a model and to judge it; calibrate against the engine"
+            f"{path} has {len(run.cells)} finished cells with {len(rows)} steps that can be told: too little "
+            "to fit a model and to judge it; calibrate against the engine"
         )
-    steady = fit_undisturbed(alone, parts, seed=seed, block=30)
-    engine = state["engine"]
+    fitted = fit_undisturbed(alone, parts, seed=seed, block=30)
     running = int(max((row.decoded for part in parts for row in part), default=1))
-    profile = profile_of(steady.fit, f"{engine['label']}, run {run.name}", engine.get("facts") or {}, running)
-    gate = _judge(judged, profile, SLO.parse(state["slo"]["text"]))
-    return {
-        "profile": profile.model_dump(),
-        "engine": {"label": engine["label"], "facts": engine.get("facts") or {}, "run": run.name},
-        "fit": calibrated.fit_facts(steady),
-        "rows": [asdict(row) for row in rows],
-        "gate": gate,
-    }
+    profile = profile_of(fitted.fit, f"{run.label}, run {path.name}", run.facts, running)
+    gate = _judge(judged, profile, run.slo)
+    return Calibration(profile, run.label, run.facts, fitted, rows, gate, run=path.name)
 
 
-def rows_of_alone(answers: Sequence[Answer]) -> list[Row]:
+def rows_of_alone(answers: Sequence[StreamedAnswer]) -> list[FitRow]:
     """Requests that met an idle engine: one step over their prompt, and the overhead."""
     chunks = sorted(t for answer in answers for t in answer.times_s)
     sent = sorted(answer.sent_s for answer in answers)
@@ -79,29 +71,30 @@ def rows_of_alone(answers: Sequence[Answer]) -> list[Row]:
     return rows
 
 
-def _judge(cells: Sequence[MeasuredCell], profile: Profile, slo: SLO) -> dict[str, Any]:
+def _judge(cells: Sequence[ReplayCell], profile: Profile, slo: SLO) -> Gate:
     """As `held_out.judge`, over the cells that were not fitted: medians of their errors."""
     lag_s = float(np.median([cell.lag_s for cell in cells]))
-    rows = compared.compare(cells, profile, [], slo, lag_s)
-    table: dict[str, dict[str, float]] = {}
+    compared = compare(cells, profile, [], slo, lag_s)
+    table: dict[str, Deviation] = {}
     for name in ("ttft_s_p95", "e2e_s_p95"):
-        errors = [one["model_error"] for one in compared.scored(rows, name)]
+        metrics = scored(compared, name)
+        errors = [metric.model_error for metric in metrics if metric.model_error is not None]
         if errors:
-            table[name] = {"error": float(np.median(errors)), "worst": max(errors, key=abs), "n": len(errors)}
+            table[name] = Deviation(float(np.median(errors)), worst=max(errors, key=abs), n=len(errors))
     failed = [
-        f"{name} of the {one['n']:g} cells that were not fitted is off by {one['error']:+.1%} "
+        f"{name} of the {deviation.n} cells that were not fitted is off by {deviation.error:+.1%} "
         f"(median; allowed ±{ALLOWED[name]:.0%})"
-        for name, one in table.items()
-        if abs(one["error"]) > ALLOWED[name]
+        for name, deviation in table.items()
+        if abs(deviation.error) > ALLOWED[name]
     ]
     if not table:
         failed = ["no cell that was not fitted has enough requests for a p95"]
-    good = ", ".join(f"{name} {one['error']:+.1%}" for name, one in table.items())
+    good = ", ".join(f"{name} {deviation.error:+.1%}" for name, deviation in table.items())
     steps = [row for cell in cells for row in rows_of_steps(cell.answers)]
-    return {
-        "passed": not failed,
-        "why": "; ".join(failed) or f"the cells that were not fitted came out as predicted: {good} (median)",
-        "n": len(cells),
-        "speed_factor": speed_of_steps(steps, profile),
-        "held_out": table,
-    }
+    return Gate(
+        passed=not failed,
+        why="; ".join(failed) or f"the cells that were not fitted came out as predicted: {good} (median)",
+        n=len(cells),
+        speed_factor=speed_of_steps(steps, profile),
+        held_out=table,
+    )

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-import asyncio
 import itertools
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from experiments.calibration.drive import Answer, Driver
-from experiments.calibration.fit import Row
+from experiments.calibration.drive import Driver, Lengths
+from experiments.calibration.fit import FitRow
+from experiments.calibration.gate import ALLOWED, Deviation, Gate
 from experiments.calibration.step_rows import rows_of_steps
+from experiments.observe.ask import StreamedAnswer
 from experiments.twin.profile import Profile
 from experiments.twin.simulate import simulate
 from gateway.limits import Limits
+from loadtests.planning import plan as plans
+from loadtests.planning.plan import Plan
+from loadtests.planning.scenarios import Shape
 
 OPEN = Limits(max_active=1_000_000, queue_timeout_s=3600, request_timeout_s=3600)
-ALLOWED = {"seconds_for_all_tokens": 0.05, "ttft_s_p95": 0.15, "e2e_s_p95": 0.15}
 SPEED_CHANGE = 0.10
 
 
@@ -33,47 +34,28 @@ class Planned:
     think_s: float = 0.0
 
 
+Burst = Sequence[tuple[Planned, StreamedAnswer]]
+"""What was sent when, and its answer, in order of sending."""
+
+
 async def measure(
-    driver: Driver, profile: Profile, lengths: Sequence[tuple[int, int]], seconds: float, seed: int
-) -> list[tuple[Planned, Answer]]:
+    driver: Driver, profile: Profile, lengths: Lengths, seconds: float, seed: int
+) -> list[tuple[Planned, StreamedAnswer]]:
     """Send Poisson arrivals at 0.7 of the predicted capacity, in the middle third at 1.3 of it."""
-    capacity_per_s = predicted_capacity(profile, lengths)
-
-    third_s = seconds / 3
-    spans = [(third_s, load * capacity_per_s) for load in (0.7, 1.3, 0.7)]
-    return await send(driver, poisson(spans, seed + 1000), lengths)
+    arrivals = burst_plan(predicted_capacity(profile, lengths), seconds, seed + 1000)
+    begin_s, answers = await driver.open_loop(arrivals, lengths)
+    return [(Planned(a.sent_s - begin_s, a.prompt_tokens, a.output_tokens), a) for a in answers]
 
 
-def poisson(spans: Sequence[tuple[float, float]], seed: int) -> list[float]:
-    """Arrival times, s, of a rate that is constant in each span of (seconds, rate per second)."""
-    rng = np.random.default_rng(seed)
-    due_s, begin_s = [], 0.0
-    for seconds, rate_per_s in spans:
-        t = float(rng.exponential(1 / rate_per_s))
-        while t < seconds:
-            due_s.append(begin_s + t)
-            t += float(rng.exponential(1 / rate_per_s))
-        begin_s += seconds
-    return due_s
+def burst_plan(capacity_per_s: float, seconds: float, seed: int) -> Plan:
+    """The arrivals of `measure`: its rate outside the middle third, in it, and so the mean over it all."""
+    outside, inside = 0.7, 1.3
+    shape = Shape(factor=inside / outside, burst_s=seconds / 3, period_s=seconds)
+    mean_per_s = (2 * outside + inside) / 3 * capacity_per_s
+    return plans.make("spike", mean_per_s, 0.0, seconds, seed, shape=shape)
 
 
-async def send(
-    driver: Driver, due_s: Sequence[float], lengths: Sequence[tuple[int, int]]
-) -> list[tuple[Planned, Answer]]:
-    """Requests of these lengths in turn at these times; what was sent when, and its answer."""
-    begin_s = time.monotonic()
-
-    async def one(at_s: float, prompt: int, output: int) -> tuple[Planned, Answer]:
-        await asyncio.sleep(max(0.0, begin_s + at_s - time.monotonic()))
-        answer = await driver.ask(prompt, output)
-        return Planned(answer.sent_s - begin_s, answer.prompt_tokens, answer.output_tokens), answer
-
-    work = zip(due_s, itertools.cycle(lengths), strict=False)
-    answers = await asyncio.gather(*(one(at_s, prompt, output) for at_s, (prompt, output) in work))
-    return sorted(answers, key=lambda pair: pair[0].due_s)
-
-
-def predicted_capacity(profile: Profile, lengths: Sequence[tuple[int, int]]) -> float:
+def predicted_capacity(profile: Profile, lengths: Lengths) -> float:
     """Requests per second of a closed loop that keeps the batch full."""
     users = 2 * profile.max_num_seqs
     work = [Planned(0.0, *pair) for pair in itertools.islice(itertools.cycle(lengths), 20 * users)]
@@ -81,41 +63,40 @@ def predicted_capacity(profile: Profile, lengths: Sequence[tuple[int, int]]) -> 
     return len(work) / done.end_s
 
 
-def judge(burst: Sequence[tuple[Planned, Answer]], profile: Profile) -> dict[str, Any]:
-    """Predicted against measured, and whether that is good enough; times in seconds from the moment of
-    sending.
+def judge(burst: Burst, profile: Profile) -> Gate:
+    """Predicted against measured, and whether that is good enough; times in seconds from
+    the moment of sending.
 
     Machines are not always equally fast. The factor by which the burst's own steps were slower than the
-    model says (`speed_factor`) is put into the prediction before it is judged, since it is
-    the machine's and not the model's error; a factor beyond `SPEED_CHANGE` fails by itself. `as_calibrated`
-    is the same table without it.
+    model says is put into the prediction before it is judged, since it is the machine's and not the model's
+    error; a factor beyond `SPEED_CHANGE` fails by itself.
     """
     factor = speed_factor(burst, profile)
     table = _table(burst, slower(profile, factor))
     failed = [
-        f"{name} is off by {table[name]['error']:+.1%} (allowed ±{allowed:.0%})"
+        f"{name} is off by {table[name].error:+.1%} (allowed ±{allowed:.0%})"
         for name, allowed in ALLOWED.items()
-        if abs(table[name]["error"]) > allowed
+        if abs(table[name].error) > allowed
     ]
     if abs(factor - 1) > SPEED_CHANGE:
         failed.insert(0, f"the engine's steps took {factor:.2f} times what they took while it was calibrated")
-    good = ", ".join(f"{name} {table[name]['error']:+.1%}" for name in ALLOWED)
-    return {
-        "passed": not failed,
-        "why": "; ".join(failed) or f"the held-out burst came out as predicted: {good}",
-        "n": len(burst),
-        "speed_factor": factor,
-        "held_out": table,
-        "as_calibrated": _table(burst, profile),
-    }
+    good = ", ".join(f"{name} {table[name].error:+.1%}" for name in ALLOWED)
+    return Gate(
+        passed=not failed,
+        why="; ".join(failed) or f"the held-out burst came out as predicted: {good}",
+        n=len(burst),
+        speed_factor=factor,
+        held_out=table,
+        as_calibrated=_table(burst, profile),
+    )
 
 
-def speed_factor(burst: Sequence[tuple[Planned, Answer]], profile: Profile) -> float:
+def speed_factor(burst: Burst, profile: Profile) -> float:
     """Measured over modelled seconds of all the burst's steps together; 1 where no step can be told."""
     return speed_of_steps(rows_of_steps([answer for _, answer in burst]), profile)
 
 
-def speed_of_steps(rows: Sequence[Row], profile: Profile) -> float:
+def speed_of_steps(rows: Sequence[FitRow], profile: Profile) -> float:
     """Measured over modelled seconds of the steps together: above 1 the engine was slower; 1 without any."""
     timing = profile.step_time
     modelled_s = sum(
@@ -134,23 +115,19 @@ def slower(profile: Profile, factor: float) -> Profile:
     return profile.model_copy(update=times)
 
 
-def _table(burst: Sequence[tuple[Planned, Answer]], profile: Profile) -> dict[str, dict[str, float]]:
+def _table(burst: Burst, profile: Profile) -> dict[str, Deviation]:
     predicted = simulate([planned for planned, _ in burst], profile, OPEN)
-    measured_ttft = np.array([answer.first_s - answer.sent_s for _, answer in burst])
-    measured_e2e = np.array([answer.last_s - answer.sent_s for _, answer in burst])
+    measured_ttft_s = np.array([answer.first_s - answer.sent_s for _, answer in burst])
+    measured_e2e_s = np.array([answer.last_s - answer.sent_s for _, answer in burst])
     begin_s = burst[0][1].sent_s - burst[0][0].due_s
-    table: dict[str, dict[str, float]] = {}
-    for name, measured, twin in (
-        ("ttft_s", measured_ttft, predicted.first_s - predicted.due_s),
-        ("e2e_s", measured_e2e, predicted.last_s - predicted.due_s),
+    table: dict[str, Deviation] = {}
+    for name, measured_s, twin_s in (
+        ("ttft_s", measured_ttft_s, predicted.first_s - predicted.due_s),
+        ("e2e_s", measured_e2e_s, predicted.last_s - predicted.due_s),
     ):
         for label, level in (("p50", 0.5), ("p95", 0.95)):
-            pair = float(np.quantile(measured, level)), float(np.quantile(twin, level))
-            table[f"{name}_{label}"] = _compared(*pair)
+            pair = float(np.quantile(measured_s, level)), float(np.quantile(twin_s, level))
+            table[f"{name}_{label}"] = Deviation.between(*pair)
     end_s = max(answer.last_s for _, answer in burst) - begin_s
-    table["seconds_for_all_tokens"] = _compared(end_s, float(np.max(predicted.last_s)))
+    table["seconds_for_all_tokens"] = Deviation.between(end_s, float(np.max(predicted.last_s)))
     return table
-
-
-def _compared(measured: float, predicted: float) -> dict[str, float]:
-    return {"measured": measured, "predicted": predicted, "error": predicted / measured - 1}

@@ -14,8 +14,8 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from experiments.calibration.drive import Answer
-from experiments.calibration.fit import Row
+from experiments.calibration.fit import FitRow
+from experiments.observe.ask import StreamedAnswer
 
 BUNCH_S = 0.25
 """Chunks of one step lie within this part of the median step."""
@@ -25,9 +25,7 @@ EDGE_S = 0.001
 
 @dataclass(slots=True)
 class _Bunch:
-    """Chunks of one step: its time is that of the middle chunk; each chunk is (request, which token of
-    it).
-    """
+    """Chunks of one step, each (request, which token of it); its time is that of the middle chunk."""
 
     times_s: list[float]
     chunks: list[tuple[int, int]]
@@ -37,7 +35,7 @@ class _Bunch:
         return self.times_s[len(self.times_s) // 2]
 
 
-def rows_of_steps(answers: Sequence[Answer]) -> list[Row]:
+def rows_of_steps(answers: Sequence[StreamedAnswer]) -> list[FitRow]:
     """A row for each step whose begin and composition are certain.
 
     Left out are bunches in which a sequence has two tokens, or whose decoding sequences did not all have
@@ -63,7 +61,7 @@ def rows_of_steps(answers: Sequence[Answer]) -> list[Row]:
         arrived = bisect.bisect(sent_s, until_s) - bisect.bisect(sent_s, since_s)
         ended = len(before.chunks) - len(continued)
         rows.append(
-            Row(
+            FitRow(
                 seconds=now.at_s - before.at_s,
                 steps=1,
                 decoded=len(decoding),
@@ -78,9 +76,21 @@ def rows_of_steps(answers: Sequence[Answer]) -> list[Row]:
     return rows
 
 
-def _bunches(answers: Sequence[Answer]) -> list[_Bunch]:
-    """All chunks in order of time, cut where the pause is longer than a quarter of the median gap of a
-    stream.
+def row_of_alone(seconds: float, prompt_tokens: int) -> FitRow:
+    """A prompt on an idle engine: one step over it, and the overhead."""
+    return FitRow(
+        seconds, 1, 0, prompt_tokens, prompt_tokens, 1.0, alone=1.0, pairs=prompt_tokens * prompt_tokens / 2
+    )
+
+
+def rows_of_single_prompts(answers: Sequence[StreamedAnswer]) -> list[FitRow]:
+    """Each prompt alone on the engine."""
+    return [row_of_alone(answer.first_s - answer.sent_s, answer.prompt_tokens) for answer in answers]
+
+
+def _bunches(answers: Sequence[StreamedAnswer]) -> list[_Bunch]:
+    """All chunks in order of time, cut where the pause is longer than a quarter of the median
+    gap of a stream.
     """
     gaps = sorted(b - a for answer in answers for a, b in itertools.pairwise(answer.times_s))
     if not gaps:

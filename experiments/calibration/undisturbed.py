@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from experiments.calibration.fit import Fit, Floats, Row, fit, modelled_s, table_of
+from experiments.calibration.fit import Fit, FitRow, Floats, fit, modelled_s, table_of
 
 LEAST_ROWS = 40
 """Steps in a part below which its speed says nothing."""
@@ -25,7 +25,7 @@ TOO_SLOW = 2.5
 
 
 @dataclass(frozen=True, slots=True)
-class Steady:
+class UndisturbedFit:
     """The fit of the undisturbed parts, which those are, and how much all parts differ: standard deviation of
     the logarithm of measured over modelled seconds around its median. What disturbed the calibration will
     disturb a run as well, so prediction intervals have to allow for it.
@@ -42,8 +42,8 @@ class Steady:
 
 
 def fit_undisturbed(
-    alone: Sequence[Row], parts: Sequence[Sequence[Row]], *, seed: int, block: int, draws: int = 200
-) -> Steady:
+    alone: Sequence[FitRow], parts: Sequence[Sequence[FitRow]], *, seed: int, block: int, draws: int = 200
+) -> UndisturbedFit:
     """Fit the prompts `alone` and the parts; twice leave out what was disturbed, then fit what is left.
 
     Raises:
@@ -61,15 +61,16 @@ def fit_undisturbed(
         spread = max(LEAST_SPEED_SD, 1.4826 * statistics.median(abs(log - middle) for log in known))
         kept = [log is None or log <= middle + TOO_SLOW * spread for log in logs]
         speed_sd = max(LEAST_SPEED_SD, math.sqrt(statistics.fmean((log - middle) ** 2 for log in known)))
-    return Steady(fit(_rows(alone, parts, kept), seed=seed, block=block, draws=draws), tuple(kept), speed_sd)
+    best = fit(_rows(alone, parts, kept), seed=seed, block=block, draws=draws)
+    return UndisturbedFit(best, tuple(kept), speed_sd)
 
 
-def _rows(alone: Sequence[Row], parts: Sequence[Sequence[Row]], kept: Sequence[bool]) -> list[Row]:
+def _rows(alone: Sequence[FitRow], parts: Sequence[Sequence[FitRow]], kept: Sequence[bool]) -> list[FitRow]:
     chosen = (part for part, keep in zip(parts, kept, strict=True) if keep)
     return [*alone, *(row for part in chosen for row in part)]
 
 
-def _log_speed(part: Sequence[Row], values: Floats) -> float | None:
+def _log_speed(part: Sequence[FitRow], values: Floats) -> float | None:
     """Of measured over modelled seconds; None where there is too little."""
     if len(part) < LEAST_ROWS:
         return None

@@ -2,7 +2,7 @@
 
 import argparse
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,9 +14,10 @@ from experiments.observe.grafana import Grafana
 from experiments.run_folder.measured_cell import read_run
 from experiments.spec import sweep_spec
 from experiments.spec.loads import parse_rate
-from experiments.spec.sweep_spec import SweepSpec
+from experiments.spec.sweep_spec import GatewaySection, SweepSpec
 from experiments.stack.engine_knobs import NAMES as ENGINE_KEYS
 from experiments.stack.engine_knobs import flag_of
+from gateway.limits import LIMIT_NAMES
 from loadtests.slo import SLO
 
 _PRESETS = Path(__file__).parents[1] / "specs"
@@ -56,7 +57,7 @@ def parse(argv: Sequence[str], prog: str = "python -m experiments.sweep") -> Swe
         _check_slo(spec.slo.text)
     if args.like is not None and read_run(args.like).get("probe") is None:
         raise UserError(
-            f"--like {args.like}: that run ended before its probe did, so it has no rates to take"
+            f"--like {args.like}: that run has no probe, so it has no rates to take; name the run of a sweep"
         )
     if args.fresh and args.out is not None and (args.out / "run.json").exists():
         raise UserError(f"--fresh with --out {args.out}: that folder holds a run already; name another one")
@@ -102,8 +103,8 @@ def _check_addresses(args: argparse.Namespace, spec: SweepSpec) -> None:
             raise UserError(f"{flag} {url}: an address must begin with http:// or https://")
     if spec.engine.provider == "compose" and (args.gateway_url or spec.engine.url):
         raise UserError(
-            "--engine compose takes gateway and engine from compose/.env: leave --gateway-url and "
-            "--engine-url away"
+            "--engine compose takes gateway and engine from compose/.env: leave "
+            "--gateway-url and --engine-url out"
         )
 
 
@@ -144,12 +145,8 @@ def _overrides(args: argparse.Namespace) -> dict[str, dict[str, Any]]:
             **{name: _knob(name, getattr(args, name)) for name in ENGINE_KEYS},
         },
         "gateway": {
-            "max_active": _listed(args.max_active),
-            "queue_mode": _listed(args.queue_mode),
-            "queue_max": _listed(args.queue_max),
-            "queue_timeout_s": _listed(args.queue_timeout),
-            "queue_order": _listed(args.queue_order),
-            "request_timeout_s": args.request_timeout,
+            name: _listed(given) if isinstance(default, tuple) else given
+            for name, default, given in _limits(args)
         },
         "load": {
             "loads": _loads(args),
@@ -176,6 +173,12 @@ def _overrides(args: argparse.Namespace) -> dict[str, dict[str, Any]]:
     return {section: values for section, values in given.items() if values}
 
 
+def _limits(args: argparse.Namespace) -> Iterator[tuple[str, object, str | None]]:
+    """Name, default and given text of each limit of the gateway; a tuple is an axis."""
+    for name in LIMIT_NAMES:
+        yield name, GatewaySection.model_fields[name].default, getattr(args, name)
+
+
 def _listed(text: str | None) -> list[str] | None:
     """`2,8,16` → those; `""` → an empty list, which the spec refuses with a sentence."""
     return None if text is None else [part.strip() for part in text.split(",") if part.strip()]
@@ -198,14 +201,14 @@ def _with_current(spec: SweepSpec) -> SweepSpec:
 def _knob(name: str, text: str | None) -> list[str] | None:
     values = _listed(text)
     if values == []:
-        raise UserError(f"{flag_of(name)} is an empty list; give at least one value, or leave it away")
+        raise UserError(f"{flag_of(name)} is an empty list; give at least one value, or leave it out")
     return values
 
 
 def _loads(args: argparse.Namespace) -> list[str] | None:
     if args.load is not None:
         if args.scenario is not None or args.rate is not None:
-            raise UserError("--load already says scenario and rate; leave --scenario and --rate away")
+            raise UserError("--load already says scenario and rate; leave --scenario and --rate out")
         return _listed(args.load)
     if args.scenario is None and args.rate is None:
         return None

@@ -1,19 +1,20 @@
 """The flags of a sweep and their help."""
 
+from __future__ import annotations
+
 import argparse
 import os
+from collections.abc import Mapping
+from dataclasses import fields
 from pathlib import Path
-from typing import Any
 
-from experiments.errors import UserError
+from experiments.cli.one_sentence import OneSentenceParser
+from experiments.spec.sweep_spec import GatewaySection
 from experiments.stack import compose
-from experiments.stack.engine_knobs import flag_of
-
-_ENGINE_AXES = {
-    "max_num_seqs": "the engine's largest batch, sequences",
-    "max_num_batched_tokens": "the engine's largest step, tokens",
-    "max_num_queued_reqs": "unfinished requests beyond which vLLM answers 503",
-}
+from experiments.stack.engine_knobs import DESCRIPTION, EngineKnobs, flag_of
+from experiments.stack.providers import known
+from gateway.limits import LIMIT_NAMES
+from gateway.settings import LiveSettings
 
 _EXAMPLES = """examples:
   %(prog)s                                   all defaults, a few minutes
@@ -30,157 +31,197 @@ A sweep that was interrupted goes on where it stopped when the same command is g
 """
 
 
-class _OneSentence(argparse.ArgumentParser):
-    """A wrong flag is one sentence and exit code 2, like every other mistake; the usage text would bury
-    it."""
-
-    def error(self, message: str) -> Any:
-        raise UserError(f"{message}; see {self.prog} --help")
+# What the description of a limit does not say of the values in a sweep.
+_OF_A_LIMIT = {"queue_timeout_s": "auto derives it from the SLO"}
 
 
-def parser(prog: str) -> argparse.ArgumentParser:
-    """Every flag of `python -m experiments.sweep`, with defaults from the environment."""
-    flags = _OneSentence(
+def limit_flag(name: str) -> str:
+    """`queue_timeout_s` → `--queue-timeout`: a span of time is given with its unit."""
+    return flag_of(name.removesuffix("_s"))
+
+
+def parser(prog: str = "python -m experiments.sweep") -> argparse.ArgumentParser:
+    """Every flag of a sweep, which help calls `prog`, with defaults from the environment."""
+    flags = OneSentenceParser(
         prog=prog,
         description="Measure a matrix of gateway settings under load and recommend one.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    environment = os.environ
-    spec = flags.add_argument_group("what is measured (lists are comma-separated; they replace the spec's)")
-    spec.add_argument("--spec", type=Path, metavar="FILE", help="TOML spec; see experiments/specs/")
-    spec.add_argument("--preset", metavar="NAME", help="quick (the default's values), standard, thorough")
-    spec.add_argument(
-        "--max-active", metavar="LIST", help="requests in flight to the engine (default 2,8,16)"
-    )
-    spec.add_argument("--queue-mode", metavar="LIST", help="queue, reject (default both)")
-    spec.add_argument("--queue-max", metavar="LIST", help="requests that may wait (default 100)")
-    spec.add_argument(
-        "--queue-timeout",
-        metavar="LIST",
-        help="longest wait, such as 2s; auto derives it from the SLO (default auto)",
-    )
-    spec.add_argument("--queue-order", metavar="LIST", help="fifo, lifo (default fifo)")
-    spec.add_argument("--request-timeout", metavar="TIME", help="whole request (default 300s)")
-    for name, what in _ENGINE_AXES.items():
-        spec.add_argument(
-            flag_of(name), metavar="LIST", help=f"{what}; a start of the engine each (default its own)"
+    _add_spec(flags)
+    _add_settings(flags)
+    _add_loads(flags)
+    _add_cells(flags)
+    _add_engine(flags, os.environ)
+    _add_services(flags, os.environ)
+    _add_running(flags)
+    return flags
+
+
+def _add_spec(flags: argparse.ArgumentParser) -> None:
+    group = flags.add_argument_group("what is measured (the flags below replace values of the spec)")
+    group.add_argument("--spec", type=Path, metavar="FILE", help="TOML spec; see experiments/specs/")
+    group.add_argument("--preset", metavar="NAME", help="quick (the default's values), standard, thorough")
+
+
+def _add_settings(flags: argparse.ArgumentParser) -> None:
+    """The axes: the gateway's limits, then the engine's."""
+    group = flags.add_argument_group("settings: every combination of these comma-separated lists")
+    for name in LIMIT_NAMES:
+        default = GatewaySection.model_fields[name].default
+        described = [LiveSettings.model_fields[name].description or "", _OF_A_LIMIT.get(name, "")]
+        group.add_argument(
+            limit_flag(name),
+            dest=name,
+            metavar="LIST" if isinstance(default, tuple) else "TIME",
+            help=f"{'; '.join(filter(None, described))} (default {_shown(default)})",
         )
-    spec.add_argument(
+    for item in fields(EngineKnobs):
+        group.add_argument(
+            flag_of(item.name),
+            metavar="LIST",
+            help=f"{item.metadata[DESCRIPTION]}; a start of the engine each (default its own)",
+        )
+
+
+def _shown(default: object) -> str:
+    """A default as it is typed."""
+    if isinstance(default, tuple):
+        return ",".join(map(str, default))
+    return f"{default:g}s" if isinstance(default, float) else str(default)
+
+
+def _add_loads(flags: argparse.ArgumentParser) -> None:
+    group = flags.add_argument_group("loads: each meets every setting")
+    group.add_argument(
         "--load", metavar="LIST", help="SCENARIO@RATE, RATE in requests/s or as a multiple of capacity (0.7x)"
     )
-    spec.add_argument("--scenario", metavar="LIST", help="with --rate: every scenario at every rate")
-    spec.add_argument(
+    group.add_argument("--scenario", metavar="LIST", help="with --rate: every scenario at every rate")
+    group.add_argument(
         "--rate", metavar="LIST", help="requests per second, or multiples of capacity such as 0.7x,1.2x"
     )
-    spec.add_argument(
+    group.add_argument(
         "--workload",
         metavar="LIST",
         help="PROMPTxOUTPUT in tokens such as 64x24,512x128, or chat, code, long …: every load under each",
     )
-    spec.add_argument("--prompt-tokens", metavar="N", help="tokens in each prompt (default 64)")
-    spec.add_argument("--output-tokens", metavar="N", help="tokens in each answer, forced (default 24)")
-    spec.add_argument("--slo", metavar="SLO", help="such as 'ttft<=1s,tpot<=60ms,e2e<=20s,attainment>=0.95'")
-    spec.add_argument("--seed", metavar="N", help="of arrivals and of the running order (default 1)")
-    spec.add_argument("--blocks", metavar="N", help="repeats, each with a fresh arrival trace (default 1)")
-    spec.add_argument(
+    group.add_argument("--prompt-tokens", metavar="N", help="tokens in each prompt (default 64)")
+    group.add_argument("--output-tokens", metavar="N", help="tokens in each answer, forced (default 24)")
+    group.add_argument("--slo", metavar="SLO", help="such as 'ttft<=1s,tpot<=60ms,e2e<=20s,attainment>=0.95'")
+
+
+def _add_cells(flags: argparse.ArgumentParser) -> None:
+    group = flags.add_argument_group("cells: how often and how long each is measured")
+    group.add_argument("--seed", metavar="N", help="of arrivals and of the running order (default 1)")
+    group.add_argument("--blocks", metavar="N", help="repeats, each with a fresh arrival trace (default 1)")
+    group.add_argument(
         "--current",
         metavar="SETTING",
         help="the gateway's setting of today, such as MAX_ACTIVE=4,QUEUE_MAX=50: each of two or more blocks "
         "holds one cell of it, to see drift (default: the environment's, else MAX_ACTIVE=2 …)",
     )
-    spec.add_argument(
+    group.add_argument(
         "--sentinel", choices=("on", "off"), help="whether blocks hold that cell (default on; not in one)"
     )
-    spec.add_argument(
+    group.add_argument(
         "--budget", metavar="TIME", help="choose cells, repeats and windows to fit, such as 20m"
     )
-    spec.add_argument(
+    group.add_argument(
         "--warm-up", metavar="TIME", help="arrivals that are not counted, per cell (default auto)"
     )
-    spec.add_argument("--measure", metavar="TIME", help="arrivals that are counted, per cell (default auto)")
-    spec.add_argument(
+    group.add_argument("--measure", metavar="TIME", help="arrivals that are counted, per cell (default auto)")
+    group.add_argument(
         "--drain", metavar="TIME", help="longest wait for the requests in flight at the end (default auto)"
     )
-    spec.add_argument(
+    group.add_argument(
         "--min-requests", metavar="N", help="measured requests in each cell, at least (default 85)"
     )
-    stack = flags.add_argument_group("what it runs on")
-    stack.add_argument(
+
+
+def _add_engine(flags: argparse.ArgumentParser, environment: Mapping[str, str]) -> None:
+    group = flags.add_argument_group("engine")
+    group.add_argument(
         "--engine",
         metavar="NAME",
-        help="auto, vllm, vllm-cpu, emulator, external, compose (default auto: what this machine has)",
+        help=f"{', '.join(known.SWEEP_CHOICES)} (default {known.AUTO}: what this machine has)",
     )
-    stack.add_argument(
+    group.add_argument(
         "--engine-url",
         metavar="URL",
         default=environment.get("ENGINE_URL") or None,
         help="an engine that is already running",
     )
-    stack.add_argument(
+    group.add_argument(
         "--model",
         metavar="NAME",
         default=environment.get("MODEL") or None,
         help="model to serve or to ask for",
     )
-    stack.add_argument(
+    group.add_argument(
         "--engine-cpus",
         metavar="CORES",
-        help="cores of an engine on the CPU, such as 0 or 0-3 (default auto)",
+        help="cores of an engine on the CPU, such as 0 or 0-3 (default auto: half of them)",
     )
-    stack.add_argument(
+
+
+def _add_services(flags: argparse.ArgumentParser, environment: Mapping[str, str]) -> None:
+    """Gateway, Prometheus, compose stack and Grafana that are already there."""
+    group = flags.add_argument_group("gateway, Prometheus, Grafana")
+    group.add_argument(
         "--gateway-url", metavar="URL", help="a gateway that is already running, set through its admin API"
     )
-    stack.add_argument(
+    group.add_argument(
         "--admin-token",
         metavar="TOKEN",
         default=environment.get("GATEWAY_ADMIN_TOKEN"),
         help="default $GATEWAY_ADMIN_TOKEN",
     )
-    stack.add_argument(
+    group.add_argument(
         "--prometheus-url", metavar="URL", help="a Prometheus that scrapes gateway and engine each second"
     )
-    stack.add_argument(
+    group.add_argument(
         "--api-key",
         metavar="KEY",
         default=environment.get("GATEWAY_API_KEY") or None,
         help="sent with every request, for a gateway that wants one (default $GATEWAY_API_KEY)",
     )
-    stack.add_argument(
+    group.add_argument(
         "--compose-env",
         type=Path,
         metavar="FILE",
         default=compose.env_file(),
         help="with --engine compose: the stack's variables (default compose/.env)",
     )
-    stack.add_argument(
+    group.add_argument(
         "--grafana-url",
         metavar="URL",
         default=environment.get("GRAFANA_URL") or None,
         help="a Grafana that gets an annotation for each cell; needs $GRAFANA_TOKEN",
     )
-    how = flags.add_argument_group("how it runs")
-    how.add_argument(
+
+
+def _add_running(flags: argparse.ArgumentParser) -> None:
+    group = flags.add_argument_group("how it runs")
+    group.add_argument(
         "--like",
         type=Path,
         metavar="RUN",
         help="take rates, windows and derived limits from that run's probe, to compare with it",
     )
-    how.add_argument(
+    group.add_argument(
         "--out",
         type=Path,
         metavar="DIR",
         help="run folder (default: a new one under --runs, or an unfinished one)",
     )
-    how.add_argument(
+    group.add_argument(
         "--runs", type=Path, metavar="DIR", default=Path("runs"), help="where run folders are (default runs)"
     )
-    how.add_argument(
+    group.add_argument(
         "--fresh", action="store_true", help="begin anew even if an unfinished run of this spec is there"
     )
-    how.add_argument(
+    group.add_argument(
         "--dry-run", action="store_true", help="show the cells and the time they take, start nothing"
     )
-    how.add_argument("--quiet", action="store_true", help="only the result")
-    return flags
+    group.add_argument("--quiet", action="store_true", help="only the result")

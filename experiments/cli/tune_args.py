@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments.cli import sweep_args
+from experiments.cli.one_sentence import OneSentenceParser
 from experiments.cli.sweep_args import SweepOptions
 from experiments.errors import UserError
 from experiments.spec.durations import parse_s
@@ -75,11 +76,6 @@ class TuneOptions:
         }
 
 
-class _OneSentence(argparse.ArgumentParser):
-    def error(self, message: str) -> Any:
-        raise UserError(f"{message}; see {self.prog} --help")
-
-
 def parse(argv: Sequence[str], prog: str = "python -m experiments.tune") -> TuneOptions:
     """The options of this command line; `prog`: what help and mistakes call the command.
 
@@ -142,7 +138,7 @@ def _span(text: str) -> float:
 
 
 def _parser(prog: str) -> argparse.ArgumentParser:
-    parser = _OneSentence(
+    parser = OneSentenceParser(
         prog=prog,
         description=_DESCRIPTION,
         epilog=_EXAMPLES,

@@ -5,31 +5,18 @@ from collections.abc import Iterator
 from experiments.design import matrix
 from experiments.design.matrix import Matrix
 from experiments.design.objective import DEFAULT_SLO
-from experiments.design.probe import Probe
+from experiments.design.probe import ASSUMED
 from experiments.spec.durations import show as show_span
 from experiments.spec.sweep_spec import SweepSpec
+from experiments.stack.providers import known
 from loadtests.slo import SLO
-
-# The tiny model on one core, about; only --dry-run uses it, and says so.
-_ASSUMED = Probe(
-    ttft_s=0.03,
-    tpot_s=0.02,
-    e2e_s=0.5,
-    capacity_per_s=15.0,
-    e2e_at_capacity_s=1.0,
-    ttft_at_capacity_s=0.1,
-    steps=((4, 6.0), (8, 10.0), (16, 15.0)),
-)
-# Until an engine is ready and warm, and Prometheus scrapes it. `auto` is taken for the project's tiny model.
-_ASSUMED_START_S = {"emulator": 15.0, "vllm": 180.0}
-_START_S = 60.0
 
 
 def show(spec: SweepSpec) -> str:
     """The cells in running order, the engine's starts, and the time they take, for a terminal."""
-    start_s = _ASSUMED_START_S.get(spec.engine.provider, _START_S)
+    start_s = known.assumed_start_s(spec.engine.provider)
     planned = matrix.build(
-        spec, _ASSUMED, SLO.parse(spec.slo.text or DEFAULT_SLO), sentinel=True, engine_start_s=start_s
+        spec, ASSUMED, SLO.parse(spec.slo.text or DEFAULT_SLO), sentinel=True, engine_start_s=start_s
     )
     lines = [f"{len(planned.cells)} cells, in this order:", *_cells(planned)]
     lines.append(
@@ -42,8 +29,8 @@ def show(spec: SweepSpec) -> str:
     if len(spec.load.workloads) > 1:
         lines.append("every workload is taken for the first here; the real engine is probed with each")
     lines.append(
-        f"assuming an idle request takes {_ASSUMED.e2e_s:g} s and capacity is "
-        f"{_ASSUMED.capacity_per_s:g}/s; the probe of the "
+        f"assuming an idle request takes {ASSUMED.e2e_s:g} s and capacity is "
+        f"{ASSUMED.capacity_per_s:g}/s; the probe of the "
         "real engine sets rates, windows and the derived queue timeout"
     )
     return "\n".join(lines)

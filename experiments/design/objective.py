@@ -14,21 +14,23 @@ _REFERENCE_TPOT_S = 0.025
 
 
 def objective(
-    text: str | None, provider: str, idle_ttft_s: float, idle_tpot_s: float, idle_e2e_s: float
+    text: str | None, scaled_to_engine: bool, idle_ttft_s: float, idle_tpot_s: float | None, idle_e2e_s: float
 ) -> tuple[str, str | None]:
     """The SLO in force as text, and the text it was scaled from (None where it was not).
 
-    A given SLO is never touched. The default is scaled only for the engines of the project's own: the first
+    A given SLO is never touched. The default is scaled only where `scaled_to_engine` is set: the first
     token may take as long as an idle engine takes for the whole answer, at most the default's 1 s; a token
     2.4 times what an idle engine takes, at most the default's 60 ms unless the idle engine itself needs
-    more than half of that.
+    more than half of that. Answers of one token have no TPOT: there the default's 60 ms stay.
     """
     if text is not None:
         return text, None
-    if provider not in ("vllm-cpu", "emulator"):
+    if not scaled_to_engine:
         return DEFAULT_SLO, None
     ttft_s = min(1.0, max(idle_e2e_s, 4 * idle_ttft_s))
-    tpot_s = max(0.060 * min(1.0, idle_tpot_s / _REFERENCE_TPOT_S), 2 * idle_tpot_s)
+    tpot_s = 0.060
+    if idle_tpot_s is not None:
+        tpot_s = max(tpot_s * min(1.0, idle_tpot_s / _REFERENCE_TPOT_S), 2 * idle_tpot_s)
     scaled = f"ttft<={_rounded(ttft_s, 0.01):g}s,tpot<={_rounded(tpot_s * 1e3, 1.0):g}ms,attainment>=0.95"
     SLO.parse(scaled)
     return scaled, DEFAULT_SLO

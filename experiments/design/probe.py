@@ -8,13 +8,13 @@ from typing import Any
 class Probe:
     """What the probe saw. Times in seconds, medians over a few requests; rates in requests per second.
 
-    `ttft_at_capacity_s` is the TTFT on the first step of the plateau;
-    `capacity_per_s` is the completion rate on the plateau of a closed-loop staircase; `steps` is that
-    staircase, (requests in flight, completions per second).
+    `tpot_s` is None where the answers have one token. `capacity_per_s` is the completion rate on the plateau
+    of a closed-loop staircase, `ttft_at_capacity_s` the TTFT on its first step, and `steps` that staircase:
+    (requests in flight, completions per second).
     """
 
     ttft_s: float
-    tpot_s: float
+    tpot_s: float | None
     e2e_s: float
     capacity_per_s: float
     e2e_at_capacity_s: float
@@ -32,3 +32,15 @@ class Probe:
         # Runs of the first version did not look at it.
         loaded = {"ttft_at_capacity_s": value["ttft_s"]}
         return cls(**{**loaded, **value, "steps": steps})
+
+
+ASSUMED = Probe(
+    ttft_s=0.03,
+    tpot_s=0.02,
+    e2e_s=0.5,
+    capacity_per_s=15.0,
+    e2e_at_capacity_s=1.0,
+    ttft_at_capacity_s=0.1,
+    steps=((4, 6.0), (8, 10.0), (16, 15.0)),
+)
+"""The tiny model on one core, about; only a dry run uses it, and says so."""

@@ -20,10 +20,10 @@ from experiments.observe.engine_counters import EngineGrowth
 from experiments.observe.gateway_admin import Counters, GatewayAdmin, gateway_growth
 from experiments.observe.machine import CpuTimes
 from experiments.observe.prometheus import HISTOGRAMS, ServerMetrics
-from experiments.run_folder import record_table
+from experiments.run_folder import record_table, series_table
 from experiments.run_folder.folder import RunDir
 from experiments.run_folder.timeline import Timeline
-from experiments.stack.load import Load
+from experiments.stack.load import LoadProcess
 from experiments.stack.process import last_lines
 from gateway.limits import Limits
 from loadtests.planning.plan import Plan
@@ -64,7 +64,7 @@ class Prepared:
     cell: Cell
     plan: Plan
     folder: Path
-    load: Load
+    load: LoadProcess
     drain_s: float
     engine_url: str
 
@@ -123,7 +123,7 @@ def save(offered: Offered, bench: Bench) -> dict[str, Any]:
     prepared.load.wait(_GRACE_S)
     prepared.load.stop()
     material = _material(offered, bench)
-    material.series.to_parquet(folder / "series.parquet", index=False)
+    series_table.save(material.series, folder)
     summary = summarise_cell(
         cell,
         prepared.plan,
@@ -205,7 +205,7 @@ def _engine_growth(offered: Offered, bench: Bench, edges: tuple[float, float]) -
     """From the engine itself; where its address is not known, from Prometheus between two scrapes."""
     before, after = offered.before.engine, offered.after.engine
     if before is not None and after is not None:
-        return engine_counters.growth(before, after)
+        return engine_counters.growth(before, after, bench.metrics.engine)
     return bench.metrics.engine_growth(*edges)
 
 

@@ -12,6 +12,7 @@ from experiments.stats import breakdown, steady_state
 from experiments.stats.full_house import FullHouse, full_house
 from experiments.stats.quantile_interval import quantile_interval
 from experiments.stats.service_curve import ServiceCurve, service_curve
+from loadtests.planning.scenarios import SCENARIOS
 from loadtests.record import RequestRecord
 from loadtests.recording.quantiles import MINIMUM_N
 
@@ -19,8 +20,6 @@ Floats = npt.NDArray[np.float64]
 _QUANTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 # Requests of one moment share its queue; the send lag is the generator's and stays as it is.
 _CORRELATED = ("ttft_s", "ttft_from_send_s", "tpot_s", "e2e_s", "queue_s", "upstream_s")
-# Scenarios whose rate is the same throughout; in every other nothing can be steady.
-_STATIONARY = ("sustained", "constant", "gamma", "soak")
 SAMPLES = 200
 
 
@@ -62,7 +61,7 @@ def steady(
 
 def is_stationary(scenario: str) -> bool:
     """Whether the scenario offers the same rate throughout, so that there is a steady state to look for."""
-    return scenario in _STATIONARY
+    return scenario in SCENARIOS and SCENARIOS[scenario].stationary
 
 
 def parts(
@@ -103,7 +102,8 @@ class Occupancy:
         held = [
             (r.sent_s + r.queue_s, r.finished_s)
             for r in records
-            if r.sent_s is not None and r.queue_s is not None and r.finished_s is not None and _ran(r)
+            if r.outcome.held_a_slot
+            if r.sent_s is not None and r.queue_s is not None and r.finished_s is not None
         ]
         waited = [
             (r.sent_s, r.sent_s + r.queue_s)
@@ -121,13 +121,6 @@ class Occupancy:
     def known(records: Sequence[RequestRecord]) -> bool:
         """Whether the gateway said how long each served request had waited."""
         return all(r.queue_s is not None for r in records if r.outcome == "ok")
-
-
-def _ran(record: RequestRecord) -> bool:
-    """Whether the request held a slot: a refused or timed-out one did not."""
-    return record.outcome not in (
-        "rejected_full", "rejected_mode", "queue_timeout", "draining", "connect_error", "not_sent", "refused",
-    )  # fmt: skip
 
 
 def _inside(spans: Sequence[tuple[float, float]], at: Floats) -> Floats:

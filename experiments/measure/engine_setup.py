@@ -2,7 +2,6 @@
 facts."""
 
 import time
-from collections.abc import Mapping
 from typing import Any
 
 from experiments.cli.progress import SweepProgress
@@ -19,6 +18,7 @@ from experiments.run_folder.folder import RunDir
 from experiments.run_folder.measured_cell import read_run
 from experiments.spec import workloads
 from experiments.stack import paths
+from experiments.stack.engine_facts import EngineFacts
 from loadtests.slo import SLO
 
 
@@ -36,7 +36,7 @@ def probe_engine(options: SweepOptions, run: RunDir, stack: SweepStack, progress
             "two engines do not mix; "
             "begin anew with --fresh"
         )
-    context, reference = _context_tokens(stack.engine.facts), options.spec.load.reference
+    context, reference = stack.engine.facts.max_model_len, options.spec.load.reference
     prompt_tokens, output_tokens = workloads.typical(reference, context)
     target = Target(stack.gateway_url, stack.engine.url, stack.engine.model, stack.api_key)
     if run.state["probe"] is not None:
@@ -53,8 +53,9 @@ def probe_engine(options: SweepOptions, run: RunDir, stack: SweepStack, progress
         earlier = read_run(options.like)
         seen, others = Probe.from_json(earlier["probe"]), earlier.get("probes") or {}
     run.update({"probe": seen.to_json(), "probes": others, "engine": _engine_facts(stack)})
+    tpot = "no TPOT" if seen.tpot_s is None else f"TPOT {seen.tpot_s * 1e3:.0f} ms"
     progress.say(
-        f"idle: TTFT {seen.ttft_s * 1e3:.0f} ms, TPOT {seen.tpot_s * 1e3:.0f} ms, E2E {seen.e2e_s:.2f} s; "
+        f"idle: TTFT {seen.ttft_s * 1e3:.0f} ms, {tpot}, E2E {seen.e2e_s:.2f} s; "
         f"capacity about {seen.capacity_per_s:.1f} requests/s"
     )
     return seen
@@ -63,7 +64,7 @@ def probe_engine(options: SweepOptions, run: RunDir, stack: SweepStack, progress
 def settle_objective(options: SweepOptions, run: RunDir, stack: SweepStack, seen: Probe) -> SLO:
     """The SLO in force, kept in run.json with what it was scaled from."""
     text, scaled_from = objective.objective(
-        options.spec.slo.text, stack.engine.provider, seen.ttft_s, seen.tpot_s, seen.e2e_s
+        options.spec.slo.text, stack.engine.provider.slo_scaled, seen.ttft_s, seen.tpot_s, seen.e2e_s
     )
     slo = SLO.parse(text)
     run.update(
@@ -91,22 +92,17 @@ def planned(options: SweepOptions, run: RunDir) -> Matrix | None:
 
 def build(options: SweepOptions, run: RunDir, seen: Probe, slo: SLO) -> Matrix:
     """The matrix of this run, its sentinel and the engine's further starts included."""
-    facts = (run.state["engine"] or {}).get("facts") or {}
+    facts = EngineFacts.from_json((run.state["engine"] or {}).get("facts") or {})
     probes = {name: Probe.from_json(value) for name, value in (run.state.get("probes") or {}).items()}
     return matrix.build(
         options.spec,
         seen,
         slo,
         probes=probes,
-        context_tokens=_context_tokens(facts),
+        context_tokens=facts.max_model_len,
         sentinel=True,
-        engine_start_s=float(facts.get("ready_after_s") or 0.0),
+        engine_start_s=facts.ready_after_s or 0.0,
     )
-
-
-def _context_tokens(facts: Mapping[str, Any]) -> int | None:
-    value = facts.get("max_model_len")
-    return int(value) if value is not None else None
 
 
 def record(run: RunDir, stack: SweepStack, plan: Matrix) -> None:
@@ -125,16 +121,15 @@ def record(run: RunDir, stack: SweepStack, plan: Matrix) -> None:
 def _engine_facts(stack: SweepStack) -> dict[str, Any]:
     engine = stack.engine
     return {
-        "provider": engine.provider,
+        "provider": engine.provider.name,
         "label": engine.label,
         "model": engine.model,
         "url": engine.url,
-        "facts": dict(engine.facts),
+        "facts": engine.facts.to_json(),
         "gateway_url": stack.gateway_url,
     }
 
 
 def max_running(stack: SweepStack) -> int | None:
     """The engine's largest batch; None where it is not known."""
-    value = stack.engine.facts.get("max_num_seqs")
-    return int(value) if value is not None else None
+    return stack.engine.facts.max_num_seqs

@@ -1,23 +1,23 @@
-"""A short look at the engine through the gateway, before the matrix: latency when idle, and how much it can
-serve.
+"""A short look at the engine through the gateway, before the matrix: latency when idle, and how
+much it can serve.
 
 Loads relative to capacity, window lengths, the scaled SLO and the derived queue timeout all come from here.
 The numbers are rough on purpose (a few seconds a step); the cells measure.
 """
 
 import asyncio
+import math
 import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import httpx
-import orjson
-
 from experiments.design.probe import Probe
 from experiments.errors import EnvironmentProblem
 from experiments.measure import prompt_cost
-from loadtests.planning.prompts import ONE_EACH, Cost, words
+from experiments.observe.ask import Asker, AskFailed, StreamedAnswer
+from experiments.observe.request_bodies import RequestBodies
+from loadtests.planning.prompts import ONE_EACH
 
 # A step of the staircase that adds less than this share of rate is the last one.
 _PLATEAU = 1.06
@@ -25,6 +25,7 @@ _PLATEAU = 1.06
 _AT_CAPACITY = 0.9
 _STEPS = (4, 8, 16, 32, 64, 128, 256)
 _IDLE_REQUESTS = 6
+_LONGEST_ANSWER_S = 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,77 +40,13 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True)
-class _Answer:
-    started_s: float
-    first_s: float
-    last_s: float
-    ended_s: float
-    tokens: int
+class _Step:
+    """What a number of requests in flight gave: completions per second, and medians in seconds."""
 
-
-class _Client:
-    """Streams chat completions of one fixed shape; every prompt is new, so that no prefix cache can help."""
-
-    def __init__(
-        self, http: httpx.AsyncClient, model: str, cost: Cost, prompt_tokens: int, output_tokens: int
-    ) -> None:
-        self._http = http
-        self._model = model
-        self._cost = cost
-        self._prompt_tokens = prompt_tokens
-        self._output_tokens = output_tokens
-        self._sent = 0
-
-    def _body(self) -> bytes:
-        self._sent += 1
-        text = words(self._prompt_tokens - self._cost.template, f"probe/{self._sent}", self._cost)
-        return orjson.dumps(
-            {
-                "model": self._model,
-                "messages": [{"role": "user", "content": text}],
-                "max_tokens": self._output_tokens,
-                "min_tokens": self._output_tokens,
-                "ignore_eos": True,
-                "temperature": 0,
-                "stream": True,
-            }
-        )
-
-    async def ask(self) -> _Answer:
-        """One request to its end.
-
-        Raises:
-            EnvironmentProblem: anything but a whole stream.
-        """
-        started = time.monotonic()
-        chunks: list[float] = []
-        done = False
-        headers = {"content-type": "application/json"}
-        async with self._http.stream(
-            "POST", "/v1/chat/completions", content=self._body(), headers=headers
-        ) as response:
-            if response.status_code != 200:
-                text = (await response.aread()).decode(errors="replace")[:300]
-                raise EnvironmentProblem(f"the probe's request was answered {response.status_code}: {text}")
-            async for line in response.aiter_lines():
-                if line == "data: [DONE]":
-                    done = True
-                elif line.startswith("data: ") and _has_content(line[6:]):
-                    chunks.append(time.monotonic())
-        if not done or not chunks:
-            raise EnvironmentProblem("the probe's request ended without content; see the engine's log")
-        return _Answer(started, chunks[0], chunks[-1], time.monotonic(), self._output_tokens)
-
-
-def _prompt_cost(target: Target) -> Cost:
-    """What words cost in this engine's prompts, so that the probe's are as long as the cells'."""
-    return prompt_cost.measured(target.engine_url, target.model) if target.engine_url else ONE_EACH
-
-
-def _has_content(data: str) -> bool:
-    choices = orjson.loads(data).get("choices") or [{}]
-    delta = choices[0].get("delta") or {}
-    return bool(delta.get("content") or delta.get("reasoning_content"))
+    in_flight: int
+    rate_per_s: float
+    e2e_s: float
+    ttft_s: float
 
 
 def run(target: Target, prompt_tokens: int, output_tokens: int, tell: Callable[[str], None]) -> Probe:
@@ -120,10 +57,8 @@ def run(target: Target, prompt_tokens: int, output_tokens: int, tell: Callable[[
     """
     try:
         return asyncio.run(_run(target, prompt_tokens, output_tokens, tell))
-    except httpx.HTTPError as error:
-        raise EnvironmentProblem(
-            f"the probe's request to {target.gateway_url} failed: {error or type(error).__name__}"
-        ) from None
+    except AskFailed as error:
+        raise EnvironmentProblem(f"the probe failed: {error}") from None
 
 
 def warm_up(
@@ -139,100 +74,109 @@ def warm_up(
     sizes = [2**k for k in range(7) if 2**k < 2 * widest]
     try:
         asyncio.run(_bursts(target, prompt_tokens, output_tokens, sizes))
-    except httpx.HTTPError as error:
-        raise EnvironmentProblem(
-            f"the warm-up's request to {target.gateway_url} failed: {error or type(error).__name__}"
-        ) from None
+    except AskFailed as error:
+        raise EnvironmentProblem(f"the warm-up failed: {error}") from None
+
+
+class _Prober:
+    """Asks for completions of one fixed shape."""
+
+    def __init__(self, asker: Asker, target: Target, prompt_tokens: int, output_tokens: int) -> None:
+        # What words cost in this engine's prompts, so that the probe's are as long as the cells'.
+        cost = prompt_cost.measured(target.engine_url, target.model) if target.engine_url else ONE_EACH
+        self._asker = asker
+        self._lengths = (prompt_tokens, output_tokens)
+        self._bodies = RequestBodies(target.model, cost, f"probe {prompt_tokens}x{output_tokens}")
+
+    async def ask(self) -> StreamedAnswer:
+        """One request to its end.
+
+        Raises:
+            AskFailed: anything but a whole stream.
+        """
+        return await self._asker.ask(self._bodies.make(*self._lengths))
+
+    async def burst(self, size: int) -> None:
+        """So many at once, to their end."""
+        await asyncio.gather(*(self.ask() for _ in range(size)))
+
+    async def step(self, in_flight: int, measure_s: float) -> _Step:
+        """Keep `in_flight` requests going; the window opens when every worker has had its first answer."""
+        answers: list[StreamedAnswer] = []
+        opened = asyncio.Event()
+        stop_at_s = math.inf
+
+        async def worker() -> None:
+            while time.monotonic() < stop_at_s:
+                answers.append(await self.ask())
+                if len(answers) >= in_flight:
+                    opened.set()
+
+        workers = [asyncio.create_task(worker()) for _ in range(in_flight)]
+        opening = asyncio.create_task(opened.wait())
+        # A failed worker must end the step, not leave it waiting for answers that will never come.
+        await asyncio.wait([opening, *workers], return_when=asyncio.FIRST_COMPLETED)
+        opening.cancel()
+        start_s = time.monotonic()
+        stop_at_s = start_s + measure_s
+        await asyncio.gather(*workers)
+        return _Step(
+            in_flight,
+            _rate_per_s(answers, start_s, stop_at_s),
+            statistics.median(answer.ended_s - answer.sent_s for answer in answers),
+            _ttft_s(answers, start_s),
+        )
 
 
 async def _bursts(target: Target, prompt_tokens: int, output_tokens: int, sizes: list[int]) -> None:
-    async with _http(target) as http:
-        client = _Client(http, target.model, _prompt_cost(target), prompt_tokens, output_tokens)
+    async with Asker(target.gateway_url, target.api_key, timeout_s=_LONGEST_ANSWER_S) as asker:
+        prober = _Prober(asker, target, prompt_tokens, output_tokens)
         for size in sizes:
-            await asyncio.gather(*(client.ask() for _ in range(size)))
-
-
-def _http(target: Target) -> httpx.AsyncClient:
-    limits = httpx.Limits(max_connections=None, max_keepalive_connections=None, keepalive_expiry=2.0)
-    headers = {"authorization": f"Bearer {target.api_key}"} if target.api_key else {}
-    return httpx.AsyncClient(
-        base_url=target.gateway_url, headers=headers, limits=limits, timeout=300.0, trust_env=False
-    )
+            await prober.burst(size)
 
 
 async def _run(target: Target, prompt_tokens: int, output_tokens: int, tell: Callable[[str], None]) -> Probe:
-    async with _http(target) as http:
-        client = _Client(http, target.model, _prompt_cost(target), prompt_tokens, output_tokens)
+    async with Asker(target.gateway_url, target.api_key, timeout_s=_LONGEST_ANSWER_S) as asker:
+        prober = _Prober(asker, target, prompt_tokens, output_tokens)
         tell("warming up the engine")
-        await asyncio.gather(*(client.ask() for _ in range(8)))
-        idle = [await client.ask() for _ in range(_IDLE_REQUESTS)]
-        e2e_s = statistics.median(a.ended_s - a.started_s for a in idle)
-        steps: list[tuple[int, float]] = []
-        e2e_by_step_s: list[float] = []
-        ttft_by_step_s: list[float] = []
+        await prober.burst(8)
+        idle = [await prober.ask() for _ in range(_IDLE_REQUESTS)]
+        e2e_s = statistics.median(answer.ended_s - answer.sent_s for answer in idle)
+        steps: list[_Step] = []
         for in_flight in _STEPS:
             tell(f"probing capacity with {in_flight} requests in flight")
-            longest_s = max([e2e_s, *e2e_by_step_s])
-            answers, window = await _step(client, in_flight, max(2.0, 2.0 * longest_s))
-            rate_per_s = _rate_per_s(answers, window)
-            e2e_by_step_s.append(statistics.median(a.ended_s - a.started_s for a in answers))
-            ttft_by_step_s.append(_ttft_s(answers, window))
-            grew = not steps or rate_per_s > _PLATEAU * steps[-1][1]
-            steps.append((in_flight, rate_per_s))
-            if not grew:
+            longest_s = max([e2e_s, *(step.e2e_s for step in steps)])
+            steps.append(await prober.step(in_flight, max(2.0, 2.0 * longest_s)))
+            if len(steps) > 1 and steps[-1].rate_per_s <= _PLATEAU * steps[-2].rate_per_s:
                 break
-    best = max(rate for _, rate in steps)
+    capacity_per_s = max(step.rate_per_s for step in steps)
     # The first step at capacity: beyond it requests only wait for each other, in the engine's own queue.
-    first = next(i for i, (_, rate) in enumerate(steps) if rate >= _AT_CAPACITY * best)
+    first = next(step for step in steps if step.rate_per_s >= _AT_CAPACITY * capacity_per_s)
+    tpots_s = [answer.tpot_s for answer in idle if answer.tpot_s is not None]
     return Probe(
-        ttft_s=statistics.median(a.first_s - a.started_s for a in idle),
-        tpot_s=statistics.median((a.last_s - a.first_s) / max(1, a.tokens - 1) for a in idle),
+        ttft_s=statistics.median(answer.first_s - answer.sent_s for answer in idle),
+        tpot_s=statistics.median(tpots_s) if tpots_s else None,
         e2e_s=e2e_s,
-        capacity_per_s=best,
-        e2e_at_capacity_s=e2e_by_step_s[first],
-        ttft_at_capacity_s=ttft_by_step_s[first],
-        steps=tuple(steps),
+        capacity_per_s=capacity_per_s,
+        e2e_at_capacity_s=first.e2e_s,
+        ttft_at_capacity_s=first.ttft_s,
+        steps=tuple((step.in_flight, step.rate_per_s) for step in steps),
     )
 
 
-async def _step(
-    client: _Client, in_flight: int, measure_s: float
-) -> tuple[list[_Answer], tuple[float, float]]:
-    """Keep `in_flight` requests going; the window opens when every worker has had its first answer."""
-    answers: list[_Answer] = []
-    opened = asyncio.Event()
-    stop_at = [float("inf")]
-
-    async def worker() -> None:
-        while time.monotonic() < stop_at[0]:
-            answers.append(await client.ask())
-            if len(answers) >= in_flight:
-                opened.set()
-
-    workers = [asyncio.create_task(worker()) for _ in range(in_flight)]
-    opening = asyncio.create_task(opened.wait())
-    # A failed worker must end the step, not leave it waiting for answers that will never come.
-    await asyncio.wait([opening, *workers], return_when=asyncio.FIRST_COMPLETED)
-    opening.cancel()
-    start = time.monotonic()
-    stop_at[0] = start + measure_s
-    await asyncio.gather(*workers)
-    return answers, (start, start + measure_s)
-
-
-def _ttft_s(answers: list[_Answer], window: tuple[float, float]) -> float:
+def _ttft_s(answers: list[StreamedAnswer], start_s: float) -> float:
     """Median TTFT of the requests sent inside the window; the first of a step all arrive in one instant."""
-    inside = [a for a in answers if a.started_s >= window[0]] or answers
-    return statistics.median(a.first_s - a.started_s for a in inside)
+    inside = [answer for answer in answers if answer.sent_s >= start_s] or answers
+    return statistics.median(answer.first_s - answer.sent_s for answer in inside)
 
 
-def _rate_per_s(answers: list[_Answer], window: tuple[float, float]) -> float:
+def _rate_per_s(answers: list[StreamedAnswer], start_s: float, end_s: float) -> float:
     """Completions per second; a request counts by the share of its life inside the window.
 
     Requests of a closed loop end in lockstep, so counting only ends would jump by a whole batch.
     """
-    start, end = window
     shares = (
-        max(0.0, min(a.ended_s, end) - max(a.started_s, start)) / (a.ended_s - a.started_s) for a in answers
+        max(0.0, min(answer.ended_s, end_s) - max(answer.sent_s, start_s)) / (answer.ended_s - answer.sent_s)
+        for answer in answers
     )
-    return sum(shares) / (end - start)
+    return sum(shares) / (end_s - start_s)

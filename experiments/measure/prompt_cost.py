@@ -11,10 +11,10 @@ import httpx
 from experiments.files import write_json
 from experiments.run_folder.folder import RunDir
 from experiments.stack.engine import Engine
-from loadtests.planning.prompts import ONE_EACH, Cost, Messages, calibrate
+from loadtests.planning.prompts import ONE_EACH, Messages, TokenCost, calibrate
 
 
-def measured(engine_url: str, model: str) -> Cost:
+def measured(engine_url: str, model: str) -> TokenCost:
     """Asked of the engine's `/tokenize`; one token a word where it has none or answers nonsense."""
     with httpx.Client(base_url=engine_url, timeout=10.0, trust_env=False) as http:
 

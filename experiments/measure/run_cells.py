@@ -75,7 +75,7 @@ def _prepare(cell: Cell, matrix: Matrix, bench: Bench, stack: SweepStack, index:
     if not stored.exists():
         plan.save(stored)
     drain_s = matrix.phases[cell.load].drain_s
-    generator = load.start(
+    job = load.LoadJob(
         host=stack.gateway_url,
         model=stack.engine.model,
         plan_file=stored,
@@ -90,4 +90,4 @@ def _prepare(cell: Cell, matrix: Matrix, bench: Bench, stack: SweepStack, index:
         prompt_cost_file=prompt_cost.of_run(bench.run, stack.engine),
         cpus=stack.load_cpus,
     )
-    return Prepared(cell, plan, folder, generator, drain_s, stack.engine.url)
+    return Prepared(cell, plan, folder, load.start(job), drain_s, stack.engine.url)

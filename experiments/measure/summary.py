@@ -17,6 +17,7 @@ from experiments.observe.engine_counters import EngineGrowth
 from experiments.observe.gateway_admin import GatewayGrowth
 from experiments.run_folder.folder import SCHEMA_VERSION
 from experiments.stats import agreement, ledger, littles_law, saturation
+from loadtests.outcome import Outcome
 from loadtests.planning.plan import Plan
 from loadtests.record import RequestRecord
 from loadtests.recording.summary import summarise
@@ -24,7 +25,6 @@ from loadtests.slo import SLO
 
 # A request that ended this close to a scrape may be on either side of it: the scrape itself takes a moment.
 _EDGE_S = 0.05
-_SHED = ("rejected_full", "rejected_mode", "queue_timeout", "draining", "upstream_overloaded")
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,17 +121,17 @@ def _breakdown(measured: Sequence[RequestRecord], engine: EngineGrowth | None) -
     return parts(measured, engine.queue_s / engine.requests, engine.prefill_s / engine.requests)
 
 
-def _ledger(plan: Plan, outcomes: Counter[str], material: Material) -> tuple[ledger.Check, ...]:
+def _ledger(plan: Plan, outcomes: Counter[Outcome], material: Material) -> tuple[ledger.Check, ...]:
     """Counts and request-seconds of client, gateway and engine, over every phase of the cell."""
     attempts = Counter(outcome for r in material.records for outcome in (r.tried or (r.outcome,)))
     checks = ledger.checks(len(plan), len(material.records), attempts, material.gateway.outcomes)
-    arrived = [r for r in material.records if r.outcome not in ledger.NEVER_ARRIVED]
+    arrived = [r for r in material.records if r.outcome.arrived]
     if any(r.finished_s is None or r.sent_s is None or r.tried for r in arrived):
         return checks  # a request without an end has no length to add up, nor has one of its attempts
     client_s = sum((r.finished_s or 0.0) - (r.sent_s or 0.0) for r in arrived)
     gateway = material.gateway
     checks += (littles_law.in_system(client_s, gateway.active_s + gateway.queued_s, len(arrived)),)
-    served = outcomes.get("ok", 0)
+    served = outcomes.get(Outcome.OK, 0)
     if material.engine is not None and material.engine.requests == served:
         checks += (littles_law.in_engine(gateway.active_s, material.engine.request_s, served),)
     return checks
@@ -206,7 +206,7 @@ def _window(
     seen = Occupancy(material.records, slots, start_s, end_s) if Occupancy.known(material.records) else None
     return saturation.Window(
         offered=len(measured),
-        shed=sum(record.outcome in _SHED for record in measured),
+        shed=sum(record.outcome.shed for record in measured),
         active=seen.active if seen else by_metric.get("gateway_active", nothing),
         limit=np.full(SAMPLES, float(slots)) if seen else by_metric.get("gateway_active_limit", nothing),
         queued=seen.queued if seen else by_metric.get("gateway_queue_depth", nothing),

@@ -12,15 +12,19 @@ from experiments.observe import grafana
 from experiments.observe.gateway_admin import GatewayAdmin
 from experiments.observe.grafana import Annotations, Grafana
 from experiments.observe.prometheus import ServerMetrics
-from experiments.stack import compose, compose_targets, ports
+from experiments.stack import compose, compose_targets, cores, ports
 from experiments.stack import engine as engines
 from experiments.stack import gateway as gateways
 from experiments.stack import prometheus as prometheuses
 from experiments.stack.compose import ComposeStack
+from experiments.stack.cores import Cores
 from experiments.stack.engine import Engine
-from experiments.stack.engine_knobs import EngineKnobs, require_flags
+from experiments.stack.engine_facts import EngineFacts
+from experiments.stack.engine_knobs import EngineKnobs
 from experiments.stack.gateway import Gateway
-from experiments.stack.vllm_install import python_of
+from experiments.stack.providers import known
+from experiments.stack.providers.external import EXTERNAL
+from experiments.stack.providers.provider import EngineChoice
 from gateway.limits import Limits
 
 # The probe must not meet a limit; the cells set their own.
@@ -67,10 +71,12 @@ def running(
         UserError, EnvironmentProblem: something cannot be started or reached, with the reason.
     """
     knobs = options.spec.engine.values()[0] if knobs is None else knobs
-    engine_cpus, harness_cpus = _cores(options)
-    composed = compose.find(options.compose_env) if options.spec.engine.provider == "compose" else None
+    composed = compose.find(options.compose_env) if options.spec.engine.provider == known.COMPOSE else None
+    choice = _choice(options, knobs, tell) if composed is None and options.gateway_url is None else None
+    here = choice is not None and choice.provider.on_our_cores
+    shared = cores.split(options.spec.engine.cpus, engine_is_here=here)
     with contextlib.ExitStack() as stack:
-        served = _served(options, composed, knobs, logs, engine_cpus, harness_cpus, tell)
+        served = _ours(choice, shared, logs, tell) if choice else _theirs(options, composed)
         engine, gateway = stack.enter_context(served)
         tell(f"engine ready: {engine.label}")
         admin = GatewayAdmin(gateway.url, gateway.admin_token)
@@ -82,20 +88,16 @@ def running(
         prometheus_url = options.prometheus_url
         if composed is not None:
             prometheus_url = prometheus_url or composed.prometheus_url
-            targets = options.compose_env.parent / "targets"
-            load_host = stack.enter_context(
-                compose_targets.announced(load_ports, composed.settings, tell, targets)
-            )
+            folder = options.compose_env.parent / "targets"
+            announced = compose_targets.announced(load_ports, composed.settings, tell, folder)
+            load_host = stack.enter_context(announced)
         if prometheus_url is None:
+            targets = _targets(gateway.url, engine, load_ports)
             own = prometheuses.running(
-                targets=_targets(gateway.url, engine, load_ports),
-                data_dir=prometheus_data,
-                log_dir=logs,
-                cpus=harness_cpus,
-                on_progress=tell,
+                targets=targets, data_dir=prometheus_data, log_dir=logs, cpus=shared.others, on_progress=tell
             )
             prometheus_url = stack.enter_context(own).url
-        metrics = ServerMetrics(prometheus_url)
+        metrics = ServerMetrics(prometheus_url, engine.metrics)
         metrics.check()
         notes = grafana.of_run(_grafana(options, composed, tell), prometheus_data.parent.name, tell)
         yield SweepStack(
@@ -106,50 +108,52 @@ def running(
             metrics=metrics,
             load_ports=load_ports,
             load_host=load_host,
-            load_cpus=harness_cpus,
+            load_cpus=shared.others,
             api_key=options.api_key or (composed.api_key if composed else None),
             annotations=stack.enter_context(notes),
         )
 
 
-@contextlib.contextmanager
-def _served(
-    options: SweepOptions,
-    composed: ComposeStack | None,
-    knobs: EngineKnobs,
-    logs: Path,
-    engine_cpus: frozenset[int] | None,
-    harness_cpus: frozenset[int] | None,
-    tell: Callable[[str], None],
-) -> Iterator[tuple[Engine, Gateway]]:
-    """Engine and gateway: those of the compose stack, those behind a URL, or our own for this run."""
+def _choice(options: SweepOptions, knobs: EngineKnobs, tell: Callable[[str], None]) -> EngineChoice:
+    """The engine that this sweep starts, or the one at a URL, with what it is started with."""
     wanted = options.spec.engine
-    if composed is not None:
-        token = composed.admin_token or options.admin_token
-        if token is None:
-            raise UserError(
-                f"{options.compose_env} sets no GATEWAY_ADMIN_TOKEN, so the gateway's limits cannot be set: "
-                "give it one (8 characters or more) and start the stack again"
-            )
-        yield compose.look(composed, wanted.model), gateways.external(composed.gateway_url, token)
-        return
-    if options.gateway_url is not None:
-        yield _behind(options), gateways.external(options.gateway_url, options.admin_token)
-        return
     choice = engines.choose(wanted.provider, engine_url=wanted.url, model=wanted.model, on_progress=tell)
     if choice.why:
         tell(choice.why)
-    if choice.provider in ("vllm", "vllm-cpu"):
-        require_flags(wanted.values(), python_of())
-    choice = replace(choice, knobs=knobs)
-    tell(f"starting the engine: {choice.provider}" + (f" with {knobs}" if knobs.given() else ""))
+    if choice.provider.check_knobs is not None:
+        choice.provider.check_knobs(wanted.values())
+    return replace(choice, knobs=knobs)
+
+
+@contextlib.contextmanager
+def _ours(
+    choice: EngineChoice, shared: Cores, logs: Path, tell: Callable[[str], None]
+) -> Iterator[tuple[Engine, Gateway]]:
+    """The chosen engine and a gateway before it, for this run."""
+    knobs = choice.knobs
+    tell(f"starting the engine: {choice.provider.name}" + (f" with {knobs}" if knobs.given() else ""))
     with (
-        engines.running(choice, log_dir=logs, cpus=engine_cpus, on_progress=tell) as engine,
+        engines.running(choice, log_dir=logs, cpus=shared.engine, on_progress=tell) as engine,
         gateways.running(
-            engine_url=engine.url, model=engine.model, log_dir=logs, cpus=harness_cpus, env={}
+            engine_url=engine.url, model=engine.model, log_dir=logs, cpus=shared.others, env={}
         ) as gateway,
     ):
         yield engine, gateway
+
+
+@contextlib.contextmanager
+def _theirs(options: SweepOptions, composed: ComposeStack | None) -> Iterator[tuple[Engine, Gateway]]:
+    """Engine and gateway that somebody else runs: those of the compose stack, or those behind a URL."""
+    if composed is None:
+        yield _behind(options), gateways.external(options.gateway_url or "", options.admin_token)
+        return
+    token = composed.admin_token or options.admin_token
+    if token is None:
+        raise UserError(
+            f"{options.compose_env} sets no GATEWAY_ADMIN_TOKEN, so the gateway's limits cannot be set: "
+            "give it one (8 characters or more) and start the stack again"
+        )
+    yield compose.look(composed, options.spec.engine.model), gateways.external(composed.gateway_url, token)
 
 
 def _grafana(
@@ -181,10 +185,9 @@ def _behind(options: SweepOptions) -> Engine:
     return Engine(
         url=url,
         model=options.spec.engine.model,
-        provider="external",
+        provider=EXTERNAL,
         label=f"external ({options.spec.engine.model})",
-        facts={},
-        pid=None,
+        facts=EngineFacts(),
     )
 
 
@@ -208,37 +211,3 @@ def _targets(gateway_url: str, engine: Engine, load_ports: tuple[int, int]) -> d
     if dcgm:
         targets["dcgm"] = dcgm
     return targets
-
-
-def _cores(options: SweepOptions) -> tuple[frozenset[int] | None, frozenset[int] | None]:
-    """Cores of the engine and of everything else; (None, None) where nothing is pinned.
-
-    Engine and harness on one core would measure each other. Only engines on this machine's CPU are pinned.
-    """
-    usable = sorted(os.sched_getaffinity(0))
-    asked = options.spec.engine.cpus
-    if asked == "":
-        return None, None
-    if asked == "auto":
-        on_cpu = options.gateway_url is None and options.spec.engine.url is None
-        if not on_cpu or len(usable) < 2 or options.spec.engine.provider in ("vllm", "external", "compose"):
-            return None, None
-        engine = frozenset(usable[: max(1, len(usable) // 2)])
-    else:
-        engine = _parse_cores(asked)
-        if not engine <= set(usable):
-            raise UserError(
-                f"--engine-cpus {asked}: this process may use cores {usable[0]}-{usable[-1]} only"
-            )
-    return engine, frozenset(usable) - engine or None
-
-
-def _parse_cores(text: str) -> frozenset[int]:
-    try:
-        cores: set[int] = set()
-        for part in text.split(","):
-            first, _, last = part.partition("-")
-            cores.update(range(int(first), int(last or first) + 1))
-    except ValueError:
-        raise UserError(f"--engine-cpus {text!r}: write core numbers such as 0, 0-3 or 0,2") from None
-    return frozenset(cores)

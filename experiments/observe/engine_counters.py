@@ -1,21 +1,28 @@
-"""What an engine itself counted over a cell, read from its `/metrics` at both edges. vLLM's names; the
-emulator has the same."""
+"""What an engine itself counted over a cell, read from its `/metrics` at both edges."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
-COUNTERS = {
-    "request_s": "vllm:e2e_request_latency_seconds_sum",
-    "requests": "vllm:e2e_request_latency_seconds_count",
-    "prefix_hit_tokens": "vllm:prefix_cache_hits_total",
-    "prompt_tokens": "vllm:prompt_tokens_total",
-    "queue_s": "vllm:request_queue_time_seconds_sum",
-    "prefill_s": "vllm:request_prefill_time_seconds_sum",
-}
-"""Field of `EngineGrowth` → name of the sample."""
-NOT_EVERY_ENGINE_HAS = ("prefix_hit_tokens", "queue_s", "prefill_s")
+from experiments.observe.engine_metrics import EngineMetrics
+
+NEEDED = ("request_s", "requests", "prompt_tokens")
+"""Fields of `EngineGrowth` without which there is no account; not every engine has the others."""
+
+
+def samples_of(metrics: EngineMetrics) -> dict[str, str]:
+    """Field of `EngineGrowth` → name of its sample; those that the engine does not have are left out."""
+    samples = {
+        "request_s": f"{metrics.e2e_s}_sum",
+        "requests": f"{metrics.e2e_s}_count",
+        "prefix_hit_tokens": metrics.prefix_hit_tokens,
+        "prompt_tokens": metrics.prompt_tokens,
+        "queue_s": metrics.queue_s and f"{metrics.queue_s}_sum",
+        "prefill_s": metrics.prefill_s and f"{metrics.prefill_s}_sum",
+    }
+    return {field: sample for field, sample in samples.items() if sample is not None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +33,8 @@ class EngineGrowth:
 
     request_s: float
     requests: float
-    prefix_hit_tokens: float
     prompt_tokens: float
+    prefix_hit_tokens: float = 0.0
     queue_s: float = 0.0
     prefill_s: float = 0.0
 
@@ -46,22 +53,22 @@ def read(engine_url: str) -> str | None:
     return response.text if response.status_code == 200 else None
 
 
-def growth(before: str, after: str) -> EngineGrowth | None:
+def growth(before: str, after: str, metrics: EngineMetrics) -> EngineGrowth | None:
     """Growth between two pages; None where the engine does not count requests."""
-    first, last = _sums(before), _sums(after)
-    needed = [name for name in COUNTERS if name not in NOT_EVERY_ENGINE_HAS]
-    if any(COUNTERS[name] not in last for name in needed):
+    samples = samples_of(metrics)
+    wanted = set(samples.values())
+    first, last = sums(before, wanted), sums(after, wanted)
+    if any(samples[field] not in last for field in NEEDED):
         return None
-    grown = {name: last.get(sample, 0.0) - first.get(sample, 0.0) for name, sample in COUNTERS.items()}
+    grown = {field: last.get(sample, 0.0) - first.get(sample, 0.0) for field, sample in samples.items()}
     return EngineGrowth(**grown)
 
 
-def _sums(page: str) -> dict[str, float]:
-    """Sum over the series of each sample that is wanted."""
-    wanted = set(COUNTERS.values())
+def sums(page: str, wanted: Collection[str]) -> dict[str, float]:
+    """Sum over the series of each sample that is wanted, by its name; a page is not parsed for the others."""
     lines = [line for line in page.splitlines() if line.partition("{")[0].partition(" ")[0] in wanted]
-    sums: dict[str, float] = {}
+    totals: dict[str, float] = {}
     for family in text_string_to_metric_families("\n".join([*lines, ""])):
         for sample in family.samples:
-            sums[sample.name] = sums.get(sample.name, 0.0) + sample.value
-    return sums
+            totals[sample.name] = totals.get(sample.name, 0.0) + sample.value
+    return totals

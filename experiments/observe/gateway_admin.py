@@ -1,5 +1,6 @@
 """The gateway's admin API and its own counters, as a sweep uses them."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -35,17 +36,17 @@ class Counters:
         """Sum of `name` for each value of `label`, over the series that carry `labels`."""
         sums: dict[str, float] = {}
         wanted = set(labels.items())
-        for (sample, found), value in self.samples.items():
-            if sample == name and wanted <= set(found):
-                key = dict(found).get(label, "")
+        for (sample, pairs), value in self.samples.items():
+            if sample == name and wanted <= set(pairs):
+                key = dict(pairs).get(label, "")
                 sums[key] = sums.get(key, 0.0) + value
         return sums
 
 
 @dataclass(frozen=True, slots=True)
 class GatewayGrowth:
-    """What a gateway counted between two readings: requests by outcome, and request-seconds active and
-    queued.
+    """What a gateway counted between two readings: requests by outcome, and
+    request-seconds active and queued.
     """
 
     outcomes: dict[str, float]
@@ -67,7 +68,7 @@ def gateway_growth(before: Counters, after: Counters) -> GatewayGrowth:
 
 
 class GatewayAdmin:
-    """A running gateway seen through its admin API.
+    """A running gateway, through its admin API.
 
     Raises:
         EnvironmentProblem: the gateway cannot be reached, refuses the token or answers something else.
@@ -111,7 +112,7 @@ class GatewayAdmin:
         """Give up the connections."""
         self._client.close()
 
-    def _json(self, method: str, path: str, body: dict[str, Any] | None) -> dict[str, Any]:
+    def _json(self, method: str, path: str, body: Mapping[str, object] | None) -> dict[str, Any]:
         answer = self._send(method, path, body).json()
         if not isinstance(answer, dict):
             raise EnvironmentProblem(
@@ -119,7 +120,7 @@ class GatewayAdmin:
             )
         return answer
 
-    def _send(self, method: str, path: str, body: dict[str, Any] | None) -> httpx.Response:
+    def _send(self, method: str, path: str, body: Mapping[str, object] | None) -> httpx.Response:
         try:
             response = self._client.request(method, path, json=body)
         except httpx.HTTPError as error:

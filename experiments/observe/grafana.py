@@ -28,14 +28,14 @@ class Grafana:
 
 
 class Annotations:
-    """Posts regions for one run; without a Grafana it does nothing. A failure is told once and never raised:
-    pictures are not worth a measurement.
+    """Posts regions for one run; without a Grafana it does nothing. A failure is reported once and never
+    raised: pictures are not worth a measurement.
     """
 
     def __init__(self, grafana: Grafana | None, run: str, tell: Callable[[str], None]) -> None:
         self._run = run
         self._tell = tell
-        self._told = False
+        self._reported = False
         self._client = None if grafana is None else _client(grafana)
 
     def cell(self, summary: Mapping[str, Any]) -> None:
@@ -65,15 +65,15 @@ class Annotations:
         try:
             self._client.post("/api/annotations", json=body).raise_for_status()
         except httpx.HTTPError as error:
-            if not self._told:
-                self._told = True
+            if not self._reported:
+                self._reported = True
                 self._tell(f"no annotation in Grafana, and the sweep goes on: {error}")
 
 
 @contextlib.contextmanager
 def of_run(grafana: Grafana | None, run: str, tell: Callable[[str], None]) -> Iterator[Annotations]:
-    """Annotations for `run`; on leaving, also after an interruption, the region of the whole run is
-    posted."""
+    """Annotations for `run`; on leaving, also after an interruption, the region of the
+    whole run is posted."""
     annotations = Annotations(grafana, run, tell)
     began_unix_s = time.time()
     try:

@@ -1,7 +1,10 @@
 """Reading the sweep's Prometheus: raw samples of a cell's window, and quantiles from histograms over it."""
 
+from __future__ import annotations
+
 import math
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -12,12 +15,14 @@ from prometheus_api_client import PrometheusConnect
 from prometheus_api_client.exceptions import PrometheusApiClientException
 
 from experiments.errors import EnvironmentProblem
-from experiments.observe.engine_counters import COUNTERS, NOT_EVERY_ENGINE_HAS, EngineGrowth
+from experiments.observe import engine_counters, engine_metrics
+from experiments.observe.engine_counters import EngineGrowth
+from experiments.observe.engine_metrics import EngineMetrics
 from experiments.observe.gpu_series import GPU_SERIES
 
 # Short name in series.parquet → PromQL of one series. Rates are over the last two seconds of a one-second
 # scrape.
-SERIES = {
+_SERIES = {
     "gateway_active": "sum(gateway_active)",
     "gateway_active_limit": "max(gateway_active_limit)",
     "gateway_queue_depth": "sum(gateway_queue_depth)",
@@ -26,11 +31,6 @@ SERIES = {
     "ok_per_s": 'sum(rate(gateway_requests_total{route="chat",outcome="ok"}[3s]))',
     "rejected_per_s": 'sum(rate(gateway_requests_total{route="chat",outcome=~"rejected_.*"}[3s]))',
     "queue_timeout_per_s": 'sum(rate(gateway_requests_total{route="chat",outcome="queue_timeout"}[3s]))',
-    "engine_running": "sum(vllm:num_requests_running)",
-    "engine_waiting": "sum(vllm:num_requests_waiting)",
-    "engine_kv_use_ratio": "max(vllm:kv_cache_usage_perc)",
-    "engine_tokens_per_s": "sum(rate(vllm:generation_tokens_total[3s]))",
-    "engine_preemptions_per_s": "sum(rate(vllm:num_preemptions_total[3s]))",
     **GPU_SERIES,
 }
 
@@ -41,16 +41,28 @@ HISTOGRAMS = {
     "queue_s": 'gateway_queue_wait_seconds_bucket{outcome="ok"}',
 }
 
+# What every scrape of a gateway has; an engine's has its running requests. So a target is known whatever its
+# job is called.
+_OF_GATEWAY = "gateway_active_limit"
 
-# The newest scrape of whatever exports slots or running requests, one series a target, whatever its job is
-# called.
-_LAST_SCRAPES = "timestamp(gateway_active_limit) or timestamp(vllm:num_requests_running)"
+
+def series_of(engine: EngineMetrics) -> dict[str, str]:
+    """Short name in series.parquet → PromQL of one series, for an engine with these metrics; what it does not
+    have is left out."""
+    named = {
+        "engine_running": ("sum({})", engine.running),
+        "engine_waiting": ("sum({})", engine.waiting),
+        "engine_kv_use_ratio": ("max({})", engine.kv_use_ratio),
+        "engine_tokens_per_s": ("sum(rate({}[3s]))", engine.output_tokens),
+        "engine_preemptions_per_s": ("sum(rate({}[3s]))", engine.preemptions),
+    }
+    return _SERIES | {name: promql.format(of) for name, (promql, of) in named.items() if of is not None}
 
 
 @dataclass(frozen=True, slots=True)
 class BucketQuantile:
-    """A quantile as a histogram knows it: interpolated, and the bucket that holds it. Seconds; None where the
-    bucket is empty."""
+    """A quantile as a histogram knows it: interpolated, and the bucket that holds it. Seconds; None where
+    the bucket is empty."""
 
     value: float | None
     bucket_low: float | None
@@ -61,15 +73,35 @@ class BucketQuantile:
         return {"value": self.value, "bucket_low": self.bucket_low, "bucket_high": self.bucket_high}
 
 
+@dataclass(frozen=True, slots=True)
+class _Series:
+    """One series of an answer: its labels, and (Unix seconds, value) of each of its samples."""
+
+    labels: Mapping[str, str]
+    points: tuple[tuple[float, float], ...]
+
+    @property
+    def value(self) -> float:
+        """That of the only sample of an instant query."""
+        return self.points[-1][1]
+
+    @classmethod
+    def of(cls, answer: Mapping[str, Any]) -> _Series:
+        """From Prometheus's JSON: `value` of an instant query, `values` of a range."""
+        samples = answer["values"] if "values" in answer else [answer["value"]]
+        return cls(answer["metric"], tuple((float(t), float(value)) for t, value in samples))
+
+
 class ServerMetrics:
-    """One Prometheus.
+    """One Prometheus, which scrapes a gateway and an engine that calls its metrics as `engine` says.
 
     Raises:
         EnvironmentProblem: it cannot be reached or refuses a query.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, engine: EngineMetrics = engine_metrics.VLLM) -> None:
         self.url = url
+        self.engine = engine
         self._prometheus = PrometheusConnect(url=url, disable_ssl=False)
 
     def check(self) -> None:
@@ -77,30 +109,31 @@ class ServerMetrics:
         self._query("vector(1)", time.time())
 
     def wait_for_scrape(self, after_unix_s: float, deadline_s: float = 10.0) -> float:
-        """Wait until gateway and engine were scraped after `after_unix_s`; the time of the earlier scrape
-        (Unix).
+        """Wait until gateway and engine were scraped after `after_unix_s`; the time of
+        the earlier scrape (Unix).
 
-        Returns the last scrape's time when none comes within `deadline_s`: a gap that the cell's doubts will
-        name.
+        Returns the last scrape's time when none comes within `deadline_s`: a gap that the
+        cell's doubts will name.
         """
         give_up = time.monotonic() + deadline_s
         while True:
-            result = self._query(_LAST_SCRAPES, time.time())
-            seen = min((float(series["value"][1]) for series in result), default=0.0)
-            if seen > after_unix_s or time.monotonic() > give_up:
-                return seen
+            newest = f"timestamp({_OF_GATEWAY}) or timestamp({self.engine.running})"
+            targets = self._query(newest, time.time())
+            earlier_s = min((target.value for target in targets), default=0.0)
+            if earlier_s > after_unix_s or time.monotonic() > give_up:
+                return earlier_s
             time.sleep(0.1)
 
     def series(self, start_unix_s: float, end_unix_s: float, step_s: float = 1.0) -> pd.DataFrame:
-        """Every series of `SERIES` over the window: columns t_s (from its start), metric, value.
+        """Every series of `series_of` over the window: columns t_s (from its start), metric, value.
 
         They begin when everything was scraped once inside the window: what Prometheus answers for an
-        earlier time was seen before it.
+        earlier time was scraped before it.
         """
         frames = []
-        seen_unix_s = max(self._first_scrapes(start_unix_s, end_unix_s), default=start_unix_s)
-        for name, promql in SERIES.items():
-            for t_s, value in self._range(promql, seen_unix_s, end_unix_s, step_s):
+        first_unix_s = max(self._first_scrapes(start_unix_s, end_unix_s), default=start_unix_s)
+        for name, promql in series_of(self.engine).items():
+            for t_s, value in self._range(promql, first_unix_s, end_unix_s, step_s):
                 frames.append((t_s - start_unix_s, name, value))
         return pd.DataFrame(frames, columns=["t_s", "metric", "value"]).astype(
             {"t_s": float, "metric": str, "value": float}
@@ -109,9 +142,7 @@ class ServerMetrics:
     def quantiles(
         self, name: str, start_unix_s: float, end_unix_s: float
     ) -> dict[str, dict[str, float | None]]:
-        """p50 and p95 of a histogram's growth between two scrapes, named by their times, as in
-        summary.json.
-        """
+        """p50 and p95 of a histogram's growth between two scrapes (their Unix times), as in summary.json."""
         before = self._buckets(HISTOGRAMS[name], start_unix_s)
         after = self._buckets(HISTOGRAMS[name], end_unix_s)
         growth = [(bound, count - before.get(bound, 0.0)) for bound, count in sorted(after.items())]
@@ -120,62 +151,55 @@ class ServerMetrics:
     def engine_growth(self, start_unix_s: float, end_unix_s: float) -> EngineGrowth | None:
         """Growth of the engine's counters between two times; None where Prometheus does not scrape it."""
         growth: dict[str, float] = {}
-        for name, sample in COUNTERS.items():
+        for field, sample in engine_counters.samples_of(self.engine).items():
             promql = f"sum({sample})"
             before, after = self._query(promql, start_unix_s), self._query(promql, end_unix_s)
-            if name not in NOT_EVERY_ENGINE_HAS and not (before and after):
+            if before and after:
+                growth[field] = after[0].value - before[0].value
+            elif field in engine_counters.NEEDED:
                 return None
-            growth[name] = (
-                float(after[0]["value"][1]) - float(before[0]["value"][1]) if before and after else 0.0
-            )
         return EngineGrowth(**growth)
 
     def scrape_times(self, start_unix_s: float, end_unix_s: float) -> list[float]:
         """When the gateway was really scraped in the window, Unix seconds."""
-        series = self._scrapes("gateway_active_limit", start_unix_s, end_unix_s)
-        return sorted(t for times in series for t in times)
+        return sorted(t for times in self._scrapes(_OF_GATEWAY, start_unix_s, end_unix_s) for t in times)
 
     def _first_scrapes(self, start_unix_s: float, end_unix_s: float) -> list[float]:
         """When gateway and engine were first scraped in the window, Unix seconds."""
-        series = self._scrapes(
-            '{__name__=~"gateway_active_limit|vllm:num_requests_running"}', start_unix_s, end_unix_s
-        )
-        return [min(times) for times in series if times]
+        either = f'{{__name__=~"{_OF_GATEWAY}|{self.engine.running}"}}'
+        return [min(times) for times in self._scrapes(either, start_unix_s, end_unix_s) if times]
 
     def _scrapes(self, selector: str, start_unix_s: float, end_unix_s: float) -> list[list[float]]:
         """The times of the samples of each series, Unix seconds."""
         window_s = max(1, math.ceil(end_unix_s - start_unix_s))
-        result = self._query(f"{selector}[{window_s}s]", end_unix_s)
-        times = [[float(t) for t, _ in series["values"]] for series in result]
-        return [[t for t in one if t >= start_unix_s] for one in times]
+        answer = self._query(f"{selector}[{window_s}s]", end_unix_s)
+        return [[t for t, _ in series.points if t >= start_unix_s] for series in answer]
 
     def _buckets(self, selector: str, at_unix_s: float) -> dict[float, float]:
-        result = self._query(f"sum by (le) ({selector})", at_unix_s)
-        return {float(series["metric"]["le"]): float(series["value"][1]) for series in result}
+        answer = self._query(f"sum by (le) ({selector})", at_unix_s)
+        return {float(series.labels["le"]): series.value for series in answer}
 
-    def _query(self, promql: str, at_unix_s: float) -> list[dict[str, Any]]:
+    def _query(self, promql: str, at_unix_s: float) -> list[_Series]:
         try:
-            result: list[dict[str, Any]] = self._prometheus.custom_query(
-                promql, params={"time": f"{at_unix_s:.3f}"}
-            )
+            answer = self._prometheus.custom_query(promql, params={"time": f"{at_unix_s:.3f}"})
         except (PrometheusApiClientException, requests.RequestException) as error:
             raise EnvironmentProblem(f"Prometheus at {self.url} did not answer {promql!r}: {error}") from None
-        return result
+        return [_Series.of(series) for series in answer]
 
     def _range(self, promql: str, start: float, end: float, step_s: float) -> list[tuple[float, float]]:
         # The client library rounds both ends to whole seconds; rounding down would begin before the window.
         first, last = datetime.fromtimestamp(math.ceil(start), UTC), datetime.fromtimestamp(end, UTC)
         try:
-            result = self._prometheus.custom_query_range(promql, first, last, f"{step_s:g}s")
+            answer = self._prometheus.custom_query_range(promql, first, last, f"{step_s:g}s")
         except (PrometheusApiClientException, requests.RequestException) as error:
             raise EnvironmentProblem(f"Prometheus at {self.url} did not answer {promql!r}: {error}") from None
-        pairs = [(float(t), float(value)) for series in result for t, value in series["values"]]
-        return [(t, value) for t, value in pairs if math.isfinite(value)]
+        points = (point for series in answer for point in _Series.of(series).points)
+        return [(t, value) for t, value in points if math.isfinite(value)]
 
 
 def bucket_quantile(cumulative: list[tuple[float, float]], q: float) -> BucketQuantile:
-    """Quantile `q` of a cumulative histogram [(upper bound, count up to it)], interpolated as Prometheus
-    does."""
+    """Quantile `q` of a cumulative histogram [(upper bound, count up to it)],
+    interpolated as Prometheus does."""
     total = cumulative[-1][1] if cumulative else 0.0
     if total <= 0:
         return BucketQuantile(None, None, None)

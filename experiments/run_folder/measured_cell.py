@@ -27,7 +27,18 @@ class MeasuredCell:
 
     @property
     def setting(self) -> Setting:
-        return Setting.from_json(self.summary["setting"])
+        """What was in force.
+
+        Raises:
+            UserError: the cell names no whole setting: it is a load run of its own, or damaged.
+        """
+        try:
+            return Setting.from_json(self.summary["setting"])
+        except ValueError:
+            raise UserError(
+                f"{self.path}/summary.json names no whole setting: this is a load run of its own, not a cell "
+                f"of a sweep; python -m reports {self.path.parents[1]} shows it"
+            ) from None
 
     @property
     def is_sentinel(self) -> bool:

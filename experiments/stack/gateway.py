@@ -18,13 +18,10 @@ from gateway.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class Gateway:
-    """A gateway that answers at `url` and takes `admin_token` for `/admin`; `pid` is None when it is not
-    ours.
-    """
+    """A gateway that answers at `url` and takes `admin_token` for `/admin`."""
 
     url: str
     admin_token: str | None
-    pid: int | None
 
 
 @contextlib.contextmanager
@@ -62,18 +59,16 @@ def running(
         "GATEWAY_PORT": str(port),
     }
     url = f"http://127.0.0.1:{port}"
-    with process.running(
+    command = process.Command(
         [sys.executable, "-m", "gateway"],
-        name="the gateway",
-        log_path=log_dir / "gateway.log",
+        "the gateway",
+        log_dir / "gateway.log",
         env=_without_settings(os.environ) | paths.import_path() | settings,
         cwd=log_dir,
         cpus=cpus,
-        ready=answers(f"{url}/health"),
-        ready_timeout_s=30,
-        on_progress=on_progress,
-    ) as child:
-        yield Gateway(url, token, child.pid)
+    )
+    with process.running(command, ready=answers(f"{url}/health"), on_progress=on_progress):
+        yield Gateway(url, token)
 
 
 def external(url: str, token: str | None) -> Gateway:
@@ -85,12 +80,12 @@ def external(url: str, token: str | None) -> Gateway:
     url = url.rstrip("/").removesuffix("/v1")
     if not answers(f"{url}/health", timeout_s=5)():
         raise EnvironmentProblem(f"no healthy gateway answers at {url} (asked for {url}/health)")
-    return Gateway(url, token, None)
+    return Gateway(url, token)
 
 
 def _without_settings(environment: Mapping[str, str]) -> dict[str, str]:
-    """Our environment without any setting of the gateway: a MAX_ACTIVE left in a shell must not decide a
-    sweep.
+    """Our environment without any setting of the gateway: a MAX_ACTIVE left in a shell must
+    not decide a sweep.
     """
     names = {name.upper() for name in Settings.model_fields}
     return {name: value for name, value in environment.items() if name.upper() not in names}

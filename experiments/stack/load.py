@@ -6,7 +6,7 @@ import contextlib
 import os
 import sys
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +14,61 @@ from experiments.stack import paths, process
 
 
 @dataclass(frozen=True, slots=True)
-class Load:
+class LoadJob:
+    """What one Locust process is to do.
+
+    Attributes:
+        host: URL of the gateway (or of a bare engine).
+        model: the model every request names.
+        plan_file: as `loadtests.planning.plan` wrote it.
+        run_dir: gets plan.json, records.jsonl and load.json.
+        log_path: Locust's own output.
+        slo: judged per request, such as `ttft<=1s,tpot<=60ms`; None: Locust's default.
+        drain_s: seconds that requests in flight may take after the plan's end; None: Locust's default.
+        metrics_port: the generator's own metrics; None: none.
+        metrics_host: the address of this machine that they listen on.
+        api_key: sent as bearer token.
+        tokenize_url: the engine whose /tokenize makes prompts token-exact; None: `host`.
+        prompt_cost_file: what words cost in tokens, measured before; None: the generator asks.
+        cpus: the CPU numbers it may use; None: all.
+    """
+
+    host: str
+    model: str
+    plan_file: Path
+    run_dir: Path
+    log_path: Path
+    slo: str | None = None
+    drain_s: float | None = None
+    metrics_port: int | None = None
+    metrics_host: str = "127.0.0.1"
+    api_key: str | None = None
+    tokenize_url: str | None = None
+    prompt_cost_file: Path | None = None
+    cpus: Collection[int] | None = None
+
+    def argv(self, go_file: Path) -> list[str]:
+        """The command line; the load begins when `go_file` is there."""
+        words = [sys.executable, "-m", "locust", "-f", str(paths.locustfile())]
+        words += ["--headless", "--only-summary", "-L", "WARNING", "--host", self.host, "--model", self.model]
+        words += ["--run-dir", str(self.run_dir.resolve()), "--plan-file", str(self.plan_file.resolve())]
+        words += ["--go-file", str(go_file)]
+        optional = {
+            "--slo": self.slo,
+            "--drain": None if self.drain_s is None else f"{self.drain_s:g}",
+            "--metrics-port": self.metrics_port,
+            "--metrics-host": None if self.metrics_port is None else self.metrics_host,
+            "--api-key": self.api_key,
+            "--tokenize-url": self.tokenize_url,
+            "--prompt-cost-file": self.prompt_cost_file and self.prompt_cost_file.resolve(),
+        }
+        for flag, value in optional.items():
+            words += [] if value is None else [flag, str(value)]
+        return words
+
+
+@dataclass(frozen=True, slots=True)
+class LoadProcess:
     """A Locust process; whoever starts it calls `stop`, which does nothing once it has ended."""
 
     child: process.Child
@@ -69,74 +123,32 @@ class Load:
         self.child.stop()
 
 
-def start(
-    *,
-    host: str,
-    model: str,
-    plan_file: Path,
-    run_dir: Path,
-    log_path: Path,
-    slo: str | None = None,
-    drain_s: float | None = None,
-    metrics_port: int | None = None,
-    metrics_host: str = "127.0.0.1",
-    api_key: str | None = None,
-    tokenize_url: str | None = None,
-    prompt_cost_file: Path | None = None,
-    cpus: Collection[int] | None = None,
-    extra: Sequence[str] = (),
-) -> Load:
-    """Start Locust headless on `plan_file`, its records going to `run_dir`.
-
-    Args:
-        host: URL of the gateway (or of a bare engine).
-        model: the model every request names.
-        plan_file: as `loadtests.planning.plan` wrote it.
-        run_dir: gets plan.json, records.jsonl and load.json.
-        log_path: Locust's own output.
-        slo: judged per request, such as `ttft<=1s,tpot<=60ms`; None: Locust's default.
-        drain_s: seconds that requests in flight may take after the plan's end; None: Locust's default.
-        metrics_port: the generator's own metrics; None: none.
-        metrics_host: the address of this machine that they listen on.
-        api_key: sent as bearer token.
-        tokenize_url: the engine whose /tokenize makes prompts token-exact; None: `host`.
-        prompt_cost_file: what words cost in tokens, measured before; None: the generator asks.
-        cpus: the CPU numbers it may use.
-        extra: more arguments, as they are.
+def start(job: LoadJob) -> LoadProcess:
+    """Start Locust headless on the job's plan; it prepares every request, then waits for `go`.
 
     Raises:
         StartFailed: it cannot be started.
     """
-    run_dir.mkdir(parents=True, exist_ok=True)
-    run_dir = run_dir.resolve()  # the generator runs in it: a locust.conf in our folder must not count
+    job.run_dir.mkdir(parents=True, exist_ok=True)
+    run_dir = job.run_dir.resolve()  # the generator runs in it: a locust.conf in our folder must not count
     go_file = run_dir / "go"
     for left_over in (go_file, go_file.with_name("go.ready")):
         left_over.unlink(missing_ok=True)
-    argv = [sys.executable, "-m", "locust", "-f", str(paths.locustfile())]
-    argv += ["--headless", "--only-summary", "-L", "WARNING", "--host", host, "--model", model]
-    argv += ["--run-dir", str(run_dir), "--plan-file", str(plan_file.resolve()), "--go-file", str(go_file)]
-    argv += ["--slo", slo] if slo is not None else []
-    argv += ["--drain", f"{drain_s:g}"] if drain_s is not None else []
-    if metrics_port is not None:
-        argv += ["--metrics-port", str(metrics_port), "--metrics-host", metrics_host]
-    argv += ["--api-key", api_key] if api_key is not None else []
-    argv += ["--tokenize-url", tokenize_url] if tokenize_url is not None else []
-    argv += ["--prompt-cost-file", str(prompt_cost_file.resolve())] if prompt_cost_file is not None else []
-    child = process.start(
-        [*argv, *extra],
-        name="the load generator",
-        log_path=log_path,
+    command = process.Command(
+        job.argv(go_file),
+        "the load generator",
+        job.log_path,
         env=environment(),
         cwd=run_dir,
-        cpus=cpus,
+        cpus=job.cpus,
         grace_s=10,
     )
-    return Load(child, go_file)
+    return LoadProcess(process.start(command), go_file)
 
 
 def _put_first(pid: int) -> None:
-    """Let the generator run as soon as a request is due, also on a busy machine, where the system allows it
-    (root).
+    """Let the generator run as soon as a request is due, also on a busy machine, where the
+    system allows it (root).
 
     It uses a few percent of a core, and an instrument that waits for a turn measures the waiting. Threads
     and processes that it starts later inherit this.

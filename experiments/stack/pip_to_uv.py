@@ -1,6 +1,5 @@
-"""Hands pip's own configuration to uv, which does not read it. Standard library only: set-up runs it
-before anything
-else is installed (`eval "$(python experiments/stack/pip_to_uv.py)"`).
+"""Hands pip's own configuration to uv, which does not read it. Standard library only: set-up runs it before
+anything else is installed (`eval "$(python experiments/stack/pip_to_uv.py)"`).
 """
 
 from __future__ import annotations
@@ -27,15 +26,15 @@ def uv_environment() -> dict[str, str]:
 
     Like pip, uv then takes the best version of all indexes, not the first index that knows the name.
     """
-    said = {
+    variables = {
         VARIABLES[option]: value
         for option, value in pip_configuration().items()
         if option in VARIABLES and value
     }
-    if "UV_FIND_LINKS" in said:  # pip separates with spaces, uv with commas
-        said["UV_FIND_LINKS"] = ",".join(said["UV_FIND_LINKS"].split())
-    said["UV_INDEX_STRATEGY"] = "unsafe-best-match"
-    return {name: " ".join(value.split()) for name, value in said.items() if name not in os.environ}
+    if "UV_FIND_LINKS" in variables:  # pip separates with spaces, uv with commas
+        variables["UV_FIND_LINKS"] = ",".join(variables["UV_FIND_LINKS"].split())
+    variables["UV_INDEX_STRATEGY"] = "unsafe-best-match"
+    return {name: " ".join(value.split()) for name, value in variables.items() if name not in os.environ}
 
 
 def pip_configuration() -> dict[str, str]:

@@ -32,26 +32,47 @@ class StartFailed(EnvironmentProblem):
 
 
 @dataclass(frozen=True, slots=True)
+class Command:
+    """What is run, and how it is ended.
+
+    Attributes:
+        argv: its first word is looked up on the PATH.
+        name: what messages call it.
+        log_path: its standard output and error are appended here; the folder is made.
+        env: the whole environment of the process; None passes ours on.
+        cwd: where it runs; None: here.
+        cpus: the CPU numbers it may use; None: all.
+        stop_signal: it is asked to end with this signal.
+        grace_s: seconds from the stop signal to SIGKILL.
+    """
+
+    argv: Sequence[str]
+    name: str
+    log_path: Path
+    env: Mapping[str, str] | None = None
+    cwd: Path | None = None
+    cpus: Collection[int] | None = None
+    stop_signal: Literal["TERM", "INT"] = "TERM"
+    grace_s: float = 5.0
+
+
+@dataclass(frozen=True, slots=True)
 class Child:
     """A running process.
 
     Attributes:
-        name: what messages call it.
+        command: that was started.
         pid: of the command itself (not of the tether around it).
         popen: the tether; its return code is the command's.
-        log_path: where its standard output and error go.
         log_start: byte of the log at which this process begins; before it are earlier ones.
         stop_pipe: closing it ends the process; `stop` does that.
-        grace_s: seconds between the stop signal and SIGKILL.
     """
 
-    name: str
+    command: Command
     pid: int
     popen: subprocess.Popen[bytes]
-    log_path: Path
     log_start: int
     stop_pipe: io.FileIO
-    grace_s: float
 
     def exit_code(self) -> int | None:
         """The command's exit code (128 + signal), or None while it runs."""
@@ -66,13 +87,13 @@ class Child:
 
     def last_lines(self, lines: int = LOG_LINES_SHOWN) -> str:
         """The last non-empty lines of its log."""
-        return last_lines(self.log_path, lines, since=self.log_start)
+        return last_lines(self.command.log_path, lines, since=self.log_start)
 
     def stop(self) -> None:
         """End the process and its whole group; returns when it is gone. A second call does nothing."""
         self.stop_pipe.close()
         try:
-            self.popen.wait(self.grace_s + 10)
+            self.popen.wait(self.command.grace_s + 10)
         except subprocess.TimeoutExpired:
             for pid in (self.pid, self.popen.pid):
                 with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -82,47 +103,24 @@ class Child:
 
 @contextlib.contextmanager
 def running(
-    argv: Sequence[str],
+    command: Command,
     *,
-    name: str,
-    log_path: Path,
-    env: Mapping[str, str] | None = None,
-    cwd: Path | None = None,
-    cpus: Collection[int] | None = None,
     ready: Callable[[], bool] | None = None,
     ready_timeout_s: float = 30.0,
     on_progress: Progress | None = None,
-    stop_signal: Literal["TERM", "INT"] = "TERM",
-    grace_s: float = 5.0,
 ) -> Iterator[Child]:
-    """Run `argv` for the length of the `with` block.
+    """Run `command` for the length of the `with` block.
 
     Args:
-        argv: the command; its first word is looked up on the PATH.
-        name: what messages call it.
-        log_path: appended to; its folder is made.
-        env: the whole environment of the process; None passes ours on.
-        cwd: where it runs; None: here.
-        cpus: the CPU numbers it may use; None: all.
+        command: what is run.
         ready: asked about every 50 ms until it says True; None: ready at once.
         ready_timeout_s: seconds after which waiting ends with `StartFailed`.
         on_progress: told about every 5 s what is being waited for.
-        stop_signal: asked to end with this signal.
-        grace_s: seconds from the stop signal to SIGKILL.
 
     Raises:
         StartFailed: the command cannot be run, ended before it was ready, or was not ready in time.
     """
-    child = start(
-        argv,
-        name=name,
-        log_path=log_path,
-        env=env,
-        cwd=cwd,
-        cpus=cpus,
-        stop_signal=stop_signal,
-        grace_s=grace_s,
-    )
+    child = start(command)
     try:
         if ready is not None:
             await_ready(child, ready, ready_timeout_s, on_progress)
@@ -131,40 +129,28 @@ def running(
         child.stop()
 
 
-def start(
-    argv: Sequence[str],
-    *,
-    name: str,
-    log_path: Path,
-    env: Mapping[str, str] | None = None,
-    cwd: Path | None = None,
-    cpus: Collection[int] | None = None,
-    stop_signal: Literal["TERM", "INT"] = "TERM",
-    grace_s: float = 5.0,
-) -> Child:
-    """Start `argv` behind a tether and return at once; the caller must call `Child.stop`.
-
-    The arguments are those of `running`.
+def start(command: Command) -> Child:
+    """Start `command` behind a tether and return at once; the caller must call `Child.stop`.
 
     Raises:
         StartFailed: the command or its log cannot be opened.
     """
-    log = _open_log(name, log_path)
+    log = _open_log(command)
     log_start = os.fstat(log).st_size
     parent_read, parent_write = os.pipe()
     status_read, status_write = os.pipe()
     tether = [sys.executable, "-I", "-S", str(TETHER)]
     tether += ["--parent-fd", str(parent_read), "--status-fd", str(status_write)]
-    tether += ["--stop-signal", stop_signal, "--grace-s", str(grace_s)]
-    tether += ["--cpus", ",".join(str(cpu) for cpu in sorted(cpus))] if cpus else []
+    tether += ["--stop-signal", command.stop_signal, "--grace-s", str(command.grace_s)]
+    tether += ["--cpus", ",".join(str(cpu) for cpu in sorted(command.cpus))] if command.cpus else []
     try:
         popen = subprocess.Popen(
-            [*tether, "--", *argv],
+            [*tether, "--", *command.argv],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            env=None if env is None else dict(env),
-            cwd=cwd,
+            env=None if command.env is None else dict(command.env),
+            cwd=command.cwd,
             start_new_session=True,
             pass_fds=(parent_read, status_write),
         )
@@ -176,11 +162,9 @@ def start(
     if not status.startswith("pid "):
         os.close(parent_write)
         popen.wait()
-        why = status.removeprefix("error ").strip() or last_lines(log_path, since=log_start)
-        raise StartFailed(f"{name} cannot be started: {why}")
-    return Child(
-        name, int(status.split()[1]), popen, log_path, log_start, io.FileIO(parent_write, "w"), grace_s
-    )
+        why = status.removeprefix("error ").strip() or last_lines(command.log_path, since=log_start)
+        raise StartFailed(f"{command.name} cannot be started: {why}")
+    return Child(command, int(status.split()[1]), popen, log_start, io.FileIO(parent_write, "w"))
 
 
 def last_lines(path: Path, lines: int = LOG_LINES_SHOWN, *, since: int = 0) -> str:
@@ -195,12 +179,13 @@ def last_lines(path: Path, lines: int = LOG_LINES_SHOWN, *, since: int = 0) -> s
     return "\n".join(kept) or "(its log is empty)"
 
 
-def _open_log(name: str, path: Path) -> int:
+def _open_log(command: Command) -> int:
+    path = command.log_path
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     except OSError as error:
-        raise StartFailed(f"the log of {name} cannot be written: {error.strerror}: {path}") from error
+        raise StartFailed(f"the log of {command.name} cannot be written: {error.strerror}: {path}") from error
 
 
 def _read_status(fd: int) -> str:
@@ -213,6 +198,12 @@ def _read_status(fd: int) -> str:
 def await_ready(
     child: Child, ready: Callable[[], bool], timeout_s: float, on_progress: Progress | None
 ) -> None:
+    """Return when `ready` says True.
+
+    Raises:
+        StartFailed: the child ended before, or `timeout_s` seconds passed.
+    """
+    name, log_path = child.command.name, child.command.log_path
     started_s = time.monotonic()
     next_progress_s = PROGRESS_EVERY_S
     while not ready():
@@ -220,15 +211,15 @@ def await_ready(
         code = child.exit_code()
         if code is not None:
             raise StartFailed(
-                f"{child.name} ended with exit code {code} before it was ready; "
-                f"the last lines of {child.log_path}:\n{child.last_lines()}"
+                f"{name} ended with exit code {code} before it was ready; "
+                f"the last lines of {log_path}:\n{child.last_lines()}"
             )
         if waited_s > timeout_s:
             raise StartFailed(
-                f"{child.name} was not ready after {timeout_s:.0f} s; "
-                f"the last lines of {child.log_path}:\n{child.last_lines()}"
+                f"{name} was not ready after {timeout_s:.0f} s; "
+                f"the last lines of {log_path}:\n{child.last_lines()}"
             )
         if on_progress and waited_s >= next_progress_s:
-            on_progress(f"waiting for {child.name}: {waited_s:.0f} s ({child.last_lines(1)[:120]})")
+            on_progress(f"waiting for {name}: {waited_s:.0f} s ({child.last_lines(1)[:120]})")
             next_progress_s += PROGRESS_EVERY_S
         time.sleep(0.05)

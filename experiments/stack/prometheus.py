@@ -1,6 +1,4 @@
-"""A private Prometheus for one run, on loopback, its data in the run's folder; or one that is already
-there.
-"""
+"""A private Prometheus for one run, on loopback, its data in the run's folder."""
 
 from __future__ import annotations
 
@@ -11,7 +9,6 @@ import time
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
@@ -26,10 +23,9 @@ SCRAPE_S = 1
 
 @dataclass(frozen=True, slots=True)
 class Prometheus:
-    """A Prometheus that answers at `url`; `pid` is None when it is not ours."""
+    """A Prometheus that answers at `url`."""
 
     url: str
-    pid: int | None
 
 
 @contextlib.contextmanager
@@ -63,7 +59,7 @@ def running(
     config = data_dir / "prometheus.json"
     config.write_text(json.dumps(_config(targets, rules or paths.rules()), indent=2) + "\n", encoding="utf-8")
     url = f"http://127.0.0.1:{port}"
-    with process.running(
+    command = process.Command(
         [
             str(binary),
             f"--config.file={config}",
@@ -72,27 +68,13 @@ def running(
             f"--web.listen-address=127.0.0.1:{port}",
             "--log.level=warn",
         ],
-        name="Prometheus",
-        log_path=log_dir / "prometheus.log",
+        "Prometheus",
+        log_dir / "prometheus.log",
         env={**os.environ, "GOMAXPROCS": str(len(cpus)) if cpus else str(os.cpu_count() or 1)},
         cpus=cpus,
-        ready=answers(f"{url}/-/ready"),
-        ready_timeout_s=30,
-        on_progress=on_progress,
-    ) as child:
-        yield Prometheus(url, child.pid)
-
-
-def external(url: str) -> Prometheus:
-    """A Prometheus that is already running.
-
-    Raises:
-        EnvironmentProblem: nothing ready answers at `url`.
-    """
-    url = url.rstrip("/")
-    if not answers(f"{url}/-/ready", timeout_s=5)():
-        raise EnvironmentProblem(f"no Prometheus is ready at {url} (asked for {url}/-/ready)")
-    return Prometheus(url, None)
+    )
+    with process.running(command, ready=answers(f"{url}/-/ready"), on_progress=on_progress):
+        yield Prometheus(url)
 
 
 def await_scrapes(prometheus: Prometheus, jobs: Collection[str], *, timeout_s: float = 20.0) -> None:
@@ -120,7 +102,7 @@ def _jobs_up(client: httpx.Client) -> set[str]:
     return {series["metric"].get("job", "") for series in answer["data"]["result"]}
 
 
-def _config(targets: Mapping[str, str], rules: Path) -> dict[str, Any]:
+def _config(targets: Mapping[str, str], rules: Path) -> dict[str, object]:
     """The configuration; Prometheus reads YAML, and JSON is YAML."""
     return {
         "global": {
@@ -133,7 +115,7 @@ def _config(targets: Mapping[str, str], rules: Path) -> dict[str, Any]:
     }
 
 
-def _scrape(job: str, target: str) -> dict[str, Any]:
+def _scrape(job: str, target: str) -> dict[str, object]:
     parts = urlsplit(target if "://" in target else f"http://{target}")
     path = parts.path if parts.path not in ("", "/") else "/metrics"
     return {

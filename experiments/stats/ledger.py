@@ -4,14 +4,11 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-# Record outcomes of requests that never reached the gateway, so that it cannot have counted them.
-NEVER_ARRIVED = ("not_sent", "connect_error")
+from loadtests.outcome import Outcome
 
-# Gateway outcome → the record outcomes that it may appear as at the client. Exact where it is one to one; a
-# client that leaves decides for itself what it calls the end, and the gateway may have finished in the same
-# instant.
-_SAME = ("rejected_full", "rejected_mode", "queue_timeout", "draining", "upstream_overloaded")
-_CLIENT_LEFT = ("client_timeout", "cancelled", "cut")
+# A shed request has the same outcome on both sides. A client that leaves decides for itself what it calls the
+# end, and the gateway, to which it is `client_abort`, may have finished in the same instant.
+_CLIENT_LEFT = (Outcome.CLIENT_TIMEOUT, Outcome.CANCELLED, Outcome.CUT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +28,7 @@ class Check:
 
 
 def checks(
-    planned: int, recorded: int, client: Mapping[str, int], gateway: Mapping[str, float]
+    planned: int, recorded: int, client: Mapping[Outcome, int], gateway: Mapping[str, float]
 ) -> tuple[Check, ...]:
     """The ledger of a cell.
 
@@ -41,22 +38,23 @@ def checks(
         client: outcome → attempts that ended so; a client that retries makes several for one record.
         gateway: gateway outcome → growth of its counter over the cell.
     """
-    arrived = sum(client.values()) - sum(client.get(name, 0) for name in NEVER_ARRIVED)
+    arrived = sum(count for outcome, count in client.items() if outcome.arrived)
     rows = [
         Check("planned = recorded", recorded, planned, recorded == planned),
         Check("arrivals", arrived, sum(gateway.values()), arrived == sum(gateway.values())),
     ]
-    for name in _SAME:
-        ours, theirs = client.get(name, 0), gateway.get(name, 0.0)
-        rows.append(Check(name, ours, theirs, ours == theirs))
+    for outcome in Outcome:
+        if outcome.shed:
+            ours, theirs = client.get(outcome, 0), gateway.get(outcome, 0.0)
+            rows.append(Check(outcome.value, ours, theirs, ours == theirs))
     rows.append(_served(client, gateway))
     rows.append(_left(client, gateway))
     return tuple(rows)
 
 
-def _served(client: Mapping[str, int], gateway: Mapping[str, float]) -> Check:
+def _served(client: Mapping[Outcome, int], gateway: Mapping[str, float]) -> Check:
     """Served on both sides, or served here and left there in the same instant."""
-    ours, theirs = client.get("ok", 0), gateway.get("ok", 0.0)
+    ours, theirs = client.get(Outcome.OK, 0), gateway.get("ok", 0.0)
     left = sum(client.get(name, 0) for name in _CLIENT_LEFT)
     excess = theirs - ours
     if excess == 0:
@@ -68,7 +66,7 @@ def _served(client: Mapping[str, int], gateway: Mapping[str, float]) -> Check:
     return Check("ok", ours, theirs, False)
 
 
-def _left(client: Mapping[str, int], gateway: Mapping[str, float]) -> Check:
+def _left(client: Mapping[Outcome, int], gateway: Mapping[str, float]) -> Check:
     """Requests that the client gave up on, which the gateway saw as a client that left, or as finished in
     that instant."""
     ours, theirs = sum(client.get(name, 0) for name in _CLIENT_LEFT), gateway.get("client_abort", 0.0)

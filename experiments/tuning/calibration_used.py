@@ -94,7 +94,7 @@ def _calibrate(options: TuneOptions, folder: Path, engine: Engine, say: Callable
     argv += ["--out", str(folder), "--stair-s", str(options.stair_s), "--burst-s", str(options.burst_s)]
     argv += ["--seed", str(options.sweep.spec.load.seed)]
     began_s, shown = time.monotonic(), ""
-    with process.running(argv, name="the calibration", log_path=log) as child:
+    with process.running(process.Command(argv, "the calibration", log)) as child:
         while child.wait(1.0) is None:
             if time.monotonic() - began_s > _LONGEST_S:
                 raise EnvironmentProblem(f"the calibration did not end in {_LONGEST_S:g} s; see {log}")

@@ -7,12 +7,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from experiments.calibration.drive import Answer
 from experiments.calibration.held_out import speed_of_steps
 from experiments.calibration.step_rows import rows_of_steps
 from experiments.design.cells import Cell
 from experiments.design.windows import OVERHEAD_S
 from experiments.files import read_json
+from experiments.observe.ask import StreamedAnswer
 from experiments.run_folder.folder import RunDir
 from experiments.run_folder.measured_cell import MeasuredCell
 from experiments.tuning.task import Seen
@@ -87,7 +87,13 @@ def seen_of(cell: Cell, measured: MeasuredCell, profile: Profile) -> Seen:
 def speed_of(records: Sequence[RequestRecord], profile: Profile) -> float:
     """Measured over modelled seconds of the run's steps; 1 where too few steps can be told."""
     answers = [
-        Answer(r.sent_s or 0.0, tuple(r.chunk_times_s), int(r.prompt_tokens or 0), int(r.output_tokens or 0))
+        StreamedAnswer(
+            r.sent_s or 0.0,
+            tuple(r.chunk_times_s),
+            int(r.prompt_tokens or 0),
+            int(r.output_tokens or 0),
+            r.finished_s or r.chunk_times_s[-1],
+        )
         for r in records
         if r.outcome == "ok" and r.chunk_times_s and r.prompt_tokens
     ]

@@ -8,7 +8,7 @@ from experiments.cli.tune_args import TuneOptions
 from experiments.design import matrix as matrices
 from experiments.design.cells import Cell, settings_of
 from experiments.design.objective import DEFAULT_SLO, queue_timeout_s
-from experiments.design.probe import Probe
+from experiments.design.probe import ASSUMED
 from experiments.files import read_json
 from experiments.measure import prompt_cost
 from experiments.spec.durations import show
@@ -19,24 +19,15 @@ from experiments.tuning.procedure import LOOKS
 from experiments.tuning.task import Task
 from experiments.twin.profile import Profile
 from loadtests.planning import plan as plans
+from loadtests.planning.mix import Mix
 from loadtests.planning.plan import Plan
-from loadtests.planning.prompts import Cost
+from loadtests.planning.prompts import TokenCost
 from loadtests.slo import SLO
 
 SHARE_OF_GRID = 0.1
 _CORE = 5
 _BUSY_S = (10.0, 40.0)
 _BUSY = 1.3
-# The tiny model on one core, about; only --dry-run uses it, and says so.
-_ASSUMED = Probe(
-    ttft_s=0.03,
-    tpot_s=0.02,
-    e2e_s=0.5,
-    capacity_per_s=15.0,
-    e2e_at_capacity_s=1.0,
-    ttft_at_capacity_s=0.1,
-    steps=(),
-)
 
 
 def task_of(ground: Ground, profile: Profile) -> Task:
@@ -54,8 +45,8 @@ def task_of(ground: Ground, profile: Profile) -> Task:
 
     if not ground.options.matrix_only:
         rate_per_s, shape = _BUSY * probe.capacity_per_s, spec.load
-        lengths = shape.prompt_tokens, shape.output_tokens
-        busy = plans.make("sustained", rate_per_s, *_BUSY_S, shape.seed, *lengths)
+        mix = Mix.fixed(shape.prompt_tokens, shape.output_tokens)
+        busy = plans.make("sustained", rate_per_s, *_BUSY_S, shape.seed, mix)
         derived = candidates.derive(profile, ground.slo, as_the_engine_counts(busy, least))
     asked = settings_of(spec, timeout_s)
     settings = candidates.around(asked, derived, default, largest=profile.max_num_seqs)
@@ -68,7 +59,7 @@ def least_prompt(ground: Ground) -> int:
     path = prompt_cost.of_run(ground.run, ground.stack.engine)
     if path is None:
         return 1
-    cost = Cost.from_json(read_json(path))
+    cost = TokenCost.from_json(read_json(path))
     return cost.template + min(cost.by_price)
 
 
@@ -94,7 +85,7 @@ def dry_run(options: TuneOptions) -> str:
     spec = options.sweep.spec
     slo = SLO.parse(spec.slo.text or DEFAULT_SLO)
     design = spec.design.model_copy(update={"budget_s": None})
-    grid = matrices.build(spec.model_copy(update={"design": design}), _ASSUMED, slo)
+    grid = matrices.build(spec.model_copy(update={"design": design}), ASSUMED, slo)
     settings, loads = {c.setting for c in grid.cells}, {c.load for c in grid.cells}
     blocks_s = LOOKS[0] * _CORE * max(grid.phases[load].expected_s for load in loads)
     grid_s = GRID_TRACES * grid.expected_s
@@ -109,7 +100,7 @@ def dry_run(options: TuneOptions) -> str:
         "  settings that may be best, the current one, and the least certain cell",
         f"the same matrix measured on {GRID_TRACES} traces would take about {show(grid_s)}",
         f"budget: {budget}",
-        f"assuming a capacity of {_ASSUMED.capacity_per_s:g}/s and {_ASSUMED.e2e_s:g} s for an idle request;",
+        f"assuming a capacity of {ASSUMED.capacity_per_s:g}/s and {ASSUMED.e2e_s:g} s for an idle request;",
         "  the probe of the real engine sets rates and windows",
     ]
     return "\n".join(lines)

@@ -27,8 +27,8 @@ MEASURES = (
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """A measure over the traces: its mean, and the 5 % and 95 % quantiles of single runs (nan: never
-    defined).
+    """A measure over the traces: its mean, and the 5 % and 95 %
+    quantiles of single runs (nan: never defined).
     """
 
     mean: float

@@ -1,13 +1,13 @@
-"""Gateway and engine in virtual time: a load plan through the gateway's own admission core and the engine
-model.
+"""Gateway and engine in virtual time: a load plan through the gateway's
+own admission core and the engine model.
 
-What is real: the admission core (`gateway.admission`, the code that runs in the gateway) and the arrivals
-(a plan of `loadtests`). What is modelled: the engine (`scheduler`, `step_time`) and two constant delays,
-from the grant of a slot to the engine's queue (`ingest_s`) and from the end of a step to the chunk at the
-client (`egress_s`). Where the engine's API server shares a core with the engine, what it does for a request
-makes steps longer: the one in which the request arrives (`arrival_work_s`) and the one after its last token
-(`end_work_s`). A decoding batch that nothing can disturb is advanced in one go up to the next event
-that could.
+What is real: the admission core (`gateway.admission`, the code that runs in the gateway) and the
+arrivals (a plan of `loadtests`). What is modelled: the engine (`scheduler`, `step_time`) and two
+constant delays, from the grant of a slot to the engine's queue (`ingest_s`) and from the end of a step
+to the chunk at the client (`egress_s`). Where the engine's API server shares a core with the engine,
+what it does for a request makes steps longer: the one in which the request arrives (`arrival_work_s`)
+and the one after its last token (`end_work_s`). A decoding batch that nothing can disturb is advanced in
+one go up to the next event that could.
 """
 
 from __future__ import annotations
@@ -15,21 +15,29 @@ from __future__ import annotations
 import heapq
 from collections import deque
 from collections.abc import Sequence as Sequential
-from math import inf, nan
+from math import inf, isnan, nan
 
 import numpy as np
 
 from experiments.twin.profile import Profile
 from experiments.twin.scheduler import Scheduler, Sequence, Step
 from experiments.twin.simulated import Arrival, Simulated
-from gateway.admission import Admission, State, Ticket
+from gateway.admission import Admission
 from gateway.limits import Limits
+from gateway.orders import ORDERS, Orders
+from gateway.ticket import BYTES_PER_TOKEN, RequestFacts, State, Ticket
 
 __all__ = ["Simulated", "simulate"]
 
 
 def simulate(
-    arrivals: Sequential[Arrival], profile: Profile, limits: Limits, *, users: int = 0, until_s: float = inf
+    arrivals: Sequential[Arrival],
+    profile: Profile,
+    limits: Limits,
+    *,
+    users: int = 0,
+    until_s: float = inf,
+    orders: Orders = ORDERS,
 ) -> Simulated:
     """Run `arrivals` (ascending in `due_s`) to the end of the last request.
 
@@ -38,14 +46,14 @@ def simulate(
         profile: the engine.
         limits: of the gateway.
         users: 0 for an open loop; else that many users send the arrivals in order, each after its last
-        answer and the
-            arrival's `think_s` seconds, and `due_s` does not count.
+            answer and the arrival's `think_s` seconds, and `due_s` does not count.
         until_s: what has not arrived by then is not sent.
+        orders: the queue orders that the limits choose from.
 
     Raises:
         ValueError: a request could never fit into the engine.
     """
-    return _Run(arrivals, profile, limits, users, until_s).run()
+    return _Run(arrivals, profile, limits, users, until_s, orders).run()
 
 
 _ALIVE = (State.RUNNING, State.WAITING)
@@ -55,7 +63,13 @@ class _Run:
     """One simulation; the three queues of events each come in order of time by themselves."""
 
     def __init__(
-        self, arrivals: Sequential[Arrival], profile: Profile, limits: Limits, users: int, until_s: float
+        self,
+        arrivals: Sequential[Arrival],
+        profile: Profile,
+        limits: Limits,
+        users: int,
+        until_s: float,
+        orders: Orders = ORDERS,
     ) -> None:
         self.arrivals = arrivals
         self.timing = profile.step_time
@@ -70,7 +84,7 @@ class _Run:
         self.limits = limits
         self.until_s = until_s
         self.engine = Scheduler(profile.limits)
-        self.admission = Admission(limits)
+        self.admission = Admission(limits, orders=orders)
         count = len(arrivals)
         self.due_s = [arrival.due_s for arrival in arrivals]
         self.granted_s, self.first_s, self.last_s = [nan] * count, [nan] * count, [nan] * count
@@ -83,7 +97,7 @@ class _Run:
         self.inbox: deque[tuple[float, Ticket, Sequence]] = deque()  # granted, on the way to the engine
         self.releases: deque[tuple[float, Ticket]] = deque()  # answered, on the way to the gateway
         self.deadlines: deque[tuple[float, Ticket]] = deque()
-        self.running: dict[Ticket, Sequence] = {}
+        self.in_engine: dict[Ticket, Sequence] = {}  # those that hold a slot and have reached the engine
         self.aborts: list[Sequence] = []
         self.peak_active = self.peak_queue = 0
         self.steps = 0
@@ -152,6 +166,7 @@ class _Run:
             _, ticket, sequence = self.inbox.popleft()
             if ticket.state is State.RUNNING:
                 self.engine.add(sequence)
+                self.in_engine[ticket] = sequence
         elif self.admission.next_deadline_s <= now_s:
             change = self.admission.expire(now_s)
             for ticket in change.ended:
@@ -168,7 +183,9 @@ class _Run:
         if self.closed:
             index = heapq.heappop(self.users)[1]
             self.due_s[index] = now_s
-        ticket = self.admission.offer(now_s, owner=index)
+        # A plan knows tokens, the gateway sees bytes. Orders compare requests, so the factor hardly matters.
+        facts = RequestFacts(prompt_bytes=self.arrivals[index].prompt_tokens * BYTES_PER_TOKEN)
+        ticket = self.admission.offer(now_s, request=facts, owner=index)
         if ticket.state is State.RUNNING:
             self._dispatch((ticket,), now_s)
         elif ticket.state is not State.WAITING:
@@ -186,14 +203,13 @@ class _Run:
             arrival = self.arrivals[index]
             self.granted_s[index] = now_s
             sequence = Sequence(arrival.prompt_tokens, arrival.output_tokens, ticket)
-            self.running[ticket] = sequence
             self.inbox.append((now_s + self.ingest_s, ticket, sequence))
             self.taken_s += self.arrival_work_s
 
     def _release(self, ticket: Ticket, outcome: str, now_s: float) -> None:
         if ticket.state is not State.RUNNING:
             return  # it timed out while its last token was on the way
-        del self.running[ticket]
+        self.in_engine.pop(ticket, None)
         change = self.admission.release(ticket, now_s)
         self._end(ticket, outcome, now_s)
         self._dispatch(change.granted, now_s)
@@ -201,7 +217,8 @@ class _Run:
     def _time_out(self, ticket: Ticket, now_s: float) -> None:
         """The request's whole time is up."""
         if ticket.state is State.RUNNING:
-            self.aborts.append(self.running[ticket])
+            if ticket in self.in_engine:  # else it is still on its way there, and will not be let in
+                self.aborts.append(self.in_engine[ticket])
             self._release(ticket, "upstream_timeout", now_s)
         elif ticket.state is State.WAITING:
             self._dispatch(self.admission.leave(ticket, now_s).granted, now_s)
@@ -249,15 +266,13 @@ class _Run:
         return until_s
 
     def _finish(self, step: Step, count: int, now_s: float) -> None:
-        seen_s = now_s + self.egress_s
+        at_client_s = now_s + self.egress_s
         for sequence in step.first_tokens:
             index: int = sequence.owner.owner
-            if (
-                self.first_s[index] != self.first_s[index]
-            ):  # nan: not a prompt computed again after a preemption
-                self.first_s[index] = seen_s
+            if isnan(self.first_s[index]):  # else its prompt was computed again, after a preemption
+                self.first_s[index] = at_client_s
         for sequence in self.engine.end(count):
-            self.releases.append((seen_s, sequence.owner))
+            self.releases.append((at_client_s, sequence.owner))
             self.taken_s += self.end_work_s
         for sequence in self.aborts:
             self.engine.abort(sequence)

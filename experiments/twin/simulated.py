@@ -29,12 +29,17 @@ class Simulated:
     """What happened to each request, in the order of the plan; shape (n,), seconds from the start of the run.
 
     Attributes:
-        outcome: ok, rejected_full, rejected_mode, queue_timeout, upstream_timeout, or not_sent (a closed
-        loop's rest). due_s: when it was due (in a closed loop: when its user sent it). granted_s: when it
-        got its slot; nan if never. first_s: its first token at the client; nan if never. last_s: its last
-        token at the client; nan unless the outcome is ok. end_s: end of the simulated time. active_seconds,
-        queue_seconds, queue_full_seconds: the gateway's time integrals. steps, busy_s: engine steps, and
-        the seconds they took. preemptions: of the engine.
+        outcome: ok, rejected_full, rejected_mode, queue_timeout, upstream_timeout, or not_sent (the rest of a
+            closed loop).
+        due_s: when it was due (in a closed loop: when its user sent it).
+        granted_s: when it got its slot; nan if never.
+        first_s: its first token at the client; nan if never.
+        last_s: its last token at the client; nan unless the outcome is ok.
+        end_s: end of the simulated time.
+        active_seconds, queue_seconds, queue_full_seconds: the gateway's time integrals.
+        peak_active, peak_queue: the most requests that ran, and that waited, at once.
+        steps, busy_s: engine steps, and the seconds they took.
+        preemptions: of the engine.
     """
 
     outcome: tuple[str, ...]

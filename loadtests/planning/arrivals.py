@@ -23,8 +23,8 @@ def constant(total: float) -> Times:
 
 
 def poisson(total: float, rng: np.random.Generator) -> Times:
-    """Unit-rate Poisson process on [0, total): independent exponential gaps, no clipping, no rescaling to a
-    count."""
+    """Unit-rate Poisson process on [0, total): independent exponential gaps, no clipping, no
+    rescaling to a count."""
     return gamma(total, 1.0, rng)
 
 
@@ -33,7 +33,8 @@ def gamma(total: float, cv: float, rng: np.random.Generator) -> Times:
 
     Gaps are Gamma(k, θ) with k = 1/cv², θ = cv². The first arrival is drawn from the equilibrium residual
     life (a uniform share of a length-biased gap, which is Gamma(k + 1, θ)), so the expected count is
-    `total` exactly; a process started with a whole gap would be off by (cv² - 1)/2 arrivals.
+    `total` exactly; a process started with a whole gap would be off by (cv² - 1)/2 arrivals. Raises
+    ValueError unless cv > 0.
     """
     if cv <= 0:
         raise ValueError(f"cv must be > 0, got {cv}: use the constant process for equal gaps")
@@ -57,8 +58,8 @@ class RateProfile:
     area: Times
 
     def warp(self, unit: Times, rate_per_s: float) -> Times:
-        """Seconds at which the cumulative expected count reaches `unit` (∫λ dt = unit); each `unit` below
-        its end."""
+        """Seconds at which the cumulative expected count reaches `unit` (∫λ dt = unit); each
+        `unit` below its end."""
         cumulative = self.area * rate_per_s
         # side="right" steps over a silent (flat) piece, so the slope of the piece found is never zero.
         piece = np.clip(np.searchsorted(cumulative, unit, side="right") - 1, 0, len(self.t_s) - 2)
@@ -71,7 +72,10 @@ class RateProfile:
 
 
 def profile_of(pieces: list[tuple[float, float]]) -> RateProfile:
-    """A profile from (length in s, relative rate ≥ 0) pieces; scaled so that its mean is 1."""
+    """A profile from (length in s, relative rate ≥ 0) pieces, scaled so that its mean is 1.
+
+    Raises ValueError when the rate is zero throughout.
+    """
     lengths = np.array([length for length, _ in pieces if length > 0])
     levels = np.array([level for length, level in pieces if length > 0])
     t_s = np.concatenate(([0.0], np.cumsum(lengths)))
@@ -87,8 +91,10 @@ def flat(duration_s: float) -> RateProfile:
 
 
 def square(duration_s: float, *, factor: float, burst_s: float, period_s: float) -> RateProfile:
-    """A square wave: in the middle of every `period_s` a burst of `burst_s` at `factor` times the rate
-    around it."""
+    """A square wave: in the middle of every `period_s` a burst of `burst_s` at `factor` times the rate.
+
+    Raises ValueError unless a burst is shorter than its period.
+    """
     if not 0 < burst_s < period_s:
         raise ValueError(f"burst_s must be in (0, period_s={period_s}), got {burst_s}")
     before = (period_s - burst_s) / 2

@@ -19,12 +19,11 @@ class Mix:
     """Everything about the requests but their times.
 
     prompt_tokens, output_tokens: the length (`fixed`), or the median (`lognormal`). length_sigma: of
-    `lognormal`. prefix_groups: 0 = no sharing; else each request begins with the prefix (`prefix_tokens`)
-    of one of that many groups. turns: mean turns of a session (1 = no sessions); turn_gap_s: least time
-    between two turns of a session. cancel_rate: share of clients that hang up, on average `cancel_after_s`
-    after they sent (exponential). deadline_s: a client gives up this long after the request was due; 0 =
-    never. retry: `none`; `retry-after` (waits as told, else not at all); `openai` (2 retries, as the OpenAI
-    SDK does).
+    `lognormal`. prefix_groups: 0 = no sharing; else each request begins with the prefix (`prefix_tokens`) of
+    one of that many groups. turns: mean turns of a session (1 = no sessions); turn_gap_s: least time between
+    two turns of a session. cancel_rate: share of clients that hang up, on average `cancel_after_s` after they
+    sent (exponential). deadline_s: a client gives up this long after the request was due; 0 = never. retry:
+    `none`; `retry-after` (waits as told, else not at all); `openai` (2 retries, as the OpenAI SDK does).
     """
 
     workload: str = "fixed"
@@ -41,6 +40,11 @@ class Mix:
     cancel_after_s: float = 2.0
     deadline_s: float = 0.0
     retry: str = "none"
+
+    @classmethod
+    def fixed(cls, prompt_tokens: int, output_tokens: int) -> Mix:
+        """Every request of the same lengths, and nothing else to it."""
+        return cls(prompt_tokens=prompt_tokens, output_tokens=output_tokens)
 
     def check(self) -> None:
         """Raise ValueError, naming the parameter and what is allowed, when one is out of range."""

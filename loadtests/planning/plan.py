@@ -1,7 +1,7 @@
 """The arrival plan: every request of a run, decided before it starts, seeded, hashed and stored.
 
 A plan is data. `make` draws it, `Plan.save`/`load` keep it as one JSON file (columns, not rows),
-`Plan.shard` deals it to workers so that the union of the shards is the plan, whatever their number.
+`Plan.share` deals it to workers so that the union of the shares is the plan, whatever their number.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import orjson
@@ -27,6 +27,7 @@ CLOSED_POOL = (
     4096  # a closed run takes its requests from this pool, round and round, each time with a new prompt
 )
 PHASES = ("warm_up", "measure")
+Param = int | float | str
 
 
 class Arrival(NamedTuple):
@@ -62,8 +63,17 @@ class Header(NamedTuple):
     measure_s: float
     loop: str
     n: int
-    params: Mapping[str, Any]
+    params: Mapping[str, Param]
     notes: Sequence[str]
+
+
+class Share(NamedTuple):
+    """What one of several processes sends of a plan."""
+
+    arrivals: tuple[Arrival, ...]
+    """Open loop: its arrivals, ascending in `due_s`."""
+    users: range
+    """Closed loop: the numbers of its users."""
 
 
 @dataclass(frozen=True)
@@ -100,12 +110,17 @@ class Plan:
         """Number of requests due in the phase."""
         return sum(1 for a in self.arrivals if a.phase == phase)
 
-    def shard(self, index: int, count: int) -> tuple[Arrival, ...]:
-        """The arrivals of worker `index` of `count`: every count-th one; sessions stay whole on one
-        worker."""
-        if not 0 <= index < count:
-            raise ValueError(f"shard {index} of {count}: the index must be in 0..{count - 1}")
-        return tuple(a for a in self.arrivals if (a.i if a.session < 0 else a.session) % count == index)
+    def share(self, place: int = 0, count: int = 1) -> Share:
+        """What process `place` of `count` sends: every count-th arrival, or user; a session stays whole.
+
+        Raises ValueError when there is no such place.
+        """
+        if not 0 <= place < count:
+            raise ValueError(f"share {place} of {count}: the place must be in 0..{count - 1}")
+        if self.header.loop == "closed":
+            return Share((), range(place, int(self.header.params["users"]), count))
+        owned = (a for a in self.arrivals if (a.i if a.session < 0 else a.session) % count == place)
+        return Share(tuple(owned), range(0))
 
     def save(self, path: Path | str) -> None:
         """Write the plan as one JSON file (to a temporary name, then renamed)."""
@@ -118,7 +133,7 @@ class Plan:
         """The file's content."""
         return orjson.dumps({**self._document(), "hash": self.hash})
 
-    def _document(self) -> dict[str, Any]:
+    def _document(self) -> dict[str, object]:
         columns = zip(*self.arrivals, strict=True) if self.arrivals else ([] for _ in Arrival._fields)
         return {
             "schema_version": SCHEMA_VERSION,
@@ -128,8 +143,8 @@ class Plan:
 
 
 def load(path: Path | str) -> Plan:
-    """Read a plan file. Raises ValueError, naming the file, when it is not one or was changed after it was
-    written."""
+    """Read a plan file. Raises ValueError, naming the file, when it is not one or was changed
+    after it was written."""
     try:
         return from_bytes(Path(path).read_bytes())
     except OSError as error:
@@ -168,10 +183,8 @@ def make(
     warm_up_s: float,
     measure_s: float,
     seed: int,
-    prompt_tokens: int = 256,
-    output_tokens: int = 64,
-    *,
     mix: Mix | None = None,
+    *,
     shape: Shape | None = None,
 ) -> Plan:
     """Draw the plan of a scenario.
@@ -182,19 +195,17 @@ def make(
         warm_up_s: length of the warm-up in seconds, ≥ 0.
         measure_s: length of the measured window in seconds, > 0.
         seed: any integer ≥ 0; 0 is a seed like the others.
-        prompt_tokens, output_tokens: lengths where no `mix` is given.
-        mix: what the requests ask for.
-        shape: parameters of the scenario's shape.
+        mix: what the requests ask for; `Mix()` where it is left out.
+        shape: parameters of the scenario's shape; `Shape()` where it is left out.
 
     Raises:
         ValueError: naming the parameter, its value and what is allowed.
     """
     loop = loop_of(scenario)
-    shape = shape or Shape()
-    mix = mix or Mix(prompt_tokens=prompt_tokens, output_tokens=output_tokens)
+    mix, shape = mix or Mix(), shape or Shape()
     _check(scenario, rate_per_s, warm_up_s, measure_s, seed, mix)
-    if scenario == "retry-storm" and mix.retry == "none":
-        mix = replace(mix, retry="openai")
+    if mix.retry == "none":
+        mix = replace(mix, retry=SCENARIOS[scenario].retry)
     workload = mix.resolve(_rng(seed, "clients"))
     if loop == "closed":
         due_s, owner = np.zeros(CLOSED_POOL), np.zeros(CLOSED_POOL, dtype=np.int64)
@@ -208,50 +219,64 @@ def make(
     header = Header(
         scenario, mix.workload, seed, rate_per_s, warm_up_s, measure_s, loop, len(due_s), params, tuple(notes)
     )
-    think_s = _rng(seed, "think").exponential(shape.think_s, len(due_s)) if loop == "closed" else None
-    return assemble(header, due_s, [names[k] for k in owner], lengths[0], lengths[1], mix, think_s=think_s)
+    columns = Columns(due_s, [names[k] for k in owner], *lengths)
+    if loop == "closed":
+        columns = replace(columns, think_s=_rng(seed, "think").exponential(shape.think_s, len(due_s)))
+    return assemble(header, columns, mix)
 
 
-def assemble(
-    header: Header,
-    due_s: Floats,
-    classes: Sequence[str],
-    new_tokens: Counts,
-    output_tokens: Counts,
-    mix: Mix,
-    *,
-    sessions: Sessions | None = None,
-    groups: Counts | None = None,
-    think_s: Floats | None = None,
-) -> Plan:
-    """Put the columns (each of length n, `due_s` ascending) together; draws what is not given from the
-    header's seed."""
-    n, seed = len(due_s), header.seed
-    if sessions is None:
-        sessions = no_sessions(new_tokens)
-        if mix.turns > 1:
-            sessions = draw_sessions(due_s, new_tokens, output_tokens, mix, _rng(seed, "sessions"))
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """What is known of a plan's n arrivals before they are put together; each column of length n.
+
+    due_s: ascending, in seconds. new_tokens: prompt lengths without a session's history, in tokens. sessions,
+    groups (of a shared prefix, -1 = none): None where they are to be drawn as the mix says. think_s: seconds,
+    None = no pauses.
+    """
+
+    due_s: Floats
+    classes: Sequence[str]
+    new_tokens: Counts
+    output_tokens: Counts
+    sessions: Sessions | None = None
+    groups: Counts | None = None
+    think_s: Floats | None = None
+
+
+def assemble(header: Header, columns: Columns, mix: Mix) -> Plan:
+    """The plan of these arrivals; what the columns leave open is drawn from the header's seed."""
+    n, seed = len(columns.due_s), header.seed
+    sessions = columns.sessions or _sessions(columns, mix, seed)
+    groups = columns.groups
     if groups is None:
         groups = np.full(n, -1)
         if mix.prefix_groups:
             groups = _rng(seed, "groups").integers(0, mix.prefix_groups, n)
     prefix = np.where(groups >= 0, np.minimum(mix.prefix_tokens, sessions.prompt_tokens), 0)
-    columns = (
+    warming_up = columns.due_s < header.warm_up_s
+    fields = (
         range(n),
-        np.round(due_s, 6).tolist(),
-        np.where(due_s < header.warm_up_s, *PHASES).tolist() if header.loop == "open" else ["measure"] * n,
-        classes,
+        np.round(columns.due_s, 6).tolist(),
+        np.where(warming_up, *PHASES).tolist() if header.loop == "open" else ["measure"] * n,
+        columns.classes,
         sessions.prompt_tokens.tolist(),
-        output_tokens.tolist(),
+        columns.output_tokens.tolist(),
         _rng(seed, "prompts").integers(0, 2**53, n).tolist(),
         sessions.session.tolist(),
         sessions.turn.tolist(),
         groups.tolist(),
         prefix.tolist(),
         np.round(cancellations(n, mix, _rng(seed, "cancel")), 6).tolist(),
-        np.round(think_s, 6).tolist() if think_s is not None else [0.0] * n,
+        np.round(columns.think_s, 6).tolist() if columns.think_s is not None else [0.0] * n,
     )
-    return Plan(header, tuple(map(Arrival._make, zip(*columns, strict=True))))
+    return Plan(header, tuple(map(Arrival._make, zip(*fields, strict=True))))
+
+
+def _sessions(columns: Columns, mix: Mix, seed: int) -> Sessions:
+    if mix.turns <= 1:
+        return no_sessions(columns.new_tokens)
+    rng = _rng(seed, "sessions")
+    return draw_sessions(columns.due_s, columns.new_tokens, columns.output_tokens, mix, rng)
 
 
 def _times(

@@ -32,11 +32,11 @@ WORDS = tuple(_LIST.split())
 
 
 @dataclass(frozen=True)
-class Cost:
+class TokenCost:
     """What text costs in tokens: `template` per prompt, and the words sorted by their price.
 
-    by_price: tokens → the words (each with its leading space) that cost that many. exact: verified against
-    a tokenizer.
+    by_price: tokens → the words (each with its leading space) that cost that many. exact:
+    verified against a tokenizer.
     """
 
     by_price: dict[int, tuple[str, ...]]
@@ -52,15 +52,15 @@ class Cost:
     @cached_property
     def table(self) -> tuple[str, ...]:
         """256 words of the common price, for the values of a byte."""
-        found = self.by_price[self.common]
-        return tuple(found[k % len(found)] for k in range(256))
+        common = self.by_price[self.common]
+        return tuple(common[k % len(common)] for k in range(256))
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """As plain data, for the wire and for a file that several runs share."""
         return {**asdict(self), "by_price": [[price, list(words)] for price, words in self.by_price.items()]}
 
     @classmethod
-    def from_json(cls, document: dict[str, Any]) -> Cost:
+    def from_json(cls, document: Mapping[str, Any]) -> TokenCost:
         """The inverse of `to_json`.
 
         Raises:
@@ -70,10 +70,10 @@ class Cost:
         return cls(prices, int(document["template"]), bool(document["exact"]), str(document["note"]))
 
 
-ONE_EACH = Cost({1: WORDS})
+ONE_EACH = TokenCost({1: WORDS})
 
 
-def words(tokens: int, seed: int | str, cost: Cost = ONE_EACH) -> str:
+def words(tokens: int, seed: int | str, cost: TokenCost = ONE_EACH) -> str:
     """Text that costs `tokens` tokens (or, below the cheapest word, one word): the same for the same seed.
 
     The words are picked by the bytes of SHAKE-128 of the seed: a tenth of the time of a random generator,
@@ -95,14 +95,14 @@ def words(tokens: int, seed: int | str, cost: Cost = ONE_EACH) -> str:
 
 
 def _next_price(by_price: Mapping[int, Sequence[str]], left: int) -> int:
-    """The dearest word that fits and leaves nothing, or enough for another word; else the cheapest."""
+    """The most expensive word that fits and leaves nothing, or enough for another; else the cheapest."""
     cheapest = min(by_price)
     return max((p for p in by_price if p == left or p <= left - cheapest), default=cheapest)
 
 
-def calibrate(count: CountTokens, candidates: Sequence[str] = WORDS[:64]) -> Cost:
-    """Measure what words cost in this engine's chat prompt; `exact` if whole prompts then come out as
-    computed.
+def calibrate(count: CountTokens, candidates: Sequence[str] = WORDS[:64]) -> TokenCost:
+    """Measure what words cost in this engine's chat prompt; `exact` if whole prompts then
+    come out as computed.
 
     One call a word: the price of a word is what repeating it eight times adds, divided by eight. Words
     whose price depends on their neighbours are left out. Raises what `count` raises.
@@ -114,21 +114,23 @@ def calibrate(count: CountTokens, candidates: Sequence[str] = WORDS[:64]) -> Cos
         if added > 0 and added % 8 == 0:
             prices.setdefault(added // 8, []).append(word)
     if not prices:
-        return Cost(
+        return TokenCost(
             {1: WORDS}, note="the tokenizer prices no word of the list independently of its neighbours"
         )
-    by_price = {price: tuple(found) for price, found in sorted(prices.items())}
+    by_price = {price: tuple(priced) for price, priced in sorted(prices.items())}
     first = max(by_price, key=lambda price: len(by_price[price]))
     sample = by_price[first][0]
     template = count([{"role": "user", "content": " ".join([sample] * 16)}]) - 16 * first
-    cost = Cost(by_price, template)
+    cost = TokenCost(by_price, template)
     errors = [_error(count, cost, tokens, seed) for seed, tokens in enumerate((17, 64, 257, 1024))]
     worst = max(errors, key=abs)
     if worst:
-        return Cost(by_price, template, note=f"prompts differ from the tokenizer by up to {worst} tokens")
-    return Cost(by_price, template, exact=True, note=f"exact: checked on {len(errors)} prompts")
+        return TokenCost(
+            by_price, template, note=f"prompts differ from the tokenizer by up to {worst} tokens"
+        )
+    return TokenCost(by_price, template, exact=True, note=f"exact: checked on {len(errors)} prompts")
 
 
-def _error(count: CountTokens, cost: Cost, tokens: int, seed: int) -> int:
+def _error(count: CountTokens, cost: TokenCost, tokens: int, seed: int) -> int:
     content = words(max(1, tokens - cost.template), seed, cost)
     return count([{"role": "user", "content": content}]) - max(tokens, cost.template + min(cost.by_price))

@@ -1,7 +1,11 @@
-"""Scenarios by name: what each sends, which of the shape parameters it reads, and the due times it makes."""
+"""Scenarios by name: what each sends, which of the shape parameters it reads, and the due times it makes.
+
+A new one is a row here, and its process or rate profile in `arrivals` where there is none that fits.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -45,32 +49,97 @@ class Shape:
                 raise ValueError(f"{name} = {getattr(self, name)}: must be {allowed}")
 
 
+Gaps = Callable[[float, Shape, np.random.Generator], Times]
+"""Unit-rate arrivals on [0, total): expected count, shape, generator → times in unit time."""
+Profile = Callable[[float, Shape, np.random.Generator], RateProfile]
+"""How the rate moves over a window: its length in seconds, shape, generator → profile."""
+
+
+def _poisson(total: float, shape: Shape, rng: np.random.Generator) -> Times:
+    return arrivals.poisson(total, rng)
+
+
+def _equal(total: float, shape: Shape, rng: np.random.Generator) -> Times:
+    return arrivals.constant(total)
+
+
+def _gamma(total: float, shape: Shape, rng: np.random.Generator) -> Times:
+    return arrivals.gamma(total, shape.cv, rng)
+
+
+def _flat(length_s: float, shape: Shape, rng: np.random.Generator) -> RateProfile:
+    return arrivals.flat(length_s)
+
+
+def _square(length_s: float, shape: Shape, rng: np.random.Generator) -> RateProfile:
+    return arrivals.square(length_s, factor=shape.factor, burst_s=shape.burst_s, period_s=shape.period_s)
+
+
+def _spike(length_s: float, shape: Shape, rng: np.random.Generator) -> RateProfile:
+    return arrivals.spike(length_s, factor=shape.factor, burst_s=shape.burst_s)
+
+
+def _ramp(length_s: float, shape: Shape, rng: np.random.Generator) -> RateProfile:
+    return arrivals.ramp(length_s, swing=shape.swing)
+
+
+def _stairs(length_s: float, shape: Shape, rng: np.random.Generator) -> RateProfile:
+    return arrivals.steps(length_s, swing=shape.swing, count=shape.steps)
+
+
+def _diurnal(length_s: float, shape: Shape, rng: np.random.Generator) -> RateProfile:
+    return arrivals.diurnal(length_s, swing=shape.swing, period_s=shape.period_s)
+
+
+def _on_off(length_s: float, shape: Shape, rng: np.random.Generator) -> RateProfile:
+    off_s = shape.period_s - shape.burst_s
+    return arrivals.on_off(length_s, on_s=shape.burst_s, off_s=off_s, rng=rng)
+
+
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """One row of the scenario table."""
+    """One row of the table: all there is to know about a scenario, wherever it is used.
+
+    stationary: the same rate throughout the window, so that there is a steady state to look for. reads: the
+    parameters of `Shape` that it uses. profile: None where due times are not drawn, but recorded (trace) or
+    decided by the answers (closed). retry: what its clients do after a refusal, where the mix says nothing.
+    """
 
     title: str
+    stationary: bool
     reads: tuple[str, ...] = ()
+    gaps: Gaps = _poisson
+    profile: Profile | None = _flat
     loop: str = "open"
+    retry: str = "none"
 
 
+_BURSTS = ("factor", "burst_s", "period_s")
 SCENARIOS: dict[str, Scenario] = {
-    "sustained": Scenario("Poisson arrivals at one rate"),
-    "constant": Scenario("equal gaps"),
-    "gamma": Scenario("bursty arrivals: Gamma gaps", ("cv",)),
-    "burst": Scenario("square wave: regular bursts", ("factor", "burst_s", "period_s")),
-    "spike": Scenario("one burst in the middle", ("factor", "burst_s")),
-    "ramp": Scenario("rate rises linearly", ("swing",)),
-    "step": Scenario("rate rises in stairs", ("swing", "steps")),
-    "diurnal": Scenario("a day: the rate follows a cosine", ("swing", "period_s")),
-    "on-off": Scenario("random silence and bursts", ("burst_s", "period_s")),
-    "soak": Scenario("Poisson arrivals for a long time"),
+    "sustained": Scenario("Poisson arrivals at one rate", True),
+    "constant": Scenario("equal gaps", True, gaps=_equal),
+    "gamma": Scenario("bursty arrivals: Gamma gaps", True, ("cv",), gaps=_gamma),
+    "burst": Scenario("square wave: regular bursts", False, _BURSTS, profile=_square),
+    "spike": Scenario("one burst in the middle", False, ("factor", "burst_s"), profile=_spike),
+    "ramp": Scenario("rate rises linearly", False, ("swing",), profile=_ramp),
+    "step": Scenario("rate rises in stairs", False, ("swing", "steps"), profile=_stairs),
+    "diurnal": Scenario("a day: the rate follows a cosine", False, ("swing", "period_s"), profile=_diurnal),
+    "on-off": Scenario("random silence and bursts", False, ("burst_s", "period_s"), profile=_on_off),
+    "soak": Scenario("Poisson arrivals for a long time", True),
     "retry-storm": Scenario(
-        "bursts from clients that retry as the OpenAI SDK does", ("factor", "burst_s", "period_s")
+        "bursts from clients that retry as the OpenAI SDK does",
+        False,
+        _BURSTS,
+        profile=_square,
+        retry="openai",
     ),
-    "trace": Scenario("replay of a recorded trace"),
+    "trace": Scenario("replay of a recorded trace", False, profile=None),
     "closed": Scenario(
-        "N users, each waits for its answer, thinks, asks again", ("users", "think_s"), loop="closed"
+        "N users, each waits for its answer, thinks, asks again",
+        False,
+        ("users", "think_s"),
+        profile=None,
+        loop="closed",
     ),
 }
 
@@ -86,6 +155,7 @@ def due_times(
     """Due times in seconds from the start, ascending, in [0, warm_up_s + measure_s).
 
     The shape belongs to the measured window; the warm-up runs at the mean rate, with the same kind of gaps.
+    Raises ValueError for a shape out of range, and for a scenario whose due times are not drawn.
     """
     shape.check()
     times = [np.empty(0)]
@@ -111,32 +181,11 @@ def _stretch(
     scenario: str, rate_per_s: float, profile: RateProfile, shape: Shape, rng: np.random.Generator
 ) -> Times:
     total = float(profile.area[-1]) * rate_per_s
-    if scenario == "constant":
-        unit = arrivals.constant(total)
-    elif scenario == "gamma":
-        unit = arrivals.gamma(total, shape.cv, rng)
-    else:
-        unit = arrivals.poisson(total, rng)
-    return profile.warp(unit, rate_per_s)
+    return profile.warp(SCENARIOS[scenario].gaps(total, shape, rng), rate_per_s)
 
 
-def _profile(scenario: str, measure_s: float, shape: Shape, rng: np.random.Generator) -> RateProfile:
-    match scenario:
-        case "sustained" | "constant" | "gamma" | "soak":
-            return arrivals.flat(measure_s)
-        case "burst" | "retry-storm":
-            return arrivals.square(
-                measure_s, factor=shape.factor, burst_s=shape.burst_s, period_s=shape.period_s
-            )
-        case "spike":
-            return arrivals.spike(measure_s, factor=shape.factor, burst_s=shape.burst_s)
-        case "ramp":
-            return arrivals.ramp(measure_s, swing=shape.swing)
-        case "step":
-            return arrivals.steps(measure_s, swing=shape.swing, count=shape.steps)
-        case "diurnal":
-            return arrivals.diurnal(measure_s, swing=shape.swing, period_s=shape.period_s)
-        case "on-off":
-            off_s = shape.period_s - shape.burst_s
-            return arrivals.on_off(measure_s, on_s=shape.burst_s, off_s=off_s, rng=rng)
-    raise ValueError(f"scenario {scenario!r} makes no due times of its own; allowed: {', '.join(SCENARIOS)}")
+def _profile(scenario: str, length_s: float, shape: Shape, rng: np.random.Generator) -> RateProfile:
+    make = SCENARIOS[scenario].profile
+    if make is None:
+        raise ValueError(f"scenario = {scenario!r}: it makes no due times of its own")
+    return make(length_s, shape, rng)

@@ -3,9 +3,8 @@
 Formats are told apart by their columns:
 - ours, CSV: arrival_s,prompt_tokens,output_tokens[,session,prefix_group,class]
 - Azure LLM inference 2023 and 2024, CSV: TIMESTAMP,ContextTokens,GeneratedTokens
-- BurstGPT, CSV: Timestamp,[Session ID,]Model,Request tokens,Response tokens,…  (0 response tokens: failed,
-left out) - Mooncake, JSONL: {"timestamp": ms, "input_length", "output_length", "hash_ids": [512-token
-blocks]}
+- BurstGPT, CSV: Timestamp,[Session ID,]Model,Request tokens,Response tokens,… (no response tokens: left out)
+- Mooncake, JSONL: {"timestamp": ms, "input_length", "output_length", "hash_ids": [512-token blocks]}
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ import orjson
 
 from loadtests.planning import plan as plans
 from loadtests.planning.mix import Floats, Mix, Sessions
-from loadtests.planning.plan import Header, Plan
+from loadtests.planning.plan import Columns, Header, Plan
 from loadtests.planning.workloads import Counts
 
 SCALES = ("time", "thin")
@@ -177,10 +176,10 @@ def _mooncake(lines: Iterable[str]) -> tuple[list[_Row], list[str]]:
     tick_s = min((b - a for a, b in pairwise(ticks)), default=0.0)
     spread = tick_s >= 1.0 and len(ticks) <= len(stamps) / 2
     together = Counter(stamps)
-    seen: dict[float, int] = {}
+    last_in_tick: dict[float, int] = {}
     rows = []
     for row, stamp in zip(raw, stamps, strict=True):
-        order = seen[stamp] = seen.get(stamp, -1) + 1
+        order = last_in_tick[stamp] = last_in_tick.get(stamp, -1) + 1
         shift = tick_s * order / together[stamp] if spread else 0.0
         first = str(row["hash_ids"][0]) if row.get("hash_ids") else ""
         rows.append(
@@ -228,8 +227,8 @@ def replay(
     mix: Mix,
     scale: str = "time",
 ) -> Plan:
-    """A plan that replays the first warm_up_s + measure_s seconds of the scaled trace; clips lengths, and
-    says so."""
+    """A plan that replays the first warm_up_s + measure_s seconds of the scaled trace; clips
+    lengths, and says so."""
     mix.check()
     at_rate = scaled(trace, rate_per_s, scale, seed)
     cut = at_rate.take(at_rate.arrival_s < warm_up_s + measure_s)
@@ -247,16 +246,15 @@ def replay(
     prompts = np.minimum(cut.prompt_tokens, mix.max_prompt_tokens)
     outputs = np.minimum(cut.output_tokens, mix.max_output_tokens)
     sessions = Sessions(cut.session, np.fromiter(_turns(cut.session), np.int64, len(cut)), prompts)
-    return plans.assemble(
-        header, cut.arrival_s, cut.cls, prompts, outputs, mix, sessions=sessions, groups=cut.prefix_group
-    )
+    columns = Columns(cut.arrival_s, cut.cls, prompts, outputs, sessions, cut.prefix_group)
+    return plans.assemble(header, columns, mix)
 
 
 def _turns(session: Counts) -> Iterator[int]:
-    seen: dict[int, int] = {}
+    last_turn: dict[int, int] = {}
     for number in session.tolist():
         if number < 0:
             yield 0
         else:
-            seen[number] = seen.get(number, -1) + 1
-            yield seen[number]
+            last_turn[number] = last_turn.get(number, -1) + 1
+            yield last_turn[number]

@@ -29,14 +29,17 @@ class Lengths:
 
     @staticmethod
     def fixed(tokens: int) -> Lengths:
-        """Always `tokens` (≥ 1)."""
+        """Always `tokens`. Raises ValueError below 1."""
         if tokens < 1:
             raise ValueError(f"a length must be at least 1 token, got {tokens}")
         return Lengths(float(np.log(tokens)), 0.0)
 
     @staticmethod
     def lognormal(median: int, sigma: float) -> Lengths:
-        """Lognormal with this median in tokens and this standard deviation of its logarithm."""
+        """Lognormal with this median in tokens and this standard deviation of its logarithm.
+
+        Raises ValueError for a median below 1 or a negative deviation.
+        """
         if median < 1 or sigma < 0:
             raise ValueError(
                 f"lognormal lengths need median >= 1 token and sigma >= 0, got {median} and {sigma}"
@@ -52,7 +55,7 @@ class Lengths:
 
 
 @dataclass(frozen=True, slots=True)
-class Client:
+class ClientClass:
     """One class of senders inside a workload: its share of the requests, gap CV and lengths."""
 
     name: str
@@ -64,8 +67,8 @@ class Client:
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """Lengths, and arrivals where the profile has its own: `cv` replaces the scenario's gaps in
-    `sustained`."""
+    """Lengths, and arrivals where the profile has its own: `cv` replaces the
+    scenario's gaps in `sustained`."""
 
     name: str
     source: str
@@ -73,7 +76,7 @@ class Workload:
     output: Lengths
     cv: float | None = None
     on_off: bool = False
-    clients: tuple[Client, ...] = ()
+    clients: tuple[ClientClass, ...] = ()
 
 
 AZURE_CONV = Lengths(6.63, 0.99), Lengths(5.02, 0.86)
@@ -106,16 +109,16 @@ def lognormal(prompt_tokens: int, output_tokens: int, sigma: float) -> Workload:
     )
 
 
-def servegen_clients(rng: np.random.Generator, count: int = 10) -> tuple[Client, ...]:
-    """Clients as ServeGen finds them: Zipf shares, CV lognormal (rate-weighted p10/p50/p90 about 1/1.2/7),
-    own medians."""
+def servegen_clients(rng: np.random.Generator, count: int = 10) -> tuple[ClientClass, ...]:
+    """Clients as ServeGen finds them: Zipf shares, CV lognormal (rate-weighted p10/p50/p90
+    about 1/1.2/7), own medians."""
     shares = 1.0 / np.arange(1, count + 1)
     shares /= shares.sum()
     cvs = np.clip(np.exp(rng.normal(np.log(1.3), 0.9, count)), 0.7, 10.0)
     prompts = np.exp(rng.normal(6.63, 0.7, count))
     outputs = np.exp(rng.normal(5.0, 0.5, count))
     return tuple(
-        Client(
+        ClientClass(
             f"client-{k}",
             float(shares[k]),
             float(cvs[k]),

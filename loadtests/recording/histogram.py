@@ -1,9 +1,11 @@
-"""A log-spaced histogram: 1 % wide buckets, merged by addition. For the live view only; results use exact
-samples."""
+"""A log-spaced histogram: 1 % wide buckets, merged by addition. For the live view only;
+results use exact samples."""
 
 from __future__ import annotations
 
 import math
+
+from loadtests.recording.quantiles import rank
 
 _WIDTH = math.log(1.01)
 
@@ -27,11 +29,11 @@ class Histogram:
 
     def quantile(self, q: float) -> float | None:
         """The middle of the bucket that holds the q-quantile; None when empty."""
-        rank = math.ceil(q * self.n)
-        seen = 0
+        place = rank(self.n, q)
+        passed = 0
         for key in sorted(self._buckets):
-            seen += self._buckets[key]
-            if seen >= rank:
+            passed += self._buckets[key]
+            if passed > place:
                 return math.exp((key + 0.5) * _WIDTH)
         return None
 

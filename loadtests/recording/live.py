@@ -6,12 +6,13 @@ from bisect import bisect_right
 from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
+from loadtests.outcome import Outcome
 from loadtests.record import RequestRecord
 from loadtests.recording.histogram import Histogram
+from loadtests.recording.quantiles import of_sorted
 
-NAMES = ("ttft_s", "itl_s", "tpot_s", "e2e_s")
+TITLES = {"ttft_s": "TTFT", "itl_s": "ITL", "tpot_s": "TPOT", "e2e_s": "E2E"}
 WINDOW_S = 5.0
 
 
@@ -21,6 +22,30 @@ class Progress:
 
     sent: int = 0
     in_flight: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class LastSeconds:
+    """Means per second over the requests that ended in the last 5 s, and their TTFT; None
+    without a served one."""
+
+    served_per_s: float
+    failed_per_s: float
+    output_tokens_per_s: float
+    ttft_p50_s: float | None
+    ttft_p95_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class LatencyRow:
+    """One latency so far, as shown: n is a count, the quantiles are milliseconds in
+    words, "–" without samples."""
+
+    name: str
+    n: int
+    p50: str
+    p95: str
+    p99: str
 
 
 @dataclass(slots=True)
@@ -39,8 +64,8 @@ class Live:
     output_tokens: int = 0
     chunks: int = 0
     senders: dict[str, Progress] = field(default_factory=dict)
-    outcomes: Counter[str] = field(default_factory=Counter)
-    histograms: dict[str, Histogram] = field(default_factory=lambda: {name: Histogram() for name in NAMES})
+    outcomes: Counter[Outcome] = field(default_factory=Counter)
+    histograms: dict[str, Histogram] = field(default_factory=lambda: {name: Histogram() for name in TITLES})
     send_lag: Histogram = field(default_factory=Histogram)
     _recent: deque[tuple[float, RequestRecord]] = field(default_factory=deque)
 
@@ -65,11 +90,11 @@ class Live:
         self.chunks += len(record.chunk_times_s)
         if record.send_lag_s is not None:
             self.send_lag.add(record.send_lag_s)
-        if record.outcome == "ok":
+        if record.outcome is Outcome.OK:
             self.output_tokens += record.output_tokens or 0
         if self.detailed:
             self._recent.append((now_s, record))
-            if record.outcome == "ok":
+            if record.outcome is Outcome.OK:
                 self._add_times(record)
 
     def _add_times(self, record: RequestRecord) -> None:
@@ -82,38 +107,35 @@ class Live:
         for k in range(1, len(times)):
             gaps.add(times[k] - times[k - 1])
 
-    def last_seconds(self, now_s: float) -> dict[str, float | None]:
-        """Rates and TTFT of the requests that ended in the last 5 s: on the wall clock, so a stall shows as
-        zero."""
+    def last_seconds(self, now_s: float) -> LastSeconds:
+        """At run time `now_s`: on the wall clock, so a stall shows as zero."""
         self.now_s = now_s
         while self._recent and self._recent[0][0] < now_s - WINDOW_S:
             self._recent.popleft()
         records = [record for _, record in self._recent]
-        served = [record for record in records if record.outcome == "ok"]
+        served = [record for record in records if record.outcome is Outcome.OK]
         ttft = sorted(r.ttft_s for r in served if r.ttft_s is not None)
         window_s = min(WINDOW_S, max(now_s, 1.0))
-        return {
-            "served_per_s": len(served) / window_s,
-            "failed_per_s": (len(records) - len(served)) / window_s,
-            "output_tokens_per_s": sum(r.output_tokens or 0 for r in served) / window_s,
-            "ttft_p50_s": ttft[len(ttft) // 2] if ttft else None,
-            "ttft_p95_s": ttft[int(len(ttft) * 0.95)] if ttft else None,
-        }
+        return LastSeconds(
+            served_per_s=len(served) / window_s,
+            failed_per_s=(len(records) - len(served)) / window_s,
+            output_tokens_per_s=sum(r.output_tokens or 0 for r in served) / window_s,
+            ttft_p50_s=of_sorted(ttft, 0.5),
+            ttft_p95_s=of_sorted(ttft, 0.95),
+        )
 
-    def table(self) -> list[dict[str, Any]]:
-        """Rows of the LLM tab: one per latency, in milliseconds."""
-        rows = []
-        for name, title in zip(NAMES, ("TTFT", "ITL", "TPOT", "E2E"), strict=True):
-            histogram = self.histograms[name]
-            row: dict[str, Any] = {"name": title, "n": histogram.n}
-            for key, q in (("p50", 0.5), ("p95", 0.95), ("p99", 0.99)):
-                value_s = histogram.quantile(q)
-                row[key] = "–" if value_s is None else _milliseconds(value_s)
-            rows.append(row)
-        return rows
+    def latencies(self) -> list[LatencyRow]:
+        """Since the start, over served requests; ITL over their chunks."""
+        return [_row(title, self.histograms[name]) for name, title in TITLES.items()]
 
 
-def _milliseconds(value_s: float) -> str:
+def _row(title: str, histogram: Histogram) -> LatencyRow:
+    return LatencyRow(title, histogram.n, *(_milliseconds(histogram.quantile(q)) for q in (0.5, 0.95, 0.99)))
+
+
+def _milliseconds(value_s: float | None) -> str:
     """Three digits, and whole milliseconds from 100 on."""
+    if value_s is None:
+        return "–"
     value = value_s * 1e3
     return f"{value:.0f}" if value >= 99.95 else f"{value:.3g}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -16,10 +17,10 @@ LEVEL = 0.95
 
 
 def quantile(sample: Sample, q: float) -> dict[str, Any]:
-    """The q-quantile and its interval: {"value", "low", "high"}, or None values and "why" below the minimum
-    n.
+    """The q-quantile and its interval: {"value", "low", "high"}, or None values and "why"
+    below the minimum n.
 
-    value: the inverse of the empirical distribution, x₍⌈nq⌉₎: a number that was measured, not interpolated.
+    value: the order statistic of `rank`.
     low, high: order statistics x₍l₎, x₍u₎ with P(x₍l₎ ≤ quantile ≤ x₍u₎) ≥ 0.95; the ranks follow from the
     count of samples below the quantile being Binomial(n, q), independent samples assumed (David and
     Nagaraja, Order Statistics, 2003, section 7.1). `high` is the maximum where no order statistic reaches
@@ -30,15 +31,26 @@ def quantile(sample: Sample, q: float) -> dict[str, Any]:
     if n < needed:
         return {"value": None, "low": None, "high": None, "why": f"n too small: {n} of {needed}"}
     low, high = interval_ranks(n, q)
-    rank = min(n - 1, max(0, math.ceil(n * q) - 1))
-    sample.partition(sorted({low, rank, high}))
-    return {"value": float(sample[rank]), "low": float(sample[low]), "high": float(sample[high])}
+    place = rank(n, q)
+    sample.partition(sorted({low, place, high}))
+    return {"value": float(sample[place]), "low": float(sample[low]), "high": float(sample[high])}
+
+
+def rank(n: int, q: float) -> int:
+    """0-based place of the q-quantile among n ≥ 1 sorted values: the inverse of the empirical distribution,
+    x₍⌈nq⌉₎, a value that was measured and not one between two."""
+    return min(n - 1, max(0, math.ceil(n * q) - 1))
+
+
+def of_sorted(values: Sequence[float], q: float) -> float | None:
+    """The q-quantile of values in ascending order; None without values. No interval, no least sample size."""
+    return values[rank(len(values), q)] if len(values) else None
 
 
 @lru_cache(maxsize=4096)
 def interval_ranks(n: int, q: float) -> tuple[int, int]:
-    """0-based ranks (low, high) of a 95 % interval for the q-quantile of n samples; 2.5 % outside on each
-    side.
+    """0-based ranks (low, high) of a 95 % interval for the q-quantile of n samples; 2.5 %
+    outside on each side.
 
     low = (largest l with P(Bin(n, q) < l) ≤ 0.025) - 1, at least 0; high = smallest u with P(Bin(n, q) ≤ u)
     ≥ 0.975, at most n - 1.

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from loadtests.outcome import Outcome
 from loadtests.planning.plan import Plan
 from loadtests.recording.saturation import Lags, reasons
 from loadtests.recording.summary import summarise
@@ -93,10 +94,10 @@ def exit_code(
     gate: bool,
 ) -> int:
     """The most serious finding as an exit code; see docs/load-testing.md."""
-    sent = sum(n for name, n in outcomes.items() if name != "not_sent")
+    sent = sum(n for name, n in outcomes.items() if name != Outcome.NOT_SENT)
     if not complete:
         return RECORDS_LOST
-    if sent and outcomes.get("connect_error", 0) == sent:
+    if sent and outcomes.get(Outcome.CONNECT_ERROR, 0) == sent:
         return UNREACHABLE
     if ended in ("SIGINT", "SIGTERM"):
         return {"SIGINT": 130, "SIGTERM": 143}[ended]

@@ -1,5 +1,5 @@
-"""The folder of a load run: plan.json, records.jsonl (a line per request, as they end), load.json (at the
-end)."""
+"""The folder of a load run: plan.json, records.jsonl (a line per request, as they end),
+load.json (at the end)."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ class RunFolder:
         self.path = Path(path)
 
     def create(self, plan: Plan) -> None:
-        """Make the folder with its plan and an empty record file. Raises FileExistsError when it holds
-        records."""
+        """Make the folder with its plan and an empty record file. Raises FileExistsError
+        when it holds records."""
         self.path.mkdir(parents=True, exist_ok=True)
         if (self.path / RECORDS).exists() or (self.path / LOAD).exists():
             raise FileExistsError(f"run folder {self.path} already holds a run: give another --run-dir")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from loadtests.recording.quantiles import of_sorted
 from loadtests.slo import SLO
 
 SEND_LAG_LIMIT_S = 5e-3
@@ -15,7 +15,7 @@ HUB_LAG_LIMIT_S = 20e-3
 
 @dataclass(frozen=True, slots=True)
 class Lags:
-    """p50, p99 and maximum of a set of lags in seconds (nearest rank); None without samples."""
+    """p50, p99 and maximum of a set of lags in seconds (order statistics); None without samples."""
 
     n: int
     p50: float | None
@@ -25,10 +25,7 @@ class Lags:
     @staticmethod
     def of(lags: Sequence[float]) -> Lags:
         ordered = sorted(lags)
-        n = len(ordered)
-        if not n:
-            return Lags(0, None, None, None)
-        return Lags(n, ordered[math.ceil(n * 0.5) - 1], ordered[math.ceil(n * 0.99) - 1], ordered[-1])
+        return Lags(len(ordered), *(of_sorted(ordered, q) for q in (0.5, 0.99, 1.0)))
 
 
 def send_lag_limit_s(slo: SLO) -> float:
@@ -38,13 +35,13 @@ def send_lag_limit_s(slo: SLO) -> float:
 
 def reasons(send: Lags, hub: Lags, slo: SLO) -> list[str]:
     """Why the generator bent its own numbers, in words; empty when it did not."""
-    found = []
+    causes = []
     limit_s = send_lag_limit_s(slo)
     if send.p99 is not None and send.p99 > limit_s:
-        found.append(f"p99 send lag {send.p99 * 1e3:.1f} ms is over {limit_s * 1e3:g} ms")
+        causes.append(f"p99 send lag {send.p99 * 1e3:.1f} ms is over {limit_s * 1e3:g} ms")
     if hub.p99 is not None and hub.p99 > HUB_LAG_LIMIT_S:
-        found.append(f"p99 hub lag {hub.p99 * 1e3:.1f} ms is over {HUB_LAG_LIMIT_S * 1e3:g} ms")
-    return found
+        causes.append(f"p99 hub lag {hub.p99 * 1e3:.1f} ms is over {HUB_LAG_LIMIT_S * 1e3:g} ms")
+    return causes
 
 
 def load_average() -> float:

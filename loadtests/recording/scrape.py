@@ -31,8 +31,8 @@ def read(url: str, wanted: Mapping[str, str]) -> dict[str, float]:
 
 def parse(content: str, wanted: Mapping[str, str]) -> dict[str, float]:
     """Sums over labels of the wanted metrics of a Prometheus text."""
-    found: dict[str, float] = {}
+    sums: dict[str, float] = {}
     for name, value in _LINE.findall(content):
         if name in wanted:
-            found[wanted[name]] = found.get(wanted[name], 0.0) + float(value)
-    return found
+            sums[wanted[name]] = sums.get(wanted[name], 0.0) + float(value)
+    return sums

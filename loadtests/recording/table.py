@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 from operator import attrgetter, itemgetter
@@ -13,17 +13,21 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
+from loadtests import latency
 from loadtests.bulk import no_collection
-from loadtests.record import OUTCOMES, RequestRecord
+from loadtests.latency import Column
+from loadtests.outcome import Outcome
+from loadtests.record import RequestRecord
 from loadtests.slo import SLO
 
-Floats = NDArray[np.float64]
 Codes = NDArray[np.int16]
 _TIMES = (
     "due_s", "sent_s", "first_s", "last_s", "finished_s", "output_tokens", "prompt_tokens", "queue_s",
     "upstream_s",
 )  # fmt: skip
 _NAMES = ("i", "phase", "class", "outcome", "attempts", "chunk_times_s", "chunk_tokens", *_TIMES)
+_OUTCOMES = tuple(Outcome)
+_CODE: dict[str, int] = {outcome: code for code, outcome in enumerate(_OUTCOMES)}
 _BATCH = 20_000
 
 
@@ -31,7 +35,7 @@ _BATCH = 20_000
 class Table:
     """Columns of n records; missing numbers are nan.
 
-    numbers: the keys of `_TIMES` → float64 (n,). outcome, phase, cls: codes (n,) into OUTCOMES, `phases`,
+    numbers: the keys of `_TIMES` → float64 (n,). outcome, phase, cls: codes (n,) into `Outcome`, `phases`,
     `classes`. gap_s: float32, every gap between chunks with content, pooled in record order; gap_owner_n:
     gaps of each record (n,).
     """
@@ -43,7 +47,7 @@ class Table:
     phases: tuple[str, ...]
     classes: tuple[str, ...]
     attempts: NDArray[np.int32]
-    numbers: dict[str, Floats]
+    numbers: dict[str, Column]
     gap_s: NDArray[np.float32]
     gap_owner_n: NDArray[np.int32]
 
@@ -52,38 +56,30 @@ class Table:
 
     def ok(self) -> NDArray[np.bool_]:
         """Which requests were served (n,)."""
-        return np.asarray(self.outcome == OUTCOMES.index("ok"))
+        return np.asarray(self.outcome == _CODE[Outcome.OK])
 
     def outcomes(self, mask: NDArray[np.bool_] | None = None) -> dict[str, int]:
         """How many requests (of the mask) ended in each way; ways that did not happen are left out."""
-        counts = np.bincount(self.outcome if mask is None else self.outcome[mask], minlength=len(OUTCOMES))
-        return {name: int(n) for name, n in zip(OUTCOMES, counts, strict=True) if n}
+        counts = np.bincount(self.outcome if mask is None else self.outcome[mask], minlength=len(_OUTCOMES))
+        return {outcome.value: int(n) for outcome, n in zip(_OUTCOMES, counts, strict=True) if n}
 
-    def times(self, name: str) -> Floats:
-        """A derived time in seconds (n,), nan where it does not exist; the formulas are those of
-        `RequestRecord`."""
-        n = self.numbers
-        match name:
-            case "ttft_s":
-                return n["first_s"] - n["due_s"]
-            case "ttft_from_send_s":
-                return n["first_s"] - n["sent_s"]
-            case "e2e_s":
-                return n["finished_s"] - n["due_s"]
-            case "send_lag_s":
-                return n["sent_s"] - n["due_s"]
-            case "tpot_s":
-                tokens = n["output_tokens"]
-                return np.where(tokens >= 2, (n["last_s"] - n["first_s"]) / np.maximum(tokens - 1, 1), np.nan)
-        return n[name]
+    def times(self, name: str) -> Column:
+        """A time of each request in seconds (n,), stored or derived (`loadtests.latency`)."""
+        moments = self.numbers
+        if name in latency.SPANS:
+            return latency.span_column_s(name, moments)
+        if name == "tpot_s":
+            return latency.tpot_column_s(moments["first_s"], moments["last_s"], moments["output_tokens"])
+        return moments[name]
 
     def in_slo(self, slo: SLO) -> NDArray[np.bool_]:
         """`slo.judge` of every record (n,)."""
         good = self.ok()
-        for name, bound in (("ttft_s", slo.ttft_s), ("tpot_s", slo.tpot_s), ("e2e_s", slo.e2e_s)):
-            if bound is not None:
-                # `not >` lets nan pass, as judge does.
-                good &= ~(self.times(name) > bound)
+        if slo.needs_a_token:
+            good &= ~np.isnan(self.numbers["first_s"])
+        for name, bound in slo.bounds.items():
+            # `not >` lets nan pass, as judge does.
+            good &= ~(self.times(name) > bound)
         return good
 
 
@@ -99,7 +95,7 @@ def read(path: Path | str) -> Table:
         return _from_rows(map(itemgetter(*_NAMES), _parsed(lines)))
 
 
-def _parsed(lines: Iterable[bytes]) -> Iterator[dict[str, Any]]:
+def _parsed(lines: Iterable[bytes]) -> Iterator[Mapping[str, object]]:
     for line in lines:
         try:
             yield orjson.loads(line)
@@ -112,15 +108,14 @@ def _parsed(lines: Iterable[bytes]) -> Iterator[dict[str, Any]]:
 def _from_rows(rows: Iterator[tuple[Any, ...]]) -> Table:
     codes = {name: _Codes() for name in ("phase", "class")}
     kept = ("i", "outcome", "phase", "class", "attempts", *_TIMES)
-    parts: dict[str, list[NDArray[Any]]] = {name: [] for name in kept}
+    parts: dict[str, list[NDArray[np.generic]]] = {name: [] for name in kept}
     gaps: list[NDArray[np.float32]] = []
     counts: list[NDArray[np.int32]] = []
-    of_outcome = {name: k for k, name in enumerate(OUTCOMES)}
     while batch := list(islice(rows, _BATCH)):
         columns = dict(zip(_NAMES, zip(*batch, strict=True), strict=True))
         parts["i"].append(np.array(columns["i"], dtype=np.int64))
         parts["attempts"].append(np.array(columns["attempts"], dtype=np.int32))
-        parts["outcome"].append(np.array([of_outcome[name] for name in columns["outcome"]], dtype=np.int16))
+        parts["outcome"].append(np.array([_CODE[name] for name in columns["outcome"]], dtype=np.int16))
         for name in ("phase", "class"):
             parts[name].append(codes[name].of(columns[name]))
         for name in _TIMES:
@@ -159,8 +154,8 @@ def _gaps(
 ) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
     """Pooled gaps, and how many each record has.
 
-    Where the tokens of a chunk are known, a gap that ended in k tokens counts as k gaps of a k-th of it
-    (ITL per token).
+    Where the tokens of a chunk are known, a gap that ended in k tokens counts as k gaps of a k-th of
+    it (ITL per token).
     """
     lengths = np.fromiter(map(len, times), dtype=np.int64, count=len(times))
     flat = np.fromiter(chain.from_iterable(times), dtype=np.float64, count=int(lengths.sum()))

@@ -7,45 +7,46 @@ import os
 import signal
 import sys
 import time
+from argparse import Namespace
 from pathlib import Path
-from typing import Any
 
 import gevent
+from gevent import Greenlet
 from gevent.event import Event
-from locust.exception import StopUser
 from locust.runners import MasterRunner, WorkerRunner
 
 from loadtests import settings as run_settings
 from loadtests.recording.live import Live, Progress
 from loadtests.recording.result import UNREACHABLE, SenderFacts
-from loadtests.running import lifecycle, metrics_port
+from loadtests.running import lifecycle, messages, metrics_port
 from loadtests.running.lifecycle import Prepared, Run
+from loadtests.running.locust_types import LocustEnvironment, LocustMessage
+from loadtests.running.messages import Brief
 from loadtests.running.series import Series
 from loadtests.running.worker import WorkerSide
-from loadtests.sending.client import UnreachableError
+from loadtests.sending.target import UnreachableError
 from loadtests.settings import HostNotAllowedError
 
 log = logging.getLogger("loadtests")
 _WORKER_LEAD_S = 1.0
 _LOCAL_LEAD_S = 0.02
-DONE, END, ACK = "headroom_done", "headroom_end", "headroom_ack"
 
 
 class Conductor:
     """Starts, watches and ends runs. In the web UI one process conducts many, one after another."""
 
-    def __init__(self, environment: Any) -> None:
+    def __init__(self, environment: LocustEnvironment) -> None:
         self.environment = environment
         self.run: Run | None = None
         self._begun = Event()
         self.worker: WorkerSide | None = None
         self._prepared: Prepared | None = None
         self._done_workers: set[str] = set()
-        self._watcher: Any = None
+        self._watcher: Greenlet | None = None
         self._signalled = False
 
     @property
-    def options(self) -> Any:
+    def options(self) -> Namespace:
         return self.environment.parsed_options
 
     @property
@@ -55,17 +56,17 @@ class Conductor:
     # Before the start.
 
     def on_init(self) -> None:
-        """Prepare at once in a headless run, so that a wrong setting ends the process with its code; catch
-        signals."""
+        """Prepare at once in a headless run, so that a wrong setting ends the process with
+        its code; catch signals."""
         runner = self.environment.runner
         if isinstance(runner, WorkerRunner):
             self.worker = WorkerSide(self.environment)
             self._catch_signals()
             return
         if self.distributed:
-            runner.register_message("headroom_records", self._on_records)
-            runner.register_message("headroom_progress", self._on_progress)
-            runner.register_message(DONE, self._on_worker_done)
+            runner.register_message(messages.RECORDS, self._on_records)
+            runner.register_message(messages.PROGRESS, self._on_progress)
+            runner.register_message(messages.DONE, self._on_worker_done)
         if self.options.metrics_port:
             self._serve_metrics()
         if self.options.headless:
@@ -95,7 +96,7 @@ class Conductor:
         except OSError as error:
             _fail(str(error), 1)
 
-    def prepare_for_ui(self, options: Any, host: str | None) -> str | None:
+    def prepare_for_ui(self, options: Namespace, host: str | None) -> str | None:
         """Check and prepare the web form's settings; the sentence to show when they are wrong."""
         try:
             self._prepared = self._prepare(options, host)
@@ -109,7 +110,7 @@ class Conductor:
         return running or self.environment.runner.shape_greenlet is not None
 
     @staticmethod
-    def _prepare(options: Any, host: str | None) -> Prepared:
+    def _prepare(options: Namespace, host: str | None) -> Prepared:
         return Prepared(run_settings.from_options(options, host))
 
     # The run.
@@ -118,16 +119,13 @@ class Conductor:
         """t = 0 is fixed here, once everything stands ready."""
         self._begun.clear()
         if self.worker is not None:
-            self.worker.prepare(self.options.headroom_start)
+            self.worker.prepare(Brief.from_wire(self.options.headroom_start))
             return
         prepared = self._prepared or self._prepare(self.options, self.environment.host)
         self._prepared = None
         run = Run(prepared, self.environment, distributed=self.distributed)
         if not self.distributed:
-            bodies = prepared.bodies()
-            if prepared.plan.header.loop == "open":
-                bodies.prepare(prepared.plan.arrivals)
-            run.make_sender(lifecycle.make_client(prepared.settings), bodies)
+            run.make_sender()
         lifecycle.wait_for_go(self.options.go_file)
         run.set_start(_WORKER_LEAD_S if self.distributed else _LOCAL_LEAD_S)
         self.run = run
@@ -143,35 +141,29 @@ class Conductor:
         clients = self.environment.runner.clients
         run.workers = sorted(client.id for client in clients.ready + clients.running + clients.spawning)
         self._done_workers = set()
-        self.options.headroom_start = {
-            "plan": run.plan.to_bytes(),
-            "cost": run.prepared.cost.to_json(),
-            "start_unix_s": run.start_unix_s,
-            "order": run.workers,
-            "model": run.settings.model,
-            "prompt_salt": run.settings.prompt_salt,
-            "run_dir": str(run.folder.path.resolve()),
-        }
+        brief = Brief(
+            plan=run.plan.to_bytes(),
+            cost=run.prepared.cost,
+            start_unix_s=run.start_unix_s,
+            order=run.workers,
+            model=run.settings.model,
+            prompt_salt=run.settings.prompt_salt,
+            run_dir=str(run.folder.path.resolve()),
+        )
+        self.options.headroom_start = brief.to_wire()  # Locust sends the options with its start message
         self._watcher = gevent.spawn(self._watch_workers, run)
 
     def senders(self) -> int:
         """How many Locust users the shape asks for: one per sending process."""
         return max(1, self.environment.runner.worker_count) if self.distributed else 1
 
-    def send(self) -> None:
-        """The life of the one Locust user of a process: its share of the plan."""
+    @property
+    def sending(self) -> WorkerSide | Run | None:
+        """Whose share of the plan this process's one Locust user sends; None when there is no run,
+        or it is over."""
         if self.worker is not None:
-            self.worker.send()
-        elif self.run is not None and not self.run.done.is_set():
-            self.run.send_here()
-        raise StopUser
-
-    def stop_sending(self) -> None:
-        """The user was stopped (Stop in the web UI, a worker told to stop): cut now."""
-        if self.worker is not None:
-            self.worker.end("stopped")
-        elif self.run is not None and not self.run.done.is_set():
-            self.run.end("stopped")
+            return self.worker
+        return None if self.run is None or self.run.done.is_set() else self.run
 
     def wait_done(self) -> None:
         """Block until every request of the run has its record, or the run was ended.
@@ -184,22 +176,20 @@ class Conductor:
 
     # Workers, seen from the master.
 
-    def _on_records(self, environment: Any, msg: Any) -> None:
+    def _on_records(self, environment: LocustEnvironment, msg: LocustMessage) -> None:
         if self.run is not None:
             self.run.master_recorder.take_lines(msg.data["lines"])
 
-    def _on_progress(self, environment: Any, msg: Any) -> None:
+    def _on_progress(self, environment: LocustEnvironment, msg: LocustMessage) -> None:
         if self.run is not None:
             self.run.live.senders[msg.node_id] = Progress(**msg.data)
 
-    def _on_worker_done(self, environment: Any, msg: Any) -> None:
+    def _on_worker_done(self, environment: LocustEnvironment, msg: LocustMessage) -> None:
         if self.run is None:
             return
-        self.run.facts.append(
-            SenderFacts(msg.data["hub_lags_s"], msg.data["cpu_shares"], msg.data["recorded"])
-        )
+        self.run.facts.append(SenderFacts(**msg.data))
         self._done_workers.add(msg.node_id)
-        environment.runner.send_message(ACK, None, client_id=msg.node_id)
+        environment.runner.send_message(messages.ACK, None, client_id=msg.node_id)
         if self._done_workers.issuperset(self.run.workers):
             self.run.done.set()
 
@@ -231,7 +221,7 @@ class Conductor:
             run.end(why)
             return
         run.why = why
-        self.environment.runner.send_message(END, {"why": why})
+        self.environment.runner.send_message(messages.END, {"why": why})
         with gevent.Timeout(5.0, False):
             run.done.wait()
         run.done.set()

@@ -13,19 +13,21 @@ import gevent
 import locust
 from gevent.event import Event
 
+from loadtests.outcome import Outcome
 from loadtests.planning.plan import Plan
-from loadtests.planning.prompts import Cost
+from loadtests.planning.prompts import TokenCost
 from loadtests.record import RequestRecord
 from loadtests.recording.live import Live, Progress
-from loadtests.recording.recorder import LocalRecorder, LocustStatistics, MasterRecorder
+from loadtests.recording.recorder import LocalRecorder, MasterRecorder
 from loadtests.recording.result import Ending, SenderFacts, result
 from loadtests.recording.run_folder import SCHEMA_VERSION, RunFolder
 from loadtests.recording.saturation import load_average
 from loadtests.running import load_report
+from loadtests.running.locust_statistics import LocustStatistics
+from loadtests.running.locust_types import LocustEnvironment
 from loadtests.running.series import Series
 from loadtests.sending.bodies import Bodies
-from loadtests.sending.client import Client, Target
-from loadtests.sending.hub_probe import Probe
+from loadtests.sending.hub_probe import HubProbe
 from loadtests.sending.sender import Sender
 from loadtests.sending.target_facts import Control, model_name, prompt_cost
 from loadtests.settings import Settings
@@ -38,11 +40,11 @@ class Prepared:
 
     def __init__(self, settings: Settings) -> None:
         """Raises ValueError (the user's settings), UnreachableError or FileExistsError; each a sentence."""
-        self.plan: Plan = settings.plan()
+        self.plan: Plan = settings.plan.make()
         control = Control(settings.host, settings.api_key)
         self.settings = replace(settings, model=model_name(control, settings.model))
         tokenizer = Control(settings.tokenize_url, settings.api_key) if settings.tokenize_url else control
-        self.cost: Cost = settings.prompt_cost() or prompt_cost(tokenizer, self.settings.model)
+        self.cost: TokenCost = settings.prompt_cost() or prompt_cost(tokenizer, self.settings.model)
         control.close()
         tokenizer.close()
         self.folder = RunFolder(
@@ -50,12 +52,8 @@ class Prepared:
         )
         self.folder.create(self.plan)
 
-    def bodies(self) -> Bodies:
-        """The request bodies of this plan."""
-        return make_bodies(self.settings, self.plan, self.cost)
 
-
-def make_bodies(settings: Settings, plan: Plan, cost: Cost) -> Bodies:
+def make_bodies(settings: Settings, plan: Plan, cost: TokenCost) -> Bodies:
     """Bodies under these settings; the run's salt is in them."""
     return Bodies(
         settings.model, cost, salt=settings.prompt_salt, chunk_usage=settings.chunk_usage, plan=plan.arrivals
@@ -65,7 +63,7 @@ def make_bodies(settings: Settings, plan: Plan, cost: Cost) -> Bodies:
 class Run:
     """A run in progress on the local process or the master."""
 
-    def __init__(self, prepared: Prepared, environment: Any, *, distributed: bool) -> None:
+    def __init__(self, prepared: Prepared, environment: LocustEnvironment, *, distributed: bool) -> None:
         self.prepared = prepared
         self.plan, self.settings, self.folder = prepared.plan, prepared.settings, prepared.folder
         opened = self.plan.header.loop == "open"
@@ -95,29 +93,27 @@ class Run:
             self.master_recorder = MasterRecorder(file, self.live, self.start_s)
         else:
             statistics = LocustStatistics(self._environment)
-            self.recorder = LocalRecorder(file, self.live, statistics, self.start_s)
+            self.recorder = LocalRecorder(file, self.live, statistics.add, self.start_s)
 
-    def send_here(self) -> None:
+    def send(self) -> None:
         """Send the whole plan from this process; returns when every request has its record."""
         assert self.sender is not None
-        probe = Probe()
+        probe = HubProbe()
         probing = gevent.spawn(probe.run)
         try:
-            if self.plan.header.loop == "closed":
-                self.sender.run_closed(self.start_s, range(int(self.plan.header.params["users"])))
-            else:
-                self.sender.run_open(self.start_s)
+            self.sender.run(self.start_s)
         finally:
             probing.kill()
             self.facts.append(SenderFacts(probe.hub_lags_s, probe.cpu_shares, self.live.recorded))
             self.done.set()
 
-    def make_sender(self, client: Client, bodies: Bodies) -> None:
-        """The sender of a run in one process; before t = 0 is fixed."""
+    def make_sender(self) -> None:
+        """The sender of a run in one process, with its bodies written; before t = 0 is fixed."""
+        bodies = make_bodies(self.settings, self.plan, self.prepared.cost)
+        if self.plan.header.loop == "open":
+            bodies.prepare(self.plan.arrivals)
         progress = self.live.senders["here"] = Progress()
-        self.sender = Sender(
-            self.plan, self.plan.arrivals, client, bodies, self.settings, self._take, progress
-        )
+        self.sender = Sender(self.plan, self.plan.share(), bodies, self.settings, self._take, progress)
 
     def _take(self, record: RequestRecord) -> None:
         self.recorder.take(record)
@@ -184,8 +180,8 @@ class Run:
         }
 
     def _reconcile(self) -> int:
-        """Take what dead workers left on this machine's disk, then make records for what no one has; how
-        many."""
+        """Take what dead workers left on this machine's disk, then make records for what no
+        one has; how many."""
         for place, worker in enumerate(self.workers):
             spool = self.folder.spool_path(place)
             if worker in self.lost_workers and spool.exists():
@@ -195,22 +191,17 @@ class Run:
         if self.plan.header.loop == "closed":
             return 0
         noticed_s = min(self.lost_workers.values(), default=time.monotonic() - self.start_s)
-        missing = [a for a in self.plan.arrivals if a.i not in self.master_recorder.seen]
+        missing = [a for a in self.plan.arrivals if a.i not in self.master_recorder.recorded]
         for arrival in missing:
             due = arrival.due_s <= noticed_s
             self.master_recorder.take(
                 RequestRecord(
                     i=arrival.i, request_id="", phase=arrival.phase, cls=arrival.cls, session=arrival.session,
-                    due_s=arrival.due_s, outcome="cut" if due else "not_sent",
+                    due_s=arrival.due_s, outcome=Outcome.CUT if due else Outcome.NOT_SENT,
                     error="its worker was lost; it may have been sent" if due else "its worker was lost",
                 )
             )  # fmt: skip
         return len(missing)
-
-
-def make_client(settings: Settings) -> Client:
-    """The client for the settings' target."""
-    return Client(Target.parse(settings.host))
 
 
 def wait_for_go(go_file: str) -> None:

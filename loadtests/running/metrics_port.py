@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from wsgiref.types import StartResponse, WSGIEnvironment
 
 from gevent.pywsgi import WSGIServer
 
-from loadtests.record import OUTCOMES
+from loadtests.outcome import Outcome
 from loadtests.recording.live import Live
 
 
@@ -18,7 +18,7 @@ def serve(host: str, port: int, now: Callable[[], tuple[Live, Path | None]]) -> 
     Raises OSError when the port is taken. Stop it with `.stop()`.
     """
 
-    def answer(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
+    def answer(environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:
         start_response("200 OK", [("content-type", "text/plain; version=0.0.4; charset=utf-8")])
         return ["".join(f"{line}\n" for line in text(*now())).encode()]
 
@@ -45,7 +45,7 @@ def text(live: Live, folder: Path | None = None) -> Iterator[str]:
         yield from (f"# HELP {name} {meaning}", f"# TYPE {name} {kind}", f"{name} {value}")
     yield "# HELP loadgen_requests_total Requests that ended, by outcome."
     yield "# TYPE loadgen_requests_total counter"
-    for outcome in OUTCOMES:
+    for outcome in Outcome:
         yield f'loadgen_requests_total{{outcome="{outcome}"}} {live.outcomes.get(outcome, 0)}'
     yield "# HELP loadgen_send_lag_seconds How much later than due requests were sent."
     yield "# TYPE loadgen_send_lag_seconds summary"

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from argparse import Action, ArgumentParser
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from loadtests.planning.mix import RETRIES, WORKLOADS, Mix
 from loadtests.planning.scenarios import SCENARIOS, Shape
@@ -16,8 +17,8 @@ _WHAT = "; ".join(f"{name}: {scenario.title}" for name, scenario in SCENARIOS.it
 
 @dataclass(frozen=True, slots=True)
 class Flag:
-    """One flag. Its type is its default's: the UI casts to that, so no default is None. `ui`: shown in the
-    form."""
+    """One flag. Its type is its default's: the UI casts to that, so no default is None. `ui`:
+    shown in the form."""
 
     name: str
     default: str | int | float | bool
@@ -87,21 +88,21 @@ RUN = (
 )
 
 
-def add(parser: Any) -> None:
+def add(parser: ArgumentParser) -> None:
     """Add every flag to Locust's parser, in three groups of `--help`."""
-    _add(parser.add_argument_group("Load (times in seconds, rates in requests per second)"), LOAD)
-    _add(parser.add_argument_group("Requests (lengths in tokens)"), REQUESTS)
-    _add(parser.add_argument_group("Run"), RUN)
+    load = parser.add_argument_group("Load (times in seconds, rates in requests per second)")
+    requests = parser.add_argument_group("Requests (lengths in tokens)")
+    run = parser.add_argument_group("Run")
+    for group, flags in ((load, LOAD), (requests, REQUESTS), (run, RUN)):
+        _add(group.add_argument, flags)
 
 
-def _add(group: Any, flags: tuple[Flag, ...]) -> None:
+def _add(add_argument: Callable[..., Action], flags: tuple[Flag, ...]) -> None:
     for flag in flags:
         if isinstance(flag.default, bool):
-            action = group.add_argument(
-                f"--{flag.name}", action="store_true", default=flag.default, help=flag.help
-            )
+            action = add_argument(f"--{flag.name}", action="store_true", default=flag.default, help=flag.help)
         else:
-            action = group.add_argument(
+            action = add_argument(
                 f"--{flag.name}",
                 type=type(flag.default),
                 default=flag.default,
@@ -109,7 +110,6 @@ def _add(group: Any, flags: tuple[Flag, ...]) -> None:
                 help=flag.help.replace("%", "%%"),
             )
         # Locust's parser keeps these on the action; its groups do not take them as arguments.
-        action.include_in_web_ui = flag.ui
-        action.is_secret = flag.secret
-        action.is_required = False
-        action.is_multiple = False
+        vars(action).update(
+            include_in_web_ui=flag.ui, is_secret=flag.secret, is_required=False, is_multiple=False
+        )

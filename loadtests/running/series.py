@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable
+from dataclasses import asdict, dataclass
 
 import gevent
 
@@ -12,13 +13,35 @@ from loadtests.recording import scrape
 from loadtests.recording.live import Live
 
 _KEPT = 3600
-Point = dict[str, float | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One second of a run; None for what a server does not tell, or when nothing was served.
+
+    t_s: run time. due_per_s: requests that became due since the last point. The rest is as in `LastSeconds`,
+    in requests in flight, slots and places.
+    """
+
+    t_s: float
+    due_per_s: float
+    in_flight: int
+    served_per_s: float
+    failed_per_s: float
+    output_tokens_per_s: float
+    ttft_p50_s: float | None
+    ttft_p95_s: float | None
+    gateway_active: float | None = None
+    gateway_queue: float | None = None
+    engine_running: float | None = None
+    engine_waiting: float | None = None
 
 
 class Series:
     """Points of the current run, gathered by a greenlet."""
 
     def __init__(self, gateway_metrics: str, engine_metrics: str) -> None:
+        """URLs of metrics pages; "" for none."""
         self._urls = ((gateway_metrics, scrape.GATEWAY), (engine_metrics, scrape.ENGINE))
         self.points: deque[Point] = deque(maxlen=_KEPT)
 
@@ -29,12 +52,14 @@ class Series:
         while not last:
             last = ended()
             now_s = time.monotonic() - start_s
-            point: Point = {"t_s": round(now_s, 2), **live.last_seconds(now_s)}
-            point["due_per_s"] = float(live.due - last_due)
-            point["in_flight"] = float(live.in_flight)
-            last_due = live.due
-            for url, wanted in self._urls:
-                if url:
-                    point.update(scrape.read(url, wanted))
-            self.points.append(point)
+            seconds = asdict(live.last_seconds(now_s))
+            due, in_flight = live.due, live.in_flight
+            self.points.append(
+                Point(round(now_s, 2), float(due - last_due), in_flight, **seconds, **self._gauges())
+            )
+            last_due = due
             gevent.sleep(max(0.05, 1.0 - (time.monotonic() - start_s - now_s)))
+
+    def _gauges(self) -> dict[str, float]:
+        pages = [scrape.read(url, wanted) for url, wanted in self._urls if url]
+        return {name: value for page in pages for name, value in page.items()}

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 from locust import LoadTestShape
+
+from loadtests.running.locust_types import LocustEnvironment
 
 
 class PlanShape(LoadTestShape):
@@ -12,7 +16,7 @@ class PlanShape(LoadTestShape):
         """(users, users per second), then None."""
         runner = self.runner
         assert runner is not None
-        conductor = runner.environment.headroom  # type: ignore[attr-defined] # our own attribute, set at init
+        conductor = cast("LocustEnvironment", runner.environment).headroom
         if runner.shape_last_tick is None:
             return conductor.senders(), 100.0
         conductor.wait_done()

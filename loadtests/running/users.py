@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from locust import User, task
+from locust.exception import StopUser
+
+from loadtests.running.locust_types import LocustEnvironment
 
 
 class PlanUser(User):
-    """Sends the plan. Open and closed loop alike: the greenlets inside are our own, one per request in
-    flight."""
+    """Sends the plan, in open and closed loop: the greenlets inside are ours, one per request in flight."""
 
     fixed_count = 0
 
-    def __init__(self, environment: Any) -> None:
+    def __init__(self, environment: LocustEnvironment) -> None:
         super().__init__(environment)
         self._conductor = environment.headroom
 
     @task
     def send(self) -> None:
-        """The whole run."""
-        self._conductor.send()
+        """The whole share, once."""
+        sending = self._conductor.sending
+        if sending is not None:
+            sending.send()
+        raise StopUser
 
     def on_stop(self) -> None:
-        """Stopped from outside, or done."""
-        self._conductor.stop_sending()
+        """Done, or stopped from outside (Stop in the web UI, a worker told to stop): cut what is left."""
+        sending = self._conductor.sending
+        if sending is not None:
+            sending.end("stopped")

@@ -1,83 +1,78 @@
-"""A worker's side of a run: its shard of the plan, sent; its records, shipped."""
+"""A worker's side of a run: its share of the plan, sent; its records, shipped."""
 
 from __future__ import annotations
 
 import tempfile
 import time
 from dataclasses import asdict, replace
-from typing import Any
 
 import gevent
 
 from loadtests import settings as run_settings
 from loadtests.planning import plan as plans
-from loadtests.planning.prompts import Cost
 from loadtests.recording.live import Progress
-from loadtests.recording.recorder import LocustStatistics, WorkerRecorder
+from loadtests.recording.recorder import WorkerRecorder
+from loadtests.recording.result import SenderFacts
 from loadtests.recording.run_folder import RecordFile, RunFolder
-from loadtests.running import lifecycle
-from loadtests.sending.hub_probe import Probe
+from loadtests.running import lifecycle, messages
+from loadtests.running.locust_statistics import LocustStatistics
+from loadtests.running.locust_types import LocustEnvironment, LocustMessage
+from loadtests.running.messages import Brief
+from loadtests.sending.hub_probe import HubProbe
 from loadtests.sending.sender import Sender
 
 _SHIP_EVERY_S = 0.5
 
 
 class WorkerSide:
-    """Runs shards, one after another; each is briefed by the master's spawn message."""
+    """Sends shares, one after another; each is briefed by the master's spawn message."""
 
-    def __init__(self, environment: Any) -> None:
+    def __init__(self, environment: LocustEnvironment) -> None:
         self._environment = environment
         self._runner = environment.runner
         self._sender: Sender | None = None
         self._running: Sender | None = None
         self._recorder: WorkerRecorder | None = None
-        self._probe = Probe()
+        self._probe = HubProbe()
         self._progress = Progress()
-        self._users = range(0)
         self._start_s = 0.0
-        self._runner.register_message("headroom_end", self._on_end)
-        self._runner.register_message("headroom_ack", self._on_ack)
+        self._runner.register_message(messages.END, self._on_end)
+        self._runner.register_message(messages.ACK, self._on_ack)
 
-    def prepare(self, brief: dict[str, Any]) -> None:
-        """Take the brief: the plan, this worker's place in the order, and when t = 0 is (UTC, turned to our
-        clock)."""
-        order = brief["order"]
-        if self._runner.client_id not in order:
+    def prepare(self, brief: Brief) -> None:
+        """Make everything ready to send this worker's share; t = 0 is turned from UTC to our clock."""
+        if self._runner.client_id not in brief.order:
             self._sender = None  # came after the start: the plan is dealt already
             return
-        place = order.index(self._runner.client_id)
-        plan = plans.from_bytes(brief["plan"])
+        place = brief.order.index(self._runner.client_id)
+        plan = plans.from_bytes(brief.plan)
         settings = replace(
             run_settings.from_options(self._environment.parsed_options, self._environment.host),
-            **{name: brief[name] for name in ("model", "prompt_salt", "run_dir")},
+            model=brief.model,
+            prompt_salt=brief.prompt_salt,
+            run_dir=brief.run_dir,
         )
-        shard = plan.shard(place, len(order)) if plan.header.loop == "open" else ()
-        if plan.header.loop == "closed":
-            self._users = range(place, int(plan.header.params["users"]), len(order))
+        share = plan.share(place, len(brief.order))
         spool = _spool(settings.run_dir, place)
-        self._recorder = WorkerRecorder(spool, self._runner.send_message, LocustStatistics(self._environment))
-        bodies = lifecycle.make_bodies(settings, plan, Cost.from_json(brief["cost"]))
-        client = lifecycle.make_client(settings)
+        self._recorder = WorkerRecorder(spool, self._ship_lines, LocustStatistics(self._environment).add)
+        bodies = lifecycle.make_bodies(settings, plan, brief.cost)
         self._progress = Progress()
-        self._sender = Sender(plan, shard, client, bodies, settings, self._recorder.take, self._progress)
-        self._start_s = time.monotonic() + (brief["start_unix_s"] - time.time())
-        bodies.prepare(a for a in shard if a.due_s < 30.0)
+        self._sender = Sender(plan, share, bodies, settings, self._recorder.take, self._progress)
+        self._start_s = time.monotonic() + (brief.start_unix_s - time.time())
+        bodies.prepare(a for a in share.arrivals if a.due_s < 30.0)
 
     def send(self) -> None:
-        """Send the shard; ship records as they come, and the rest with what the worker saw of itself at the
-        end."""
+        """Send the share; ship records as they come, and the rest with what the worker saw of
+        itself at the end."""
         sender, recorder = self._sender, self._recorder
         if sender is None or recorder is None:
             return
         self._sender = None  # a second user on this worker (rebalancing) finds nothing to do
         self._running = sender
-        self._probe = Probe()
+        self._probe = HubProbe()
         helpers = [gevent.spawn(self._probe.run), gevent.spawn(self._ship, recorder)]
         try:
-            if sender.plan.header.loop == "closed":
-                sender.run_closed(self._start_s, self._users)
-            else:
-                sender.run_open(self._start_s)
+            sender.run(self._start_s)
         finally:
             gevent.killall(helpers)
             self._report(recorder)
@@ -91,19 +86,22 @@ class WorkerSide:
         while True:
             gevent.sleep(_SHIP_EVERY_S)
             recorder.flush()
-            self._runner.send_message("headroom_progress", asdict(self._progress))
+            self._runner.send_message(messages.PROGRESS, asdict(self._progress))
+
+    def _ship_lines(self, lines: bytes) -> None:
+        self._runner.send_message(messages.RECORDS, {"lines": lines})
 
     def _report(self, recorder: WorkerRecorder) -> None:
         recorder.close()
         lags = sorted(self._probe.hub_lags_s)
         thinned = lags[:: max(1, len(lags) // 1000)] + lags[-20:]
-        facts = {"hub_lags_s": thinned, "cpu_shares": self._probe.cpu_shares, "recorded": recorder.recorded}
-        self._runner.send_message("headroom_done", facts)
+        facts = SenderFacts(thinned, self._probe.cpu_shares, recorder.recorded)
+        self._runner.send_message(messages.DONE, asdict(facts))
 
-    def _on_end(self, environment: Any, msg: Any) -> None:
+    def _on_end(self, environment: LocustEnvironment, msg: LocustMessage) -> None:
         self.end(msg.data["why"])
 
-    def _on_ack(self, environment: Any, msg: Any) -> None:
+    def _on_ack(self, environment: LocustEnvironment, msg: LocustMessage) -> None:
         if self._recorder is not None:
             self._recorder.forget()
 

@@ -1,5 +1,19 @@
-"""The answer to one chat completion: HTTP response bytes in, times and facts out. Knows no sockets and no
-clock."""
+"""The answer to one chat completion: HTTP response bytes in, times and facts out. No sockets, no clock.
+
+For whoever times an answer, under gevent or asyncio:
+
+    answer = Answer()
+    while not answer.complete:
+        data = await reader.read(65536)
+        if not data:
+            answer.ended_by_close(time.monotonic())
+            break
+        answer.feed(data, time.monotonic())
+    outcome, error = answer.outcome()
+
+An answer is used for one response, and may be asked for its outcome at any time. What to send before it comes
+from `loadtests.sending.request`, with a body from `loadtests.sending.bodies`.
+"""
 
 from __future__ import annotations
 
@@ -9,20 +23,27 @@ from typing import Any
 import httptools
 import orjson
 
-from loadtests.record import outcome_of_status, outcome_of_stream_error
+from loadtests.outcome import Outcome, outcome_of_status, outcome_of_stream_error
 from loadtests.sending.sse import SseDecoder
 
-BrokenAnswer = httptools.HttpParserError
 _KEPT_BODY = 4096
+# The parser's own, and what an event that is not a chunk of a completion makes of the code that reads it.
+_UNREADABLE = (httptools.HttpParserError, ValueError, TypeError, KeyError, AttributeError)
 _DURATION = re.compile(r"([a-z_]+)\s*;[^,]*?dur=([0-9.]+)")
+
+
+class BrokenAnswerError(ValueError):
+    """The bytes are not an HTTP response, or their events are not those of a chat completion."""
 
 
 class Answer:
     """One HTTP response being read; every time is the `now_s` of the feed that completed the thing.
 
-    chunk_s: time of each chunk with content. chunk_usage: running count of output tokens at each of those
-    chunks, where the engine reports it. complete: the last byte of the response is in. whole: the stream
-    said that it ended ([DONE] or a finish reason), without which a 200 is truncated.
+    headers: by lower-case name. chunk_s: time of each chunk with content. chunk_usage: running count of
+    output tokens at each of those chunks, where the engine reports it. prompt_tokens, output_tokens: as the
+    engine counted them. done: the stream said that it ended ([DONE] or a finish reason), without which a 200
+    is truncated. complete: the last byte of the response is in. keep_alive: the connection may be used again.
+    error_code, error_text: of an error event or body; who reads may set the text when the connection breaks.
     """
 
     __slots__ = (
@@ -69,13 +90,18 @@ class Answer:
         self.keep_alive = False
 
     def feed(self, data: bytes, now_s: float) -> None:
-        """Take the bytes that arrived at `now_s`. Raises BrokenAnswer when they are not HTTP."""
+        """Take the bytes that arrived at `now_s` (seconds, on any clock). Raises BrokenAnswerError."""
         self._now_s = now_s
-        self._parser.feed_data(data)
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade as error:
+            raise BrokenAnswerError("the server switches to another protocol") from error
+        except _UNREADABLE as error:
+            raise BrokenAnswerError(str(error)) from error
 
     def ended_by_close(self, now_s: float) -> None:
-        """The peer closed: the end of a response without a length, if its stream is whole; else it stays
-        incomplete."""
+        """The peer closed: the end of a response without a length, if its stream is whole;
+        else it stays incomplete."""
         if self.headers_s is not None and b"content-length" not in self.headers and self.done:
             self.complete, self.finished_s = True, now_s
 
@@ -136,7 +162,7 @@ class Answer:
             choice["delta"] = choice.get("message")
         self._chunk(whole)
 
-    def _take_error(self, error: Any) -> None:
+    def _take_error(self, error: object) -> None:
         fields = error if isinstance(error, dict) else {"message": str(error)}
         self.error_code = str(fields.get("code") or "")
         self.error_text = str(fields.get("message") or fields)[:200]
@@ -158,8 +184,8 @@ class Answer:
 
     def stages_s(self) -> dict[str, float]:
         """`Server-Timing` as seconds by name, e.g. queue and upstream."""
-        found = _DURATION.findall(self.text(b"server-timing") or "")
-        return {name: float(milliseconds) / 1e3 for name, milliseconds in found}
+        stages = _DURATION.findall(self.text(b"server-timing") or "")
+        return {name: float(milliseconds) / 1e3 for name, milliseconds in stages}
 
     def chunk_tokens(self) -> list[int] | None:
         """Tokens of each chunk with content, where the engine reported usage with every one of them."""
@@ -167,10 +193,11 @@ class Answer:
             return None
         return [b - a for a, b in zip([0, *self.chunk_usage], self.chunk_usage, strict=False)]
 
-    def outcome(self) -> tuple[str, str | None]:
-        """How a finished exchange ended, in the words of `record.OUTCOMES`, and the error's text."""
+    def outcome(self) -> tuple[Outcome, str | None]:
+        """How a finished exchange ended, and the error's text."""
         if self.status is None:
-            return "connect_error", self.error_text or "the server closed the connection without an answer"
+            text = self.error_text or "the server closed the connection without an answer"
+            return Outcome.CONNECT_ERROR, text
         if self.status != 200:
             named = outcome_of_status(self.status, self.text(b"x-gateway-outcome"))
             self._read_error_body()
@@ -178,8 +205,8 @@ class Answer:
         if self.error_text is not None:
             return outcome_of_stream_error(self.error_code), self.error_text
         if not (self.complete and self.done):
-            return "truncated", "the stream ended without [DONE] or a finish reason"
-        return "ok", None
+            return Outcome.TRUNCATED, "the stream ended without [DONE] or a finish reason"
+        return Outcome.OK, None
 
     def _read_error_body(self) -> None:
         try:

@@ -8,9 +8,29 @@ from collections.abc import Iterable
 import orjson
 
 from loadtests.planning.plan import Arrival
-from loadtests.planning.prompts import Cost, Messages, words
+from loadtests.planning.prompts import Messages, TokenCost, words
 
 _AHEAD_BYTES = 64 * 2**20
+
+
+def chat_body(model: str, messages: Messages, output_tokens: int, *, chunk_usage: bool = False) -> bytes:
+    """A streamed chat completion of exactly `output_tokens` tokens, whatever the model would say.
+
+    chunk_usage: ask for the running token count in every chunk (vLLM knows it; others ignore it).
+    """
+    options = {"include_usage": True, **({"continuous_usage_stats": True} if chunk_usage else {})}
+    return orjson.dumps(
+        {
+            "model": model,
+            "messages": messages,
+            "max_tokens": output_tokens,
+            "min_tokens": output_tokens,
+            "ignore_eos": True,
+            "temperature": 0,
+            "stream": True,
+            "stream_options": options,
+        }
+    )
 
 
 class Bodies:
@@ -21,12 +41,12 @@ class Bodies:
     """
 
     def __init__(
-        self, model: str, cost: Cost, *, salt: str, chunk_usage: bool, plan: Iterable[Arrival]
+        self, model: str, cost: TokenCost, *, salt: str, chunk_usage: bool, plan: Iterable[Arrival]
     ) -> None:
         self._model = model
         self._cost = cost
         self._salt = salt
-        self._options = {"include_usage": True, **({"continuous_usage_stats": True} if chunk_usage else {})}
+        self._chunk_usage = chunk_usage
         self._ready: dict[int, bytes] = {}
         self._sessions: dict[int, list[Arrival]] = defaultdict(list)
         for arrival in plan:
@@ -53,22 +73,12 @@ class Bodies:
         return self._ready.pop(arrival.i, None) or self._make(arrival)
 
     def _make(self, arrival: Arrival) -> bytes:
-        return orjson.dumps(
-            {
-                "model": self._model,
-                "messages": self._messages(arrival),
-                "max_tokens": arrival.output_tokens,
-                "min_tokens": arrival.output_tokens,
-                "ignore_eos": True,
-                "temperature": 0,
-                "stream": True,
-                "stream_options": self._options,
-            }
-        )
+        messages = self._messages(arrival)
+        return chat_body(self._model, messages, arrival.output_tokens, chunk_usage=self._chunk_usage)
 
     def _messages(self, arrival: Arrival) -> Messages:
-        """One user message; in a session the earlier turns before it, with invented answers of the planned
-        length."""
+        """One user message; in a session the earlier turns before it, with invented answers
+        of the planned length."""
         earlier = (
             [a for a in self._sessions[arrival.session] if a.turn < arrival.turn] if arrival.turn else []
         )

@@ -1,5 +1,5 @@
-"""The HTTP client under Locust: keep-alive connections whose responses are read in the hub's own I/O
-callback.
+"""The HTTP client under Locust: keep-alive connections whose responses are read in the
+hub's own I/O callback.
 
 Reading in the callback saves the switch to a greenlet for every chunk, which is what a streaming client
 mostly pays for (docs/decisions, load client). A greenlet sleeps from the request's last byte to the
@@ -11,8 +11,6 @@ from __future__ import annotations
 import socket as plain_socket
 import time
 from collections import deque
-from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 import gevent
 import gevent.socket
@@ -20,46 +18,12 @@ import gevent.ssl
 from gevent.hub import Waiter
 from gevent.monkey import get_original
 
-from loadtests.sending.answer import Answer, BrokenAnswer
+from loadtests.sending.answer import Answer, BrokenAnswerError
+from loadtests.sending.target import Target, UnreachableError
 
 _RawSocket = get_original("socket", "socket")
 _READ, _SIZE = 1, 65536
 CONNECT_TIMEOUT_S = 10.0
-
-
-class UnreachableError(OSError):
-    """The target could not be connected to, or the connection broke before a response was complete."""
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """Where requests go; `path` is the prefix before `/v1`."""
-
-    scheme: str
-    host: str
-    port: int
-    path: str
-
-    @staticmethod
-    def parse(url: str) -> Target:
-        """From `http://host[:port][/prefix]`; a trailing `/v1` is tolerated. Raises ValueError with what is
-        allowed."""
-        parts = urlsplit(url if "//" in url else f"http://{url}")
-        try:
-            port = parts.port
-        except ValueError as error:
-            raise ValueError(f"host = {url!r}: {error}") from None
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError(f"host = {url!r}: must be http://HOST[:PORT] or https://HOST[:PORT]")
-        default = 443 if parts.scheme == "https" else 80
-        path = parts.path.rstrip("/").removesuffix("/v1")
-        return Target(parts.scheme, parts.hostname, port or default, path)
-
-    @property
-    def authority(self) -> str:
-        """The value of the Host header."""
-        name = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{name}:{self.port}"
 
 
 class _HubConnection:
@@ -114,7 +78,7 @@ class _HubConnection:
                     answer.feed(data, now_s)
                 else:
                     answer.ended_by_close(now_s)
-            except (BrokenAnswer, ValueError, TypeError, KeyError, AttributeError) as error:
+            except BrokenAnswerError as error:
                 answer.error_text = f"unreadable answer: {error}"
                 data = b""
             if answer.complete and data:
@@ -128,8 +92,8 @@ class _HubConnection:
         self._wake()
 
     def _wake(self) -> None:
-        """Let the sleeper go on once every connection that is readable now was read: its work must not
-        delay them."""
+        """Let the sleeper go on once every connection that is readable now was read: its work
+        must not delay them."""
         if self._sleeper is not None:
             self._loop.run_callback(self._sleeper.switch, None)
             self._sleeper = None
@@ -158,7 +122,7 @@ class _GreenletConnection:
                     self.dead = True
                     return
                 answer.feed(data, time.monotonic())
-        except (BrokenAnswer, ValueError, TypeError, KeyError, AttributeError) as error:
+        except BrokenAnswerError as error:
             answer.error_text = f"unreadable answer: {error}"
             self.dead = True
         except OSError:
@@ -175,13 +139,13 @@ Connection = _HubConnection | _GreenletConnection
 class Client:
     """Connections to one target: an idle one is used again, a new one is made when there is none.
 
-    There is no limit here: an open loop must not queue inside the client (`in_flight` caps belong to the
-    run).
+    There is no limit here: an open loop must not queue inside the client (`in_flight` caps
+    belong to the run).
     """
 
     def __init__(self, target: Target, *, keep_idle_s: float = 2.0) -> None:
         """`keep_idle_s`: an idle connection older than this is closed; below the shortest keep-alive of
-        usual servers."""
+        usual servers. Raises UnreachableError when the target's name cannot be resolved."""
         self.target = target
         self._keep_idle_s = keep_idle_s
         self._idle: deque[tuple[float, Connection]] = deque()
@@ -189,9 +153,9 @@ class Client:
         self._tls = gevent.ssl.create_default_context() if target.scheme == "https" else None
 
     def exchange(self, request: bytes, answer: Answer) -> None:
-        """Send the bytes, read into `answer` until it is complete or the connection ends; raises
-        UnreachableError.
+        """Send the bytes, and read into `answer` until it is complete or the connection ends.
 
+        Raises UnreachableError when there is no connection to be had.
         A greenlet killed or timed out in here leaves a closed connection behind.
         """
         connection = self._take()
@@ -246,11 +210,11 @@ class Client:
 
     def _resolve(self) -> tuple[int, int, int, str, tuple[object, ...]]:
         try:
-            found = gevent.socket.getaddrinfo(
+            addresses = gevent.socket.getaddrinfo(
                 self.target.host, self.target.port, type=plain_socket.SOCK_STREAM
             )
         except OSError as error:
             raise UnreachableError(f"cannot resolve {self.target.host}: {error}") from error
         # IPv4 first: local servers mostly listen there only.
-        first: tuple[int, int, int, str, tuple[object, ...]] = sorted(found, key=lambda f: f[0])[0]
+        first: tuple[int, int, int, str, tuple[object, ...]] = sorted(addresses, key=lambda a: a[0])[0]
         return first

@@ -11,9 +11,9 @@ _PROBE_S = 0.02
 
 
 @dataclass(slots=True)
-class Probe:
-    """Greenlet that sleeps 20 ms at a time and notes by how much it overslept, and the CPU share of each
-    second."""
+class HubProbe:
+    """Greenlet that sleeps 20 ms at a time and notes by how much it overslept, and the CPU
+    share of each second."""
 
     hub_lags_s: list[float] = field(default_factory=list)
     cpu_shares: list[float] = field(default_factory=list)

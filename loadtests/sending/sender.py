@@ -1,25 +1,27 @@
-"""One process's share of a run: waits for each due time, sends, and ends every arrival in exactly one
-record."""
+"""One process's share of a run: waits for each due time, sends, and ends every arrival
+in exactly one record."""
 
 from __future__ import annotations
 
 import resource
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import gevent
 from gevent import Greenlet, GreenletExit
-from gevent.event import Event
 
-from loadtests.planning.plan import Arrival, Plan
+from loadtests.outcome import Outcome
+from loadtests.planning.plan import Arrival, Plan, Share
 from loadtests.record import RequestRecord
 from loadtests.recording.live import Progress
 from loadtests.sending.alarm import Alarm
 from loadtests.sending.answer import Answer
 from loadtests.sending.bodies import Bodies
-from loadtests.sending.client import Client, UnreachableError
+from loadtests.sending.client import Client
+from loadtests.sending.request import request, request_head
 from loadtests.sending.retry import RetryPolicy
+from loadtests.sending.target import Target, UnreachableError
 from loadtests.settings import Settings
 
 Record = Callable[[RequestRecord], None]
@@ -41,32 +43,25 @@ class _Exchange:
     request_id: str
     answer: Answer = field(default_factory=Answer)
     sent_s: float | None = None
-    tried: list[str] = field(default_factory=list)
+    tried: list[Outcome] = field(default_factory=list)
     attempts: int = 0
 
 
 class Sender:
-    """Sends a shard of the plan. `start_s` is t = 0 on `time.monotonic()`."""
+    """Sends one process's share of a plan, once."""
 
     def __init__(
-        self,
-        plan: Plan,
-        shard: Sequence[Arrival],
-        client: Client,
-        bodies: Bodies,
-        settings: Settings,
-        record: Record,
-        progress: Progress,
+        self, plan: Plan, share: Share, bodies: Bodies, settings: Settings, record: Record, progress: Progress
     ) -> None:
+        """Raises UnreachableError when the target's name cannot be resolved."""
         self.plan = plan
-        self._progress = progress
         self.in_flight: dict[int, tuple[_Exchange, Greenlet]] = {}
-        self.finished = Event()
-        self._shard = shard
-        self._client = client
+        self._share = share
+        self._client = Client(Target.parse(settings.host))
         self._bodies = bodies
         self._settings = settings
         self._record = record
+        self._progress = progress
         self._retry = RetryPolicy(str(plan.header.params.get("retry", "none")))
         self._deadline_s = float(plan.header.params.get("deadline_s", 0.0))
         self._start_s = 0.0
@@ -74,19 +69,38 @@ class Sender:
         self._stopping = False
         self._run_id = settings.prompt_salt[-8:]
         self._cap = settings.max_inflight or _socket_room()
-        self._head = _request_head(client, settings)
+        self._head = request_head(self._client.target, settings.api_key)
+
+    def run(self, start_s: float) -> None:
+        """Send the share; returns when every request of it has its record.
+
+        `start_s` is t = 0 on `time.monotonic()`. In flight requests are waited for after the window's end, at
+        most the drain time.
+        """
+        self._start_s = start_s
+        end_s = start_s + self.plan.duration_s
+        greenlets: list[Greenlet] = []
+        try:
+            if self.plan.header.loop == "closed":
+                greenlets = [gevent.spawn(self._user, number, end_s) for number in self._share.users]
+            else:
+                self._send_when_due()
+                greenlets = [greenlet for _, greenlet in self.in_flight.values()]
+            drained_s = end_s + self._settings.drain_s
+            gevent.joinall(greenlets, timeout=max(0.0, drained_s - time.monotonic()))
+        finally:
+            self._stopping = True
+            gevent.killall(greenlets)
+            self.finish("the run was ended")
 
     # The open loop.
 
-    def run_open(self, start_s: float) -> None:
-        """Send every arrival of the shard when it is due, then wait for the last answer, at most the drain
-        time."""
-        self._start_s = start_s
+    def _send_when_due(self) -> None:
         alarm = Alarm()
         try:
-            while self._next < len(self._shard) and not self._stopping:
-                arrival = self._shard[self._next]
-                when_s = start_s + arrival.due_s
+            while self._next < len(self._share.arrivals) and not self._stopping:
+                arrival = self._share.arrivals[self._next]
+                when_s = self._start_s + arrival.due_s
                 if when_s - time.monotonic() > 1e-3:
                     self._bodies.prepare_one(arrival)
                     alarm.wait_until(when_s)
@@ -96,10 +110,8 @@ class Sender:
                     break
                 self._next += 1
                 self._launch(arrival)
-            self._drain(start_s + self.plan.duration_s + self._settings.drain_s)
         finally:
             alarm.close()
-            self.finish("the run was ended")
 
     def _launch(self, arrival: Arrival) -> None:
         exchange = self._admit(arrival)
@@ -116,28 +128,11 @@ class Sender:
         self._progress.in_flight += 1
         return _Exchange(arrival, f"{self._run_id}-{arrival.i}")
 
-    def _drain(self, until_s: float) -> None:
-        greenlets = [greenlet for _, greenlet in self.in_flight.values()]
-        gevent.joinall(greenlets, timeout=max(0.0, until_s - time.monotonic()))
-
     # The closed loop.
 
-    def run_closed(self, start_s: float, users: range) -> None:
-        """Each user (its number in `users`) asks, waits, thinks, asks again until the window ends; then
-        drain."""
-        self._start_s = start_s
-        end_s = start_s + self.plan.duration_s
-        count = int(self.plan.header.params["users"])
-        greenlets = [gevent.spawn(self._user, number, count, end_s) for number in users]
-        try:
-            gevent.joinall(greenlets, timeout=max(0.0, end_s + self._settings.drain_s - time.monotonic()))
-        finally:
-            self._stopping = True
-            gevent.killall(greenlets)
-            self.finish("the run was ended")
-
-    def _user(self, number: int, count: int, end_s: float) -> None:
-        pool = self.plan.arrivals
+    def _user(self, number: int, end_s: float) -> None:
+        """Ask, wait for the answer, think, ask again, until the window ends."""
+        pool, count = self.plan.arrivals, int(self.plan.header.params["users"])
         i = number
         while not self._stopping:
             drawn = pool[i % len(pool)]
@@ -159,15 +154,16 @@ class Sender:
     # One request.
 
     def _run_one(self, exchange: _Exchange) -> None:
-        outcome: str = "cut"
+        outcome = Outcome.CUT
         error: str | None = "the run was ended"
         timeouts = self._timeouts(exchange)
         try:
             outcome, error = self._attempts(exchange)
         except _Deadline:
-            outcome, error = "client_timeout", f"no complete answer {self._deadline_s:g} s after it was due"
+            outcome = Outcome.CLIENT_TIMEOUT
+            error = f"no complete answer {self._deadline_s:g} s after it was due"
         except _HangUp:
-            outcome, error = "cancelled", "the client hung up, as planned"
+            outcome, error = Outcome.CANCELLED, "the client hung up, as planned"
         except GreenletExit:
             pass
         finally:
@@ -185,7 +181,7 @@ class Sender:
             timeouts.append(gevent.Timeout.start_new(exchange.arrival.cancel_after_s, _HangUp()))
         return timeouts
 
-    def _attempts(self, exchange: _Exchange) -> tuple[str, str | None]:
+    def _attempts(self, exchange: _Exchange) -> tuple[Outcome, str | None]:
         body = self._bodies.take(exchange.arrival)
         while True:
             exchange.attempts += 1
@@ -194,29 +190,24 @@ class Sender:
             answer = exchange.answer
             pause_s = None
             if answer.status != 200:
-                told_s, should = answer.number(b"retry-after"), answer.text(b"x-should-retry")
+                retry_after_s, should = answer.number(b"retry-after"), answer.text(b"x-should-retry")
                 seed = exchange.arrival.prompt_seed
-                pause_s = self._retry.pause_s(exchange.attempts, answer.status, told_s, should, seed)
+                pause_s = self._retry.pause_s(exchange.attempts, answer.status, retry_after_s, should, seed)
             if pause_s is None:
                 return outcome, error
             gevent.sleep(pause_s)
             exchange.answer = Answer()
 
-    def _attempt(self, exchange: _Exchange, body: bytes) -> tuple[str, str | None]:
+    def _attempt(self, exchange: _Exchange, body: bytes) -> tuple[Outcome, str | None]:
         request_id = exchange.request_id
         if exchange.attempts > 1:
             request_id = f"{request_id}.{exchange.attempts}"
-        head = b"%bx-request-id: %b\r\ncontent-length: %d\r\n\r\n" % (
-            self._head,
-            request_id.encode(),
-            len(body),
-        )
         if exchange.sent_s is None:
             exchange.sent_s = time.monotonic()
             self._progress.sent += 1
         answer = exchange.answer
         try:
-            self._client.exchange(head + body, answer)
+            self._client.exchange(request(self._head, body, request_id), answer)
         except UnreachableError as error:
             answer.error_text = str(error)
         if answer.finished_s is None:  # broken: it ended now, all the same
@@ -225,7 +216,7 @@ class Sender:
 
     # Endings.
 
-    def _end(self, exchange: _Exchange, outcome: str, error: str | None) -> None:
+    def _end(self, exchange: _Exchange, outcome: Outcome, error: str | None) -> None:
         if self.in_flight.pop(exchange.arrival.i, None) is not None:
             self._progress.in_flight -= 1
             self._record(_record_of(exchange, outcome, error, self._start_s))
@@ -234,7 +225,7 @@ class Sender:
         self._record(
             RequestRecord(
                 i=arrival.i, request_id=f"{self._run_id}-{arrival.i}", phase=arrival.phase, cls=arrival.cls,
-                session=arrival.session, due_s=arrival.due_s, outcome="not_sent", error=why,
+                session=arrival.session, due_s=arrival.due_s, outcome=Outcome.NOT_SENT, error=why,
             )
         )  # fmt: skip
 
@@ -243,16 +234,15 @@ class Sender:
         self._stopping = True
         gevent.killall([greenlet for _, greenlet in self.in_flight.values()])
         for exchange, _ in list(self.in_flight.values()):  # killed before it ran at all
-            self._end(exchange, "cut" if exchange.sent_s is not None else "not_sent", why)
+            self._end(exchange, Outcome.CUT if exchange.sent_s is not None else Outcome.NOT_SENT, why)
         if self.plan.header.loop == "open":
-            left, self._next = self._shard[self._next :], len(self._shard)
+            left, self._next = self._share.arrivals[self._next :], len(self._share.arrivals)
             for arrival in left:
                 self._leave_unsent(arrival, why)
         self._client.close()
-        self.finished.set()
 
 
-def _record_of(exchange: _Exchange, outcome: str, error: str | None, start_s: float) -> RequestRecord:
+def _record_of(exchange: _Exchange, outcome: Outcome, error: str | None, start_s: float) -> RequestRecord:
     answer, arrival = exchange.answer, exchange.arrival
 
     def at(when_s: float | None) -> float | None:
@@ -288,22 +278,6 @@ def _record_of(exchange: _Exchange, outcome: str, error: str | None, start_s: fl
         attempts=exchange.attempts,
         tried=exchange.tried if len(exchange.tried) > 1 else None,
     )
-
-
-def _request_head(client: Client, settings: Settings) -> bytes:
-    target = client.target
-    lines = [
-        f"POST {target.path}/v1/chat/completions HTTP/1.1",
-        f"host: {target.authority}",
-        "content-type: application/json",
-        "accept: text/event-stream",
-        # A compressing proxy would hold back events until a block is full.
-        "accept-encoding: identity",
-        "user-agent: llm-headroom",
-    ]
-    if settings.api_key:
-        lines.append(f"authorization: Bearer {settings.api_key}")
-    return "".join(f"{line}\r\n" for line in lines).encode("latin-1")
 
 
 def _socket_room() -> int:

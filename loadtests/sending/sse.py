@@ -4,8 +4,8 @@ from __future__ import annotations
 
 
 class SseDecoder:
-    """Cuts a byte stream into event payloads (the joined `data` lines), however the bytes were split on the
-    way."""
+    """Cuts a byte stream into event payloads (the joined `data` lines), however the bytes were
+    split on the way."""
 
     __slots__ = ("_tail",)
 

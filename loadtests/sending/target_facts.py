@@ -1,14 +1,15 @@
-"""Questions to the target before the load starts: is it there, what is its model called, how does it count
-tokens."""
+"""Questions to the target before the load starts: is it there, what is its model called, how
+does it count tokens."""
 
 from __future__ import annotations
 
 import http.client
 import json
+from collections.abc import Mapping
 from typing import Any
 
-from loadtests.planning.prompts import ONE_EACH, Cost, Messages, calibrate
-from loadtests.sending.client import Target, UnreachableError
+from loadtests.planning.prompts import ONE_EACH, Messages, TokenCost, calibrate
+from loadtests.sending.target import Target, UnreachableError
 
 _TIMEOUT_S = 10.0
 
@@ -24,7 +25,7 @@ class Control:
         if api_key:
             self._headers["authorization"] = f"Bearer {api_key}"
 
-    def ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> tuple[int, Any]:
+    def ask(self, method: str, path: str, body: Mapping[str, object] | None = None) -> tuple[int, Any]:
         """Status and parsed JSON (None when it is not JSON). Raises UnreachableError."""
         try:
             payload = json.dumps(body) if body is not None else None
@@ -45,8 +46,8 @@ class Control:
 
 
 def model_name(control: Control, given: str) -> str:
-    """The model to ask for: the given one, else the first of `/v1/models`. Also shows that the target is
-    there.
+    """The model to ask for: the given one, else the first of `/v1/models`. Also shows that
+    the target is there.
 
     Raises UnreachableError, or ValueError when the target names no model.
     """
@@ -59,9 +60,9 @@ def model_name(control: Control, given: str) -> str:
     return str(names[0])
 
 
-def prompt_cost(control: Control, model: str) -> Cost:
-    """Word costs measured with the target's `/tokenize`; one token a word where it has none or answers
-    nonsense."""
+def prompt_cost(control: Control, model: str) -> TokenCost:
+    """Word costs measured with the target's `/tokenize`; one token a word where it has
+    none or answers nonsense."""
 
     def count(messages: Messages) -> int:
         status, answer = control.ask("POST", "/tokenize", {"model": model, "messages": messages})

@@ -6,18 +6,21 @@ import copy
 import hmac
 import secrets
 import zipfile
+from argparse import Namespace
 from io import BytesIO
 from pathlib import Path
-from typing import Any
 
 from flask import Response, jsonify, redirect, request, session
 from flask_login import login_user  # type: ignore[import-untyped] # it ships no types
+from werkzeug.wrappers import Response as BaseResponse
 
 from loadtests.recording.run_folder import LOAD, PLAN, RECORDS
 from loadtests.running.conductor import Conductor
+from loadtests.running.locust_types import LocustEnvironment, LocustWebUi
+from loadtests.web.live_page import live_page, state_rows, to_json
 
 _PAGE = Path(__file__).with_name("llm.html")
-_TAB = "llm"
+_TAB, _STATE_TAB = "llm", "llm_state"
 _COLUMNS = (
     ("name", "Latency"),
     ("n", "Samples"),
@@ -31,7 +34,7 @@ _STATE = (("what", "Now"), ("value", "Value"))
 class WebUi:
     """Adds everything to a Locust WebUI before it starts."""
 
-    def __init__(self, web_ui: Any, conductor: Conductor, environment: Any) -> None:
+    def __init__(self, web_ui: LocustWebUi, conductor: Conductor, environment: LocustEnvironment) -> None:
         self._ui = web_ui
         self._conductor = conductor
         self._environment = environment
@@ -42,10 +45,10 @@ class WebUi:
             self._add_login(environment.parsed_options)
 
     def _add_tab(self) -> None:
-        tabs = [{"title": "LLM", "key": _TAB}, {"title": "LLM state", "key": "llm_state"}]
+        tabs = [{"title": "LLM", "key": _TAB}, {"title": "LLM state", "key": _STATE_TAB}]
         tables = [
             {"key": _TAB, "structure": [{"key": key, "title": title} for key, title in _COLUMNS]},
-            {"key": "llm_state", "structure": [{"key": key, "title": title} for key, title in _STATE]},
+            {"key": _STATE_TAB, "structure": [{"key": key, "title": title} for key, title in _STATE]},
         ]
         files = [
             {"href": f"{self._base}/llm", "title": "Live charts"},
@@ -70,63 +73,20 @@ class WebUi:
 
     def _extend_stats(self, response: Response) -> Response:
         if request.path == f"{self._base}/stats/requests" and response.is_json:
+            run = self._conductor.run
             content = response.get_json()
             content["extended_stats"] = [
-                {"key": _TAB, "data": self._rows()},
-                {"key": "llm_state", "data": self._state()},
+                {"key": _TAB, "data": run.live.latencies() if run is not None else []},
+                {"key": _STATE_TAB, "data": state_rows(run)},
             ]
-            response.set_data(jsonify(content).get_data())
+            response.set_data(to_json(content))
         return response
-
-    def _rows(self) -> list[dict[str, Any]]:
-        run = self._conductor.run
-        return run.live.table() if run is not None else []
-
-    def _state(self) -> list[dict[str, Any]]:
-        run = self._conductor.run
-        if run is None:
-            return []
-        point = run.series.points[-1] if run.series is not None and run.series.points else {}
-        live = run.live
-        named = [
-            ("requests planned", live.planned),
-            ("requests due", live.due),
-            ("requests in flight", live.in_flight),
-            ("output tokens per second (last 5 s)", point.get("output_tokens_per_s")),
-            ("gateway: slots in use", point.get("gateway_active")),
-            ("gateway: waiting", point.get("gateway_queue")),
-            ("engine: running", point.get("engine_running")),
-            ("engine: waiting", point.get("engine_waiting")),
-            *((f"outcome: {name}", n) for name, n in sorted(live.outcomes.items())),
-        ]
-        return [{"name": k, "what": k, "value": "–" if v is None else f"{v:g}"} for k, v in named]
 
     def _page(self) -> str:
         return _PAGE.read_text(encoding="utf-8")
 
     def _series(self) -> Response:
-        run = self._conductor.run
-        if run is None:
-            return jsonify({"state": "ready", "points": []})
-        plan = run.plan.header
-        return jsonify(
-            {
-                "state": "ended" if run.done.is_set() else "running",
-                "scenario": plan.scenario,
-                "rate_per_s": plan.rate_per_s,
-                "host": run.settings.host,
-                "model": run.settings.model,
-                "folder": str(run.folder.path),
-                "warm_up_s": plan.warm_up_s,
-                "end_s": run.plan.duration_s,
-                "slo": str(run.settings.slo),
-                "table": run.live.table(),
-                "outcomes": dict(run.live.outcomes),
-                "planned": run.live.planned,
-                "recorded": run.live.recorded,
-                "points": list(run.series.points) if run.series is not None else [],
-            }
-        )
+        return Response(to_json(live_page(self._conductor.run)), mimetype="application/json")
 
     # Downloads.
 
@@ -174,7 +134,7 @@ class WebUi:
     def _refused(self, sentence: str) -> Response:
         return jsonify({"success": False, "message": sentence, "host": self._environment.host})
 
-    def _add_login(self, options: Any) -> None:
+    def _add_login(self, options: Namespace) -> None:
         """One user, named by --web-user and --web-password, kept in a signed session cookie."""
         if not options.web_user or not options.web_password:
             raise ValueError("--web-login needs --web-user and --web-password")
@@ -182,7 +142,7 @@ class WebUi:
         self._ui.login_manager.user_loader(_Person)
         self._ui.auth_args = {"username_password_callback": f"{self._base}/llm/login"}
 
-        def login() -> Any:
+        def login() -> BaseResponse:
             name, password = request.form.get("username", ""), request.form.get("password", "")
             right = hmac.compare_digest(name.encode(), options.web_user.encode())
             right &= hmac.compare_digest(password.encode(), options.web_password.encode())

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 from monitoring.grafana.model import Board, Panel, Row, Variable
 
 COLUMNS = 24
 SCHEMA_VERSION = 39
+Json = dict[str, object]
+
 SOURCE = {"type": "prometheus", "uid": "${source}"}
 
 
@@ -17,7 +18,7 @@ def as_text(board: Board) -> str:
     return json.dumps(as_json(board), indent=1, ensure_ascii=False, sort_keys=True) + "\n"
 
 
-def as_json(board: Board) -> dict[str, Any]:
+def as_json(board: Board) -> Json:
     """The dashboard as Grafana's provisioning reads it. `id` is left to Grafana."""
     return {
         "uid": board.uid,
@@ -37,9 +38,9 @@ def as_json(board: Board) -> dict[str, Any]:
     }
 
 
-def _panels(rows: tuple[Row, ...]) -> list[dict[str, Any]]:
+def _panels(rows: tuple[Row, ...]) -> list[Json]:
     """Rows and panels with their places: left to right, a new line when the next one does not fit."""
-    placed: list[dict[str, Any]] = []
+    placed: list[Json] = []
     top = 0
     for row in rows:
         placed.append(
@@ -58,8 +59,8 @@ def _panels(rows: tuple[Row, ...]) -> list[dict[str, Any]]:
     return placed
 
 
-def _panel(panel: Panel, number: int) -> dict[str, Any]:
-    body: dict[str, Any] = {
+def _panel(panel: Panel, number: int) -> Json:
+    body: Json = {
         "id": number,
         "type": panel.kind,
         "title": panel.title,
@@ -82,11 +83,11 @@ def _panel(panel: Panel, number: int) -> dict[str, Any]:
     return body
 
 
-def _defaults(panel: Panel) -> dict[str, Any]:
-    defaults: dict[str, Any] = {"unit": panel.unit, "min": 0}
+def _defaults(panel: Panel) -> Json:
+    defaults: Json = {"unit": panel.unit, "min": 0}
     if panel.top is not None:
         defaults["max"] = panel.top
-    steps: list[dict[str, Any]] = [{"value": None, "color": "green"}]
+    steps: list[Json] = [{"value": None, "color": "green"}]
     steps += [{"value": threshold.value, "color": threshold.color} for threshold in panel.thresholds]
     defaults["thresholds"] = {"mode": "absolute", "steps": steps}
     defaults["color"] = {"mode": "thresholds" if panel.kind == "stat" else "palette-classic"}
@@ -102,14 +103,18 @@ def _defaults(panel: Panel) -> dict[str, Any]:
     return defaults
 
 
-def _options(panel: Panel) -> dict[str, Any]:
+def _options(panel: Panel) -> Json:
     if panel.kind == "timeseries":
         legend = {"displayMode": "list", "placement": "bottom", "showLegend": True}
         return {"legend": legend, "tooltip": {"mode": "multi", "sort": "desc"}}
     if panel.kind == "stat":
-        text = {"textMode": "name" if panel.named else "auto"}
         reduce = {"calcs": ["lastNotNull"], "fields": "", "values": False}
-        return {"reduceOptions": reduce, "colorMode": "value", "graphMode": "area"} | text
+        return {
+            "reduceOptions": reduce,
+            "colorMode": "value",
+            "graphMode": "area",
+            "textMode": "name" if panel.named else "auto",
+        }
     if panel.kind == "heatmap":
         return {
             "calculate": False,
@@ -127,11 +132,11 @@ def _options(panel: Panel) -> dict[str, Any]:
     return {**alerts, "datasource": "Prometheus", "dashboardAlerts": False}
 
 
-def _source_variable() -> dict[str, Any]:
+def _source_variable() -> Json:
     return {"name": "source", "label": "Data source", "type": "datasource", "query": "prometheus", "hide": 0}
 
 
-def _variable(variable: Variable) -> dict[str, Any]:
+def _variable(variable: Variable) -> Json:
     query = f"label_values({variable.metric}, {variable.label})"
     return {
         "name": variable.name,
@@ -148,7 +153,7 @@ def _variable(variable: Variable) -> dict[str, Any]:
     }
 
 
-def _annotations() -> dict[str, Any]:
+def _annotations() -> Json:
     return {
         "name": "Cells of a sweep",
         "datasource": {"type": "grafana", "uid": "-- Grafana --"},
@@ -158,7 +163,7 @@ def _annotations() -> dict[str, Any]:
     }
 
 
-def _links() -> dict[str, Any]:
+def _links() -> Json:
     return {
         "type": "dashboards",
         "title": "Headroom",

@@ -6,22 +6,37 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from loadtests.outcome import Outcome
 from reports.figures import canvas
 from reports.palette import light
 
 # group → (colour, outcomes in it)
-GROUPS = {
-    "served in SLO": ("blue", {"served_in_slo", "ok"}),
+GROUPS: dict[str, tuple[str, set[str]]] = {
+    "served in SLO": ("blue", {"served_in_slo", Outcome.OK}),
     "served late": ("sky", {"served_late"}),
-    "rejected (429)": ("orange", {"rejected_full", "rejected_mode"}),
-    "queue timeout (503)": ("red", {"queue_timeout"}),
+    "rejected (429)": ("orange", {outcome for outcome in Outcome if outcome.rejected}),
+    "queue timeout (503)": ("red", {Outcome.QUEUE_TIMEOUT}),
     "failed": (
         "purple",
-        {"upstream_error", "upstream_timeout", "upstream_overloaded", "truncated", "refused", "draining"},
+        {
+            Outcome.UPSTREAM_ERROR,
+            Outcome.UPSTREAM_TIMEOUT,
+            Outcome.UPSTREAM_OVERLOADED,
+            Outcome.TRUNCATED,
+            Outcome.REFUSED,
+            Outcome.DRAINING,
+        },
     ),
     "client, cut, not sent": (
         "grey",
-        {"connect_error", "client_timeout", "cancelled", "cut", "not_sent", "missing"},
+        {
+            Outcome.CONNECT_ERROR,
+            Outcome.CLIENT_TIMEOUT,
+            Outcome.CANCELLED,
+            Outcome.CUT,
+            Outcome.NOT_SENT,
+            "missing",
+        },
     ),
 }
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from experiments.calibration.calibrated import DRAW_NAMES
+from experiments.calibration.calibration_file import DRAW_NAMES
 from experiments.twin.profile import TINY_CPU
 from tests.experiments import sweeping
 

@@ -1,5 +1,5 @@
-"""Engines, gateways and the fault stand. Gateways with special settings are started by the tests that need
-them.
+"""Engines, gateways and the fault stand. Gateways with special settings are
+started by the tests that need them.
 """
 
 from collections.abc import Iterator

@@ -1,9 +1,9 @@
-"""The fault list as a page: `python -m tests.gateway.fault_table --write` makes docs/faults.md from the tests
-themselves.
+"""The fault list as a page: docs/faults.md is made from the tests themselves by
+`python -m tests.gateway.fault_table --write`.
 
-A test says with `@pytest.mark.fault(7)` which cases it shows; its docstring's first sentence is the table's
-text. CASES is the list of what must be shown; a case without a test must be in ELSEWHERE with the place or
-the reason.
+A test says with `@pytest.mark.fault(7)` which cases it shows; its docstring's first sentence is
+the table's text. CASES is the list of what must be shown; a case without a test must be in
+ELSEWHERE with the place or the reason.
 """
 
 import ast
@@ -107,15 +107,15 @@ class Shown:
 
 def shown() -> list[Shown]:
     """All marked tests, in the order of their first case."""
-    found = []
+    rows = []
     for path in sorted(HERE.glob("test_*.py")):
         for node in ast.parse(path.read_text()).body:
             if isinstance(node, ast.FunctionDef | ast.ClassDef):
                 numbers = _numbers(node)
                 if numbers:
                     says = " ".join((ast.get_docstring(node) or "").split("\n\n")[0].split())
-                    found.append(Shown(numbers, f"{path.name}::{node.name}", says, "prove" in _marks(node)))
-    return sorted(found, key=lambda one: one.numbers)
+                    rows.append(Shown(numbers, f"{path.name}::{node.name}", says, "prove" in _marks(node)))
+    return sorted(rows, key=lambda row: row.numbers)
 
 
 def _marks(node: ast.FunctionDef | ast.ClassDef) -> list[str]:
@@ -148,11 +148,11 @@ MAX_ACTIVE at once, and the next ordinary request is answered with 200.
 def page() -> str:
     """The whole page."""
     rows = []
-    for one in shown():
-        what = "; ".join(CASES[number] for number in one.numbers)
-        cases = ", ".join(map(str, one.numbers))
-        test = f"`{one.test}`" + (" (`make prove`)" if one.long else "")
-        rows.append(f"| {cases} | {what} | {one.says} | {test} |")
+    for row in shown():
+        what = "; ".join(CASES[number] for number in row.numbers)
+        cases = ", ".join(map(str, row.numbers))
+        test = f"`{row.test}`" + (" (`make prove`)" if row.long else "")
+        rows.append(f"| {cases} | {what} | {row.says} | {test} |")
     rest = "".join(f"- {number}: {why}.\n" for number, why in ELSEWHERE.items())
     return INTRODUCTION + "\n".join(rows) + "\n\nCases that do not apply:\n\n" + rest
 

@@ -99,7 +99,11 @@ class GatewayProcess:
 
 @contextmanager
 def gateway(engine_url: str, **settings: Any) -> Iterator[GatewayProcess]:
-    """Starts a gateway with these settings, waits until it answers, and stops it whatever happens."""
+    """Starts a gateway with these settings, waits until it answers, and stops it whatever happens.
+
+    `module`, if it is among the settings: what to run in place of `gateway`.
+    """
+    module = settings.pop("module", "gateway")
     port = settings.pop("gateway_port", None) or free_port()
     given = {"vllm_base_url": engine_url, "gateway_port": port, "probe_interval_s": 0.5, **settings}
     env = {key: value for key, value in os.environ.items() if key in ("PATH", "HOME", "LANG")}
@@ -108,7 +112,7 @@ def gateway(engine_url: str, **settings: Any) -> Iterator[GatewayProcess]:
         log_path = Path(folder) / "gateway.log"
         with log_path.open("wb") as log:
             popen = subprocess.Popen(
-                [sys.executable, "-m", "gateway"], cwd=ROOT, env=env, stdout=log, stderr=log
+                [sys.executable, "-m", module], cwd=ROOT, env=env, stdout=log, stderr=log
             )
         process = GatewayProcess(popen, port, log_path)
         try:

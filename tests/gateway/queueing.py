@@ -1,7 +1,7 @@
 """Closed forms of queueing theory, and the admission core driven through the same systems in virtual time.
 
-Service rate per slot is 1, so times are in mean service times. c: slots, q: queue places, lam: arrivals per
-unit of time.
+Service rate per slot is 1, so times are in mean service times. c: slots, q: queue
+places, lam: arrivals per unit of time.
 """
 
 import heapq
@@ -10,8 +10,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 
-from gateway.admission import Admission, State
+from gateway.admission import Admission
 from gateway.limits import Limits
+from gateway.ticket import State
 
 
 def erlang_b(c: int, lam: float) -> float:
@@ -34,8 +35,8 @@ class Exact:
 def mmcq(c: int, q: int, lam: float, patience: float = math.inf) -> Exact:
     """M/M/c/c+q, with a deterministic patience (Movaghar 1998).
 
-    π(c+n) = π(c−1)·λ^(n+1)·∫ min(x,τ)^n/n!·e^(−cx) dx for n = 0..q; with τ = ∞ that is the plain birth–death
-    chain.
+    π(c+n) = π(c−1)·λ^(n+1)·∫ min(x,τ)^n/n!·e^(−cx) dx for n = 0..q; with τ =
+    ∞ that is the plain birth–death chain.
     """
     weights = [lam**n / math.factorial(n) for n in range(c)]
     weights += [weights[c - 1] * lam ** (n + 1) * _integral(n, c, patience) for n in range(q + 1)]
@@ -112,7 +113,9 @@ def simulate(limits: Limits, lam: float, law: Law, arrivals: int, seed: int) -> 
     total = arrivals - warm
     let_in = total - counted[State.REJECTED_FULL] - counted[State.REJECTED_MODE]
     blocked = 1 - let_in / total
-    return Exact(blocked, counted[State.EXPIRED] / total, (core.queue_seconds - area_before) / max(1, let_in))
+    return Exact(
+        blocked, counted[State.QUEUE_TIMEOUT] / total, (core.queue_seconds - area_before) / max(1, let_in)
+    )
 
 
 def mean_and_error(values: list[float]) -> tuple[float, float]:

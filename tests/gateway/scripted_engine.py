@@ -132,8 +132,8 @@ class ScriptedEngine:
         self._loop.call_soon_threadsafe(lambda: self._gate(name).set())
 
     def close_idle(self, all_of_them: bool = False) -> None:
-        """Closes connections on which no completion runs; with `all_of_them` also those of hung control
-        requests.
+        """Closes connections on which no completion runs; with
+        `all_of_them` also those of hung control requests.
         """
 
         def close() -> None:
@@ -241,8 +241,8 @@ class _Connection(asyncio.Protocol):
         self._next()
 
     def _next(self) -> None:
-        head, found, rest = self._held.partition(b"\r\n\r\n")
-        if self._task is not None or not found:
+        head, head_end, rest = self._held.partition(b"\r\n\r\n")
+        if self._task is not None or not head_end:
             return
         first, *lines = head.decode("latin-1").split("\r\n")
         method, path, _ = first.split(" ")

@@ -2,8 +2,10 @@
 
 import pytest
 
-from gateway.admission import Admission, State, Ticket
+from gateway.admission import Admission
 from gateway.limits import Limits, QueueMode, QueueOrder
+from gateway.outcome import Outcome
+from gateway.ticket import State, Ticket
 
 
 def states(*tickets: Ticket) -> list[State]:
@@ -76,7 +78,7 @@ def test_patience_ends_exactly_at_the_timeout() -> None:
     assert core.next_deadline_s == 6.0
     assert core.expire(5.999) == ((), ())
     assert core.expire(6.0).ended == [waiter]
-    assert waiter.state is State.EXPIRED
+    assert waiter.state is State.QUEUE_TIMEOUT
     assert core.offer(6.0).state is State.WAITING
 
 
@@ -170,3 +172,9 @@ def test_time_does_not_go_back() -> None:
     core.offer(5.0)
     with pytest.raises(ValueError, match="went back"):
         core.offer(4.0)
+
+
+def test_a_refusal_has_the_name_of_its_outcome() -> None:
+    """The simulator takes the outcome from the ticket's state."""
+    refusals = (State.REJECTED_FULL, State.REJECTED_MODE, State.QUEUE_TIMEOUT, State.DRAINING)
+    assert {state.value for state in refusals} <= set(Outcome)

@@ -1,16 +1,21 @@
-"""The admission core against a reference so plain that it can be read at a glance; Hypothesis searches for a
-difference.
+"""The admission core against a reference so plain that it can be read at
+a glance; Hypothesis searches for a difference.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import ClassVar
 
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from gateway.admission import Admission, State, Ticket
+from gateway.admission import Admission
 from gateway.limits import Limits, QueueMode, QueueOrder
+from gateway.orders import ORDERS, Orders
+from gateway.ticket import RequestFacts, State, Ticket
+from tests.gateway.shortest_prompt import ShortestPrompt
 
 LIVE = (State.RUNNING, State.WAITING)
 
@@ -21,75 +26,97 @@ class Plain:
 
     arrived_s: float
     slots: int
+    prompt_bytes: int
     held: int = 0
     state: State = State.WAITING
+
+
+Rule = Callable[[list[Plain]], Plain]
+
+RULES: dict[QueueOrder, Rule] = {
+    QueueOrder.FIFO: lambda waiting: waiting[0],
+    QueueOrder.LIFO: lambda waiting: waiting[-1],
+}
+"""Who is next of those who wait, in order of arrival."""
+
+
+def shortest(waiting: list[Plain]) -> Plain:
+    """The rule of an order that reads the request; of equals the oldest."""
+    return min(waiting, key=lambda plain: plain.prompt_bytes)
 
 
 class Reference:
     """Lists, recomputed from scratch at every event."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, rules: dict[QueueOrder, Rule]) -> None:
         self.limits = limits
+        self.rules = rules
         self.everyone: list[Plain] = []
         self.draining = False
 
     def of(self, state: State) -> list[Plain]:
-        return [one for one in self.everyone if one.state is state]
+        return [plain for plain in self.everyone if plain.state is state]
 
     def used(self) -> int:
-        return sum(one.held for one in self.of(State.RUNNING))
+        return sum(plain.held for plain in self.of(State.RUNNING))
 
-    def needs(self, one: Plain) -> int:
-        return min(one.slots, self.limits.max_active)
+    def needs(self, plain: Plain) -> int:
+        return min(plain.slots, self.limits.max_active)
 
-    def offer(self, now_s: float, slots: int) -> Plain:
-        one = Plain(now_s, slots)
+    def next_of(self, waiting: list[Plain]) -> Plain:
+        return self.rules[self.limits.queue_order](waiting)
+
+    def offer(self, now_s: float, slots: int, prompt_bytes: int) -> Plain:
+        plain = Plain(now_s, slots, prompt_bytes)
         waiting = self.of(State.WAITING)
-        self.everyone.append(one)
-        one.state = State.WAITING
+        self.everyone.append(plain)
+        plain.state = State.WAITING
         if self.draining:
-            one.state = State.DRAINING
-        elif not waiting and self.used() + self.needs(one) <= self.limits.max_active:
-            one.state, one.held = State.RUNNING, self.needs(one)
+            plain.state = State.DRAINING
+        elif not waiting and self.used() + self.needs(plain) <= self.limits.max_active:
+            plain.state, plain.held = State.RUNNING, self.needs(plain)
         elif self.limits.queue_mode is QueueMode.REJECT:
-            one.state = State.REJECTED_MODE
+            plain.state = State.REJECTED_MODE
         elif len(waiting) >= self.limits.queue_max:
-            one.state = State.REJECTED_FULL
+            plain.state = State.REJECTED_FULL
         else:
             self.hand_over()
-        return one
+        return plain
 
     def hand_over(self) -> None:
         while waiting := self.of(State.WAITING):
-            one = waiting[0] if self.limits.queue_order is QueueOrder.FIFO else waiting[-1]
-            if self.used() + self.needs(one) > self.limits.max_active:
+            plain = self.next_of(waiting)
+            if self.used() + self.needs(plain) > self.limits.max_active:
                 return
-            one.state, one.held = State.RUNNING, self.needs(one)
+            plain.state, plain.held = State.RUNNING, self.needs(plain)
 
-    def end(self, one: Plain, state: State) -> None:
-        one.state = state
+    def end(self, plain: Plain, state: State) -> None:
+        plain.state = state
         self.hand_over()
 
     def expire(self, now_s: float) -> None:
-        for one in self.of(State.WAITING):
-            if now_s >= one.arrived_s + self.limits.queue_timeout_s:
-                one.state = State.EXPIRED
+        for plain in self.of(State.WAITING):
+            if now_s >= plain.arrived_s + self.limits.queue_timeout_s:
+                plain.state = State.QUEUE_TIMEOUT
         self.hand_over()
 
 
 class AdmissionMachine(RuleBasedStateMachine):
     """Both are driven with the same events; after each they must agree about every request."""
 
+    orders: ClassVar[Orders] = ORDERS
+    who_is_next: ClassVar[dict[QueueOrder, Rule]] = RULES
+
     def __init__(self) -> None:
         super().__init__()
         self.start_with(Limits(max_active=2, queue_max=1, queue_timeout_s=4.0))
         self.pairs: list[tuple[Ticket, Plain]] = []
         self.now_s = 0.0
-        self.told: dict[Ticket, int] = {}
+        self.answers: dict[Ticket, int] = {}
 
     def start_with(self, limits: Limits) -> None:
-        self.core = Admission(limits)
-        self.reference = Reference(limits)
+        self.core = Admission(limits, orders=self.orders)
+        self.reference = Reference(limits, self.who_is_next)
 
     @initialize(max_active=st.integers(1, 4), queue_max=st.integers(0, 3), mode=st.sampled_from(QueueMode))
     def begin(self, max_active: int, queue_max: int, mode: QueueMode) -> None:
@@ -100,14 +127,15 @@ class AdmissionMachine(RuleBasedStateMachine):
     def tell(self, change: tuple[object, object]) -> None:
         granted, ended = change
         for ticket in (*granted, *ended):  # type: ignore[misc]
-            self.told[ticket] = self.told.get(ticket, 0) + 1
+            self.answers[ticket] = self.answers.get(ticket, 0) + 1
 
     def live(self, state: State) -> list[tuple[Ticket, Plain]]:
         return [pair for pair in self.pairs if pair[0].state is state]
 
-    @rule(slots=st.integers(1, 4))
-    def offer(self, slots: int) -> None:
-        self.pairs.append((self.core.offer(self.now_s, slots), self.reference.offer(self.now_s, slots)))
+    @rule(slots=st.integers(1, 4), prompt_bytes=st.integers(0, 5))
+    def offer(self, slots: int, prompt_bytes: int) -> None:
+        ticket = self.core.offer(self.now_s, slots, RequestFacts(prompt_bytes))
+        self.pairs.append((ticket, self.reference.offer(self.now_s, slots, prompt_bytes)))
 
     @precondition(lambda self: self.live(State.RUNNING))
     @rule(data=st.data())
@@ -155,8 +183,8 @@ class AdmissionMachine(RuleBasedStateMachine):
     def drain(self) -> None:
         self.tell(self.core.drain(self.now_s))
         self.reference.draining = True
-        for one in self.reference.of(State.WAITING):
-            one.state = State.DRAINING
+        for plain in self.reference.of(State.WAITING):
+            plain.state = State.DRAINING
 
     @invariant()
     def both_agree(self) -> None:
@@ -175,22 +203,35 @@ class AdmissionMachine(RuleBasedStateMachine):
     @invariant()
     def each_is_told_at_most_once(self) -> None:
         """A waiter hears one answer: granted or ended, never both, never twice."""
-        assert all(count == 1 for count in self.told.values())
+        assert all(count == 1 for count in self.answers.values())
 
     @invariant()
     def a_free_slot_and_a_waiter_that_fits_never_coexist(self) -> None:
-        head = [ticket for ticket, _ in self.pairs if ticket.state is State.WAITING]
-        if head:
-            first = head[0] if self.core.limits.queue_order is QueueOrder.FIFO else head[-1]
+        waiting = self.reference.of(State.WAITING)
+        if waiting:
+            first = self.reference.next_of(waiting)
             limit = self.core.limits.max_active
             assert min(first.slots, limit) > limit - self.core.active
 
 
-AdmissionMachine.TestCase.settings = settings(max_examples=100, stateful_step_count=30, deadline=None)
+class ShortestPromptMachine(AdmissionMachine):
+    """The same with an order that reads the request, in place of FIFO; LIFO stays, so orders change."""
+
+    orders: ClassVar[Orders] = {**ORDERS, QueueOrder.FIFO: ShortestPrompt}
+    who_is_next: ClassVar[dict[QueueOrder, Rule]] = {**RULES, QueueOrder.FIFO: shortest}
+
+
+SEARCH = settings(max_examples=100, stateful_step_count=30, deadline=None)
+AdmissionMachine.TestCase.settings = SEARCH
+ShortestPromptMachine.TestCase.settings = SEARCH
 
 
 @pytest.mark.fault(82)
 class TestAdmission(AdmissionMachine.TestCase):  # type: ignore[misc]  # Hypothesis makes this class at run time
-    """Order, limits, conservation and one end per request, under every mix of offers, ends, timeouts and
-    resizes.
+    """Order, limits, conservation and one end per request, under every
+    mix of offers, ends, timeouts and resizes.
     """
+
+
+class TestShortestPrompt(ShortestPromptMachine.TestCase):  # type: ignore[misc]  # as above
+    """The core keeps all its promises under an order that it does not know."""

@@ -1,5 +1,5 @@
-"""The core must reproduce exactly solved queues: within 3 standard errors + 0.5 % of the closed form, fixed
-seeds.
+"""The core must reproduce exactly solved queues: within 3 standard errors + 0.5
+% of the closed form, fixed seeds.
 
 The short form runs with every test run; the long one, with ten times the arrivals, is marked `prove`.
 """
@@ -18,9 +18,9 @@ SIZES = pytest.mark.parametrize("size", [SHORT, LONG], ids=["short", "long"])
 
 def check(limits: Limits, lam: float, law: str, exact: Exact, size: tuple[int, int]) -> None:
     runs, arrivals = size
-    found = [simulate(limits, lam, LAWS[law], arrivals, seed) for seed in range(1, runs + 1)]
+    estimates = [simulate(limits, lam, LAWS[law], arrivals, seed) for seed in range(1, runs + 1)]
     for name in ("blocked", "timed_out", "queue_time"):
-        mean, error = mean_and_error([getattr(one, name) for one in found])
+        mean, error = mean_and_error([getattr(estimate, name) for estimate in estimates])
         wanted = getattr(exact, name)
         print(f"{law} {limits.max_active}/{limits.queue_max} {name}: {mean:.5f} ± {error:.5f}, {wanted:.5f}")
         # The last term is for events so rare that the runs may hold none: three events more or less.

@@ -9,7 +9,8 @@ from gateway.limits import QueueMode, QueueOrder
 from gateway.metrics import HELP
 from gateway.outcome import Outcome, Route
 from gateway.settings import LiveSettings, Settings
-from loadtests.record import OUTCOMES, outcome_of_status
+from loadtests.outcome import Outcome as ClientOutcome
+from loadtests.outcome import outcome_of_status
 
 DOCS = Path(__file__).parents[2] / "docs"
 OBSERVABILITY = (DOCS / "observability.md").read_text()
@@ -61,7 +62,7 @@ def test_the_mapping_to_record_outcomes_is_the_load_tests_own() -> None:
     """A gateway outcome becomes what the load client makes of it, and every name is in its closed set."""
     for outcome, cell in mapping().items():
         named = re.findall(r"`([a-z_]+)`", cell)
-        assert set(named) <= set(OUTCOMES), outcome
+        assert set(named) <= set(ClientOutcome), outcome
         if outcome not in ("ok", "client_abort"):
             assert outcome_of_status(500, outcome) == named[0], outcome
 
@@ -71,7 +72,7 @@ def test_every_status_is_documented() -> None:
     assert gateway.__file__ is not None
     code = "".join(path.read_text() for path in Path(gateway.__file__).parent.rglob("*.py"))
     used = {int(status) for status in re.findall(r"\b([45]\d\d)\b(?! [sM])", code)}
-    statuses = {status for status in used if status in {one.value for one in HTTPStatus} | {499}}
+    statuses = {status for status in used if status in {known.value for known in HTTPStatus} | {499}}
     assert statuses
     assert not [status for status in statuses if str(status) not in EVERYTHING]
 

@@ -5,12 +5,12 @@ from tests.gateway.fault_table import CASES, PAGE, page, shown
 
 def test_every_case_has_a_test() -> None:
     """No case of the list is left out, none is invented."""
-    assert {number for one in shown() for number in one.numbers} == set(CASES)
+    assert {number for row in shown() for number in row.numbers} == set(CASES)
 
 
 def test_every_row_says_what_it_shows() -> None:
     """A row without a sentence is no documentation."""
-    assert all(one.says.endswith(".") for one in shown())
+    assert all(row.says.endswith(".") for row in shown())
 
 
 def test_the_page_is_in_step() -> None:

@@ -116,8 +116,8 @@ def test_reset_before_the_engine_accepts(stand: Stand) -> None:
 @pytest.mark.fault(7)
 @pytest.mark.parametrize("stream", [False, True])
 def test_reset_before_the_engines_head(stand: Stand, stream: bool) -> None:
-    """A client that leaves before the engine answered: the engine sees the close within 100 ms, streamed or
-    not.
+    """A client that leaves before the engine answered: the engine sees the
+    close within 100 ms, streamed or not.
     """
     client = stand.sent({"stream": stream, "script": HANG})
     stand.engine_has(1)
@@ -162,8 +162,8 @@ def test_reset_after_done(stand: Stand) -> None:
 
 
 def test_an_engine_that_stays_after_done(stand: Stand) -> None:
-    """An engine that sends [DONE] and does not end its answer: the client's answer ends well, the slot comes
-    back.
+    """An engine that sends [DONE] and does not end its answer: the client's
+    answer ends well, the slot comes back.
     """
     client = stand.sent({"stream": True, "script": [*ONE_EVENT, ["send", chunk(DONE)], ["hang"]]})
     assert client.read_until(b"0\r\n\r\n", 3).count(b"[DONE]") == 1

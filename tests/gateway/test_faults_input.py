@@ -1,5 +1,5 @@
-"""Requests that are wrong: the right status, an OpenAI-shaped body, no slot taken, nothing sent to the
-engine, counted.
+"""Requests that are wrong: the right status, an OpenAI-shaped body, no slot
+taken, nothing sent to the engine, counted.
 """
 
 import gzip
@@ -215,8 +215,8 @@ def test_unknown_paths_share_one_label(stand: Stand) -> None:
 
 @pytest.mark.fault(55)
 def test_strange_ids_and_priorities(stand: Stand) -> None:
-    """A request id that is not sane is replaced; priority, tenant and deadline fields are ignored, not
-    trusted.
+    """A request id that is not sane is replaced; priority, tenant
+    and deadline fields are ignored, not trusted.
     """
     for value in ("a b", "x" * 500, "caf\xe9"):
         client = stand.client()

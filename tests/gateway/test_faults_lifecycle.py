@@ -36,8 +36,8 @@ def busy(running: GatewayProcess, engine: ScriptedEngine) -> tuple[Raw, Raw]:
 
 @pytest.mark.fault(68)
 def test_sigterm_while_streaming(engine: ScriptedEngine) -> None:
-    """SIGTERM: not ready at once, the listener stays, those who wait get 503 with a wait, streams finish,
-    status 0.
+    """SIGTERM: not ready at once, the listener stays, those who wait get 503
+    with a wait, streams finish, status 0.
     """
     with gateway(engine.url, max_active=1, drain_delay_s=0.5, drain_timeout_s=20) as running:
         streaming, waiting = busy(running, engine)
@@ -85,8 +85,8 @@ def test_a_second_signal(engine: ScriptedEngine, second: signal.Signals) -> None
 
 @pytest.mark.fault(70)
 def test_sigkill_under_load(engine: ScriptedEngine) -> None:
-    """A killed gateway leaves nothing behind: the engine sees the close, the next one binds and starts from
-    zero.
+    """A killed gateway leaves nothing behind: the engine sees the close, the
+    next one binds and starts from zero.
     """
     port = free_port()
     with gateway(engine.url, max_active=1, gateway_port=port) as running:
@@ -145,8 +145,8 @@ def test_a_restart_under_load(engine: ScriptedEngine) -> None:
 
 @pytest.mark.fault(74)
 def test_live_changes_under_load(engine: ScriptedEngine) -> None:
-    """8 → 2 → 8, a shorter queue, the other mode, under load: nobody running is killed, every step is on
-    record.
+    """8 → 2 → 8, a shorter queue, the other mode, under load: nobody running
+    is killed, every step is on record.
     """
     engine.service_s = 0.01
     done = threading.Event()
@@ -331,8 +331,8 @@ def test_full_and_reject_mode_are_429(stand: Stand) -> None:
 
 
 def test_keys_and_tokens(engine: ScriptedEngine) -> None:
-    """With keys set, clients need one; with a token set, /admin needs it; the engine never sees the client's
-    key.
+    """With keys set, clients need one; with a token set, /admin needs it;
+    the engine never sees the client's key.
     """
     with gateway(engine.url, gateway_api_keys="k1,k2", gateway_admin_token="secret") as running:
         assert running.chat()[0] == 401

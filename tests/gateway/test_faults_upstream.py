@@ -138,14 +138,14 @@ def test_a_clean_end_without_done(stand: Stand) -> None:
 @pytest.mark.fault(25)
 @pytest.mark.parametrize("status", [400, 404, 413, 422])
 def test_the_engines_refusals_pass(stand: Stand, status: int) -> None:
-    """The engine's own 4xx reaches the client with its status, its body and a JSON content type, also for a
-    stream.
+    """The engine's own 4xx reaches the client with its status, its body and a
+    JSON content type, also for a stream.
     """
-    said = json.dumps(
+    error = json.dumps(
         {"error": {"message": "too long", "type": "BadRequestError", "param": None, "code": status}}
     )
-    got, headers, body = stand.gateway.chat(stream=True, script=[["send", whole(status, said)]])
-    assert (got, body) == (status, said.encode())
+    got, headers, body = stand.gateway.chat(stream=True, script=[["send", whole(status, error)]])
+    assert (got, body) == (status, error.encode())
     assert headers["content-type"] == "application/json"
     assert "x-gateway-outcome" not in headers
     stand.ended(invalid=1)
@@ -185,17 +185,17 @@ def test_the_wrong_content_type_for_a_stream(stand: Stand, kind: str, body: str)
 @pytest.mark.parametrize(("code", "status"), [(400, 400), (503, 503), (500, 502), (None, 502)])
 def test_an_error_as_the_first_event(stand: Stand, code: int | None, status: int) -> None:
     """An error under a 200, before anything was sent: the client gets a real status."""
-    said = "data: " + json.dumps({"error": {"message": "no", "code": code}}) + "\n\n"
-    got, _, _ = stand.gateway.chat(**stream(["send", chunk(said) + chunk(DONE) + END]))
+    error = "data: " + json.dumps({"error": {"message": "no", "code": code}}) + "\n\n"
+    got, _, _ = stand.gateway.chat(**stream(["send", chunk(error) + chunk(DONE) + END]))
     assert got == status
 
 
 @pytest.mark.fault(29)
 def test_an_error_as_a_later_event(stand: Stand) -> None:
     """An error event within a stream is passed on once and counted as an error."""
-    said = 'data: {"error": {"message": "out of memory", "code": 500}}\n\n'
+    error = 'data: {"error": {"message": "out of memory", "code": 500}}\n\n'
     _, _, body = stand.gateway.chat(
-        **stream(["send", chunk(event("a"))], ["wait", 0.05], ["send", chunk(said) + END])
+        **stream(["send", chunk(event("a"))], ["wait", 0.05], ["send", chunk(error) + END])
     )
     assert body.count(b'"error"') == 1
     stand.ended(upstream_error=1)
@@ -279,7 +279,7 @@ def test_every_byte_boundary(stand: Stand) -> None:
     )
     steps = [["send", chunk(char)] for char in text]
     _, _, body = stand.gateway.chat(
-        **stream(*[step for one in steps for step in (one, ["wait", 0])], ["send", END])
+        **stream(*[step for sent in steps for step in (sent, ["wait", 0])], ["send", END])
     )
     assert body == text.encode()
     stand.ended(ok=1)
@@ -361,8 +361,8 @@ def test_the_race_with_the_engines_idle_timeout(stand: Stand) -> None:
 
 @pytest.mark.fault(39)
 def test_an_engine_that_restarts_under_load() -> None:
-    """While the engine is away: 502 at once, breaker open, no storm; when it is back: service without a
-    restart.
+    """While the engine is away: 502 at once, breaker open, no storm; when
+    it is back: service without a restart.
     """
     with ScriptedEngine() as engine:
         port = engine.port

@@ -47,8 +47,8 @@ STARVED = 0.3
 
 
 def waited_for_cpu_s(pids: Sequence[int]) -> float:
-    """How long these processes were ready to run and had no CPU, by the kernel's own account; 0 where it
-    keeps none.
+    """How long these processes were ready to run and had no CPU, by the kernel's
+    own account; 0 where it keeps none.
     """
     stats = [Path(f"/proc/{pid}/schedstat") for pid in pids]
     return sum(int(path.read_text().split()[1]) for path in stats if path.exists()) / 1e9
@@ -69,8 +69,8 @@ def goodput_at(load: float, running: GatewayProcess, pids: Sequence[int], asked:
         until(lambda: running.state()["in_flight"] == 0, QUEUE_TIMEOUT_S + 1.0, "quiet again")
         quiet_s = time.monotonic() - last_s
         assert running.chat(stream=True, max_tokens=1, seed=25)[0] == 200
-        good = sum(one.status == 200 and one.took_s <= OBJECTIVE_S for one in ended) / due_s[-1]
-        counts = {status: sum(one.status == status for one in ended) for status in (200, 429, 503, 0)}
+        good = sum(end.status == 200 and end.took_s <= OBJECTIVE_S for end in ended) / due_s[-1]
+        counts = {status: sum(end.status == status for end in ended) for status in (200, 429, 503, 0)}
         print(f"{load}x: {good:.1f}/s, {counts}, quiet after {quiet_s:.2f} s, starved {starved:.1%}")
         assert counts[0] == 0
         state = running.state()
@@ -83,8 +83,8 @@ def goodput_at(load: float, running: GatewayProcess, pids: Sequence[int], asked:
 
 @pytest.mark.fault(84)
 def test_goodput_under_overload_and_after() -> None:
-    """At 2×, 5× and 10× capacity goodput stays at 95 % of its peak or more, and all is quiet one queue
-    timeout later.
+    """At 2×, 5× and 10× capacity goodput stays at 95 % of its peak or more, and
+    all is quiet one queue timeout later.
     """
     asked = post({"stream": True, "max_tokens": 1, "seed": 25}, "connection: close")
     port = free_port()
@@ -104,8 +104,8 @@ def test_goodput_under_overload_and_after() -> None:
 
 @pytest.mark.fault(64)
 def test_ten_thousand_at_once(engine: ScriptedEngine) -> None:
-    """10,000 requests at once with QUEUE_MAX=100: exactly MAX_ACTIVE + 100 are admitted, everyone else gets a
-    429.
+    """10,000 requests at once with QUEUE_MAX=100: exactly MAX_ACTIVE + 100
+    are admitted, everyone else gets a 429.
     """
     many_files(12_000)
     crowd(engine, clients=10_000, active=8, queue=100)
@@ -174,8 +174,8 @@ def test_what_a_rejection_costs(engine: ScriptedEngine) -> None:
 
 @pytest.mark.fault(83)
 def test_soak(engine: ScriptedEngine) -> None:
-    """40,000 requests, every fourth one cut short: memory, files and series stop growing after the first
-    quarter.
+    """40,000 requests, every fourth one cut short: memory, files and
+    series stop growing after the first quarter.
     """
     with gateway(engine.url, max_active=16, queue_max=64) as running:
         process = psutil.Process(running.popen.pid)
@@ -217,10 +217,10 @@ UNIT_S = 0.05
 def through_the_process(
     engine: ScriptedEngine, limits: Limits, lam: float, exponential: bool, runs: int = 10, arrivals: int = 700
 ) -> tuple[list[Exact], float]:
-    """Poisson arrivals through a real gateway; also the mean time a slot was held, in units, measured by the
-    gateway.
+    """Poisson arrivals through a real gateway; also the mean time a slot was
+    held, in units, measured by the gateway.
     """
-    found, held = [], []
+    estimates, held = [], []
     for seed in range(1, runs + 1):
         random = Random(seed)
         due_s = poisson(lam / UNIT_S, arrivals * UNIT_S / lam + 1e-9, random)
@@ -234,12 +234,14 @@ def through_the_process(
             asked = [post({"service_s": seconds}, "connection: close") for seconds in service_s]
             ended: list[Ended] = offer(running.port, due_s, asked)
             total = len(ended)
-            blocked = sum(one.status == 429 for one in ended)
-            late = sum(one.status == 503 for one in ended)
+            blocked = sum(end.status == 429 for end in ended)
+            late = sum(end.status == 503 for end in ended)
             queued_s = running.metric("gateway_queue_seconds_total")
             held.append(running.metric("gateway_active_seconds_total") / (total - blocked - late) / UNIT_S)
-            found.append(Exact(blocked / total, late / total, queued_s / max(1, total - blocked) / UNIT_S))
-    return found, sum(held) / len(held)
+            estimates.append(
+                Exact(blocked / total, late / total, queued_s / max(1, total - blocked) / UNIT_S)
+            )
+    return estimates, sum(held) / len(held)
 
 
 @pytest.mark.parametrize(
@@ -250,12 +252,12 @@ def test_the_real_process_meets_the_closed_forms(
 ) -> None:
     """Through the real process the same rows hold, with the holding time that the gateway itself measured."""
     limits = Limits(max_active=c, queue_max=q, queue_timeout_s=tau)
-    found, held = through_the_process(engine, limits, rho * c, exponential=q > 0)
+    estimates, held = through_the_process(engine, limits, rho * c, exponential=q > 0)
     exact = mmcq(c, q, rho * c * held, tau / held) if q else Exact(erlang_b(c, rho * c * held), 0.0, 0.0)
     # Three events more or less for what hardly ever happens; a millisecond of event loop for the wait.
     slack = {"blocked": 3 / 7000, "timed_out": 3 / 7000, "queue_time": 0.02}
     for name, scale in (("blocked", 1.0), ("timed_out", 1.0), ("queue_time", held)):
-        mean, error = mean_and_error([getattr(one, name) for one in found])
+        mean, error = mean_and_error([getattr(estimate, name) for estimate in estimates])
         wanted = getattr(exact, name) * scale
         print(f"{name}: {mean:.4f} ± {error:.4f}, exact {wanted:.4f}, held {held:.3f}")
         assert abs(mean - wanted) <= 3 * error + 0.005 * wanted + slack[name], name

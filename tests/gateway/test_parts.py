@@ -19,8 +19,7 @@ from gateway.limits import Limits
 from gateway.metrics import HELP, Metrics, Reading
 from gateway.outcome import Outcome, Route
 from gateway.refusal import Refusal
-from gateway.request_body import understand
-from gateway.sizing import Fixed, Sample
+from gateway.request_body import parse
 
 LINES = st.sampled_from(["data: 1", ": ping", "data: [DONE]", "id: 3", 'data: {"a": "\\n"}'])
 ENDS = st.sampled_from(["\n", "\r\n"])
@@ -39,7 +38,7 @@ def test_events_come_out_whole_and_unchanged_however_they_are_cut(
     got = [cutter.feed(stream[a:b]) for a, b in zip([0, *cuts], [*cuts, len(stream)], strict=True)]
     assert b"".join(got) == "".join(whole).encode()
     assert cutter.unfinished == bool(tail)
-    assert [part for piece in got for part in sse.split(piece)] == [one.encode() for one in whole]
+    assert [part for piece in got for part in sse.split(piece)] == [event.encode() for event in whole]
 
 
 def test_an_event_that_never_ends_is_refused() -> None:
@@ -49,6 +48,22 @@ def test_an_event_that_never_ends_is_refused() -> None:
         cutter.feed(b"x" * 10)
     with pytest.raises(sse.EventTooLongError):
         cutter.feed(b"x")
+
+
+@pytest.mark.parametrize(
+    ("choices", "expected"),
+    [
+        ([{"text": "a"}], True),
+        ([{"delta": {}}, {"delta": {"content": "a"}}], True),
+        ([{"delta": {"role": "assistant", "content": ""}}], False),
+        (None, False),
+        (5, False),
+        ([3, {"delta": "a"}], False),
+    ],
+)
+def test_content_is_something_to_read(choices: object, expected: bool) -> None:
+    """Roles and empty deltas are none, and what is malformed is passed on, not looked into."""
+    assert sse.has_content({"choices": choices}) is expected
 
 
 @given(
@@ -67,7 +82,7 @@ def test_fields_are_added_without_touching_the_rest(
     for name in ("n", "max_tokens", "max_completion_tokens"):
         asked.pop(name, None)
     body = (json.dumps(asked) + space).encode()
-    ask = understand(body, Route.CHAT, 4, "tiny", ())
+    ask = parse(body, Route.CHAT, 4, "tiny", ())
     expected = {**asked, "model": "tiny", "stream_options": {**(options or {}), "include_usage": True}}
     assert json.loads(ask.content) == expected
     assert ask.content.startswith(body.rstrip()[:-1])
@@ -77,7 +92,7 @@ def test_fields_are_added_without_touching_the_rest(
 def test_nothing_is_added_where_nothing_is_missing() -> None:
     """The very same bytes object goes on."""
     body = b'{"messages":[], "model":"m"}'
-    assert understand(body, Route.CHAT, 4, "tiny", ()).content is body
+    assert parse(body, Route.CHAT, 4, "tiny", ()).content is body
 
 
 def test_the_wait_is_measured() -> None:
@@ -171,11 +186,6 @@ def test_an_error_is_the_openai_form() -> None:
     }
     headers = dict(refusal.headers(b""))
     assert (headers[b"retry-after"], headers[b"retry-after-ms"]) == (b"3", b"2345")
-
-
-def test_the_fixed_rule_keeps_its_number() -> None:
-    """Deterministic, whatever the sample says."""
-    assert Fixed().update(Sample(9.0, 4, dropped=True), 8) == 8
 
 
 def test_a_change_is_a_new_version() -> None:

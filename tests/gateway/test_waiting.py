@@ -2,14 +2,14 @@
 
 import asyncio
 
-from gateway.admission import State
 from gateway.limits import Limits
+from gateway.ticket import NOTHING_KNOWN, State
 from gateway.waiting import WaitingRoom
 
 
 def test_an_early_refusal_leaves_nothing_behind() -> None:
-    """A waiter that expires between question and offer once left a ticket that nobody held, and so lost a
-    slot.
+    """A waiter that expires between question and offer once left a ticket that
+    nobody held, and so lost a slot.
     """
 
     async def full_queue_at_the_moment_of_a_timeout(step_s: float) -> None:
@@ -21,7 +21,7 @@ def test_an_early_refusal_leaves_nothing_behind() -> None:
             return now_s
 
         room = WaitingRoom(Limits(max_active=1, queue_max=1, queue_timeout_s=1.0), clock)
-        running, waiting = room.offer(1), room.offer(1)
+        running, waiting = room.offer(1, NOTHING_KNOWN), room.offer(1, NOTHING_KNOWN)
         assert (running.state, waiting.state) == (State.RUNNING, State.WAITING)
         for _ in range(40):
             state = room.refused()

@@ -1,5 +1,5 @@
-"""A chat completion server that does exactly what a script says, on an absolute schedule, and logs what it
-did.
+"""A chat completion server that does exactly what a script says, on an absolute schedule, and
+logs what it did.
 
 Run as a process: `python scripted_upstream.py LOG SCRIPT_JSON`; prints its port. Times are
 `time.monotonic()`, which on one machine is the same clock for every process. A request's behaviour is
@@ -42,9 +42,9 @@ HEAD = (
 class Script:
     """ttft_s, gap_s: from the request's last byte to the first content chunk, and between chunks.
 
-    behaviours: cycled over requests in order of arrival; see `Exchange.run`. stall: [from, length] in
-    seconds after the first request: every write due inside is made at its end, and nothing is read.
-    exact_prompts: has /tokenize.
+    behaviours: cycled over requests in order of arrival; see `Exchange.run`. stall: [from, length]
+    in seconds after the first request: every write due inside is made at its end, and nothing is
+    read. exact_prompts: has /tokenize.
     """
 
     ttft_s: float = 0.02
@@ -194,8 +194,8 @@ class Upstream:
         return True
 
     async def until(self, when_s: float) -> None:
-        """Sleep to an absolute time; asyncio rounds to a millisecond, so the log holds what was done, not
-        what was due."""
+        """Sleep to an absolute time; asyncio rounds to a millisecond, so the log holds what was done,
+        not what was due."""
         left_s = self.stalled_until(when_s) - time.monotonic()
         if left_s > 0:
             await asyncio.sleep(left_s)

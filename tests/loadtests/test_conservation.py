@@ -1,5 +1,5 @@
-"""Planned = recorded, and every record tells what the server did: with breaking servers, storms, signals,
-dead workers."""
+"""Planned = recorded, and every record tells what the server did: with breaking servers,
+storms, signals, dead workers."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from loadtests.planning import plan as plans
+from loadtests.planning.mix import Mix
 from tests.loadtests.harness import Ran, lines_in, run, until, upstream
 
 SHORT = ("--warmup", "0.5", "--duration", "2.5", "--output-tokens", "6", "--seed", "0")
@@ -54,8 +56,8 @@ def test_a_server_that_breaks_at_every_stage(tmp_path: Path) -> None:
 
 
 def test_a_storm_of_retries(tmp_path: Path) -> None:
-    """Under 429s each request is tried three times as by the OpenAI SDK; client and server count the same
-    attempts."""
+    """Under 429s each request is tried three times as by the OpenAI SDK; client and server
+    count the same attempts."""
     with upstream(tmp_path, behaviours=["429"], retry_after_s=0.05) as server:
         ran = run(server.url, tmp_path / "run", "--scenario", "retry-storm", "--rate", "40", *SHORT)
         asked = len(server.log())
@@ -67,8 +69,8 @@ def test_a_storm_of_retries(tmp_path: Path) -> None:
 
 
 def test_clients_that_give_up(tmp_path: Path) -> None:
-    """Deadlines and planned hang-ups end requests as client_timeout and cancelled; the server sees them
-    go."""
+    """Deadlines and planned hang-ups end requests as client_timeout and cancelled; the
+    server sees them go."""
     with upstream(tmp_path, ttft_s=0.3, gap_s=0.1) as server:
         flags = ("--cancel-rate", "0.5", "--cancel-after-s", "0.2", "--deadline-s", "0.6", "--drain", "5")
         ran = run(server.url, tmp_path / "run", "--rate", "30", *flags, *SHORT)
@@ -161,8 +163,8 @@ def test_tls(tmp_path: Path) -> None:
 
 
 def test_two_processes_send_what_one_sends(tmp_path: Path) -> None:
-    """The union of two workers is the plan, each request asked for once, and every record reaches the
-    master."""
+    """The union of two workers is the plan, each request asked for once, and every
+    record reaches the master."""
     with upstream(tmp_path, behaviours=["ok", "429", "close_mid"], ttft_s=0.02, gap_s=0.01) as server:
         ran = run(server.url, tmp_path / "run", "--rate", "40", "--processes", "2", *SHORT)
         asked = Counter(entry["id"] for entry in server.log())
@@ -174,8 +176,8 @@ def test_two_processes_send_what_one_sends(tmp_path: Path) -> None:
 
 
 def test_a_killed_worker_is_reported_and_nothing_disappears(tmp_path: Path) -> None:
-    """kill -9 of a worker: the run says so (exit 12), its finished records are kept, the rest is accounted
-    for."""
+    """kill -9 of a worker: the run says so (exit 12), its finished records are kept, the
+    rest is accounted for."""
     records = tmp_path / "run" / "records.jsonl"
 
     def kill_one(process: subprocess.Popen[bytes]) -> None:
@@ -209,9 +211,7 @@ def test_a_killed_worker_is_reported_and_nothing_disappears(tmp_path: Path) -> N
 
 def test_a_plan_file_and_a_go_file(tmp_path: Path) -> None:
     """Prepared first, started at the word, and exactly the given plan is sent."""
-    from loadtests.planning import plan as plans
-
-    plan = plans.make("constant", 20.0, 0.0, 1.0, 0, 16, 4)
+    plan = plans.make("constant", 20.0, 0.0, 1.0, 0, Mix.fixed(16, 4))
     plan.save(tmp_path / "given.json")
     go = tmp_path / "go"
 

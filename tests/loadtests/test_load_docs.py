@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from loadtests.outcome import Outcome
 from loadtests.planning.mix import WORKLOADS
 from loadtests.planning.scenarios import SCENARIOS
-from loadtests.record import OUTCOMES, RequestRecord
+from loadtests.record import RequestRecord
 from loadtests.recording import result
 from loadtests.recording.live import Live
 from loadtests.running import options
@@ -18,7 +19,7 @@ FLAGS = [flag for group in (options.LOAD, options.REQUESTS, options.RUN) for fla
 METRICS = sorted({line.split()[2] for line in text(Live()) if line.startswith("# TYPE")})
 
 
-@pytest.mark.parametrize("name", [*SCENARIOS, *WORKLOADS, *OUTCOMES, *(f"--{flag.name}" for flag in FLAGS)])
+@pytest.mark.parametrize("name", [*SCENARIOS, *WORKLOADS, *Outcome, *(f"--{flag.name}" for flag in FLAGS)])
 def test_every_name_is_explained(name: str) -> None:
     """As code, in a table."""
     assert f"`{name}`" in PAGE

@@ -12,7 +12,7 @@ QUICK = ("--warmup", "0", "--duration", "1", "--rate", "10", "--output-tokens", 
 
 
 @pytest.mark.parametrize(
-    ("flags", "code", "said"),
+    ("flags", "code", "sentence"),
     [
         (("--rate", "-1"), 2, "rate_per_s = -1.0: must be > 0 requests per second"),
         (("--scenario", "sustaned"), 2, "invalid choice: 'sustaned'"),
@@ -23,10 +23,10 @@ QUICK = ("--warmup", "0", "--duration", "1", "--rate", "10", "--output-tokens", 
         ((), 13, "is unreachable"),
     ],
 )
-def test_one_sentence_and_a_code(tmp_path: Path, flags: tuple[str, ...], code: int, said: str) -> None:
+def test_one_sentence_and_a_code(tmp_path: Path, flags: tuple[str, ...], code: int, sentence: str) -> None:
     """No traceback, nothing sent, no run folder left behind."""
     ran = run(f"http://127.0.0.1:{free_port()}", tmp_path / "run", *flags)
-    assert said in ran.output, ran.output
+    assert sentence in ran.output, ran.output
     assert "Traceback" not in ran.output
     assert ran.code == code
     assert not (tmp_path / "run" / "load.json").exists()

@@ -1,5 +1,5 @@
-"""The modules that others build on need neither Locust nor gevent, and the arithmetic of the live view is
-right."""
+"""The modules that others build on need neither Locust nor gevent, and the arithmetic of the
+live view is right."""
 
 from __future__ import annotations
 
@@ -17,21 +17,24 @@ from loadtests.running.metrics_port import text
 from tests.loadtests.harness import ROOT
 
 NEUTRAL = """
-answer arrivals bodies histogram live load_report mix plan prompts quantiles record result retry run_folder
-saturation scenarios scrape settings slo sse summary table traces workloads
+outcome planning.arrivals planning.mix planning.plan planning.prompts planning.scenarios planning.traces
+planning.workloads record recording.histogram recording.live recording.quantiles recording.result
+recording.run_folder recording.saturation recording.scrape recording.summary recording.table
+running.load_report sending.answer sending.bodies sending.request sending.retry
+sending.sse sending.target sending.target_facts settings slo
 """
 
 
 def test_the_neutral_modules_import_no_locust() -> None:
-    """`import locust` patches the whole interpreter: a sweep must be able to use plans and records without
-    it."""
+    """`import locust` patches the whole interpreter: a sweep must be able to use plans
+    and records without it."""
     program = f"""
 import sys
 from pathlib import Path
 for name in {NEUTRAL.split()!r}:
     __import__(f"loadtests.{{name}}")
-found = {{"gevent", "locust", "pandas", "scipy", "pyarrow"}} & set(sys.modules)
-sys.exit(f"imported {{found}}" if found else 0)
+heavy = {{"gevent", "locust", "pandas", "scipy", "pyarrow"}} & set(sys.modules)
+sys.exit(f"imported {{heavy}}" if heavy else 0)
 """
     done = subprocess.run(
         [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import pytest
 
+from loadtests.outcome import Outcome
 from loadtests.record import RequestRecord
 from loadtests.slo import DEFAULT, SLO
 
 
-def served(first_s: float, last_s: float, tokens: int) -> RequestRecord:
+def served(
+    first_s: float | None, last_s: float | None, tokens: int | None, finished_s: float | None = None
+) -> RequestRecord:
     return RequestRecord(
-        i=0, request_id="", phase="measure", cls="a", session=-1, due_s=0.0, outcome="ok", first_s=first_s,
-        last_s=last_s, finished_s=last_s, output_tokens=tokens,
+        i=0, request_id="", phase="measure", cls="a", session=-1, due_s=0.0, outcome=Outcome.OK,
+        first_s=first_s, last_s=last_s, finished_s=last_s if finished_s is None else finished_s,
+        output_tokens=tokens,
     )  # fmt: skip
 
 
@@ -57,6 +61,19 @@ def test_every_bound_counts(record: RequestRecord, good: bool) -> None:
     assert SLO.parse(DEFAULT).judge(record) is good
 
 
+@pytest.mark.parametrize("slo", ["ttft<=1s", "tpot<=60ms", DEFAULT])
+@pytest.mark.parametrize("tokens", [0, 7, None])
+def test_an_answer_without_a_token_meets_no_bound_on_tokens(slo: str, tokens: int | None) -> None:
+    """It ended well and at once, but nobody got a word; what the engine says that it made does not count."""
+    assert not SLO.parse(slo).judge(served(None, None, tokens, finished_s=0.01))
+
+
+def test_an_answer_without_a_token_may_end_in_time() -> None:
+    """A bound on the end alone asks for no token."""
+    assert SLO.parse("e2e<=1s").judge(served(None, None, 0, finished_s=0.01))
+    assert not SLO.parse("e2e<=1s").judge(served(None, None, 0, finished_s=1.01))
+
+
 def test_only_served_requests_can_be_good() -> None:
     """A fast rejection is not a good answer."""
     fast = RequestRecord(
@@ -66,14 +83,14 @@ def test_only_served_requests_can_be_good() -> None:
         cls="a",
         session=-1,
         due_s=0.0,
-        outcome="rejected_full",
+        outcome=Outcome.REJECTED_FULL,
         finished_s=0.001,
     )
     assert not SLO.parse(DEFAULT).judge(fast)
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("", "SLO term ''"),
         ("ttft<1s", None),
@@ -86,10 +103,10 @@ def test_only_served_requests_can_be_good() -> None:
         ("ttft<=1s,attainment>=1.5", r"in \(0, 1\]"),
     ],
 )
-def test_what_does_not_parse_is_named(text: str, said: str | None) -> None:
+def test_what_does_not_parse_is_named(text: str, message: str | None) -> None:
     """The term at fault is in the message; `<` is read as `<=`."""
-    if said is None:
+    if message is None:
         assert SLO.parse(text).ttft_s == 1.0
         return
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises(ValueError, match=message):
         SLO.parse(text)

@@ -13,8 +13,8 @@ QUANTILES = (0.5, 0.95, 0.99)
 
 
 def truth(server: Upstream, ran: Ran) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """(by the client, by the server's log) for TTFT, ITL and E2E, seconds, all from the due time, ok
-    requests only."""
+    """(by the client, by the server's log) for TTFT, ITL and E2E, seconds, all from the due
+    time, ok requests only."""
     start_s = ran.load["started_monotonic_s"]
     log = {entry["id"]: entry for entry in server.log()}
     pairs: dict[str, list[tuple[float, float]]] = {"ttft_s": [], "itl_s": [], "e2e_s": []}
@@ -35,9 +35,9 @@ def test_quantiles_are_those_of_the_servers_log(tmp_path: Path) -> None:
     with upstream(tmp_path, ttft_s=0.15, gap_s=0.02) as server:
         flags = ("--rate", "20", "--warmup", "1", "--duration", "20", "--output-tokens", "100", "--seed", "0")
         ran = run(server.url, tmp_path / "run", *flags)
-        found = truth(server, ran)
+        compared = truth(server, ran)
     ran.assert_conserved()
-    for name, (client, real) in found.items():
+    for name, (client, real) in compared.items():
         for q in QUANTILES:
             measured, true = float(np.quantile(client, q)), float(np.quantile(real, q))
             print(f"{name} p{q * 100:g}: client {measured * 1e3:.3f} ms, server {true * 1e3:.3f} ms")
@@ -47,21 +47,21 @@ def test_quantiles_are_those_of_the_servers_log(tmp_path: Path) -> None:
 
 
 def test_each_request_is_measured_as_the_server_did_it(tmp_path: Path) -> None:
-    """Typical error of TTFT, of a gap and of E2E far below the gap; a reader that waits for full blocks
-    fails here."""
+    """Typical error of TTFT, of a gap and of E2E far below the gap; a reader that waits for
+    full blocks fails here."""
     with upstream(tmp_path, ttft_s=0.06, gap_s=0.03) as server:
         flags = ("--rate", "10", "--warmup", "0", "--duration", "3", "--output-tokens", "10", "--seed", "0")
         ran = run(server.url, tmp_path / "run", *flags)
-        found = truth(server, ran)
+        compared = truth(server, ran)
     ran.assert_conserved()
-    for name, (client, real) in found.items():
+    for name, (client, real) in compared.items():
         assert float(np.median(np.abs(client - real))) < 8e-3, name
-    assert np.mean(found["itl_s"][0] < 0.005) < 0.2
+    assert np.mean(compared["itl_s"][0] < 0.005) < 0.2
 
 
 def test_a_stall_shows_in_full_under_open_loop_and_hides_under_closed(tmp_path: Path) -> None:
-    """A server silent for 2 s: from the due time p99 has all of it; four users asking in turn hardly see
-    it."""
+    """A server silent for 2 s: from the due time p99 has all of it; four users asking in
+    turn hardly see it."""
     flags = ("--warmup", "0", "--duration", "5", "--output-tokens", "3", "--seed", "0")
     open_dir, closed_dir = tmp_path / "open", tmp_path / "closed"
     with upstream(tmp_path, ttft_s=0.02, gap_s=0.001, stall=[1.5, 2]) as server:

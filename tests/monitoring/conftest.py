@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[2]
 def promtool() -> str:
     """The path of promtool: on the PATH, or beside the Prometheus that the project unpacked for itself."""
     unpacked = sorted(ROOT.glob(".tools/**/bin/promtool"))
-    found = shutil.which("promtool") or (str(unpacked[0]) if unpacked else None)
-    if found is None:
+    path = shutil.which("promtool") or (str(unpacked[0]) if unpacked else None)
+    if path is None:
         pytest.skip("promtool is not here: it comes with `python -m experiments.stack.provide prometheus`")
-    return found
+    return path

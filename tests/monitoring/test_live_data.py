@@ -34,7 +34,7 @@ def overload(host: str, model: str, folder: Path, metrics_port: int) -> Iterator
     mix = Mix(prompt_tokens=32, output_tokens=24)
     plan_file = folder / "plan.json"
     plan.make("sustained", 9.0, 0.0, LOAD_S, seed=1, mix=mix).save(plan_file)
-    generator = load.start(
+    job = load.LoadJob(
         host=host,
         model=model,
         plan_file=plan_file,
@@ -43,6 +43,7 @@ def overload(host: str, model: str, folder: Path, metrics_port: int) -> Iterator
         drain_s=5,
         metrics_port=metrics_port,
     )
+    generator = load.start(job)
     try:
         generator.wait_ready()
         generator.go()

@@ -24,8 +24,8 @@ def _gateway() -> tuple[Panel, ...]:
     return (
         Panel(
             "Slots busy",
-            "Mean share of the slots in use over a minute, from the integral: nothing between two scrapes "
-            "is missed.",
+            "Mean share of the slots in use over a minute, from the integral: "
+            "nothing between two scrapes is missed.",
             "percentunit",
             (Query('gateway:slots_busy:ratio1m{instance=~"$instance"}', "{{instance}}"),),
             top=1,
@@ -93,8 +93,8 @@ def _engine() -> tuple[Panel, ...]:
         ),
         Panel(
             "Tokens, all together",
-            "Output tokens per second of the whole engine. Where it stops rising with the batch is its "
-            "capacity.",
+            "Output tokens per second of the whole engine. Where it stops rising "
+            "with the batch is its capacity.",
             "ops",
             (Query('engine:generation_tokens:rate1m{model_name=~"$model"}', "{{model_name}}"),),
         ),
@@ -120,9 +120,8 @@ def _cost() -> tuple[Panel, ...]:
         ),
         Panel(
             "Wait of the next one",
-            "Requests waiting, divided by requests that leave a slot per second: what a newcomer must "
-            "expect. "
-            "Empty while nothing leaves.",
+            "Requests waiting, divided by requests that leave a slot per second: what a newcomer "
+            "must expect. Empty while nothing leaves.",
             "s",
             (
                 Query(
@@ -145,9 +144,8 @@ def _cost() -> tuple[Panel, ...]:
         ),
         Panel(
             "Little's law",
-            "Mean number in service, counted (integral of slots) and computed (requests per second × time "
-            "in service). "
-            "They agree when the books are right.",
+            "Mean number in service, counted (integral of slots) and computed (requests per second × "
+            "time in service). They agree when the books are right.",
             "short",
             (
                 Query('sum(rate(gateway_active_seconds_total{instance=~"$instance"}[1m]))', "counted"),

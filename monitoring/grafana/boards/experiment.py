@@ -103,8 +103,8 @@ def _load() -> tuple[Panel, ...]:
         ),
         Panel(
             "Send lag",
-            "How much later than due requests leave, since the start of the cell. Its p99 belongs in every "
-            "latency.",
+            "How much later than due requests leave, since the start of the cell. "
+            "Its p99 belongs in every latency.",
             "s",
             (Query(f"loadgen_send_lag_seconds * {OF_RUN}", "p{{quantile}}"),),
             width=12,

@@ -166,8 +166,8 @@ def _process() -> tuple[Panel, ...]:
         ),
         Panel(
             "Event loop lag",
-            "The longest delay of the event loop since the scrape before. Tokens are passed on late by as "
-            "much.",
+            "The longest delay of the event loop since the scrape before. "
+            "Tokens are passed on late by as much.",
             "s",
             (Query('gateway_event_loop_lag_seconds{instance=~"$instance"}', "lag"),),
         ),
@@ -189,8 +189,8 @@ def _process() -> tuple[Panel, ...]:
         ),
         Panel(
             "Breaker and draining",
-            "Breaker: 0 closed, 1 half open, 2 open (the engine cannot be reached). Draining: 1 while "
-            "shutting down.",
+            "Breaker: 0 closed, 1 half open, 2 open (the engine cannot be reached). "
+            "Draining: 1 while shutting down.",
             "short",
             (
                 Query('gateway_breaker_state{instance=~"$instance"}', "breaker"),

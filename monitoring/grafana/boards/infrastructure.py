@@ -16,6 +16,10 @@ def board() -> Board:
 
 
 def _gpu() -> tuple[Panel, ...]:
+    return (*_gpu_use(), *_gpu_clocks_and_power(), *_gpu_energy_and_errors())
+
+
+def _gpu_use() -> tuple[Panel, ...]:
     return (
         Panel(
             "GPU utilisation",
@@ -37,10 +41,15 @@ def _gpu() -> tuple[Panel, ...]:
             ),
             stacked=True,
         ),
+    )
+
+
+def _gpu_clocks_and_power() -> tuple[Panel, ...]:
+    return (
         Panel(
             "Clocks held down",
-            "1 while the card holds its clocks down: for its power cap (work), or for heat or a hardware "
-            "limit (a fault).",
+            "1 while the card holds its clocks down: for its power cap (work), or "
+            "for heat or a hardware limit (a fault).",
             "bool_on_off",
             (
                 Query("gpu:clocks_capped_by_power:bool", "GPU {{gpu}} power cap"),
@@ -60,6 +69,11 @@ def _gpu() -> tuple[Panel, ...]:
                 Query("DCGM_FI_DEV_MEM_CLOCK * 1e6", "GPU {{gpu}} memory"),
             ),
         ),
+    )
+
+
+def _gpu_energy_and_errors() -> tuple[Panel, ...]:
+    return (
         Panel(
             "Energy per output token",
             "Joules drawn by all cards, divided by output tokens of all engines. Watts × seconds per token.",

@@ -12,9 +12,8 @@ def board() -> Board:
     return Board(
         uid="headroom-llm",
         title="Headroom / LLM Performance",
-        description="Tokens per second, pace of one stream, batch and cache. vLLM's own histograms are "
-        "coarse: "
-        "quantiles from them can be off by a factor of two; the gateway's are fine.",
+        description="Tokens per second, pace of one stream, batch and cache. vLLM's own histograms "
+        "are coarse: quantiles from them can be off by a factor of two; the gateway's are fine.",
         variables=(instance(), model()),
         rows=(
             Row("Tokens", _tokens()),
@@ -71,8 +70,8 @@ def _times() -> tuple[Panel, ...]:
     return (
         Panel(
             "Time to first token, as the engine tells it",
-            "Arrived at the engine to first token, the engine's queue included, the gateway's not. Coarse "
-            "buckets.",
+            "Arrived at the engine to first token, the engine's queue included, "
+            "the gateway's not. Coarse buckets.",
             "s",
             (
                 _quantile(0.5, "vllm:time_to_first_token_seconds", MODEL, "p50"),
@@ -138,8 +137,8 @@ def _batch() -> tuple[Panel, ...]:
         ),
         Panel(
             "Tokens per step",
-            "Mean number of tokens worked on in one step of the engine (decode: one a request; prefill: "
-            "many).",
+            "Mean number of tokens worked on in one step of the engine (decode: "
+            "one a request; prefill: many).",
             "short",
             (_mean("vllm:iteration_tokens_total", "tokens"),),
         ),
@@ -152,8 +151,8 @@ def _batch() -> tuple[Panel, ...]:
         ),
         Panel(
             "Prefix cache hits",
-            "Share of the prompt tokens whose keys and values were still in the cache. Empty without "
-            "prompts.",
+            "Share of the prompt tokens whose keys and values were still "
+            "in the cache. Empty without prompts.",
             "percentunit",
             (
                 Query(
@@ -177,8 +176,8 @@ def _requests() -> tuple[Panel, ...]:
     return (
         Panel(
             "Finished by reason",
-            "Why the engine's requests ended: stop, length, abort (the client or the gateway gave up), "
-            "error.",
+            "Why the engine's requests ended: stop, length, abort (the client "
+            "or the gateway gave up), error.",
             "reqps",
             (
                 Query(

@@ -17,6 +17,10 @@ def board() -> Board:
 
 
 def _now() -> tuple[Panel, ...]:
+    return (*_busy_now(), *_well_now())
+
+
+def _busy_now() -> tuple[Panel, ...]:
     return (
         Panel(
             "Up",
@@ -29,8 +33,8 @@ def _now() -> tuple[Panel, ...]:
         ),
         Panel(
             "Slots in use",
-            "Requests with the engine now, and MAX_ACTIVE in force (read from the gateway, so a live "
-            "change shows).",
+            "Requests with the engine now, and MAX_ACTIVE in force (read from "
+            "the gateway, so a live change shows).",
             "short",
             (
                 Query('gateway_active{instance=~"$instance"}', "in use"),
@@ -52,10 +56,15 @@ def _now() -> tuple[Panel, ...]:
             width=4,
             height=5,
         ),
+    )
+
+
+def _well_now() -> tuple[Panel, ...]:
+    return (
         Panel(
             "Bad requests",
-            "Rejected, timed out, failed or without a first token after 1 s; share of the requests of "
-            "five minutes.",
+            "Rejected, timed out, failed or without a first token after 1 s; "
+            "share of the requests of five minutes.",
             "percentunit",
             (Query('slo:bad:ratio5m{instance=~"$instance"}', "bad"),),
             kind="stat",
@@ -145,8 +154,8 @@ def _full() -> tuple[Panel, ...]:
         ),
         Panel(
             "GPU",
-            "Share of time with a kernel running (busy, not necessarily efficient), and share of memory "
-            "in use.",
+            "Share of time with a kernel running (busy, not necessarily efficient), "
+            "and share of memory in use.",
             "percentunit",
             (
                 Query("gpu:utilisation:ratio", "GPU {{gpu}} busy"),

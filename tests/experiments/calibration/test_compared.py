@@ -10,12 +10,8 @@ from pathlib import Path
 import pytest
 
 from experiments.calibration import errors
-from experiments.calibration.calibrated import (
-    DRAW_NAMES,
-    Calibrated,
-    read,
-    with_values,
-)
+from experiments.calibration.calibrated import FittedEngine, read, with_values
+from experiments.calibration.calibration_file import DRAW_NAMES
 from experiments.calibration.compared import compare, repeats, scored, table
 from experiments.calibration.from_run import calibrate_from, rows_of_alone
 from experiments.calibration.held_out import slower
@@ -36,47 +32,44 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_the_engine_itself_is_predicted_without_error(run: Path) -> None:
     """Every metric of every cell, to the rounding of the records, and the engine's speed as 1."""
-    _, cells = read_run(run)
-    found = compare(cells, ENGINE, [ENGINE], SLO.parse(SLO_TEXT), 0.0)
-    assert len(found) == 6
-    for cell in found:
-        assert cell["speed"] == pytest.approx(1, abs=2e-3)
-        for name, metric in cell["metrics"].items():
-            if metric["error"] is not None:
-                assert metric["error"] == pytest.approx(0, abs=1e-3), (cell["cell"], name)
+    cells = read_run(run).cells
+    compared = compare(cells, ENGINE, [ENGINE], SLO.parse(SLO_TEXT), 0.0)
+    assert len(compared) == 6
+    for cell in compared:
+        assert cell.speed == pytest.approx(1, abs=2e-3)
+        for name, metric in cell.metrics.items():
+            if metric.error is not None:
+                assert metric.error == pytest.approx(0, abs=1e-3), (cell.cell, name)
 
 
 def test_a_slow_machine_is_noise_and_not_the_models_error(run: Path) -> None:
     """A model that is 5 % too fast is wrong, but right once the cell's own speed is put in; intervals that
     allow for the speed hold what was measured.
     """
-    _, cells = read_run(run)
-    model = Calibrated(slower(ENGINE, 1 / 1.05), (slower(ENGINE, 1 / 1.05),), 0.05)
-    found = compare(cells, model.profile, model.samples(40), SLO.parse(SLO_TEXT), 0.0)
-    assert all(cell["speed"] == pytest.approx(1.05, rel=3e-3) for cell in found)
+    cells = read_run(run).cells
+    model = FittedEngine(slower(ENGINE, 1 / 1.05), (slower(ENGINE, 1 / 1.05),), 0.05)
+    compared = compare(cells, model.profile, model.samples(40), SLO.parse(SLO_TEXT), 0.0)
+    assert all(cell.speed == pytest.approx(1.05, rel=3e-3) for cell in compared)
     for name in ("ttft_s_p95", "tpot_s_p95", "e2e_s_p95"):
-        counted = scored(found, name)
+        counted = scored(compared, name)
         assert len(counted) >= 2
-        assert statistics.median(one["error"] for one in counted) < -0.02
-        assert all(abs(one["model_error"]) < 5e-3 for one in counted)
-        assert all(one["inside"] for one in counted)
-    row = table(found)["e2e_s_p95"]
-    assert (row["median"] or 0) > 10 * (row["model_median"] or 0)
+        assert statistics.median(metric.error or 0 for metric in counted) < -0.02
+        assert all(abs(metric.model_error or 0) < 5e-3 for metric in counted)
+        assert all(metric.inside for metric in counted)
+    row = table(compared)["e2e_s_p95"]
+    assert (row.median or 0) > 10 * (row.model_median or 0)
 
 
 def test_repeats_are_the_same_plan_under_the_same_setting(run: Path) -> None:
     """Two measurements of a cell are one pair; different cells are none."""
-    _, cells = read_run(run)
+    cells = read_run(run).cells
     once = compare(cells, ENGINE, [], SLO.parse(SLO_TEXT), 0.0)
     assert repeats(once)["e2e_s_p95"] == []
-    slow = [
-        replace(cell, summary={**cell.summary, "attainment": 1.1 * cell.summary["attainment"]})
-        for cell in cells
-    ]
+    slow = [replace(cell, attainment=1.1 * (cell.attainment or 0)) for cell in cells]
     again = compare(slow, ENGINE, [], SLO.parse(SLO_TEXT), 0.0)
-    found = repeats([*once, *again])["attainment"]
-    assert found == pytest.approx([1 - 1 / 1.1] * len(found))
-    assert len(found) >= 4
+    apart = repeats([*once, *again])["attainment"]
+    assert apart == pytest.approx([1 - 1 / 1.1] * len(apart))
+    assert len(apart) >= 4
 
 
 def test_a_run_calibrates_the_model_that_made_it(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -84,15 +77,14 @@ def test_a_run_calibrates_the_model_that_made_it(run: Path, capsys: pytest.Captu
     written.
     """
     result = calibrate_from(run)
-    assert result["gate"]["passed"], result["gate"]["why"]
-    profile = result["profile"]
-    assert profile["base_s"] == pytest.approx(ENGINE.base_s, rel=0.02)
-    assert profile["arrival_work_s"] == pytest.approx(ENGINE.arrival_work_s, rel=0.15)
-    assert profile["per_token_s"] == pytest.approx(ENGINE.per_token_s, rel=0.05)
+    assert result.gate.passed, result.gate.why
+    profile = result.profile
+    assert profile.base_s == pytest.approx(ENGINE.base_s, rel=0.02)
+    assert profile.arrival_work_s == pytest.approx(ENGINE.arrival_work_s, rel=0.15)
+    assert profile.per_token_s == pytest.approx(ENGINE.per_token_s, rel=0.05)
     model = run / "calibration"
     model.mkdir()
-    (model / "profile.json").write_text(json.dumps(result.pop("profile")))
-    (model / "calibration.json").write_text(json.dumps(result))
+    result.write(model)
     assert read(model).draws[0].base_s == pytest.approx(ENGINE.base_s, rel=0.02)
     assert errors.main([str(run), "--model", str(model), "--draws", "5"]) == 0
     written = json.loads((run / "errors.json").read_text())
@@ -106,13 +98,13 @@ def test_the_example_run_on_real_vllm_calibrates_a_model_that_passes() -> None:
     the engine on the shared core is there.
     """
     result = calibrate_from(EXAMPLE)
-    assert result["gate"]["passed"], result["gate"]["why"]
-    assert result["fit"]["low"]["arrival_work_s"] > 0.001
+    assert result.gate.passed, result.gate.why
+    assert result.fit.fit.low["arrival_work_s"] > 0.001
 
 
 def test_prompts_that_met_an_idle_engine(run: Path) -> None:
     """They take the ingest delay and one step over their prompt, exactly."""
-    _, cells = read_run(run)
+    cells = read_run(run).cells
     rows = [row for cell in cells for row in rows_of_alone(cell.answers)]
     assert len(rows) > 10
     for row in rows:
@@ -122,16 +114,16 @@ def test_prompts_that_met_an_idle_engine(run: Path) -> None:
 
 def test_other_objectives_judge_the_same_requests(run: Path) -> None:
     """Goodput and attainment follow the objective; where nothing meets it, what was foretold is the error."""
-    _, cells = read_run(run)
+    cells = read_run(run).cells
     strict = SLO.parse("ttft<=1ms")
-    found = compare([cell.judged(strict) for cell in cells], ENGINE, [], strict, 0.0)
-    assert all(cell["metrics"]["goodput_per_s"]["measured"] == 0 for cell in found)
-    assert all(cell["metrics"]["goodput_per_s"]["error"] == 0 for cell in found)
+    compared = compare([cell.judged(strict) for cell in cells], ENGINE, [], strict, 0.0)
+    assert all(cell.metrics["goodput_per_s"].measured == 0 for cell in compared)
+    assert all(cell.metrics["goodput_per_s"].error == 0 for cell in compared)
     wrong = compare([cell.judged(strict) for cell in cells], ENGINE, [], SLO.parse(SLO_TEXT), 0.0)
-    assert max(cell["metrics"]["goodput_per_s"]["error"] for cell in wrong) > 0.5
+    assert max(cell.metrics["goodput_per_s"].error or 0 for cell in wrong) > 0.5
     loose = SLO.parse("ttft<=20s")
     for cell in (cell.judged(loose) for cell in cells):
-        assert cell.summary["attainment"] == pytest.approx(
+        assert cell.attainment == pytest.approx(
             sum(r.outcome == "ok" for r in cell.records if r.phase == "measure")
             / sum(r.phase == "measure" for r in cell.records)
         )

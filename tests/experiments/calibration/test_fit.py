@@ -7,14 +7,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from experiments.calibration.fit import Row, fit, modelled_s, table_of
+from experiments.calibration.fit import FitRow, fit, modelled_s, table_of
 from experiments.twin.step_time import StepTime
 
 TRUTH = StepTime(base_s=0.006, per_decode_s=8e-5, per_token_s=5e-5, knee_tokens=64, per_kv_token_s=4e-8)
 OVERHEAD_S = 0.003
 
 
-def rows(noise: float, seed: int = 1) -> list[Row]:
+def rows(noise: float, seed: int = 1) -> list[FitRow]:
     """Windows of 1 s at many batch sizes, and a ladder of single prompts."""
     rng = np.random.default_rng(seed)
     made = []
@@ -26,11 +26,13 @@ def rows(noise: float, seed: int = 1) -> list[Row]:
             steps = round(1 / step_s)
             seconds = steps * step_s * rng.lognormal(0, noise)
             made.append(
-                Row(seconds, steps, decode * steps, prefill * steps, context * steps, steps if prefill else 0)
+                FitRow(
+                    seconds, steps, decode * steps, prefill * steps, context * steps, steps if prefill else 0
+                )
             )
     for tokens in (16, 32, 64, 128, 256, 512, 1024) * 2:
         seconds = OVERHEAD_S + TRUTH.duration_s(0, tokens, tokens)
-        made.append(Row(seconds * rng.lognormal(0, noise), 1, 0, tokens, tokens, 1.0, alone=1.0))
+        made.append(FitRow(seconds * rng.lognormal(0, noise), 1, 0, tokens, tokens, 1.0, alone=1.0))
     return made
 
 
@@ -57,7 +59,7 @@ def test_the_intervals_hold_the_truth_under_noise() -> None:
 
 def test_what_was_never_varied_is_said() -> None:
     """Without contexts the cost of context cannot be told, and the fit says so."""
-    flat = [Row(r.seconds, r.steps, r.decoded, r.prompt, 0.0, r.prompts, r.alone) for r in rows(0.03)]
+    flat = [FitRow(r.seconds, r.steps, r.decoded, r.prompt, 0.0, r.prompts, r.alone) for r in rows(0.03)]
     assert any("context" in remark for remark in fit(flat, draws=50).remarks)
 
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from experiments.calibration.drive import Answer
-from experiments.calibration.fit import Row
+from experiments.calibration.fit import FitRow
 from experiments.calibration.step_rows import rows_of_steps
+from experiments.observe.ask import StreamedAnswer
 from experiments.twin.profile import TINY_CPU
 from experiments.twin.scheduler import Scheduler, Sequence
 
 
-def played(jitter_s: float, seed: int = 1) -> tuple[list[Answer], set[tuple[float, float, float]]]:
+def played(jitter_s: float, seed: int = 1) -> tuple[list[StreamedAnswer], set[tuple[float, float, float]]]:
     """A closed loop of six on the engine model: what its clients see, and (decoding, prompt, context) of
     its steps.
     """
@@ -33,7 +35,10 @@ def played(jitter_s: float, seed: int = 1) -> tuple[list[Answer], set[tuple[floa
         for sequence in (*engine.decoding, *step.first_tokens):
             times[sequence].append(now_s + float(rng.uniform(0, jitter_s)))
         engine.end()
-    answers = [Answer(0.0, tuple(seen), s.prompt_tokens, s.output_tokens) for s, seen in times.items()]
+    answers = [
+        StreamedAnswer(0.0, tuple(chunks), s.prompt_tokens, s.output_tokens, chunks[-1])
+        for s, chunks in times.items()
+    ]
     return answers, truth
 
 
@@ -55,11 +60,11 @@ def test_a_chunk_that_comes_late_costs_its_step_only() -> None:
     answers, truth = played(0.0)
     late = list(answers[3].times_s)
     late[2] = late[3]
-    answers[3] = Answer(0.0, tuple(late), answers[3].prompt_tokens, answers[3].output_tokens)
-    rows: list[Row] = rows_of_steps(answers)
+    answers[3] = replace(answers[3], times_s=tuple(late))
+    rows: list[FitRow] = rows_of_steps(answers)
     assert all((row.decoded, row.prompt, row.context) in truth for row in rows)
 
 
 def test_nothing_streamed_is_no_row() -> None:
     """Answers of one token have no gaps."""
-    assert rows_of_steps([Answer(0.0, (1.0,), 5, 1)]) == []
+    assert rows_of_steps([StreamedAnswer(0.0, (1.0,), 5, 1, 1.0)]) == []

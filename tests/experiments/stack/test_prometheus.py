@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from experiments.errors import EnvironmentProblem
+from experiments.observe.prometheus import ServerMetrics
 from experiments.stack import engine, prometheus, prometheus_binary
 from experiments.stack.ports import free_port
 
@@ -66,8 +67,9 @@ def test_a_target_that_is_down_is_named(tmp_path: Path) -> None:
 
 def test_nobody_at_the_given_url() -> None:
     """`--prometheus-url` that answers nothing is one sentence."""
-    with pytest.raises(EnvironmentProblem, match="no Prometheus is ready at"):
-        prometheus.external(f"http://127.0.0.1:{free_port()}")
+    url = f"http://127.0.0.1:{free_port()}"
+    with pytest.raises(EnvironmentProblem, match=f"^Prometheus at {url} did not answer"):
+        ServerMetrics(url).check()
 
 
 def test_the_one_on_the_path_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

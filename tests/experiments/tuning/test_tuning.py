@@ -23,6 +23,7 @@ from experiments.twin.profile import TINY_CPU
 from experiments.twin.simulate import simulate
 from gateway.limits import Limits
 from loadtests.planning import plan as plans
+from loadtests.planning.mix import Mix
 from loadtests.planning.plan import Plan
 from loadtests.slo import SLO
 
@@ -39,7 +40,7 @@ SETTINGS = tuple(setting(n, q, t) for n, q, t in itertools.product((2, 8, 16), (
 
 
 def plan(cell: Cell) -> Plan:
-    return plans.make("sustained", cell.load.rate_per_s or 0, 2.0, 15.0, 100 + cell.block, 64, 24)
+    return plans.make("sustained", cell.load.rate_per_s or 0, 2.0, 15.0, 100 + cell.block, Mix.fixed(64, 24))
 
 
 def task(settings: Sequence[Setting] = SETTINGS) -> Task:
@@ -76,7 +77,7 @@ def outlook(
 
 def test_the_start_values_follow_from_objective_and_model() -> None:
     """The timeout leaves a long prompt its prefill, the slots keep the TPOT."""
-    busy = plans.make("sustained", 20.0, 5.0, 30.0, 1, 64, 24)
+    busy = plans.make("sustained", 20.0, 5.0, 30.0, 1, Mix.fixed(64, 24))
     found = candidates.derive(TINY_CPU, SLO_S, busy)
     prefill_s = TINY_CPU.step_time.duration_s(0, 64, 64)
     outside_s = TINY_CPU.ingest_s + TINY_CPU.egress_s

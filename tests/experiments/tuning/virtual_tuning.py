@@ -13,9 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from experiments.calibration import held_out
-from experiments.calibration.drive import row_of_alone
-from experiments.calibration.fit import NAMES, Row, fit
+from experiments.calibration.fit import NAMES, FitRow, fit
 from experiments.calibration.held_out import OPEN, Planned
+from experiments.calibration.step_rows import row_of_alone
 from experiments.design.cells import Cell
 from experiments.spec.loads import Load
 from experiments.spec.setting import Setting
@@ -162,7 +162,7 @@ def _profile(scenario: Scenario, values: Sequence[float]) -> Profile:
     return scenario.bounds.model_copy(update={**by_name, "ingest_s": ingest_s, "name": "calibrated"})
 
 
-def _ladder(scenario: Scenario, speed: float) -> tuple[list[Row], float]:
+def _ladder(scenario: Scenario, speed: float) -> tuple[list[FitRow], float]:
     lengths = [16, 32, 64, 128, 256, 512, 768, 1024] * 3
     work = [Planned(5.0 * k, length, 1) for k, length in enumerate(lengths)]
     done = simulate(work, engine(scenario.physics, scenario.bounds, speed=speed, seed=1), OPEN)
@@ -173,7 +173,7 @@ def _ladder(scenario: Scenario, speed: float) -> tuple[list[Row], float]:
 
 def _stair(
     scenario: Scenario, speed: float, users: int, lengths: Sequence[tuple[int, int]]
-) -> tuple[list[Row], float]:
+) -> tuple[list[FitRow], float]:
     """A closed loop of about four seconds, read from its steps."""
     true = engine(scenario.physics, scenario.bounds, speed=speed, seed=users)
     count = max(2, int(4.0 / (scenario.physics.weights_s * 80))) * users
@@ -207,7 +207,7 @@ def _held_out(scenario: Scenario, profile: Profile) -> tuple[Discrepancy, float]
     return Discrepancy.of_held_out(factor, errors), done.end_s
 
 
-def speed_of(steps: Sequence[Row], profile: Profile) -> float:
+def speed_of(steps: Sequence[FitRow], profile: Profile) -> float:
     """As a live run's: from the steps in which somebody decodes, which are those that streams show."""
     return held_out.speed_of_steps([row for row in steps if row.decoded], profile)
 

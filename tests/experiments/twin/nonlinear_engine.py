@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from experiments.calibration.fit import Row
+from experiments.calibration.fit import FitRow
 from experiments.twin.profile import Profile
 from experiments.twin.step_time import StepTime
 
@@ -67,7 +67,7 @@ class Steps(StepTime):
         if self.walk:
             prompt = tokens - decode
             pairs = prompt * prompt / 2
-            self.log.append(Row(length_s, 1, decode, prompt, kv_tokens, float(prompt > 0), pairs=pairs))
+            self.log.append(FitRow(length_s, 1, decode, prompt, kv_tokens, float(prompt > 0), pairs=pairs))
         return length_s
 
     def decode_run_s(self, decode: int, kv_tokens: int, steps: int) -> float:
@@ -123,7 +123,7 @@ def engine(physics: Physics, limits: Profile, *, speed: float = 1.0, seed: int =
 
 
 @contextmanager
-def every_step(run: Nonlinear) -> Iterator[list[Row]]:
+def every_step(run: Nonlinear) -> Iterator[list[FitRow]]:
     """Steps taken one by one inside the block, each a row as an engine's step log would have it."""
     steps = run.step_time
     assert isinstance(steps, Steps)

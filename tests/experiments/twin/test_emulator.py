@@ -243,4 +243,4 @@ def test_a_calibrated_profile_is_read_from_its_file(tmp_path: Path, emulator: St
     file = tmp_path / "profile.json"
     file.write_text(json.dumps({"name": "mine", "source": "a test", "base_s": 0.004, "num_gpu_blocks": 77}))
     with emulator(f"calibrated:{file}") as engine:
-        assert engine.facts["num_gpu_blocks"] == 77
+        assert engine.facts.num_gpu_blocks == 77

@@ -20,6 +20,7 @@ from experiments.twin.profile import EXACT
 from experiments.twin.simulate import simulate
 from gateway.limits import Limits
 from loadtests.planning import plan
+from loadtests.planning.mix import Mix
 
 Start = Callable[..., AbstractContextManager[Engine]]
 
@@ -29,7 +30,7 @@ def measured(engine: Engine, arrivals: plan.Plan, max_active: int, folder: Path)
     arrivals.save(folder / "plan.json")
     environment = {"MAX_ACTIVE": str(max_active), "QUEUE_MAX": "1000"}
     with gateway.running(engine_url=engine.url, model=engine.model, log_dir=folder, env=environment) as front:
-        running = load.start(
+        job = load.LoadJob(
             host=front.url,
             model=engine.model,
             plan_file=folder / "plan.json",
@@ -38,6 +39,7 @@ def measured(engine: Engine, arrivals: plan.Plan, max_active: int, folder: Path)
             tokenize_url=engine.url,
             drain_s=60,
         )
+        running = load.start(job)
         with contextlib.closing(_Stopping(running)):
             running.wait_ready()
             running.go()
@@ -52,7 +54,7 @@ def measured(engine: Engine, arrivals: plan.Plan, max_active: int, folder: Path)
 class _Stopping:
     """Lets `contextlib.closing` stop a load."""
 
-    def __init__(self, running: load.Load) -> None:
+    def __init__(self, running: load.LoadProcess) -> None:
         self.close = running.stop
 
 
@@ -60,7 +62,7 @@ def median_error_s(max_active: int, rate_per_s: float, emulator: Start, folder: 
     """Median over the requests of |measured − computed| E2E, from the due time to the last byte, in
     seconds.
     """
-    arrivals = plan.make("sustained", rate_per_s, 0, 8, 11, prompt_tokens=32, output_tokens=18)
+    arrivals = plan.make("sustained", rate_per_s, 0, 8, 11, Mix.fixed(32, 18))
     with emulator("exact") as engine:
         records = measured(engine, arrivals, max_active, folder)
     computed = simulate(arrivals.arrivals, EXACT, Limits(max_active=max_active, queue_max=1000))

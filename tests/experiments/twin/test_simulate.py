@@ -12,6 +12,7 @@ from experiments.twin.profile import EXACT, TINY_CPU, Profile
 from experiments.twin.simulate import Simulated, simulate
 from gateway.limits import Limits, QueueMode, QueueOrder
 from loadtests.planning import plan
+from loadtests.planning.mix import Mix
 
 STEP_S = 0.010
 
@@ -86,6 +87,32 @@ def test_the_request_timeout_frees_slot_and_batch() -> None:
     assert done.last_s[1] == pytest.approx(0.52)
 
 
+def test_a_request_may_end_on_its_way_to_the_engine() -> None:
+    """A deadline between the grant and the engine's queue: the engine never sees it, the next one starts."""
+    profile = EXACT.model_copy(update={"ingest_s": 0.020})
+    limits = Limits(max_active=1, queue_timeout_s=0.5, request_timeout_s=0.5)
+    done = simulate([Planned(0.0, 47), Planned(0.0, 5), Planned(0.3, 3)], profile, limits)
+    assert done.outcome == ("ok", "upstream_timeout", "ok")
+    assert done.granted_s.tolist() == pytest.approx([0.0, 0.49, 0.50])
+    assert math.isnan(done.first_s[1])
+    assert done.last_s[2] == pytest.approx(0.55)
+    assert done.steps == 47 + 3
+
+
+@pytest.mark.parametrize("timeout_s", [0.5, 1.0, 3.0])
+def test_a_queue_timeout_as_long_as_the_request_timeout_plays_to_the_end(timeout_s: float) -> None:
+    """Grants just before the deadline are common there; slots are held from the grant to the end."""
+    due_s = np.cumsum(np.random.default_rng(4).exponential(1 / 20, 1200))
+    arrivals = [Planned(float(t), output_tokens=10, prompt_tokens=60) for t in due_s]
+    limits = Limits(max_active=2, queue_timeout_s=timeout_s, request_timeout_s=timeout_s)
+    profile = TINY_CPU.model_copy(update={"ingest_s": 0.02})
+    done = simulate(arrivals, profile, limits)
+    late = np.array([outcome == "upstream_timeout" for outcome in done.outcome])
+    assert np.any(late & (done.due_s + timeout_s - done.granted_s < profile.ingest_s))
+    held_s = np.nansum(done.last_s - done.granted_s) + np.sum((done.due_s + timeout_s - done.granted_s)[late])
+    assert done.active_seconds == pytest.approx(held_s, rel=1e-9)
+
+
 def test_last_come_first_served() -> None:
     """QUEUE_ORDER=lifo lets the newest waiter go first."""
     arrivals = [Planned(0.0, 10), Planned(0.01, 1), Planned(0.02, 1)]
@@ -111,7 +138,7 @@ def test_skipping_ahead_changes_nothing(
     max_active: int, work_s: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The same run with every step walked one by one ends at the same times."""
-    arrivals = plan.make("burst", 4.0, 0, 60, 5, prompt_tokens=80, output_tokens=40).arrivals
+    arrivals = plan.make("burst", 4.0, 0, 60, 5, Mix.fixed(80, 40)).arrivals
     limits = Limits(max_active=max_active, queue_max=20, queue_timeout_s=2)
     profile = TINY_CPU.model_copy(
         update={
@@ -133,7 +160,7 @@ def test_skipping_ahead_changes_nothing(
 
 def test_littles_law_holds_exactly() -> None:
     """∫active dt is the sum of the times that slots were held; ∫queue dt the sum of all waits."""
-    arrivals = plan.make("burst", 5.0, 0, 120, 2, prompt_tokens=60, output_tokens=30).arrivals
+    arrivals = plan.make("burst", 5.0, 0, 120, 2, Mix.fixed(60, 30)).arrivals
     done = simulate(arrivals, TINY_CPU, Limits(max_active=4, queue_max=30, queue_timeout_s=3))
     assert len(set(done.outcome)) > 1
     held_s = np.nansum(done.last_s - done.granted_s)

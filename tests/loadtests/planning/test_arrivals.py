@@ -7,7 +7,8 @@ import pytest
 from scipy import stats
 
 from loadtests.planning import arrivals
-from loadtests.planning.scenarios import SCENARIOS, Shape, due_times
+from loadtests.planning import plan as plans
+from loadtests.planning.scenarios import SCENARIOS, Scenario, Shape, due_times, peak_rate_per_s
 
 RATE, LENGTH_S = 20.0, 2000.0
 OPEN = [name for name, scenario in SCENARIOS.items() if scenario.loop == "open" and name != "trace"]
@@ -42,8 +43,8 @@ def test_times_are_ascending_and_inside_the_window(scenario: str) -> None:
 
 @pytest.mark.parametrize("scenario", OPEN)
 def test_rate_is_the_mean_rate_whatever_the_shape(scenario: str) -> None:
-    """`rate_per_s` is the mean over the window for every scenario, within 4 standard deviations of the
-    count."""
+    """`rate_per_s` is the mean over the window for every scenario, within 4 standard
+    deviations of the count."""
     shape = Shape(cv=2.0)
     expected = RATE * LENGTH_S
     spread = 0.5 if scenario == "constant" else shape.cv * np.sqrt(expected)
@@ -58,8 +59,8 @@ def test_counts_are_unbiased_over_short_windows() -> None:
 
 @pytest.mark.parametrize("scenario", ["sustained", "soak"])
 def test_sustained_is_poisson(scenario: str) -> None:
-    """Exponential gaps by a KS test, CV 1, dispersion 1, no autocorrelation, no share of arrivals on a
-    boundary."""
+    """Exponential gaps by a KS test, CV 1, dispersion 1, no autocorrelation, no share of
+    arrivals on a boundary."""
     t = times(scenario)
     gaps = np.diff(t)
     assert stats.kstest(gaps, "expon", args=(0, 1 / RATE)).pvalue > 0.01
@@ -144,6 +145,31 @@ def test_on_off_is_silent_and_bursts() -> None:
     assert silent.sum() / 20_000.0 == pytest.approx(0.75, abs=0.05)
     assert silent.mean() == pytest.approx(15.0 + 1.0, rel=0.15)
     assert np.median(gaps) == pytest.approx(np.log(2) / (RATE * 4), rel=0.1)
+
+
+@pytest.mark.parametrize("scenario", OPEN)
+def test_stationary_is_what_keeps_its_rate(scenario: str) -> None:
+    """The column says what the rate profile does."""
+    peak = peak_rate_per_s(scenario, RATE, LENGTH_S, Shape())
+    assert SCENARIOS[scenario].stationary == (peak == pytest.approx(RATE))
+
+
+def test_a_new_row_is_a_new_scenario(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that is not in `arrivals` yet can be planned once it has a row."""
+
+    def two_at_once(total: float, shape: Shape, rng: np.random.Generator) -> np.ndarray:
+        return np.repeat(arrivals.poisson(total / 2, rng) * 2, 2)
+
+    monkeypatch.setitem(SCENARIOS, "pairs", Scenario("two at a time", True, gaps=two_at_once))
+    due_s = plans.make("pairs", RATE, 0.0, LENGTH_S, 0).due_s
+    assert len(due_s) / LENGTH_S == pytest.approx(RATE, rel=0.05)
+    assert (due_s[::2] == due_s[1::2]).all()
+
+
+def test_a_scenario_without_drawn_times_says_so() -> None:
+    """A trace's times come from its file."""
+    with pytest.raises(ValueError, match="no due times of its own"):
+        times("trace")
 
 
 def test_same_seed_same_times_and_zero_is_a_seed() -> None:

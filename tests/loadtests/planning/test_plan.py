@@ -53,14 +53,14 @@ def test_a_changed_file_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("count", [1, 2, 5])
 @pytest.mark.parametrize("turns", [1.0, 3.0])
-def test_shards_are_the_plan(count: int, turns: float) -> None:
+def test_shares_are_the_plan(count: int, turns: float) -> None:
     """1, 2 and 5 workers send the same union, each arrival once; a session stays on one worker."""
     made = make(turns=turns, turn_gap_s=0.0)
-    shards = [made.shard(index, count) for index in range(count)]
-    assert sorted(a for shard in shards for a in shard) == sorted(made.arrivals)
+    shares = [made.share(index, count).arrivals for index in range(count)]
+    assert sorted(a for share in shares for a in share) == sorted(made.arrivals)
     owners: dict[int, set[int]] = {}
-    for index, shard in enumerate(shards):
-        for arrival in shard:
+    for index, share in enumerate(shares):
+        for arrival in share:
             owners.setdefault(arrival.session, set()).add(index)
     if turns > 1:
         assert all(len(workers) == 1 for session, workers in owners.items() if session >= 0)
@@ -69,10 +69,19 @@ def test_shards_are_the_plan(count: int, turns: float) -> None:
 @settings(max_examples=20, deadline=None)
 @given(st.integers(1, 40), st.integers(0, 2**31))
 def test_any_number_of_workers_partitions_any_plan(count: int, seed: int) -> None:
-    """The union of the shards has no gap and no double, whatever the number of workers."""
+    """The union of the shares has no gap and no double, whatever the number of workers."""
     made = plans.make("sustained", 8.0, 0.0, 5.0, seed)
-    dealt = [a.i for index in range(count) for a in made.shard(index, count)]
+    dealt = [a.i for index in range(count) for a in made.share(index, count).arrivals]
     assert sorted(dealt) == list(range(len(made)))
+
+
+def test_shares_of_a_closed_loop_are_users() -> None:
+    """Each user belongs to one worker, also where workers outnumber users."""
+    made = plans.make("closed", 1.0, 0.0, 5.0, 0, shape=Shape(users=3))
+    for count in (1, 2, 5):
+        assert sorted(user for place in range(count) for user in made.share(place, count).users) == [0, 1, 2]
+    with pytest.raises(ValueError, match="share 2 of 2"):
+        made.share(2, 2)
 
 
 def test_phases_follow_the_due_time() -> None:
@@ -146,7 +155,7 @@ def test_cancellations_have_the_asked_share() -> None:
         ({"rate_per_s": float("nan")}, "rate_per_s = nan"),
         ({"measure_s": -1.0}, "measure_s = -1.0: must be > 0"),
         ({"seed": -1}, "seed = -1"),
-        ({"output_tokens": 0}, "output_tokens = 0: must be >= 1"),
+        ({"mix": Mix(output_tokens=0)}, "output_tokens = 0: must be >= 1"),
         ({"shape": Shape(factor=0.5)}, "factor = 0.5"),
     ],
 )

@@ -11,24 +11,24 @@ import pytest
 from loadtests.planning import plan as plans
 from loadtests.planning.mix import Mix
 from loadtests.planning.plan import Arrival, Plan
-from loadtests.planning.prompts import ONE_EACH, Cost, Messages, calibrate, words
+from loadtests.planning.prompts import ONE_EACH, Messages, TokenCost, calibrate, words
 from loadtests.sending.bodies import Bodies
 from tests.loadtests.harness import run, upstream
 from tests.loadtests.scripted_upstream import tokens_of
 
 
-def messages(plan: Plan, arrival: Arrival, salt: str = "s", cost: Cost = ONE_EACH) -> Messages:
+def messages(plan: Plan, arrival: Arrival, salt: str = "s", cost: TokenCost = ONE_EACH) -> Messages:
     bodies = Bodies("m", cost, salt=salt, chunk_usage=False, plan=plan.arrivals)
-    found: Messages = orjson.loads(bodies.take(arrival))["messages"]
-    return found
+    sent: Messages = orjson.loads(bodies.take(arrival))["messages"]
+    return sent
 
 
-def text(found: Messages) -> str:
-    return " ".join(message["content"] for message in found)
+def text(sent: Messages) -> str:
+    return " ".join(message["content"] for message in sent)
 
 
-def count(found: Messages) -> int:
-    return tokens_of(text(found))
+def count(sent: Messages) -> int:
+    return tokens_of(text(sent))
 
 
 @pytest.mark.parametrize("tokens", [12, 17, 100, 1023])
@@ -37,15 +37,15 @@ def test_a_calibrated_prompt_is_token_exact(tokens: int) -> None:
     cost = calibrate(count)
     assert cost.exact
     assert (cost.template, sorted(cost.by_price)) == (9, [1, 2])
-    plan = plans.make("constant", 10.0, 0.0, 2.0, 0, tokens, 8)
+    plan = plans.make("constant", 10.0, 0.0, 2.0, 0, Mix.fixed(tokens, 8))
     assert {count(messages(plan, a, cost=cost)) for a in plan.arrivals} == {tokens}
 
 
 def test_words_of_several_tokens_make_exact_prompts() -> None:
     """Where no word costs one token, prompts are made of two and three."""
 
-    def priced(found: Messages) -> int:
-        return 5 + sum(2 + len(word) % 2 for word in text(found).split())
+    def priced(sent: Messages) -> int:
+        return 5 + sum(2 + len(word) % 2 for word in text(sent).split())
 
     cost = calibrate(priced, ["aa", "bbb", "cc", "ddd"])
     assert cost.exact
@@ -58,7 +58,7 @@ def test_costs_survive_a_file(tmp_path: Path) -> None:
     cost = calibrate(count)
     file = tmp_path / "cost.json"
     file.write_bytes(orjson.dumps(cost.to_json()))
-    assert Cost.from_json(orjson.loads(file.read_bytes())) == cost
+    assert TokenCost.from_json(orjson.loads(file.read_bytes())) == cost
 
 
 def test_with_a_file_of_costs_the_engine_is_not_asked(tmp_path: Path) -> None:
@@ -69,7 +69,7 @@ def test_with_a_file_of_costs_the_engine_is_not_asked(tmp_path: Path) -> None:
     with upstream(tmp_path) as server:
         ran = run(server.url, tmp_path / "run", *flags, "--prompt-cost-file", str(file))
         wrong = run(server.url, tmp_path / "wrong", *flags, "--prompt-cost-file", str(tmp_path / "nothing"))
-    assert ran.code == 0
+    assert ran.code in (0, 11)  # 11: this machine was too busy to measure
     assert ran.load["prompts"]["exact"]
     assert wrong.code == 2
     assert "prompt-cost-file" in wrong.output
@@ -78,8 +78,8 @@ def test_with_a_file_of_costs_the_engine_is_not_asked(tmp_path: Path) -> None:
 def test_a_tokenizer_that_merges_words_is_not_called_exact() -> None:
     """When whole prompts do not come out as the words' prices say, the run must not claim it."""
 
-    def merging(found: Messages) -> int:
-        n = len(text(found).split())
+    def merging(sent: Messages) -> int:
+        n = len(text(sent).split())
         return 3 + n - n // 100
 
     cost = calibrate(merging)
@@ -88,9 +88,9 @@ def test_a_tokenizer_that_merges_words_is_not_called_exact() -> None:
 
 
 def test_requests_of_a_run_and_runs_of_a_plan_are_unlike() -> None:
-    """No two prompts of a plan share their first eight words; another run (salt) shares none with this
-    one."""
-    plan = plans.make("constant", 100.0, 0.0, 5.0, 0, 64, 8)
+    """No two prompts of a plan share their first eight words; another run (salt) shares
+    none with this one."""
+    plan = plans.make("constant", 100.0, 0.0, 5.0, 0, Mix.fixed(64, 8))
     first, second = (
         {" ".join(text(messages(plan, a, salt)).split()[:8]) for a in plan.arrivals}
         for salt in ("one", "two")

@@ -120,14 +120,14 @@ def test_replay_clips_and_says_so(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         ("a,b\n1,2\n", "unknown columns a, b"),
         ("arrival_s,prompt_tokens,output_tokens\n1,x,3\n", "line 2: invalid literal"),
         ("arrival_s,prompt_tokens,output_tokens\n", "has no requests"),
     ],
 )
-def test_bad_traces_are_refused(tmp_path: Path, content: str, said: str) -> None:
+def test_bad_traces_are_refused(tmp_path: Path, content: str, message: str) -> None:
     """One sentence with the file and the line."""
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises(ValueError, match=message):
         read(tmp_path, content)

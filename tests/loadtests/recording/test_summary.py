@@ -10,14 +10,16 @@ from pathlib import Path
 import numpy as np
 import orjson
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from loadtests.outcome import Outcome
 from loadtests.planning import plan as plans
-from loadtests.record import OUTCOMES, RequestRecord
+from loadtests.planning.mix import Mix
+from loadtests.record import RequestRecord
 from loadtests.recording import table
-from loadtests.recording.quantiles import interval_ranks, quantile
+from loadtests.recording.quantiles import interval_ranks, of_sorted, quantile
 from loadtests.recording.run_folder import RunFolder
 from loadtests.recording.summary import summarise
 from loadtests.slo import SLO
@@ -28,11 +30,17 @@ GOAL = SLO.parse("ttft<=300ms,tpot<=30ms,e2e<=2s,attainment>=0.9")
 
 
 def record(
-    i: int, outcome: str = "ok", ttft: float = 0.1, gaps: tuple[float, ...] = (0.02, 0.02), **more: object
+    i: int,
+    outcome: Outcome = Outcome.OK,
+    ttft: float | None = 0.1,
+    gaps: tuple[float, ...] = (0.02, 0.02),
+    **more: object,
 ) -> RequestRecord:
     arrival = PLAN.arrivals[i]
     sent = arrival.due_s + 0.001
-    chunks = np.round(np.cumsum([arrival.due_s + ttft, *gaps]), 9).tolist() if outcome == "ok" else []
+    chunks = []
+    if outcome is Outcome.OK and ttft is not None:
+        chunks = np.round(np.cumsum([arrival.due_s + ttft, *gaps]), 9).tolist()
     known = {"cls": "a", "attempts": 1, "output_tokens": len(chunks) or None, "chunk_times_s": chunks, **more}
     return RequestRecord(
         i=i,
@@ -56,7 +64,7 @@ def measured(n: int = 100) -> list[RequestRecord]:
 def test_shares_are_over_what_was_offered() -> None:
     """Refused, late and missing requests all count against attainment; warm-up does not count at all."""
     records = [record(0), *measured(90)]
-    records[5] = record(24, "rejected_full")
+    records[5] = record(24, Outcome.REJECTED_FULL)
     records[6] = record(25, ttft=0.5)
     summary = summarise(records, PLAN, GOAL)
     assert summary["counts"] == {
@@ -101,21 +109,33 @@ def test_classes_add_up() -> None:
 
 
 GAPS = st.lists(st.floats(0.001, 0.06), max_size=4)
-ENDS = st.lists(st.tuples(st.sampled_from(OUTCOMES), st.floats(0.01, 0.6), GAPS), min_size=1, max_size=60)
+TTFT = st.none() | st.floats(0.01, 0.6)
+ENDS = st.lists(st.tuples(st.sampled_from(Outcome), TTFT, GAPS), min_size=1, max_size=60)
 
 
 @settings(max_examples=40, deadline=None)
 @given(ENDS)
-def test_columns_judge_as_records_do(rows: list[tuple[str, float, list[float]]]) -> None:
+@example([(Outcome.OK, None, []), (Outcome.OK, 0.1, []), (Outcome.OK, 0.1, [0.05])])
+def test_columns_judge_as_records_do(rows: list[tuple[Outcome, float | None, list[float]]]) -> None:
     """The fast path over columns agrees with the definition, request by request."""
     records = [record(20 + k, outcome, ttft, tuple(gaps)) for k, (outcome, ttft, gaps) in enumerate(rows)]
     columns = table.from_records(records)
-    assert columns.in_slo(GOAL).tolist() == [GOAL.judge(r) for r in records]
+    for slo in (GOAL, *map(SLO.parse, ("ttft<=300ms", "tpot<=30ms", "e2e<=300ms"))):
+        assert columns.in_slo(slo).tolist() == [slo.judge(r) for r in records]
     for name in ("ttft_s", "ttft_from_send_s", "tpot_s", "e2e_s", "send_lag_s"):
         one_by_one = [getattr(r, name) for r in records]
         assert np.allclose(
             columns.times(name), [np.nan if x is None else x for x in one_by_one], equal_nan=True
         )
+
+
+@pytest.mark.parametrize("n", [1, 2, 19, 20, 21, 100])
+@pytest.mark.parametrize("q", [0.5, 0.95, 1.0])
+def test_the_rank_is_numpys_inverted_cdf(n: int, q: float) -> None:
+    """An order statistic, the same that numpy gives with that rule."""
+    values = np.arange(float(n))
+    assert of_sorted(values.tolist(), q) == np.quantile(values, q, method="inverted_cdf")
+    assert of_sorted([], q) is None
 
 
 @pytest.mark.parametrize(("n", "q"), [(6, 0.5), (59, 0.95), (299, 0.99), (1000, 0.95), (100_000, 0.99)])
@@ -132,8 +152,8 @@ def test_intervals_cover() -> None:
     true = float(np.exp(stats.norm.ppf(0.95)))
     hits = 0
     for _ in range(1000):
-        found = quantile(np.exp(rng.standard_normal(500)), 0.95)
-        hits += found["low"] <= true <= found["high"]
+        p95 = quantile(np.exp(rng.standard_normal(500)), 0.95)
+        hits += p95["low"] <= true <= p95["high"]
     assert 0.93 <= hits / 1000 <= 0.98
 
 
@@ -149,10 +169,15 @@ def test_a_torn_last_line_is_left_out(tmp_path: Path) -> None:
 
 def test_records_survive_their_file() -> None:
     """Written and read back, a record is the same."""
-    for r in (record(20), record(21, "rejected_full", retry_after_s=1.5, tried=["rejected_full"] * 2)):
+    for r in (
+        record(20),
+        record(21, Outcome.REJECTED_FULL, retry_after_s=1.5, tried=[Outcome.REJECTED_FULL] * 2),
+    ):
         assert RequestRecord.from_json(orjson.loads(r.to_json())) == r
     with pytest.raises(ValueError, match="not a record"):
-        RequestRecord.from_json({"i": 1, "surprise": 2})
+        RequestRecord.from_json({**orjson.loads(record(20).to_json()), "surprise": 2})
+    with pytest.raises(ValueError, match="'lost' is not a valid Outcome"):
+        RequestRecord.from_json({**orjson.loads(record(20).to_json()), "outcome": "lost"})
 
 
 MILLION = """
@@ -172,7 +197,7 @@ print(json.dumps([time.monotonic() - start, time.process_time(), peak, *counts])
 @pytest.mark.prove
 def test_a_million_records_in_ten_seconds(tmp_path: Path) -> None:
     """Read and summarise 1,000,000 records of 16 chunks each in < 10 s and < 1.5 GB."""
-    plan = plans.make("constant", 1000.0, 0.0, 1000.0, 0, 16, 16)
+    plan = plans.make("constant", 1000.0, 0.0, 1000.0, 0, Mix.fixed(16, 16))
     folder = RunFolder(tmp_path / "run")
     folder.create(plan)
     rng = np.random.default_rng(0)
@@ -186,7 +211,7 @@ def test_a_million_records_in_ten_seconds(tmp_path: Path) -> None:
                 cls="fixed",
                 session=-1,
                 due_s=arrival.due_s,
-                outcome="ok",
+                outcome=Outcome.OK,
                 sent_s=arrival.due_s,
                 first_s=chunks[0],
                 last_s=chunks[-1],

@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 import pytest
 
-from loadtests.sending.answer import Answer, BrokenAnswer
+from loadtests.sending.answer import Answer, BrokenAnswerError
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n"
 
@@ -37,8 +37,8 @@ END = (chunk(orjson.dumps({"choices": [], **usage(3)})), chunk(b"[DONE]"), b"0\r
 
 
 def test_the_first_token_is_the_first_content() -> None:
-    """vLLM's first chunk carries only the role: it must not count as the first token, nor the last, empty
-    one."""
+    """vLLM's first chunk carries only the role: it must not count as the first token, nor
+    the last, empty one."""
     role = chunk(b'{"choices":[{"delta":{"role":"assistant","content":""}}]}')
     answer = fed(HEAD + b"\r\n", role, chunk(delta("a")), chunk(delta("b")), chunk(delta("", "length")), *END)
     assert answer.headers_s == 0.0
@@ -164,7 +164,18 @@ def test_an_interim_answer_is_skipped() -> None:
     assert answer.headers_s == 1.0
 
 
-def test_garbage_is_broken() -> None:
-    """What is not HTTP raises, so that the client can end the connection."""
-    with pytest.raises(BrokenAnswer):
-        fed(b"SSH-2.0-OpenSSH_9.2\r\n")
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        (b"SSH-2.0-OpenSSH_9.2\r\n",),
+        (b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n",),
+        (HEAD + b"\r\n", chunk(b"{half a json")),
+        (HEAD + b"\r\n", chunk(b"[1, 2]")),
+        (HEAD + b"\r\n", chunk(b'{"choices": {"delta": 1}}')),
+    ],
+    ids=["not HTTP", "another protocol", "not JSON", "not an object", "not a chunk"],
+)
+def test_garbage_is_broken(pieces: tuple[bytes, ...]) -> None:
+    """What cannot be read raises one kind of error, so that the client can end the connection."""
+    with pytest.raises(BrokenAnswerError):
+        fed(*pieces)

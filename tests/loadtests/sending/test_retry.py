@@ -39,9 +39,9 @@ def test_as_many_tries_as_the_openai_sdk(tmp_path: Path, behaviours: list[str], 
 
 
 def test_pauses() -> None:
-    """Told pauses are kept to, up to two minutes; untold ones double from half a second, less up to a
-    quarter."""
-    sdk, told = RetryPolicy("openai"), RetryPolicy("retry-after")
+    """Told pauses are kept to, up to two minutes; untold ones double from half a second, less
+    up to a quarter."""
+    sdk, header = RetryPolicy("openai"), RetryPolicy("retry-after")
     assert sdk.pause_s(1, 429, 7.0, None, 0) == 7.0
     assert sdk.pause_s(1, 429, 121.0, None, 0) is None
     assert 0.375 <= (sdk.pause_s(1, 503, None, None, 5) or 0) <= 0.5
@@ -49,7 +49,7 @@ def test_pauses() -> None:
     assert sdk.pause_s(3, 429, 1.0, None, 0) is None
     assert sdk.pause_s(1, 429, 1.0, "false", 0) is None
     assert sdk.pause_s(1, 400, None, "true", 0) is not None
-    assert told.pause_s(1, 429, 2.0, None, 0) == 2.0
-    assert told.pause_s(1, 429, None, None, 0) is None
-    assert told.pause_s(1, 500, 2.0, None, 0) is None
+    assert header.pause_s(1, 429, 2.0, None, 0) == 2.0
+    assert header.pause_s(1, 429, None, None, 0) is None
+    assert header.pause_s(1, 500, 2.0, None, 0) is None
     assert RetryPolicy("none").pause_s(1, 429, 1.0, None, 0) is None

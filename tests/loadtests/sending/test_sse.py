@@ -18,8 +18,8 @@ EVENTS = [b"one", b"two\nlines", b"three", b"four", b"five", b"\xc3\xa9", b"", b
 
 
 def test_one_piece() -> None:
-    """Comments and events without data give nothing; several data lines are joined; all three line ends
-    count."""
+    """Comments and events without data give nothing; several data lines are joined; all
+    three line ends count."""
     assert SseDecoder().feed(STREAM) == EVENTS
 
 
@@ -28,8 +28,8 @@ def test_any_cut(cuts: list[int]) -> None:
     """A cut anywhere, also inside \\r\\n or a UTF-8 character, changes nothing."""
     decoder = SseDecoder()
     borders = [0, *sorted(cuts), len(STREAM)]
-    found = [payload for a, b in pairwise(borders) for payload in decoder.feed(STREAM[a:b])]
-    assert found == EVENTS
+    payloads = [payload for a, b in pairwise(borders) for payload in decoder.feed(STREAM[a:b])]
+    assert payloads == EVENTS
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 7])

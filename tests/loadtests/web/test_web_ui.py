@@ -74,8 +74,8 @@ def web_ui(folder: Path, host: str, *flags: str) -> Iterator[tuple[str, Path]]:
 def post(url: str, **form: str) -> dict[str, Any]:
     content = urllib.parse.urlencode(form).encode()
     with urllib.request.urlopen(urllib.request.Request(url, content), timeout=20) as answer:
-        found: dict[str, Any] = json.load(answer)
-        return found
+        content: dict[str, Any] = json.load(answer)
+        return content
 
 
 def get(url: str) -> Any:
@@ -126,8 +126,8 @@ async def drive(page: Page, url: str) -> tuple[str, list[bytes]]:
 
 @pytest.mark.skipif(browser.find() is None, reason="no Chromium on this machine")
 def test_a_run_in_the_browser(tmp_path: Path) -> None:
-    """Start, watch, stop, download; what was downloaded is the run folder's file, and no request is missing
-    in it."""
+    """Start, watch, stop, download; what was downloaded is the run folder's file, and no request
+    is missing in it."""
 
     async def visit(url: str) -> tuple[str, list[bytes]]:
         async with browser.page() as page:
@@ -168,7 +168,7 @@ def test_wrong_input_gets_a_sentence(tmp_path: Path) -> None:
         upstream(tmp_path) as server,
         web_ui(tmp_path, server.url, "--allow-host", "127.0.0.1") as (url, runs),
     ):
-        for form, said in (
+        for form, sentence in (
             ({"rate": "abc"}, "rate = 'abc': must be a number"),
             ({"rate": "0"}, "rate_per_s = 0.0: must be > 0"),
             ({"slo": "fast"}, "SLO term 'fast'"),
@@ -177,7 +177,7 @@ def test_wrong_input_gets_a_sentence(tmp_path: Path) -> None:
         ):
             answer = post(f"{url}/swarm", **{**QUICK, "host": server.url, **form})
             assert not answer["success"]
-            assert said in answer["message"]
+            assert sentence in answer["message"]
         assert not runs.exists()
         assert server.log() == []
 
@@ -200,8 +200,8 @@ def test_runs_follow_each_other(tmp_path: Path, flags: tuple[str, ...]) -> None:
 
 
 def test_a_login_guards_everything(tmp_path: Path) -> None:
-    """With --web-login neither page, data nor start are for strangers; a wrong password is refused, the
-    right one opens."""
+    """With --web-login neither page, data nor start are for strangers; a wrong password is refused,
+    the right one opens."""
     with upstream(tmp_path) as server:
         flags = ("--web-login", "--web-user", "ann", "--web-password", "secret")
         with web_ui(tmp_path, server.url, *flags) as (url, runs):

@@ -1,0 +1,1 @@
+"""Whether a change of the code changed a number that a user sees."""

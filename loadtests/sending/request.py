@@ -1,0 +1,30 @@
+"""The bytes of one chat completion request on a keep-alive connection. Knows no sockets."""
+
+from __future__ import annotations
+
+from loadtests.sending.target import Target
+
+
+def request_head(target: Target, api_key: str = "") -> bytes:
+    """What all requests of a run begin with: the request line and the headers that stay the same.
+
+    Raises UnicodeEncodeError for a key that is not Latin-1, which no header can carry.
+    """
+    lines = [
+        f"POST {target.path}/v1/chat/completions HTTP/1.1",
+        f"host: {target.authority}",
+        "content-type: application/json",
+        "accept: text/event-stream",
+        # A compressing proxy would hold back events until a block is full.
+        "accept-encoding: identity",
+        "user-agent: llm-headroom",
+    ]
+    if api_key:
+        lines.append(f"authorization: Bearer {api_key}")
+    return "".join(f"{line}\r\n" for line in lines).encode("latin-1")
+
+
+def request(head: bytes, body: bytes, request_id: str) -> bytes:
+    """One whole request; `head` is from `request_head`."""
+    own = f"x-request-id: {request_id}\r\ncontent-length: {len(body)}\r\n\r\n"
+    return head + own.encode("latin-1") + body
