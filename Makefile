@@ -13,7 +13,7 @@ export ENGINE ENGINE_URL MODEL
 ENGINE_FLAGS = $(if $(ENGINE),--engine $(ENGINE)) $(if $(ENGINE_URL),--engine-url $(ENGINE_URL)) $(if $(MODEL),--model $(MODEL))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup prometheus engine sweep test test-stack prove check ui notebook notebooks-run report clean
+.PHONY: help setup prometheus engine sweep test test-stack prove check hooks lock ui notebook notebooks-run report clean
 
 help: ## show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
@@ -53,6 +53,14 @@ check: $(READY) ## format, lint, types, import contracts
 
 ui: setup ## a local stack with the Locust web UI in front of it (ENGINE= as for sweep)
 	@$(PYTHON) -m experiments.ui --engine $(or $(ENGINE),emulator) $(if $(ENGINE_URL),--engine-url $(ENGINE_URL)) $(if $(MODEL),--model $(MODEL)) $(ARGS)
+
+hooks: $(READY) ## run the fast half of the checks before each commit of this clone
+	$(VENV)/bin/pre-commit install
+
+lock: $(READY) ## requirements.lock again from pyproject.toml (ARGS=--upgrade: the newest versions)
+	@eval "$$($(PYTHON) experiments/stack/pip_to_uv.py)"; \
+	$(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --extra dev --no-header --no-annotate \
+	  $(ARGS) --output-file requirements.lock pyproject.toml
 
 notebook: $(READY) ## JupyterLab on notebooks/
 	@$(VENV)/bin/jupyter lab notebooks $(ARGS)

@@ -1,9 +1,5 @@
 """Fits the twin to a live engine and says how far it can be trusted.
 
-    python -m experiments.calibrate --out runs/calibration            the engine that a sweep would choose
-    python -m experiments.calibrate --engine-url http://box:8000      one that is already running
-    python -m experiments.calibrate --from-run runs/X                 no engine: the steps in a run's records
-
 Four parts: prompts alone, of many lengths; closed loops of 1 to 32 users, in two passes; open loops; and a
 burst of arrivals that is never fitted. The fit must predict that burst, or it is refused. Writes
 OUT/profile.json (for `--profile calibrated:FILE` and for `predict`), OUT/calibration.json, and every answer
@@ -27,14 +23,20 @@ from experiments.measure import prompt_cost
 from experiments.stack import cores, engine
 from experiments.stack.providers import known
 
+_EXAMPLES = """examples:
+  %(prog)s --out runs/calibration            the engine that a sweep would choose
+  %(prog)s --engine-url http://box:8000      one that is already running
+  %(prog)s --from-run runs/X                 no engine: the steps in a run's records
+"""
 
-def main(argv: Sequence[str]) -> int:
+
+def main(argv: Sequence[str], prog: str = "python -m experiments.calibrate") -> int:
     """Calibrate, write both files, print the verdict; 0 when the gate is passed, 1 when not.
 
     Raises:
         UserError, EnvironmentProblem: wrong arguments, or no engine.
     """
-    args = _arguments(argv)
+    args = _arguments(argv, prog)
     args.out.mkdir(parents=True, exist_ok=True)
     result = from_run.calibrate_from(args.from_run, args.seed) if args.from_run else _live(args)
     try:
@@ -65,10 +67,11 @@ async def _calibrate(served: engine.Engine, args: argparse.Namespace) -> Calibra
         return await calibration.calibrate(driver, served, effort, _say)
 
 
-def _arguments(argv: Sequence[str]) -> argparse.Namespace:
+def _arguments(argv: Sequence[str], prog: str) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="python -m experiments.calibrate",
+        prog=prog,
         description=__doc__,
+        epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(

@@ -31,17 +31,17 @@ _DEFAULTS = ("--max-active", "16", "--queue-mode", "queue", "--budget", "4m", "-
 # Invalid cells in a row after which the search gives up: the machine is too busy.
 _PATIENCE = 3
 _EXAMPLES = """examples:
-  python -m experiments.capacity --slo 'ttft<=1s,tpot<=60ms,attainment>=0.95'
-  python -m experiments.capacity --max-active 8 --queue-max 32 --budget 10m --precision 5
+  %(prog)s --slo 'ttft<=1s,tpot<=60ms,attainment>=0.95'
+  %(prog)s --max-active 8 --queue-max 32 --budget 10m --precision 5
 
 All flags of python -m experiments.sweep may be given (one value an axis); --budget bounds the search (4m).
 """
 
 
-def main(argv: Sequence[str]) -> int:
+def main(argv: Sequence[str], prog: str = "python -m experiments.capacity") -> int:
     """Search, print the result, keep the run; exit code 0, or 2 for a user's mistake."""
     parser = argparse.ArgumentParser(
-        prog="python -m experiments.capacity",
+        prog=prog,
         description="The largest sustainable rate of one gateway setting under an SLO.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,

@@ -15,18 +15,18 @@ from loadtests.slo import SLO
 WORSE = 20
 UNSURE = 21
 _EXAMPLES = """examples:
-  python -m experiments.compare runs/before runs/after
-  python -m experiments.compare runs/before runs/after --markdown pr.md --junit compare.xml
+  %(prog)s runs/before runs/after
+  %(prog)s runs/before runs/after --markdown pr.md --junit compare.xml
 
 exit code: 0 no drop was found, 20 the goodput of a cell or of the whole fell, 2 the runs are not the same
 experiment (engine, model, flags, machine, workload, arrival plans) and --anyway was not given
 """
 
 
-def main(argv: Sequence[str]) -> int:
+def main(argv: Sequence[str], prog: str = "python -m experiments.compare") -> int:
     """Print the comparison as Markdown; exit code 0, 20 (worse), or 2 for a user's mistake."""
     parser = argparse.ArgumentParser(
-        prog="python -m experiments.compare",
+        prog=prog,
         description="Compare two runs, cell by cell on the same arrivals.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,

@@ -12,18 +12,18 @@ from experiments.errors import run_command
 from experiments.stats.paired import Verdict
 
 _EXAMPLES = """examples:
-  python -m experiments.gate runs/today --baseline docs/examples/standard --junit gate.xml
-  python -m experiments.gate runs/today --baseline runs/main --strict
+  %(prog)s runs/today --baseline docs/examples/standard --junit gate.xml
+  %(prog)s runs/today --baseline runs/main --strict
 
 exit code: 0 passed, 20 goodput fell, 21 with --strict: it cannot be told whether it fell, 2 the runs are not
 the same experiment and --anyway was not given
 """
 
 
-def main(argv: Sequence[str]) -> int:
+def main(argv: Sequence[str], prog: str = "python -m experiments.gate") -> int:
     """Compare RUN with the baseline; exit code 0 (passed), 20 (worse), 21 (unsure, with --strict) or 2."""
     parser = argparse.ArgumentParser(
-        prog="python -m experiments.gate",
+        prog=prog,
         description="Fail a build when goodput fell against a stored run.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,

@@ -1,8 +1,5 @@
 """Predicts a whole matrix of settings and loads from a calibration, in virtual time: no engine is needed.
 
-    python -m experiments.predict --model runs/calibration
-    python -m experiments.predict --spec experiments/specs/thorough.toml --traces 20 --slo 'ttft<=1s'
-
 Every cell is played on several arrival traces, each with another draw of the calibrated parameters; what is
 printed is the mean and the 5–95 % range of single runs. Relative loads (0.7x) refer to the capacity that
 the model itself predicts.
@@ -35,14 +32,19 @@ from loadtests.slo import SLO
 
 SHOWN = ("goodput_per_s", "attainment", "rejected_ratio", "ttft_p95_s", "e2e_p95_s")
 
+_EXAMPLES = """examples:
+  %(prog)s --model runs/calibration
+  %(prog)s --model runs/calibration --spec sweep.toml --traces 20 --slo 'ttft<=1s'
+"""
 
-def main(argv: Sequence[str]) -> int:
+
+def main(argv: Sequence[str], prog: str = "python -m experiments.predict") -> int:
     """Predict, write predictions.json beside the model, print the table.
 
     Raises:
         UserError: no such model, or arguments that do not parse.
     """
-    args = _arguments(argv)
+    args = _arguments(argv, prog)
     model = calibrated.read(args.model)
     profile, draws = model.profile, model.samples(args.traces)
     spec = sweep_spec.load(args.spec, {})
@@ -110,10 +112,11 @@ def _text(value: Expected) -> str:
     return f"{value.mean:.3g} [{value.low:.3g}, {value.high:.3g}]"
 
 
-def _arguments(argv: Sequence[str]) -> argparse.Namespace:
+def _arguments(argv: Sequence[str], prog: str) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="python -m experiments.predict",
+        prog=prog,
         description=__doc__,
+        epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(

@@ -15,15 +15,15 @@ from experiments.run_folder.reading import objective_of
 from loadtests.slo import SLO
 
 _EXAMPLES = """examples:
-  python -m experiments.recommend runs/20260101-120000-0123456789ab
-  python -m experiments.recommend RUN --slo 'ttft<=2s,attainment>=0.9'
-  python -m experiments.recommend RUN --apply http://127.0.0.1:8080
+  %(prog)s runs/20260101-120000-0123456789ab
+  %(prog)s RUN --slo 'ttft<=2s,attainment>=0.9'
+  %(prog)s RUN --apply http://127.0.0.1:8080
 """
 
 
-def main(argv: Sequence[str]) -> int:
+def main(argv: Sequence[str], prog: str = "python -m experiments.recommend") -> int:
     """Print the recommendation, write recommended.env; exit code 0, or 2 for a user's mistake."""
-    args = _parser().parse_args(argv)
+    args = _parser(prog).parse_args(argv)
     slo = SLO.parse(args.slo) if args.slo else objective_of(args.run)
     found = recommend(args.run, slo)
     path = save(args.run, found)
@@ -39,9 +39,9 @@ def main(argv: Sequence[str]) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(prog: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m experiments.recommend",
+        prog=prog,
         description="The gateway setting to apply, from a finished or partial run.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,

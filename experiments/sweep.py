@@ -27,9 +27,9 @@ from experiments.stack.engine_knobs import EngineKnobs
 from loadtests.slo import SLO
 
 
-def main(argv: Sequence[str]) -> int:
+def main(argv: Sequence[str], prog: str = "python -m experiments.sweep") -> int:
     """The whole sweep; exit code 0, 1 when a cell could not be measured, 2 for a user's mistake."""
-    options = parse(argv)
+    options = parse(argv, prog)
     if options.dry_run:
         print(dry_run.show(options.spec))
         return 0

@@ -35,9 +35,9 @@ from experiments.tuning.task import Task
 from experiments.tuning.task_of_run import dry_run, task_of, verification_budget_s
 
 
-def main(argv: Sequence[str]) -> int:
+def main(argv: Sequence[str], prog: str = "python -m experiments.tune") -> int:
     """The whole of it; exit code 0, 1 when something could not be measured, 2 for a user's mistake."""
-    options = parse(argv)
+    options = parse(argv, prog)
     if options.sweep.dry_run:
         print(dry_run(options))
         return 0

@@ -1,9 +1,5 @@
 """A local stack to play with: engine, gateway and Prometheus, with the Locust web UI in front.
 
-    python -m experiments.ui                          the emulator
-    python -m experiments.ui --engine auto            real vLLM where it can run
-    python -m experiments.ui --engine-url http://…    an engine that is already running
-
 Ends with Ctrl-C, and everything it started ends with it. Logs and load runs are under runs/ui/.
 """
 
@@ -17,23 +13,21 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from experiments.errors import EnvironmentProblem, run_command
-from experiments.stack import cores, engine, gateway, load, ports, process, prometheus
-from experiments.stack.paths import ROOT
+from experiments.stack import cores, engine, gateway, load, paths, ports, process, prometheus
 from experiments.stack.providers import known
 from experiments.stack.providers.emulator import EMULATOR
 from experiments.stack.providers.external import EXTERNAL
 from gateway.limits import LIMIT_NAMES
 
-FOLDER = ROOT / "runs" / "ui"
 
-
-def main(argv: Sequence[str]) -> int:
+def main(argv: Sequence[str], prog: str = "python -m experiments.ui") -> int:
     """Run the stack until the web UI ends or Ctrl-C.
 
     Raises:
         UserError, EnvironmentProblem: something cannot be started, with the reason.
     """
-    args = _arguments(argv)
+    args = _arguments(argv, prog)
+    folder = paths.home() / "runs" / "ui"
     web_port = ports.require_free(args.web_port, what="the Locust web UI (--web-port)")
     gateway_port = ports.require_free(args.gateway_port, what="the gateway (--gateway-port)")
     choice = engine.choose(
@@ -44,28 +38,28 @@ def main(argv: Sequence[str]) -> int:
     shared = cores.split(cores.AUTO, engine_is_here=choice.provider.on_our_cores)
     with contextlib.ExitStack() as stack:
         served = stack.enter_context(
-            engine.running(choice, log_dir=FOLDER / "logs", cpus=shared.engine, on_progress=_say)
+            engine.running(choice, log_dir=folder / "logs", cpus=shared.engine, on_progress=_say)
         )
         front = stack.enter_context(
             gateway.running(
                 engine_url=served.url,
                 model=served.model,
-                log_dir=FOLDER / "logs",
+                log_dir=folder / "logs",
                 cpus=shared.others,
                 env={key: value for key, value in os.environ.items() if key in _LIMITS},
                 port=gateway_port,
             )
         )
         load_port = ports.free_port()
-        prometheus_at = _prometheus(stack, served.url, front.url, load_port)
+        prometheus_at = _prometheus(stack, folder, served.url, front.url, load_port)
         web = stack.enter_context(
             process.running(
                 process.Command(
-                    _locust(served, front, web_port, load_port),
+                    _locust(served, front, folder, web_port, load_port),
                     "the Locust web UI",
-                    FOLDER / "logs" / "locust.log",
-                    env=load.clean_environment(),
-                    cwd=ROOT,
+                    folder / "logs" / "locust.log",
+                    env=load.environment(),
+                    cwd=folder,
                     cpus=shared.others,
                 ),
                 ready=ports.answers(f"http://127.0.0.1:{web_port}/"),
@@ -82,15 +76,20 @@ def main(argv: Sequence[str]) -> int:
     )
 
 
+_EXAMPLES = """examples:
+  %(prog)s                          the emulator
+  %(prog)s --engine auto            real vLLM where it can run
+  %(prog)s --engine-url http://…    an engine that is already running
+"""
 _LIMITS = tuple(name.upper() for name in LIMIT_NAMES)
 """The gateway's limits, as its environment names them."""
 
 
-def _arguments(argv: Sequence[str]) -> argparse.Namespace:
+def _arguments(argv: Sequence[str], prog: str) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="python -m experiments.ui",
+        prog=prog,
         description=__doc__,
-        epilog=f"The gateway's limits come from the environment: {', '.join(_LIMITS)}.",
+        epilog=f"{_EXAMPLES}\nThe gateway's limits come from the environment: {', '.join(_LIMITS)}.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--engine", default=EMULATOR.name, choices=known.CHOICES, help="default: %(default)s")
@@ -107,21 +106,25 @@ def _arguments(argv: Sequence[str]) -> argparse.Namespace:
     return args
 
 
-def _prometheus(stack: contextlib.ExitStack, engine_url: str, gateway_url: str, load_port: int) -> str:
+def _prometheus(
+    stack: contextlib.ExitStack, folder: Path, engine_url: str, gateway_url: str, load_port: int
+) -> str:
     """Its address, or why it does not run: the stack is of use without it."""
     targets = {"gateway": gateway_url, "engine": engine_url, "load": f"127.0.0.1:{load_port}"}
-    data: Path = FOLDER / "prometheus"
     try:
         running = stack.enter_context(
-            prometheus.running(targets=targets, data_dir=data, log_dir=FOLDER / "logs")
+            prometheus.running(targets=targets, data_dir=folder / "prometheus", log_dir=folder / "logs")
         )
     except EnvironmentProblem as problem:
         return f"not running: {problem}"
     return running.url
 
 
-def _locust(served: engine.Engine, front: gateway.Gateway, web_port: int, load_port: int) -> list[str]:
-    command = [sys.executable, "-m", "locust", "-f", str(ROOT / "loadtests" / "locustfile.py")]
+def _locust(
+    served: engine.Engine, front: gateway.Gateway, folder: Path, web_port: int, load_port: int
+) -> list[str]:
+    command = [sys.executable, "-m", "locust", "-f", str(paths.locustfile())]
+    command += ["--runs-dir", str(folder)]
     command += ["--web-host", "127.0.0.1", "--web-port", str(web_port), "--host", front.url]
     command += ["--model", served.model, "--tokenize-url", served.url, "--metrics-port", str(load_port)]
     return [*command, "--engine-metrics", f"{served.url}/metrics"]

@@ -2,14 +2,15 @@
 
 import os
 import sys
+from collections.abc import Sequence
 
 from gateway.settings import BadSettingError, load
 
 
-def main() -> int:
+def main(argv: Sequence[str] | None = None, prog: str = "python -m gateway") -> int:
     """The exit status: 0 after a drain, 1 when the address cannot be bound, 2 for a bad setting."""
     try:
-        settings = load(sys.argv[1:], os.environ)
+        settings = load(sys.argv[1:] if argv is None else argv, os.environ, prog)
     except BadSettingError as error:
         print(f"gateway: {error}", file=sys.stderr)
         return 2

@@ -142,16 +142,18 @@ def explain(error: ValidationError, given: Mapping[str, object], name: str = "{}
     return f"{name.format(key)}={given.get(key)!r}: {message[0].lower() + message[1:]}"
 
 
-def parser() -> argparse.ArgumentParser:
-    """The command line: one flag a setting, with the environment variable of the same name as its default."""
+def parser(prog: str = "python -m gateway") -> argparse.ArgumentParser:
+    """The command line, which help calls `prog`: one flag a setting, with the environment variable of the
+    same name as its default.
+    """
     flags = argparse.ArgumentParser(
-        prog="python -m gateway",
+        prog=prog,
         description="Admission-controlled gateway in front of one vLLM. "
         "Every flag is also an environment variable: --max-active is MAX_ACTIVE.",
         epilog="examples:\n"
-        "  python -m gateway                                     the defaults below\n"
-        "  python -m gateway --max-active 8 --queue-max 32       more slots, a shorter queue\n"
-        "  QUEUE_MODE=reject python -m gateway --gateway-port 0  never wait, any free port",
+        "  %(prog)s                                     the defaults below\n"
+        "  %(prog)s --max-active 8 --queue-max 32       more slots, a shorter queue\n"
+        "  QUEUE_MODE=reject %(prog)s --gateway-port 0  never wait, any free port",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
@@ -165,11 +167,21 @@ def parser() -> argparse.ArgumentParser:
     return flags
 
 
-def load(arguments: Sequence[str], environ: Mapping[str, str]) -> Settings:
-    """Settings from flags, then environment, then defaults. Raises BadSettingError; argparse exits 2 on
-    unknown flags.
+def _metavar(name: str, kind: object) -> str:
+    """The values to choose from where there is a choice, else the last word of the name."""
+    if isinstance(kind, type) and issubclass(kind, StrEnum):
+        return "|".join(kind)
+    return name.rsplit("_", 1)[-1].upper()
+
+
+def load(arguments: Sequence[str], environ: Mapping[str, str], prog: str = "python -m gateway") -> Settings:
+    """Settings from flags, then environment, then defaults.
+
+    Raises BadSettingError for a value that is not allowed; argparse exits with 2 on unknown flags.
     """
-    flags = {key: value for key, value in vars(parser().parse_args(arguments)).items() if value is not None}
+    flags = {
+        key: value for key, value in vars(parser(prog).parse_args(arguments)).items() if value is not None
+    }
     given = {
         name: environ[name.upper()] for name in Settings.model_fields if environ.get(name.upper(), "") != ""
     }
@@ -192,10 +204,3 @@ def _in_upper_case(sentence: str) -> str:
     for name in sorted(Settings.model_fields, key=len, reverse=True):
         sentence = sentence.replace(name, name.upper())
     return sentence
-
-
-def _metavar(name: str, kind: object) -> str:
-    """The values to choose from where there is a choice, else the last word of the name."""
-    if isinstance(kind, type) and issubclass(kind, StrEnum):
-        return "|".join(kind)
-    return name.rsplit("_", 1)[-1].upper()

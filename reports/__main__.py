@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from experiments.decide import comparison_text
@@ -16,24 +16,24 @@ from reports.run import NotARunError, load
 MOST_PROCESSES = 4
 
 EXAMPLES = """examples:
-  python -m reports runs/latest                   write runs/latest/report.html, its data beside it
-  python -m reports runs/latest -o report.html    the same elsewhere
-  python -m reports compare runs/a runs/b         Markdown on the standard output, for a pull request
-  python -m reports compare runs/a runs/b -o c.html     the same as a page
-  python -m reports summary runs/latest           one run as Markdown
-  python -m reports index runs/                   write runs/index.html, a page over all runs
+  %(prog)s runs/latest                   write runs/latest/report.html, its data beside it
+  %(prog)s runs/latest -o report.html    the same elsewhere
+  %(prog)s compare runs/a runs/b         Markdown on the standard output, for a pull request
+  %(prog)s compare runs/a runs/b -o c.html     the same as a page
+  %(prog)s summary runs/latest           one run as Markdown
+  %(prog)s index runs/                   write runs/index.html, a page over all runs
 """
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Run one command; 0 when it wrote what was asked, 1 when a file could not be written, 2 when the user
-    was wrong.
+def main(argv: Sequence[str] | None = None, prog: str = "python -m reports") -> int:
+    """Run one command, which help calls `prog`; 0 when it wrote what was asked, 1 when a file could not be
+    written, 2 when the user was wrong.
     """
     given = sys.argv[1:] if argv is None else argv
     commands = {"compare": _compare, "summary": _summary, "index": _index}
     name = given[0] if given and given[0] in commands else ""
     try:
-        return commands[name](given[1:]) if name else _report(given)
+        return commands[name](given[1:], f"{prog} {name}") if name else _report(given, prog)
     except NotARunError as error:
         print(error, file=sys.stderr)
         return 2
@@ -42,8 +42,8 @@ def main(argv: list[str] | None = None) -> int:
         return 1
 
 
-def _report(argv: list[str]) -> int:
-    parser = _parser("", "Make the HTML report of a run folder, one self-contained file.", epilog=EXAMPLES)
+def _report(argv: Sequence[str], prog: str) -> int:
+    parser = _parser(prog, "Make the HTML report of a run folder, one self-contained file.", epilog=EXAMPLES)
     parser.add_argument("run", metavar="RUN", help="the folder of a run; or one of: compare, summary, index")
     parser.add_argument("-o", "--output", metavar="FILE", help="the HTML file (default RUN/report.html)")
     parser.add_argument(
@@ -61,9 +61,9 @@ def _report(argv: list[str]) -> int:
     return 0
 
 
-def _compare(argv: list[str]) -> int:
+def _compare(argv: Sequence[str], prog: str) -> int:
     parser = _parser(
-        "compare", "Compare two runs, cell by cell on the same arrivals, as `python -m experiments.compare`."
+        prog, "Compare two runs, cell by cell on the same arrivals, as `python -m experiments.compare`."
     )
     parser.add_argument("a", metavar="A", type=Path, help="the folder of the baseline")
     parser.add_argument("b", metavar="B", type=Path, help="the folder of the run to compare with it")
@@ -75,16 +75,16 @@ def _compare(argv: list[str]) -> int:
     return _give(options.output, lambda: compare.page(comparison), comparison_text.markdown(comparison))
 
 
-def _summary(argv: list[str]) -> int:
-    parser = _parser("summary", "One run as Markdown, for a pull request.")
+def _summary(argv: Sequence[str], prog: str) -> int:
+    parser = _parser(prog, "One run as Markdown, for a pull request.")
     parser.add_argument("run", metavar="RUN", help="the folder of a run")
     parser.add_argument("-o", "--output", metavar="FILE", help="a file (default: the standard output)")
     options = parser.parse_args(argv)
     return _give(options.output, None, markdown.summary(load(options.run)))
 
 
-def _index(argv: list[str]) -> int:
-    parser = _parser("index", "A page over all runs in a folder.")
+def _index(argv: Sequence[str], prog: str) -> int:
+    parser = _parser(prog, "A page over all runs in a folder.")
     parser.add_argument(
         "runs", metavar="RUNS", nargs="?", default="runs", help="the folder of the runs (default runs)"
     )
@@ -99,9 +99,9 @@ def _index(argv: list[str]) -> int:
     return 0
 
 
-def _parser(command: str, description: str, epilog: str | None = None) -> argparse.ArgumentParser:
+def _parser(prog: str, description: str, epilog: str | None = None) -> argparse.ArgumentParser:
     return argparse.ArgumentParser(
-        prog=f"python -m reports {command}".strip(),
+        prog=prog,
         description=description,
         epilog=epilog,
         formatter_class=argparse.RawDescriptionHelpFormatter,

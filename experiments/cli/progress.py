@@ -75,9 +75,10 @@ def _result(summary: CellSummary) -> str:
     p95_s = ttft.p95.value if ttft is not None else None
     p95 = f"TTFT p95 {p95_s * 1e3:.0f} ms" if p95_s is not None else "TTFT p95: too few requests"
     text = p95
-    if summary.rates is not None and summary.attainment is not None:
+    rates = summary.rates
+    if rates is not None and rates.goodput_per_s is not None and summary.attainment is not None:
         text = (
-            f"goodput {summary.rates.goodput_per_s:.2f} of {summary.rates.offered_per_s:.2f}/s offered, "
+            f"goodput {rates.goodput_per_s:.2f} of {rates.offered_per_s or 0.0:.2f}/s offered, "
             f"attainment {summary.attainment:.0%}, {p95}"
         )
     invalid = [doubt.code for doubt in summary.doubts if doubt.code in summary.invalid_codes]

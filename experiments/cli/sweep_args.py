@@ -44,13 +44,13 @@ class SweepOptions:
     command: tuple[str, ...]
 
 
-def parse(argv: Sequence[str]) -> SweepOptions:
-    """The options of this command line.
+def parse(argv: Sequence[str], prog: str = "python -m experiments.sweep") -> SweepOptions:
+    """The options of this command line; `prog`: what help and mistakes call the command.
 
     Raises:
         UserError: a value is wrong; the message names it and what is allowed.
     """
-    args = parser().parse_args(argv)
+    args = parser(prog).parse_args(argv)
     spec = _with_current(sweep_spec.load(_spec_file(args), _overrides(args)))
     engine_axis.check(spec, args.gateway_url)
     if spec.slo.text is not None:

@@ -10,22 +10,22 @@ from pathlib import Path
 
 from experiments.cli.one_sentence import OneSentenceParser
 from experiments.spec.sweep_spec import GatewaySection
-from experiments.stack.compose import ENV_FILE
+from experiments.stack import compose
 from experiments.stack.engine_knobs import DESCRIPTION, EngineKnobs, flag_of
 from experiments.stack.providers import known
 from gateway.limits import LIMIT_NAMES
 from gateway.settings import LiveSettings
 
 _EXAMPLES = """examples:
-  python -m experiments.sweep                                   all defaults, a few minutes
-  python -m experiments.sweep --engine emulator --dry-run       what would be measured, and for how long
-  python -m experiments.sweep --max-active 4,8,16 --queue-timeout auto,2,10 --rate 0.7x,1.2x --budget 20m
-  python -m experiments.sweep --preset standard --slo 'ttft<=2s,tpot<=80ms,attainment>=0.95'
-  python -m experiments.sweep --gateway-url http://127.0.0.1:8080 --model qwen25-14b
-  python -m experiments.sweep --max-num-seqs 16,32 --max-active 8,16,32      the engine's batch, in two starts
-  python -m experiments.sweep --queue-order fifo,lifo --scenario sustained,burst --rate 6,0.7x,1.2x --blocks 3
-  python -m experiments.sweep --workload 64x24,512x64 --rate 0.7x,1.1x   each at its own capacity
-  python -m experiments.sweep --engine compose                  the compose stack that runs on this machine
+  %(prog)s                                   all defaults, a few minutes
+  %(prog)s --engine emulator --dry-run       what would be measured, and for how long
+  %(prog)s --max-active 4,8,16 --queue-timeout auto,2,10 --rate 0.7x,1.2x --budget 20m
+  %(prog)s --preset standard --slo 'ttft<=2s,tpot<=80ms,attainment>=0.95'
+  %(prog)s --gateway-url http://127.0.0.1:8080 --model qwen25-14b
+  %(prog)s --max-num-seqs 16,32 --max-active 8,16,32      the engine's batch, in two starts
+  %(prog)s --queue-order fifo,lifo --scenario sustained,burst --rate 6,0.7x,1.2x --blocks 3
+  %(prog)s --workload 64x24,512x64 --rate 0.7x,1.1x   each at its own capacity
+  %(prog)s --engine compose                  the compose stack that runs on this machine
 
 A sweep that was interrupted goes on where it stopped when the same command is given again.
 """
@@ -190,7 +190,7 @@ def _add_services(flags: argparse.ArgumentParser, environment: Mapping[str, str]
         "--compose-env",
         type=Path,
         metavar="FILE",
-        default=ENV_FILE,
+        default=compose.env_file(),
         help="with --engine compose: the stack's variables (default compose/.env)",
     )
     group.add_argument(

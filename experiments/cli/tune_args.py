@@ -20,11 +20,11 @@ both, and the report says how wrong the model was. If the model cannot predict a
 to, the matrix is measured instead."""
 
 _EXAMPLES = """examples:
-  python -m experiments.tune --slo 'ttft<=1s,tpot<=60ms,attainment>=0.95'
-  python -m experiments.tune --engine emulator --dry-run        what would be predicted and measured
-  python -m experiments.tune --model runs/calibration           a calibration that is there already
-  python -m experiments.tune --engine-url http://127.0.0.1:8000 --served-model qwen25-14b --budget 30m
-  python -m experiments.tune --gateway-url http://127.0.0.1:8080 --served-model NAME --model profile.json
+  %(prog)s --slo 'ttft<=1s,tpot<=60ms,attainment>=0.95'
+  %(prog)s --engine emulator --dry-run        what would be predicted and measured
+  %(prog)s --model runs/calibration           a calibration that is there already
+  %(prog)s --engine-url http://127.0.0.1:8000 --served-model qwen25-14b --budget 30m
+  %(prog)s --gateway-url http://127.0.0.1:8080 --served-model NAME --model profile.json
 
 flags of a sweep (python -m experiments.sweep --help) are taken, too: --slo, --engine, --engine-url,
 --gateway-url, --max-active, --queue-max, --queue-timeout, --load, --prompt-tokens, --output-tokens,
@@ -64,13 +64,13 @@ class TuneOptions:
     burst_s: float
 
 
-def parse(argv: Sequence[str]) -> TuneOptions:
-    """The options of this command line.
+def parse(argv: Sequence[str], prog: str = "python -m experiments.tune") -> TuneOptions:
+    """The options of this command line; `prog`: what help and mistakes call the command.
 
     Raises:
         UserError: a value is wrong; the message names it and what is allowed.
     """
-    args, rest = _parser().parse_known_args(argv)
+    args, rest = _parser(prog).parse_known_args(argv)
     _check(args)
     if args.served_model is not None:
         rest += ["--model", args.served_model]
@@ -125,9 +125,9 @@ def _span(text: str) -> float:
         raise argparse.ArgumentTypeError(str(error)) from None
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(prog: str) -> argparse.ArgumentParser:
     parser = OneSentenceParser(
-        prog="python -m experiments.tune",
+        prog=prog,
         description=_DESCRIPTION,
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,

@@ -16,8 +16,9 @@ def annotate(annotations: Annotations, summary: CellSummary) -> None:
 def text(summary: CellSummary) -> str:
     """Setting and load, and what came of it."""
     words = [f"{summary.workload.scenario} at {summary.workload.rate_per_s:.2f} requests/s"]
-    if summary.rates is not None and summary.attainment is not None:
-        words += [f"goodput {summary.rates.goodput_per_s:.2f}/s", f"attainment {summary.attainment:.0%}"]
+    rates = summary.rates
+    if rates is not None and rates.goodput_per_s is not None and summary.attainment is not None:
+        words += [f"goodput {rates.goodput_per_s:.2f}/s", f"attainment {summary.attainment:.0%}"]
     line = f"{_setting(summary)}: {', '.join(words)}"
     invalid = [doubt.code for doubt in summary.doubts if doubt.code in summary.invalid_codes]
     return f"{line}; INVALID: {', '.join(invalid)}" if invalid else line

@@ -168,7 +168,10 @@ def _load_run(prepared: Prepared) -> LoadRun:
         raise EnvironmentProblem(
             f"the load generator ended ({code}) without a result; its last lines:\n{log}"
         )
-    return load_run.read(path)
+    try:
+        return load_run.read(path)
+    except codec.NotReadableError as error:
+        raise EnvironmentProblem(str(error)) from None
 
 
 def _material(offered: Offered, bench: Bench) -> Material:

@@ -3,7 +3,6 @@ facts."""
 
 import time
 from dataclasses import replace
-from pathlib import Path
 
 from experiments.cli.progress import SweepProgress
 from experiments.cli.sweep_args import SweepOptions
@@ -21,6 +20,7 @@ from experiments.run_folder.folder import RunDir
 from experiments.run_folder.reading import read_run
 from experiments.run_folder.run_state import Anchor, Objective, PlannedCell, RunStatus
 from experiments.spec import workloads
+from experiments.stack import paths
 from experiments.stack.engine_facts import EngineFacts
 from loadtests.slo import SLO
 
@@ -105,7 +105,7 @@ def record(run: RunDir, stack: SweepStack, plan: Matrix) -> None:
         run.state, cells=planned_cells(plan), expected_s=plan.expected_s, status=RunStatus.RUNNING
     )
     if state.provenance is None:
-        made = provenance.collect(Path(__file__).parents[1])
+        made = provenance.collect(paths.checkout())
         state = replace(state, provenance=made, anchor=Anchor(time.time(), time.monotonic()))
     knobs, engine = stack.knobs.given(), _engine_state(stack)
     start = EngineStart(

@@ -94,7 +94,7 @@ def running(
         if prometheus_url is None:
             targets = _targets(gateway.url, engine, load_ports)
             own = prometheuses.running(
-                targets=targets, data_dir=prometheus_data, log_dir=logs, cpus=shared.others
+                targets=targets, data_dir=prometheus_data, log_dir=logs, cpus=shared.others, on_progress=tell
             )
             prometheus_url = stack.enter_context(own).url
         metrics = ServerMetrics(prometheus_url, engine.metrics)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -75,8 +75,7 @@ def from_json_tolerantly(kind: type[T], document: Mapping[str, Any], name: str) 
         except ValidationError as error:
             faults = error.errors(include_url=False)
         handled: set[Place] = set()
-        # Deepest and last first, so that what is left out of a list does not move what is still to come.
-        for fault in sorted(faults, key=lambda fault: _depth_first(fault["loc"]), reverse=True):
+        for fault in faults:
             place = _existing(remains, fault["loc"])
             if any(place[: len(other)] == other for other in handled):
                 continue
@@ -86,6 +85,7 @@ def from_json_tolerantly(kind: type[T], document: Mapping[str, Any], name: str) 
             if left_out is None:
                 return None, [*problems, f"{name} is not of the expected form."]
             handled.add(left_out)
+        _take_out(remains, [place for place in handled if isinstance(place[-1], int)])
     return None, [*problems, f"{name} is not of the expected form."]
 
 
@@ -162,10 +162,6 @@ def _existing(document: Any, place: Place) -> Place:
     return tuple(found)
 
 
-def _depth_first(place: Place) -> tuple[int, list[tuple[int, str]]]:
-    return len(place), [(part, "") if isinstance(part, int) else (-1, part) for part in place]
-
-
 def _value(document: Any, place: Place) -> Any:
     for part in place:
         document = document.get(part) if isinstance(document, dict) else document[part]
@@ -175,16 +171,22 @@ def _value(document: Any, place: Place) -> Any:
 def _leave_out(document: Any, place: Place, empty: Any) -> Place | None:
     """Put `empty` in the place; where that is there already, leave out what holds it; None: nothing does.
 
-    Returns the place that was emptied, or the item that was taken out of its list.
+    Returns the place that was emptied, or the item that is to be taken out of its list: not yet, since that
+    would move the others.
     """
     if not place:
         return None
     *path, last = place
     holder = _value(document, tuple(path))
     if isinstance(holder, list):
-        del holder[int(last)]
         return place
     if last not in holder or holder[last] != empty:
         holder[last] = copy.copy(empty)
         return place
     return _leave_out(document, tuple(path), None)
+
+
+def _take_out(document: Any, items: Collection[Place]) -> None:
+    """Take these items out of their lists: what lies deeper first, and the last of each list first."""
+    for place in sorted(items, key=lambda place: (len(place), int(place[-1])), reverse=True):
+        del _value(document, place[:-1])[int(place[-1])]

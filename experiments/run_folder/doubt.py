@@ -65,6 +65,13 @@ class DoubtCode(StrEnum):
     """the GPU's clock was below the run's"""
     GPU_MEMORY = "gpu_memory"
     """another process used the GPU's memory"""
+    OTHER = "other"
+    """a doubt that another version of Headroom has a word for"""
+
+    @classmethod
+    def _missing_(cls, value: object) -> DoubtCode:
+        """What is in doubt stays so, whatever its code."""
+        return cls.OTHER
 
 
 @dataclass(frozen=True, slots=True)

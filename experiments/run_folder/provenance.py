@@ -41,15 +41,19 @@ class Provenance:
     """name, driver, memory and largest SM clock of each"""
 
 
-def collect(root: Path) -> Provenance:
-    """Facts about the machine, the project's version and the libraries that shape a measurement."""
+def collect(checkout: Path | None) -> Provenance:
+    """Facts about the machine, the project's version and the libraries that shape a measurement.
+
+    `checkout`: asked for the commit. None where the project is installed: the repository around an
+    environment is somebody else's.
+    """
     return Provenance(
         python=sys.version.split()[0],
         platform=platform.platform(),
         cpu=Cpu(_cpu_model(), os.cpu_count(), len(os.sched_getaffinity(0))),
         load_average_1min=os.getloadavg()[0],
-        commit=_git(root, "rev-parse", "HEAD"),
-        uncommitted_changes=_is_dirty(root),
+        commit=_git(checkout, "rev-parse", "HEAD"),
+        uncommitted_changes=_is_dirty(checkout),
         packages={name: metadata.version(name) for name in _PACKAGES},
         gpus=tuple(_gpus()) or None,
     )
@@ -63,12 +67,12 @@ def _cpu_model() -> str | None:
     return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), None)
 
 
-def _git(root: Path, *arguments: str) -> str | None:
-    return _output(["git", "-C", str(root), *arguments])
+def _git(checkout: Path | None, *arguments: str) -> str | None:
+    return None if checkout is None else _output(["git", "-C", str(checkout), *arguments])
 
 
-def _is_dirty(root: Path) -> bool | None:
-    status = _git(root, "status", "--porcelain")
+def _is_dirty(checkout: Path | None) -> bool | None:
+    status = _git(checkout, "status", "--porcelain")
     return None if status is None else bool(status)
 
 

@@ -12,10 +12,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from experiments.errors import EnvironmentProblem, UserError
-from experiments.stack import engine_facts
+from experiments.stack import engine_facts, paths
 from experiments.stack.engine import Engine, usable_gpu
 from experiments.stack.engine_facts import EngineFacts
-from experiments.stack.paths import ROOT
 from experiments.stack.ports import answers
 from experiments.stack.prometheus import Prometheus, await_scrapes
 from experiments.stack.providers import known
@@ -25,7 +24,6 @@ from experiments.stack.providers.provider import Provider
 from experiments.stack.providers.vllm import VLLM
 from experiments.stack.providers.vllm_cpu import VLLM_CPU
 
-ENV_FILE = ROOT / "compose" / ".env"
 PORTS = {"GATEWAY_PORT": 8080, "VLLM_PORT": 8000, "PROMETHEUS_PORT": 9090, "GRAFANA_PORT": 9091}
 # Where the image of the cpu profile keeps its random-weight model: nothing else says what it serves.
 _TINY_MODEL = "/opt/tiny"
@@ -52,7 +50,12 @@ class ComposeStack:
     settings: Mapping[str, str] = field(repr=False)
 
 
-def find(env_file: Path = ENV_FILE, environment: Mapping[str, str] | None = None) -> ComposeStack:
+def env_file() -> Path:
+    """The stack's variables, where `make up` writes them."""
+    return paths.compose() / ".env"
+
+
+def find(env_file: Path, environment: Mapping[str, str] | None = None) -> ComposeStack:
     """The stack that `env_file` describes; whether it runs is not looked at.
 
     The gateway's own settings (token, keys) are the file's alone: its container sees nothing else.

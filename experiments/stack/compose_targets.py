@@ -18,9 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments.files import write_json
-from experiments.stack.paths import ROOT
 
-FOLDER = ROOT / "compose" / "targets"
 LOOPBACK = "127.0.0.1"
 
 
@@ -29,7 +27,7 @@ def announced(
     load_ports: Sequence[int],
     settings: Mapping[str, str],
     tell: Callable[[str], None],
-    folder: Path = FOLDER,
+    folder: Path,
 ) -> Iterator[str]:
     """The address that the generators' metrics are to listen on, known to the stack's Prometheus inside the
     `with` block; 127.0.0.1, and a line that says why, where containers cannot reach this machine.

@@ -12,7 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from experiments.errors import EnvironmentProblem
 from experiments.observe import engine_metrics
 from experiments.observe.engine_metrics import EngineMetrics
-from experiments.stack.paths import ROOT
+from experiments.stack.paths import CODE, home
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,9 +106,8 @@ def read(url: str, metrics: EngineMetrics = engine_metrics.VLLM) -> EngineFacts:
 
 
 def portable(command: Sequence[str]) -> tuple[str, ...]:
-    """The command with paths inside this checkout made relative to it: a run folder
-    is mailed and archived."""
-    return tuple(word.removeprefix(f"{ROOT}/") for word in command)
+    """The command with our own paths made relative to their folder: a run folder is mailed and archived."""
+    return tuple(word.removeprefix(f"{home()}/").removeprefix(f"{CODE}/") for word in command)
 
 
 def max_num_seqs(command: Sequence[str]) -> int | None:

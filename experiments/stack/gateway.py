@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from experiments.errors import EnvironmentProblem
-from experiments.stack import process
-from experiments.stack.paths import ROOT
+from experiments.stack import paths, process
 from experiments.stack.ports import answers, free_port
 from gateway.settings import Settings
 
@@ -64,8 +63,8 @@ def running(
         [sys.executable, "-m", "gateway"],
         "the gateway",
         log_dir / "gateway.log",
-        env=_without_settings(os.environ) | settings,
-        cwd=ROOT,
+        env=_without_settings(os.environ) | paths.import_path() | settings,
+        cwd=log_dir,
         cpus=cpus,
     )
     with process.running(command, ready=answers(f"{url}/health"), on_progress=on_progress):

@@ -10,8 +10,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-from experiments.stack import process
-from experiments.stack.paths import ROOT
+from experiments.stack import paths, process
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +49,9 @@ class LoadJob:
 
     def argv(self, go_file: Path) -> list[str]:
         """The command line; the load begins when `go_file` is there."""
-        words = [sys.executable, "-m", "locust", "-f", str(ROOT / "loadtests" / "locustfile.py")]
+        words = [sys.executable, "-m", "locust", "-f", str(paths.locustfile())]
         words += ["--headless", "--only-summary", "-L", "WARNING", "--host", self.host, "--model", self.model]
-        words += ["--run-dir", str(self.run_dir), "--plan-file", str(self.plan_file)]
+        words += ["--run-dir", str(self.run_dir.resolve()), "--plan-file", str(self.plan_file.resolve())]
         words += ["--go-file", str(go_file)]
         optional = {
             "--slo": self.slo,
@@ -61,7 +60,7 @@ class LoadJob:
             "--metrics-host": None if self.metrics_port is None else self.metrics_host,
             "--api-key": self.api_key,
             "--tokenize-url": self.tokenize_url,
-            "--prompt-cost-file": self.prompt_cost_file,
+            "--prompt-cost-file": self.prompt_cost_file and self.prompt_cost_file.resolve(),
         }
         for flag, value in optional.items():
             words += [] if value is None else [flag, str(value)]
@@ -131,15 +130,16 @@ def start(job: LoadJob) -> LoadProcess:
         StartFailed: it cannot be started.
     """
     job.run_dir.mkdir(parents=True, exist_ok=True)
-    go_file = job.run_dir / "go"
+    run_dir = job.run_dir.resolve()  # the generator runs in it: a locust.conf in our folder must not count
+    go_file = run_dir / "go"
     for left_over in (go_file, go_file.with_name("go.ready")):
         left_over.unlink(missing_ok=True)
     command = process.Command(
         job.argv(go_file),
         "the load generator",
         job.log_path,
-        env=clean_environment(),
-        cwd=ROOT,
+        env=environment(),
+        cwd=run_dir,
         cpus=job.cpus,
         grace_s=10,
     )
@@ -157,6 +157,7 @@ def _put_first(pid: int) -> None:
         os.sched_setscheduler(pid, os.SCHED_RR, os.sched_param(1))
 
 
-def clean_environment() -> dict[str, str]:
-    """Our environment without LOCUST_… variables, which Locust would take for arguments."""
-    return {name: value for name, value in os.environ.items() if not name.startswith("LOCUST_")}
+def environment() -> dict[str, str]:
+    """Ours, and where our packages are; without LOCUST_… variables, which Locust would take for arguments."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("LOCUST_")}
+    return kept | paths.import_path()

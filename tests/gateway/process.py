@@ -64,7 +64,8 @@ class GatewayProcess:
             with urllib.request.urlopen(request, timeout=30) as answer:
                 return answer.status, dict(answer.headers.items()), answer.read()
         except urllib.error.HTTPError as error:
-            return error.code, dict(error.headers.items()), error.read()
+            with error:
+                return error.code, dict(error.headers.items()), error.read()
 
     def chat(self, **fields: Any) -> tuple[int, dict[str, str], bytes]:
         """One chat completion, not streamed unless `stream=True` is among the fields."""

@@ -1,5 +1,6 @@
 """Starting, stopping, changing and standing still: the fault list's last part, against the real process."""
 
+import contextlib
 import json
 import os
 import signal
@@ -8,6 +9,7 @@ import sys
 import threading
 import time
 import urllib.request
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -24,14 +26,15 @@ GATED_STREAM: list[Any] = [
 ]
 
 
-def busy(running: GatewayProcess, engine: ScriptedEngine) -> tuple[Raw, Raw]:
+@contextlib.contextmanager
+def busy(running: GatewayProcess) -> Iterator[tuple[Raw, Raw]]:
     """One stream that has begun and one request that waits behind it."""
-    streaming, waiting = Raw(running.port), Raw(running.port)
-    streaming.send(post({"stream": True, "script": GATED_STREAM}))
-    streaming.read_until(b'"a"')
-    waiting.send(post({"user": "waits"}))
-    until(lambda: running.state()["queued"] == 1)
-    return streaming, waiting
+    with contextlib.closing(Raw(running.port)) as streaming, contextlib.closing(Raw(running.port)) as waiting:
+        streaming.send(post({"stream": True, "script": GATED_STREAM}))
+        streaming.read_until(b'"a"')
+        waiting.send(post({"user": "waits"}))
+        until(lambda: running.state()["queued"] == 1)
+        yield streaming, waiting
 
 
 @pytest.mark.fault(68)
@@ -39,8 +42,10 @@ def test_sigterm_while_streaming(engine: ScriptedEngine) -> None:
     """SIGTERM: not ready at once, the listener stays, those who wait get 503
     with a wait, streams finish, status 0.
     """
-    with gateway(engine.url, max_active=1, drain_delay_s=0.5, drain_timeout_s=20) as running:
-        streaming, waiting = busy(running, engine)
+    with (
+        gateway(engine.url, max_active=1, drain_delay_s=0.5, drain_timeout_s=20) as running,
+        busy(running) as (streaming, waiting),
+    ):
         running.popen.terminate()
         status, headers, body = waiting.answer()
         assert (status, headers["x-gateway-outcome"]) == (503, "draining")
@@ -58,23 +63,23 @@ def test_sigterm_while_streaming(engine: ScriptedEngine) -> None:
 @pytest.mark.fault(68)
 def test_a_stream_longer_than_the_drain(engine: ScriptedEngine) -> None:
     """What still runs after DRAIN_TIMEOUT_S ends with one error event; the engine is told; status 0."""
-    with gateway(engine.url, max_active=1, drain_timeout_s=0.5) as running:
-        streaming, waiting = busy(running, engine)
+    with (
+        gateway(engine.url, max_active=1, drain_timeout_s=0.5) as running,
+        busy(running) as (streaming, _),
+    ):
         running.popen.terminate()
         rest = streaming.read_to_end()
         assert rest.count(b'"error"') == 1
         assert b"[DONE]" not in rest
         assert running.popen.wait(10) == 0
         until(lambda: engine.running == 0, 2)
-        waiting.close()
 
 
 @pytest.mark.fault(69)
 @pytest.mark.parametrize("second", [signal.SIGTERM, signal.SIGINT])
 def test_a_second_signal(engine: ScriptedEngine, second: signal.Signals) -> None:
     """A second signal ends the drain at once, and the engine is still told."""
-    with gateway(engine.url, max_active=1, drain_timeout_s=60) as running:
-        streaming, _ = busy(running, engine)
+    with gateway(engine.url, max_active=1, drain_timeout_s=60) as running, busy(running) as (streaming, _):
         running.popen.terminate()
         until(lambda: running.get("/ready")[0] == 503)
         running.popen.send_signal(second)
@@ -89,8 +94,7 @@ def test_sigkill_under_load(engine: ScriptedEngine) -> None:
     next one binds and starts from zero.
     """
     port = free_port()
-    with gateway(engine.url, max_active=1, gateway_port=port) as running:
-        busy(running, engine)
+    with gateway(engine.url, max_active=1, gateway_port=port) as running, busy(running):
         running.popen.kill()
         running.popen.wait(10)
         until(lambda: engine.running == 0, 2)

@@ -157,6 +157,7 @@ def test_the_connection_limit(engine: ScriptedEngine) -> None:
         status, _, body = outside.answer()
         assert (status, json.loads(body)["error"]["code"]) == (503, "rate_limited")
         assert outside.read_to_end() == b""
+        outside.close()
         inside[0].send(post({}))
         assert inside[0].answer()[0] == 200
         for client in inside:

@@ -44,13 +44,13 @@ def upstream(folder: Path, **script: Any) -> Iterator[Upstream]:
     process = subprocess.Popen(
         [sys.executable, str(program), str(log_path), json.dumps(script)], stdout=subprocess.PIPE, text=True
     )
-    try:
-        assert process.stdout is not None
-        port = int(process.stdout.readline())
-        yield Upstream(f"http://127.0.0.1:{port}", log_path, process)
-    finally:
-        process.kill()
-        process.wait()
+    with process:  # which closes its pipe
+        try:
+            assert process.stdout is not None
+            port = int(process.stdout.readline())
+            yield Upstream(f"http://127.0.0.1:{port}", log_path, process)
+        finally:
+            process.kill()
 
 
 @dataclass

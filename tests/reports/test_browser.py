@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from docs import browser
-from docs.browser import Page
+from tests import browser
+from tests.browser import Page
 
 pytestmark = pytest.mark.skipif(browser.find() is None, reason="no Chromium on this machine")
 

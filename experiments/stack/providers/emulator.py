@@ -5,15 +5,15 @@ from __future__ import annotations
 import sys
 from collections.abc import Collection
 
+from experiments.stack import paths
 from experiments.stack.engine_facts import EngineFacts, argument
-from experiments.stack.paths import ROOT
 from experiments.stack.providers.provider import EngineChoice, Launch, Provider
 
 
 def _launch(choice: EngineChoice, port: int, _cpus: Collection[int] | None) -> Launch:
     argv = (sys.executable, "-m", "experiments.twin.emulator", "--port", str(port))
     served = ("--model", choice.model or "emulated", "--profile", choice.profile)
-    return Launch((*argv, *served, *choice.knobs.flags(), *choice.engine_args), {"PYTHONPATH": str(ROOT)})
+    return Launch((*argv, *served, *choice.knobs.flags(), *choice.engine_args), paths.import_path())
 
 
 def _label(facts: EngineFacts, _title: str) -> str:

@@ -8,9 +8,8 @@ from dataclasses import asdict, replace
 from hashlib import sha256
 from pathlib import Path
 
-from experiments.stack import tiny_model, vllm_install
+from experiments.stack import paths, tiny_model, vllm_install
 from experiments.stack.engine_facts import EngineFacts, argument
-from experiments.stack.paths import ROOT
 from experiments.stack.process import Progress
 from experiments.stack.providers import vllm
 from experiments.stack.providers.provider import EngineChoice, Launch, Provider
@@ -40,7 +39,7 @@ def _launch(choice: EngineChoice, port: int, cpus: Collection[int] | None) -> La
 
 def _tiny_model(shape: tiny_model.TinyShape) -> Path:
     digest = sha256(json.dumps(asdict(shape)).encode()).hexdigest()[:8]
-    return tiny_model.build(ROOT / ".cache" / f"tiny-{shape.layers}x{shape.width}-{digest}", shape)
+    return tiny_model.build(paths.cache() / f"tiny-{shape.layers}x{shape.width}-{digest}", shape)
 
 
 def _label(facts: EngineFacts, title: str) -> str:

@@ -25,6 +25,7 @@ def test_an_unfinished_run_of_the_same_spec_is_resumed(tmp_path: Path) -> None:
     first, resumed = _open(tmp_path)
     first.close()
     again, resumed_again = _open(tmp_path)
+    again.close()
     assert (resumed, resumed_again) == (False, True)
     assert again.path == first.path
 
@@ -35,6 +36,7 @@ def test_a_complete_run_is_not_touched(tmp_path: Path) -> None:
     first.save(replace(first.state, status=RunStatus.COMPLETE))
     first.close()
     second, resumed = _open(tmp_path)
+    second.close()
     assert second.path != first.path
     assert not resumed
 
@@ -70,6 +72,7 @@ def test_a_cell_is_whole_or_not_there(tmp_path: Path) -> None:
     assert (run.path / "aborted" / "c.1" / "records.jsonl").read_text() == "half\n"
     codec.write(folder / "summary.json", plain.summary("c"))
     run.finish_cell("c", {})
+    run.close()
     assert run.is_done("c")
     assert [event["event"] for event in journal.read(run.path / "journal.jsonl")] == ["cell_done"]
 
@@ -89,5 +92,6 @@ def test_a_sweep_that_died_in_its_first_moment_can_be_begun_again(tmp_path: Path
     (tmp_path / ".lock").touch()
     (tmp_path / ".run.json.123.tmp").write_text("{")
     run, resumed = _open(tmp_path, tmp_path)
+    run.close()
     assert not resumed
     assert run.state.status is RunStatus.RUNNING

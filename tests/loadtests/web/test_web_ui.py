@@ -16,7 +16,8 @@ from typing import Any
 import pytest
 
 from loadtests.recording.run_folder import RunFolder
-from tests.loadtests.browser import CHROMIUM, Page, browser
+from tests import browser
+from tests.browser import Page
 from tests.loadtests.harness import LOCUSTFILE, free_port, own_master_port, start, until, upstream
 
 FILL = """
@@ -103,32 +104,33 @@ async def drive(page: Page, url: str) -> tuple[str, list[bytes]]:
         "outputTokens": "20",
         "factor": "3",
     }
-    await page.js(FILL % json.dumps(wanted))
+    await page.run(FILL % json.dumps(wanted))
     await press(page, "START")
     await press(page, "LLM")
     await page.until("document.body.innerText.includes('TTFT')")
     await page.until(FILLED)
-    pictures = [await page.picture()]
-    rows = await page.js("[...document.querySelectorAll('tr')].map(e => e.innerText).join(' ')")
+    await page.look(1280, 900)
+    pictures = [await page.png(size=(1280, 900))]
+    rows = await page.run("[...document.querySelectorAll('tr')].map(e => e.innerText).join(' ')")
     assert all(name in rows for name in ("TTFT", "ITL", "TPOT", "E2E", "p99"))
     await page.open(f"{url}/llm")
     await page.until(DRAWN)
-    assert "burst at 15/s" in await page.js("document.getElementById('what').innerText")
-    pictures.append(await page.picture(height=760))
-    assert await page.js(OUTSIDE) == 0
+    assert "burst at 15/s" in await page.run("document.getElementById('what').innerText")
+    pictures.append(await page.png(size=(1280, 760)))
+    assert await page.run(OUTSIDE) == 0
     await page.open(url)
     await press(page, "STOP")
     await page.until("fetch('/llm/series.json').then(a => a.json()).then(a => a.state === 'ended')")
-    return str(await page.js("fetch('/llm/records.jsonl').then(a => a.text())")), pictures
+    return str(await page.run("fetch('/llm/records.jsonl').then(a => a.text())")), pictures
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
+@pytest.mark.skipif(browser.find() is None, reason="no Chromium on this machine")
 def test_a_run_in_the_browser(tmp_path: Path) -> None:
     """Start, watch, stop, download; what was downloaded is the run folder's file, and no request
     is missing in it."""
 
     async def visit(url: str) -> tuple[str, list[bytes]]:
-        async with browser(tmp_path) as page:
+        async with browser.page() as page:
             return await drive(page, url)
 
     with upstream(tmp_path, ttft_s=0.05, gap_s=0.02) as server, web_ui(tmp_path, server.url) as (url, runs):
@@ -208,11 +210,13 @@ def test_a_login_guards_everything(tmp_path: Path) -> None:
         with web_ui(tmp_path, server.url, *flags) as (url, runs):
             jar = urllib.request.build_opener(urllib.request.HTTPCookieProcessor())
             for path in ("/llm", "/llm/series.json", "/llm/records.jsonl", "/llm/run.zip", "/stats/requests"):
-                assert urllib.request.urlopen(url + path).url.startswith(f"{url}/login")
-            started = urllib.request.urlopen(f"{url}/swarm", b"rate=5")
-            assert started.url.startswith(f"{url}/login")
+                with urllib.request.urlopen(url + path) as page:
+                    assert page.url.startswith(f"{url}/login")
+            with urllib.request.urlopen(f"{url}/swarm", b"rate=5") as page:
+                assert page.url.startswith(f"{url}/login")
             assert not runs.exists()
-            wrong = jar.open(f"{url}/llm/login", b"username=ann&password=wrong")
-            assert wrong.url.startswith(f"{url}/login")
-            jar.open(f"{url}/llm/login", b"username=ann&password=secret")
-            assert json.load(jar.open(f"{url}/llm/series.json"))["state"] == "ready"
+            with jar.open(f"{url}/llm/login", b"username=ann&password=wrong") as page:
+                assert page.url.startswith(f"{url}/login")
+            jar.open(f"{url}/llm/login", b"username=ann&password=secret").close()
+            with jar.open(f"{url}/llm/series.json") as series:
+                assert json.load(series)["state"] == "ready"

@@ -1,4 +1,4 @@
-"""Pictures of the example report: `python -m docs.pictures` writes docs/img/report*.png.
+"""Pictures of the example report: `python -m tests.docs.pictures` writes docs/img/report*.png.
 
 Needs only a Chromium. The run is docs/examples/vllm-cpu-standard unless another is named.
 """
@@ -16,10 +16,10 @@ from pathlib import Path
 
 from PIL import Image
 
-from docs import browser
 from reports import NotARunError, load, page
+from tests import browser
 
-DOCS = Path(__file__).parent
+DOCS = Path(__file__).resolve().parents[2] / "docs"
 RUN = DOCS / "examples" / "vllm-cpu-standard"
 LARGEST = 200_000
 
@@ -89,7 +89,7 @@ def _write(path: Path, png: bytes) -> Path:
 def main(argv: Sequence[str] | None = None) -> int:
     """Write the pictures; 0: all are there, 1: no browser, or it complains, 2: no such run."""
     parser = argparse.ArgumentParser(
-        prog="python -m docs.pictures", description=(__doc__ or "").split("\n")[0]
+        prog="python -m tests.docs.pictures", description=(__doc__ or "").split("\n")[0]
     )
     parser.add_argument("run", nargs="?", type=Path, default=RUN, help="the folder of a run")
     parser.add_argument("--to", type=Path, default=DOCS / "img", metavar="DIR", help="(default docs/img)")

@@ -1,4 +1,4 @@
-"""Tables of the documentation from the simulator; `python -m docs.tables` writes, `--check` compares.
+"""Tables of the documentation from the simulator; `python -m tests.docs.tables` writes, `--check` compares.
 
 The simulator runs the gateway's own admission code and a model of the tiny CPU engine in virtual time, on
 seeded plans: the figures are the same on every machine. Quantiles are over all requests of all traces.
@@ -23,7 +23,7 @@ from loadtests.planning import plan
 from loadtests.planning.mix import Mix
 from loadtests.planning.plan import Arrival
 
-DOCS = Path(__file__).parent
+DOCS = Path(__file__).resolve().parents[2] / "docs"
 TRACE_S = 120.0
 SEEDS = (1, 2, 3, 4, 5, 6)
 TTFT_S, TPOT_S = 0.5, 0.040
@@ -48,7 +48,7 @@ class Result:
 def main() -> int:
     """Exit status 1 when `--check` finds a table that the code would write differently."""
     flags = argparse.ArgumentParser(
-        prog="python -m docs.tables", description=(__doc__ or "").split("\n\n")[0]
+        prog="python -m tests.docs.tables", description=(__doc__ or "").split("\n\n")[0]
     )
     flags.add_argument("--check", action="store_true", help="write nothing; exit 1 if a table is out of step")
     check = flags.parse_args().check

@@ -1,5 +1,4 @@
-"""A headless Chromium, spoken to over its DevTools protocol: open a page, take pictures of it, hear it
-complain.
+"""A headless Chromium over its DevTools protocol: open a page, wait for it, take pictures, hear it complain.
 
 Protocol: https://chromedevtools.github.io/devtools-protocol/. Needs nothing but a Chromium on this machine.
 """
@@ -19,9 +18,17 @@ from typing import Any
 import aiohttp
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
-QUIET = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run")
+QUIET = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-dev-shm-usage",  # containers have a small one
+    "--no-first-run",
+)
 START_S = 30.0
 LOAD_S = 60.0
+POLL_S = 0.1
 
 
 def find() -> str | None:
@@ -31,9 +38,7 @@ def find() -> str | None:
 
 @dataclass(slots=True)
 class Page:
-    """One tab. `complaints` holds every console message, uncaught exception and log entry since it was
-    opened.
-    """
+    """One tab. `complaints`: every console message, uncaught exception and log entry since it was opened."""
 
     socket: aiohttp.ClientWebSocketResponse
     complaints: list[str] = field(default_factory=list)
@@ -41,9 +46,7 @@ class Page:
     last: int = 0
 
     async def ask(self, method: str, **params: Any) -> dict[str, Any]:
-        """Call a method of the protocol and return its result; RuntimeError with the browser's words if
-        refused.
-        """
+        """The result of a method of the protocol; RuntimeError with the browser's words if it is refused."""
         self.last += 1
         await self.socket.send_json({"id": self.last, "method": method, "params": params})
         while True:
@@ -95,6 +98,19 @@ class Page:
             raise RuntimeError(str(found["exceptionDetails"]))
         return found["result"].get("value")
 
+    async def until(self, script: str, deadline_s: float = 30.0) -> Any:
+        """Poll until a JavaScript expression is true; returns its value.
+
+        Raises:
+            TimeoutError: it was not within `deadline_s` seconds.
+        """
+        give_up_s = asyncio.get_running_loop().time() + deadline_s
+        while not (value := await self.run(script)):
+            if asyncio.get_running_loop().time() > give_up_s:
+                raise TimeoutError(f"not true within {deadline_s:g} s: {script}")
+            await asyncio.sleep(POLL_S)
+        return value
+
     async def png(self, top: float = 0.0, size: tuple[int, int] | None = None) -> bytes:
         """A picture of the page from `top` on, of `size` (width, height); without it down to the end."""
         whole = (await self.ask("Page.getLayoutMetrics"))["cssContentSize"]
@@ -112,8 +128,10 @@ class Page:
 
 @asynccontextmanager
 async def page() -> AsyncIterator[Page]:
-    """A tab of a fresh Chromium, which is ended afterwards. RuntimeError when there is none or it does not
-    start.
+    """A tab of a fresh Chromium, which is ended afterwards.
+
+    Raises:
+        RuntimeError: there is no Chromium, or it does not start.
     """
     binary = find()
     if binary is None:

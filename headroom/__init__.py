@@ -1,0 +1,1 @@
+"""The console command `headroom`: one word for every command of the project. It only dispatches."""

@@ -1,0 +1,120 @@
+"""The console command: every word of it, its help, and that it imports nothing before it knows what for."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from experiments.errors import UserError
+from headroom.__main__ import help_text, run
+from headroom.commands import COMMANDS, Command
+
+ROOT = Path(__file__).resolve().parents[2]
+HEAVY = {
+    "aiohttp",
+    "fastapi",
+    "gevent",
+    "locust",
+    "matplotlib",
+    "numpy",
+    "pandas",
+    "pydantic",
+    "rich",
+    "scipy",
+}
+
+
+def headroom(*words: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    """The command as a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-m", "headroom", *words], cwd=cwd, capture_output=True, text=True, timeout=120
+    )
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
+def test_every_command_is_there_under_both_names(command: Command) -> None:
+    """It starts, and its usage line and examples call it what the user did; `python -m` takes the same flags
+    (for `load` that is Locust itself).
+    """
+    short = headroom(command.name, "--help")
+    assert short.returncode == 0, short.stderr
+    assert short.stdout.startswith(f"usage: headroom {command.name} ")
+    if command.name == "load":
+        return
+    module = command.module.removesuffix(".__main__")
+    assert f"python -m {module} " not in short.stdout
+    long = subprocess.run(
+        [sys.executable, "-m", module, "--help"], cwd=ROOT, capture_output=True, text=True, timeout=120
+    )
+    assert long.stdout.startswith(f"usage: python -m {module} ")
+    assert flags(long.stdout) == flags(short.stdout)
+
+
+def flags(text: str) -> set[str]:
+    """Every flag that a help names."""
+    return set(re.findall(r"--[a-z][a-z-]*", text))
+
+
+def test_the_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    """One line each, asked for or not."""
+    assert run(["--help"]) == run([]) == 0
+    shown = capsys.readouterr().out
+    assert shown == 2 * help_text()
+    assert all(f"  {command.name} " in shown and command.summary in shown for command in COMMANDS)
+    assert max(len(line) for line in shown.splitlines()) <= 110
+
+
+@pytest.mark.parametrize(
+    ("word", "said"),
+    [
+        ("swep", "did you mean sweep?"),
+        ("qqq", "the commands are sweep, tune, "),
+        ("--fast", "the commands are"),
+    ],
+)
+def test_a_word_that_is_none_is_told_what_there_is(word: str, said: str) -> None:
+    """The nearest command, or all of them."""
+    with pytest.raises(UserError, match=f"^{word!r} is not a command; {re.escape(said)}"):
+        run([word])
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (("swep", "--dry-run"), 2, "headroom: 'swep' is not a command"),
+        (("sweep", "--swep"), 2, "headroom: unrecognized arguments: --swep; see headroom sweep --help"),
+        (("recommend", "no/such/run"), 2, "headroom: no/such/run"),
+        (("report", "no/such/run"), 2, "no/such/run"),
+        (("gateway", "--max-active", "0"), 2, "gateway: "),
+    ],
+)
+def test_mistakes_end_as_they_do_without_it(words: tuple[str, ...], code: int, said: str) -> None:
+    """One sentence and the exit code of the command."""
+    done = headroom(*words)
+    assert done.returncode == code
+    assert done.stderr.startswith(said)
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_nothing_heavy_is_imported_before_the_command_is_known() -> None:
+    """Help and mistakes answer at once."""
+    script = "import sys, headroom.__main__ as h; h.run(['--help']); print(*sys.modules, file=sys.stderr)"
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert HEAVY & set(done.stderr.split()) == set()
+
+
+def test_load_is_locust_with_our_flags(tmp_path: Path) -> None:
+    """From any folder the words after `load` reach our own checks inside Locust."""
+    script = f"import sys; sys.path.insert(0, {str(ROOT)!r}); from headroom.__main__ import main; main()"
+    words = ("load", "--headless", "--scenario", "no-such", "--host", "http://127.0.0.1:9")
+    done = subprocess.run(
+        [sys.executable, "-c", script, *words], cwd=tmp_path, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 2
+    assert "--scenario: invalid choice: 'no-such'" in done.stderr
