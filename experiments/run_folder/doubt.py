@@ -69,9 +69,9 @@ class DoubtCode(StrEnum):
     """a doubt that another version of Headroom has a word for"""
 
     @classmethod
-    def _missing_(cls, value: object) -> DoubtCode:
+    def _missing_(cls, value: object) -> DoubtCode | None:
         """What is in doubt stays so, whatever its code."""
-        return cls.OTHER
+        return cls.OTHER if isinstance(value, str) else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -253,3 +253,23 @@ def test_what_is_read_is_not_changed() -> None:
     before = json.dumps(changed)
     tolerantly(changed)
     assert json.dumps(changed) == before
+
+
+def test_a_doubt_of_another_version_keeps_its_cell_out() -> None:
+    """What it is called there is not known here; that the numbers must not be used is."""
+    changed = document()
+    changed["doubts"][1] = {"code": "cosmic_rays", "severity": "invalid", "text": "a bit was turned"}
+    found, said = read_all_the_same(changed)
+    assert said == []
+    assert found.doubts[1] == Doubt(DoubtCode.OTHER, Severity.INVALID, "a bit was turned")
+    assert DoubtCode.OTHER in found.invalid_codes
+
+
+def test_an_empty_item_before_a_torn_one_costs_no_other() -> None:
+    """Both are left out, and what stands behind them is whole."""
+    changed = document()
+    changed["ledger"] = [dict(changed["ledger"][0]) for _ in range(6)]
+    changed["ledger"][1]["agrees"] = None
+    changed["ledger"][3] = "torn"
+    found, _ = read_all_the_same(changed)
+    assert len(found.ledger) == 4
