@@ -16,8 +16,8 @@ from experiments.design import matrix
 from experiments.design.probe import Probe
 from experiments.errors import EnvironmentProblem, UserError, run_command
 from experiments.measure import engine_setup, sweep_stack
-from experiments.measure.cell import Bench
-from experiments.measure.run_cells import in_turn
+from experiments.measure.cell import MeasurementContext
+from experiments.measure.run_cells import run_cells
 from experiments.measure.sweep_stack import SweepStack
 from experiments.run_folder.folder import RunDir, open_or_create
 from experiments.run_folder.measured_cell import MeasuredCell, finished_cells
@@ -123,7 +123,7 @@ def _search(
     with sweep_stack.running(options, run.logs, run.prometheus_data, progress.say) as stack:
         seen = engine_setup.probe_engine(options, run, stack, progress)
         slo = engine_setup.settle_objective(options, run, stack, seen)
-        bench = Bench(
+        context = MeasurementContext(
             run, stack.admin, stack.metrics, slo, stack.engine.label, engine_setup.max_running(stack)
         )
         start = float(f"{0.7 * rate_with(seen.steps, options.spec.gateway.max_active[0]):.3g}")
@@ -134,7 +134,7 @@ def _search(
             rate = next_rate(points, slo.attainment, start, precision)
             # One cell at least, however short the budget.
             left_s = until_s - time.monotonic() if points else math.inf
-            if rate is None or not _measure(rate, options, seen, bench, stack, progress, left_s):
+            if rate is None or not _measure(rate, options, seen, context, stack, progress, left_s):
                 break
             wasted = _traces(points_of(finished_cells(run.path), slo)) == _traces(points)
             failures = failures + 1 if wasted else 0
@@ -155,11 +155,11 @@ def _traces(points: Sequence[LoadPoint]) -> int:
 
 
 def _measure(
-    rate_per_s: float, options: SweepOptions, seen: Probe, bench: Bench, stack: SweepStack,
+    rate_per_s: float, options: SweepOptions, seen: Probe, context: MeasurementContext, stack: SweepStack,
     progress: SweepProgress, left_s: float,
 ) -> bool:  # fmt: skip
     """One more trace at that rate; False when the seconds that are left do not hold it."""
-    cells = finished_cells(bench.run.path)
+    cells = finished_cells(context.run.path)
     block = 1 + max((c.block for c in cells if c.rate_per_s == rate_per_s), default=-1)
     spec = options.spec
     one = spec.model_copy(
@@ -168,18 +168,18 @@ def _measure(
             "design": spec.design.model_copy(update={"blocks": block + 1, "budget_s": None}),
         }
     )
-    planned = matrix.build(one, seen, bench.slo)
+    planned = matrix.build(one, seen, context.slo)
     cell = next(cell for cell in planned.cells if cell.block == block)
     planned = replace(planned, cells=(cell,))
     expected_s = planned.phases[cell.load].expected_s
     if expected_s > left_s:
         progress.say("the budget is used up")
         return False
-    declared = (*bench.run.state.cells, *engine_setup.planned_cells(planned))
-    engine_setup.record(bench.run, stack, planned)
-    bench.run.save(replace(bench.run.state, cells=declared))
+    declared = (*context.run.state.cells, *engine_setup.planned_cells(planned))
+    engine_setup.record(context.run, stack, planned)
+    context.run.save(replace(context.run.state, cells=declared))
     progress.plan([expected_s], len(cells))
-    in_turn([cell], planned, bench, stack, progress)
+    run_cells([cell], planned, context, stack, progress)
     return True
 
 

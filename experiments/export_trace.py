@@ -1,11 +1,4 @@
-"""Turns the records of an earlier run into a trace file: what was asked for and when, to play it again.
-
-    python -m experiments.export_trace runs/night --cell ma16-reject--burst-1.2x--b0 > trace.csv
-    python -m experiments.export_trace runs/load-1 --out trace.csv
-
-RUN is the folder of a sweep, of one of its cells, or of a load run. Every arrival is in the trace, also those
-that were refused: lengths are those that the engine counted, and the planned ones where it counted none.
-"""
+"""Turns the records of an earlier run into a trace file: what was asked for and when, to play it again."""
 
 from __future__ import annotations
 
@@ -26,13 +19,20 @@ from loadtests.planning.plan import Arrival
 from loadtests.record import RequestRecord
 from loadtests.recording.run_folder import CELL, PLAN, RECORDS, RunFolder
 
+_ABOUT = """The records of an earlier run as a trace file, to play it again. RUN is the folder of a sweep, of
+one of its cells, or of a load run. Every arrival is in it, also those that were refused: lengths are those that the
+engine counted, and the planned ones where it counted none."""
+_EXAMPLES = """examples:
+  %(prog)s runs/night --cell ma16-reject--burst-1.2x--b0 > trace.csv
+  %(prog)s runs/load-1 --out trace.csv
+"""
 COLUMNS = ("arrival_s", "prompt_tokens", "output_tokens", "session", "prefix_group", "class")
 Line = tuple[float, int, int, int | str, int | str, str]
 
 
-def main(argv: Sequence[str]) -> int:
+def main(argv: Sequence[str], prog: str = "python -m experiments.export_trace") -> int:
     """Write the trace; exit code 0, or 2 for a user's mistake."""
-    args = _arguments(argv)
+    args = _arguments(argv, prog)
     folder = _folder(args.run, args.cell)
     records = sorted(_records(folder), key=lambda record: record.due_s)
     planned = _planned(folder)
@@ -117,10 +117,11 @@ def _write(lines: Iterable[Line], file: IO[str]) -> None:
     writer.writerows(lines)
 
 
-def _arguments(argv: Sequence[str]) -> argparse.Namespace:
+def _arguments(argv: Sequence[str], prog: str) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="python -m experiments.export_trace",
-        description=__doc__,
+        prog=prog,
+        description=_ABOUT,
+        epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("run", type=Path, metavar="RUN", help="folder of a sweep, a cell or a load run")

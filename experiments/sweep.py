@@ -17,8 +17,8 @@ from experiments.design.cells import Cell
 from experiments.design.matrix import Matrix
 from experiments.errors import UserError, run_command
 from experiments.measure import drift_doubts, engine_setup, interruption, sweep_stack
-from experiments.measure.cell import Bench
-from experiments.measure.run_cells import in_turn
+from experiments.measure.cell import MeasurementContext
+from experiments.measure.run_cells import run_cells
 from experiments.measure.sweep_stack import SweepStack
 from experiments.run_folder.folder import RunDir, open_or_create
 from experiments.run_folder.reading import objective_of
@@ -78,15 +78,17 @@ def _measure(plan: Matrix, run: RunDir, stack: SweepStack, slo: SLO, progress: S
     """The cells of the engine value that runs, the unlucky ones once more; returns the ids that failed
     twice.
     """
-    bench = Bench(run, stack.admin, stack.metrics, slo, stack.engine.label, engine_setup.max_running(stack))
+    context = MeasurementContext(
+        run, stack.admin, stack.metrics, slo, stack.engine.label, engine_setup.max_running(stack)
+    )
     todo = to_do(plan, run, stack.knobs)
     _show(plan, run, todo, progress)
-    failed, invalid = in_turn(todo, plan, bench, stack, progress)
+    failed, invalid = run_cells(todo, plan, context, stack, progress)
     again = _once_more(run, failed, invalid)
     if not again:
         return []
     _show(plan, run, again, progress)
-    return [cell.id for cell in in_turn(again, plan, bench, stack, progress)[0]]
+    return [cell.id for cell in run_cells(again, plan, context, stack, progress)[0]]
 
 
 def _show(plan: Matrix, run: RunDir, first: list[Cell], progress: SweepProgress) -> None:

@@ -27,9 +27,9 @@ from experiments.run_folder.run_state import RunStatus, TuneRequest
 from experiments.spec.durations import show as show_span
 from experiments.tuning import calibration_used, report
 from experiments.tuning.calibration_used import Calibrated
-from experiments.tuning.cell_runner import CellRunner, Ground
+from experiments.tuning.cell_runner import CellRunner, TuneContext
 from experiments.tuning.fallback import measured_sweep, render
-from experiments.tuning.live_measurer import LiveBench
+from experiments.tuning.live_measurer import LiveMeasurer
 from experiments.tuning.procedure import Effort, NothingMeasuredError, Tuned, tune
 from experiments.tuning.task import Task
 from experiments.tuning.task_of_run import dry_run, task_of, verification_budget_s
@@ -100,62 +100,69 @@ def _tune(options: TuneOptions, run: RunDir, progress: SweepProgress) -> list[st
     """Everything that needs the stack, then what is written; returns what went wrong, in sentences."""
     sweep = options.sweep
     with sweep_stack.running(sweep, run.logs, run.prometheus_data, progress.say) as stack:
-        ground = _ground(options, run, stack, progress)
+        context = _ground(options, run, stack, progress)
         model = calibration_used.obtain(options, run.path, stack.engine, progress.say)
         progress.say(f"model of {model.label}: {model.why}")
         if model.passed is False:
-            return measured_sweep(ground, model, progress)
-        return _verified(options, ground, model, progress)
+            return measured_sweep(context, model, progress)
+        return _verified(options, context, model, progress)
 
 
-def _ground(options: TuneOptions, run: RunDir, stack: SweepStack, progress: SweepProgress) -> Ground:
+def _ground(options: TuneOptions, run: RunDir, stack: SweepStack, progress: SweepProgress) -> TuneContext:
     """Probe, objective and the grid that a sweep would measure."""
     seen = engine_setup.probe_engine(options.sweep, run, stack, progress)
     slo = engine_setup.settle_objective(options.sweep, run, stack, seen)
     grid = matrices.build(options.sweep.spec, seen, slo)
-    return Ground(options, run, stack, seen, slo, grid)
+    return TuneContext(options, run, stack, seen, slo, grid)
 
 
-def _verified(options: TuneOptions, ground: Ground, model: Calibrated, progress: SweepProgress) -> list[str]:
-    task = task_of(ground, model.model.profile)
-    budget_s = verification_budget_s(ground, task, model.engine_s)
+def _verified(
+    options: TuneOptions, context: TuneContext, model: Calibrated, progress: SweepProgress
+) -> list[str]:
+    task = task_of(context, model.model.profile)
+    budget_s = verification_budget_s(context, task, model.engine_s)
     progress.say(
         f"{len(task.settings)} settings × {len(task.loads)} loads; {show_span(budget_s)} of engine time to"
         f" verify"
     )
-    runner = CellRunner(ground, progress)
-    bench = LiveBench(ground.run, model.model.profile, runner.measure)
+    runner = CellRunner(context, progress)
+    measurer = LiveMeasurer(context.run, model.model.profile, runner.measure)
     seed = options.sweep.spec.load.seed
     try:
-        tuned = tune(task, model.model, bench, Effort(options.traces, budget_s, seed=seed), progress.say)
+        tuned = tune(task, model.model, measurer, Effort(options.traces, budget_s, seed=seed), progress.say)
     except NothingMeasuredError:
         raise EnvironmentProblem(
-            f"no cell at the decisive load came out valid: see the doubts in {ground.run.path}"
+            f"no cell at the decisive load came out valid: see the doubts in {context.run.path}"
         ) from None
-    cost = ground.cost(model.engine_s, tuned.spent_s, task)
-    _write(ground, task, tuned, model, cost, bench)
+    cost = context.cost(model.engine_s, tuned.spent_s, task)
+    _write(context, task, tuned, model, cost, measurer)
     return (
-        [f"{len(bench.left_out)} cells could not be used: {', '.join(bench.left_out)}"]
-        if bench.left_out
+        [f"{len(measurer.left_out)} cells could not be used: {', '.join(measurer.left_out)}"]
+        if measurer.left_out
         else []
     )
 
 
 def _write(
-    ground: Ground, task: Task, tuned: Tuned, model: Calibrated, cost: EngineTime, bench: LiveBench
+    context: TuneContext,
+    task: Task,
+    tuned: Tuned,
+    model: Calibrated,
+    cost: EngineTime,
+    measurer: LiveMeasurer,
 ) -> None:
     """recommendation.json, recommended.env, predicted.json; and what they say, printed."""
     doubts = [f"the model was not tried: {model.why}"] if model.passed is None else []
-    if bench.late:
+    if measurer.late:
         doubts.append(
             "PROVISIONAL: the load generator was late in some cells (a busy machine?), so goodput is "
             "understated"
         )
-    label = ground.stack.engine.label
+    label = context.stack.engine.label
     found = report.recommendation(task, tuned, label, doubts)
     document = report.predicted(task, tuned, model, cost)
-    codec.write(ground.run.path / "predicted.json", document)
-    print(show_recommendation(found, save(ground.run.path, found)))
+    codec.write(context.run.path / "predicted.json", document)
+    print(show_recommendation(found, save(context.run.path, found)))
     coverage = document.coverage
     print(
         f"  {coverage.inside} of {coverage.of} measured values lay inside their 90 % prediction intervals; "

@@ -43,6 +43,10 @@ COMMANDS = (
     Command("predict", "experiments.predict", "predict a matrix from a calibration, without an engine"),
     Command("calibrate", "experiments.calibrate", "fit the model of an engine to a live one"),
     Command("report", "reports.__main__", "render a run's report; summary, compare and index beside it"),
+    Command(
+        "export-trace", "experiments.export_trace", "the records of an earlier run as a trace, to replay"
+    ),
+    Command("traces", "loadtests.traces", "describe a trace file before anyone plays it"),
     Command("gateway", "gateway.__main__", "the admission gateway in front of an engine"),
     Command("ui", "experiments.ui", "a local stack with the Locust web UI in front of it"),
     Command("load", "headroom.load", "Locust with the project's scenarios; every flag of Locust is taken"),

@@ -1,12 +1,4 @@
-"""Describes a trace file before anyone plays it: what it asks for, when, and what reading it changes.
-
-    python -m loadtests.traces FILE
-    python -m loadtests.traces FILE --json
-    python -m loadtests.traces FILE --trace-unit ms
-
-The same file is played with --scenario trace --trace FILE. What cannot be read gets one sentence and exit
-code 2.
-"""
+"""Describes a trace file before anyone plays it: what it asks for, when, and what reading it changes."""
 
 from __future__ import annotations
 
@@ -27,6 +19,13 @@ from loadtests.planning.trace_files.units import TraceUnit
 from loadtests.planning.workloads import Counts
 from loadtests.recording import quantiles
 
+_ABOUT = """What a trace file asks for, when, and what reading it changes. The same file is played with
+--scenario trace --trace FILE. What cannot be read gets one sentence and exit code 2."""
+_EXAMPLES = """examples:
+  %(prog)s trace.csv.gz
+  %(prog)s trace.jsonl --json
+  %(prog)s trace.jsonl --trace-unit ms
+"""
 _COLUMNS, _ROWS = 64, 5
 _EIGHTHS = " ▁▂▃▄▅▆▇█"
 
@@ -114,9 +113,9 @@ def plot(arrival_s: Floats, span_s: float, blocks: str = _EIGHTHS) -> list[str]:
     return [*lines, f"+{'-' * columns} {span_s:.6g} s"]
 
 
-def main(argv: Sequence[str]) -> int:
+def main(argv: Sequence[str], prog: str = "python -m loadtests.traces") -> int:
     """Print the description; the exit code."""
-    args = _arguments(argv)
+    args = _arguments(argv, prog)
     try:
         trace = reading.read(args.file, TraceUnit(args.trace_unit), args.seed)
     except TraceError as error:
@@ -140,10 +139,11 @@ def _blocks(encoding: str | None) -> str:
     return _EIGHTHS
 
 
-def _arguments(argv: Sequence[str]) -> argparse.Namespace:
+def _arguments(argv: Sequence[str], prog: str) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="python -m loadtests.traces",
-        description=__doc__,
+        prog=prog,
+        description=_ABOUT,
+        epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("file", type=Path, metavar="FILE", help="CSV or JSON lines, plain or .gz")

@@ -59,7 +59,7 @@ def _facts(prediction: Prediction) -> list[tuple[str, str]]:
         ("Model", " · ".join(text for text in (model.name, model.label) if text)),
         ("Fitted to", model.source),
         ("Parameter draws", numbers.count(model.draws)),
-        ("Gate", f"passed: {model.gate.why}" if model.gate.passed else ""),
+        ("ModelGate", f"passed: {model.gate.why}" if model.gate.passed else ""),
         ("Recalibrated", "yes" if prediction.recalibrated else "no"),
         ("Fallback", "yes" if prediction.fallback else "no"),
         (f"In their {_level(coverage)} intervals", _inside(coverage)),

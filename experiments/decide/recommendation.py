@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from experiments.decide import recommendation_doubts
-from experiments.decide.shared_loads import common_loads
+from experiments.decide.shared_loads import shared_loads
 from experiments.design.probe import Probe
 from experiments.errors import UserError
 from experiments.files import write_bytes
@@ -144,7 +144,7 @@ def _evidence(cells: list[MeasuredCell], slo: SLO) -> tuple[list[Evidence], list
     by_setting: dict[Setting, dict[str, list[MeasuredCell]]] = {}
     for cell in sorted(cells, key=lambda c: c.block):
         by_setting.setdefault(cell.setting, {}).setdefault(cell.load, []).append(cell)
-    loads, complete, doubts = common_loads(cells)
+    loads, complete, doubts = shared_loads(cells)
     whole = [(setting, found) for setting, found in by_setting.items() if setting in complete]
     names = ", ".join(setting.name for setting in by_setting if setting not in complete)
     doubts += [f"left out, since not measured at every load: {names}"] if names else []

@@ -7,7 +7,7 @@ from experiments.run_folder.measured_cell import MeasuredCell
 from experiments.spec.setting import Setting
 
 
-def common_loads(cells: Sequence[MeasuredCell]) -> tuple[list[str], set[Setting], list[str]]:
+def shared_loads(cells: Sequence[MeasuredCell]) -> tuple[list[str], set[Setting], list[str]]:
     """The loads to judge at, the settings measured there in every block, and a doubt if loads are missing.
 
     All loads where some setting has them all; else the one that most settings share, as in a verification of

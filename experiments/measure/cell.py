@@ -12,7 +12,7 @@ from pathlib import Path
 
 from experiments.design.cells import Cell
 from experiments.errors import EnvironmentProblem
-from experiments.measure.summary import KnownEngine, Material, summarise_cell
+from experiments.measure.summary import CellInputs, KnownEngine, summarise_cell
 from experiments.observe import engine_counters, machine
 from experiments.observe.engine_growth import EngineGrowth
 from experiments.observe.gateway_admin import Counters, GatewayAdmin, gateway_growth
@@ -38,7 +38,7 @@ _GRACE_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
-class Bench:
+class MeasurementContext:
     """The running stack as a measurement sees it, and the run it belongs to."""
 
     run: RunDir
@@ -60,7 +60,7 @@ class Bench:
 
 
 @dataclass(frozen=True, slots=True)
-class Prepared:
+class PreparedCell:
     """A cell whose load generator stands ready, so that the next cell starts as soon as this one is over.
     `engine_url`: empty where it is not known."""
 
@@ -83,16 +83,18 @@ class _Reading:
 
 
 @dataclass(frozen=True, slots=True)
-class Offered:
+class FinishedLoad:
     """A cell whose load is over, and all that had to be read in that moment."""
 
-    prepared: Prepared
+    prepared: PreparedCell
     in_force: Limits
     before: _Reading
     after: _Reading
 
 
-def measure(prepared: Prepared, bench: Bench, when_draining: Callable[[], None]) -> Offered:
+def measure(
+    prepared: PreparedCell, context: MeasurementContext, when_draining: Callable[[], None]
+) -> FinishedLoad:
     """Run one cell to its end; `save` makes its folder of what this returns.
 
     `when_draining` is called once the last request of the plan was due: nothing it does can disturb a
@@ -103,19 +105,19 @@ def measure(prepared: Prepared, bench: Bench, when_draining: Callable[[], None])
     """
     load = prepared.load
     load.wait_ready()
-    _wait_idle(bench.admin)
-    in_force = bench.admin.apply(prepared.cell.setting.limits)
-    before = _read(prepared, bench)
+    _wait_idle(context.admin)
+    in_force = context.admin.apply(prepared.cell.setting.limits)
+    before = _read(prepared, context)
     load.go()
     if load.wait(prepared.plan.duration_s) is None:
         when_draining()
     if not load.wait_result(prepared.drain_s + _GRACE_S):
         raise EnvironmentProblem(f"the load generator did not end; see {prepared.folder / LOG_NAME}")
-    _wait_idle(bench.admin)
-    return Offered(prepared, in_force, before, _read(prepared, bench))
+    _wait_idle(context.admin)
+    return FinishedLoad(prepared, in_force, before, _read(prepared, context))
 
 
-def save(offered: Offered, bench: Bench) -> CellSummary:
+def save(offered: FinishedLoad, context: MeasurementContext) -> CellSummary:
     """Write the cell's folder; returns its summary.
 
     Raises:
@@ -125,22 +127,22 @@ def save(offered: Offered, bench: Bench) -> CellSummary:
     cell, folder = prepared.cell, prepared.folder
     prepared.load.wait(_GRACE_S)
     prepared.load.stop()
-    material = _material(offered, bench)
+    material = _material(offered, context)
     series_table.save(material.series, folder)
-    summary = summarise_cell(cell, prepared.plan, bench.slo, material, bench.engine(cell))
+    summary = summarise_cell(cell, prepared.plan, context.slo, material, context.engine(cell))
     codec.write(folder / "cell.json", AppliedSetting(cell.id, cell.setting, offered.in_force))
     codec.write(folder / "summary.json", summary)
     prepared.load.forget_start()
     goodput_per_s = summary.rates.goodput_per_s if summary.rates is not None else None
     facts = {"plan": prepared.plan.hash, "goodput_per_s": goodput_per_s}
-    bench.run.finish_cell(cell.id, {**facts, **_timeline(prepared.plan, material).to_json()})
+    context.run.finish_cell(cell.id, {**facts, **_timeline(prepared.plan, material).to_json()})
     return summary
 
 
-def _read(prepared: Prepared, bench: Bench) -> _Reading:
+def _read(prepared: PreparedCell, context: MeasurementContext) -> _Reading:
     """Read everybody's counters now; parsing them can wait."""
     text = engine_counters.read(prepared.engine_url) if prepared.engine_url else None
-    return _Reading(bench.admin.metrics_text(), text, machine.cpu_times(), time.time())
+    return _Reading(context.admin.metrics_text(), text, machine.cpu_times(), time.time())
 
 
 def _wait_idle(admin: GatewayAdmin, deadline_s: float = 10.0) -> None:
@@ -160,7 +162,7 @@ def _wait_idle(admin: GatewayAdmin, deadline_s: float = 10.0) -> None:
         time.sleep(0.02)
 
 
-def _load_run(prepared: Prepared) -> LoadRun:
+def _load_run(prepared: PreparedCell) -> LoadRun:
     path = prepared.folder / "load.json"
     if not path.exists():
         log = last_lines(prepared.folder / LOG_NAME)
@@ -174,34 +176,36 @@ def _load_run(prepared: Prepared) -> LoadRun:
         raise EnvironmentProblem(str(error)) from None
 
 
-def _material(offered: Offered, bench: Bench) -> Material:
+def _material(offered: FinishedLoad, context: MeasurementContext) -> CellInputs:
     ran = _load_run(offered.prepared)
     began_s, ended_s = ran.asked.started_unix_s, offered.after.unix_s
     before, after = offered.before, offered.after
-    bench.metrics.wait_for_scrape(ended_s)
-    scrapes = bench.metrics.scrape_times(began_s, ended_s)
+    context.metrics.wait_for_scrape(ended_s)
+    scrapes = context.metrics.scrape_times(began_s, ended_s)
     edges = (scrapes[0], scrapes[-1]) if len(scrapes) > 1 else (ended_s, ended_s)
-    return Material(
+    return CellInputs(
         records=record_table.convert(offered.prepared.folder),
         load_run=ran,
         gateway=gateway_growth(Counters.parse(before.gateway), Counters.parse(after.gateway)),
-        engine=_engine_growth(offered, bench, edges),
+        engine=_engine_growth(offered, context, edges),
         stolen_ratio=before.cpu.stolen_ratio_until(after.cpu) if before.cpu and after.cpu else None,
-        series=bench.metrics.series(began_s, ended_s),
-        histograms={name: BucketQuantiles(*bench.metrics.quantiles(name, *edges)) for name in HISTOGRAMS},
+        series=context.metrics.series(began_s, ended_s),
+        histograms={name: BucketQuantiles(*context.metrics.quantiles(name, *edges)) for name in HISTOGRAMS},
         scrape_times=scrapes,
     )
 
 
-def _engine_growth(offered: Offered, bench: Bench, edges: tuple[float, float]) -> EngineGrowth | None:
+def _engine_growth(
+    offered: FinishedLoad, context: MeasurementContext, edges: tuple[float, float]
+) -> EngineGrowth | None:
     """From the engine itself; where its address is not known, from Prometheus between two scrapes."""
     before, after = offered.before.engine, offered.after.engine
     if before is not None and after is not None:
-        return engine_counters.growth(before, after, bench.metrics.engine)
-    return bench.metrics.engine_growth(*edges)
+        return engine_counters.growth(before, after, context.metrics.engine)
+    return context.metrics.engine_growth(*edges)
 
 
-def _timeline(plan: Plan, material: Material) -> Timeline:
+def _timeline(plan: Plan, material: CellInputs) -> Timeline:
     began_s = material.load_run.asked.started_unix_s
     start_s, end_s = plan.phase_s("measure")
     return Timeline(

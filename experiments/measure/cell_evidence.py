@@ -10,9 +10,9 @@ import numpy.typing as npt
 
 from experiments.run_folder.cell_summary import Breakdown
 from experiments.stats import breakdown, steady_state
-from experiments.stats.full_house import FullHouse, full_house
+from experiments.stats.all_slots_busy import SaturatedRate, all_slots_busy
 from experiments.stats.quantile_interval import QuantileInterval, quantile_interval
-from experiments.stats.service_curve import ServiceCurve, service_curve
+from experiments.stats.rate_by_concurrency import RateByConcurrency, rate_by_concurrency
 from experiments.stats.steady_state import SteadyState
 from loadtests.planning.scenarios import SCENARIOS
 from loadtests.record import RequestRecord
@@ -108,8 +108,8 @@ class Occupancy:
         self.active = _inside(held, at)
         self.queued = _inside(waited, at)
         starts, ends = np.array(held, dtype=float).reshape(-1, 2).T
-        self.house: FullHouse = full_house(starts, ends, slots, (start_s, end_s))
-        self.curve: ServiceCurve | None = service_curve(starts, ends, slots, (start_s, end_s))
+        self.house: SaturatedRate = all_slots_busy(starts, ends, slots, (start_s, end_s))
+        self.curve: RateByConcurrency | None = rate_by_concurrency(starts, ends, slots, (start_s, end_s))
 
     @staticmethod
     def known(records: Sequence[RequestRecord]) -> bool:

@@ -10,7 +10,7 @@ from experiments.run_folder.doubt import Doubt, DoubtCode, Severity
 from experiments.run_folder.folder import RunDir
 from experiments.run_folder.measured_cell import MeasuredCell, finished_cells
 from experiments.stats import drift
-from experiments.stats.drift import Drift, Repeat, Window
+from experiments.stats.drift import Drift, Repeat, RepeatWindow
 from loadtests.slo import SLO
 
 CODES = (DoubtCode.DRIFT, *gpu_doubts.RUN_CODES)
@@ -52,7 +52,7 @@ def _drifts(sentinels: Iterable[MeasuredCell], slo: SLO) -> list[Drift]:
             continue
         measured = [record for record in cell.records() if record.phase == "measure"]
         trace = cell.trace_of(measured, slo)
-        window = Window(trace.due_s, trace.duration_s, cell.plan_hash)
+        window = RepeatWindow(trace.due_s, trace.duration_s, cell.plan_hash)
         served = [
             (due, record.e2e_s)
             for due, record in zip(trace.due_s, measured, strict=True)
@@ -61,7 +61,7 @@ def _drifts(sentinels: Iterable[MeasuredCell], slo: SLO) -> list[Drift]:
         due_s, e2e_s = np.array(served, dtype=float).reshape(-1, 2).T
         repeats = {
             "goodput": drift.goodput(cell.block, window, trace.good),
-            "e2e": drift.median(cell.block, Window(due_s, trace.duration_s, cell.plan_hash), e2e_s),
+            "e2e": drift.median(cell.block, RepeatWindow(due_s, trace.duration_s, cell.plan_hash), e2e_s),
         }
         for name, repeat in repeats.items():
             if repeat is not None:

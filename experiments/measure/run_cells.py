@@ -9,14 +9,18 @@ from experiments.design.matrix import Matrix
 from experiments.errors import EnvironmentProblem
 from experiments.measure import prompt_cost
 from experiments.measure.annotation import annotate
-from experiments.measure.cell import LOG_NAME, Bench, Prepared, measure, save
+from experiments.measure.cell import LOG_NAME, MeasurementContext, PreparedCell, measure, save
 from experiments.measure.saving import BackgroundSaver
 from experiments.measure.sweep_stack import SweepStack
 from experiments.stack import load
 
 
-def in_turn(
-    cells: Sequence[Cell], matrix: Matrix, bench: Bench, stack: SweepStack, progress: SweepProgress
+def run_cells(
+    cells: Sequence[Cell],
+    matrix: Matrix,
+    context: MeasurementContext,
+    stack: SweepStack,
+    progress: SweepProgress,
 ) -> tuple[list[Cell], list[Cell]]:
     """Measure `cells` in order; which of them failed, and which were measured but came out invalid.
 
@@ -25,10 +29,10 @@ def in_turn(
     """
     failed: list[Cell] = []
     invalid: list[Cell] = []
-    ready: dict[int, Prepared] = {}
+    ready: dict[int, PreparedCell] = {}
 
     def fail(cell: Cell, error: EnvironmentProblem) -> None:
-        bench.run.fail_cell(cell.id, str(error))
+        context.run.fail_cell(cell.id, str(error))
         progress.say(f"{cell.id} failed: {error}")
         failed.append(cell)
 
@@ -45,7 +49,7 @@ def in_turn(
     def prepare(index: int) -> None:
         take_saved()
         if index < len(cells):
-            ready[index] = _prepare(cells[index], matrix, bench, stack, index)
+            ready[index] = _prepare(cells[index], matrix, context, stack, index)
 
     with BackgroundSaver(stack.load_cpus) as saver:
         try:
@@ -54,13 +58,13 @@ def in_turn(
                 try:
                     if index not in ready:
                         prepare(index)
-                    offered = measure(ready[index], bench, partial(prepare, index + 1))
+                    offered = measure(ready[index], context, partial(prepare, index + 1))
                 except EnvironmentProblem as error:
                     if index in ready:
                         ready.pop(index).load.stop()
                     fail(cell, error)
                 else:
-                    saver.put(cell, partial(save, offered, bench))
+                    saver.put(cell, partial(save, offered, context))
                     del ready[index]
             take_saved()
         finally:
@@ -69,10 +73,12 @@ def in_turn(
     return failed, invalid
 
 
-def _prepare(cell: Cell, matrix: Matrix, bench: Bench, stack: SweepStack, index: int) -> Prepared:
-    folder = bench.run.begin_cell(cell.id)
+def _prepare(
+    cell: Cell, matrix: Matrix, context: MeasurementContext, stack: SweepStack, index: int
+) -> PreparedCell:
+    folder = context.run.begin_cell(cell.id)
     plan = matrix.plan(cell)
-    stored = bench.run.plans / f"{plan.hash[:12]}.json"
+    stored = context.run.plans / f"{plan.hash[:12]}.json"
     if not stored.exists():
         plan.save(stored)
     drain_s = matrix.phases[cell.load].drain_s
@@ -82,13 +88,13 @@ def _prepare(cell: Cell, matrix: Matrix, bench: Bench, stack: SweepStack, index:
         plan_file=stored,
         run_dir=folder,
         log_path=folder / LOG_NAME,
-        slo=str(bench.slo),
+        slo=str(context.slo),
         drain_s=drain_s,
         metrics_port=stack.load_ports[index % 2],
         metrics_host=stack.load_host,
         api_key=stack.api_key,
         tokenize_url=stack.engine.url or None,
-        prompt_cost_file=prompt_cost.of_run(bench.run, stack.engine),
+        prompt_cost_file=prompt_cost.of_run(context.run, stack.engine),
         cpus=stack.load_cpus,
     )
-    return Prepared(cell, plan, folder, load.start(job), drain_s, stack.engine.url)
+    return PreparedCell(cell, plan, folder, load.start(job), drain_s, stack.engine.url)

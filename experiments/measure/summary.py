@@ -43,7 +43,7 @@ _EDGE_S = 0.05
 
 
 @dataclass(frozen=True, slots=True)
-class Material:
+class CellInputs:
     """What a finished load run and the servers around it left behind.
 
     `gateway` and `engine` are what their counters grew by over the cell (None: not scraped); `stolen_ratio`
@@ -71,7 +71,9 @@ class KnownEngine:
     capacity_per_s: float | None
 
 
-def summarise_cell(cell: Cell, plan: Plan, slo: SLO, material: Material, engine: KnownEngine) -> CellSummary:
+def summarise_cell(
+    cell: Cell, plan: Plan, slo: SLO, material: CellInputs, engine: KnownEngine
+) -> CellSummary:
     """What the cell showed."""
     start_s, end_s = plan.phase_s("measure")
     of_records = summarise(material.records, plan, slo, phase="measure")
@@ -142,7 +144,7 @@ def _breakdown(measured: Sequence[RequestRecord], engine: EngineGrowth | None) -
     return request_breakdown(measured, engine.queue_s / engine.requests, engine.prefill_s / engine.requests)
 
 
-def _ledger(plan: Plan, outcomes: Counter[Outcome], material: Material) -> tuple[ledger.Check, ...]:
+def _ledger(plan: Plan, outcomes: Counter[Outcome], material: CellInputs) -> tuple[ledger.Check, ...]:
     """Counts and request-seconds of client, gateway and engine, over every phase of the cell."""
     attempts = Counter(outcome for r in material.records for outcome in (r.tried or (r.outcome,)))
     checks = ledger.checks(len(plan), len(material.records), attempts, material.gateway.outcomes)
@@ -173,7 +175,7 @@ def _workload(cell: Cell, plan: Plan) -> Workload:
     )
 
 
-def _agreements(material: Material) -> list[agreement.Agreement]:
+def _agreements(material: CellInputs) -> list[agreement.Agreement]:
     """Of the requests that ended between the first and the last scrape of the cell, in every phase: the
     gateway observes a request when it ends, and a histogram cannot tell a warm-up request from a measured
     one.
@@ -198,7 +200,7 @@ def _agreements(material: Material) -> list[agreement.Agreement]:
     ]
 
 
-def _between_scrapes(material: Material) -> tuple[list[RequestRecord], int]:
+def _between_scrapes(material: CellInputs) -> tuple[list[RequestRecord], int]:
     """The requests that ended between first and last scrape, and how many ended too close to one to tell."""
     if not material.scrape_times:
         return [], 0
@@ -217,7 +219,7 @@ def _finite(values: Iterable[float | None]) -> npt.NDArray[np.float64]:
 
 def _window(
     cell: Cell,
-    material: Material,
+    material: CellInputs,
     start_s: float,
     end_s: float,
     engine: KnownEngine,
@@ -239,7 +241,7 @@ def _window(
         kv_use=by_metric.get("engine_kv_use_ratio", nothing),
         engine_max_running=engine.max_running,
         client_saturated=material.load_run.ended.client_saturated,
-        full_house=seen.house if seen else None,
+        all_slots_busy=seen.house if seen else None,
         curve=seen.curve if seen else None,
         window_s=end_s - start_s,
         served_per_s=_served_per_s(material.records, start_s, end_s),
@@ -247,7 +249,7 @@ def _window(
     )
 
 
-def _inside(material: Material, start_s: float, end_s: float) -> dict[str, npt.NDArray[np.float64]]:
+def _inside(material: CellInputs, start_s: float, end_s: float) -> dict[str, npt.NDArray[np.float64]]:
     """The samples of the measured window by the name of their series."""
     inside = material.series[(material.series["t_s"] >= start_s) & (material.series["t_s"] < end_s)]
     return {str(name): group["value"].to_numpy(dtype=float) for name, group in inside.groupby("metric")}

@@ -9,7 +9,7 @@ from experiments.run_folder.stored_setting import StoredSetting
 
 
 @dataclass(frozen=True, slots=True)
-class Gate:
+class ModelGate:
     """Whether the model was good enough on a burst that it had not seen."""
 
     passed: bool | None
@@ -26,7 +26,7 @@ class ModelUsed:
     label: str
     draws: int
     """engines that it may be, each as likely: the width of the prediction intervals"""
-    gate: Gate
+    gate: ModelGate
 
 
 @dataclass(frozen=True, slots=True)

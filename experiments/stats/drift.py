@@ -58,7 +58,7 @@ class Drift:
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
+class RepeatWindow:
     """The measured requests of a repeat: due times (n,) in seconds from the window's start, its length, and
     the name of the trace; the same name means the same arrivals.
     """
@@ -78,7 +78,7 @@ def drifts(metrics: Mapping[str, Sequence[Repeat]], alpha: float = ALPHA) -> lis
     return [drift for drift in found if drift is not None]
 
 
-def goodput(block: int, window: Window, good: npt.NDArray[np.bool_]) -> Repeat | None:
+def goodput(block: int, window: RepeatWindow, good: npt.NDArray[np.bool_]) -> Repeat | None:
     """Goodput of a window, requests per second; None where nothing was good or there are too few requests."""
     if len(window.due_s) < _FEWEST or not good.any():
         return None
@@ -87,7 +87,7 @@ def goodput(block: int, window: Window, good: npt.NDArray[np.bool_]) -> Repeat |
     return Repeat(block, float(counts.sum()) / window.duration_s, np.log(drawn / counts.sum()))
 
 
-def median(block: int, window: Window, values: Floats) -> Repeat | None:
+def median(block: int, window: RepeatWindow, values: Floats) -> Repeat | None:
     """Median of latencies (n,) > 0; None where there are too few."""
     if len(values) < _FEWEST:
         return None
@@ -131,7 +131,7 @@ def _bound(alpha: float, blocks: int) -> float:
     return float(stats.studentized_range.isf(alpha, blocks, _FREEDOM * blocks))
 
 
-def _span_of(window: Window) -> npt.NDArray[np.int64]:
+def _span_of(window: RepeatWindow) -> npt.NDArray[np.int64]:
     return np.clip((window.due_s / window.duration_s * _SPANS).astype(np.int64), 0, _SPANS - 1)
 
 

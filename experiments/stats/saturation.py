@@ -17,9 +17,9 @@ batches is the faster for it, so A/M would flatter. There
 
     load ratio = offered rate / rate with every slot busy,
 
-the latter from the curve of service rates over busy slots (`service_curve`). Saturated still means that more
-is offered than the full slots can do; the loss that this load implies for Poisson arrivals stands beside the
-one that was seen.
+the latter from the curve of service rates over busy slots (`rate_by_concurrency`). Saturated still means that
+more is offered than the full slots can do; the loss that this load implies for Poisson arrivals stands beside
+the one that was seen.
 """
 
 import math
@@ -29,10 +29,10 @@ from enum import StrEnum
 import numpy as np
 import numpy.typing as npt
 
+from experiments.stats.all_slots_busy import SaturatedRate
 from experiments.stats.backlog import BATCHES, backlog_drift
 from experiments.stats.effective_size import of_mean
-from experiments.stats.full_house import FullHouse
-from experiments.stats.service_curve import ServiceCurve
+from experiments.stats.rate_by_concurrency import RateByConcurrency
 from experiments.stats.share import wilson
 
 Floats = npt.NDArray[np.float64]
@@ -117,7 +117,7 @@ class Window:
 
     `active` and `queued` are requests at the gateway; empty arrays where a series is missing.
     `served_per_s` and `capacity_per_s` (of the engine, as probed) tell slots from compute;
-    `full_house` is what happened while every slot was busy, `curve` the rates with fewer. None where unknown.
+    `all_slots_busy` is what happened while every slot was busy, `curve` the rates with fewer. None: unknown.
     """
 
     offered: int
@@ -133,8 +133,8 @@ class Window:
     client_saturated: bool
     served_per_s: float | None = None
     capacity_per_s: float | None = None
-    full_house: FullHouse | None = None
-    curve: ServiceCurve | None = None
+    all_slots_busy: SaturatedRate | None = None
+    curve: RateByConcurrency | None = None
     window_s: float | None = None
 
 
@@ -220,9 +220,9 @@ def _erlang_loss(window: Window) -> float | None:
 
 def _at_full_house(window: Window) -> float:
     """Offered rate over the rate at which the full house served; 0 where it was seldom full."""
-    if window.full_house is None:
+    if window.all_slots_busy is None:
         return 0.0
-    return window.full_house.load_ratio(_offered_per_s(window)) or 0.0
+    return window.all_slots_busy.load_ratio(_offered_per_s(window)) or 0.0
 
 
 def _queue_growth(window: Window) -> float:

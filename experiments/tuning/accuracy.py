@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from experiments.spec.loads import Load
 from experiments.spec.setting import Setting
 from experiments.tuning.outlook import Outlook
-from experiments.tuning.task import Seen
+from experiments.tuning.task import MeasuredRun
 from experiments.twin.predicted import Expected
 
 SHOWN = ("ttft_p95_s", "e2e_p95_s", "tpot_p95_s", "goodput_per_s", "attainment")
@@ -34,12 +34,12 @@ class Compared:
     scored: bool
 
 
-def compare(outlook: Outlook, seen: Seen, same: Mapping[str, float]) -> dict[str, Compared]:
+def compare(outlook: Outlook, seen: MeasuredRun, same: Mapping[str, float]) -> dict[str, Compared]:
     """Every measure of `SHOWN` of one run."""
     return {name: _compared(outlook, seen, same, name) for name in SHOWN}
 
 
-def _compared(outlook: Outlook, seen: Seen, same: Mapping[str, float], name: str) -> Compared:
+def _compared(outlook: Outlook, seen: MeasuredRun, same: Mapping[str, float], name: str) -> Compared:
     told = outlook.interval(seen.cell.setting, seen.cell.load, name)
     real = seen.values[name]
     interval = seen.intervals.get(name)
@@ -54,7 +54,7 @@ def _compared(outlook: Outlook, seen: Seen, same: Mapping[str, float], name: str
     return Compared(told, real, interval, error, model_error, noise, inside, is_scored(seen, name))
 
 
-def is_scored(seen: Seen, name: str) -> bool:
+def is_scored(seen: MeasuredRun, name: str) -> bool:
     """Whether the measurement is certain enough to judge a prediction by; a latency needs an interval of
     its own.
     """
@@ -70,10 +70,10 @@ def coverage(rows: Sequence[Mapping[str, Compared]]) -> tuple[int, int]:
     return sum(bool(c.inside) for c in scored), len(scored)
 
 
-def outside(outlook: Outlook, seen: Sequence[Seen]) -> list[str]:
+def outside(outlook: Outlook, seen: Sequence[MeasuredRun]) -> list[str]:
     """Cells that left their intervals: a scored measure on the same side in more than half of the runs, two
     at least. (One run in ten leaves a 90 % interval by itself.)"""
-    runs: dict[tuple[Setting, Load], list[Seen]] = defaultdict(list)
+    runs: dict[tuple[Setting, Load], list[MeasuredRun]] = defaultdict(list)
     for one in seen:
         runs[one.cell.setting, one.cell.load].append(one)
     return [
@@ -83,7 +83,7 @@ def outside(outlook: Outlook, seen: Sequence[Seen]) -> list[str]:
     ]
 
 
-def _left(outlook: Outlook, runs: Sequence[Seen], name: str) -> bool:
+def _left(outlook: Outlook, runs: Sequence[MeasuredRun], name: str) -> bool:
     told = outlook.interval(runs[0].cell.setting, runs[0].cell.load, name)
     values = [run.values[name] for run in runs if is_scored(run, name)]
     least = max(2, len(runs) // 2 + 1)

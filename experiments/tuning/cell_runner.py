@@ -13,8 +13,8 @@ from experiments.design.cells import Cell
 from experiments.design.matrix import Matrix
 from experiments.design.probe import Probe
 from experiments.measure import engine_setup
-from experiments.measure.cell import Bench
-from experiments.measure.run_cells import in_turn
+from experiments.measure.cell import MeasurementContext
+from experiments.measure.run_cells import run_cells
 from experiments.measure.sweep_stack import SweepStack
 from experiments.run_folder.folder import RunDir
 from experiments.run_folder.prediction import EngineTime
@@ -26,7 +26,7 @@ _PROBE_STEP_S = 4.0
 
 
 @dataclass(frozen=True, slots=True)
-class Ground:
+class TuneContext:
     """The running stack, what the probe saw, the objective, and `grid`: what a sweep of the spec would
     measure (one block)."""
 
@@ -57,34 +57,34 @@ class Ground:
 class CellRunner:
     """Measures cells as they come; the run folder's list of cells grows with them."""
 
-    def __init__(self, ground: Ground, progress: SweepProgress) -> None:
-        self._ground = ground
+    def __init__(self, context: TuneContext, progress: SweepProgress) -> None:
+        self._context = context
         self._progress = progress
         self._planned: dict[str, Cell] = {}
 
     def measure(self, planned: Sequence[Cell]) -> None:
         """Measure what is not on disk yet of `planned`; what failed or came out invalid once more."""
-        ground, progress = self._ground, self._progress
+        context, progress = self._context, self._progress
         self._planned |= {cell.id: cell for cell in planned}
-        matrix = replace(ground.grid, cells=tuple(self._planned.values()))
-        engine_setup.record(ground.run, ground.stack, matrix)
-        stack = ground.stack
-        bench = Bench(
-            ground.run,
+        matrix = replace(context.grid, cells=tuple(self._planned.values()))
+        engine_setup.record(context.run, context.stack, matrix)
+        stack = context.stack
+        measured_by = MeasurementContext(
+            context.run,
             stack.admin,
             stack.metrics,
-            ground.slo,
+            context.slo,
             stack.engine.label,
             engine_setup.max_running(stack),
         )
         for attempt in range(2):
-            todo = [cell for cell in planned if not ground.run.is_done(cell.id)]
+            todo = [cell for cell in planned if not context.run.is_done(cell.id)]
             if not todo:
                 return
             progress.plan(
                 [matrix.phases[cell.load].expected_s for cell in todo], len(self._planned) - len(todo)
             )
-            _, invalid = in_turn(todo, matrix, bench, stack, progress)
+            _, invalid = run_cells(todo, matrix, measured_by, stack, progress)
             if attempt == 0:
                 for cell in invalid:
-                    ground.run.repeat_cell(cell.id, "invalid")
+                    context.run.repeat_cell(cell.id, "invalid")

@@ -25,7 +25,7 @@ from experiments.spec.loads import Load
 from experiments.spec.setting import Setting
 from experiments.stats import sequential
 from experiments.tuning.model import Discrepancy, Model
-from experiments.tuning.task import Seen, Task
+from experiments.tuning.task import MeasuredRun, Task
 from experiments.twin.predicted import MEASURES, Predictor, measures
 from experiments.twin.simulate import simulate
 from loadtests.planning.plan import Plan
@@ -48,13 +48,13 @@ class Estimate:
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
+class CorrectedEvidence:
     """Verified cells beside the twin. `same`: what the twin does on each run's trace at that run's speed, by
     cell; `expected`: its goodput on new traces at the speed of these runs, shape (draws,), the same draws for
     every pair."""
 
     task: Task
-    seen: tuple[Seen, ...]
+    seen: tuple[MeasuredRun, ...]
     same: Mapping[Cell, Mapping[str, float]]
     expected: Mapping[Pair, Floats]
     speed: float
@@ -96,7 +96,9 @@ class Evidence:
         return 1.0 / (end_s - begin_s)
 
 
-def gather(task: Task, model: Model, seen: Sequence[Seen], traces: int, seed: int = 1) -> Evidence:
+def gather(
+    task: Task, model: Model, seen: Sequence[MeasuredRun], traces: int, seed: int = 1
+) -> CorrectedEvidence:
     """Play the twin beside every verified run, and on `traces` new ones at the speed that the runs had."""
     same = {s.cell: same_trace(task, model, s) for s in seen}
     logs = np.log([s.speed for s in seen])
@@ -112,7 +114,7 @@ def gather(task: Task, model: Model, seen: Sequence[Seen], traces: int, seed: in
         )
         for setting, load in pairs
     }
-    return Evidence(task, tuple(seen), same, expected, speed)
+    return CorrectedEvidence(task, tuple(seen), same, expected, speed)
 
 
 def offered(plans: Sequence[Plan]) -> Floats:
@@ -133,14 +135,14 @@ def at_rate(goodput: Floats, offered_per_s: Floats, rate_per_s: float | None) ->
     return np.asarray(goodput - slope * (offered_per_s - rate_per_s))
 
 
-def same_trace(task: Task, model: Model, seen: Seen) -> dict[str, float]:
+def same_trace(task: Task, model: Model, seen: MeasuredRun) -> dict[str, float]:
     """What the twin does on the trace of a run, at that run's speed."""
     plan = task.plan(seen.cell)
     profile = slower(model.profile, seen.speed)
     return measures(plan, simulate(plan.arrivals, profile, seen.cell.setting.limits), task.slo)
 
 
-def latency_residual(evidence: Evidence) -> float:
+def latency_residual(evidence: CorrectedEvidence) -> float:
     """Root mean square of log(real/twin) of the p95 latencies on the same traces; nan without any."""
     names = [name for name in MEASURES if name in ("ttft_p95_s", "e2e_p95_s")]
     ratios = [

@@ -12,7 +12,7 @@ import numpy as np
 from experiments.spec.loads import Load
 from experiments.spec.setting import Setting
 from experiments.stats.paired import DELTA, Verdict, verdict_of
-from experiments.tuning.control import Estimate, Evidence
+from experiments.tuning.control import CorrectedEvidence, Estimate
 from experiments.tuning.outlook import Outlook, regret_of
 
 INDIFFERENCE = 0.01
@@ -46,7 +46,7 @@ class Decision:
     values: Mapping[tuple[Setting, Load], float]
 
 
-def decide(outlook: Outlook, evidence: Evidence, decisive: Load) -> Decision:
+def decide(outlook: Outlook, evidence: CorrectedEvidence, decisive: Load) -> Decision:
     """Least worst-case regret among the settings measured at `decisive`, then modesty.
 
     Raises:
@@ -92,7 +92,7 @@ def decide(outlook: Outlook, evidence: Evidence, decisive: Load) -> Decision:
 
 
 def _values(
-    outlook: Outlook, evidence: Evidence, estimates: Mapping[tuple[Setting, Load], Estimate]
+    outlook: Outlook, evidence: CorrectedEvidence, estimates: Mapping[tuple[Setting, Load], Estimate]
 ) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
     """Goodput of the matrix: verified cells by their estimates, the others as predicted times the ratio that
     the verified ones of the same load showed (of all loads, where a load has none)."""

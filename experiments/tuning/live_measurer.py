@@ -15,7 +15,7 @@ from experiments.run_folder.cell_summary import CellSummary
 from experiments.run_folder.doubt import DoubtCode
 from experiments.run_folder.folder import RunDir
 from experiments.run_folder.measured_cell import MeasuredCell, read_cell
-from experiments.tuning.task import Seen
+from experiments.tuning.task import MeasuredRun
 from experiments.twin.profile import Profile
 from loadtests.record import RequestRecord
 from loadtests.recording.quantiles import Quantile
@@ -25,7 +25,7 @@ FEWEST_STEPS = 30
 
 
 @dataclass(slots=True)
-class LiveBench:
+class LiveMeasurer:
     """Measures cells with `run_cells` and reads them.
 
     Attributes:
@@ -40,8 +40,8 @@ class LiveBench:
     left_out: list[str] = field(default_factory=list)
     late: list[str] = field(default_factory=list)
 
-    def measure(self, cells: Sequence[Cell]) -> list[Seen]:
-        """See `Bench`."""
+    def measure(self, cells: Sequence[Cell]) -> list[MeasuredRun]:
+        """See `CellMeasurer`."""
         todo = [cell for cell in cells if not self.run.is_done(cell.id)]
         if todo:
             self.run_cells(todo)
@@ -59,7 +59,7 @@ class LiveBench:
         return seen
 
 
-def seen_of(cell: Cell, measured: MeasuredCell, profile: Profile) -> Seen:
+def seen_of(cell: Cell, measured: MeasuredCell, profile: Profile) -> MeasuredRun:
     """A finished cell as `tune` sees it."""
     summary, records = measured.summary, measured.records()
     assert summary.counts is not None, "a cell that was measured here has counts"
@@ -77,7 +77,7 @@ def seen_of(cell: Cell, measured: MeasuredCell, profile: Profile) -> Seen:
             intervals[name] = (p95.low, p95.high)
     window_end_s = summary.window.end_s
     ended_s = max([window_end_s, *(r.finished_s for r in records if r.finished_s is not None)])
-    return Seen(cell, values, intervals, speed_of(records, profile), ended_s + OVERHEAD_S)
+    return MeasuredRun(cell, values, intervals, speed_of(records, profile), ended_s + OVERHEAD_S)
 
 
 def speed_of(records: Sequence[RequestRecord], profile: Profile) -> float:

@@ -12,11 +12,11 @@ import numpy as np
 from experiments.design.cells import Cell
 from experiments.tuning import control, decision, outlook, verification
 from experiments.tuning.accuracy import outside
-from experiments.tuning.control import Evidence
+from experiments.tuning.control import CorrectedEvidence
 from experiments.tuning.decision import Decision
 from experiments.tuning.model import Discrepancy, Model
 from experiments.tuning.outlook import Outlook
-from experiments.tuning.task import Bench, Seen, Task
+from experiments.tuning.task import CellMeasurer, MeasuredRun, Task
 from experiments.tuning.verification import Verification, Why
 
 LOOKS = (3, 5, 8)
@@ -54,8 +54,8 @@ class Tuned:
     outlook_now: Outlook
     verification: Verification
     pairs: tuple[Why, ...]
-    seen: tuple[Seen, ...]
-    evidence: Evidence
+    seen: tuple[MeasuredRun, ...]
+    evidence: CorrectedEvidence
     decision: Decision
     recalibrated: str | None
     spent_s: float
@@ -65,7 +65,9 @@ class NothingMeasuredError(Exception):
     """Not one cell at the decisive load could be measured."""
 
 
-def tune(task: Task, model: Model, bench: Bench, effort: Effort, say: Say = lambda _: None) -> Tuned:
+def tune(
+    task: Task, model: Model, measurer: CellMeasurer, effort: Effort, say: Say = lambda _: None
+) -> Tuned:
     """Predict the matrix, verify a few cells, decide.
 
     First the core, in `looks[0]` blocks; then one setting after another that now seems better or may be;
@@ -82,7 +84,7 @@ def tune(task: Task, model: Model, bench: Bench, effort: Effort, say: Say = lamb
         seed=effort.seed,
         tell=lambda done, of: say(f"predicted {done} of {of} loads, {len(task.settings)} settings each"),
     )
-    run = _Verifying(task, model, bench, effort, verification.choose(task, told), say)
+    run = _Verifying(task, model, measurer, effort, verification.choose(task, told), say)
     first = range(effort.looks[0])
     run.blocks(run.verification.core, first)
     now, recalibrated = run.outlook_now(told)
@@ -114,12 +116,12 @@ class _Verifying:
     """The runs made so far."""
 
     def __init__(
-        self, task: Task, model: Model, bench: Bench, effort: Effort, chosen: Verification, say: Say
+        self, task: Task, model: Model, measurer: CellMeasurer, effort: Effort, chosen: Verification, say: Say
     ) -> None:
-        self.task, self.model, self.bench, self.effort = task, model, bench, effort
+        self.task, self.model, self.measurer, self.effort = task, model, measurer, effort
         self.verification, self.say = chosen, say
         self.pairs: list[Why] = []
-        self.seen: list[Seen] = []
+        self.seen: list[MeasuredRun] = []
 
     @property
     def spent_s(self) -> float:
@@ -141,9 +143,9 @@ class _Verifying:
         cells: list[Cell] = []
         for number in numbers:
             cells += verification.block(pairs, number, self.effort.seed)
-        self.seen += self.bench.measure(cells)
+        self.seen += self.measurer.measure(cells)
 
-    def decide(self, now: Outlook) -> tuple[Decision, Evidence]:
+    def decide(self, now: Outlook) -> tuple[Decision, CorrectedEvidence]:
         """On everything measured so far."""
         evidence = control.gather(self.task, self.model, self.seen, self.effort.traces)
         return decision.decide(now, evidence, self.verification.decisive), evidence
@@ -190,7 +192,7 @@ class _Verifying:
             self.blocks(contenders, range(before, look))
 
 
-def _scaled(model: Model, evidence: Evidence) -> Model:
+def _scaled(model: Model, evidence: CorrectedEvidence) -> Model:
     """The model at the speed that all verified runs had, with the discrepancy that they showed."""
     logs = np.log([seen.speed for seen in evidence.seen])
     residual = control.latency_residual(evidence)

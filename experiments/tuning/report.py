@@ -9,7 +9,7 @@ from experiments.run_folder.cell_summary import Workload
 from experiments.run_folder.prediction import (
     Coverage,
     EngineTime,
-    Gate,
+    ModelGate,
     ModelUsed,
     PredictedCell,
     PredictedMetric,
@@ -26,7 +26,7 @@ from experiments.tuning.accuracy import Compared
 from experiments.tuning.calibration_used import Calibrated
 from experiments.tuning.control import Estimate
 from experiments.tuning.procedure import Tuned
-from experiments.tuning.task import Seen, Task
+from experiments.tuning.task import MeasuredRun, Task
 
 LEVEL = 0.9
 """Of the prediction intervals."""
@@ -96,7 +96,7 @@ def refused(model: Calibrated, why: str, cost: EngineTime) -> Prediction:
     )
 
 
-def _cell(task: Task, tuned: Tuned, seen: Seen, row: Mapping[str, Compared]) -> PredictedCell:
+def _cell(task: Task, tuned: Tuned, seen: MeasuredRun, row: Mapping[str, Compared]) -> PredictedCell:
     cell = seen.cell
     return PredictedCell(
         cell=cell.id,
@@ -123,7 +123,7 @@ def _model_used(model: Calibrated) -> ModelUsed:
         source=profile.source,
         label=model.label,
         draws=len(model.model.draws),
-        gate=Gate(model.passed, model.why),
+        gate=ModelGate(model.passed, model.why),
     )
 
 

@@ -48,7 +48,7 @@ class Task:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class MeasuredRun:
     """One measured run. `values`: measure → value (nan: not defined), `intervals`: measure → its own 95 %
     interval where it has one; `speed`: measured over modelled duration of the run's steps, by the model of
     the calibration; `engine_s`: what it cost."""
@@ -60,8 +60,8 @@ class Seen:
     engine_s: float
 
 
-class Bench(Protocol):
+class CellMeasurer(Protocol):
     """Where cells are measured: a live stack, or an engine in virtual time."""
 
-    def measure(self, cells: Sequence[Cell]) -> list[Seen]:
+    def measure(self, cells: Sequence[Cell]) -> list[MeasuredRun]:
         """Run the cells in this order; what could not be measured is left out."""

@@ -14,7 +14,7 @@ from experiments.measure import prompt_cost
 from experiments.spec.durations import show
 from experiments.spec.setting import Setting
 from experiments.tuning import candidates
-from experiments.tuning.cell_runner import GRID_TRACES, Ground
+from experiments.tuning.cell_runner import GRID_TRACES, TuneContext
 from experiments.tuning.procedure import LOOKS
 from experiments.tuning.task import Task
 from experiments.twin.profile import Profile
@@ -30,33 +30,35 @@ _BUSY_S = (10.0, 40.0)
 _BUSY = 1.3
 
 
-def task_of(ground: Ground, profile: Profile) -> Task:
+def task_of(context: TuneContext, profile: Profile) -> Task:
     """The settings of the spec, the derived start values and the current setting, under the loads of the
     grid.
     """
-    spec, probe = ground.options.sweep.spec, ground.probe
-    timeout_s = queue_timeout_s(ground.slo.ttft_s, probe.ttft_at_capacity_s)
+    spec, probe = context.options.sweep.spec, context.probe
+    timeout_s = queue_timeout_s(context.slo.ttft_s, probe.ttft_at_capacity_s)
     default = Setting(spec.design.current.limits())
     loads = tuple(load.at_capacity(probe.capacity_per_s) for load in spec.load.parsed())
-    least, derived = least_prompt(ground), None
+    least, derived = least_prompt(context), None
 
     def plan(cell: Cell) -> Plan:
-        return as_the_engine_counts(ground.grid.plan(cell), least)
+        return as_the_engine_counts(context.grid.plan(cell), least)
 
-    if not ground.options.matrix_only:
+    if not context.options.matrix_only:
         rate_per_s, shape = _BUSY * probe.capacity_per_s, spec.load
         mix = Mix.fixed(shape.prompt_tokens, shape.output_tokens)
         busy = plans.make("sustained", rate_per_s, *_BUSY_S, shape.seed, mix)
-        derived = candidates.derive(profile, ground.slo, as_the_engine_counts(busy, least))
+        derived = candidates.derive(profile, context.slo, as_the_engine_counts(busy, least))
     asked = settings_of(spec, timeout_s)
     settings = candidates.around(asked, derived, default, largest=profile.max_num_seqs)
     default = next(setting for setting in settings if setting.name == default.name)
-    return Task(settings, default, loads, ground.slo, plan, lambda load: ground.grid.phases[load].expected_s)
+    return Task(
+        settings, default, loads, context.slo, plan, lambda load: context.grid.phases[load].expected_s
+    )
 
 
-def least_prompt(ground: Ground) -> int:
+def least_prompt(context: TuneContext) -> int:
     """Tokens of the shortest prompt that the engine's chat template allows; 1 where it is not known."""
-    path = prompt_cost.of_run(ground.run, ground.stack.engine)
+    path = prompt_cost.of_run(context.run, context.stack.engine)
     if path is None:
         return 1
     cost = TokenCost.from_json(read_json(path))
@@ -71,13 +73,13 @@ def as_the_engine_counts(plan: Plan, least: int) -> Plan:
     return replace(plan, arrivals=arrivals)
 
 
-def verification_budget_s(ground: Ground, task: Task, calibration_s: float) -> float:
+def verification_budget_s(context: TuneContext, task: Task, calibration_s: float) -> float:
     """What is left for measured cells: of --budget, or of a tenth of the grid but enough for three blocks."""
-    spent_s = calibration_s + ground.probe_s
-    if ground.options.budget_s is not None:
-        return max(0.0, ground.options.budget_s - spent_s)
+    spent_s = calibration_s + context.probe_s
+    if context.options.budget_s is not None:
+        return max(0.0, context.options.budget_s - spent_s)
     core_s = LOOKS[0] * _CORE * max(task.cell_s(load) for load in task.loads)
-    return max(core_s, SHARE_OF_GRID * ground.grid_s(task) - spent_s)
+    return max(core_s, SHARE_OF_GRID * context.grid_s(task) - spent_s)
 
 
 def dry_run(options: TuneOptions) -> str:

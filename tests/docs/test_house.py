@@ -10,16 +10,16 @@ from tests.docs import house
 # ---------------------------------------------------------------------------------------------------------
 # THE BOUNDS. What is true today; each may only go down, towards the number behind it. Lower them here.
 # ---------------------------------------------------------------------------------------------------------
-FUNCTIONS_OVER_60_LINES = 1  # none
+FUNCTIONS_OVER_60_LINES = 0  # none
 FUNCTIONS_OVER_8_PARAMETERS = 0  # none; self and cls do not count
-ANY_PER_1000_LINES = 6.8  # 5, over the five packages
-UNTYPED_MAPPINGS = 182  # 60 times dict[str, Any] or Mapping[str, Any]
+ANY_PER_1000_LINES = 2.5  # 5, over the five packages
+UNTYPED_MAPPINGS = 50  # 60 times dict[str, Any] or Mapping[str, Any]
 MODULES_BESIDE_COMMANDS = 2  # in experiments/ itself
-ARROWS_IN_EXPERIMENTS = 120  # between its rooms and direct modules (93 today)
+ARROWS_IN_EXPERIMENTS = 120  # between its rooms and direct modules (105 today)
 SHARED_CLASS_NAMES: dict[str, set[str]] = {  # none: two things of one name in a package are taken for one
     "gateway": set(),
     "loadtests": set(),
-    "experiments": {"Bench", "Evidence", "Window"},
+    "experiments": set(),
     "reports": set(),
     "monitoring": set(),
 }

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from experiments.measure.summary import Material
+from experiments.measure.summary import CellInputs
 from experiments.observe.engine_growth import EngineGrowth
 from experiments.observe.gateway_admin import GatewayGrowth
 from experiments.run_folder.cell_summary import BucketQuantiles
@@ -31,14 +31,14 @@ BATCH = 16
 BEGAN_UNIX_S = 1.8e9
 
 
-def material(plan: Plan, records: list[RequestRecord], limits: Limits, slo: SLO) -> Material:
+def material(plan: Plan, records: list[RequestRecord], limits: Limits, slo: SLO) -> CellInputs:
     """Of one cell whose requests were served so."""
     served = [record for record in records if record.outcome == "ok"]
     queued_s = sum(record.queue_s or 0.0 for record in records)
     whole_s = sum((record.finished_s or 0.0) - (record.sent_s or 0.0) for record in records)
     outcomes = Counter(record.outcome for record in records)
     end_s = plan.duration_s + 3.0
-    return Material(
+    return CellInputs(
         records=records,
         load_run=load_run(plan, records, slo, seen_limits(limits)),
         gateway=GatewayGrowth(

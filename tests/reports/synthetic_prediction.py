@@ -13,7 +13,7 @@ from experiments.run_folder.measured_cell import finished_cells
 from experiments.run_folder.prediction import (
     Coverage,
     EngineTime,
-    Gate,
+    ModelGate,
     ModelUsed,
     PredictedCell,
     PredictedMetric,
@@ -27,7 +27,7 @@ MODEL = ModelUsed(
     source="eight cells of another run",
     label="EMULATOR (synthetic numbers for the report's own tests)",
     draws=50,
-    gate=Gate(passed=True, why="held-out p95 within 8 %"),
+    gate=ModelGate(passed=True, why="held-out p95 within 8 %"),
 )
 
 
@@ -38,7 +38,7 @@ def write_prediction(root: Path) -> Prediction:
     return prediction
 
 
-def write_refusal(root: Path, why: str, gate: Gate) -> Prediction:
+def write_refusal(root: Path, why: str, gate: ModelGate) -> Prediction:
     """Write that of a run whose model was refused."""
     prediction = replace(
         _prediction(root), model=replace(MODEL, gate=gate), cells=(), matrix=(), loads=(), fallback=why

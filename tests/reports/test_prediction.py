@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from experiments.run_folder import codec
-from experiments.run_folder.prediction import Gate, Prediction
+from experiments.run_folder.prediction import ModelGate, Prediction
 from experiments.run_folder.recommendation import Recommendation
 from reports import page, tables
 from reports.prediction import PredictionSection, prediction_section
@@ -74,7 +74,7 @@ def _found(run: Path) -> PredictionSection:
 
 def test_a_refused_model_is_said_first(small: Path) -> None:
     """The gate failed and the matrix was measured instead: a fallback, its reason, and no figure."""
-    write_refusal(small, "the model was refused", Gate(False, "held-out p95 off by 40 %"))
+    write_refusal(small, "the model was refused", ModelGate(False, "held-out p95 off by 40 %"))
     section = _found(small)
     assert section.warnings == ["Fallback: the model was refused."]
     assert (section.drawing, section.errors, section.matrix) == (None, None, None)
@@ -87,7 +87,7 @@ def test_a_refused_model_is_said_first(small: Path) -> None:
 def test_a_gate_that_was_not_passed_is_said(small: Path, passed: bool | None, tried: str) -> None:
     """Without a fallback too: the predictions rest on it."""
     prediction = write_prediction(small)
-    model = replace(prediction.model, gate=Gate(passed, "off by 40 %"))
+    model = replace(prediction.model, gate=ModelGate(passed, "off by 40 %"))
     _rewrite(small, replace(prediction, model=model))
     assert _found(small).warnings == [f"The model's gate {tried}"]
 

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from experiments.design.cells import Cell
-from experiments.measure.summary import Material
+from experiments.measure.summary import CellInputs
 from experiments.observe.engine_growth import EngineGrowth
 from experiments.observe.gateway_admin import GatewayGrowth
 from experiments.run_folder.cell_summary import BucketQuantiles
@@ -96,9 +96,9 @@ def _refused(arrival: Arrival, outcome: Outcome) -> RequestRecord:
     )  # fmt: skip
 
 
-def material(of: Sequence[RequestRecord]) -> Material:
+def material(of: Sequence[RequestRecord]) -> CellInputs:
     """What the other sides saw of these requests."""
-    return Material(
+    return CellInputs(
         records=list(of),
         load_run=load_run(of),
         gateway=gateway(of),

@@ -13,7 +13,7 @@ import pytest
 from experiments.cli import sweep_args
 from experiments.errors import EnvironmentProblem
 from experiments.measure import cell as measuring
-from experiments.measure.cell import LOG_NAME, Bench, Offered, Prepared, measure, save
+from experiments.measure.cell import LOG_NAME, FinishedLoad, MeasurementContext, PreparedCell, measure, save
 from experiments.measure.summary import KnownEngine
 from experiments.observe.gateway_admin import GatewayAdmin
 from experiments.observe.prometheus import ServerMetrics
@@ -47,7 +47,7 @@ class Ground:
 
     run: RunDir
     stack: FakeStack
-    bench: Bench
+    context: MeasurementContext
     made: Path
     open: ExitStack
     drains: list[list[str]] = field(default_factory=list)
@@ -57,20 +57,22 @@ class Ground:
     def partial(self) -> Path:
         return self.run.path / "cells" / f".{CELL.id}.partial"
 
-    def prepared(self, plan: Plan = SHORT, *, engine_known: bool = True, drain_s: float = 5.0) -> Prepared:
+    def prepared(
+        self, plan: Plan = SHORT, *, engine_known: bool = True, drain_s: float = 5.0
+    ) -> PreparedCell:
         folder = self.run.begin_cell(CELL.id)
         load = fake_stack.generator(self.stack, folder, self.made, folder / LOG_NAME)
         self.open.callback(load.stop)
         engine_url = f"{self.stack.url}/engine" if engine_known else ""
-        return Prepared(CELL, plan, folder, load, drain_s, engine_url)
+        return PreparedCell(CELL, plan, folder, load, drain_s, engine_url)
 
     def draining(self) -> None:
         """The last request was due: the generator may end."""
         self.drains.append(list(self.stack.log))
         (self.made / "drained").touch()
 
-    def measured(self, *, engine_known: bool = True) -> Offered:
-        return measure(self.prepared(engine_known=engine_known), self.bench, self.draining)
+    def measured(self, *, engine_known: bool = True) -> FinishedLoad:
+        return measure(self.prepared(engine_known=engine_known), self.context, self.draining)
 
 
 @pytest.fixture
@@ -86,8 +88,8 @@ def ground(tmp_path: Path) -> Iterator[Ground]:
         admin = GatewayAdmin(stack.url, None)
         opened.callback(admin.close)
         metrics = ServerMetrics(f"{stack.url}/prometheus")
-        bench = Bench(run, admin, metrics, OBJECTIVE, "EMULATOR (fake)", None)
-        yield Ground(run, stack, bench, made, opened)
+        context = MeasurementContext(run, admin, metrics, OBJECTIVE, "EMULATOR (fake)", None)
+        yield Ground(run, stack, context, made, opened)
 
 
 READ = ["GET /engine/metrics", "GET /metrics"]
@@ -130,7 +132,7 @@ def test_limits_that_do_not_come_into_force_are_no_cell(ground: Ground) -> None:
     ground.stack.takes_limits = False
     prepared = ground.prepared()
     with pytest.raises(EnvironmentProblem, match=r"reports .*'max_active': 2.* after being set to"):
-        measure(prepared, ground.bench, ground.draining)
+        measure(prepared, ground.context, ground.draining)
     assert "POST /generator/load" not in ground.stack.log
     assert not prepared.load.go_file.exists()
     assert ground.drains == []
@@ -139,12 +141,12 @@ def test_limits_that_do_not_come_into_force_are_no_cell(ground: Ground) -> None:
 def test_a_generator_that_leaves_no_result_is_told_with_its_last_words(ground: Ground) -> None:
     """Nothing was drained, no cell comes of it, and what there is stays."""
     (ground.made / "load.json").unlink()
-    offered = measure(ground.prepared(hand_made.PLAN), ground.bench, ground.draining)
+    offered = measure(ground.prepared(hand_made.PLAN), ground.context, ground.draining)
     assert ground.drains == []
     with pytest.raises(
         EnvironmentProblem, match=r"ended \(3\) without a result.*\n.*boom: no worker is left"
     ):
-        save(offered, ground.bench)
+        save(offered, ground.context)
     assert not ground.run.is_done(CELL.id)
     assert (ground.partial / LOG_NAME).exists()
 
@@ -154,7 +156,7 @@ def test_a_generator_that_does_not_end_is_given_up(ground: Ground, monkeypatch: 
     monkeypatch.setattr(measuring, "_GRACE_S", 0.0)
     prepared = ground.prepared(drain_s=0.2)
     with pytest.raises(EnvironmentProblem, match=f"did not end; see .*{LOG_NAME}"):
-        measure(prepared, ground.bench, lambda: None)
+        measure(prepared, ground.context, lambda: None)
 
 
 def test_a_cell_appears_whole(ground: Ground) -> None:
@@ -162,7 +164,7 @@ def test_a_cell_appears_whole(ground: Ground) -> None:
     offered = ground.measured()
     seen: list[bool] = []
     ground.stack.when_queried = lambda: seen.append(ground.run.is_done(CELL.id))
-    summary = save(offered, ground.bench)
+    summary = save(offered, ground.context)
     assert seen
     assert not any(seen)
     assert ground.run.is_done(CELL.id)
@@ -181,7 +183,7 @@ def test_a_cell_appears_whole(ground: Ground) -> None:
 
 def test_the_summary_is_of_what_this_cell_added_to_the_counters(ground: Ground) -> None:
     """Gateway and engine had counted before; nothing of it is in the ledger."""
-    summary = save(ground.measured(), ground.bench)
+    summary = save(ground.measured(), ground.context)
     assert summary.counts is not None
     served = SHORT.offered("measure") - 8
     assert summary.counts.outcomes == {"ok": served, "rejected_full": 5, "queue_timeout": 3}
@@ -202,14 +204,14 @@ def test_the_summary_is_of_what_this_cell_added_to_the_counters(ground: Ground) 
 
 def test_an_engine_that_cannot_be_asked_is_known_from_prometheus(ground: Ground) -> None:
     """Between the first and the last scrape of the cell."""
-    summary = save(ground.measured(engine_known=False), ground.bench)
+    summary = save(ground.measured(engine_known=False), ground.context)
     assert "GET /engine/metrics" not in ground.stack.log
     assert summary.engine_growth == ground.stack.engine
 
 
 def test_the_journal_says_when_the_cell_was_measured(ground: Ground) -> None:
     """Plan, goodput, and the begin of each phase; the end is that of the last request."""
-    summary = save(ground.measured(), ground.bench)
+    summary = save(ground.measured(), ground.context)
     (event,) = journal.read(ground.run.path / "journal.jsonl")
     assert summary.rates is not None
     assert (event["event"], event["cell"], event["plan"]) == ("cell_done", CELL.id, SHORT.hash)
@@ -227,7 +229,7 @@ def test_a_prometheus_that_fails_leaves_what_was_measured(ground: Ground) -> Non
     offered = ground.measured()
     ground.stack.prometheus_status = 400
     with pytest.raises(EnvironmentProblem, match=r"Prometheus at .* did not answer"):
-        save(offered, ground.bench)
+        save(offered, ground.context)
     assert not ground.run.is_done(CELL.id)
     assert json.loads((ground.partial / "load.json").read_text())["complete"] is True
     assert (ground.partial / "records.jsonl").exists()
@@ -235,16 +237,16 @@ def test_a_prometheus_that_fails_leaves_what_was_measured(ground: Ground) -> Non
 
 def test_the_capacity_is_that_of_the_engine_that_was_probed(ground: Ground) -> None:
     """Of the cell's own workload; unknown without a probe, and with other limits of the engine."""
-    bench, run = replace(ground.bench, engine_max_running=64), ground.run
-    assert bench.engine(CELL) == KnownEngine("EMULATOR (fake)", 64, None)
+    context, run = replace(ground.context, engine_max_running=64), ground.run
+    assert context.engine(CELL) == KnownEngine("EMULATOR (fake)", 64, None)
     chat = replace(PROBE, capacity_per_s=4.0)
     run.save(replace(run.state, probe=PROBE, probes={"chat": chat}))
-    assert bench.engine(CELL) == KnownEngine("EMULATOR (fake)", 64, PROBE.capacity_per_s)
+    assert context.engine(CELL) == KnownEngine("EMULATOR (fake)", 64, PROBE.capacity_per_s)
     talking = replace(CELL, load=replace(CELL.load, workload="chat"))
-    assert bench.engine(talking).capacity_per_s == 4.0
+    assert context.engine(talking).capacity_per_s == 4.0
     batch = replace(CELL, setting=CELL.setting.on(EngineKnobs(8)))
-    assert bench.engine(batch).capacity_per_s is None
+    assert context.engine(batch).capacity_per_s is None
     facts = EngineFacts(knobs={"max_num_seqs": 8})
     run.save(replace(run.state, engine=EngineState("emulator", "EMULATOR (fake)", "tiny", None, facts)))
-    assert bench.engine(batch).capacity_per_s == PROBE.capacity_per_s
-    assert bench.engine(CELL).capacity_per_s is None
+    assert context.engine(batch).capacity_per_s == PROBE.capacity_per_s
+    assert context.engine(CELL).capacity_per_s is None

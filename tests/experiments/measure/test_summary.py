@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from experiments.design.cells import Cell
-from experiments.measure.summary import KnownEngine, Material, summarise_cell
+from experiments.measure.summary import CellInputs, KnownEngine, summarise_cell
 from experiments.run_folder.cell_summary import CellSummary, EngineLabel, MeasuredWindow
 from experiments.run_folder.doubt import Severity
 from experiments.stats.ledger import Check
@@ -34,7 +34,7 @@ OFFERED = PLAN.offered("measure")
 
 
 def summarised(
-    of: Material, cell: Cell = CELL, engine: KnownEngine = ENGINE, plan: Plan = PLAN
+    of: CellInputs, cell: Cell = CELL, engine: KnownEngine = ENGINE, plan: Plan = PLAN
 ) -> CellSummary:
     return summarise_cell(cell, plan, OBJECTIVE, of, engine)
 

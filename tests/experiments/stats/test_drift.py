@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from experiments.stats import drift
-from experiments.stats.drift import Drift, Repeat, Window
+from experiments.stats.drift import Drift, Repeat, RepeatWindow
 from gateway.limits import Limits, QueueMode
 from tests.experiments.stats.simulated_truth import Machine, poisson, serve
 
@@ -23,7 +23,7 @@ def _found(rng: np.random.Generator, slots: int, speeds: list[float], requests: 
     for block, speed in enumerate(speeds):
         seen = serve(trace, limits, MACHINE, speed * float(rng.lognormal(0.0, RUN_SD)))
         inside = (seen.due_s >= WARM_S) & ~seen.shed
-        window = Window(seen.due_s[inside] - WARM_S, duration_s, "t")
+        window = RepeatWindow(seen.due_s[inside] - WARM_S, duration_s, "t")
         repeats = {
             "goodput": drift.goodput(block, window, seen.good(0.2)[inside]),
             "e2e": drift.median(block, window, seen.e2e_s[inside]),
@@ -86,6 +86,6 @@ def test_noise_hides_what_it_must() -> None:
 
 def test_too_few_requests_say_nothing() -> None:
     """A window of ten has no error to speak of."""
-    window = Window(np.arange(10.0), 10.0, "t")
+    window = RepeatWindow(np.arange(10.0), 10.0, "t")
     assert drift.goodput(0, window, np.ones(10, dtype=bool)) is None
     assert drift.median(0, window, np.ones(10)) is None

@@ -6,9 +6,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from experiments.stats.full_house import full_house
+from experiments.stats.all_slots_busy import all_slots_busy
+from experiments.stats.rate_by_concurrency import rate_by_concurrency
 from experiments.stats.saturation import Window, judge
-from experiments.stats.service_curve import service_curve
 from gateway.limits import Limits, QueueMode
 from tests.experiments.stats.simulated_truth import Machine, Seen, poisson, serve
 
@@ -34,13 +34,13 @@ def _window(seen: Seen, slots: int, queue: int, window_s: float) -> Window:
     active, queued = seen.active[span], seen.queued[span]
     served = ~np.isnan(seen.end_s)
     span_s = (WARM_UP_S, WARM_UP_S + window_s)
-    house = full_house(seen.granted_s[served], seen.end_s[served], slots, span_s)
-    curve = service_curve(seen.granted_s[served], seen.end_s[served], slots, span_s)
+    house = all_slots_busy(seen.granted_s[served], seen.end_s[served], slots, span_s)
+    curve = rate_by_concurrency(seen.granted_s[served], seen.end_s[served], slots, span_s)
     return Window(
         offered=int(kept.sum()), shed=int(seen.shed[kept].sum()), active=active,
         limit=np.full(len(active), float(slots)), queued=queued, queue_limit=queue, engine_running=NOTHING,
         engine_waiting=NOTHING, kv_use=NOTHING, engine_max_running=None, client_saturated=False,
-        full_house=house, curve=curve, window_s=window_s,
+        all_slots_busy=house, curve=curve, window_s=window_s,
     )  # fmt: skip
 
 

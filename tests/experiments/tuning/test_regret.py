@@ -54,12 +54,12 @@ def play(seed: int, *, measure_s: float, traces: int, truth_traces: int) -> Outc
     """Calibrate, tune, and look the choice up in the truth."""
     scenario = virtual_tuning.draw(seed, measure_s)
     model, calibration_s = virtual_tuning.calibrate(scenario)
-    bench = VirtualBench(scenario, model)
+    measurer = VirtualBench(scenario, model)
     grid_guess_s = 3 * len(scenario.settings) * sum(scenario.cell_s(load) for load in scenario.loads)
     budget_s = SHARE * grid_guess_s - calibration_s - PROBE_S
-    found = tune(scenario.task, model, bench, Effort(traces, budget_s))
+    found = tune(scenario.task, model, measurer, Effort(traces, budget_s))
     true, once_s = virtual_tuning.truth(scenario, truth_traces)
-    return outcome(scenario, found, true, calibration_s + PROBE_S + bench.engine_s, 3 * once_s + PROBE_S)
+    return outcome(scenario, found, true, calibration_s + PROBE_S + measurer.engine_s, 3 * once_s + PROBE_S)
 
 
 def outcome(

@@ -17,7 +17,7 @@ from experiments.tuning import accuracy, candidates, control, decision, verifica
 from experiments.tuning.model import Discrepancy, Model
 from experiments.tuning.outlook import Outlook, predict, regret_of
 from experiments.tuning.procedure import Effort, NothingMeasuredError, tune
-from experiments.tuning.task import Seen, Task
+from experiments.tuning.task import MeasuredRun, Task
 from experiments.twin.predicted import MEASURES, measures
 from experiments.twin.profile import TINY_CPU
 from experiments.twin.simulate import simulate
@@ -48,21 +48,21 @@ def task(settings: Sequence[Setting] = SETTINGS) -> Task:
 
 
 class Twin:
-    """A bench whose engine is the model's own, `slow` times slower in every run."""
+    """A measurer whose engine is the model's own, `slow` times slower in every run."""
 
     def __init__(self, of: Task, slow: float = 1.0, fails: bool = False) -> None:
         self.task, self.slow, self.fails = of, slow, fails
         self.cells: list[Cell] = []
 
-    def measure(self, cells: Sequence[Cell]) -> list[Seen]:
+    def measure(self, cells: Sequence[Cell]) -> list[MeasuredRun]:
         self.cells += cells
         return [] if self.fails else [self.one(cell) for cell in cells]
 
-    def one(self, cell: Cell) -> Seen:
+    def one(self, cell: Cell) -> MeasuredRun:
         trace = self.task.plan(cell)
         engine = Model(TINY_CPU, (TINY_CPU,)).rescaled(self.slow, Discrepancy()).profile
         done = simulate(trace.arrivals, engine, cell.setting.limits)
-        return Seen(cell, measures(trace, done, self.task.slo), {}, self.slow, 20.0)
+        return MeasuredRun(cell, measures(trace, done, self.task.slo), {}, self.slow, 20.0)
 
 
 def outlook(
@@ -142,8 +142,8 @@ def test_a_setting_that_turns_out_to_be_better_is_verified_too() -> None:
     batch, which nobody had on the list, is measured, and taken."""
     slo = SLO.parse("ttft<=2s,tpot<=21.9ms")
     of = replace(task([setting(n, 50, 1.5) for n in (2, 4, 6, 8, 10, 12, 14, 16)]), slo=slo)
-    bench = Twin(of, slow=1.12)
-    found = tune(of, replace(MODEL, discrepancy=Discrepancy(0.001)), bench, Effort(traces=4))
+    measurer = Twin(of, slow=1.12)
+    found = tune(of, replace(MODEL, discrepancy=Discrepancy(0.001)), measurer, Effort(traces=4))
     assert found.decision.chosen not in found.verification.candidates
     assert found.decision.chosen.limits.max_active < min(
         s.limits.max_active for s in found.verification.candidates
@@ -154,10 +154,10 @@ def test_the_control_variate_takes_the_luck_of_the_traces_out() -> None:
     """With a perfect model the estimate from three traces is the mean over many, whichever they were."""
     of = task()
     pair = (setting(8), LOADS[1])
-    bench = Twin(of, slow=1.07)
-    seen = bench.measure([Cell(*pair, block) for block in range(3)])
+    measurer = Twin(of, slow=1.07)
+    seen = measurer.measure([Cell(*pair, block) for block in range(3)])
     evidence = control.gather(of, MODEL, seen, 12)
-    many = [s.values["goodput_per_s"] for s in bench.measure([Cell(*pair, b) for b in range(50, 90)])]
+    many = [s.values["goodput_per_s"] for s in measurer.measure([Cell(*pair, b) for b in range(50, 90)])]
     found = evidence.estimate(pair)
     error = np.std(many) / math.sqrt(len(many)) + np.std(evidence.expected[pair]) / math.sqrt(12)
     assert found.model_error == pytest.approx(0.0, abs=1e-9)
@@ -175,17 +175,17 @@ def test_the_number_of_arrivals_is_a_control_variate() -> None:
 
 
 def test_the_choice_has_the_least_regret_and_is_modest_where_it_is_free() -> None:
-    """In the truth of the bench the chosen setting is within 3 % of the best of the whole matrix."""
+    """In the truth of the measurer the chosen setting is within 3 % of the best of the whole matrix."""
     of = task()
-    bench = Twin(of)
-    found = tune(of, MODEL, bench, Effort(traces=4, budget_s=0.0))
+    measurer = Twin(of)
+    found = tune(of, MODEL, measurer, Effort(traces=4, budget_s=0.0))
     true = np.array(
-        [[np.mean([bench.one(Cell(s, at, 70 + k)).values["goodput_per_s"] for k in range(3)]) for at in LOADS]
-         for s in SETTINGS]
+        [[np.mean([measurer.one(Cell(s, at, 70 + k)).values["goodput_per_s"] for k in range(3)])
+          for at in LOADS] for s in SETTINGS]
     )  # fmt: skip
     assert regret_of(true)[SETTINGS.index(found.decision.chosen)] <= regret_of(true).min() + 0.03
     assert found.recalibrated is None
-    assert len(bench.cells) == 3 * len(found.verification.core)
+    assert len(measurer.cells) == 3 * len(found.verification.core)
 
 
 def test_an_engine_that_became_slower_is_noticed_and_the_model_scaled() -> None:
@@ -243,9 +243,11 @@ def test_a_latency_without_a_narrow_interval_of_its_own_is_not_scored() -> None:
     """A p95 that was measured to ± 40 % cannot tell whether a prediction was right."""
     cell = Cell(setting(8), LOADS[0], 0)
     values = dict.fromkeys(MEASURES, 1.0)
-    assert not accuracy.is_scored(Seen(cell, values, {}, 1.0, 1.0), "ttft_p95_s")
-    assert not accuracy.is_scored(Seen(cell, values, {"ttft_p95_s": (0.6, 1.4)}, 1.0, 1.0), "ttft_p95_s")
-    assert accuracy.is_scored(Seen(cell, values, {"ttft_p95_s": (0.9, 1.2)}, 1.0, 1.0), "ttft_p95_s")
+    assert not accuracy.is_scored(MeasuredRun(cell, values, {}, 1.0, 1.0), "ttft_p95_s")
+    assert not accuracy.is_scored(
+        MeasuredRun(cell, values, {"ttft_p95_s": (0.6, 1.4)}, 1.0, 1.0), "ttft_p95_s"
+    )
+    assert accuracy.is_scored(MeasuredRun(cell, values, {"ttft_p95_s": (0.9, 1.2)}, 1.0, 1.0), "ttft_p95_s")
 
 
 def test_one_run_outside_is_not_a_cell_outside() -> None:
@@ -254,14 +256,14 @@ def test_one_run_outside_is_not_a_cell_outside() -> None:
     told = predict(of, MODEL, 6)
     pair = (setting(8), LOADS[1])
     top = told.interval(*pair, "goodput_per_s").high
-    bench = Twin(of)
+    measurer = Twin(of)
 
-    def runs(beyond: int) -> list[Seen]:
-        seen = [bench.one(Cell(*pair, b)) for b in range(3)]
+    def runs(beyond: int) -> list[MeasuredRun]:
+        seen = [measurer.one(Cell(*pair, b)) for b in range(3)]
         values = told.interval(*pair, "goodput_per_s").mean
         fixed = [{**s.values, "goodput_per_s": top + 1 if k < beyond else values, "attainment": math.nan}
                  for k, s in enumerate(seen)]  # fmt: skip
-        return [Seen(s.cell, v, {}, 1.0, 1.0) for s, v in zip(seen, fixed, strict=True)]
+        return [MeasuredRun(s.cell, v, {}, 1.0, 1.0) for s, v in zip(seen, fixed, strict=True)]
 
     assert accuracy.outside(told, runs(1)) == []
     assert accuracy.outside(told, runs(2)) == ["ma8-q100-t0.3s at sustained@1.3x"]

@@ -21,7 +21,7 @@ from experiments.spec.loads import Load
 from experiments.spec.setting import Setting
 from experiments.stats.quantile_interval import quantile_interval
 from experiments.tuning.model import Discrepancy, Model
-from experiments.tuning.task import Seen, Task
+from experiments.tuning.task import MeasuredRun, Task
 from experiments.twin.predicted import measures
 from experiments.twin.profile import Profile
 from experiments.twin.simulate import Simulated, simulate
@@ -220,14 +220,14 @@ class VirtualBench:
     model: Model
     runs: int = 0
     engine_s: float = 0.0
-    seen: list[Seen] = field(default_factory=list)
+    seen: list[MeasuredRun] = field(default_factory=list)
 
-    def measure(self, cells: Sequence[Cell]) -> list[Seen]:
+    def measure(self, cells: Sequence[Cell]) -> list[MeasuredRun]:
         found = [self._one(cell) for cell in cells]
         self.seen += found
         return found
 
-    def _one(self, cell: Cell) -> Seen:
+    def _one(self, cell: Cell) -> MeasuredRun:
         self.runs += 1
         rng = np.random.default_rng([self.scenario.seed, 8, self.runs])
         speed = float(rng.lognormal(0.0, self.scenario.drift_sd))
@@ -239,7 +239,7 @@ class VirtualBench:
         took_s = done.end_s + BETWEEN_S
         self.engine_s += took_s
         values = measures(plan, done, self.scenario.slo)
-        return Seen(cell, values, intervals(plan, done), seen_speed, took_s)
+        return MeasuredRun(cell, values, intervals(plan, done), seen_speed, took_s)
 
 
 def intervals(plan: Plan, done: Simulated) -> dict[str, tuple[float, float]]:

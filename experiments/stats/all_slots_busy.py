@@ -9,7 +9,7 @@ Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
-class FullHouse:
+class SaturatedRate:
     """Seconds in which every slot was busy, and requests that ended in them."""
 
     full_s: float
@@ -24,7 +24,9 @@ class FullHouse:
         return None if self.ended < 20 else offered_per_s * self.full_s / self.ended
 
 
-def full_house(starts_s: Floats, ends_s: Floats, slots: int, window_s: tuple[float, float]) -> FullHouse:
+def all_slots_busy(
+    starts_s: Floats, ends_s: Floats, slots: int, window_s: tuple[float, float]
+) -> SaturatedRate:
     """From the times at which requests got and gave back their slots: (n,) each, seconds."""
     times = np.concatenate([starts_s, ends_s])
     steps = np.concatenate([np.ones(len(starts_s)), -np.ones(len(ends_s))])
@@ -34,4 +36,4 @@ def full_house(starts_s: Floats, ends_s: Floats, slots: int, window_s: tuple[flo
     inside = (times >= window_s[0]) & (times <= window_s[1])
     spans = np.diff(np.clip(times, *window_s), prepend=window_s[0])
     full = busy_before >= slots
-    return FullHouse(float(spans[full].sum()), int((full & inside & (steps < 0)).sum()))
+    return SaturatedRate(float(spans[full].sum()), int((full & inside & (steps < 0)).sum()))

@@ -24,7 +24,7 @@ _ROUNDS = 50
 
 
 @dataclass(frozen=True, slots=True)
-class ServiceCurve:
+class RateByConcurrency:
     """`base_s` (a) and `per_busy_s` (b), seconds; `covariance` of the two; `ended`: requests it rests on."""
 
     base_s: float
@@ -53,9 +53,9 @@ class ServiceCurve:
         return float(weights[-1] / weights.sum())
 
 
-def service_curve(
+def rate_by_concurrency(
     starts_s: Floats, ends_s: Floats, slots: int, window_s: tuple[float, float]
-) -> ServiceCurve | None:
+) -> RateByConcurrency | None:
     """Fitted to the times at which requests got and gave back their slots, (n,) each; None with fewer than
     fifty ends in the window."""
     seconds, ended = _by_state(starts_s, ends_s, slots, window_s)
@@ -85,7 +85,7 @@ def _by_state(
     return seconds.astype(float), ended.astype(float)
 
 
-def _fit(n: Floats, work: Floats, ended: Floats) -> ServiceCurve | None:
+def _fit(n: Floats, work: Floats, ended: Floats) -> RateByConcurrency | None:
     """`work`: slot-seconds in each state; the mean of `ended` there is work / (a + b·n)."""
     whole = np.column_stack([np.ones(len(n)), n])
     mean = float(work.sum() / ended.sum())
@@ -100,7 +100,7 @@ def _fit(n: Floats, work: Floats, ended: Floats) -> ServiceCurve | None:
             information = whole.T @ (weights[:, None] * whole)
             spread = np.linalg.pinv(information) if len(n) > 1 else np.diag([1.0 / weights.sum(), 0.0])
             (aa, ab), (ba, bb) = spread.tolist()
-            return ServiceCurve(float(at[0]), float(at[1]), ((aa, ab), (ba, bb)), int(ended.sum()))
+            return RateByConcurrency(float(at[0]), float(at[1]), ((aa, ab), (ba, bb)), int(ended.sum()))
     return None
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from experiments.stats.service_curve import ServiceCurve, service_curve
+from experiments.stats.rate_by_concurrency import RateByConcurrency, rate_by_concurrency
 from gateway.limits import Limits, QueueMode
 from tests.experiments.stats.simulated_truth import Machine, poisson, serve
 
@@ -20,7 +20,7 @@ def test_the_full_rate_is_found_from_a_house_that_is_seldom_full(beta_s: float) 
         trace = poisson(np.random.default_rng([9, seed]), 0.8 * truth, 430.0, machine, shape=4.0)
         seen = serve(trace, Limits(16, QueueMode.REJECT), machine)
         served = ~seen.shed
-        curve = service_curve(seen.granted_s[served], seen.end_s[served], 16, (30.0, 430.0))
+        curve = rate_by_concurrency(seen.granted_s[served], seen.end_s[served], 16, (30.0, 430.0))
         assert curve is not None
         error = curve.relative_error(16)
         assert error < 0.06
@@ -29,7 +29,7 @@ def test_the_full_rate_is_found_from_a_house_that_is_seldom_full(beta_s: float) 
 
 def test_independent_slots_lose_what_erlang_says() -> None:
     """B(8, 6.8) = 0.1698 and B(2, 1) = 0.2: the recursion of the method note, section 7."""
-    servers = ServiceCurve(1.0, 0.0, NO_ERROR, 1000)
+    servers = RateByConcurrency(1.0, 0.0, NO_ERROR, 1000)
     blocked = 1.0
     for k in range(1, 9):
         blocked = 6.8 * blocked / (k + 6.8 * blocked)
@@ -40,8 +40,8 @@ def test_independent_slots_lose_what_erlang_says() -> None:
 def test_few_ends_make_no_curve_and_one_state_makes_a_flat_one() -> None:
     """Fewer than fifty requests say nothing; one slot has one rate."""
     starts = np.arange(100.0)
-    assert service_curve(starts[:49], starts[:49] + 0.5, 1, (0.0, 100.0)) is None
-    found = service_curve(starts, starts + 0.5, 1, (0.0, 100.0))
+    assert rate_by_concurrency(starts[:49], starts[:49] + 0.5, 1, (0.0, 100.0)) is None
+    found = rate_by_concurrency(starts, starts + 0.5, 1, (0.0, 100.0))
     assert found is not None
     assert found.rate_per_s(1) == pytest.approx(2.0)
     assert found.relative_error(1) == pytest.approx(0.1)
