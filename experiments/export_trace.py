@@ -20,8 +20,8 @@ from loadtests.record import RequestRecord
 from loadtests.recording.run_folder import CELL, PLAN, RECORDS, RunFolder
 
 _ABOUT = """The records of an earlier run as a trace file, to play it again. RUN is the folder of a sweep, of
-one of its cells, or of a load run. Every arrival is in it, also those that were refused: lengths are those that the
-engine counted, and the planned ones where it counted none."""
+one of its cells, or of a load run. Every arrival is in it, also those that were refused: lengths are those
+that the engine counted, and the planned ones where it counted none."""
 _EXAMPLES = """examples:
   %(prog)s runs/night --cell ma16-reject--burst-1.2x--b0 > trace.csv
   %(prog)s runs/load-1 --out trace.csv

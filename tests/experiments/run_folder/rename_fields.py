@@ -28,7 +28,11 @@ from experiments.run_folder.describe import document_types
 
 ROOT = Path(__file__).resolve().parents[3]
 PACKAGES = ("loadtests", "experiments", "reports")
-TESTS = ("tests/experiments/run_folder", "tests/docs/test_run_folder_page.py")
+TESTS = (
+    "tests/experiments/run_folder",
+    "tests/docs/test_run_folder_page.py",
+    "tests/experiments/test_old_runs.py::test_documents_are_written_as_they_were_read",
+)
 """The part of the tests that has to see what types cannot."""
 _SUFFIX = "_renamed"
 _WHERE = ("type", "producer", "reader")
