@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from experiments.calibration.fit import NAMES, FitRow
-from experiments.calibration.gate import Gate
+from experiments.calibration.gate import CalibrationGate
 from experiments.calibration.undisturbed import UndisturbedFit
 from experiments.errors import UserError
 from experiments.files import read_json, write_bytes, write_json
@@ -39,7 +39,7 @@ class Calibration:
     facts: EngineFacts
     fit: UndisturbedFit
     rows: Sequence[FitRow]
-    gate: Gate
+    gate: CalibrationGate
     answers: Sequence[tuple[str, Sequence[StreamedAnswer]]] = ()
     run: str | None = None
 

@@ -17,7 +17,7 @@ from experiments.calibration.calibration import profile_of
 from experiments.calibration.calibration_file import Calibration
 from experiments.calibration.compared import compare, scored
 from experiments.calibration.fit import NAMES, FitRow
-from experiments.calibration.gate import ALLOWED, Deviation, Gate
+from experiments.calibration.gate import ALLOWED, CalibrationGate, Deviation
 from experiments.calibration.held_out import speed_of_steps
 from experiments.calibration.measured_cells import ReplayCell, read_run
 from experiments.calibration.step_rows import row_of_alone, rows_of_steps
@@ -71,7 +71,7 @@ def rows_of_alone(answers: Sequence[StreamedAnswer]) -> list[FitRow]:
     return rows
 
 
-def _judge(cells: Sequence[ReplayCell], profile: Profile, slo: SLO) -> Gate:
+def _judge(cells: Sequence[ReplayCell], profile: Profile, slo: SLO) -> CalibrationGate:
     """As `held_out.judge`, over the cells that were not fitted: medians of their errors."""
     lag_s = float(np.median([cell.lag_s for cell in cells]))
     compared = compare(cells, profile, [], slo, lag_s)
@@ -91,7 +91,7 @@ def _judge(cells: Sequence[ReplayCell], profile: Profile, slo: SLO) -> Gate:
         failed = ["no cell that was not fitted has enough requests for a p95"]
     good = ", ".join(f"{name} {deviation.error:+.1%}" for name, deviation in table.items())
     steps = [row for cell in cells for row in rows_of_steps(cell.answers)]
-    return Gate(
+    return CalibrationGate(
         passed=not failed,
         why="; ".join(failed) or f"the cells that were not fitted came out as predicted: {good} (median)",
         n=len(cells),

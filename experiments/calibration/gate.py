@@ -36,7 +36,7 @@ class Deviation:
 
 
 @dataclass(frozen=True, slots=True)
-class Gate:
+class CalibrationGate:
     """The verdict.
 
     Attributes:

@@ -10,7 +10,7 @@ import numpy as np
 
 from experiments.calibration.drive import Driver, Lengths
 from experiments.calibration.fit import FitRow
-from experiments.calibration.gate import ALLOWED, Deviation, Gate
+from experiments.calibration.gate import ALLOWED, CalibrationGate, Deviation
 from experiments.calibration.step_rows import rows_of_steps
 from experiments.observe.ask import StreamedAnswer
 from experiments.twin.profile import Profile
@@ -63,7 +63,7 @@ def predicted_capacity(profile: Profile, lengths: Lengths) -> float:
     return len(work) / done.end_s
 
 
-def judge(burst: Burst, profile: Profile) -> Gate:
+def judge(burst: Burst, profile: Profile) -> CalibrationGate:
     """Predicted against measured, and whether that is good enough; times in seconds from
     the moment of sending.
 
@@ -81,7 +81,7 @@ def judge(burst: Burst, profile: Profile) -> Gate:
     if abs(factor - 1) > SPEED_CHANGE:
         failed.insert(0, f"the engine's steps took {factor:.2f} times what they took while it was calibrated")
     good = ", ".join(f"{name} {table[name].error:+.1%}" for name in ALLOWED)
-    return Gate(
+    return CalibrationGate(
         passed=not failed,
         why="; ".join(failed) or f"the held-out burst came out as predicted: {good}",
         n=len(burst),

@@ -46,22 +46,32 @@ class Server:
         self.pieces = pieces
         self.connections = 0
         self.requests: list[bytes] = []
+        self._ended: list[asyncio.Event] = []
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One connection."""
+        """One connection, to its end."""
         self.connections += 1
+        self._ended.append(ended := asyncio.Event())
         with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
-            while True:
-                head = await reader.readuntil(b"\r\n\r\n")
-                length = next(line for line in head.split(b"\r\n") if line.startswith(b"content-length"))
-                self.requests.append(head + await reader.readexactly(int(length.partition(b":")[2])))
-                for piece in self.pieces:
-                    if piece is None:
-                        writer.close()
-                        return
-                    writer.write(piece)
-                    await writer.drain()
-                    await asyncio.sleep(0)
+            while await self._answered(reader, writer):
+                pass
+        writer.close()
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
+        ended.set()
+
+    async def _answered(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        """Whether the connection is still open after the next request."""
+        head = await reader.readuntil(b"\r\n\r\n")
+        length = next(line for line in head.split(b"\r\n") if line.startswith(b"content-length"))
+        self.requests.append(head + await reader.readexactly(int(length.partition(b":")[2])))
+        for piece in self.pieces:
+            if piece is None:
+                return False
+            writer.write(piece)
+            await writer.drain()
+            await asyncio.sleep(0)
+        return True
 
     @contextlib.asynccontextmanager
     async def asker(self, **options: float) -> AsyncIterator[Asker]:
@@ -73,6 +83,7 @@ class Server:
                 yield asker
         finally:
             server.close()
+            await asyncio.gather(*(ended.wait() for ended in self._ended))
 
 
 def asked(server: Server, use: Callable[[Asker], Awaitable[StreamedAnswer]]) -> StreamedAnswer:
