@@ -163,7 +163,7 @@ def test_a_word_of_no_known_set_is_a_sentence_that_quotes_nothing_live(both: Pat
     assert run.summaries[path.parent.name].doubts == ()
     assert "" in set(run.cells["setting"])
     problems = "".join(run.problems)
-    for part in ("setting", "saturation.verdict", "doubts.0.code", "agreement.0.quantile"):
+    for part in ("setting", "saturation.verdict", "doubts.0.severity", "agreement.0.quantile"):
         assert f"cells/{path.parent.name}/summary.json: {part} cannot be used" in problems
     root = reading.read(page.render(run))
     assert [len(script.attributes) for script in root.all("script")] == [0]
