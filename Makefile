@@ -10,10 +10,19 @@ PYTHON := $(VENV)/bin/python
 READY := $(VENV)/.ready
 export ENGINE ENGINE_URL MODEL
 
+# Tests that take seconds and whose lines are run in this process. Not among them: simulations of many draws, which take
+# twice as long while their lines are counted.
+IN_PROCESS := $(addprefix tests/gateway/test_,admission.py clock.py orders.py parts.py waiting.py) \
+  $(addprefix tests/loadtests/,planning recording sending test_slo.py) \
+  $(addprefix tests/experiments/,cli decide design measure observe run_folder spec) \
+  $(addprefix tests/experiments/stats/test_,agreement.py breakdown.py goodput.py knee.py ledger.py saturation.py) \
+  $(addprefix tests/experiments/twin/test_,predicted.py simulate.py step_time.py) \
+  tests/packaging tests/reports
+
 ENGINE_FLAGS = $(if $(ENGINE),--engine $(ENGINE)) $(if $(ENGINE_URL),--engine-url $(ENGINE_URL)) $(if $(MODEL),--model $(MODEL))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup prometheus engine sweep test test-stack prove check hooks lock ui notebook notebooks-run report clean
+.PHONY: help setup prometheus engine sweep test coverage test-others test-stack prove check hooks lock ui notebook notebooks-run report clean
 
 help: ## show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
@@ -38,6 +47,13 @@ sweep: setup ## the main job: measure, recommend, report (ENGINE=emulator is the
 test: setup ## the tests, except the long ones (those on real vLLM where it can be installed)
 	@$(PYTHON) -m experiments.stack.provide engine > /dev/null || true
 	@$(PYTHON) -m pytest -m "not prove" $(ARGS)
+
+coverage: setup ## the tests that stay in one process, and whether they still run enough of the code
+	@$(PYTHON) -m pytest -m "not prove" --cov --cov-report=term $(IN_PROCESS) $(ARGS)
+
+test-others: setup ## the tests that `make coverage` leaves out: processes, browsers, sweeps
+	@$(PYTHON) -m experiments.stack.provide engine > /dev/null || true
+	@$(PYTHON) -m pytest -m "not prove" $(addprefix --ignore=,$(IN_PROCESS)) $(ARGS)
 
 test-stack: setup ## the compose stack for real, with the emulator, where Docker or Podman runs containers
 	@$(PYTHON) -m pytest -m prove -s tests/compose/test_stack_runs.py $(ARGS)

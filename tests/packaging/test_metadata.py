@@ -59,4 +59,4 @@ def test_every_package_says_that_it_is_typed() -> None:
     """Without py.typed a type checker takes everything that is imported from the wheel for Any."""
     packages = PROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
     assert [name for name in packages if not (ROOT / name / "py.typed").exists()] == []
-    assert sorted(packages) == sorted(PROJECT["tool"]["mypy"]["packages"])
+    assert set(packages) <= set(PROJECT["tool"]["mypy"]["packages"])
