@@ -27,11 +27,11 @@ class Progress:
 @dataclass(frozen=True, slots=True)
 class LastSeconds:
     """Means per second over the requests that ended in the last 5 s, and their TTFT; None
-    without a served one."""
+    without a served one, or where the engine does not report tokens."""
 
     served_per_s: float
     failed_per_s: float
-    output_tokens_per_s: float
+    output_tokens_per_s: float | None
     ttft_p50_s: float | None
     ttft_p95_s: float | None
 
@@ -115,11 +115,12 @@ class Live:
         records = [record for _, record in self._recent]
         served = [record for record in records if record.outcome is Outcome.OK]
         ttft = sorted(r.ttft_s for r in served if r.ttft_s is not None)
+        tokens = [r.output_tokens for r in served if r.output_tokens is not None]
         window_s = min(WINDOW_S, max(now_s, 1.0))
         return LastSeconds(
             served_per_s=len(served) / window_s,
             failed_per_s=(len(records) - len(served)) / window_s,
-            output_tokens_per_s=sum(r.output_tokens or 0 for r in served) / window_s,
+            output_tokens_per_s=sum(tokens) / window_s if tokens or not served else None,
             ttft_p50_s=of_sorted(ttft, 0.5),
             ttft_p95_s=of_sorted(ttft, 0.95),
         )
