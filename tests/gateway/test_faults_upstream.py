@@ -275,7 +275,11 @@ def test_a_compressed_answer(stand: Stand) -> None:
 def test_every_byte_boundary(stand: Stand) -> None:
     """Comments, CRLF line ends and several data lines, split at every byte, arrive unchanged."""
     text = (
-        ": hello\n\n" + event("a") + "event: x\r\ndata: {}\r\nid: 7\r\n\r\n" + "data: 1\ndata: 2\n\n" + DONE
+        ": hello\n\n"
+        + event("a")
+        + "event: x\r\ndata: {}\r\nid: 7\r\n\r\n"
+        + 'data: {"a":\ndata: 2}\n\n'
+        + DONE
     )
     steps = [["send", chunk(char)] for char in text]
     _, _, body = stand.gateway.chat(
