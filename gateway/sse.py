@@ -94,10 +94,7 @@ def plain(events: bytes) -> bool:
         and b'"usage"' not in events
         and b"error" not in events
         and DONE not in events
-        and b'"finish_reason":"' not in events
-        and b'"finish_reason": "' not in events
-        and b'"finish_reason":{' not in events
-        and b'"finish_reason": {' not in events
+        and events.count(b'"finish_reason":null') == events.count(b"finish_reason")
     )
 
 

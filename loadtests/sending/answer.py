@@ -167,21 +167,25 @@ class Answer:
         if error is not None:
             self._error_first = not self._seen
             self._take_error(error)
-        output_tokens = self._take_usage(chunk.get("usage"))
-        content, visible = chunks.content_of(chunk)
+        usage = chunk.get("usage")
+        output_tokens = None if usage is None else self._take_usage(usage)
+        choices = chunks.choices_of(chunk)
+        content, visible = chunks.content_of(choices)
         if content:
             self.chunk_s.append(self._now_s)
             if output_tokens is not None:
                 self.chunk_usage.append(output_tokens)
         if visible and self.visible_s is None:
             self.visible_s = self._now_s
-        for choice in chunks.choices_of(chunk):
+        for choice in choices:
             self._take_choice(choice)
 
     def _take_choice(self, choice: Mapping[str, object]) -> None:
         index = chunks.index_of(choice)
-        self._seen.add(index)
         reason = chunks.finish_reason_of(choice)
+        if reason is None and index in self._seen:
+            return
+        self._seen.add(index)
         if reason is not None:
             if not self._failed:
                 self.finish_reason = reason

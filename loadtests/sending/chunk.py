@@ -5,7 +5,7 @@ The gateway reads chunks by itself; tests/chunks holds both to one table.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 
 THOUGHTS = ("reasoning_content", "reasoning")
 SHOWN = ("content", "tool_calls", "function_call", "refusal", "audio")
@@ -16,28 +16,28 @@ FAILED = frozenset(
 _THINKING_PARTS = ("thinking", "reasoning")
 
 
-def content_of(chunk: Mapping[str, object]) -> tuple[bool, bool]:
-    """Whether a chunk carries something of the answer, and whether its reader sees that: reasoning is not
-    seen; text, a refusal or a call of a tool is."""
-    any_content = visible = False
-    for choice in choices_of(chunk):
-        delta = choice.get("delta") or choice.get("message")
-        if _filled(choice.get("text")):
-            any_content = visible = True
-        elif type(delta) is dict:
-            if any(_filled(delta.get(key)) and not _thinking(delta[key]) for key in SHOWN):
-                any_content = visible = True
-            elif any(_filled(delta.get(key)) for key in (*SHOWN, *THOUGHTS)):
-                any_content = True
-    return any_content, visible
-
-
-def choices_of(chunk: Mapping[str, object]) -> Iterator[dict[str, object]]:
+def choices_of(chunk: Mapping[str, object]) -> list[dict[str, object]]:
     """The choices that are objects."""
     choices = chunk.get("choices")
-    for choice in choices if type(choices) is list else ():
-        if type(choice) is dict:
-            yield choice
+    return [choice for choice in choices if type(choice) is dict] if type(choices) is list else []
+
+
+def content_of(choices: Sequence[Mapping[str, object]]) -> tuple[bool, bool]:
+    """Whether a chunk carries something of the answer, and whether its reader sees that: reasoning is not
+    seen; text, a refusal or a call of a tool is."""
+    any_content = False
+    for choice in choices:
+        delta = choice.get("delta") or choice.get("message")
+        if type(delta) is dict:
+            content = delta.get("content")
+            if content and type(content) is str:  # nearly every chunk there is
+                return True, True
+            if any(_filled(delta.get(key)) and not _thinking(delta[key]) for key in SHOWN):
+                return True, True
+            any_content |= any(_filled(delta.get(key)) for key in (*SHOWN, *THOUGHTS))
+        if _filled(choice.get("text")):
+            return True, True
+    return any_content, False
 
 
 def index_of(choice: Mapping[str, object]) -> int:
@@ -62,7 +62,7 @@ def error_in(chunk: Mapping[str, object]) -> object:
     error = chunk.get("error")
     if error:
         return error
-    return chunk if "error" in (chunk.get("object"), chunk.get("type")) else None
+    return chunk if chunk.get("object") == "error" or chunk.get("type") == "error" else None
 
 
 def count(value: object) -> int | None:

@@ -96,7 +96,7 @@ def test_tokens_that_nobody_told_are_not_zero() -> None:
 
 
 def test_the_first_visible_token_has_a_latency_of_its_own(tmp_path: Path) -> None:
-    """Over the answers that have one; records of earlier versions, which do not tell, are read as having none."""
+    """Over the answers that have one; records of earlier versions do not tell and are read as without."""
     seen = [record(20 + k, visible_s=PLAN.arrivals[20 + k].due_s + 0.5) for k in range(90)]
     latency = summarise([*seen, record(110)], PLAN, GOAL).latency.ttfv_s
     assert latency is not None

@@ -69,8 +69,8 @@ def test_tokens_that_the_engine_does_not_report_are_a_dash() -> None:
     live = Live(planned=1, detailed=True)
     live.add(
         RequestRecord(
-            i=0, request_id="", phase="measure", cls="a", session=-1, due_s=0.0, outcome=Outcome.OK, sent_s=0.0,
-            first_s=0.1, last_s=0.2, finished_s=0.2,
+            i=0, request_id="", phase="measure", cls="a", session=-1, due_s=0.0, outcome=Outcome.OK,
+            sent_s=0.0, first_s=0.1, last_s=0.2, finished_s=0.2,
         ),
         0.2,
     )  # fmt: skip
