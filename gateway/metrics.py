@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from gateway import chunk
 from gateway.histogram import Histogram
 from gateway.outcome import Outcome, Route
 
@@ -99,9 +100,7 @@ class Metrics:
         if type(usage) is not dict:
             return
         for kind in ("prompt", "completion"):
-            tokens = usage.get(f"{kind}_tokens")
-            if type(tokens) is int and tokens >= 0:
-                self.tokens[kind] += tokens
+            self.tokens[kind] += chunk.count(usage.get(f"{kind}_tokens")) or 0
 
     def text(self) -> bytes:
         """Everything in the Prometheus text format."""

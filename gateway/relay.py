@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import orjson
 from starlette.types import Send
 
-from gateway import sse
+from gateway import chunk, sse
 from gateway.call import Call, CancelReason
 from gateway.metrics import Metrics
 from gateway.outcome import Outcome
@@ -39,6 +39,8 @@ class Relay:
         self.started = False
         self.done = False
         self._last_s: float | None = None
+        self._finished: set[int] = set()
+        self._usage: dict[str, object] = {}
 
     async def answer(self, answer: Answer, request: ChatRequest) -> None:
         """The whole answer. Raises Refusal before anything was sent, StreamBrokenError after."""
@@ -89,10 +91,13 @@ class Relay:
             raise broken("The engine's answer is not JSON.", "upstream_garbage") from None
         if type(content) is not dict:
             raise broken("The engine's answer is not a JSON object.", "upstream_garbage")
-        if content.get("error") and "choices" not in content:
-            raise _in_band(content["error"])
+        error = chunk.error_in(content)
+        if error is not None and not content.get("choices"):
+            raise _in_band(error)
         self._metrics.count_tokens(content.get("usage"))
-        self._call.outcome, self._call.code = Outcome.OK, answer.status
+        failed = any(reason in chunk.FAILED for _, reason in chunk.finishes(content))
+        self._call.outcome = Outcome.UPSTREAM_ERROR if failed else Outcome.OK
+        self._call.code = answer.status
         await self._send_whole(answer, body)
 
     async def _refused_by_engine(self, answer: Answer) -> None:
@@ -141,60 +146,109 @@ class Relay:
 
     async def _events_until_done(self, answer: Answer, request: ChatRequest) -> None:
         cutter = sse.EventCutter(self._settings.max_event_bytes)
-        call, idle_s = self._call, self._settings.idle_timeout_s
-        while piece := await answer.read():
-            now_s = time.monotonic()
-            try:
-                events = cutter.feed(piece)
-            except sse.EventTooLongError as error:
-                raise broken(f"The engine's stream is malformed: {error}.", "upstream_too_large") from None
-            if not events:
-                continue
-            if call.first_s is None or b'"usage"' in events or b'"error"' in events or b"[DONE]" in events:
-                events = self._inspected(events, request, now_s)
-            else:
-                self._metrics.inter_token.observe(now_s - (self._last_s or now_s))
-                self._last_s = now_s
-            call.renew(now_s)
-            if events:
-                if not self.started:
-                    call.enter(CancelReason.IDLE, idle_s, now_s)
-                    await self._start(answer, STREAM_HEADERS)
-                await self.send({"type": "http.response.body", "body": events, "more_body": True})
-        if not self.done and call.outcome is None:
+        call = self._call
+        try:
+            while piece := await self._next(answer):
+                if self.done:
+                    break  # It talks on after its end: the connection goes, and the client hears none of it.
+                now_s = time.monotonic()
+                try:
+                    events = cutter.feed(piece)
+                except sse.EventTooLongError as error:
+                    text = f"The engine's stream is malformed: {error}."
+                    raise broken(text, "upstream_too_large") from None
+                if events:
+                    await self._pass_on(answer, request, events, now_s)
+            if not self.done and (events := cutter.rest()):
+                await self._pass_on(answer, request, events, time.monotonic())
+        finally:
+            self._count_usage()
+        # Not every engine sends [DONE]; then a choice that was finished is whole.
+        whole = self.done or len(self._finished) >= request.slots
+        if not whole and call.outcome is None:
             raise truncated("The engine's stream ended before it was complete.")
         if call.outcome is None:
             call.outcome, call.code = Outcome.OK, answer.status
+        if not self.started:
+            await self._start(answer, STREAM_HEADERS)
         await self.send({"type": "http.response.body", "body": b""})
 
+    async def _next(self, answer: Answer) -> bytes:
+        try:
+            return await answer.read()
+        except Refusal:
+            if self.done:
+                return b""
+            raise
+
+    async def _pass_on(self, answer: Answer, request: ChatRequest, events: bytes, now_s: float) -> None:
+        if self._call.first_s is None or not sse.plain(events):
+            events = self._inspected(events, request, now_s)
+        else:
+            self._metrics.inter_token.observe(now_s - (self._last_s or now_s))
+            self._last_s = now_s
+        self._call.renew(now_s)
+        if not events:
+            return
+        if not self.started:
+            self._call.enter(CancelReason.IDLE, self._settings.idle_timeout_s, now_s)
+            await self._start(answer, STREAM_HEADERS)
+        await self.send({"type": "http.response.body", "body": events, "more_body": True})
+
     def _inspected(self, events: bytes, request: ChatRequest, now_s: float) -> bytes:
-        """Looks into each event for content, usage, errors and the end. Returns what the client gets."""
+        """Looks into each event for content, usage, errors and the end. Returns what the client gets: nothing
+        of what comes after the end.
+        """
         kept = []
         for event in sse.split(events):
-            data = sse.payload(event)
-            if data == b"[DONE]":
+            name, data = sse.parse(event)
+            if data == sse.DONE:
                 self.done = True
+                self._count_usage()
+                kept.append(event)
+                break
+            fields = sse.fields(data)
+            if name == b"error":
+                error = fields and (chunk.error_in(fields) or fields)
+                self._note_error(error or data.decode(errors="replace"))
+            elif fields is not None:
+                self._note(fields, now_s)
+                if request.usage_hidden and fields.get("usage") and not fields.get("choices"):
+                    continue
             elif data:
-                chunk = sse.fields(event)
-                if chunk.get("error"):
-                    self._note_error(chunk["error"])
-                usage = chunk.get("usage")
-                if usage:
-                    self._metrics.count_tokens(usage)
-                    if request.usage_hidden and not chunk.get("choices"):
-                        continue
-                self._note_content(chunk, now_s)
+                self._note_failure()
             kept.append(event)
         return b"".join(kept)
+
+    def _note(self, fields: Mapping[str, object], now_s: float) -> None:
+        error = chunk.error_in(fields)
+        if error is not None:
+            self._note_error(error)
+        usage = fields.get("usage")
+        if type(usage) is dict:
+            # Some engines put the running totals into every chunk: the last ones count.
+            self._usage |= {key: value for key, value in usage.items() if chunk.count(value) is not None}
+        for index, reason in chunk.finishes(fields):
+            self._finished.add(index)
+            if reason in chunk.FAILED:
+                self._note_failure()
+        self._note_content(fields, now_s)
 
     def _note_error(self, error: object) -> None:
         if not self.started:
             raise _in_band(error)
+        self._note_failure()
+
+    def _note_failure(self) -> None:
         self._call.outcome, self._call.code = Outcome.UPSTREAM_ERROR, 200
 
-    def _note_content(self, chunk: Mapping[str, object], now_s: float) -> None:
+    def _count_usage(self) -> None:
+        self._metrics.count_tokens(self._usage)
+        self._usage = {}
+
+    def _note_content(self, fields: Mapping[str, object], now_s: float) -> None:
         call = self._call
-        if not sse.has_content(chunk):
+        if not chunk.has_content(fields):
             return
         if call.first_s is not None:
             if self._last_s is not None and now_s > self._last_s:
@@ -222,7 +276,9 @@ def common_headers(call: Call) -> Headers:
 def _in_band(error: object) -> Refusal:
     """An error under a 200, before anything was sent: its own status where it names a usable one."""
     code = error.get("code") if isinstance(error, dict) else None
-    message = str(error.get("message", ""))[:500] if isinstance(error, dict) else ""
+    message = str(error.get("message") or "")[:500] if isinstance(error, dict) else ""
+    if type(code) is str and code.isascii() and code.isdigit() and len(code) == 3:
+        code = int(code)
     if type(code) is int and 400 <= code < 500 and code != 429:
         return Refusal(
             Outcome.INVALID, code, message or "The engine refused the request.", "invalid_request_error"

@@ -1,10 +1,12 @@
 """Server-sent events as bytes: a stream cut into whole events, and the few that are read here."""
 
-from collections.abc import Mapping
+import re
 
 import orjson
 
-CONTENT = ("content", "reasoning_content", "reasoning", "tool_calls")
+DONE = b"[DONE]"
+BOM = b"\xef\xbb\xbf"
+_EMPTY_LINE = re.compile(rb"(?>\r\n|\r|\n)(?>\r\n|\r|\n)")
 
 
 class EventTooLongError(ValueError):
@@ -14,8 +16,8 @@ class EventTooLongError(ValueError):
 class EventCutter:
     """Hands on whole events, unchanged, and keeps the unfinished one back.
 
-    An event ends with an empty line; lines end with LF or CRLF. No more than `max_event_bytes` are held back.
-    Each byte is searched once: a stream that arrives byte by byte costs linear time.
+    An event ends with an empty line; lines end with LF, CRLF or CR. No more than `max_event_bytes` are held
+    back. Each byte is searched once: a stream that arrives byte by byte costs linear time.
     """
 
     def __init__(self, max_event_bytes: int) -> None:
@@ -33,12 +35,18 @@ class EventCutter:
             return data
         searched = max(0, len(self._held) - 3)
         self._held += data
-        end = max(_after(self._held, b"\n\n", searched), _after(self._held, b"\n\r\n", searched))
+        end = max(_after(self._held, mark, searched) for mark in (b"\n\n", b"\n\r\n", b"\r\r"))
         if len(self._held) - end > self._max_event_bytes:
             raise EventTooLongError(f"an event is longer than {self._max_event_bytes} bytes")
         whole = bytes(self._held[:end])
         del self._held[:end]
         return whole
+
+    def rest(self) -> bytes:
+        """At the end of the stream: an event that lacks only its empty line, completed; b"" if it is torn."""
+        left, self._held = bytes(self._held), bytearray()
+        name, data = parse(left)
+        return left + b"\n\n" if data == DONE or (not name and fields(data) is not None) else b""
 
 
 def _after(held: bytearray, mark: bytes, searched: int) -> int:
@@ -50,48 +58,50 @@ def split(events: bytes) -> list[bytes]:
     """Whole events, one by one, each with its closing empty line; joined they are the input again."""
     parts = []
     start = 0
-    at = 0
-    while at < len(events):
-        end = events.find(b"\n", at)
-        if end < 0:
-            break
-        if events[at:end] in (b"", b"\r"):
-            parts.append(events[start : end + 1])
-            start = end + 1
-        at = end + 1
+    for end in _EMPTY_LINE.finditer(events):
+        parts.append(events[start : end.end()])
+        start = end.end()
     if start < len(events):
         parts.append(events[start:])
     return parts
 
 
-def payload(event: bytes) -> bytes:
-    """The event's data: its `data:` lines, joined by LF. Empty for a comment."""
+def parse(event: bytes) -> tuple[bytes, bytes]:
+    """The event's name, b"" where it has none, and its data: the `data:` lines joined by LF, without space
+    around them.
+
+    A line `error:` is no field of the standard, but llama.cpp has sent its errors so: read as data, under
+    that name.
+    """
+    name = b""
     lines = []
-    for line in event.splitlines():
-        if line.startswith(b"data:"):
-            value = line[5:]
-            lines.append(value[1:] if value[:1] == b" " else value)
-    return b"\n".join(lines)
+    for line in event.removeprefix(BOM).splitlines():
+        field, _, value = line.partition(b":")
+        if field in (b"data", b"error"):
+            lines.append(value.removeprefix(b" "))
+        if field == b"event":
+            name = value.strip()
+        elif field == b"error":
+            name = field
+    return name, b"\n".join(lines).strip()
 
 
-def fields(event: bytes) -> dict[str, object]:
-    """The event's JSON object, or an empty one when its data is something else."""
+def plain(events: bytes) -> bool:
+    """Whether these are events that need no look into them: no name, no comment, no usage, error or end."""
+    return (
+        events.startswith(b"data: {")
+        and events.endswith(b"}\n\n")
+        and b'"usage"' not in events
+        and b"error" not in events
+        and DONE not in events
+        and events.count(b'"finish_reason":null') == events.count(b"finish_reason")
+    )
+
+
+def fields(data: bytes) -> dict[str, object] | None:
+    """The JSON object that an event's data is, or None when it is something else."""
     try:
-        data = orjson.loads(payload(event))
+        value = orjson.loads(data)
     except orjson.JSONDecodeError:
-        return {}
-    return data if type(data) is dict else {}
-
-
-def has_content(chunk: Mapping[str, object]) -> bool:
-    """Whether a completion chunk carries something for the reader: text, reasoning or a tool call."""
-    choices = chunk.get("choices")
-    for choice in choices if type(choices) is list else ():
-        if type(choice) is not dict:
-            continue
-        if choice.get("text"):
-            return True
-        delta = choice.get("delta")
-        if type(delta) is dict and any(delta.get(key) for key in CONTENT):
-            return True
-    return False
+        return None
+    return value if type(value) is dict else None

@@ -15,6 +15,7 @@ Column = NDArray[np.float64]
 SPANS = {
     "ttft_s": ("due_s", "first_s"),
     "ttft_from_send_s": ("sent_s", "first_s"),
+    "ttfv_s": ("due_s", "visible_s"),
     "e2e_s": ("due_s", "finished_s"),
     "send_lag_s": ("due_s", "sent_s"),
 }

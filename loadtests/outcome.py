@@ -91,6 +91,17 @@ def outcome_of_status(status: int, gateway_outcome: str | None) -> Outcome:
     return Outcome.REFUSED if 400 <= status < 500 else Outcome.UPSTREAM_ERROR
 
 
-def outcome_of_stream_error(code: str | None) -> Outcome:
-    """The outcome of a stream that carried an error event after its 200."""
-    return _OF_GATEWAY.get(code or "", Outcome.UPSTREAM_ERROR)
+def outcome_of_stream_error(code: str | None, *, first: bool = False) -> Outcome:
+    """The outcome of a stream that carried an error event after its 200.
+
+    first: it came before anything else; then a status as its code means what the status means, as the gateway
+    reads it, which can still send one.
+    """
+    named = _OF_GATEWAY.get(code or "")
+    if named is not None:
+        return named
+    if first and code in ("429", "503"):
+        return Outcome.UPSTREAM_OVERLOADED
+    if first and code and len(code) == 3 and code.startswith("4") and code.isdigit():
+        return Outcome.REFUSED
+    return Outcome.UPSTREAM_ERROR

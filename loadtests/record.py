@@ -21,7 +21,8 @@ class RequestRecord:
     """See the module; `cls` is the key "class" in files.
 
     `tried` lists the outcome of every attempt where there were several. `chunk_tokens` is None where the
-    engine did not say how many tokens each chunk carried.
+    engine did not say how many tokens each chunk carried. `visible_s`: the first chunk with content that is
+    not reasoning alone.
     """
 
     i: int
@@ -49,6 +50,7 @@ class RequestRecord:
     retry_after_s: float | None = None
     attempts: int = 0
     tried: Sequence[Outcome] | None = None
+    visible_s: float | None = None
 
     @property
     def ttft_s(self) -> float | None:
@@ -59,6 +61,11 @@ class RequestRecord:
     def ttft_from_send_s(self) -> float | None:
         """Send → first chunk with content."""
         return self._span_s("ttft_from_send_s")
+
+    @property
+    def ttfv_s(self) -> float | None:
+        """Time to first visible token: due time → first chunk with content that is not reasoning alone."""
+        return self._span_s("ttfv_s")
 
     @property
     def tpot_s(self) -> float | None:

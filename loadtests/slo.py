@@ -10,22 +10,23 @@ from loadtests.record import RequestRecord
 
 DEFAULT = "ttft<=1s,tpot<=60ms,attainment>=0.95"
 _TERM = re.compile(
-    r"(ttft|tpot|e2e)\s*<=?\s*([0-9.]+(?:e-?[0-9]+)?)\s*(ms|s|us)\Z"
+    r"(ttft|ttfv|tpot|e2e)\s*<=?\s*([0-9.]+(?:e-?[0-9]+)?)\s*(ms|s|us)\Z"
     r"|(attainment)\s*>=?\s*([0-9.]+)(%?)\Z"
 )
-_ALLOWED = "ttft<=TIME, tpot<=TIME, e2e<=TIME (in ms or s) or attainment>=SHARE"
+_ALLOWED = "ttft<=TIME, ttfv<=TIME, tpot<=TIME, e2e<=TIME (in ms or s) or attainment>=SHARE"
 _UNIT_S = {"s": 1.0, "ms": 1e-3, "us": 1e-6}
 
 
 @dataclass(frozen=True, slots=True)
 class SLO:
     """Upper bounds in seconds, each may be None (not asked); `attainment` is a share
-    of the *offered* requests."""
+    of the *offered* requests. ttfv_s: to the first visible token, one that is not reasoning."""
 
     ttft_s: float | None = None
     tpot_s: float | None = None
     e2e_s: float | None = None
     attainment: float = 0.95
+    ttfv_s: float | None = None
 
     def __str__(self) -> str:
         terms = [f"{name.removesuffix('_s')}<={_span(bound)}" for name, bound in self.bounds.items()]
@@ -44,7 +45,7 @@ class SLO:
                 raise ValueError(f"SLO term {term!r}: {key.removesuffix('_s')} is given twice")
             terms[key] = value
         if not terms.keys() - {"attainment"}:
-            raise ValueError(f"SLO {text!r}: needs at least one of ttft, tpot, e2e")
+            raise ValueError(f"SLO {text!r}: needs at least one of ttft, ttfv, tpot, e2e")
         return SLO(**terms)
 
     def scaled(self, factor: float) -> SLO:
@@ -58,26 +59,36 @@ class SLO:
         def times(bound: float | None) -> float | None:
             return None if bound is None else bound * factor
 
-        return replace(self, ttft_s=times(self.ttft_s), tpot_s=times(self.tpot_s), e2e_s=times(self.e2e_s))
+        return replace(
+            self,
+            ttft_s=times(self.ttft_s), ttfv_s=times(self.ttfv_s), tpot_s=times(self.tpot_s),
+            e2e_s=times(self.e2e_s),
+        )  # fmt: skip
 
     @property
     def bounds(self) -> dict[str, float]:
         """The times that are asked for: name of the latency → upper bound in seconds."""
-        asked = {"ttft_s": self.ttft_s, "tpot_s": self.tpot_s, "e2e_s": self.e2e_s}
+        asked = {"ttft_s": self.ttft_s, "ttfv_s": self.ttfv_s, "tpot_s": self.tpot_s, "e2e_s": self.e2e_s}
         return {name: bound for name, bound in asked.items() if bound is not None}
 
     @property
-    def needs_a_token(self) -> bool:
-        """Whether a bound is on TTFT or TPOT: an answer without a single token does not meet it."""
-        return self.ttft_s is not None or self.tpot_s is not None
+    def needs(self) -> tuple[str, ...]:
+        """The moments that an answer must have: a bound on TTFT or TPOT is not met without a single token,
+        one on TTFV not without a visible one."""
+        moments = []
+        if self.ttft_s is not None or self.tpot_s is not None:
+            moments.append("first_s")
+        if self.ttfv_s is not None:
+            moments.append("visible_s")
+        return tuple(moments)
 
     def judge(self, record: RequestRecord) -> bool:
         """Whether the request was served within every bound; `Table.in_slo` is the same for columns.
 
-        Anything but outcome `ok` is not, nor is an answer without a token under a bound on TTFT or TPOT. An
-        answer of one token has no TPOT, and its bound does not count against it.
+        Anything but outcome `ok` is not, nor is an answer without the token that a bound is on. An answer of
+        one token has no TPOT, and its bound does not count against it.
         """
-        if record.outcome is not Outcome.OK or (self.needs_a_token and record.first_s is None):
+        if record.outcome is not Outcome.OK or any(getattr(record, name) is None for name in self.needs):
             return False
         times = ((getattr(record, name), bound) for name, bound in self.bounds.items())
         return all(value is None or value <= bound for value, bound in times)

@@ -105,7 +105,7 @@ def _facts(summary: CellSummary | None, row: CellRow) -> list[tuple[str, str]]:
     facts = [
         ("Offered", numbers.rate(row.offered_per_s)),
         ("Achieved", numbers.rate(row.achieved_per_s)),
-        ("Output tokens", numbers.rate(row.output_tokens_per_s)),
+        ("Output tokens", _tokens(row)),
         ("Window", numbers.seconds(row.window_s)),
         ("Warm-up", numbers.seconds(summary.window.warm_up_s if summary is not None else None)),
         ("Load ratio", _load_ratio(row)),
@@ -122,6 +122,13 @@ def _facts(summary: CellSummary | None, row: CellRow) -> list[tuple[str, str]]:
         ("Arrival plan", row.plan_hash[:12]),
     ]
     return [(name, value) for name, value in facts if value not in ("", numbers.DASH)]
+
+
+def _tokens(row: CellRow) -> str:
+    """A rate, or that the engine does not report its tokens: unknown is not zero."""
+    if numbers.missing(row.output_tokens_per_s) and not numbers.missing(row.achieved_per_s):
+        return "not reported"
+    return numbers.rate(row.output_tokens_per_s)
 
 
 def _load_ratio(row: CellRow) -> str:

@@ -12,6 +12,7 @@ from reports import numbers
 METRICS = {
     "ttft_s": ("TTFT", "due time → first chunk with content"),
     "ttft_from_send_s": ("TTFT from send", "sent → first chunk with content"),
+    "ttfv_s": ("TTFV", "due time → first chunk with content that is not reasoning alone"),
     "tpot_s": ("TPOT", "(last − first content chunk) / (output tokens − 1), one number per request"),
     "itl_s": ("ITL", "each gap between content chunks, pooled over requests"),
     "e2e_s": ("E2E", "due time → last byte"),

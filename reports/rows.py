@@ -55,7 +55,9 @@ class CellRow:
     goodput_per_s: Annotated[float, "1/s", "served in SLO / window"] = math.nan
     goodput_low_per_s: Annotated[float, "1/s", "lower end of its 95 % interval (see definitions)"] = math.nan
     goodput_high_per_s: Annotated[float, "1/s", "upper end"] = math.nan
-    output_tokens_per_s: Annotated[float, "1/s", "output tokens of served requests / window"] = math.nan
+    output_tokens_per_s: Annotated[
+        float, "1/s", "output tokens of served requests / window; nan where the engine does not report them"
+    ] = math.nan
     attainment: Annotated[float, "ratio", "served in SLO / offered"] = math.nan
     attainment_low: Annotated[float, "ratio", "lower end of its 95 % interval (see definitions)"] = math.nan
     attainment_high: Annotated[float, "ratio", "upper end"] = math.nan

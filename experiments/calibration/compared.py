@@ -137,7 +137,12 @@ def _played(cell: ReplayCell, profile: Profile, slo: SLO, lag_s: float) -> dict[
     """The twin's measures of the cell; what the load generator's lag takes of the bounds is not
     the engine's to use.
     """
-    inner = replace(slo, ttft_s=_less(slo.ttft_s, lag_s), e2e_s=_less(slo.e2e_s, lag_s))
+    inner = replace(
+        slo,
+        ttft_s=_less(slo.ttft_s, lag_s),
+        ttfv_s=_less(slo.ttfv_s, lag_s),
+        e2e_s=_less(slo.e2e_s, lag_s),
+    )
     done = simulate(cell.arrivals, profile, cell.setting.limits)
     judged = measures(cell.plan, done, inner)
     begin_s, end_s = cell.plan.phase_s("measure")

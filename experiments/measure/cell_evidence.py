@@ -21,7 +21,7 @@ from loadtests.recording.summary import Latencies, Latency
 
 Floats = npt.NDArray[np.float64]
 # Requests of one moment share its queue; the send lag is the generator's and stays as it is.
-_CORRELATED = ("ttft_s", "ttft_from_send_s", "tpot_s", "e2e_s", "queue_s", "upstream_s")
+_CORRELATED = ("ttft_s", "ttft_from_send_s", "ttfv_s", "tpot_s", "e2e_s", "queue_s", "upstream_s")
 SAMPLES = 200
 
 

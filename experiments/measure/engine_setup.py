@@ -71,7 +71,9 @@ def settle_objective(options: SweepOptions, run: RunDir, stack: SweepStack, seen
         options.spec.slo.text, stack.engine.provider.slo_scaled, seen.ttft_s, seen.tpot_s, seen.e2e_s
     )
     slo = SLO.parse(text)
-    objective_in_force = Objective(str(slo), slo.ttft_s, slo.tpot_s, slo.e2e_s, slo.attainment, scaled_from)
+    objective_in_force = Objective(
+        str(slo), slo.ttft_s, slo.tpot_s, slo.e2e_s, slo.attainment, scaled_from, slo.ttfv_s
+    )
     run.save(replace(run.state, slo=objective_in_force))
     return slo
 

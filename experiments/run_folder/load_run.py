@@ -46,7 +46,7 @@ def state_of(run: LoadRun, name: str, cell: str) -> RunState:
         spec_digest=None,
         status=RunStatus.COMPLETE if run.ended.complete else RunStatus.PARTIAL,
         engine=EngineState("external", _label(asked), asked.model, asked.host, EngineFacts()),
-        slo=Objective(asked.slo, slo.ttft_s, slo.tpot_s, slo.e2e_s, slo.attainment, None),
+        slo=Objective(asked.slo, slo.ttft_s, slo.tpot_s, slo.e2e_s, slo.attainment, None, slo.ttfv_s),
         provenance=Provenance(
             python=versions.python, packages={"locust": versions.locust, "gevent": versions.gevent}
         ),

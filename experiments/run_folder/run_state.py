@@ -40,6 +40,8 @@ class Objective:
     """share of the offered requests that has to meet the thresholds, 0-1"""
     scaled_from: str | None
     """the objective that it was derived from, where the engine was slower than that was made for"""
+    ttfv_s: float | None = None
+    """to the first visible token, one that is not reasoning"""
 
     @property
     def slo(self) -> SLO:

@@ -118,6 +118,7 @@ def measures(plan: Plan, done: Simulated, slo: SLO) -> dict[str, float]:
     ok = inside & np.array([outcome == "ok" for outcome in done.outcome], dtype=bool)
     latencies = {
         "ttft_s": (done.first_s - done.due_s)[ok],
+        "ttfv_s": (done.first_s - done.due_s)[ok],  # the twin does not reason: its first token is seen
         "tpot_s": tpot_column_s(done.first_s, done.last_s, tokens)[ok],
         "e2e_s": (done.last_s - done.due_s)[ok],
     }

@@ -27,11 +27,11 @@ class Progress:
 @dataclass(frozen=True, slots=True)
 class LastSeconds:
     """Means per second over the requests that ended in the last 5 s, and their TTFT; None
-    without a served one."""
+    without a served one, or where the engine does not report tokens."""
 
     served_per_s: float
     failed_per_s: float
-    output_tokens_per_s: float
+    output_tokens_per_s: float | None
     ttft_p50_s: float | None
     ttft_p95_s: float | None
 
@@ -53,6 +53,7 @@ class Live:
     """Totals since the start, and the requests that ended in the last seconds.
 
     due_s: the plan's due times (open loop). senders: the progress of each sending process, by its name.
+    output_tokens: of the served requests; None where the engine reported none of them.
     detailed: also gather what only the live view shows.
     """
 
@@ -61,7 +62,7 @@ class Live:
     now_s: float = 0.0
     detailed: bool = False
     recorded: int = 0
-    output_tokens: int = 0
+    output_tokens: int | None = 0
     chunks: int = 0
     senders: dict[str, Progress] = field(default_factory=dict)
     outcomes: Counter[Outcome] = field(default_factory=Counter)
@@ -91,11 +92,17 @@ class Live:
         if record.send_lag_s is not None:
             self.send_lag.add(record.send_lag_s)
         if record.outcome is Outcome.OK:
-            self.output_tokens += record.output_tokens or 0
+            self._add_tokens(record.output_tokens)
         if self.detailed:
             self._recent.append((now_s, record))
             if record.outcome is Outcome.OK:
                 self._add_times(record)
+
+    def _add_tokens(self, tokens: int | None) -> None:
+        if tokens is not None:
+            self.output_tokens = (self.output_tokens or 0) + tokens
+        elif self.output_tokens == 0:
+            self.output_tokens = None
 
     def _add_times(self, record: RequestRecord) -> None:
         for name in ("ttft_s", "tpot_s", "e2e_s"):
@@ -115,11 +122,12 @@ class Live:
         records = [record for _, record in self._recent]
         served = [record for record in records if record.outcome is Outcome.OK]
         ttft = sorted(r.ttft_s for r in served if r.ttft_s is not None)
+        tokens = [r.output_tokens for r in served if r.output_tokens is not None]
         window_s = min(WINDOW_S, max(now_s, 1.0))
         return LastSeconds(
             served_per_s=len(served) / window_s,
             failed_per_s=(len(records) - len(served)) / window_s,
-            output_tokens_per_s=sum(r.output_tokens or 0 for r in served) / window_s,
+            output_tokens_per_s=sum(tokens) / window_s if tokens or not served else None,
             ttft_p50_s=of_sorted(ttft, 0.5),
             ttft_p95_s=of_sorted(ttft, 0.95),
         )

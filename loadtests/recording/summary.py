@@ -49,7 +49,7 @@ class Rates:
     goodput_per_s: float | None
     """served requests that met every threshold of the SLO"""
     output_tokens_per_s: float | None
-    """of the served requests"""
+    """of the served requests; none where the engine reported no usage of any of them: not known, not zero"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +84,8 @@ class Latencies:
     """slot granted to the engine's first byte, as the gateway says"""
     send_lag_s: Latency | None
     """due time to sending: the generator's own"""
+    ttfv_s: Latency | None = None
+    """due time to first visible token: first chunk with content that is not reasoning alone"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +136,9 @@ def _of_phase(data: Table, phase: str) -> NDArray[np.bool_]:
 def _summary(data: Table, mask: NDArray[np.bool_], offered: int, length_s: float, slo: SLO) -> LoadSummary:
     ok = data.ok() & mask
     served, good = int(ok.sum()), int((data.in_slo(slo) & mask).sum())
-    tokens = float(np.nansum(data.numbers["output_tokens"][ok]))
+    tokens = data.numbers["output_tokens"][ok]
+    told = tokens[~np.isnan(tokens)]
+    all_tokens = float(told.sum()) if len(told) or not served else None
     return LoadSummary(
         counts=Counts(
             offered=offered,
@@ -149,7 +153,7 @@ def _summary(data: Table, mask: NDArray[np.bool_], offered: int, length_s: float
             offered_per_s=_per(offered, length_s),
             achieved_per_s=_per(served, length_s),
             goodput_per_s=_per(good, length_s),
-            output_tokens_per_s=_per(tokens, length_s),
+            output_tokens_per_s=None if all_tokens is None else _per(all_tokens, length_s),
         ),
         attainment=good / offered if offered else None,
         latency=Latencies(**{name: _latency(_sample(data, name, mask, ok)) for name in LATENCIES}),

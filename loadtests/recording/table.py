@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 from operator import attrgetter, itemgetter
@@ -23,9 +23,11 @@ from loadtests.slo import SLO
 Codes = NDArray[np.int16]
 _TIMES = (
     "due_s", "sent_s", "first_s", "last_s", "finished_s", "output_tokens", "prompt_tokens", "queue_s",
-    "upstream_s",
+    "upstream_s", "visible_s",
 )  # fmt: skip
 _NAMES = ("i", "phase", "class", "outcome", "attempts", "chunk_times_s", "chunk_tokens", *_TIMES)
+_ABSENT: dict[str, object] = {"visible_s": None}
+"""Keys that the records of earlier versions lack."""
 _OUTCOMES = tuple(Outcome)
 _CODE: dict[str, int] = {outcome: code for code, outcome in enumerate(_OUTCOMES)}
 _BATCH = 20_000
@@ -75,8 +77,8 @@ class Table:
     def in_slo(self, slo: SLO) -> NDArray[np.bool_]:
         """`slo.judge` of every record (n,)."""
         good = self.ok()
-        if slo.needs_a_token:
-            good &= ~np.isnan(self.numbers["first_s"])
+        for moment in slo.needs:
+            good &= ~np.isnan(self.numbers[moment])
         for name, bound in slo.bounds.items():
             # `not >` lets nan pass, as judge does.
             good &= ~(self.times(name) > bound)
@@ -92,10 +94,11 @@ def from_records(records: Iterable[RequestRecord]) -> Table:
 def read(path: Path | str) -> Table:
     """A table of a `records.jsonl`; a last line torn by a crash is left out."""
     with Path(path).open("rb") as lines:
-        return _from_rows(map(itemgetter(*_NAMES), _parsed(lines)))
+        take = itemgetter(*_NAMES)
+        return _from_rows(take(_ABSENT | row) for row in _parsed(lines))
 
 
-def _parsed(lines: Iterable[bytes]) -> Iterator[Mapping[str, object]]:
+def _parsed(lines: Iterable[bytes]) -> Iterator[dict[str, object]]:
     for line in lines:
         try:
             yield orjson.loads(line)

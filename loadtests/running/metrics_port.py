@@ -42,6 +42,8 @@ def text(live: Live, folder: Path | None = None) -> Iterator[str]:
         ("loadgen_output_tokens_total", "counter", "Output tokens of served requests.", live.output_tokens),
         ("loadgen_chunks_total", "counter", "Chunks with content received.", live.chunks),
     ):
+        if value is None:  # tokens that the engine does not report are not zero
+            continue
         yield from (f"# HELP {name} {meaning}", f"# TYPE {name} {kind}", f"{name} {value}")
     yield "# HELP loadgen_requests_total Requests that ended, by outcome."
     yield "# TYPE loadgen_requests_total counter"

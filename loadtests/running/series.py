@@ -28,7 +28,7 @@ class Point:
     in_flight: int
     served_per_s: float
     failed_per_s: float
-    output_tokens_per_s: float
+    output_tokens_per_s: float | None
     ttft_p50_s: float | None
     ttft_p95_s: float | None
     gateway_active: float | None = None

@@ -277,6 +277,7 @@ def _record_of(exchange: _Exchange, outcome: Outcome, error: str | None, start_s
         retry_after_s=answer.number(b"retry-after"),
         attempts=exchange.attempts,
         tried=exchange.tried if len(exchange.tried) > 1 else None,
+        visible_s=at(answer.visible_s),
     )
 
 

@@ -2,20 +2,36 @@
 
 from __future__ import annotations
 
+DONE = b"[DONE]"
+_BOM = b"\xef\xbb\xbf"
+
+
+class ErrorPayload(bytes):
+    """The payload of an event that is an error by its name: `event: error`, or llama.cpp's `error:` line."""
+
+    __slots__ = ()
+
 
 class SseDecoder:
     """Cuts a byte stream into event payloads (the joined `data` lines), however the bytes were
     split on the way."""
 
-    __slots__ = ("_tail",)
+    __slots__ = ("_begun", "_tail")
 
     def __init__(self) -> None:
         self._tail = b""
+        self._begun = False
 
     def feed(self, data: bytes) -> list[bytes]:
         """Payloads completed by `data`, in order; comments and events without data give none."""
         if self._tail:
             data = self._tail + data
+        if not self._begun:
+            if len(data) < len(_BOM) and _BOM.startswith(data):
+                self._tail = data
+                return []
+            self._begun = True
+            data = data.removeprefix(_BOM)
         held = b""
         if b"\r" in data:
             # A "\r" at the very end may be half of "\r\n": it waits for the next bytes.
@@ -26,14 +42,22 @@ class SseDecoder:
         self._tail = events.pop() + held
         return [payload for event in events if (payload := _payload(event)) is not None]
 
+    def rest(self) -> bytes | None:
+        """The payload of what came after the last empty line, at the end of the stream: whole or torn."""
+        event, self._tail = self._tail.replace(b"\r", b"\n"), b""
+        return _payload(event.strip(b"\n"))
+
 
 def _payload(event: bytes) -> bytes | None:
     if event.startswith(b"data: ") and b"\n" not in event:  # nearly every event there is
         return event[6:]
     lines = []
+    error = False
     for line in event.split(b"\n"):
-        if line == b"data":
-            lines.append(b"")
-        elif line.startswith(b"data:"):
-            lines.append(line[6:] if line.startswith(b"data: ") else line[5:])
+        field, _, value = line.partition(b":")
+        if field in (b"data", b"error"):
+            lines.append(value.removeprefix(b" "))
+        error |= field == b"error" or (field == b"event" and value.strip() == b"error")
+    if error:
+        return ErrorPayload(b"\n".join(lines))
     return b"\n".join(lines) if lines else None

@@ -37,6 +37,7 @@ CASES: dict[int, str] = {
     21: "death within an event",
     22: "death between events",
     23: "clean end without [DONE]",
+    24: "more after [DONE]",
     25: "engine's 4xx",
     26: "engine overloaded",
     27: "engine's 500",

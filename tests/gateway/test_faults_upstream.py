@@ -135,6 +135,39 @@ def test_a_clean_end_without_done(stand: Stand) -> None:
     stand.ended(upstream_truncated=1)
 
 
+@pytest.mark.fault(23)
+def test_an_end_by_finish_reason(stand: Stand) -> None:
+    """An engine that never sends [DONE] but says why it stopped has ended its answer."""
+    stop = event("b").replace('"finish_reason":null', '"finish_reason":"stop"')
+    _, _, body = stand.gateway.chat(**stream(["send", chunk(event("a")) + chunk(stop) + END]))
+    assert body == (event("a") + stop).encode()
+    stand.ended(ok=1)
+
+
+@pytest.mark.fault(24)
+@pytest.mark.parametrize("after", [[["send", chunk(event("late")) + END]], [["reset"]], [["send", "zz\r\n"]]])
+def test_what_comes_after_done(stand: Stand, after: list[Any]) -> None:
+    """Nothing that an engine sends after [DONE], at once or later, reaches the client; nor does its death."""
+    late = 'data: {"error": "too late"}\n\n'
+    _, _, body = stand.gateway.chat(
+        **stream(["send", chunk(event("a")) + chunk(DONE + late)], ["wait", 0.05], *after)
+    )
+    assert body == (event("a") + DONE).encode()
+    stand.ended(ok=1)
+
+
+@pytest.mark.fault(29)
+def test_an_answer_that_the_engine_aborted(stand: Stand) -> None:
+    """finish_reason abort under a 200 passes unchanged and is counted as the engine's error."""
+    abort = event("").replace('"finish_reason":null', '"finish_reason":"abort"')
+    _, _, body = stand.gateway.chat(**stream(["send", chunk(event("a")) + chunk(abort) + chunk(DONE) + END]))
+    assert body == (event("a") + abort + DONE).encode()
+    whole_answer = completion().replace('"finish_reason": "stop"', '"finish_reason": "abort"')
+    status, _, body = stand.gateway.chat(script=[["send", whole(200, whole_answer)]])
+    assert (status, body) == (200, whole_answer.encode())
+    stand.ended(upstream_error=2)
+
+
 @pytest.mark.fault(25)
 @pytest.mark.parametrize("status", [400, 404, 413, 422])
 def test_the_engines_refusals_pass(stand: Stand, status: int) -> None:
@@ -275,7 +308,11 @@ def test_a_compressed_answer(stand: Stand) -> None:
 def test_every_byte_boundary(stand: Stand) -> None:
     """Comments, CRLF line ends and several data lines, split at every byte, arrive unchanged."""
     text = (
-        ": hello\n\n" + event("a") + "event: x\r\ndata: {}\r\nid: 7\r\n\r\n" + "data: 1\ndata: 2\n\n" + DONE
+        ": hello\n\n"
+        + event("a")
+        + "event: x\r\ndata: {}\r\nid: 7\r\n\r\n"
+        + 'data: {"a":\ndata: 2}\n\n'
+        + DONE
     )
     steps = [["send", chunk(char)] for char in text]
     _, _, body = stand.gateway.chat(

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
-from gateway import sse
+from gateway import chunk, sse
 from gateway.breaker import Breaker, BreakerState
 from gateway.drain_rate import LONGEST_S, DrainRate
 from gateway.histogram import BOUNDS_S, Histogram
@@ -22,7 +22,7 @@ from gateway.refusal import Refusal
 from gateway.request_body import parse
 
 LINES = st.sampled_from(["data: 1", ": ping", "data: [DONE]", "id: 3", 'data: {"a": "\\n"}'])
-ENDS = st.sampled_from(["\n", "\r\n"])
+ENDS = st.sampled_from(["\n", "\r\n", "\r"])
 EVENTS = st.lists(st.tuples(st.lists(LINES, min_size=1, max_size=3), ENDS), max_size=6)
 
 
@@ -63,7 +63,7 @@ def test_an_event_that_never_ends_is_refused() -> None:
 )
 def test_content_is_something_to_read(choices: object, expected: bool) -> None:
     """Roles and empty deltas are none, and what is malformed is passed on, not looked into."""
-    assert sse.has_content({"choices": choices}) is expected
+    assert chunk.has_content({"choices": choices}) is expected
 
 
 @given(

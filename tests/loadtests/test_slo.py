@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from loadtests.outcome import Outcome
@@ -26,6 +28,8 @@ def served(
         "ttft<=250ms,attainment>=0.99",
         "e2e<=20s,attainment>=0.9",
         "ttft<=1s,tpot<=60ms,e2e<=20s,attainment>=0.95",
+        "ttft<=1s,ttfv<=3s,tpot<=60ms,attainment>=0.95",
+        "ttfv<=3s,attainment>=0.95",
     ],
 )
 def test_text_survives(text: str) -> None:
@@ -110,3 +114,21 @@ def test_what_does_not_parse_is_named(text: str, message: str | None) -> None:
         return
     with pytest.raises(ValueError, match=message):
         SLO.parse(text)
+
+
+def test_the_first_visible_token() -> None:
+    """A model that thinks long is late to its reader, however soon its first thought came; one that says
+    nothing at all never answers."""
+    thought = served(0.1, 5.0, 100)
+    slo = SLO.parse("ttfv<=3s")
+    assert slo.judge(replace(thought, visible_s=3.0))
+    assert not slo.judge(replace(thought, visible_s=3.1))
+    assert not slo.judge(thought)
+    assert SLO.parse("ttft<=3s").judge(thought)
+    assert str(slo.scaled(0.1)) == "ttfv<=300ms,attainment>=0.95"
+
+
+def test_what_may_be_asked_for_is_listed() -> None:
+    """In the sentence about a term that is none."""
+    with pytest.raises(ValueError, match=r"ttft<=TIME, ttfv<=TIME, tpot<=TIME, e2e<=TIME"):
+        SLO.parse("ttxx<=1s")

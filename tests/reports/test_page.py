@@ -220,6 +220,20 @@ def test_a_cell_tells_preemptions_and_prefix_cache_hits(root: Element, run: Run)
         assert "Prefix-cache hits, of prompt tokens1.0 %" in text
 
 
+def test_tokens_that_the_engine_does_not_report_are_no_zero(tmp_path: Path) -> None:
+    """The cell says so in words; in the table of all cells there is no number."""
+    root = synthetic_run.write_run(
+        tmp_path / "r", settings=synthetic_run.SETTINGS[:1], loads=synthetic_run.LOADS[:1], measure_s=8
+    )
+    path = next(root.glob("cells/*/summary.json"))
+    summary = json.loads(path.read_text())
+    summary["rates"]["output_tokens_per_s"] = None
+    path.write_text(json.dumps(summary))
+    run = load(root)
+    assert run.cells["output_tokens_per_s"].isna().all()
+    assert "Output tokensnot reported" in reading.by_id(reading.read(page.render(run)), "each").text
+
+
 def test_an_engine_that_began_anew_counted_nothing_to_show(tmp_path: Path) -> None:
     """Counters that went down say nothing of the cell; without any there is no fact at all."""
     root = synthetic_run.write_run(

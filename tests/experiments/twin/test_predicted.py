@@ -97,6 +97,15 @@ def test_an_answer_of_one_token_has_no_tpot() -> None:
     assert predicted["attainment"] == 1.0
 
 
+def test_the_first_token_of_the_twin_is_a_visible_one() -> None:
+    """It does not reason: a bound on TTFV is judged as one on TTFT."""
+    trace = plan.make("sustained", 20.0, 1, 10, 3, Mix.fixed(16, 10))
+    done = simulate(trace.arrivals, EXACT, Limits(max_active=1))
+    ttft, ttfv = (measures(trace, done, SLO.parse(f"{name}<=5s")) for name in ("ttft", "ttfv"))
+    assert 0 < ttft["attainment"] < 1
+    assert ttfv == ttft
+
+
 def test_the_shares_are_of_the_offered_requests() -> None:
     """Rejected and late requests stay in the denominator; the warm-up does not count."""
     trace = plan.make("sustained", 20.0, 1, 10, 3, Mix.fixed(16, 10))

@@ -85,6 +85,32 @@ def test_shares_are_over_what_was_offered() -> None:
     assert _n(summary.latency.send_lag_s) == 90
 
 
+def test_tokens_that_nobody_told_are_not_zero() -> None:
+    """No rate where the engine sends no usage; the sum of those that are known where it sometimes does; zero
+    where there is nothing to tell."""
+    silent = [record(20 + k, output_tokens=None) for k in range(10)]
+    assert summarise(silent, PLAN, GOAL).rates.output_tokens_per_s is None
+    assert summarise([*silent, record(30)], PLAN, GOAL).rates.output_tokens_per_s == pytest.approx(0.3)
+    refused = [record(20, Outcome.REJECTED_FULL)]
+    assert summarise(refused, PLAN, GOAL).rates.output_tokens_per_s == 0.0
+
+
+def test_the_first_visible_token_has_a_latency_of_its_own(tmp_path: Path) -> None:
+    """Over the answers that have one; records of earlier versions do not tell and are read as without."""
+    seen = [record(20 + k, visible_s=PLAN.arrivals[20 + k].due_s + 0.5) for k in range(90)]
+    latency = summarise([*seen, record(110)], PLAN, GOAL).latency.ttfv_s
+    assert latency is not None
+    assert (latency.n, latency.mean) == (90, pytest.approx(0.5))
+    rows = [orjson.loads(one.to_json()) for one in seen]
+    for row in rows:
+        del row["visible_s"]
+    (tmp_path / "records.jsonl").write_bytes(b"".join(orjson.dumps(row) + b"\n" for row in rows))
+    data = table.read(tmp_path / "records.jsonl")
+    assert len(data) == 90
+    assert _n(summarise(data, PLAN, GOAL).latency.ttfv_s) == 0
+    assert RequestRecord.from_json(rows[0]).visible_s is None
+
+
 def test_too_few_samples_give_no_number() -> None:
     """p95 of 20 requests is None with the reason, not a guess."""
     latency = summarise(measured(20), PLAN, GOAL).latency.ttft_s

@@ -12,6 +12,7 @@ import orjson
 from loadtests.outcome import Outcome
 from loadtests.record import RequestRecord
 from loadtests.recording.live import LatencyRow, Live
+from loadtests.running.metrics_port import text
 from loadtests.running.series import Point
 from loadtests.web.live_page import LivePage, live_page, to_json
 
@@ -61,3 +62,18 @@ def test_the_last_seconds_and_the_rows() -> None:
     assert [row.n for row in (ttft, itl, tpot, e2e)] == [2, 0, 2, 2]
     assert itl.p50 == "–"
     assert 99 <= float(tpot.p50) <= 101
+
+
+def test_tokens_that_the_engine_does_not_report_are_a_dash() -> None:
+    """Not a zero: neither in the last seconds, nor in the table, nor as a metric."""
+    live = Live(planned=1, detailed=True)
+    live.add(
+        RequestRecord(
+            i=0, request_id="", phase="measure", cls="a", session=-1, due_s=0.0, outcome=Outcome.OK,
+            sent_s=0.0, first_s=0.1, last_s=0.2, finished_s=0.2,
+        ),
+        0.2,
+    )  # fmt: skip
+    assert live.last_seconds(1.0).output_tokens_per_s is None
+    assert not any("loadgen_output_tokens_total" in line for line in text(live))
+    assert any("loadgen_output_tokens_total 0" in line for line in text(Live()))
