@@ -95,7 +95,9 @@ class Gateway(FastAPI):
                 self._count(route, Outcome(outcome.decode()), message["status"])
             await send(message)
 
-        await super().__call__(scope, receive, counting)
+        # HEAD is answered wherever GET is; the server leaves out the body of an answer to HEAD.
+        asked = {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope
+        await super().__call__(asked, receive, counting)
 
     def stop_all(self) -> None:
         """Cancels every request that still runs: an error event or a 503 is its end."""
@@ -192,6 +194,8 @@ async def _on_refusal(_request: Request, error: Exception) -> Response:
 async def _on_http_exception(_request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     allow = (error.headers or {}).get("Allow")
+    if allow and "GET" in allow and "HEAD" not in allow:
+        allow = allow.replace("GET", "GET, HEAD")
     return _answer(routing(error.status_code, allow.encode() if allow else None))
 
 

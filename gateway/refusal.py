@@ -9,6 +9,9 @@ from gateway.outcome import Outcome
 
 Headers = list[tuple[bytes, bytes]]
 
+SERVED = ("/v1/chat/completions", "/v1/completions", "/v1/models", "/health", "/ready", "/metrics")
+"""The paths that a 404 names: all but those of the operator."""
+
 
 @dataclass(slots=True)
 class Refusal(Exception):  # noqa: N818 - a refusal is an answer, not an error of the gateway
@@ -100,7 +103,10 @@ def internal() -> Refusal:
 
 def routing(status: int, allow: bytes | None = None) -> Refusal:
     """Answers to a wrong path or method."""
-    messages = {404: "No such path.", 405: "This path does not answer that method."}
+    messages = {
+        404: f"No such path. Served are {', '.join(SERVED)}.",
+        405: "This path does not answer that method.",
+    }
     return Refusal(
         Outcome.INVALID, status, messages.get(status, "Bad request."), "invalid_request_error", allow=allow
     )
