@@ -97,7 +97,12 @@ def from_environment(environ: Mapping[str, str], name: str) -> str | None:
 
 def _is_name(host: str) -> bool:
     """Whether a resolver can be asked for it."""
-    if not host or len(host) > _LONGEST_NAME or not host.isprintable() or any(c in host for c in " \\,<>\"'"):
+    if (
+        not host
+        or len(host) > _LONGEST_NAME
+        or not host.isprintable()
+        or any(c in host for c in " *\\,<>\"'")
+    ):
         return False
     try:
         host.encode("idna")

@@ -128,6 +128,11 @@ class Settings(LiveSettings):
     gateway_api_keys: str | None = Field(
         None, min_length=1, description="comma-separated keys that clients must send"
     )
+    allowed_origins: str | None = Field(
+        None,
+        min_length=1,
+        description="comma-separated web origins whose pages may ask (CORS), or `*`; never for /admin",
+    )
     upstream_api_key: str | None = Field(None, min_length=1, description="bearer token sent to the engine")
     log_level: str = Field("info", description="debug, info, warning or error")
     workers: int = Field(1, description="only 1: admission is exact because one process counts")
@@ -146,6 +151,11 @@ class Settings(LiveSettings):
     @classmethod
     def _host(cls, value: str) -> str:
         return setting_values.host(value)
+
+    @field_validator("allowed_origins")
+    @classmethod
+    def _origins(cls, value: str | None) -> str | None:
+        return None if value is None else setting_values.origins(value)
 
     @field_validator("log_level")
     @classmethod

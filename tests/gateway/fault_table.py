@@ -91,6 +91,7 @@ CASES: dict[int, str] = {
     86: "HEAD",
     87: "HTTP/1.0 and streams",
     88: "a refusal while the client still sends",
+    89: "pages of other origins",
 }
 
 ELSEWHERE: dict[int, str] = {

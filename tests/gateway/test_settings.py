@@ -33,6 +33,12 @@ def read(**environ: str) -> Settings:
         ("VLLM_BASE_URL", "'http://engine:8000'", "http://engine:8000"),
         ("VLLM_BASE_URL", "", "http://127.0.0.1:8000"),
         ("UPSTREAM_API_KEY", "sk-1\n", "sk-1"),
+        (
+            "ALLOWED_ORIGINS",
+            "https://App.example:443/, http://[::1]:3000",
+            "https://app.example,http://[::1]:3000",
+        ),
+        ("ALLOWED_ORIGINS", "*", "*"),
     ],
 )
 def test_what_is_meant_is_read(name: str, text: str, value: object) -> None:
@@ -60,6 +66,10 @@ def test_what_is_meant_is_read(name: str, text: str, value: object) -> None:
         ("GATEWAY_HOST", "http://0.0.0.0"),
         ("GATEWAY_HOST", "0.0.0.0:8080"),
         ("GATEWAY_HOST", "a..b"),
+        ("ALLOWED_ORIGINS", "app.example"),
+        ("ALLOWED_ORIGINS", "https://app.example/page"),
+        ("ALLOWED_ORIGINS", "null"),
+        ("ALLOWED_ORIGINS", "https://*.example"),
         ("LOG_LEVEL", "loud"),
         ("MAX_ACTIVE", "8.5"),
         ("REQUEST_TIMEOUT_S", "60s"),
