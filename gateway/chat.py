@@ -45,6 +45,7 @@ class Chat:
         log: FilteringBoundLogger,
     ) -> None:
         self._settings = settings
+        self._models = settings.models()
         self._room = room
         self._engine = engine
         self._metrics = metrics
@@ -93,8 +94,10 @@ class Chat:
         if state is not None:
             # Surely refused: reading the request's JSON would only make refusing more expensive.
             raise refused(state, self._room.admission.limits)
-        models = self._engine.probe.models
-        request = parse(body, call.route, self._settings.max_choices, self._settings.model_name, models)
+        settings = self._settings
+        request = parse(
+            body, call.route, settings.max_choices, settings.model_name, self._models, settings.ask_usage
+        )
         await self._with_slot(call, relay, scope, request)
 
     async def _with_slot(self, call: Call, relay: Relay, scope: Scope, request: ChatRequest) -> None:

@@ -118,10 +118,20 @@ class Settings(LiveSettings):
     )
     max_event_bytes: Bytes = Field(1 << 22, description="largest single event of a stream, bytes")
     max_answer_bytes: Bytes = Field(1 << 26, description="largest answer that is not streamed, bytes")
-    max_choices: Count = Field(16, description="largest `n`; each choice takes one slot")
+    max_choices: Count = Field(
+        128, description="most sequences of one request (`n` times prompts); each takes one slot"
+    )
 
     vllm_base_url: str = Field("http://127.0.0.1:8000", description="the engine, without /v1")
     model_name: str | None = Field(None, description="filled in where a request names no model")
+    allowed_models: str | None = Field(
+        None,
+        min_length=1,
+        description="comma-separated models that clients may name; none: the engine decides",
+    )
+    ask_usage: bool = Field(
+        True, description="make streams end with their usage; off for engines that refuse `stream_options`"
+    )
     gateway_host: str = Field("127.0.0.1", description="address to listen on")
     gateway_port: int = Field(8080, ge=0, le=65535, description="port to listen on, 0 for a free one")
     gateway_admin_token: str | None = Field(None, min_length=1, description="bearer token of /admin")
@@ -136,6 +146,10 @@ class Settings(LiveSettings):
     upstream_api_key: str | None = Field(None, min_length=1, description="bearer token sent to the engine")
     log_level: str = Field("info", description="debug, info, warning or error")
     workers: int = Field(1, description="only 1: admission is exact because one process counts")
+
+    def models(self) -> tuple[str, ...]:
+        """The models that clients may name; empty when that is the engine's to decide."""
+        return tuple(name.strip() for name in (self.allowed_models or "").split(",") if name.strip())
 
     @field_validator("queue_mode", "queue_order", mode="before")
     @classmethod
