@@ -92,6 +92,7 @@ CASES: dict[int, str] = {
     87: "HTTP/1.0 and streams",
     88: "a refusal while the client still sends",
     89: "pages of other origins",
+    90: "engine refuses our own key",
 }
 
 ELSEWHERE: dict[int, str] = {
