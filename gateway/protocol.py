@@ -188,12 +188,17 @@ class GatewayProtocol(HttpToolsProtocol):
             cork = Cork(self.transport, self._close_after_answer, method != b"HEAD")
         if version == "1.0":
             self.cycle.waiting_for_100_continue = False
+        elif self.expect_100_continue:
+            # Until the body is here nobody knows whether it will come after an early answer.
+            self.cycle.keep_alive = False
         self.cycle.transport = cast("asyncio.Transport", cork)
 
     def on_message_complete(self) -> None:
         if self._declined is not None:
             return
         super().on_message_complete()
+        if self.expect_100_continue and self.parser.get_http_version() != "1.0":
+            self.cycle.keep_alive = self.parser.should_keep_alive()
         self._in_head = True
         # uvicorn pauses reading above 64 KiB of body; a departure can only be noticed while reading.
         self.flow.resume_reading()

@@ -157,6 +157,38 @@ def test_a_refusal_reaches_a_client_that_sends_slowly(engine: ScriptedEngine, pa
         client.close()
 
 
+@pytest.mark.fault(88)
+def test_an_early_answer_to_a_client_that_waits_to_send(engine: ScriptedEngine) -> None:
+    """With `Expect: 100-continue` and a refusal nobody knows whether the body comes: that connection closes.
+    One whose body came is kept.
+    """
+    with gateway(engine.url, gateway_api_keys="k") as running:
+        for key, status in (("wrong", 401), ("k", 200)):
+            client = Raw(running.port)
+            head, body = post({}, "expect: 100-continue", f"authorization: Bearer {key}").split(b"\r\n\r\n")
+            client.send(head + b"\r\n\r\n")
+            if status == 200:
+                assert client.read_until(b"\r\n\r\n").startswith(b"HTTP/1.1 100")
+                client.send(body)
+            got, headers, _ = client.answer()
+            assert (got, headers.get("connection")) == (status, "close" if status == 401 else None)
+            client.close()
+
+
+@pytest.mark.fault(88)
+def test_an_early_answer_before_a_close(engine: ScriptedEngine) -> None:
+    """A client that wants the connection closed and still sends reads the refusal, not a reset."""
+    with gateway(engine.url, gateway_api_keys="k") as running:
+        client = Raw(running.port)
+        request = post(b"x" * 1_000_000, "connection: close")
+        client.send(request[:1000])
+        time.sleep(0.2)  # the answer is out long before the rest is sent
+        client.send(request[1000:])
+        assert client.answer()[0] == 401
+        assert client.read_to_end() == b""
+        client.close()
+
+
 @pytest.mark.fault(85)
 @pytest.mark.skipif(shutil.which("java") is None, reason="no java")
 def test_the_jdks_own_client(engine: ScriptedEngine) -> None:
