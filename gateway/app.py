@@ -19,6 +19,7 @@ from gateway.breaker import Breaker
 from gateway.call import Call, CancelReason
 from gateway.chat import Chat
 from gateway.control import Control
+from gateway.cors import Cors
 from gateway.engine import Engine
 from gateway.limits import QueueMode
 from gateway.log import LogWriter
@@ -66,6 +67,7 @@ class Gateway(FastAPI):
         account = Account(self.metrics, log, settings.log_level)
         engine = Engine(self.upstream, self.breaker, self.probe)
         self.chat = Chat(settings, self.room, engine, self.metrics, access, account, log)
+        self._cors = Cors(settings.allowed_origins)
         self.loop_lag_s = 0.0
         self._process = psutil.Process()
         self.include_router(Control(settings, self.room, self.metrics, access, self.probe, log).router())
@@ -76,7 +78,16 @@ class Gateway(FastAPI):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await super().__call__(scope, receive, send)
-        elif scope["path"] in COMPLETIONS and scope["method"] == "POST":
+            return
+        if self._cors.covers(scope["path"]):
+            allowed = self._cors.preflight(scope)
+            if allowed is not None:
+                self._count(route_of(scope["path"]), Outcome.OK, 204)
+                await send({"type": "http.response.start", "status": 204, "headers": allowed})
+                await send({"type": "http.response.body", "body": b""})
+                return
+            send = self._cors.sending(scope, send)
+        if scope["path"] in COMPLETIONS and scope["method"] == "POST":
             await self.chat(scope, receive, send)
         else:
             await self._control(scope, receive, send)
@@ -95,7 +106,9 @@ class Gateway(FastAPI):
                 self._count(route, Outcome(outcome.decode()), message["status"])
             await send(message)
 
-        await super().__call__(scope, receive, counting)
+        # HEAD is answered wherever GET is; the server leaves out the body of an answer to HEAD.
+        asked = {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope
+        await super().__call__(asked, receive, counting)
 
     def stop_all(self) -> None:
         """Cancels every request that still runs: an error event or a 503 is its end."""
@@ -192,6 +205,8 @@ async def _on_refusal(_request: Request, error: Exception) -> Response:
 async def _on_http_exception(_request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     allow = (error.headers or {}).get("Allow")
+    if allow and "GET" in allow and "HEAD" not in allow:
+        allow = allow.replace("GET", "GET, HEAD")
     return _answer(routing(error.status_code, allow.encode() if allow else None))
 
 

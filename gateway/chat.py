@@ -18,6 +18,7 @@ from gateway.account import Account
 from gateway.call import Call, CancelReason, connection_of
 from gateway.endings import cancelled, refused
 from gateway.engine import Engine
+from gateway.engine_word import refused_key, told_wait_s
 from gateway.metrics import Metrics
 from gateway.outcome import Outcome, Route
 from gateway.refusal import Headers, Refusal, internal, unreachable
@@ -45,6 +46,7 @@ class Chat:
         log: FilteringBoundLogger,
     ) -> None:
         self._settings = settings
+        self._models = settings.models()
         self._room = room
         self._engine = engine
         self._metrics = metrics
@@ -93,8 +95,10 @@ class Chat:
         if state is not None:
             # Surely refused: reading the request's JSON would only make refusing more expensive.
             raise refused(state, self._room.admission.limits)
-        models = self._engine.probe.models
-        request = parse(body, call.route, self._settings.max_choices, self._settings.model_name, models)
+        settings = self._settings
+        request = parse(
+            body, call.route, settings.max_choices, settings.model_name, self._models, settings.ask_usage
+        )
         await self._with_slot(call, relay, scope, request)
 
     async def _with_slot(self, call: Call, relay: Relay, scope: Scope, request: ChatRequest) -> None:
@@ -131,9 +135,28 @@ class Chat:
         try:
             call.head_s = time.monotonic()
             self._engine.breaker.reached()
+            refused_ours = refused_key(
+                answer.status,
+                clients_key_passed=self._passes_clients_key(),
+                own_key=self._settings.upstream_api_key is not None,
+            )
+            if refused_ours is not None:
+                raise refused_ours
             await relay.answer(answer, request)
+        except Refusal as refusal:
+            self._tell_wait(refusal, told_wait_s(answer.headers))
+            raise
         finally:
             answer.close()
+
+    def _tell_wait(self, refusal: Refusal, told_s: float | None) -> None:
+        """Lets a refusal that the engine caused tell the client at least the engine's own wait."""
+        if told_s is not None:
+            refusal.wait_s = max(told_s, self._room.wait_s())
+            self._metrics.retry_after.observe(refusal.wait_s)
+
+    def _passes_clients_key(self) -> bool:
+        return not self._access.keys_needed and self._settings.upstream_api_key is None
 
     def _headers(self, call: Call, headers: Headers) -> Headers:
         passed = [
@@ -144,9 +167,7 @@ class Chat:
         own_key = self._settings.upstream_api_key
         for pair in headers:
             name = pair[0]
-            if name in PASSED_TO_ENGINE or (
-                name == b"authorization" and not self._access.keys_needed and own_key is None
-            ):
+            if name in PASSED_TO_ENGINE or (name == b"authorization" and self._passes_clients_key()):
                 passed.append(pair)
         if own_key is not None:
             passed.append((b"authorization", b"Bearer " + own_key.encode()))

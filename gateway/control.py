@@ -14,7 +14,7 @@ from gateway.limits import Limits
 from gateway.metrics import CONTENT_TYPE, Metrics
 from gateway.outcome import Outcome
 from gateway.probe import Probe
-from gateway.refusal import Refusal, invalid
+from gateway.refusal import Refusal, invalid, model_not_found
 from gateway.settings import LiveSettings, Settings, explain
 from gateway.waiting import WaitingRoom
 
@@ -88,10 +88,10 @@ class Control:
         """One entry of that list. Raises Refusal 404 when it is not in it."""
         self._access.check_client(_authorization(request))
         body, _ = self._known_models()
-        for model in orjson.loads(body)["data"]:
-            if model.get("id") == name:
-                return _json(model)
-        raise invalid(f"The model '{name[:100]}' does not exist here.", "model", 404)
+        known = {model.get("id"): model for model in orjson.loads(body)["data"]}
+        if name not in known:
+            raise model_not_found(name, [str(one) for one in known])
+        return _json(known[name])
 
     async def limits(self, request: Request) -> Response:
         """The limits in force."""
@@ -164,7 +164,13 @@ class Control:
             raise Refusal(
                 Outcome.UPSTREAM_ERROR, 503, why, "upstream_unreachable", come_back=True, wait_s=1.0
             )
-        return self._probe.models_body, self._probe.models_s
+        allowed = self._settings.models()
+        body = self._probe.models_body
+        if allowed:
+            listed = orjson.loads(body)
+            shown = [model for model in listed["data"] if model.get("id") in allowed]
+            body = orjson.dumps({**listed, "data": shown})
+        return body, self._probe.models_s
 
 
 def _shown(limits: Limits) -> dict[str, object]:

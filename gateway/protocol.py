@@ -5,7 +5,7 @@ check, a bound on connections, and OpenAI-shaped refusals; and a request learns 
 left or stopped reading. A client that closes its sending side after a request counts as gone: half-open
 HTTP clients do not exist in practice, and waiting for a reset would keep the engine busy for nobody.
 Pipelined requests are not answered: the connection closes after the first answer, which HTTP/1.1 allows
-and which every client that pipelines must expect.
+and which every client that pipelines must expect. An offer to upgrade to another protocol is ignored.
 """
 
 import asyncio
@@ -20,10 +20,11 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from gateway.call import Call, CancelReason, extensions_with
-from gateway.cork import Cork
+from gateway.cork import Cork, PlainCork
 from gateway.outcome import Outcome, Route
 from gateway.refusal import Refusal, invalid, too_large
 from gateway.settings import Settings
+from gateway.upgrade import declined
 
 
 @dataclass(slots=True)
@@ -41,6 +42,7 @@ class Listener:
 
 
 LINGER_S = 1.0
+"""A client that has its last answer and sends nothing for so long has stopped sending."""
 
 
 class _StopError(Exception):
@@ -64,6 +66,9 @@ class GatewayProtocol(HttpToolsProtocol):
         self.gone = False
         self.stalled = False
         self._ignoring_input = False
+        self._input_s = 0.0
+        self._linger_s = max(LINGER_S, self._settings.body_timeout_s)
+        self._declined: bytes | None = None
         self._in_head = True
         self._head_bytes = 0
         self._refusal: Refusal | None = None
@@ -75,6 +80,7 @@ class GatewayProtocol(HttpToolsProtocol):
         if len(self._listener.open) >= self._listener.max_connections:
             self._listener.refused_connections += 1
             self._ignoring_input = True
+            self._linger_s = LINGER_S
             self._answer(
                 Refusal(Outcome.RATE_LIMITED, 503, "Too many connections.", "server_overloaded", wait_s=1.0)
             )
@@ -95,6 +101,7 @@ class GatewayProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         if self._ignoring_input:
+            self._input_s = time.monotonic()
             return
         self._unset_keepalive_if_required()
         if self._in_head:
@@ -102,10 +109,7 @@ class GatewayProtocol(HttpToolsProtocol):
                 self._await_head()
             self._head_bytes += len(data)
         try:
-            self.parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            self._ignoring_input = True
-            self.cycle.keep_alive = False
+            self._feed(data)
         except httptools.HttpParserError:
             self._on_parser_error()
             return
@@ -113,6 +117,23 @@ class GatewayProtocol(HttpToolsProtocol):
             self._refuse(
                 too_large(f"The request head is larger than {self._settings.max_header_bytes} bytes.", 431)
             )
+
+    def _feed(self, data: bytes) -> None:
+        """Hands `data` to the parser. Where that stops at an offer to upgrade, taking the body for the other
+        protocol's, another one begins with the same request without the offer.
+        """
+        while data:
+            try:
+                self.parser.feed_data(data)
+                return
+            except httptools.HttpParserUpgrade as stop:
+                if self._declined is None:
+                    raise httptools.HttpParserError("CONNECT is not served") from None
+                head, self._declined = self._declined, None
+                data = data[stop.args[0] :]
+            self.parser = httptools.HttpRequestParser(self)
+            self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+            self.parser.feed_data(head)
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -136,6 +157,10 @@ class GatewayProtocol(HttpToolsProtocol):
             raise _StopError
 
     def on_headers_complete(self) -> None:
+        version, method = self.parser.get_http_version(), self.parser.get_method()
+        if self.parser.should_upgrade() and method != b"CONNECT":
+            self._declined = declined(method, self.url, version, self.headers)
+            return
         if self.cycle is not None and not self.cycle.response_complete:
             self.cycle.keep_alive = False
             raise _StopError
@@ -145,7 +170,7 @@ class GatewayProtocol(HttpToolsProtocol):
             )
             raise _StopError
         hosts = [value for name, value in self.headers if name == b"host"]
-        if len(hosts) != 1 and (hosts or self.parser.get_http_version() != "1.0"):
+        if len(hosts) != 1 and (hosts or version != "1.0"):
             self._refusal = invalid("The request must have exactly one Host field.", "host")
             raise _StopError
         if hosts and not _is_host(hosts[0]):
@@ -157,11 +182,23 @@ class GatewayProtocol(HttpToolsProtocol):
             self._head_timer.cancel()
             self._head_timer = None
         super().on_headers_complete()
-        self._cork = Cork(self.transport, self.half_close, self.scope["method"] != "HEAD")
-        self.cycle.transport = cast("asyncio.Transport", self._cork)
+        if version == "1.0" and method != b"HEAD":
+            cork: Cork = PlainCork(self.transport, self._close_after_answer)
+        else:
+            cork = Cork(self.transport, self._close_after_answer, method != b"HEAD")
+        if version == "1.0":
+            self.cycle.waiting_for_100_continue = False
+        elif self.expect_100_continue:
+            # Until the body is here nobody knows whether it will come after an early answer.
+            self.cycle.keep_alive = False
+        self.cycle.transport = cast("asyncio.Transport", cork)
 
     def on_message_complete(self) -> None:
+        if self._declined is not None:
+            return
         super().on_message_complete()
+        if self.expect_100_continue and self.parser.get_http_version() != "1.0":
+            self.cycle.keep_alive = self.parser.should_keep_alive()
         self._in_head = True
         # uvicorn pauses reading above 64 KiB of body; a departure can only be noticed while reading.
         self.flow.resume_reading()
@@ -189,14 +226,30 @@ class GatewayProtocol(HttpToolsProtocol):
         """
         self._ignoring_input = True
         self.flow.resume_reading()
-        self._cork.lingering = True
+
+    def _close_after_answer(self) -> None:
+        if self._ignoring_input or self.cycle.more_body:
+            self.linger()
+            self.half_close()
+        else:
+            self.transport.close()
 
     def half_close(self) -> None:
-        """Closes our side now, the connection when the client closes its own or LINGER_S is over."""
+        """Closes our side now; the connection when the client closes its own, has sent nothing for LINGER_S,
+        or has had BODY_TIMEOUT_S.
+        """
         if self.transport.is_closing():
             return
         self.transport.write_eof()
-        self.loop.call_later(LINGER_S, self.transport.abort)
+        self._input_s = time.monotonic()
+        self._wait_for_quiet(self._input_s + self._linger_s)
+
+    def _wait_for_quiet(self, latest_s: float) -> None:
+        remaining_s = min(self._input_s + LINGER_S, latest_s) - time.monotonic()
+        if remaining_s <= 0 or self.gone:
+            self.transport.abort()
+        else:
+            self.loop.call_later(remaining_s + 0.001, self._wait_for_quiet, latest_s)
 
     def abort(self) -> None:
         """Drops the connection at once."""

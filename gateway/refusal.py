@@ -1,6 +1,7 @@
 """An answer that the gateway makes itself: the OpenAI error body, the right status, and the way back in."""
 
 import math
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import orjson
@@ -9,6 +10,9 @@ from gateway.outcome import Outcome
 
 Headers = list[tuple[bytes, bytes]]
 
+SERVED = ("/v1/chat/completions", "/v1/completions", "/v1/models", "/health", "/ready", "/metrics")
+"""The paths that a 404 names: all but those of the operator."""
+
 
 @dataclass(slots=True)
 class Refusal(Exception):  # noqa: N818 - a refusal is an answer, not an error of the gateway
@@ -16,7 +20,8 @@ class Refusal(Exception):  # noqa: N818 - a refusal is an answer, not an error o
 
     kind: the body's `type`; param: the request's field at fault; come_back: waiting helps; wait_s: for how
     long, filled in from the measured drain rate where it is still None; close: this is the last answer on its
-    connection; allow: the methods of a path that was asked with another.
+    connection; allow: the methods of a path that was asked with another; code: the body's `code` where it is
+    more exact than the outcome.
     """
 
     outcome: Outcome
@@ -28,6 +33,7 @@ class Refusal(Exception):  # noqa: N818 - a refusal is an answer, not an error o
     wait_s: float | None = None
     close: bool = False
     allow: bytes | None = None
+    code: str | None = None
 
     def body(self) -> bytes:
         """The OpenAI error object as JSON bytes; `retry_after_s` is in it when waiting helps."""
@@ -35,7 +41,7 @@ class Refusal(Exception):  # noqa: N818 - a refusal is an answer, not an error o
             "message": self.message,
             "type": self.kind,
             "param": self.param,
-            "code": self.outcome.value,
+            "code": self.code or self.outcome.value,
         }
         if self.wait_s is not None:
             error["message"] = f"{self.message} Retry in {self.wait_s:.1f} s."
@@ -66,6 +72,12 @@ class Refusal(Exception):  # noqa: N818 - a refusal is an answer, not an error o
 def invalid(message: str, param: str | None = None, status: int = 400, *, close: bool = False) -> Refusal:
     """The client's mistake."""
     return Refusal(Outcome.INVALID, status, message, "invalid_request_error", param, close=close)
+
+
+def model_not_found(model: object, names: Collection[str]) -> Refusal:
+    """A model that is not among `names`, the ones there are."""
+    text = f"The model '{str(model)[:100]}' does not exist here. There are: {', '.join(sorted(names))}."
+    return Refusal(Outcome.INVALID, 404, text, "invalid_request_error", param="model", code="model_not_found")
 
 
 def too_large(message: str, status: int = 413) -> Refusal:
@@ -100,7 +112,10 @@ def internal() -> Refusal:
 
 def routing(status: int, allow: bytes | None = None) -> Refusal:
     """Answers to a wrong path or method."""
-    messages = {404: "No such path.", 405: "This path does not answer that method."}
+    messages = {
+        404: f"No such path. Served are {', '.join(SERVED)}.",
+        405: "This path does not answer that method.",
+    }
     return Refusal(
         Outcome.INVALID, status, messages.get(status, "Bad request."), "invalid_request_error", allow=allow
     )

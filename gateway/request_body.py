@@ -11,19 +11,19 @@ from dataclasses import dataclass
 import orjson
 from starlette.types import Receive
 
-from gateway.outcome import Outcome, Route
+from gateway.lenient import boolean, integer
+from gateway.outcome import Route
 from gateway.prompt_size import prompt_bytes
-from gateway.refusal import Headers, Refusal, invalid, too_large
+from gateway.refusal import Headers, invalid, model_not_found, too_large
 from gateway.ticket import RequestFacts
-
-BIG_INTEGER = 1 << 31
 
 
 @dataclass(frozen=True, slots=True)
 class ChatRequest:
     """What a client asks for, in a chat or a completion.
 
-    content: the bytes for the engine; stream: whether it wants events; slots: one per choice; facts: what
+    content: the bytes for the engine; stream: whether it wants events; slots: one per sequence that the
+    engine generates; facts: what
     admission may know of it; usage_hidden: the gateway asked for the usage event, the client did not.
     """
 
@@ -78,11 +78,18 @@ async def read(receive: Receive, max_body_bytes: int) -> bytes:
 
 
 def parse(
-    body: bytes, route: Route, max_choices: int, model_name: str | None, models: Collection[str]
+    body: bytes,
+    route: Route,
+    max_choices: int,
+    model_name: str | None,
+    models: Collection[str],
+    ask_usage: bool = True,
 ) -> ChatRequest:
-    """Checks what the gateway relies on and leaves the rest to the engine. Raises Refusal.
+    """Reads what admission needs, as the engine will read it, and leaves all else to the engine.
 
-    models: what the engine serves; empty when that is not known, and then any name goes through.
+    models: the names that the operator lets through, empty for all; ask_usage: whether streams are made to
+    end with their usage. Raises Refusal for what is no JSON object, asks for too many sequences, or names
+    another model.
     """
     try:
         fields = orjson.loads(body)
@@ -90,41 +97,48 @@ def parse(
         raise invalid(f"The request body is not valid JSON: {error.msg}.") from None
     if type(fields) is not dict:
         raise invalid("The request body must be a JSON object.")
-    stream = fields.get("stream")
-    if stream is not None and type(stream) is not bool:
-        raise invalid("'stream' must be true or false.", "stream")
-    slots = _whole_number(fields, "n", 1, max_choices) or 1
-    for name in ("max_tokens", "max_completion_tokens"):
-        _whole_number(fields, name, 1, BIG_INTEGER)
-    _check_content(fields, route)
+    stream = boolean(fields.get("stream")) or False
+    slots = _sequences(fields, route, max_choices)
     added = _added_model(fields, model_name, models)
-    usage_hidden = False
-    if stream:
-        options = fields.get("stream_options")
-        if options is not None and type(options) is not dict:
-            raise invalid("'stream_options' must be an object.", "stream_options")
-        if not (options and options.get("include_usage")):
-            usage_hidden = True
-            added["stream_options"] = {**(options or {}), "include_usage": True}
-    content = _with(body, added) if added else body
-    return ChatRequest(content, bool(stream), slots, RequestFacts(prompt_bytes(fields, route)), usage_hidden)
+    options = _with_usage(fields.get("stream_options")) if stream and ask_usage else None
+    if options is not None:
+        added["stream_options"] = options
+    content = _with(body, added, bool(fields)) if added else body
+    return ChatRequest(content, stream, slots, RequestFacts(prompt_bytes(fields, route)), options is not None)
 
 
-def _whole_number(fields: Mapping[str, object], name: str, low: int, high: int) -> int | None:
-    value = fields.get(name)
-    if value is None:
+def _sequences(fields: Mapping[str, object], route: Route, most: int) -> int:
+    """How many sequences the engine generates: choices times prompts. Raises Refusal above `most`."""
+    choices, prompts = max(1, integer(fields.get("n")) or 1), 1
+    if route is Route.COMPLETIONS:
+        choices = max(choices, integer(fields.get("best_of")) or 1)
+        given = [_prompts(fields.get(name)) for name in ("prompt", "prompt_embeds")]
+        prompts = max(1, sum(given))
+    if choices * prompts > most:
+        text = f"This request asks for {choices * prompts} sequences (choices x prompts), the gateway serves "
+        raise invalid(f"{text}up to {most} (its setting MAX_CHOICES).", "n" if choices > 1 else "prompt")
+    return choices * prompts
+
+
+def _prompts(value: object) -> int:
+    """A text or a list of token ids is one prompt; a list of either is as many as there are in it."""
+    if type(value) is list:
+        return len(value) if value and type(value[0]) in (str, list) else 1
+    return 0 if value is None else 1
+
+
+def _with_usage(options: object) -> dict[str, object] | None:
+    """`stream_options` that ask for the usage, or None where the client does so itself or the engine will
+    refuse what it wrote.
+    """
+    if options is None:
+        return {"include_usage": True}
+    if type(options) is not dict:
         return None
-    if type(value) is not int or not low <= value <= high:
-        raise invalid(f"'{name}' must be a whole number from {low} to {high}.", name)
-    return value
-
-
-def _check_content(fields: Mapping[str, object], route: Route) -> None:
-    if route is Route.CHAT:
-        if type(fields.get("messages")) is not list:
-            raise invalid("'messages' must be a list.", "messages")
-    elif type(fields.get("prompt")) not in (str, list):
-        raise invalid("'prompt' must be a string or a list.", "prompt")
+    asked = options.get("include_usage")
+    if boolean(asked) or (asked is not None and boolean(asked) is None):
+        return None
+    return {**options, "include_usage": True}
 
 
 def _added_model(
@@ -133,19 +147,10 @@ def _added_model(
     model = fields.get("model")
     if model is None:
         return {} if model_name is None else {"model": model_name}
-    if type(model) is not str:
-        raise invalid("'model' must be a string.", "model")
-    if models and model not in models and model != model_name:
-        raise Refusal(
-            Outcome.INVALID,
-            404,
-            f"The model '{model[:100]}' does not exist here.",
-            "invalid_request_error",
-            "model",
-        )
+    if models and model != model_name and not any(model == name for name in models):
+        raise model_not_found(model, models)
     return {}
 
 
-def _with(body: bytes, added: Mapping[str, object]) -> bytes:
-    # The object is never empty: it has at least its messages or its prompt.
-    return body[: body.rindex(b"}")] + b"," + orjson.dumps(added)[1:]
+def _with(body: bytes, added: Mapping[str, object], any_field: bool) -> bytes:
+    return body[: body.rindex(b"}")] + (b"," if any_field else b"") + orjson.dumps(added)[1:]

@@ -7,11 +7,14 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from gateway import setting_values
 from gateway.limits import Limits, QueueMode, QueueOrder
 
 Seconds = Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1, le=1_000_000)]
 Bytes = Annotated[int, Field(ge=1, le=1 << 30)]
+SECRETS = ("gateway_admin_token", "gateway_api_keys", "upstream_api_key")
+"""Settings whose values are never shown."""
 
 
 class BadSettingError(ValueError):
@@ -33,6 +36,26 @@ class LiveSettings(BaseModel):
         QueueOrder.FIFO, description="who gets a freed slot; the orders: docs/backpressure.md"
     )
     request_timeout_s: Seconds = Field(300.0, description="a request's whole life, wait included, seconds")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _a_default_gives_way(cls, given: object) -> object:
+        """Of the two timeouts that bound each other, the one that nobody set fits itself to the other."""
+        if not isinstance(given, dict) or ("queue_timeout_s" in given) == ("request_timeout_s" in given):
+            return given
+        wait_s, whole_s = (
+            cls.model_fields[name].default for name in ("queue_timeout_s", "request_timeout_s")
+        )
+        try:
+            if "request_timeout_s" in given:
+                fitting = {"queue_timeout_s": min(wait_s, float(given["request_timeout_s"]))}
+            else:
+                longest_s = float(given["queue_timeout_s"])
+                served_s = whole_s if longest_s <= whole_s else min(3600.0, longest_s + whole_s - wait_s)
+                fitting = {"request_timeout_s": served_s}
+        except (TypeError, ValueError):
+            return given  # no number: the field itself says so
+        return given | fitting if all(0 < value <= 3600 for value in fitting.values()) else given
 
     @model_validator(mode="after")
     def _a_request_outlives_its_wait(self) -> "LiveSettings":
@@ -95,29 +118,68 @@ class Settings(LiveSettings):
     )
     max_event_bytes: Bytes = Field(1 << 22, description="largest single event of a stream, bytes")
     max_answer_bytes: Bytes = Field(1 << 26, description="largest answer that is not streamed, bytes")
-    max_choices: Count = Field(16, description="largest `n`; each choice takes one slot")
+    max_choices: Count = Field(
+        128, description="most sequences of one request (`n` times prompts); each takes one slot"
+    )
 
     vllm_base_url: str = Field("http://127.0.0.1:8000", description="the engine, without /v1")
     model_name: str | None = Field(None, description="filled in where a request names no model")
+    allowed_models: str | None = Field(
+        None,
+        min_length=1,
+        description="comma-separated models that clients may name; none: the engine decides",
+    )
+    ask_usage: bool = Field(
+        True, description="make streams end with their usage; off for engines that refuse `stream_options`"
+    )
     gateway_host: str = Field("127.0.0.1", description="address to listen on")
     gateway_port: int = Field(8080, ge=0, le=65535, description="port to listen on, 0 for a free one")
     gateway_admin_token: str | None = Field(None, min_length=1, description="bearer token of /admin")
     gateway_api_keys: str | None = Field(
         None, min_length=1, description="comma-separated keys that clients must send"
     )
-    upstream_api_key: str | None = Field(None, min_length=1, description="bearer token sent to the engine")
-    log_level: str = Field(
-        "info", pattern="^(debug|info|warning|error)$", description="debug, info, warning or error"
+    allowed_origins: str | None = Field(
+        None,
+        min_length=1,
+        description="comma-separated web origins whose pages may ask (CORS), or `*`; never for /admin",
     )
+    upstream_api_key: str | None = Field(None, min_length=1, description="bearer token sent to the engine")
+    log_level: str = Field("info", description="debug, info, warning or error")
     workers: int = Field(1, description="only 1: admission is exact because one process counts")
+
+    def models(self) -> tuple[str, ...]:
+        """The models that clients may name; empty when that is the engine's to decide."""
+        return tuple(name.strip() for name in (self.allowed_models or "").split(",") if name.strip())
+
+    @field_validator("queue_mode", "queue_order", mode="before")
+    @classmethod
+    def _in_any_case(cls, value: object) -> object:
+        return value.strip().lower() if isinstance(value, str) else value
 
     @field_validator("vllm_base_url")
     @classmethod
-    def _plain_http_origin(cls, value: str) -> str:
-        url = value.rstrip("/").removesuffix("/v1").rstrip("/")
-        if not url.startswith(("http://", "https://")) or len(url.split("//", 1)[1]) == 0:
-            raise ValueError("allowed: http://HOST[:PORT] or https://HOST[:PORT]")
-        return url
+    def _base_url(cls, value: str) -> str:
+        return setting_values.base_url(value)
+
+    @field_validator("gateway_host")
+    @classmethod
+    def _host(cls, value: str) -> str:
+        return setting_values.host(value)
+
+    @field_validator("allowed_origins")
+    @classmethod
+    def _origins(cls, value: str | None) -> str | None:
+        return None if value is None else setting_values.origins(value)
+
+    @field_validator("log_level")
+    @classmethod
+    def _log_level(cls, value: str) -> str:
+        return setting_values.log_level(value)
+
+    @field_validator("gateway_admin_token", "upstream_api_key")
+    @classmethod
+    def _secret(cls, value: str | None) -> str | None:
+        return None if value is None else setting_values.secret(value)
 
     @field_validator("workers")
     @classmethod
@@ -139,7 +201,8 @@ def explain(error: ValidationError, given: Mapping[str, object], name: str = "{}
     message = str(fault["msg"]).removeprefix("Value error, ")
     if fault["type"] == "extra_forbidden":
         message = f"unknown; allowed: {', '.join(LiveSettings.model_fields)}"
-    return f"{name.format(key)}={given.get(key)!r}: {message[0].lower() + message[1:]}"
+    shown = "" if key in SECRETS else f"={given.get(key)!r}"
+    return f"{name.format(key)}{shown}: {message[0].lower() + message[1:]}"
 
 
 def parser(prog: str = "python -m gateway") -> argparse.ArgumentParser:
@@ -177,17 +240,16 @@ def _metavar(name: str, kind: object) -> str:
 def load(arguments: Sequence[str], environ: Mapping[str, str], prog: str = "python -m gateway") -> Settings:
     """Settings from flags, then environment, then defaults.
 
-    Raises BadSettingError for a value that is not allowed; argparse exits with 2 on unknown flags.
+    How texts of the environment are read: `setting_values.from_environment`. Raises BadSettingError for a
+    value that is not allowed; argparse exits with 2 on unknown flags.
     """
     flags = {
         key: value for key, value in vars(parser(prog).parse_args(arguments)).items() if value is not None
     }
-    given = {
-        name: environ[name.upper()] for name in Settings.model_fields if environ.get(name.upper(), "") != ""
-    }
-    if "workers" not in flags and environ.get("WEB_CONCURRENCY", "") != "":
-        given["workers"] = environ["WEB_CONCURRENCY"]
-    given.update(flags)
+    texts = {name: setting_values.from_environment(environ, name) for name in Settings.model_fields}
+    if "workers" not in flags:
+        texts["workers"] = setting_values.from_environment(environ, "web_concurrency") or texts["workers"]
+    given = {name: text for name, text in texts.items() if text is not None} | flags
     try:
         settings = Settings.model_validate(given)
     except ValidationError as error:

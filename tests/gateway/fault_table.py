@@ -88,6 +88,12 @@ CASES: dict[int, str] = {
     82: "order under cancels, timeouts, resizes",
     83: "soak",
     84: "2×, 5×, 10× overload, and back",
+    85: "offers to upgrade (h2c)",
+    86: "HEAD",
+    87: "HTTP/1.0 and streams",
+    88: "a refusal while the client still sends",
+    89: "pages of other origins",
+    90: "engine refuses our own key",
 }
 
 ELSEWHERE: dict[int, str] = {

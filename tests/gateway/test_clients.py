@@ -60,13 +60,15 @@ def test_the_sdk_lists_models(sdk: OpenAI, served: tuple[GatewayProcess, Scripte
         sdk.models.retrieve("other")
 
 
-def test_the_sdk_understands_our_errors(sdk: OpenAI) -> None:
+def test_the_sdk_understands_our_errors(sdk: OpenAI, served: tuple[GatewayProcess, ScriptedEngine]) -> None:
     """Each status is the SDK's own exception, with our message, type, param and code."""
     with pytest.raises(openai.BadRequestError) as bad:
-        sdk.chat.completions.create(**ASK, n=0)
+        sdk.chat.completions.create(**ASK, n=1000)
     assert (bad.value.param, bad.value.code, bad.value.type) == ("n", "invalid", "invalid_request_error")
-    with pytest.raises(openai.NotFoundError):
-        sdk.chat.completions.create(**{**ASK, "model": "other"})
+    until(lambda: served[0].get("/v1/models")[0] == 200)
+    with pytest.raises(openai.NotFoundError) as unknown:
+        sdk.models.retrieve("other")
+    assert (unknown.value.code, "tiny" in unknown.value.message) == ("model_not_found", True)
     with pytest.raises(openai.InternalServerError) as broken:
         sdk.chat.completions.create(**ASK, extra_body={"script": [["close"]]})
     assert broken.value.status_code == 502

@@ -9,8 +9,11 @@ from typing import Any
 
 import pytest
 
-from tests.gateway.process import until
-from tests.gateway.stand import SERVED, Stand, post
+from gateway.outcome import Route
+from gateway.request_body import parse
+from tests.gateway.process import gateway, until
+from tests.gateway.scripted_engine import DONE, END, SSE_HEAD, ScriptedEngine, chunk, event, whole
+from tests.gateway.stand import SERVED, Raw, Stand, post
 
 
 def refused(
@@ -100,29 +103,95 @@ def test_duplicate_keys(stand: Stand) -> None:
 
 
 @pytest.mark.fault(49)
-@pytest.mark.parametrize(
-    ("field", "value"),
-    [
-        *(("stream", value) for value in ("false", 1)),
-        *(("n", value) for value in (1e9, 0, -1, "2", True, 17, 1.5)),
-        ("max_tokens", -1),
-        ("max_completion_tokens", 0),
-        ("model", 7),
-        ("messages", "hi"),
-        ("stream_options", 5),
-    ],
-)
-def test_fields_of_the_wrong_kind(stand: Stand, field: str, value: Any) -> None:
-    """What the gateway relies on is checked, and the answer names the field."""
-    error = refused(stand, json.dumps({"messages": [], "stream": True, field: value}).encode())
-    assert error["param"] == field
+@pytest.mark.parametrize("n", [1e9, 129, "129", 10**30])
+def test_more_choices_than_are_served(stand: Stand, n: Any) -> None:
+    """More sequences than MAX_CHOICES: 400 that names the field and the setting."""
+    error = refused(stand, json.dumps({"messages": [], "n": n}).encode())
+    assert error["param"] == "n"
+    assert "MAX_CHOICES" in error["message"]
+
+
+REFUSED_BY_ENGINE = '{"error":{"message":"no","type":"BadRequestError","param":null,"code":404}}'
 
 
 @pytest.mark.fault(49)
-def test_an_unknown_model(stand: Stand) -> None:
-    """A model that the engine does not list: 404 without asking it."""
+@pytest.mark.parametrize(
+    ("path", "fields"),
+    [
+        *(("/v1/chat/completions", {"stream": value}) for value in ("maybe", 2, [])),
+        *(("/v1/chat/completions", {"n": value}) for value in (0, -1, "two", 1.5, {})),
+        ("/v1/chat/completions", {"max_tokens": 0}),
+        ("/v1/chat/completions", {"max_completion_tokens": "x"}),
+        ("/v1/chat/completions", {"messages": "hi"}),
+        ("/v1/chat/completions", {"model": 7}),
+        ("/v1/chat/completions", {"model": "gpt-9"}),
+        ("/v1/chat/completions", {"stream": True, "stream_options": 5}),
+        ("/v1/chat/completions", {"stream": True, "stream_options": {"include_usage": "maybe"}}),
+        ("/v1/completions", {}),
+        ("/v1/completions", {"prompt": 5}),
+        ("/v1/completions", {"prompt": []}),
+    ],
+)
+def test_what_the_engine_refuses_is_the_engines_to_refuse(
+    stand: Stand, path: str, fields: dict[str, Any]
+) -> None:
+    """Fields of the wrong kind and unknown models go to the engine unchanged, and its answer comes back."""
     until(lambda: "tiny" in stand.gateway.get("/v1/models")[2].decode())
-    assert refused(stand, b'{"messages":[],"model":"gpt-9"}', 404)["param"] == "model"
+    body = json.dumps(
+        {"messages": [], **fields, "script": [["send", whole(404, REFUSED_BY_ENGINE)]]}
+    ).encode()
+    client = stand.client()
+    client.send(post(body, path=path))
+    status, _, answer = client.answer()
+    assert (status, answer.decode()) == (404, REFUSED_BY_ENGINE)
+    assert stand.engine.seen[0].body == body
+    stand.ended(invalid=1)
+
+
+@pytest.mark.fault(49)
+@pytest.mark.parametrize(
+    ("value", "streamed"), [("true", True), ("yes", True), (1, True), (1.0, True), ("off", False), (0, False)]
+)
+def test_stream_is_read_as_the_engine_reads_it(stand: Stand, value: Any, streamed: bool) -> None:
+    """vLLM's classes read truth values leniently, and so a stream is relayed as one."""
+    answer = [["send", SSE_HEAD], ["send", chunk(event("x") + DONE)], ["send", END]] if streamed else SERVED
+    client = stand.sent({"stream": value, "script": answer})
+    head = client.read_until(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 200")
+    assert (b"text/event-stream" in head) is streamed
+    if streamed:
+        client.read_until(b"[DONE]")
+    stand.ended(ok=1)
+
+
+def test_an_empty_object_gets_its_model(engine: ScriptedEngine) -> None:
+    """What is added to `{}` makes a JSON object too."""
+    with gateway(engine.url, model_name="tiny") as running:
+        assert running.ask("POST", "/v1/chat/completions", {})[0] == 200
+    assert engine.seen[0].fields == {"model": "tiny"}
+
+
+def test_a_list_of_models(engine: ScriptedEngine) -> None:
+    """Only with ALLOWED_MODELS does the gateway itself say `model_not_found`, with the names there are."""
+    engine.models = ("tiny", "secret")
+    with gateway(engine.url, allowed_models="tiny, other", probe_interval_s=0.1) as running:
+        status, _, body = running.chat(model="gpt-9")
+        error = json.loads(body)["error"]
+        assert (status, error["code"], error["param"]) == (404, "model_not_found", "model")
+        assert "other, tiny" in error["message"]
+        assert not engine.seen
+        assert running.chat(model="other")[0] == running.chat()[0] == 200
+        until(lambda: running.get("/v1/models")[0] == 200)
+        listed = json.loads(running.get("/v1/models")[2])["data"]
+        assert [model["id"] for model in listed] == ["tiny"]
+        assert running.get("/v1/models/secret")[0] == 404
+
+
+def test_usage_need_not_be_asked_for(engine: ScriptedEngine) -> None:
+    """ASK_USAGE=false: an engine that refuses `stream_options` gets the client's bytes."""
+    with gateway(engine.url, ask_usage="false") as running:
+        assert running.chat(stream=True)[0] == 200
+    assert engine.seen[0].fields == {"messages": [], "stream": True}
 
 
 @pytest.mark.fault(50)
@@ -232,11 +301,56 @@ def test_strange_ids_and_priorities(stand: Stand) -> None:
 
 
 def test_the_completions_route(stand: Stand) -> None:
-    """`/v1/completions` is admitted and relayed like chat, and needs a prompt."""
+    """`/v1/completions` is admitted and relayed like chat."""
     client = stand.client()
-    client.send(post(b'{"model":"tiny"}', path="/v1/completions"))
-    status, _, body = client.answer()
-    assert (status, json.loads(body)["error"]["param"]) == (400, "prompt")
     client.send(post(b'{"model":"tiny","prompt":"x"}', path="/v1/completions"))
     assert client.answer()[0] == 200
     assert stand.engine.seen[0].path == "/v1/completions"
+
+
+@pytest.mark.fault(50)
+@pytest.mark.parametrize(
+    ("fields", "slots"),
+    [
+        ({"prompt": ["a"] * 8}, 8),
+        ({"prompt": [[1, 2], [3]]}, 2),
+        ({"prompt": [1, 2, 3, 4]}, 1),
+        ({"prompt": "a", "n": "3"}, 3),
+        ({"prompt": ["a", "b"], "n": 3.0}, 6),
+        ({"prompt": "a", "n": 2, "best_of": 5}, 5),
+        ({"prompt": []}, 1),
+        ({"prompt_embeds": ["AAAA", "AAAA"]}, 2),
+        ({"prompt": "a", "n": 0}, 1),
+    ],
+)
+def test_slots_are_sequences(fields: dict[str, Any], slots: int) -> None:
+    """Each choice of each prompt is a sequence in the engine's batch, and takes a slot."""
+    assert parse(json.dumps(fields).encode(), Route.COMPLETIONS, 128, None, ()).slots == slots
+
+
+@pytest.mark.fault(50)
+def test_a_list_of_prompts_takes_its_slots(engine: ScriptedEngine) -> None:
+    """Eight prompts hold eight slots; more than MAX_ACTIVE run alone, and all that wait are served."""
+    with gateway(engine.url, max_active=8, queue_max=20) as running:
+        clients = [Raw(running.port) for _ in range(4)]
+        for client, prompts in zip(clients, (5, 20, 8, 1), strict=True):
+            fields = {"prompt": ["a"] * prompts, "script": [["gate", f"{prompts}"], *SERVED]}
+            client.send(post(fields, path="/v1/completions"))
+            arrived = clients.index(client) + 1
+            until(
+                lambda arrived=arrived: (
+                    sum(running.state()[name] for name in ("running", "queued")) == arrived
+                )
+            )
+        for prompts, active in ((5, 5), (20, 8), (8, 8), (1, 1)):
+            until(lambda active=active: running.state()["active"] == active)
+            assert running.state()["running"] == 1
+            engine.open_gate(f"{prompts}")
+        assert [client.answer()[0] for client in clients] == [200] * 4
+        client = clients[0]
+        client.send(post({"prompt": ["a"] * 129}, path="/v1/completions"))
+        status, _, body = client.answer()
+        assert (status, json.loads(body)["error"]["param"]) == (400, "prompt")
+        assert "MAX_CHOICES" in json.loads(body)["error"]["message"]
+        for client in clients:
+            client.close()

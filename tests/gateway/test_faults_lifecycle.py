@@ -212,7 +212,7 @@ def test_growth_wakes_those_who_wait(stand: Stand) -> None:
         ("QUEUE_TIMEOUT_S", "0"),
         ("QUEUE_MODE", "rejct"),
         ("QUEUE_ORDER", "random"),
-        ("REQUEST_TIMEOUT_S", "60"),
+        ("REQUEST_TIMEOUT_S", "3601"),
         ("VLLM_BASE_URL", "localhost:8000"),
         ("GATEWAY_PORT", "99999"),
         ("LOG_LEVEL", "loud"),

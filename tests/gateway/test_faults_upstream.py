@@ -196,6 +196,66 @@ def test_an_overloaded_engine(stand: Stand, status: int) -> None:
     stand.ended(upstream_overloaded=1)
 
 
+@pytest.mark.fault(26)
+@pytest.mark.parametrize("status", [429, 503, 500])
+@pytest.mark.parametrize(
+    ("fields", "least_s"),
+    [
+        ("retry-after: 30", 30),
+        ("retry-after: 500", 500),
+        ("retry-after: 2\r\nretry-after-ms: 41500", 42),
+        ("date: Sun, 06 Nov 1994 08:49:37 GMT\r\nretry-after: Sun, 06 Nov 1994 08:50:17 GMT", 40),
+    ],
+)
+def test_the_engines_own_wait_reaches_the_client(
+    stand: Stand, status: int, fields: str, least_s: int
+) -> None:
+    """A Retry-After of the engine that is longer than ours is told, in all fields and in the body."""
+    script = [["send", whole(status, '{"error":{}}', extra=f"{fields}\r\n")]]
+    got, headers, body = stand.gateway.chat(stream=True, script=script)
+    assert got in (502, 503)
+    assert int(headers["retry-after"]) == least_s
+    assert (least_s - 1) * 1000 < int(headers["retry-after-ms"]) <= least_s * 1000
+    assert least_s - 1 < json.loads(body)["error"]["retry_after_s"] <= least_s
+
+
+@pytest.mark.fault(26)
+@pytest.mark.parametrize("value", ["0", "-5", "soon", "nan", "inf", "Sun, 06 Nov 1994 08:50:17 GMT", ""])
+def test_a_wait_that_cannot_be_read(stand: Stand, value: str) -> None:
+    """A Retry-After that says nothing leaves the computed wait."""
+    script = [["send", whole(429, '{"error":{}}', extra=f"retry-after: {value}\r\n")]]
+    got, headers, _ = stand.gateway.chat(script=script)
+    assert got == 503
+    assert 1 <= int(headers["retry-after"]) <= 120
+
+
+DENIED = '{"error":{"message":"Unauthorized","type":"invalid_request_error","param":null,"code":401}}'
+
+
+@pytest.mark.fault(90)
+@pytest.mark.parametrize("settings", [{"upstream_api_key": "sk-ours"}, {"gateway_api_keys": "k"}])
+def test_a_key_of_ours_that_the_engine_refuses(engine: ScriptedEngine, settings: dict[str, str]) -> None:
+    """The engine's 401 to a key that is not the client's is a 502 that says so, counted as the engine's."""
+    with gateway(engine.url, **settings) as running:
+        body = {"messages": [], "script": [["send", whole(401, DENIED)]]}
+        key = {"authorization": "Bearer k"}
+        status, headers, answer = running.ask("POST", "/v1/chat/completions", body, key)
+        error = json.loads(answer)["error"]
+        assert (status, headers["x-gateway-outcome"]) == (502, "upstream_error")
+        assert error["type"] == "upstream_unauthorized"
+        assert "UPSTREAM_API_KEY" in error["message"]
+        assert "sk-ours" not in answer.decode()
+        assert running.state()["outcomes"]["upstream_error"] == 1
+
+
+@pytest.mark.fault(90)
+def test_a_key_of_the_client_that_the_engine_refuses(stand: Stand) -> None:
+    """Where the client's own key goes to the engine, its 401 passes unchanged."""
+    status, _, body = stand.gateway.chat(script=[["send", whole(401, DENIED)]])
+    assert (status, body.decode()) == (401, DENIED)
+    stand.ended(invalid=1)
+
+
 @pytest.mark.fault(27)
 def test_a_500_with_html(stand: Stand) -> None:
     """The engine's 500 becomes a 502 in the OpenAI form; its text does not reach the client."""

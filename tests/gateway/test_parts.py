@@ -10,11 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
+from pydantic import BaseModel, ValidationError
 
 from gateway import chunk, sse
 from gateway.breaker import Breaker, BreakerState
 from gateway.drain_rate import LONGEST_S, DrainRate
 from gateway.histogram import BOUNDS_S, Histogram
+from gateway.lenient import boolean, integer
 from gateway.limits import Limits
 from gateway.metrics import HELP, Metrics, Reading
 from gateway.outcome import Outcome, Route
@@ -200,3 +202,44 @@ def test_a_change_is_a_new_version() -> None:
     limits = Limits()
     assert limits.changed(max_active=5) == Limits(max_active=5, version=2)
     assert limits == Limits()
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        None,
+        True,
+        False,
+        0,
+        1,
+        2,
+        -1,
+        2.0,
+        1.0,
+        1.5,
+        "2",
+        " 2 ",
+        "2.0",
+        "two",
+        "true",
+        "Yes",
+        "off",
+        "t",
+        "",
+        [],
+        {},
+    ],
+)
+def test_values_are_read_as_request_classes_read_them(value: object) -> None:
+    """Equal to what a pydantic model with vLLM's annotations makes of it, None where that refuses."""
+
+    class Request(BaseModel):
+        n: int | None = None
+        stream: bool | None = None
+
+    for name, read in (("n", integer), ("stream", boolean)):
+        try:
+            expected = getattr(Request.model_validate({name: value}), name)
+        except ValidationError:
+            expected = None
+        assert read(value) is expected or read(value) == expected

@@ -1,0 +1,53 @@
+"""What the head of the engine's answer says of waiting and of keys, beside its status."""
+
+import math
+from email.utils import parsedate_to_datetime
+
+from gateway.refusal import Headers, Refusal, broken
+from gateway.request_body import header
+
+LONGEST_S = 86_400.0
+
+
+def told_wait_s(headers: Headers) -> float | None:
+    """The engine's `Retry-After`, or its `retry-after-ms` where that is longer, in seconds up to a day; None
+    where there is none that can be read.
+
+    A date is taken against the answer's own `Date`: no clock of ours is asked.
+    """
+    waits = [_seconds(header(headers, b"retry-after")), _seconds(header(headers, b"retry-after-ms"), 1e-3)]
+    waits.append(_until(header(headers, b"retry-after"), header(headers, b"date")))
+    told = [wait_s for wait_s in waits if wait_s is not None]
+    return min(LONGEST_S, max(told)) if told else None
+
+
+def refused_key(status: int, *, clients_key_passed: bool, own_key: bool) -> Refusal | None:
+    """The answer where the engine refuses a key that is not the client's, else None.
+
+    To the client such a status would say that its own key is wrong, and it would count as its mistake.
+    """
+    if status == 407:
+        return broken("A proxy before the engine asks for a key.", "upstream_unauthorized")
+    if status != 401 or clients_key_passed:
+        return None
+    if own_key:
+        return broken("The engine refused the gateway's own key (UPSTREAM_API_KEY).", "upstream_unauthorized")
+    text = "The engine asks for a key, and the gateway sends none (UPSTREAM_API_KEY)."
+    return broken(text, "upstream_unauthorized")
+
+
+def _seconds(value: bytes | None, unit_s: float = 1.0) -> float | None:
+    try:
+        wait_s = float(value or b"") * unit_s
+    except ValueError:
+        return None
+    return wait_s if math.isfinite(wait_s) and wait_s > 0 else None
+
+
+def _until(date: bytes | None, now: bytes | None) -> float | None:
+    try:
+        times = [parsedate_to_datetime((value or b"").decode("ascii")) for value in (date, now)]
+        wait_s = (times[0] - times[1]).total_seconds()
+    except (ValueError, TypeError):
+        return None
+    return wait_s if wait_s > 0 else None
