@@ -91,7 +91,7 @@ async def _relayed(pieces: Sequence[bytes], monkeypatch: pytest.MonkeyPatch, n: 
     connection: Any = SimpleNamespace(call=None, gone=False, stalled=False)
     call = Call(connection, Route.CHAT, b"request", 1)
     answer: Any = SimpleNamespace(status=200, headers=[(b"content-type", b"text/event-stream")], read=read)
-    relay = gateway_relay.Relay(call, Settings(), metrics, send)
+    relay = gateway_relay.Relay(call, Settings.model_validate({}), metrics, send)
     request = ChatRequest(b"{}", stream=True, slots=n, facts=NOTHING_KNOWN, usage_hidden=False)
     try:
         await relay.answer(answer, request)

@@ -36,7 +36,7 @@ def every(engine_of_module: ScriptedEngine) -> Iterator[GatewayProcess]:
 
 def ask(running: GatewayProcess, method: str, path: str, **more: str) -> tuple[int, dict[str, str]]:
     """Status and fields, with lower-case names; `_` in a keyword is `-`."""
-    body = {"messages": []} if method == "POST" else None
+    body: dict[str, list[str]] | None = {"messages": []} if method == "POST" else None
     headers = {name.replace("_", "-"): value for name, value in more.items()}
     status, fields, _ = running.ask(method, path, body, headers)
     return status, {name.lower(): value for name, value in fields.items()}

@@ -5,13 +5,14 @@ taken, nothing sent to the engine, counted.
 import gzip
 import json
 import time
+from functools import partial
 from typing import Any
 
 import pytest
 
 from gateway.outcome import Route
 from gateway.request_body import parse
-from tests.gateway.process import gateway, until
+from tests.gateway.process import GatewayProcess, gateway, until
 from tests.gateway.scripted_engine import DONE, END, SSE_HEAD, ScriptedEngine, chunk, event, whole
 from tests.gateway.stand import SERVED, Raw, Stand, post
 
@@ -114,12 +115,16 @@ def test_more_choices_than_are_served(stand: Stand, n: Any) -> None:
 REFUSED_BY_ENGINE = '{"error":{"message":"no","type":"BadRequestError","param":null,"code":404}}'
 
 
+ODD_STREAMS: tuple[object, ...] = ("maybe", 2, [])
+ODD_COUNTS: tuple[object, ...] = (0, -1, "two", 1.5, {})
+
+
 @pytest.mark.fault(49)
 @pytest.mark.parametrize(
     ("path", "fields"),
     [
-        *(("/v1/chat/completions", {"stream": value}) for value in ("maybe", 2, [])),
-        *(("/v1/chat/completions", {"n": value}) for value in (0, -1, "two", 1.5, {})),
+        *(("/v1/chat/completions", {"stream": value}) for value in ODD_STREAMS),
+        *(("/v1/chat/completions", {"n": value}) for value in ODD_COUNTS),
         ("/v1/chat/completions", {"max_tokens": 0}),
         ("/v1/chat/completions", {"max_completion_tokens": "x"}),
         ("/v1/chat/completions", {"messages": "hi"}),
@@ -328,6 +333,15 @@ def test_slots_are_sequences(fields: dict[str, Any], slots: int) -> None:
     assert parse(json.dumps(fields).encode(), Route.COMPLETIONS, 128, None, ()).slots == slots
 
 
+def _has_arrived(running: GatewayProcess, count: int) -> bool:
+    state = running.state()
+    return bool(state["running"] + state["queued"] == count)
+
+
+def _is_active(running: GatewayProcess, slots: int) -> bool:
+    return bool(running.state()["active"] == slots)
+
+
 @pytest.mark.fault(50)
 def test_a_list_of_prompts_takes_its_slots(engine: ScriptedEngine) -> None:
     """Eight prompts hold eight slots; more than MAX_ACTIVE run alone, and all that wait are served."""
@@ -337,13 +351,9 @@ def test_a_list_of_prompts_takes_its_slots(engine: ScriptedEngine) -> None:
             fields = {"prompt": ["a"] * prompts, "script": [["gate", f"{prompts}"], *SERVED]}
             client.send(post(fields, path="/v1/completions"))
             arrived = clients.index(client) + 1
-            until(
-                lambda arrived=arrived: (
-                    sum(running.state()[name] for name in ("running", "queued")) == arrived
-                )
-            )
+            until(partial(_has_arrived, running, arrived))
         for prompts, active in ((5, 5), (20, 8), (8, 8), (1, 1)):
-            until(lambda active=active: running.state()["active"] == active)
+            until(partial(_is_active, running, active))
             assert running.state()["running"] == 1
             engine.open_gate(f"{prompts}")
         assert [client.answer()[0] for client in clients] == [200] * 4

@@ -12,7 +12,7 @@ pytestmark = [
     pytest.mark.vllm,
     pytest.mark.skipif(not vllm_install.is_installed(vllm_install.CPU), reason="no vLLM: make engine"),
 ]
-VALUES = [
+VALUES: list[object] = [
     None,
     True,
     False,
