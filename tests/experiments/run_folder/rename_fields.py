@@ -28,6 +28,8 @@ from experiments.run_folder.describe import document_types
 
 ROOT = Path(__file__).resolve().parents[3]
 PACKAGES = ("loadtests", "experiments", "reports")
+"""Where fields are declared, made and read."""
+EVERYWHERE = (*PACKAGES, "gateway", "headroom", "monitoring", "benchmarks", "tests")
 TESTS = (
     "tests/experiments/run_folder",
     "tests/docs/test_run_folder_page.py",
@@ -114,8 +116,8 @@ def _in_call(
                 yield Mutation(field, "producer", file, keyword.lineno, keyword.col_offset)
 
 
-def _files(root: Path) -> list[str]:
-    return [str(path.relative_to(root)) for name in PACKAGES for path in sorted((root / name).rglob("*.py"))]
+def _files(root: Path, folders: Sequence[str] = PACKAGES) -> list[str]:
+    return [str(path.relative_to(root)) for name in folders for path in sorted((root / name).rglob("*.py"))]
 
 
 def applied(root: Path, mutation: Mutation) -> dict[Path, str]:
@@ -134,9 +136,9 @@ def applied(root: Path, mutation: Mutation) -> dict[Path, str]:
 
 
 def applied_everywhere(root: Path, field: Field) -> dict[Path, str]:
-    """Rename every mention of the name in the shipped code; what the files held before."""
+    """Rename every mention of the name in the code, tests included; what the files held before."""
     before = {}
-    for file in _files(root):
+    for file in _files(root, EVERYWHERE):
         text = (root / file).read_text(encoding="utf-8")
         changed = re.sub(rf"\b{field.name}\b", field.name + _SUFFIX, text)
         if changed != text:
