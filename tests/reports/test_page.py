@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from reports import labels, numbers, page, tables
+from reports.cells import cell_section
+from reports.each_cell import part_of
 from reports.rows import AgreementRow, BreakdownRow, CellRow, LedgerRow, rows_of
 from reports.run import Run, load, of_whole
 from tests.reports import reading, synthetic_run
@@ -247,6 +249,14 @@ def test_an_engine_that_began_anew_counted_nothing_to_show(tmp_path: Path) -> No
         assert run.cells["preemptions"].isna().all()
         assert run.cells["prefix_hit_ratio"].isna().all()
         assert "Preemptions" not in reading.by_id(reading.read(page.render(run)), "each").text
+
+
+def test_what_is_handed_to_another_process_is_enough_for_its_cell(run: Run) -> None:
+    """A cell drawn from its own part of the run is the one drawn from all of it."""
+    row = rows_of(run.cells, CellRow)[3]
+    part = part_of(run, row.cell)
+    assert set(part.summaries) == {row.cell}
+    assert cell_section(part, row, "x", unfold=True) == cell_section(run, row, "x", unfold=True)
 
 
 def test_where_the_time_went_has_the_engines_queue_and_prefill(root: Element, run: Run) -> None:
