@@ -273,3 +273,13 @@ def test_an_empty_item_before_a_torn_one_costs_no_other() -> None:
     changed["ledger"][3] = "torn"
     found, _ = read_all_the_same(changed)
     assert len(found.ledger) == 4
+
+
+@pytest.mark.parametrize(
+    ("limit", "value"), [("max_active", "many"), ("queue_max", []), ("queue_timeout_s", None)]
+)
+def test_a_limit_of_the_wrong_type_is_named(limit: str, value: object) -> None:
+    changed = document()
+    changed["setting"][limit] = value
+    with pytest.raises(NotReadableError, match=limit):
+        codec.from_json(CellSummary, changed, "c/summary.json")
