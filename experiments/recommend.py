@@ -5,6 +5,7 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 from experiments.decide.recommendation import recommend, save
@@ -29,9 +30,9 @@ def main(argv: Sequence[str], prog: str = "python -m experiments.recommend") -> 
     path = save(args.run, found)
     print(show(found, path))
     if args.apply:
-        admin = GatewayAdmin(args.apply, args.admin_token)
         setting = found.setting
-        in_force = admin.apply(setting.limits)
+        with closing(GatewayAdmin(args.apply, args.admin_token)) as admin:
+            in_force = admin.apply(setting.limits)
         print(f"applied to {args.apply}: version {in_force.version} in force", file=sys.stderr)
         if setting.engine.given():
             flags = " ".join(setting.engine.flags())

@@ -1,6 +1,7 @@
 """Sweeping a gateway that somebody else runs, through its admin API."""
 
 import json
+from contextlib import closing
 from pathlib import Path
 
 from experiments.observe.gateway_admin import GatewayAdmin
@@ -30,7 +31,8 @@ def test_a_running_gateway_is_swept_and_gets_its_limits_back(tmp_path: Path) -> 
         assert summary["setting"]["max_active"] == 3
         assert sweeping.disagreeing_counts(summary) == []
         assert json.loads((out / "run.json").read_text())["engine"]["provider"] == "external"
-        assert GatewayAdmin(running.url, token).limits().max_active == 5
+        with closing(GatewayAdmin(running.url, token)) as admin:
+            assert admin.limits().max_active == 5
         refused = sweeping.run(tmp_path / "other", *flags[:-1], "wrong", *FLAGS)
         assert refused.returncode == 1
         assert "--admin-token" in refused.stderr
