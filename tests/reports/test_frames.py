@@ -73,14 +73,6 @@ def test_a_cell_without_an_interval_of_its_own_gets_wilsons(run: Run) -> None:
     assert row["goodput_low_per_s"] <= row["goodput_per_s"] <= row["goodput_high_per_s"]
 
 
-def test_wilsons_interval_is_the_published_one() -> None:
-    """The score interval of 81 of 263 and 0 of 20 (Newcombe, Statistics in Medicine 17, 1998, table I)."""
-    assert wilson(81, 263) == pytest.approx((0.2553, 0.3662), abs=5e-5)
-    assert wilson(0, 20) == pytest.approx((0.0, 0.1611), abs=5e-5)
-    assert wilson(20, 20)[1] == 1.0
-    assert wilson(0, 20)[0] == 0.0
-
-
 def test_a_cell_to_which_nothing_was_offered_has_no_interval(tmp_path: Path) -> None:
     """Nothing of nothing is no share."""
     root = write_run(tmp_path / "r", settings=SETTINGS[:1], loads=LOADS[:1], measure_s=8)
