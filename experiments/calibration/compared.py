@@ -19,11 +19,12 @@ from experiments.calibration.held_out import predicted_capacity, slower, speed_o
 from experiments.calibration.measured_cells import ReplayCell
 from experiments.calibration.step_rows import rows_of_steps
 from experiments.run_folder.cell_summary import Workload
+from experiments.run_folder.prediction import PredictedMetric
 from experiments.spec.setting import Setting
 from experiments.twin.predicted import measures
 from experiments.twin.profile import Profile
 from experiments.twin.simulate import simulate
-from loadtests.recording.quantiles import Quantile
+from loadtests.recording.quantiles import Quantile, of_sorted
 from loadtests.slo import SLO
 
 Floats = npt.NDArray[np.float64]
@@ -31,30 +32,6 @@ NAMES = ("ttft_s_p95", "e2e_s_p95", "tpot_s_p95", "goodput_per_s", "attainment")
 LEVEL = 0.9
 TTFT_LOAD = 0.9
 """TTFT near and above capacity is a matter of luck: it is scored up to this relative load."""
-
-
-@dataclass(frozen=True, slots=True)
-class ComparedMetric:
-    """A metric of a cell, predicted and measured, each with its interval.
-
-    Attributes:
-        error: relative, predicted/measured − 1.
-        model_error, noise: the part of it that is the model's, and the machine's.
-        inside: whether the measured value lies in the interval of the prediction.
-        scored: whether there is an error to count.
-    """
-
-    predicted: float | None
-    low: float | None
-    high: float | None
-    measured: float | None
-    measured_low: float | None
-    measured_high: float | None
-    error: float | None
-    model_error: float | None
-    noise: float | None
-    inside: bool
-    scored: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +44,7 @@ class ComparedCell:
     workload: Workload
     load: float
     speed: float
-    metrics: Mapping[str, ComparedMetric]
+    metrics: Mapping[str, PredictedMetric]
 
     def to_json(self) -> dict[str, object]:
         """As stored in errors.json."""
@@ -161,8 +138,8 @@ def _played(cell: ReplayCell, profile: Profile, slo: SLO, lag_s: float) -> dict[
 
 
 def _p95(values: Floats) -> float:
-    """As the summary of a cell takes it: a value of the sample, not interpolated."""
-    return float(np.quantile(values, 0.95, method="inverted_cdf")) if len(values) else math.nan
+    found = of_sorted(np.sort(values).tolist(), 0.95)
+    return math.nan if found is None else found
 
 
 def _less(bound: float | None, lag_s: float) -> float | None:
@@ -171,7 +148,7 @@ def _less(bound: float | None, lag_s: float) -> float | None:
 
 def _metric(
     cell: ReplayCell, name: str, best: float, as_fast: float, drawn: Sequence[float]
-) -> ComparedMetric:
+) -> PredictedMetric:
     measured = _measured(cell, name)
     known = [value for value in drawn if math.isfinite(value)]
     tails = ((1 - LEVEL) / 2, (1 + LEVEL) / 2)
@@ -179,7 +156,7 @@ def _metric(
     whole = {"goodput_per_s": cell.workload.rate_per_s, "attainment": 1.0}.get(name)
     error = _off(best, measured.value, whole)
     model_error = _off(as_fast, measured.value, whole)
-    return ComparedMetric(
+    return PredictedMetric(
         predicted=best if math.isfinite(best) else None,
         low=span[0] if span else None,
         high=span[1] if span else None,
@@ -212,7 +189,7 @@ def _off(predicted: float, measured: float | None, whole: float | None) -> float
     return predicted / whole if whole else None
 
 
-def scored(cells: Iterable[ComparedCell], name: str) -> list[ComparedMetric]:
+def scored(cells: Iterable[ComparedCell], name: str) -> list[PredictedMetric]:
     """The metric in all cells that count for it: TTFT only up to `TTFT_LOAD` of what the cell can serve."""
     return [
         cell.metrics[name]
@@ -238,7 +215,7 @@ def table(cells: Sequence[ComparedCell]) -> dict[str, MetricErrors]:
             model_p90=_quantile(model, 0.9),
             repeat_median=_quantile(again[name], 0.5),
             repeat_p90=_quantile(again[name], 0.9),
-            inside=sum(metric.inside for metric in counted),
+            inside=sum(bool(metric.inside) for metric in counted),
         )
     return rows
 

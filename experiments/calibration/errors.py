@@ -26,7 +26,6 @@ from experiments.calibration.compared import (
     LEVEL,
     NAMES,
     ComparedCell,
-    ComparedMetric,
     MetricErrors,
     compare,
     table,
@@ -34,6 +33,7 @@ from experiments.calibration.compared import (
 from experiments.calibration.measured_cells import read_run
 from experiments.errors import UserError, run_command
 from experiments.files import write_json
+from experiments.run_folder.prediction import PredictedMetric
 from experiments.twin.profile import Profile
 from loadtests.slo import SLO
 
@@ -119,7 +119,7 @@ def _cells_table(errors: Errors) -> Table:
     return shown
 
 
-def _text(metric: ComparedMetric) -> str:
+def _text(metric: PredictedMetric) -> str:
     if metric.error is None:
         return "-"
     text = f"{metric.error:+.1%}"

@@ -19,7 +19,7 @@ from experiments.run_folder.reading import objective_of
 from experiments.stats import goodput
 from experiments.stats.paired import DELTA, LEAST_BLOCKS, Comparison, Verdict, compare, verdict_of
 from experiments.stats.sequential import ALPHA
-from loadtests.recording.quantiles import MINIMUM_N
+from loadtests.recording.quantiles import MINIMUM_N, of_sorted
 from loadtests.slo import SLO
 
 LATENCIES = ("ttft_s", "e2e_s")
@@ -122,10 +122,8 @@ class _Side:
 
     def p95(self, name: str) -> float | None:
         """Of the pooled requests of all blocks; None below the least n."""
-        values = np.array(self.pooled_s[name])
-        return (
-            None if len(values) < MINIMUM_N[0.95] else float(np.quantile(values, 0.95, method="inverted_cdf"))
-        )
+        values = sorted(self.pooled_s[name])
+        return None if len(values) < MINIMUM_N[0.95] else of_sorted(values, 0.95)
 
 
 def _row(one: Pair, a: _Side, b: _Side, delta: float, share: float) -> Row:

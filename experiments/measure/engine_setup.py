@@ -123,14 +123,7 @@ def planned_cells(plan: Matrix) -> tuple[PlannedCell, ...]:
         PlannedCell(
             id=cell.id,
             setting=cell.setting,
-            workload=Workload(
-                load=str(cell.load),
-                scenario=cell.load.scenario,
-                workload=cell.load.workload,
-                rate_per_s=cell.load.rate_per_s,
-                relative_load=cell.load.relative,
-                block=cell.block,
-            ),
+            workload=Workload.planned(cell.load, cell.block),
             sentinel=cell.sentinel,
         )
         for cell in plan.cells

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -161,17 +161,13 @@ def _ledger(plan: Plan, outcomes: Counter[Outcome], material: CellInputs) -> tup
 
 
 def _workload(cell: Cell, plan: Plan) -> Workload:
-    return Workload(
-        load=str(cell.load),
-        scenario=cell.load.scenario,
-        workload=cell.load.workload,
-        rate_per_s=plan.header.rate_per_s,
-        relative_load=cell.load.relative,
-        block=cell.block,
-        seed=plan.header.seed,
+    header = plan.header
+    return replace(
+        Workload.planned(cell.load, cell.block, header.seed),
+        rate_per_s=header.rate_per_s,
         plan_hash=plan.hash,
-        prompt_tokens=plan.header.tokens("prompt_tokens"),
-        output_tokens=plan.header.tokens("output_tokens"),
+        prompt_tokens=header.tokens("prompt_tokens"),
+        output_tokens=header.tokens("output_tokens"),
     )
 
 

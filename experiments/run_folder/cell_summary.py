@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from experiments.observe.engine_growth import EngineGrowth
 from experiments.run_folder.doubt import Doubt, DoubtCode, Severity
 from experiments.run_folder.stored_setting import StoredSetting
+from experiments.spec.loads import Load
 from experiments.stats.agreement import Agreement
 from experiments.stats.breakdown import Parts
 from experiments.stats.bucket_quantile import BucketQuantile
@@ -41,6 +42,19 @@ class Workload:
     """planned length of a prompt, where all have one length"""
     output_tokens: int | None = None
     """planned length of an answer, where all have one length"""
+
+    @classmethod
+    def planned(cls, load: Load, block: int, seed: int | None = None) -> Workload:
+        """As a matrix has it, before there is an arrival plan."""
+        return cls(
+            load=str(load),
+            scenario=load.scenario,
+            workload=load.workload,
+            rate_per_s=load.rate_per_s,
+            relative_load=load.relative,
+            block=block,
+            seed=seed,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from experiments.stats.bucket_quantile import BucketQuantile
+from loadtests.recording.quantiles import of_sorted, rank
 
 # The client's clock stops a little later than the gateway's: loopback, wake-up, parsing.
 _SLACK_S = 0.002
@@ -40,19 +41,17 @@ def compare(
     ranks up or down are no disagreement.
     """
     value, low, high = histogram.value, histogram.bucket_low, histogram.bucket_high
-    if values_s.size == 0 or value is None or low is None or high is None:
-        both_empty = values_s.size == 0 and value is None
-        records = float(np.quantile(values_s, q, method="inverted_cdf")) if values_s.size else None
-        return Agreement(metric, q, records, value, low, high, both_empty or records is None or low is None)
-    records = float(np.quantile(values_s, q, method="inverted_cdf"))
+    ranked: list[float] = np.sort(values_s).tolist()
+    records = of_sorted(ranked, q)
+    if records is None or value is None or low is None or high is None:
+        return Agreement(metric, q, records, value, low, high, records is None or low is None)
     width = high - low
-    least, most = _around(values_s, q, doubtful)
+    least, most = _around(ranked, q, doubtful)
     agrees = low - width - _SLACK_S <= most and least <= high + width + _SLACK_S
     return Agreement(metric, q, records, value, low, high, agrees)
 
 
-def _around(values_s: npt.NDArray[np.float64], q: float, ranks: int) -> tuple[float, float]:
+def _around(ranked: list[float], q: float, ranks: int) -> tuple[float, float]:
     """The values so many ranks below and above quantile `q`."""
-    ranked = np.sort(values_s)
-    place = max(0, int(np.ceil(q * len(ranked))) - 1)
-    return float(ranked[max(0, place - ranks)]), float(ranked[min(len(ranked) - 1, place + ranks)])
+    place = rank(len(ranked), q)
+    return ranked[max(0, place - ranks)], ranked[min(len(ranked) - 1, place + ranks)]

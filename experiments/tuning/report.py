@@ -101,15 +101,7 @@ def _cell(task: Task, tuned: Tuned, seen: MeasuredRun, row: Mapping[str, Compare
     return PredictedCell(
         cell=cell.id,
         setting=cell.setting,
-        workload=Workload(
-            load=str(cell.load),
-            scenario=cell.load.scenario,
-            workload=cell.load.workload,
-            rate_per_s=cell.load.rate_per_s,
-            relative_load=cell.load.relative,
-            block=cell.block,
-            seed=task.plan(cell).header.seed,
-        ),
+        workload=Workload.planned(cell.load, cell.block, task.plan(cell).header.seed),
         why=next(why for s, load, why in tuned.pairs if (s, load) == (cell.setting, cell.load)),
         speed=seen.speed,
         metrics={_NAMES.get(name, name): _metric(one) for name, one in row.items()},
