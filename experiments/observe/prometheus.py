@@ -174,8 +174,11 @@ class ServerMetrics:
         return [_Series.of(series) for series in answer]
 
     def _range(self, promql: str, start: float, end: float, step_s: float) -> list[tuple[float, float]]:
-        # The client library rounds both ends to whole seconds; rounding down would begin before the window.
-        first, last = datetime.fromtimestamp(math.ceil(start), UTC), datetime.fromtimestamp(end, UTC)
+        # The client library rounds both ends to the nearest second, which may lie outside of the window.
+        first = datetime.fromtimestamp(math.ceil(start), UTC)
+        last = datetime.fromtimestamp(math.floor(end), UTC)
+        if last < first:
+            return []
         try:
             answer = self._prometheus.custom_query_range(promql, first, last, f"{step_s:g}s")
         except (PrometheusApiClientException, requests.RequestException) as error:
