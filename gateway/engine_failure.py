@@ -1,0 +1,78 @@
+"""What the client is told where the engine gave an error instead of an answer."""
+
+import asyncio
+from contextlib import suppress
+
+from gateway.engine_word import compressed, words_in, words_of
+from gateway.outcome import Outcome
+from gateway.refusal import Refusal, broken
+from gateway.request_body import header
+from gateway.upstream_connection import Answer
+
+WORDS_WITHIN_S = 0.5
+MOST_WORDS_BYTES = 65_536
+
+
+class EngineFailure:
+    """Makes refusals of the engine's errors, with the engine's own words in them but never our key."""
+
+    def __init__(self, own_key: str | None) -> None:
+        self._own_key = own_key
+
+    async def of_status(self, answer: Answer) -> Refusal:
+        """For a status that is no answer and not the client's mistake."""
+        status = answer.status
+        if 300 <= status < 400:
+            return broken("The engine answered with a redirect.", "upstream_redirect")
+        why = self._told(await _words_soon(answer))
+        return (
+            _overloaded(why)
+            if status in (429, 503)
+            else broken(f"The engine failed with status {status}{why}.")
+        )
+
+    def of_refusal(self, answer: Answer, body: bytes) -> Refusal:
+        """For a 4xx whose body is no JSON object, which clients of the API could not read."""
+        why = self._told(words_of(header(answer.headers, b"content-type"), body))
+        text = f"The engine refused the request with status {answer.status}{why}."
+        return Refusal(Outcome.INVALID, answer.status, text, "invalid_request_error")
+
+    def in_band(self, error: object) -> Refusal:
+        """For an error under a 200, before anything was sent: its own status where it names a usable one."""
+        code = error.get("code") if isinstance(error, dict) else None
+        words = words_in(error)
+        if type(code) is str and code.isascii() and code.isdigit() and len(code) == 3:
+            code = int(code)
+        if type(code) is int and 400 <= code < 500 and code != 429:
+            text = words or "The engine refused the request"
+            return Refusal(Outcome.INVALID, code, f"{text}.", "invalid_request_error")
+        if code in (429, 503):
+            return _overloaded(self._told(words))
+        return broken(f"The engine reported an error instead of an answer{self._told(words)}.")
+
+    def _told(self, words: str) -> str:
+        if self._own_key:
+            words = words.replace(self._own_key, "***")
+        return f": {words}" if words else ""
+
+
+def _overloaded(why: str) -> Refusal:
+    return Refusal(
+        Outcome.UPSTREAM_OVERLOADED,
+        503,
+        f"The engine is overloaded{why}.",
+        "server_overloaded",
+        come_back=True,
+    )
+
+
+async def _words_soon(answer: Answer) -> str:
+    """The words of a body that comes at once: nobody waits long for the text of a failure."""
+    if compressed(answer.headers):
+        return ""
+    body = b""
+    with suppress(Refusal, TimeoutError):
+        async with asyncio.timeout(WORDS_WITHIN_S):
+            while len(body) < MOST_WORDS_BYTES and (piece := await answer.read()):
+                body += piece
+    return words_of(header(answer.headers, b"content-type"), body)
