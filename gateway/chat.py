@@ -211,7 +211,9 @@ class Chat:
     async def _end_stream(self, call: Call, relay: Relay, refusal: Refusal) -> None:
         self._set(call, refusal.outcome, call.code or 200)
         call.close()
-        await relay.send({"type": "http.response.body", "body": refusal.event(), "more_body": True})
+        await relay.send(
+            {"type": "http.response.body", "body": relay.unsent() + refusal.event(), "more_body": True}
+        )
         await relay.send({"type": "http.response.body", "body": b""})
 
     def _set(self, call: Call, outcome: Outcome, code: int) -> None:

@@ -1,7 +1,9 @@
 """Handing the engine's answer on: the real status, whole events, nothing buffered, and an honest end."""
 
+import asyncio
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 
 import orjson
 from starlette.types import Send
@@ -10,6 +12,7 @@ from gateway import chunk, sse
 from gateway.call import Call, CancelReason
 from gateway.engine_failure import EngineFailure
 from gateway.engine_word import compressed
+from gateway.finishing import HELD_FOR_S, FinishingEvent, lacks_fingerprint
 from gateway.header_fields import absent_from, for_client
 from gateway.metrics import Metrics
 from gateway.outcome import Outcome
@@ -41,6 +44,11 @@ class Relay:
         self._last_s: float | None = None
         self._finished: set[int] = set()
         self._usage: dict[str, object] = {}
+        self._finishing = FinishingEvent()
+
+    def unsent(self) -> bytes:
+        """What is still held back of a stream that ends now; once."""
+        return self._finishing.release()
 
     async def answer(self, answer: Answer, request: ChatRequest) -> None:
         """The whole answer. Raises Refusal before anything was sent, StreamBrokenError after."""
@@ -147,6 +155,7 @@ class Relay:
                     await self._pass_on(answer, request, events, now_s)
             if not self.done and (events := cutter.rest()):
                 await self._pass_on(answer, request, events, time.monotonic())
+            await self._send_events(answer, self.unsent())
         finally:
             self._count_usage()
         # Not every engine sends [DONE]; then a choice that was finished is whole.
@@ -161,6 +170,11 @@ class Relay:
 
     async def _next(self, answer: Answer) -> bytes:
         try:
+            if self._finishing.held:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(HELD_FOR_S):
+                        return await answer.read()
+                await self._send_events(answer, self.unsent())
             return await answer.read()
         except Refusal:
             if self.done:
@@ -168,16 +182,19 @@ class Relay:
             raise
 
     async def _pass_on(self, answer: Answer, request: ChatRequest, events: bytes, now_s: float) -> None:
-        if self._call.first_s is None or not sse.plain(events):
+        if self._call.first_s is None or self._finishing.held or not sse.plain(events):
             events = self._inspected(events, request, now_s)
         else:
             self._metrics.inter_token.observe(now_s - (self._last_s or now_s))
             self._last_s = now_s
         self._call.renew(now_s)
+        await self._send_events(answer, events)
+
+    async def _send_events(self, answer: Answer, events: bytes) -> None:
         if not events:
             return
         if not self.started:
-            self._call.enter(CancelReason.IDLE, self._settings.idle_timeout_s, now_s)
+            self._call.enter(CancelReason.IDLE, self._settings.idle_timeout_s, time.monotonic())
             await self._start(answer, STREAM_HEADERS)
         await self.send({"type": "http.response.body", "body": events, "more_body": True})
 
@@ -191,7 +208,7 @@ class Relay:
             if data == sse.DONE:
                 self.done = True
                 self._count_usage()
-                kept.append(event)
+                kept += [self.unsent(), event]
                 break
             fields = sse.fields(data)
             if name == b"error":
@@ -200,11 +217,27 @@ class Relay:
             elif fields is not None:
                 self._note(fields, now_s)
                 if request.usage_hidden and fields.get("usage") and not fields.get("choices"):
+                    kept.append(self._finishing.release(fields))
+                    continue
+                if self._finishes_unseen(fields, request):
+                    kept.append(self.unsent())
+                    self._finishing.hold(event)
                     continue
             elif data:
                 self._note_failure()
-            kept.append(event)
+            kept += [self.unsent(), event]
         return b"".join(kept)
+
+    def _finishes_unseen(self, fields: Mapping[str, object], request: ChatRequest) -> bool:
+        """Whether the answer finishes here, and only the usage event, which the client will not see, may tell
+        its fingerprint.
+        """
+        return (
+            request.usage_hidden
+            and len(self._finished) >= request.slots
+            and any(chunk.finishes(fields))
+            and lacks_fingerprint(fields)
+        )
 
     def _note(self, fields: Mapping[str, object], now_s: float) -> None:
         error = chunk.error_in(fields)

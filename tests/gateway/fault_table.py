@@ -96,6 +96,7 @@ CASES: dict[int, str] = {
     90: "engine refuses our own key",
     91: "header fields of others",
     92: "the engine's words about its errors",
+    93: "the event in which a stream finishes",
 }
 
 ELSEWHERE: dict[int, str] = {
