@@ -1,6 +1,7 @@
 """What the client is told where the engine gave an error instead of an answer."""
 
 import asyncio
+from collections.abc import Mapping
 from contextlib import suppress
 
 from gateway.engine_word import compressed, words_in, words_of
@@ -43,9 +44,8 @@ class EngineFailure:
         words = words_in(error)
         if type(code) is str and code.isascii() and code.isdigit() and len(code) == 3:
             code = int(code)
-        if type(code) is int and 400 <= code < 500 and code != 429:
-            text = words or "The engine refused the request"
-            return Refusal(Outcome.INVALID, code, f"{text}.", "invalid_request_error")
+        if isinstance(error, dict) and type(code) is int and 400 <= code < 500 and code != 429:
+            return _refused(error, code)
         if code in (429, 503):
             return _overloaded(self._told(words))
         return broken(f"The engine reported an error instead of an answer{self._told(words)}.")
@@ -54,6 +54,19 @@ class EngineFailure:
         if self._own_key:
             words = words.replace(self._own_key, "***")
         return f": {words}" if words else ""
+
+
+def _refused(error: Mapping[str, object], status: int) -> Refusal:
+    """The client's mistake, with all that the engine says of it."""
+    kind, param, message = (error.get(name) for name in ("type", "param", "message"))
+    return Refusal(
+        Outcome.INVALID,
+        status,
+        message[:MOST_WORDS_BYTES] if type(message) is str and message else "The engine refused the request.",
+        kind if type(kind) is str else "invalid_request_error",
+        param=param if type(param) is str else None,
+        code=status,
+    )
 
 
 def _overloaded(why: str) -> Refusal:

@@ -33,7 +33,7 @@ class Refusal(Exception):  # noqa: N818 - a refusal is an answer, not an error o
     wait_s: float | None = None
     close: bool = False
     allow: bytes | None = None
-    code: str | None = None
+    code: str | int | None = None
 
     def body(self) -> bytes:
         """The OpenAI error object as JSON bytes; `retry_after_s` is in it when waiting helps."""

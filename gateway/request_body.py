@@ -15,6 +15,7 @@ from gateway.lenient import boolean, integer
 from gateway.outcome import Route
 from gateway.prompt_size import prompt_bytes
 from gateway.refusal import Headers, invalid, model_not_found, too_large
+from gateway.sse import BOM
 from gateway.ticket import RequestFacts
 
 
@@ -91,6 +92,7 @@ def parse(
     end with their usage. Raises Refusal for what is no JSON object, asks for too many sequences, or names
     another model.
     """
+    body = body.removeprefix(BOM)  # nobody should write one, some do, and not every engine reads it
     try:
         fields = orjson.loads(body)
     except orjson.JSONDecodeError as error:

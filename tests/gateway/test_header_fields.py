@@ -165,6 +165,17 @@ def test_the_words_of_an_error_under_a_200(stand: Stand, code: int) -> None:
     assert "too long" in json.loads(answer)["error"]["message"]
 
 
+@pytest.mark.fault(92)
+def test_an_early_error_is_told_with_all_that_the_engine_says(stand: Stand) -> None:
+    """vLLM finds some mistakes only when the stream has begun: a 400, with its type, field and code."""
+    error = {"message": "too many logprobs", "type": "BadRequestError", "param": "logprobs", "code": 400}
+    sent = f"data: {json.dumps({'error': error})}\n\n"
+    head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
+    script = [["send", head + chunk(sent + DONE) + END]]
+    status, _, answer = stand.gateway.chat(stream=True, script=script)
+    assert (status, json.loads(answer)["error"]) == (400, error)
+
+
 @pytest.fixture(scope="module")
 def keyed() -> Iterator[Stand]:
     with ScriptedEngine() as engine, gateway(engine.url, upstream_api_key="sk-ours") as running:

@@ -109,6 +109,16 @@ def test_a_path_that_is_not_served_names_those_that_are(stand: Stand, path: str)
     assert all(served in message for served in ("/v1/chat/completions", "/v1/completions", "/v1/models"))
 
 
+@pytest.mark.fault(53)
+@pytest.mark.parametrize("path", ["/v1/chat/completions/", "/v1/completions/"])
+def test_a_slash_at_the_end_of_a_path(stand: Stand, path: str) -> None:
+    """Base URLs have one too many now and then: engines lead them on, here they are served at once."""
+    assert stand.gateway.ask("POST", path, {"messages": [], "prompt": "a"})[0] == 200
+    assert stand.engine.seen[-1].path == path.rstrip("/")
+    assert json.loads(stand.gateway.get("/v1/models/")[2])["data"][0]["id"] == "tiny"
+    stand.ended(ok=1)
+
+
 def http_1_0(stand: Stand, fields: dict[str, object], *more: str) -> tuple[bytes, bytes]:
     """Head and body of a chat completion asked for with HTTP/1.0."""
     client = stand.client()
