@@ -224,3 +224,30 @@ def test_curl_with_http_1_0(engine: ScriptedEngine) -> None:
         ended = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert ended.returncode == 0, ended
     assert ended.stdout.endswith("data: [DONE]\n\n")
+
+
+@pytest.mark.fault(88)
+@pytest.mark.skipif(shutil.which("curl") is None, reason="no curl")
+@pytest.mark.parametrize("more", [("--http1.0",), ("-H", "expect:"), ("-H", "transfer-encoding: chunked")])
+def test_curl_reads_a_refusal_of_what_it_still_sends(engine: ScriptedEngine, more: tuple[str, ...]) -> None:
+    """20 MB for a gateway that takes 1 kB: curl says 413 and shows the reason, not a reset connection."""
+    with gateway(engine.url, max_body_bytes=1000) as running:
+        url = f"{running.url}/v1/chat/completions"
+        command = [
+            "curl",
+            "-sS",
+            "-m",
+            "20",
+            "-w",
+            "%{http_code}",
+            "-H",
+            JSON,
+            "--data-binary",
+            "@-",
+            *more,
+            url,
+        ]
+        ended = subprocess.run(command, input=b"x" * 20_000_000, capture_output=True, timeout=60)
+    assert ended.returncode == 0, ended
+    assert ended.stdout.endswith(b"413")
+    assert b"larger than 1000 bytes" in ended.stdout
