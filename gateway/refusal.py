@@ -112,9 +112,10 @@ def internal() -> Refusal:
 
 def routing(status: int, allow: bytes | None = None) -> Refusal:
     """Answers to a wrong path or method."""
+    answers = f", it answers {allow.decode()}" if allow else ""
     messages = {
         404: f"No such path. Served are {', '.join(SERVED)}.",
-        405: "This path does not answer that method.",
+        405: f"This path does not answer that method{answers}.",
     }
     return Refusal(
         Outcome.INVALID, status, messages.get(status, "Bad request."), "invalid_request_error", allow=allow

@@ -96,7 +96,7 @@ def parse(
     try:
         fields = orjson.loads(body)
     except orjson.JSONDecodeError as error:
-        raise invalid(f"The request body is not valid JSON: {error.msg}.") from None
+        raise invalid(f"The request body is not valid JSON: {error}.") from None
     if type(fields) is not dict:
         raise invalid("The request body must be a JSON object.")
     stream = boolean(fields.get("stream")) or False

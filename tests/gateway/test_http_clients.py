@@ -90,8 +90,10 @@ def test_head_is_served_where_get_is(stand: Stand, path: str) -> None:
 
 
 def test_a_method_that_is_not_served_names_those_that_are(stand: Stand) -> None:
-    """Allow has HEAD beside GET, and POST alone for completions."""
-    assert stand.gateway.ask("DELETE", "/health")[1]["allow"] == "GET, HEAD"
+    """Allow has HEAD beside GET, and POST alone for completions; the message says the same."""
+    _, headers, body = stand.gateway.ask("DELETE", "/health")
+    assert headers["allow"] == "GET, HEAD"
+    assert "it answers GET, HEAD." in json.loads(body)["error"]["message"]
     client = stand.client()
     client.send(b"HEAD /v1/chat/completions HTTP/1.1\r\nhost: g\r\n\r\n")
     head = client.read_until(b"\r\n\r\n", 2.0).lower()
