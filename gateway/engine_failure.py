@@ -45,28 +45,29 @@ class EngineFailure:
         if type(code) is str and code.isascii() and code.isdigit() and len(code) == 3:
             code = int(code)
         if isinstance(error, dict) and type(code) is int and 400 <= code < 500 and code != 429:
-            return _refused(error, code)
+            return self._refused(error, code)
         if code in (429, 503):
             return _overloaded(self._told(words))
         return broken(f"The engine reported an error instead of an answer{self._told(words)}.")
 
+    def _refused(self, error: Mapping[str, object], status: int) -> Refusal:
+        """The client's mistake, with all that the engine says of it."""
+        kind, param, message = (error.get(name) for name in ("type", "param", "message"))
+        text = message[:MOST_WORDS_BYTES] if type(message) is str else ""
+        return Refusal(
+            Outcome.INVALID,
+            status,
+            self._without_key(text) or "The engine refused the request.",
+            kind if type(kind) is str else "invalid_request_error",
+            param=param if type(param) is str else None,
+            code=status,
+        )
+
     def _told(self, words: str) -> str:
-        if self._own_key:
-            words = words.replace(self._own_key, "***")
-        return f": {words}" if words else ""
+        return f": {self._without_key(words)}" if words else ""
 
-
-def _refused(error: Mapping[str, object], status: int) -> Refusal:
-    """The client's mistake, with all that the engine says of it."""
-    kind, param, message = (error.get(name) for name in ("type", "param", "message"))
-    return Refusal(
-        Outcome.INVALID,
-        status,
-        message[:MOST_WORDS_BYTES] if type(message) is str and message else "The engine refused the request.",
-        kind if type(kind) is str else "invalid_request_error",
-        param=param if type(param) is str else None,
-        code=status,
-    )
+    def _without_key(self, text: str) -> str:
+        return text.replace(self._own_key, "***") if self._own_key else text
 
 
 def _overloaded(why: str) -> Refusal:

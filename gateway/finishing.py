@@ -13,26 +13,22 @@ class FinishingEvent:
     """Holds it back until it is known what the usage event would have told beside the usage.
 
     vLLM names `system_fingerprint` once, in a stream's last event: without a usage event that is the one in
-    which it finishes, and there it must be for a client that did not ask for usage.
+    which it finishes, and there it must be for a client that did not ask for usage. held: the event, or b""
+    for none.
     """
 
-    __slots__ = ("_held",)
+    __slots__ = ("held",)
 
     def __init__(self) -> None:
-        self._held = b""
-
-    @property
-    def held(self) -> bool:
-        """Whether an event is held back."""
-        return bool(self._held)
+        self.held = b""
 
     def hold(self, event: bytes) -> None:
         """Keeps a whole event with one JSON object for now; nothing may be held yet."""
-        self._held = event
+        self.held = event
 
     def release(self, usage_event: Mapping[str, object] | None = None) -> bytes:
         """The held event, b"" where there is none, with the fingerprint of a usage event."""
-        event, self._held = self._held, b""
+        event, self.held = self.held, b""
         told = (usage_event or {}).get(FINGERPRINT)
         if not event or told is None:
             return event

@@ -49,7 +49,7 @@ def jitter_of(seed: int, attempt: int) -> float:
 def _as_the_sdk(
     attempt: int, status: int | None, headers: Mapping[bytes, bytes], jitter: float, now_s: float
 ) -> float | None:
-    """The rules of the OpenAI Python SDK, 3.54.
+    """The rules of the OpenAI Python SDK, 3.54 to 3.57.
 
     Broken connections, 408, 409, 429 and 5xx are tried again unless `x-should-retry` decides otherwise. The
     wait is that of `retry-after-ms`, else of `retry-after` (seconds or a date), where it is above 0 and at

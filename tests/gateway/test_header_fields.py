@@ -158,11 +158,11 @@ def test_words_that_do_not_come_are_not_waited_for(stand: Stand) -> None:
 
 @pytest.mark.fault(92)
 @pytest.mark.parametrize("code", [400, 503, 500])
-def test_the_words_of_an_error_under_a_200(stand: Stand, code: int) -> None:
+def test_the_words_of_an_error_under_a_200(keyed: Stand, code: int) -> None:
     """Also where the engine answers 200 with an error in it."""
-    body = json.dumps({"error": {"message": "too long", "code": code}})
-    _, _, answer = stand.gateway.chat(script=[["send", whole(200, body)]])
-    assert "too long" in json.loads(answer)["error"]["message"]
+    body = json.dumps({"error": {"message": "too long for sk-ours", "code": code}})
+    _, _, answer = keyed.gateway.chat(script=[["send", whole(200, body)]])
+    assert "too long for ***" in json.loads(answer)["error"]["message"]
 
 
 @pytest.mark.fault(92)
