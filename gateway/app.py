@@ -79,6 +79,9 @@ class Gateway(FastAPI):
         if scope["type"] != "http":
             await super().__call__(scope, receive, send)
             return
+        if scope["path"].endswith("/") and scope["path"] != "/":
+            # Base URLs are written with a slash at their end, and joined with paths that have one too.
+            scope = {**scope, "path": scope["path"].rstrip("/") or "/"}
         if self._cors.covers(scope["path"]):
             allowed = self._cors.preflight(scope)
             if allowed is not None:

@@ -19,6 +19,7 @@ from gateway.call import Call, CancelReason, connection_of
 from gateway.endings import cancelled, refused
 from gateway.engine import Engine
 from gateway.engine_word import refused_key, told_wait_s
+from gateway.header_fields import for_engine
 from gateway.metrics import Metrics
 from gateway.outcome import Outcome, Route
 from gateway.refusal import Headers, Refusal, internal, unreachable
@@ -29,7 +30,6 @@ from gateway.ticket import State
 from gateway.waiting import WaitingRoom
 
 PATHS = {Route.CHAT: b"/v1/chat/completions", Route.COMPLETIONS: b"/v1/completions"}
-PASSED_TO_ENGINE = frozenset((b"accept", b"traceparent", b"tracestate", b"baggage", b"user-agent"))
 
 
 class Chat:
@@ -159,16 +159,9 @@ class Chat:
         return not self._access.keys_needed and self._settings.upstream_api_key is None
 
     def _headers(self, call: Call, headers: Headers) -> Headers:
-        passed = [
-            (b"content-type", b"application/json"),
-            (b"accept-encoding", b"identity"),
-            (b"x-request-id", call.request_id),
-        ]
+        passed = for_engine(headers, keys_pass=self._passes_clients_key())
+        passed += [(b"accept-encoding", b"identity"), (b"x-request-id", call.request_id)]
         own_key = self._settings.upstream_api_key
-        for pair in headers:
-            name = pair[0]
-            if name in PASSED_TO_ENGINE or (name == b"authorization" and self._passes_clients_key()):
-                passed.append(pair)
         if own_key is not None:
             passed.append((b"authorization", b"Bearer " + own_key.encode()))
         return passed
@@ -218,7 +211,9 @@ class Chat:
     async def _end_stream(self, call: Call, relay: Relay, refusal: Refusal) -> None:
         self._set(call, refusal.outcome, call.code or 200)
         call.close()
-        await relay.send({"type": "http.response.body", "body": refusal.event(), "more_body": True})
+        await relay.send(
+            {"type": "http.response.body", "body": relay.unsent() + refusal.event(), "more_body": True}
+        )
         await relay.send({"type": "http.response.body", "body": b""})
 
     def _set(self, call: Call, outcome: Outcome, code: int) -> None:

@@ -112,7 +112,7 @@ class Control:
         try:
             wanted = orjson.loads(body)
         except orjson.JSONDecodeError as error:
-            raise invalid(f"The request body is not valid JSON: {error.msg}.") from None
+            raise invalid(f"The request body is not valid JSON: {error}.") from None
         if type(wanted) is not dict:
             raise invalid("The request body must be a JSON object of settings.")
         before = self._room.admission.limits

@@ -1,12 +1,16 @@
-"""What the head of the engine's answer says of waiting and of keys, beside its status."""
+"""What the engine's answer says of waiting, of keys and of what went wrong, beside its status."""
 
 import math
 from email.utils import parsedate_to_datetime
 
+import orjson
+
+from gateway import chunk
 from gateway.refusal import Headers, Refusal, broken
 from gateway.request_body import header
 
 LONGEST_S = 86_400.0
+LONGEST_TEXT = 500
 
 
 def told_wait_s(headers: Headers) -> float | None:
@@ -34,6 +38,36 @@ def refused_key(status: int, *, clients_key_passed: bool, own_key: bool) -> Refu
         return broken("The engine refused the gateway's own key (UPSTREAM_API_KEY).", "upstream_unauthorized")
     text = "The engine asks for a key, and the gateway sends none (UPSTREAM_API_KEY)."
     return broken(text, "upstream_unauthorized")
+
+
+def compressed(headers: Headers) -> bool:
+    """Whether the body is encoded in a way that was not asked for."""
+    return (header(headers, b"content-encoding") or b"identity").strip().lower() not in (b"identity", b"")
+
+
+def words_of(kind: bytes | None, body: bytes) -> str:
+    """The sentence in which a failed answer says why, at most 500 characters; "" where there is none.
+
+    kind: its content type. Engines and the proxies before them write JSON of several forms, or plain text;
+    a page of HTML says nothing that would help.
+    """
+    try:
+        content: object = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        plain = (kind or b"").split(b";", 1)[0].strip().lower() == b"text/plain"
+        content = body.decode(errors="replace") if plain else ""
+    return words_in(content)
+
+
+def words_in(error: object) -> str:
+    """The same of an error that was read already: its text, or that of its `message` or `detail`."""
+    if type(error) is dict:
+        inner = chunk.error_in(error)
+        if inner and inner is not error:
+            return words_in(inner)
+        error = error.get("message") or error.get("detail")
+    text = " ".join(error.split()) if type(error) is str else ""
+    return text[:LONGEST_TEXT].rstrip(".")
 
 
 def _seconds(value: bytes | None, unit_s: float = 1.0) -> float | None:

@@ -33,7 +33,7 @@ class Refusal(Exception):  # noqa: N818 - a refusal is an answer, not an error o
     wait_s: float | None = None
     close: bool = False
     allow: bytes | None = None
-    code: str | None = None
+    code: str | int | None = None
 
     def body(self) -> bytes:
         """The OpenAI error object as JSON bytes; `retry_after_s` is in it when waiting helps."""
@@ -112,9 +112,10 @@ def internal() -> Refusal:
 
 def routing(status: int, allow: bytes | None = None) -> Refusal:
     """Answers to a wrong path or method."""
+    answers = f", it answers {allow.decode()}" if allow else ""
     messages = {
         404: f"No such path. Served are {', '.join(SERVED)}.",
-        405: "This path does not answer that method.",
+        405: f"This path does not answer that method{answers}.",
     }
     return Refusal(
         Outcome.INVALID, status, messages.get(status, "Bad request."), "invalid_request_error", allow=allow

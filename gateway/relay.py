@@ -1,23 +1,25 @@
 """Handing the engine's answer on: the real status, whole events, nothing buffered, and an honest end."""
 
+import asyncio
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 
 import orjson
 from starlette.types import Send
 
 from gateway import chunk, sse
 from gateway.call import Call, CancelReason
+from gateway.engine_failure import EngineFailure
+from gateway.engine_word import compressed
+from gateway.finishing import HELD_FOR_S, FinishingEvent, lacks_fingerprint
+from gateway.header_fields import absent_from, for_client
 from gateway.metrics import Metrics
 from gateway.outcome import Outcome
 from gateway.refusal import Headers, Refusal, broken, truncated
 from gateway.request_body import ChatRequest, header
 from gateway.settings import Settings
 from gateway.upstream_connection import Answer
-
-PASSED_ON = frozenset(
-    (b"content-type", b"retry-after", b"openai-processing-ms", b"x-ratelimit-limit-requests")
-)
 
 
 class StreamBrokenError(Exception):
@@ -35,12 +37,18 @@ class Relay:
         self._call = call
         self._settings = settings
         self._metrics = metrics
+        self._failure = EngineFailure(settings.upstream_api_key)
         self.send = send
         self.started = False
         self.done = False
         self._last_s: float | None = None
         self._finished: set[int] = set()
         self._usage: dict[str, object] = {}
+        self._finishing = FinishingEvent()
+
+    def unsent(self) -> bytes:
+        """What is still held back of a stream that ends now; once."""
+        return self._finishing.release()
 
     async def answer(self, answer: Answer, request: ChatRequest) -> None:
         """The whole answer. Raises Refusal before anything was sent, StreamBrokenError after."""
@@ -55,23 +63,13 @@ class Relay:
                 raise broken(
                     "The engine answered a stream request with something else.", "upstream_bad_content_type"
                 )
-        elif status in (429, 503):
-            raise Refusal(
-                Outcome.UPSTREAM_OVERLOADED,
-                503,
-                "The engine is overloaded.",
-                "server_overloaded",
-                come_back=True,
-            )
-        elif 400 <= status < 500:
+        elif 400 <= status < 500 and status != 429:
             await self._refused_by_engine(answer)
-        elif 300 <= status < 400:
-            raise broken("The engine answered with a redirect.", "upstream_redirect")
         else:
-            raise broken(f"The engine failed with status {status}.")
+            raise await self._failure.of_status(answer)
 
     async def _read_all(self, answer: Answer) -> bytes:
-        if _encoded(answer.headers):
+        if compressed(answer.headers):
             raise broken(
                 "The engine's answer is compressed, which was not asked for.", "upstream_bad_encoding"
             )
@@ -93,7 +91,7 @@ class Relay:
             raise broken("The engine's answer is not a JSON object.", "upstream_garbage")
         error = chunk.error_in(content)
         if error is not None and not content.get("choices"):
-            raise _in_band(error)
+            raise self._failure.in_band(error)
         self._metrics.count_tokens(content.get("usage"))
         failed = any(reason in chunk.FAILED for _, reason in chunk.finishes(content))
         self._call.outcome = Outcome.UPSTREAM_ERROR if failed else Outcome.OK
@@ -107,12 +105,7 @@ class Relay:
         except orjson.JSONDecodeError:
             content = None
         if type(content) is not dict:
-            raise Refusal(
-                Outcome.INVALID,
-                answer.status,
-                f"The engine refused the request with status {answer.status}.",
-                "invalid_request_error",
-            )
+            raise self._failure.of_refusal(answer, body)
         self._call.outcome, self._call.code = Outcome.INVALID, answer.status
         await self._send_whole(answer, body)
 
@@ -122,7 +115,8 @@ class Relay:
         self.done = True
 
     async def _start(self, answer: Answer, more: Headers) -> None:
-        headers = [(name, value) for name, value in answer.headers if name in PASSED_ON and _sane(value)]
+        headers = for_client(answer.headers)
+        more = absent_from(headers, more)
         self.started = True
         await self.send(
             {
@@ -133,7 +127,7 @@ class Relay:
         )
 
     async def _events(self, answer: Answer, request: ChatRequest) -> None:
-        if _encoded(answer.headers):
+        if compressed(answer.headers):
             raise broken(
                 "The engine's stream is compressed, which was not asked for.", "upstream_bad_encoding"
             )
@@ -161,6 +155,7 @@ class Relay:
                     await self._pass_on(answer, request, events, now_s)
             if not self.done and (events := cutter.rest()):
                 await self._pass_on(answer, request, events, time.monotonic())
+            await self._send_events(answer, self.unsent())
         finally:
             self._count_usage()
         # Not every engine sends [DONE]; then a choice that was finished is whole.
@@ -175,6 +170,11 @@ class Relay:
 
     async def _next(self, answer: Answer) -> bytes:
         try:
+            if self._finishing.held:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(HELD_FOR_S):
+                        return await answer.read()
+                await self._send_events(answer, self.unsent())
             return await answer.read()
         except Refusal:
             if self.done:
@@ -182,16 +182,19 @@ class Relay:
             raise
 
     async def _pass_on(self, answer: Answer, request: ChatRequest, events: bytes, now_s: float) -> None:
-        if self._call.first_s is None or not sse.plain(events):
+        if self._call.first_s is None or self._finishing.held or not sse.plain(events):
             events = self._inspected(events, request, now_s)
         else:
             self._metrics.inter_token.observe(now_s - (self._last_s or now_s))
             self._last_s = now_s
         self._call.renew(now_s)
+        await self._send_events(answer, events)
+
+    async def _send_events(self, answer: Answer, events: bytes) -> None:
         if not events:
             return
         if not self.started:
-            self._call.enter(CancelReason.IDLE, self._settings.idle_timeout_s, now_s)
+            self._call.enter(CancelReason.IDLE, self._settings.idle_timeout_s, time.monotonic())
             await self._start(answer, STREAM_HEADERS)
         await self.send({"type": "http.response.body", "body": events, "more_body": True})
 
@@ -205,7 +208,7 @@ class Relay:
             if data == sse.DONE:
                 self.done = True
                 self._count_usage()
-                kept.append(event)
+                kept += [self.unsent(), event]
                 break
             fields = sse.fields(data)
             if name == b"error":
@@ -214,11 +217,27 @@ class Relay:
             elif fields is not None:
                 self._note(fields, now_s)
                 if request.usage_hidden and fields.get("usage") and not fields.get("choices"):
+                    kept.append(self._finishing.release(fields))
+                    continue
+                if self._finishes_unseen(fields, request):
+                    kept.append(self.unsent())
+                    self._finishing.hold(event)
                     continue
             elif data:
                 self._note_failure()
-            kept.append(event)
+            kept += [self.unsent(), event]
         return b"".join(kept)
+
+    def _finishes_unseen(self, fields: Mapping[str, object], request: ChatRequest) -> bool:
+        """Whether the answer finishes here, and only the usage event, which the client will not see, may tell
+        its fingerprint.
+        """
+        return (
+            request.usage_hidden
+            and len(self._finished) >= request.slots
+            and any(chunk.finishes(fields))
+            and lacks_fingerprint(fields)
+        )
 
     def _note(self, fields: Mapping[str, object], now_s: float) -> None:
         error = chunk.error_in(fields)
@@ -236,7 +255,7 @@ class Relay:
 
     def _note_error(self, error: object) -> None:
         if not self.started:
-            raise _in_band(error)
+            raise self._failure.in_band(error)
         self._note_failure()
 
     def _note_failure(self) -> None:
@@ -271,28 +290,3 @@ def common_headers(call: Call) -> Headers:
         (b"x-gateway-limits-version", b"%d" % call.limits_version),
         (b"server-timing", timing),
     ]
-
-
-def _in_band(error: object) -> Refusal:
-    """An error under a 200, before anything was sent: its own status where it names a usable one."""
-    code = error.get("code") if isinstance(error, dict) else None
-    message = str(error.get("message") or "")[:500] if isinstance(error, dict) else ""
-    if type(code) is str and code.isascii() and code.isdigit() and len(code) == 3:
-        code = int(code)
-    if type(code) is int and 400 <= code < 500 and code != 429:
-        return Refusal(
-            Outcome.INVALID, code, message or "The engine refused the request.", "invalid_request_error"
-        )
-    if code in (429, 503):
-        return Refusal(
-            Outcome.UPSTREAM_OVERLOADED, 503, "The engine is overloaded.", "server_overloaded", come_back=True
-        )
-    return broken("The engine reported an error instead of an answer.")
-
-
-def _encoded(headers: Headers) -> bool:
-    return (header(headers, b"content-encoding") or b"identity").strip().lower() not in (b"identity", b"")
-
-
-def _sane(value: bytes) -> bool:
-    return len(value) <= 1024 and value.isascii() and value.decode("ascii").isprintable()

@@ -15,6 +15,7 @@ from gateway.lenient import boolean, integer
 from gateway.outcome import Route
 from gateway.prompt_size import prompt_bytes
 from gateway.refusal import Headers, invalid, model_not_found, too_large
+from gateway.sse import BOM
 from gateway.ticket import RequestFacts
 
 
@@ -91,10 +92,11 @@ def parse(
     end with their usage. Raises Refusal for what is no JSON object, asks for too many sequences, or names
     another model.
     """
+    body = body.removeprefix(BOM)  # nobody should write one, some do, and not every engine reads it
     try:
         fields = orjson.loads(body)
     except orjson.JSONDecodeError as error:
-        raise invalid(f"The request body is not valid JSON: {error.msg}.") from None
+        raise invalid(f"The request body is not valid JSON: {error}.") from None
     if type(fields) is not dict:
         raise invalid("The request body must be a JSON object.")
     stream = boolean(fields.get("stream")) or False

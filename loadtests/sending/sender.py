@@ -20,7 +20,7 @@ from loadtests.sending.answer import Answer
 from loadtests.sending.bodies import Bodies
 from loadtests.sending.client import Client
 from loadtests.sending.request import request, request_head
-from loadtests.sending.retry import RetryPolicy
+from loadtests.sending.retry import RetryPolicy, jitter_of
 from loadtests.sending.target import Target, UnreachableError
 from loadtests.settings import Settings
 
@@ -190,9 +190,13 @@ class Sender:
             answer = exchange.answer
             pause_s = None
             if answer.status != 200:
-                retry_after_s, should = answer.number(b"retry-after"), answer.text(b"x-should-retry")
-                seed = exchange.arrival.prompt_seed
-                pause_s = self._retry.pause_s(exchange.attempts, answer.status, retry_after_s, should, seed)
+                pause_s = self._retry.pause_s(
+                    exchange.attempts,
+                    answer.status,
+                    answer.headers,
+                    jitter=jitter_of(exchange.arrival.prompt_seed, exchange.attempts),
+                    now_s=time.time(),
+                )
             if pause_s is None:
                 return outcome, error
             gevent.sleep(pause_s)

@@ -94,6 +94,9 @@ CASES: dict[int, str] = {
     88: "a refusal while the client still sends",
     89: "pages of other origins",
     90: "engine refuses our own key",
+    91: "header fields of others",
+    92: "the engine's words about its errors",
+    93: "the event in which a stream finishes",
 }
 
 ELSEWHERE: dict[int, str] = {

@@ -90,8 +90,10 @@ def test_head_is_served_where_get_is(stand: Stand, path: str) -> None:
 
 
 def test_a_method_that_is_not_served_names_those_that_are(stand: Stand) -> None:
-    """Allow has HEAD beside GET, and POST alone for completions."""
-    assert stand.gateway.ask("DELETE", "/health")[1]["allow"] == "GET, HEAD"
+    """Allow has HEAD beside GET, and POST alone for completions; the message says the same."""
+    _, headers, body = stand.gateway.ask("DELETE", "/health")
+    assert headers["allow"] == "GET, HEAD"
+    assert "it answers GET, HEAD." in json.loads(body)["error"]["message"]
     client = stand.client()
     client.send(b"HEAD /v1/chat/completions HTTP/1.1\r\nhost: g\r\n\r\n")
     head = client.read_until(b"\r\n\r\n", 2.0).lower()
@@ -107,6 +109,16 @@ def test_a_path_that_is_not_served_names_those_that_are(stand: Stand, path: str)
     message = json.loads(body)["error"]["message"]
     assert status == 404
     assert all(served in message for served in ("/v1/chat/completions", "/v1/completions", "/v1/models"))
+
+
+@pytest.mark.fault(53)
+@pytest.mark.parametrize("path", ["/v1/chat/completions/", "/v1/completions/"])
+def test_a_slash_at_the_end_of_a_path(stand: Stand, path: str) -> None:
+    """Base URLs have one too many now and then: engines lead them on, here they are served at once."""
+    assert stand.gateway.ask("POST", path, {"messages": [], "prompt": "a"})[0] == 200
+    assert stand.engine.seen[-1].path == path.rstrip("/")
+    assert json.loads(stand.gateway.get("/v1/models/")[2])["data"][0]["id"] == "tiny"
+    stand.ended(ok=1)
 
 
 def http_1_0(stand: Stand, fields: dict[str, object], *more: str) -> tuple[bytes, bytes]:
@@ -214,3 +226,30 @@ def test_curl_with_http_1_0(engine: ScriptedEngine) -> None:
         ended = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert ended.returncode == 0, ended
     assert ended.stdout.endswith("data: [DONE]\n\n")
+
+
+@pytest.mark.fault(88)
+@pytest.mark.skipif(shutil.which("curl") is None, reason="no curl")
+@pytest.mark.parametrize("more", [("--http1.0",), ("-H", "expect:"), ("-H", "transfer-encoding: chunked")])
+def test_curl_reads_a_refusal_of_what_it_still_sends(engine: ScriptedEngine, more: tuple[str, ...]) -> None:
+    """20 MB for a gateway that takes 1 kB: curl says 413 and shows the reason, not a reset connection."""
+    with gateway(engine.url, max_body_bytes=1000) as running:
+        url = f"{running.url}/v1/chat/completions"
+        command = [
+            "curl",
+            "-sS",
+            "-m",
+            "20",
+            "-w",
+            "%{http_code}",
+            "-H",
+            JSON,
+            "--data-binary",
+            "@-",
+            *more,
+            url,
+        ]
+        ended = subprocess.run(command, input=b"x" * 20_000_000, capture_output=True, timeout=60)
+    assert ended.returncode == 0, ended
+    assert ended.stdout.endswith(b"413")
+    assert b"larger than 1000 bytes" in ended.stdout

@@ -53,6 +53,7 @@ class Script:
     stall: list[float] = field(default_factory=list)
     tokenize: bool = False
     retry_after_s: float = 0.2
+    retry_after_ms: int | None = None
     tls: str = ""
 
 
@@ -143,7 +144,7 @@ class Upstream:
         writer: asyncio.StreamWriter,
     ) -> bool:
         if behaviour == "429":
-            reject(writer, 429, "rejected_full", self.script.retry_after_s)
+            reject(writer, 429, "rejected_full", self.script.retry_after_s, self.script.retry_after_ms)
             return True
         if behaviour == "503":
             reject(writer, 503, "queue_timeout", None)
@@ -217,10 +218,18 @@ def write_json(writer: asyncio.StreamWriter, status: int, answer: dict[str, Any]
     writer.write(head.encode() + body)
 
 
-def reject(writer: asyncio.StreamWriter, status: int, outcome: str, retry_after_s: float | None) -> None:
+def reject(
+    writer: asyncio.StreamWriter,
+    status: int,
+    outcome: str,
+    retry_after_s: float | None,
+    retry_after_ms: int | None = None,
+) -> None:
     extra = f"x-gateway-outcome: {outcome}\r\nserver-timing: queue;dur=12.000\r\n"
     if retry_after_s is not None:
         extra += f"retry-after: {retry_after_s}\r\n"
+    if retry_after_ms is not None:
+        extra += f"retry-after-ms: {retry_after_ms}\r\n"
     write_json(writer, status, {"error": {"message": outcome, "code": outcome}}, extra)
 
 

@@ -56,16 +56,16 @@ def test_a_server_that_breaks_at_every_stage(tmp_path: Path) -> None:
 
 
 def test_a_storm_of_retries(tmp_path: Path) -> None:
-    """Under 429s each request is tried three times as by the OpenAI SDK; client and server
-    count the same attempts."""
-    with upstream(tmp_path, behaviours=["429"], retry_after_s=0.05) as server:
+    """Under 429s each request is tried three times as by the OpenAI SDK, which reads the milliseconds
+    first; client and server count the same attempts."""
+    with upstream(tmp_path, behaviours=["429"], retry_after_s=60, retry_after_ms=50) as server:
         ran = run(server.url, tmp_path / "run", "--scenario", "retry-storm", "--rate", "40", *SHORT)
         asked = len(server.log())
     ran.assert_conserved()
     assert set(ran.outcomes) == {"rejected_full"}
     assert all(r.attempts == 3 and r.tried == ["rejected_full"] * 3 for r in ran.records)
     assert sum(r.attempts for r in ran.records) == asked
-    assert all(r.retry_after_s == 0.05 for r in ran.records)
+    assert all(r.retry_after_s == 60 for r in ran.records)
 
 
 def test_clients_that_give_up(tmp_path: Path) -> None:

@@ -1,0 +1,92 @@
+"""What the client is told where the engine gave an error instead of an answer."""
+
+import asyncio
+from collections.abc import Mapping
+from contextlib import suppress
+
+from gateway.engine_word import compressed, words_in, words_of
+from gateway.outcome import Outcome
+from gateway.refusal import Refusal, broken
+from gateway.request_body import header
+from gateway.upstream_connection import Answer
+
+WORDS_WITHIN_S = 0.5
+MOST_WORDS_BYTES = 65_536
+
+
+class EngineFailure:
+    """Makes refusals of the engine's errors, with the engine's own words in them but never our key."""
+
+    def __init__(self, own_key: str | None) -> None:
+        self._own_key = own_key
+
+    async def of_status(self, answer: Answer) -> Refusal:
+        """For a status that is no answer and not the client's mistake."""
+        status = answer.status
+        if 300 <= status < 400:
+            return broken("The engine answered with a redirect.", "upstream_redirect")
+        why = self._told(await _words_soon(answer))
+        return (
+            _overloaded(why)
+            if status in (429, 503)
+            else broken(f"The engine failed with status {status}{why}.")
+        )
+
+    def of_refusal(self, answer: Answer, body: bytes) -> Refusal:
+        """For a 4xx whose body is no JSON object, which clients of the API could not read."""
+        why = self._told(words_of(header(answer.headers, b"content-type"), body))
+        text = f"The engine refused the request with status {answer.status}{why}."
+        return Refusal(Outcome.INVALID, answer.status, text, "invalid_request_error")
+
+    def in_band(self, error: object) -> Refusal:
+        """For an error under a 200, before anything was sent: its own status where it names a usable one."""
+        code = error.get("code") if isinstance(error, dict) else None
+        words = words_in(error)
+        if type(code) is str and code.isascii() and code.isdigit() and len(code) == 3:
+            code = int(code)
+        if isinstance(error, dict) and type(code) is int and 400 <= code < 500 and code != 429:
+            return self._refused(error, code)
+        if code in (429, 503):
+            return _overloaded(self._told(words))
+        return broken(f"The engine reported an error instead of an answer{self._told(words)}.")
+
+    def _refused(self, error: Mapping[str, object], status: int) -> Refusal:
+        """The client's mistake, with all that the engine says of it."""
+        kind, param, message = (error.get(name) for name in ("type", "param", "message"))
+        text = message[:MOST_WORDS_BYTES] if type(message) is str else ""
+        return Refusal(
+            Outcome.INVALID,
+            status,
+            self._without_key(text) or "The engine refused the request.",
+            kind if type(kind) is str else "invalid_request_error",
+            param=param if type(param) is str else None,
+            code=status,
+        )
+
+    def _told(self, words: str) -> str:
+        return f": {self._without_key(words)}" if words else ""
+
+    def _without_key(self, text: str) -> str:
+        return text.replace(self._own_key, "***") if self._own_key else text
+
+
+def _overloaded(why: str) -> Refusal:
+    return Refusal(
+        Outcome.UPSTREAM_OVERLOADED,
+        503,
+        f"The engine is overloaded{why}.",
+        "server_overloaded",
+        come_back=True,
+    )
+
+
+async def _words_soon(answer: Answer) -> str:
+    """The words of a body that comes at once: nobody waits long for the text of a failure."""
+    if compressed(answer.headers):
+        return ""
+    body = b""
+    with suppress(Refusal, TimeoutError):
+        async with asyncio.timeout(WORDS_WITHIN_S):
+            while len(body) < MOST_WORDS_BYTES and (piece := await answer.read()):
+                body += piece
+    return words_of(header(answer.headers, b"content-type"), body)
