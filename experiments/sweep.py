@@ -16,7 +16,7 @@ from experiments.design import dry_run
 from experiments.design.cells import Cell
 from experiments.design.matrix import Matrix
 from experiments.errors import UserError, run_command
-from experiments.measure import drift_doubts, engine_setup, interruption, sweep_stack
+from experiments.measure import drift_doubts, engine_setup, interruption, preflight, sweep_stack
 from experiments.measure.cell import MeasurementContext
 from experiments.measure.run_cells import run_cells
 from experiments.measure.sweep_stack import SweepStack
@@ -35,6 +35,7 @@ def main(argv: Sequence[str], prog: str = "python -m experiments.sweep") -> int:
         return 0
     # A polite kill ends like Ctrl-C: everything stopped, what was measured kept.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    preflight.check(options)
     run, resumed = open_or_create(
         options.runs, options.out, options.spec, options.command, fresh=options.fresh
     )

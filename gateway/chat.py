@@ -31,6 +31,8 @@ from gateway.waiting import WaitingRoom
 PATHS = {Route.CHAT: b"/v1/chat/completions", Route.COMPLETIONS: b"/v1/completions"}
 PASSED_TO_ENGINE = frozenset((b"accept", b"traceparent", b"tracestate", b"baggage", b"user-agent"))
 
+KEYS = frozenset((b"authorization", b"x-api-key"))
+
 
 class Chat:
     """Answers `/v1/chat/completions` and `/v1/completions`. An ASGI application for their POST requests."""
@@ -53,6 +55,8 @@ class Chat:
         self._access = access
         self._account = account
         self._log = log
+        self._passes_clients_key = access.passes_clients_key(engine.endpoint)
+        self._passed = PASSED_TO_ENGINE | (KEYS if self._passes_clients_key else frozenset())
         self.calls: set[Call] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -84,7 +88,7 @@ class Chat:
 
     async def _serve(self, call: Call, relay: Relay, scope: Scope, receive: Receive) -> None:
         headers: Headers = scope["headers"]
-        self._access.check_client(header(headers, b"authorization"))
+        self._access.check_client(headers)
         check_head(headers, self._settings.max_body_bytes)
         call.whole_until(call.arrived_s + self._room.admission.limits.request_timeout_s)
         call.enter(CancelReason.BODY, self._settings.body_timeout_s, call.arrived_s)
@@ -137,8 +141,9 @@ class Chat:
             self._engine.breaker.reached()
             refused_ours = refused_key(
                 answer.status,
-                clients_key_passed=self._passes_clients_key(),
-                own_key=self._settings.upstream_api_key is not None,
+                asks_for=header(answer.headers, b"www-authenticate") or b"",
+                clients_key_passed=self._passes_clients_key,
+                endpoint=self._engine.endpoint,
             )
             if refused_ours is not None:
                 raise refused_ours
@@ -155,22 +160,13 @@ class Chat:
             refusal.wait_s = max(told_s, self._room.wait_s())
             self._metrics.retry_after.observe(refusal.wait_s)
 
-    def _passes_clients_key(self) -> bool:
-        return not self._access.keys_needed and self._settings.upstream_api_key is None
-
     def _headers(self, call: Call, headers: Headers) -> Headers:
         passed = [
             (b"content-type", b"application/json"),
             (b"accept-encoding", b"identity"),
             (b"x-request-id", call.request_id),
         ]
-        own_key = self._settings.upstream_api_key
-        for pair in headers:
-            name = pair[0]
-            if name in PASSED_TO_ENGINE or (name == b"authorization" and self._passes_clients_key()):
-                passed.append(pair)
-        if own_key is not None:
-            passed.append((b"authorization", b"Bearer " + own_key.encode()))
+        passed += [pair for pair in headers if pair[0] in self._passed]
         return passed
 
     async def _on_cancelled(self, call: Call, relay: Relay) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import http.client
 import re
 from collections.abc import Mapping
-from urllib.parse import urlsplit
+
+from loadtests.reach.control import Control
+from loadtests.reach.endpoint import Endpoint, UnreachableError
 
 GATEWAY = {"gateway_active": "gateway_active", "gateway_queue_depth": "gateway_queue"}
 LIMITS = {"gateway_active_limit": "max_active", "gateway_queue_limit": "queue_max"}
@@ -14,19 +15,17 @@ _LINE = re.compile(r"^([a-zA-Z_:][\w:]*)(?:\{[^}]*\})?\s+([-+0-9.eE]+|NaN)", re.
 _TIMEOUT_S = 0.5
 
 
-def read(url: str, wanted: Mapping[str, str]) -> dict[str, float]:
-    """Values by our names, label sets summed; {} when the page cannot be had."""
-    parts = urlsplit(url)
-    connection = http.client.HTTPConnection(parts.hostname or "", parts.port or 80, timeout=_TIMEOUT_S)
+def read(page: Endpoint, wanted: Mapping[str, str]) -> dict[str, float]:
+    """Values by our names, label sets summed; {} when the page cannot be had. `page`: its path is the page's
+    own."""
+    control = Control(page, _TIMEOUT_S)
     try:
-        connection.request("GET", parts.path or "/metrics")
-        response = connection.getresponse()
-        content = response.read().decode("utf-8", "replace")
-        return parse(content, wanted) if response.status == 200 else {}
-    except (OSError, http.client.HTTPException):
+        status, content = control.read("GET", "" if page.path else "/metrics")
+    except UnreachableError:
         return {}
     finally:
-        connection.close()
+        control.close()
+    return parse(content.decode("utf-8", "replace"), wanted) if status == 200 else {}
 
 
 def parse(content: str, wanted: Mapping[str, str]) -> dict[str, float]:

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 
 import gevent
 
+from loadtests.reach.endpoint import Endpoint
 from loadtests.recording import scrape
 from loadtests.recording.live import Live
 
@@ -40,9 +41,9 @@ class Point:
 class Series:
     """Points of the current run, gathered by a greenlet."""
 
-    def __init__(self, gateway_metrics: str, engine_metrics: str) -> None:
-        """URLs of metrics pages; "" for none."""
-        self._urls = ((gateway_metrics, scrape.GATEWAY), (engine_metrics, scrape.ENGINE))
+    def __init__(self, gateway_metrics: Endpoint, engine_metrics: Endpoint | None) -> None:
+        """Metrics pages; None for none."""
+        self._pages = ((gateway_metrics, scrape.GATEWAY), (engine_metrics, scrape.ENGINE))
         self.points: deque[Point] = deque(maxlen=_KEPT)
 
     def run(self, live: Live, start_s: float, ended: Callable[[], bool]) -> None:
@@ -61,5 +62,5 @@ class Series:
             gevent.sleep(max(0.05, 1.0 - (time.monotonic() - start_s - now_s)))
 
     def _gauges(self) -> dict[str, float]:
-        pages = [scrape.read(url, wanted) for url, wanted in self._urls if url]
+        pages = [scrape.read(page, wanted) for page, wanted in self._pages if page]
         return {name: value for page in pages for name, value in page.items()}

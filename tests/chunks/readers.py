@@ -21,6 +21,7 @@ from gateway.request_body import ChatRequest
 from gateway.settings import Settings
 from gateway.ticket import NOTHING_KNOWN
 from loadtests.outcome import Outcome
+from loadtests.reach.endpoint import Endpoint
 from loadtests.sending.answer import Answer, BrokenAnswerError
 
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
@@ -138,5 +139,5 @@ async def _asked(pieces: Sequence[bytes], monkeypatch: pytest.MonkeyPatch) -> as
         return wire, protocol
 
     monkeypatch.setattr(asyncio.get_running_loop(), "create_connection", create_connection)
-    async with ask.Asker("http://127.0.0.1:1") as asker:
+    async with ask.Asker(Endpoint.parse("http://127.0.0.1:1")) as asker:
         return await asker.ask(b"{}")
