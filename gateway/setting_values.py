@@ -28,6 +28,8 @@ def base_url(value: str) -> str:
         raise ValueError(BASE_URL_FORM)
     if parts.query or parts.fragment or "?" in value or "#" in value:
         raise ValueError(f"a query or a fragment has no meaning here; {BASE_URL_FORM}")
+    if "@" in parts.path:
+        raise ValueError(f"/ in a user name or password is written %2F; {BASE_URL_FORM}")
     if not _is_plain(parts.path):
         raise ValueError(f"the path has characters that are not allowed in a URL; {BASE_URL_FORM}")
     path = parts.path.rstrip("/").removesuffix("/v1").rstrip("/")

@@ -35,7 +35,8 @@ def denied(status: int, asks_for: str, endpoint: Endpoint) -> Denied | None:
         return Denied.LOGIN if endpoint.login else Denied.NO_LOGIN
     if endpoint.api_key:
         return Denied.KEY
-    return Denied.LOGIN if endpoint.login else Denied.NO_KEY
+    # Who wants a login says so in a 401.
+    return Denied.LOGIN if endpoint.login and status == 403 else Denied.NO_KEY
 
 
 def unreachable(error: BaseException, endpoint: Endpoint) -> str:

@@ -23,8 +23,10 @@ from loadtests.slo import SLO
 
 API_KEY_VARIABLE = "GATEWAY_API_KEY"
 """Where --api-key comes from when it is not typed."""
+OWN_KEY = "headroom_api_key"
+"""An option that nobody types: --api-key, taken from where the web UI's form would show it."""
 CREDENTIALS = "headroom_credentials"
-"""An option that nobody types: what `reach.handed_down` brought, and logins taken out of addresses."""
+"""Another one: what `reach.handed_down` brought, and logins taken out of addresses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +162,7 @@ def _given(options: Namespace, name: str) -> Endpoint | None:
 
 def _endpoint(options: Namespace, name: str, url: str) -> Endpoint:
     """The server at `url`, with the key of this run where nothing else was handed down for it."""
-    own_key = options.api_key or os.environ.get(API_KEY_VARIABLE, "")
+    own_key = options.api_key or getattr(options, OWN_KEY, "") or os.environ.get(API_KEY_VARIABLE, "")
     try:
         to = handed_down.endpoint(url, "", getattr(options, CREDENTIALS, ""))
     except ValueError as error:

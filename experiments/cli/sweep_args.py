@@ -75,6 +75,8 @@ def parse(argv: Sequence[str], prog: str = "python -m experiments.sweep") -> Swe
             "--engine compose takes gateway and engine from compose/.env: leave "
             "--gateway-url and --engine-url out"
         )
+    if args.gateway_url and spec.engine.model is None:
+        raise UserError("--gateway-url needs --model: the model name that its engine serves")
     client_key = secrets.client_key(args.api_key, os.environ)
     gateway_url, prometheus_url = args.gateway_url, args.prometheus_url
     return SweepOptions(

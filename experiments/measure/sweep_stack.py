@@ -184,8 +184,7 @@ def _open_limits(knobs: EngineKnobs) -> Limits:
 
 def _behind(options: SweepOptions) -> Engine:
     """The engine behind a gateway that somebody else runs: known only by what the user says of it."""
-    if options.spec.engine.model is None:
-        raise UserError("--gateway-url needs --model: the model name that its engine serves")
+    assert options.spec.engine.model is not None, "the command line asks for it"
     return Engine(
         endpoint=options.engine,
         model=options.spec.engine.model,

@@ -50,9 +50,13 @@ class Endpoint:
             parts = urlsplit(text.strip() if "//" in text else f"http://{text.strip()}")
             port, host = parts.port, parts.hostname or ""
         except ValueError as error:
-            raise ValueError(f"{shown!r}: {without_login(str(error))}; {_FORM}") from None
+            # Of what is no URL nobody knows which part of it is the password.
+            reason = "no URL" if "@" in text else str(error)
+            raise ValueError(f"{shown!r}: {reason}; {_FORM}") from None
         if parts.scheme not in ("http", "https") or not host or not _is_plain(parts.path):
             raise ValueError(f"{shown!r}: {_FORM}")
+        if "@" in parts.path:
+            raise ValueError(f"{shown!r}: / in a user name or password is written %2F; {_FORM}")
         if "?" in text or "#" in text:
             raise ValueError(f"{shown!r}: a query or a fragment has no meaning here; {_FORM}")
         userinfo, at, _ = parts.netloc.rpartition("@")

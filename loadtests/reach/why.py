@@ -37,7 +37,8 @@ def refused(status: int, asks_for: str, endpoint: Endpoint) -> Refused | None:
         return Refused.LOGIN if endpoint.login else Refused.NO_LOGIN
     if endpoint.api_key:
         return Refused.KEY
-    return Refused.LOGIN if endpoint.login else Refused.NO_KEY
+    # Who wants a login says so in a 401.
+    return Refused.LOGIN if endpoint.login and status == 403 else Refused.NO_KEY
 
 
 def is_page(kind: str, body: bytes) -> bool:
