@@ -6,12 +6,17 @@ from __future__ import annotations
 
 from contextlib import closing
 
+import httpx
+
 from experiments.cli.sweep_args import SweepOptions
 from experiments.errors import EnvironmentProblem, UserError
+from experiments.observe import clients
 from experiments.observe.gateway_admin import GatewayAdmin
 from experiments.observe.prometheus import ServerMetrics
 from experiments.stack import engine as engines
 from experiments.stack import gateway as gateways
+from loadtests.reach import why
+from loadtests.reach.endpoint import Endpoint
 
 
 def check(options: SweepOptions) -> None:
@@ -32,6 +37,18 @@ def check(options: SweepOptions) -> None:
             )
             engines.already_running(choice, options.engine)
         if options.prometheus is not None:
-            ServerMetrics(options.prometheus).check()
+            _ask_prometheus(options.prometheus)
     except EnvironmentProblem as problem:
         raise UserError(str(problem)) from None
+
+
+def _ask_prometheus(at: Endpoint) -> None:
+    try:
+        with clients.client(at, 5.0) as client:
+            answer = client.get("/api/v1/query", params={"query": "vector(1)"})
+    except httpx.HTTPError as error:
+        raise UserError(f"Prometheus at {at.url} cannot be used: {why.unreachable(error, at)}") from None
+    refused = why.refused(answer.status_code, answer.headers.get("www-authenticate", ""), at)
+    if refused is not None:
+        raise UserError(f"Prometheus at {at.url} cannot be used: {refused}")
+    ServerMetrics(at).check()

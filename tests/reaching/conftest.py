@@ -13,6 +13,10 @@ from tests.reaching.front import Front
 from tests.reaching.planted import KEY, LOGIN
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "fault(*numbers): a case of docs/faults.md (tests/gateway)")
+
+
 @pytest.fixture(scope="session")
 def own_ca(tmp_path_factory: pytest.TempPathFactory) -> Authority:
     return authority.made(tmp_path_factory.mktemp("ca"))

@@ -1,17 +1,23 @@
 """The gateway before a keyed engine behind TLS, a login and a path; and before engines without `/health`."""
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
-from tests.gateway.process import GatewayProcess, gateway, until
+from experiments.stack import ports
+from tests.gateway.process import GatewayProcess, free_port, gateway, until
 from tests.gateway.scripted_engine import ScriptedEngine, whole
 from tests.reaching.authority import Authority
 from tests.reaching.front import ForwardProxy, Front
-from tests.reaching.planted import KEY, found_in, with_login
+from tests.reaching.planted import CLIENT_KEY, KEY, TOKEN, found_in, with_login
 
 HELLO = [{"role": "user", "content": "hello"}]
 PAGE = "<!doctype html><title>app</title>"
@@ -39,6 +45,7 @@ def log_of(running: GatewayProcess, event: str) -> list[dict[str, Any]]:
     return [line for line in lines if line["event"] == event]
 
 
+@pytest.mark.fault(91)
 def test_requests_and_probe_get_through(front: Front, own_ca: Authority) -> None:
     """Chat, models and readiness; a client's own key does not replace the gateway's."""
     with before(front, own_ca) as running:
@@ -50,6 +57,43 @@ def test_requests_and_probe_get_through(front: Front, own_ca: Authority) -> None
         assert not found_in(running.log().encode() + running.get("/health")[2])
 
 
+@pytest.mark.fault(94)
+def test_nothing_shows_how(front: Front, own_ca: Authority) -> None:
+    """No page, no log, no metric, and not its own command line, though all was typed there."""
+    port = free_port()
+    words = [
+        "--vllm-base-url",
+        with_login(front.url),
+        f"--upstream-api-key={KEY}",
+        "--gateway-port",
+        str(port),
+    ]
+    words += ["--gateway-admin-token", TOKEN, "--gateway-api-keys", f"other,{CLIENT_KEY}"]
+    env = {**os.environ, "SSL_CERT_FILE": str(own_ca.ca)}
+    started = subprocess.Popen([sys.executable, "-m", "gateway", *words], env=env, stderr=subprocess.PIPE)
+    assert started.stderr is not None
+    with started, started.stderr:
+        try:
+            until(ports.answers(f"http://127.0.0.1:{port}/health"), 20, "the gateway answers")
+            title = Path(f"/proc/{started.pid}/cmdline").read_bytes()
+            asked = [f"http://127.0.0.1:{port}{path}" for path in ("/metrics", "/health", "/admin/state")]
+            fields = {"x-api-key": TOKEN}  # as a proxy before the gateway would leave it
+            answers = [httpx.get(url, headers=fields, trust_env=False) for url in asked]
+            models = [
+                httpx.get(f"http://127.0.0.1:{port}/v1/models", headers=given, trust_env=False).status_code
+                for given in ({}, {"x-api-key": "wrong"}, {"x-api-key": CLIENT_KEY})
+            ]
+        finally:
+            started.terminate()
+        rest = started.stderr.read()
+    assert [answer.status_code for answer in answers] == [200] * 3
+    assert models[:2] == [401, 401]
+    assert models[2] != 401
+    assert b"--vllm-base-url" in title
+    assert found_in(title + rest + b"".join(answer.content for answer in answers)) == []
+
+
+@pytest.mark.fault(92)
 def test_through_a_proxy(front: Front, own_ca: Authority) -> None:
     """Requests and probe; the engine's name is known to the proxy alone."""
     url = with_login(f"https://engine.test:{front.port}/team-a/llm")
@@ -62,6 +106,7 @@ def test_through_a_proxy(front: Front, own_ca: Authority) -> None:
             assert not any("authorization" in asked.fields for asked in proxy.seen)
 
 
+@pytest.mark.fault(93)
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
@@ -90,6 +135,7 @@ def test_what_is_wrong_is_told(front: Front, own_ca: Authority, settings: dict[s
         assert said in line["why"]
 
 
+@pytest.mark.fault(93)
 @pytest.mark.parametrize(
     ("url", "said"),
     [
@@ -121,6 +167,7 @@ class Answering(ScriptedEngine):
 MODELS = whole(200, '{"object": "list", "data": [{"id": "llama3"}]}')
 
 
+@pytest.mark.fault(95)
 @pytest.mark.parametrize(
     ("answers", "otherwise"),
     [

@@ -14,6 +14,7 @@ from experiments.stack import paths, ports, process, vllm_install
 from experiments.stack.providers.provider import EngineChoice
 from experiments.stack.providers.vllm_cpu import VLLM_CPU
 from tests.experiments import sweeping
+from tests.gateway.process import gateway
 from tests.reaching import nginx
 from tests.reaching.authority import Authority
 from tests.reaching.front import Front
@@ -85,7 +86,7 @@ def _is_up(pid: int) -> bool:
 @pytest.mark.prove
 @pytest.mark.parametrize("name", ["emulator", pytest.param("vllm-cpu", marks=pytest.mark.vllm)])
 def test_a_sweep_behind_nginx(name: str, own_ca: Authority, tmp_path: Path) -> None:
-    """Facts, tokenizer, probe, scrape, gateway and load get through; what is kept or shown does not tell how."""
+    """Facts, tokenizer, probe, scrape, gateway and load get through; no file and no page tells how."""
     out = tmp_path / "run"
     with (
         engine_with_key(name, tmp_path) as port,
@@ -133,3 +134,38 @@ def test_a_refused_key_is_the_first_line(
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == f"headroom: the engine at {front.url} {said}\n"
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.prove
+def test_a_gateway_behind_a_login_is_swept(own_ca: Authority, tmp_path: Path) -> None:
+    """`Authorization` is taken by the login: admin token and client key go beside it, and through."""
+    with (
+        engine_with_key("emulator", tmp_path) as port,
+        gateway(
+            f"http://127.0.0.1:{port}",
+            upstream_api_key=KEY,
+            gateway_api_keys=CLIENT_KEY,
+            gateway_admin_token=TOKEN,
+        ) as running,
+        Front(running.port, authority=own_ca, login=LOGIN, path="/gw") as front,
+        Front(port, authority=own_ca, login=LOGIN, path="/engine") as before_engine,
+    ):
+        given = ("--gateway-url", with_login(front.url), "--engine-url", with_login(before_engine.url))
+        command = sweeping.command(tmp_path / "run", *given, "--model", "emulated", *CELL)
+        keys = {"GATEWAY_ADMIN_TOKEN": TOKEN, "GATEWAY_API_KEY": CLIENT_KEY, "UPSTREAM_API_KEY": KEY}
+        code, output, titles = swept(command, environment(own_ca, **keys))
+        shown = [running.get(path)[2] for path in ("/metrics", "/health", "/ready")]
+        refused = sweeping.command(
+            tmp_path / "other", *given, "--model", "m", "--admin-token", "wrong", *CELL
+        )
+        done = swept(refused, environment(own_ca))
+        log = running.log().encode()
+    assert code == 0, output
+    (summary,) = sweeping.summaries(tmp_path / "run")
+    assert sweeping.disagreeing_counts(summary) == []
+    assert done[0] == 2
+    assert "--admin-token" in done[1]
+    assert not (tmp_path / "other").exists()
+    assert found_in(output.encode() + done[1].encode() + log + b"".join(shown)) == []
+    assert found_under(tmp_path / "run") == {}
+    assert titles == {}
