@@ -167,9 +167,9 @@ def _cache_labels(client: httpx.Client, name: str | None) -> Mapping[str, str]:
         return {}
     try:
         page = client.get("/metrics").raise_for_status().text
-    except httpx.HTTPError:
+        families = list(text_string_to_metric_families(page))
+    except (httpx.HTTPError, ValueError):  # none, or a page that is no metrics
         return {}
-    families = text_string_to_metric_families(page)
     return next((family.samples[0].labels for family in families if family.name == name), {})
 
 
