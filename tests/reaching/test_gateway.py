@@ -95,7 +95,7 @@ def test_nothing_shows_how(front: Front, own_ca: Authority) -> None:
 
 @pytest.mark.fault(92)
 def test_through_a_proxy(front: Front, own_ca: Authority) -> None:
-    """Requests and probe; the engine's name is known to the proxy alone."""
+    """Requests and probe, with TLS inside it; the engine's name is known to the proxy alone."""
     url = with_login(f"https://engine.test:{front.port}/team-a/llm")
     with ForwardProxy("me:pa@ss") as proxy:
         way = f"http://me:pa%40ss@127.0.0.1:{proxy.port}"
@@ -104,6 +104,21 @@ def test_through_a_proxy(front: Front, own_ca: Authority) -> None:
             assert running.chat(messages=HELLO, model="emulated", max_tokens=2)[0] == 200
             assert len(proxy.seen) >= 2
             assert not any("authorization" in asked.fields for asked in proxy.seen)
+
+
+@pytest.mark.fault(92)
+def test_through_a_proxy_in_the_clear(keyed_engine: int) -> None:
+    """Without TLS each request names the whole address; without its login the proxy is what is wrong."""
+    url = f"http://engine.test:{keyed_engine}"
+    with ForwardProxy("me:pa@ss") as proxy:
+        way = f"127.0.0.1:{proxy.port}"
+        with gateway(url, upstream_api_key=KEY, http_proxy=f"http://me:pa%40ss@{way}") as running:
+            until(lambda: why(running) == "ready", 10, why(running))
+            assert running.chat(messages=HELLO, model="emulated", max_tokens=2)[0] == 200
+        assert f"POST http://engine.test:{keyed_engine}/v1/chat/completions" in proxy.seen[-1].line
+        with gateway(url, upstream_api_key=KEY, http_proxy=f"http://{way}") as running:
+            until(lambda: "the proxy before it wants a user name" in why(running), 10, why(running))
+            assert running.chat(messages=HELLO)[0] == 502
 
 
 @pytest.mark.fault(93)

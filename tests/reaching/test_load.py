@@ -1,10 +1,12 @@
 """Locust sends through TLS of an own CA, a login and a path, and shows nobody what lets it in."""
 
+import json
 import socket
 import subprocess
 import sys
 import threading
 from pathlib import Path
+from urllib.parse import urlencode
 from urllib.request import urlopen
 
 import pytest
@@ -71,7 +73,8 @@ def test_what_is_wrong_is_told_at_once(keyed_engine: int, tmp_path: Path, url: s
 def test_the_web_ui_shows_no_login(front: Front, own_ca: Authority, tmp_path: Path) -> None:
     """Its page, its form and what it answers."""
     port = free_port()
-    flags = ("--web-port", str(port), "--web-host", "127.0.0.1", "--api-key", KEY, *SHORT)
+    flags = ["--web-port", str(port), "--web-host", "127.0.0.1", "--api-key", KEY, *SHORT]
+    flags += ["--runs-dir", str(tmp_path / "runs")]
     command = arguments(with_login(front.url), tmp_path, *flags, headless=False)
     process = start(command, tmp_path / "log", SSL_CERT_FILE=str(own_ca.ca))
     try:
@@ -81,8 +84,24 @@ def test_the_web_ui_shows_no_login(front: Front, own_ca: Authority, tmp_path: Pa
             with urlopen(f"http://127.0.0.1:{port}{path}") as page:
                 shown += page.read()
         assert front.url.encode() in shown
+        form = {
+            "host": with_login(front.url),
+            "user_count": "1",
+            "spawn_rate": "1",
+            "rate": "8",
+            "duration": "1",
+        }
+        with urlopen(f"http://127.0.0.1:{port}/swarm", urlencode(form).encode()) as answer:
+            said = answer.read()
+        assert b'"success":true' in said.replace(b" ", b"")
+        with urlopen(f"http://127.0.0.1:{port}/") as page:
+            shown += said + page.read()
+        until(lambda: any(tmp_path.glob("runs/**/load.json")), "the run's end")
         assert not found_in(shown)
         assert found_in_process_titles() == {}
+        assert found_under(tmp_path) == {}
+        (load,) = tmp_path.glob("runs/**/load.json")
+        assert json.loads(load.read_text())["outcomes"].keys() == {"ok"}
     finally:
         process.kill()
         process.wait()
