@@ -75,10 +75,11 @@ def parse(argv: Sequence[str], prog: str = "python -m experiments.sweep") -> Swe
             "--engine compose takes gateway and engine from compose/.env: leave "
             "--gateway-url and --engine-url out"
         )
-    if args.gateway_url and spec.engine.model is None:
-        raise UserError("--gateway-url needs --model: the model name that its engine serves")
     client_key = secrets.client_key(args.api_key, os.environ)
     gateway_url, prometheus_url = args.gateway_url, args.prometheus_url
+    gateway = secrets.endpoint("--gateway-url", gateway_url, client_key) if gateway_url else None
+    if gateway is not None and spec.engine.model is None:
+        raise UserError("--gateway-url needs --model: the model name that its engine serves")
     return SweepOptions(
         spec=spec,
         runs=args.runs,
@@ -87,7 +88,7 @@ def parse(argv: Sequence[str], prog: str = "python -m experiments.sweep") -> Swe
         dry_run=args.dry_run,
         quiet=args.quiet,
         engine=engine,
-        gateway=secrets.endpoint("--gateway-url", gateway_url, client_key) if gateway_url else None,
+        gateway=gateway,
         admin_token=secrets.key("--admin-token", args.admin_token) or None,
         api_key=client_key,
         prometheus=secrets.endpoint("--prometheus-url", prometheus_url) if prometheus_url else None,
