@@ -30,7 +30,6 @@ from gateway.waiting import WaitingRoom
 
 PATHS = {Route.CHAT: b"/v1/chat/completions", Route.COMPLETIONS: b"/v1/completions"}
 PASSED_TO_ENGINE = frozenset((b"accept", b"traceparent", b"tracestate", b"baggage", b"user-agent"))
-
 KEYS = frozenset((b"authorization", b"x-api-key"))
 
 

@@ -162,7 +162,8 @@ def _given(options: Namespace, name: str) -> Endpoint | None:
 
 def _endpoint(options: Namespace, name: str, url: str) -> Endpoint:
     """The server at `url`, with the key of this run where nothing else was handed down for it."""
-    own_key = options.api_key or getattr(options, OWN_KEY, "") or os.environ.get(API_KEY_VARIABLE, "")
+    typed = options.api_key or getattr(options, OWN_KEY, "") or os.environ.get(API_KEY_VARIABLE, "")
+    own_key = typed.strip()  # files bring a line end along
     try:
         to = handed_down.endpoint(url, "", getattr(options, CREDENTIALS, ""))
     except ValueError as error:

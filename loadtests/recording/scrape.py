@@ -15,17 +15,32 @@ _LINE = re.compile(r"^([a-zA-Z_:][\w:]*)(?:\{[^}]*\})?\s+([-+0-9.eE]+|NaN)", re.
 _TIMEOUT_S = 0.5
 
 
-def read(page: Endpoint, wanted: Mapping[str, str]) -> dict[str, float]:
-    """Values by our names, label sets summed; {} when the page cannot be had. `page`: its path is the page's
-    own."""
-    control = Control(page, _TIMEOUT_S)
-    try:
-        status, content = control.read("GET", "" if page.path else "/metrics")
-    except UnreachableError:
-        return {}
-    finally:
-        control.close()
-    return parse(content.decode("utf-8", "replace"), wanted) if status == 200 else {}
+class Page:
+    """A metrics page that is read again and again, on one connection."""
+
+    def __init__(self, page: Endpoint, wanted: Mapping[str, str]) -> None:
+        """`page`: its path is the page's own; `wanted`: names of metrics → ours."""
+        self._control = Control(page, _TIMEOUT_S)
+        self._path = "" if page.path else "/metrics"
+        self._wanted = wanted
+
+    def read(self) -> dict[str, float]:
+        """Values by our names, label sets summed; {} when the page cannot be had."""
+        try:
+            status, content = self._asked()
+        except UnreachableError:
+            return {}
+        return parse(content.decode("utf-8", "replace"), self._wanted) if status == 200 else {}
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._control.close()
+
+    def _asked(self) -> tuple[int, bytes]:
+        try:
+            return self._control.read("GET", self._path)
+        except UnreachableError:  # the server may have closed an idle connection
+            return self._control.read("GET", self._path)
 
 
 def parse(content: str, wanted: Mapping[str, str]) -> dict[str, float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sys
 import time
@@ -149,7 +150,8 @@ class Run:
 
     def _asked(self) -> Asked:
         settings, header = self.settings, self.plan.header
-        limits = scrape.read(settings.gateway_metrics, scrape.LIMITS)
+        with contextlib.closing(scrape.Page(settings.gateway_metrics, scrape.LIMITS)) as page:
+            limits = page.read()
         return Asked(
             started_unix_s=self.start_unix_s,
             started_monotonic_s=self.start_s,

@@ -43,7 +43,8 @@ class Series:
 
     def __init__(self, gateway_metrics: Endpoint, engine_metrics: Endpoint | None) -> None:
         """Metrics pages; None for none."""
-        self._pages = ((gateway_metrics, scrape.GATEWAY), (engine_metrics, scrape.ENGINE))
+        named = ((gateway_metrics, scrape.GATEWAY), (engine_metrics, scrape.ENGINE))
+        self._pages = [scrape.Page(page, wanted) for page, wanted in named if page is not None]
         self.points: deque[Point] = deque(maxlen=_KEPT)
 
     def run(self, live: Live, start_s: float, ended: Callable[[], bool]) -> None:
@@ -60,7 +61,9 @@ class Series:
             )
             last_due = due
             gevent.sleep(max(0.05, 1.0 - (time.monotonic() - start_s - now_s)))
+        for page in self._pages:
+            page.close()
 
     def _gauges(self) -> dict[str, float]:
-        pages = [scrape.read(page, wanted) for page, wanted in self._pages if page]
+        pages = [page.read() for page in self._pages]
         return {name: value for page in pages for name, value in page.items()}
