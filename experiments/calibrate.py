@@ -18,6 +18,7 @@ from pathlib import Path
 from experiments.calibration import calibration, from_run
 from experiments.calibration.calibration_file import Calibration
 from experiments.calibration.drive import driving
+from experiments.cli import secrets
 from experiments.errors import EnvironmentProblem, UserError, run_command
 from experiments.measure import prompt_cost
 from experiments.stack import cores, engine
@@ -37,9 +38,9 @@ def main(argv: Sequence[str], prog: str = "python -m experiments.calibrate") -> 
         UserError, EnvironmentProblem: wrong arguments, or no engine.
     """
     args = _arguments(argv, prog)
-    args.out.mkdir(parents=True, exist_ok=True)
     result = from_run.calibrate_from(args.from_run, args.seed) if args.from_run else _live(args)
     try:
+        args.out.mkdir(parents=True, exist_ok=True)
         result.write(args.out)
     except OSError as error:
         raise EnvironmentProblem(f"{args.out} cannot be written: {error.strerror}") from error
@@ -49,7 +50,7 @@ def main(argv: Sequence[str], prog: str = "python -m experiments.calibrate") -> 
 
 
 def _live(args: argparse.Namespace) -> Calibration:
-    choice = engine.choose(args.engine, engine_url=args.engine_url, model=args.model, profile=args.profile)
+    choice = engine.choose(args.engine, engine_url=args.at, model=args.model, profile=args.profile)
     if choice.why:
         _say(choice.why)
     shared = cores.split(cores.AUTO, engine_is_here=choice.provider.on_our_cores)
@@ -62,7 +63,8 @@ def _live(args: argparse.Namespace) -> Calibration:
 
 async def _calibrate(served: engine.Engine, args: argparse.Namespace) -> Calibration:
     effort = calibration.CalibrationEffort(args.stair_s, args.burst_s, args.repeats, args.rows, args.seed)
-    cost = prompt_cost.measured(served.url, served.model)
+    assert served.endpoint is not None, "an engine that is calibrated is reached itself"
+    cost = prompt_cost.measured(served.endpoint, served.model)
     async with driving(served, cost, args.seed) as driver:
         return await calibration.calibrate(driver, served, effort, _say)
 
@@ -79,6 +81,7 @@ def _arguments(argv: Sequence[str], prog: str) -> argparse.Namespace:
     )
     parser.add_argument("--from-run", type=Path, metavar="RUN", help="fit a measured run; no engine is used")
     parser.add_argument("--engine-url", help="an engine that is already running, without /v1")
+    secrets.add_engine_key(parser, os.environ)
     parser.add_argument("--model", help="the model that the engine is to serve")
     parser.add_argument("--profile", default="tiny-cpu", help="timing of the emulator (default: %(default)s)")
     parser.add_argument(
@@ -95,7 +98,9 @@ def _arguments(argv: Sequence[str], prog: str) -> argparse.Namespace:
     )
     parser.add_argument("--repeats", type=int, default=3, help="of each single prompt (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=1, help="of prompts and burst (default: %(default)s)")
+    secrets.hide(argv)
     args = parser.parse_args(argv)
+    args.at = secrets.engine(args.engine_url, args.upstream_api_key, os.environ) if args.engine_url else None
     for name in ("stair_s", "burst_s", "repeats"):
         if getattr(args, name) <= 0:
             raise UserError(f"--{name.replace('_', '-')} {getattr(args, name)} must be above 0")

@@ -9,13 +9,13 @@ from dataclasses import replace
 
 import numpy as np
 
-from experiments.cli import sweep_args
+from experiments.cli import secrets, sweep_args
 from experiments.cli.progress import SweepProgress
 from experiments.cli.sweep_args import SweepOptions
 from experiments.design import matrix
 from experiments.design.probe import Probe
 from experiments.errors import EnvironmentProblem, UserError, run_command
-from experiments.measure import engine_setup, sweep_stack
+from experiments.measure import engine_setup, preflight, sweep_stack
 from experiments.measure.cell import MeasurementContext
 from experiments.measure.run_cells import run_cells
 from experiments.measure.sweep_stack import SweepStack
@@ -53,10 +53,9 @@ def main(argv: Sequence[str], prog: str = "python -m experiments.capacity") -> i
         raise UserError(f"--precision {own.precision:g}: give a percentage above 0 and below 100")
     options = _one_setting(sweep_args.parse([*_DEFAULTS, *rest]))
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    run, _ = open_or_create(
-        options.runs, options.out, options.spec, ("python", "-m", "experiments.capacity", *argv),
-        fresh=options.fresh,
-    )  # fmt: skip
+    preflight.check(options)
+    command = ("python", "-m", "experiments.capacity", *secrets.without_secrets(argv))
+    run, _ = open_or_create(options.runs, options.out, options.spec, command, fresh=options.fresh)
     try:
         with SweepProgress(options.quiet) as progress:
             progress.say(f"run {run.path}")

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
+from experiments.cli import secrets
 from experiments.decide.recommendation import recommend, save
 from experiments.decide.recommendation_text import show
 from experiments.errors import run_command
@@ -24,16 +25,18 @@ _EXAMPLES = """examples:
 
 def main(argv: Sequence[str], prog: str = "python -m experiments.recommend") -> int:
     """Print the recommendation, write recommended.env; exit code 0, or 2 for a user's mistake."""
+    secrets.hide(argv)
     args = _parser(prog).parse_args(argv)
+    gateway = secrets.endpoint("--apply", args.apply) if args.apply else None
     slo = SLO.parse(args.slo) if args.slo else objective_of(args.run)
     found = recommend(args.run, slo)
     path = save(args.run, found)
     print(show(found, path))
-    if args.apply:
+    if gateway is not None:
         setting = found.setting
-        with closing(GatewayAdmin(args.apply, args.admin_token)) as admin:
+        with closing(GatewayAdmin(gateway, args.admin_token)) as admin:
             in_force = admin.apply(setting.limits)
-        print(f"applied to {args.apply}: version {in_force.version} in force", file=sys.stderr)
+        print(f"applied to {gateway.url}: version {in_force.version} in force", file=sys.stderr)
         if setting.engine.given():
             flags = " ".join(setting.engine.flags())
             print(f"the engine must be started anew for its part: vLLM with {flags}", file=sys.stderr)

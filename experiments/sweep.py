@@ -16,11 +16,11 @@ from experiments.design import dry_run
 from experiments.design.cells import Cell
 from experiments.design.matrix import Matrix
 from experiments.errors import UserError, run_command
-from experiments.measure import drift_doubts, engine_setup, interruption, sweep_stack
+from experiments.measure import drift_doubts, engine_setup, interruption, preflight, sweep_stack
 from experiments.measure.cell import MeasurementContext
 from experiments.measure.run_cells import run_cells
 from experiments.measure.sweep_stack import SweepStack
-from experiments.run_folder.folder import RunDir, open_or_create
+from experiments.run_folder.folder import RunDir, is_begun, open_or_create
 from experiments.run_folder.reading import objective_of
 from experiments.run_folder.run_state import RunStatus
 from experiments.stack.engine_knobs import EngineKnobs
@@ -35,6 +35,8 @@ def main(argv: Sequence[str], prog: str = "python -m experiments.sweep") -> int:
         return 0
     # A polite kill ends like Ctrl-C: everything stopped, what was measured kept.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if not is_begun(options.runs, options.out, options.spec, fresh=options.fresh):
+        preflight.check(options)  # one that is gone on with may only lack its report
     run, resumed = open_or_create(
         options.runs, options.out, options.spec, options.command, fresh=options.fresh
     )

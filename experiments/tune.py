@@ -17,7 +17,7 @@ from experiments.decide.recommendation import save
 from experiments.decide.recommendation_text import show as show_recommendation
 from experiments.design import matrix as matrices
 from experiments.errors import EnvironmentProblem, run_command
-from experiments.measure import engine_setup, interruption, sweep_stack
+from experiments.measure import engine_setup, interruption, preflight, sweep_stack
 from experiments.measure.sweep_stack import SweepStack
 from experiments.run_folder import codec
 from experiments.run_folder.folder import RunDir, open_or_create
@@ -42,6 +42,7 @@ def main(argv: Sequence[str], prog: str = "python -m experiments.tune") -> int:
         print(dry_run(options))
         return 0
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a polite kill ends like Ctrl-C
+    preflight.check(options.sweep)
     run, resumed = _open(options)
     try:
         with SweepProgress(options.sweep.quiet) as progress:

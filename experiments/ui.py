@@ -12,12 +12,15 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from experiments.cli import secrets
 from experiments.errors import EnvironmentProblem, run_command
 from experiments.stack import cores, engine, gateway, load, paths, ports, process, prometheus
 from experiments.stack.providers import known
 from experiments.stack.providers.emulator import EMULATOR
 from experiments.stack.providers.external import EXTERNAL
 from gateway.limits import LIMIT_NAMES
+from loadtests.reach import handed_down
+from loadtests.reach.endpoint import Endpoint
 
 
 def main(argv: Sequence[str], prog: str = "python -m experiments.ui") -> int:
@@ -31,7 +34,7 @@ def main(argv: Sequence[str], prog: str = "python -m experiments.ui") -> int:
     web_port = ports.require_free(args.web_port, what="the Locust web UI (--web-port)")
     gateway_port = ports.require_free(args.gateway_port, what="the gateway (--gateway-port)")
     choice = engine.choose(
-        args.engine, engine_url=args.engine_url, model=args.model, profile=args.profile, on_progress=_say
+        args.engine, engine_url=args.at, model=args.model, profile=args.profile, on_progress=_say
     )
     if choice.why:
         _say(choice.why)
@@ -40,25 +43,29 @@ def main(argv: Sequence[str], prog: str = "python -m experiments.ui") -> int:
         served = stack.enter_context(
             engine.running(choice, log_dir=folder / "logs", cpus=shared.engine, on_progress=_say)
         )
+        engine_at = served.endpoint
+        assert engine_at is not None, "an engine that is started or named here is reached itself"
         front = stack.enter_context(
             gateway.running(
                 engine_url=served.url,
                 model=served.model,
                 log_dir=folder / "logs",
                 cpus=shared.others,
-                env={key: value for key, value in os.environ.items() if key in _LIMITS},
+                env={key: value for key, value in os.environ.items() if key in _LIMITS}
+                | gateway.reaching(engine_at),
                 port=gateway_port,
             )
         )
         load_port = ports.free_port()
-        prometheus_at = _prometheus(stack, folder, served.url, front.url, load_port)
+        prometheus_at = _prometheus(stack, folder, engine_at, front.endpoint, load_port)
         web = stack.enter_context(
             process.running(
                 process.Command(
                     _locust(served, front, folder, web_port, load_port),
                     "the Locust web UI",
                     folder / "logs" / "locust.log",
-                    env=load.environment(),
+                    env=load.environment()
+                    | handed_down.to_environment((engine_at, engine_at.below("/metrics"))),
                     cwd=folder,
                     cpus=shared.others,
                 ),
@@ -94,23 +101,26 @@ def _arguments(argv: Sequence[str], prog: str) -> argparse.Namespace:
     )
     parser.add_argument("--engine", default=EMULATOR.name, choices=known.CHOICES, help="default: %(default)s")
     parser.add_argument("--engine-url", help="an engine that is already running, without /v1")
+    secrets.add_engine_key(parser, os.environ)
     parser.add_argument("--model", help="the model that the engine is to serve")
     parser.add_argument("--profile", default="tiny-cpu", help="timing of the emulator (default: %(default)s)")
     parser.add_argument("--web-port", type=int, default=8089, help="of the web UI (default: %(default)s)")
     parser.add_argument(
         "--gateway-port", type=int, default=8080, help="of the gateway (default: %(default)s)"
     )
+    secrets.hide(argv)
     args = parser.parse_args(argv)
+    args.at = secrets.engine(args.engine_url, args.upstream_api_key, os.environ) if args.engine_url else None
     if args.engine_url and "--engine" not in " ".join(argv).replace("--engine-url", ""):
         args.engine = EXTERNAL.name
     return args
 
 
 def _prometheus(
-    stack: contextlib.ExitStack, folder: Path, engine_url: str, gateway_url: str, load_port: int
+    stack: contextlib.ExitStack, folder: Path, at: Endpoint, front: Endpoint, load_port: int
 ) -> str:
     """Its address, or why it does not run: the stack is of use without it."""
-    targets = {"gateway": gateway_url, "engine": engine_url, "load": f"127.0.0.1:{load_port}"}
+    targets: dict[str, str | Endpoint] = {"gateway": front, "engine": at, "load": f"127.0.0.1:{load_port}"}
     try:
         running = stack.enter_context(
             prometheus.running(targets=targets, data_dir=folder / "prometheus", log_dir=folder / "logs")

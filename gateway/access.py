@@ -2,8 +2,10 @@
 
 from hmac import compare_digest
 
+from gateway.endpoint import Endpoint
 from gateway.outcome import Outcome
-from gateway.refusal import Refusal
+from gateway.refusal import Headers, Refusal
+from gateway.request_body import header
 from gateway.settings import Settings
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -25,29 +27,36 @@ class Access:
         """Whether clients must send a key."""
         return bool(self._keys)
 
-    def check_client(self, authorization: bytes | None) -> None:
+    def passes_clients_key(self, endpoint: Endpoint) -> bool:
+        """Whether the engine gets the clients' own keys: nobody else has one for it, or looks at theirs."""
+        return not self._keys and not endpoint.has_credentials
+
+    def check_client(self, headers: Headers) -> None:
         """Raises Refusal 401 unless keys are off or one matches."""
-        if self._keys and not self._matches(authorization):
+        if self._keys and not any(self._matches(key) for key in _given(headers)):
             raise _unauthorized("A valid API key is needed: Authorization: Bearer KEY.")
 
-    def _matches(self, authorization: bytes | None) -> bool:
-        given = _bearer(authorization)
+    def _matches(self, given: bytes) -> bool:
         return sum(compare_digest(given, key) for key in self._keys) > 0
 
-    def check_admin(self, authorization: bytes | None) -> None:
+    def check_admin(self, headers: Headers) -> None:
         """Raises Refusal: 401 for a wrong token, 403 when no token is set on a bind that others can reach."""
         if not self._admin_token:
             if self._loopback:
                 return
             message = "/admin is off: set GATEWAY_ADMIN_TOKEN, or listen on loopback."
             raise Refusal(Outcome.UNAUTHORIZED, 403, message, "permission_error")
-        if not compare_digest(_bearer(authorization), self._admin_token):
+        if not any(compare_digest(key, self._admin_token) for key in _given(headers)):
             raise _unauthorized("A valid admin token is needed: Authorization: Bearer GATEWAY_ADMIN_TOKEN.")
 
 
-def _bearer(authorization: bytes | None) -> bytes:
-    scheme, _, token = (authorization or b"").partition(b" ")
-    return token.strip() if scheme.lower() == b"bearer" else b""
+def _given(headers: Headers) -> list[bytes]:
+    """The keys that a client sent: as a bearer token, or in `X-API-Key` where a proxy in front wants
+    `Authorization` for a login.
+    """
+    scheme, _, token = (header(headers, b"authorization") or b"").partition(b" ")
+    bearer = token.strip() if scheme.lower() == b"bearer" else b""
+    return [bearer, (header(headers, b"x-api-key") or b"").strip()]
 
 
 def _unauthorized(message: str) -> Refusal:

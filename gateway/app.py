@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import os
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
@@ -52,20 +53,22 @@ class Gateway(FastAPI):
         self.writer = writer
         self.room = WaitingRoom(settings.limits(), time.monotonic)
         self.breaker = Breaker(settings.breaker_failures, settings.breaker_cooldown_s)
+        access = Access(settings)
+        endpoint = settings.engine(os.environ)
         self.upstream = Upstream(
-            settings.vllm_base_url,
+            endpoint,
             settings.upstream_keep_alive_s,
             settings.connect_timeout_s,
             settings.stall_timeout_s,
         )
+        passes_keys = access.passes_clients_key(endpoint)
         self.probe = Probe(
-            settings.vllm_base_url, settings.probe_interval_s, settings.upstream_api_key, self.breaker
+            endpoint, settings.probe_interval_s, self.breaker, log, clients_bring_keys=passes_keys
         )
         self.metrics = Metrics(self._readings)
         self.listener = Listener(settings, self._count, _connection_bound(settings))
-        access = Access(settings)
         account = Account(self.metrics, log, settings.log_level)
-        engine = Engine(self.upstream, self.breaker, self.probe)
+        engine = Engine(endpoint, self.upstream, self.breaker, self.probe)
         self.chat = Chat(settings, self.room, engine, self.metrics, access, account, log)
         self._cors = Cors(settings.allowed_origins)
         self.loop_lag_s = 0.0

@@ -18,6 +18,7 @@ from gateway.account import Account
 from gateway.call import Call, CancelReason, connection_of
 from gateway.endings import cancelled, refused
 from gateway.engine import Engine
+from gateway.engine_failure import EngineFailure
 from gateway.engine_word import refused_key, told_wait_s
 from gateway.header_fields import for_engine
 from gateway.metrics import Metrics
@@ -53,13 +54,15 @@ class Chat:
         self._access = access
         self._account = account
         self._log = log
+        self._passes_clients_key = access.passes_clients_key(engine.endpoint)
+        self._failure = EngineFailure(engine.endpoint)
         self.calls: set[Call] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         route = Route.COMPLETIONS if scope["path"] == "/v1/completions" else Route.CHAT
         version = self._room.admission.limits.version
         call = Call(connection_of(scope), route, _request_id(scope["headers"]), version)
-        relay = Relay(call, self._settings, self._metrics, send)
+        relay = Relay(call, self._settings, self._metrics, self._failure, send)
         self.calls.add(call)
         self._metrics.arrived += 1
         try:
@@ -84,7 +87,7 @@ class Chat:
 
     async def _serve(self, call: Call, relay: Relay, scope: Scope, receive: Receive) -> None:
         headers: Headers = scope["headers"]
-        self._access.check_client(header(headers, b"authorization"))
+        self._access.check_client(headers)
         check_head(headers, self._settings.max_body_bytes)
         call.whole_until(call.arrived_s + self._room.admission.limits.request_timeout_s)
         call.enter(CancelReason.BODY, self._settings.body_timeout_s, call.arrived_s)
@@ -137,8 +140,9 @@ class Chat:
             self._engine.breaker.reached()
             refused_ours = refused_key(
                 answer.status,
-                clients_key_passed=self._passes_clients_key(),
-                own_key=self._settings.upstream_api_key is not None,
+                asks_for=header(answer.headers, b"www-authenticate") or b"",
+                clients_key_passed=self._passes_clients_key,
+                endpoint=self._engine.endpoint,
             )
             if refused_ours is not None:
                 raise refused_ours
@@ -155,15 +159,9 @@ class Chat:
             refusal.wait_s = max(told_s, self._room.wait_s())
             self._metrics.retry_after.observe(refusal.wait_s)
 
-    def _passes_clients_key(self) -> bool:
-        return not self._access.keys_needed and self._settings.upstream_api_key is None
-
     def _headers(self, call: Call, headers: Headers) -> Headers:
-        passed = for_engine(headers, keys_pass=self._passes_clients_key())
+        passed = for_engine(headers, keys_pass=self._passes_clients_key)
         passed += [(b"accept-encoding", b"identity"), (b"x-request-id", call.request_id)]
-        own_key = self._settings.upstream_api_key
-        if own_key is not None:
-            passed.append((b"authorization", b"Bearer " + own_key.encode()))
         return passed
 
     async def _on_cancelled(self, call: Call, relay: Relay) -> None:

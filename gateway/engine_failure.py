@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
 
+from gateway.endpoint import Endpoint
 from gateway.engine_word import compressed, words_in, words_of
 from gateway.outcome import Outcome
 from gateway.refusal import Refusal, broken
@@ -15,10 +16,10 @@ MOST_WORDS_BYTES = 65_536
 
 
 class EngineFailure:
-    """Makes refusals of the engine's errors, with the engine's own words in them but never our key."""
+    """Makes refusals of the engine's errors, with the engine's own words in them but no key or login of ours."""
 
-    def __init__(self, own_key: str | None) -> None:
-        self._own_key = own_key
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._secrets = endpoint.secrets()
 
     async def of_status(self, answer: Answer) -> Refusal:
         """For a status that is no answer and not the client's mistake."""
@@ -57,17 +58,19 @@ class EngineFailure:
         return Refusal(
             Outcome.INVALID,
             status,
-            self._without_key(text) or "The engine refused the request.",
+            self._without_secrets(text) or "The engine refused the request.",
             kind if type(kind) is str else "invalid_request_error",
             param=param if type(param) is str else None,
             code=status,
         )
 
     def _told(self, words: str) -> str:
-        return f": {self._without_key(words)}" if words else ""
+        return f": {self._without_secrets(words)}" if words else ""
 
-    def _without_key(self, text: str) -> str:
-        return text.replace(self._own_key, "***") if self._own_key else text
+    def _without_secrets(self, text: str) -> str:
+        for secret in self._secrets:
+            text = text.replace(secret, "***")
+        return text
 
 
 def _overloaded(why: str) -> Refusal:

@@ -6,8 +6,10 @@ from email.utils import parsedate_to_datetime
 import orjson
 
 from gateway import chunk
+from gateway.endpoint import Endpoint
 from gateway.refusal import Headers, Refusal, broken
 from gateway.request_body import header
+from gateway.why import denied
 
 LONGEST_S = 86_400.0
 LONGEST_TEXT = 500
@@ -25,19 +27,18 @@ def told_wait_s(headers: Headers) -> float | None:
     return min(LONGEST_S, max(told)) if told else None
 
 
-def refused_key(status: int, *, clients_key_passed: bool, own_key: bool) -> Refusal | None:
-    """The answer where the engine refuses a key that is not the client's, else None.
+def refused_key(
+    status: int, *, asks_for: bytes, clients_key_passed: bool, endpoint: Endpoint
+) -> Refusal | None:
+    """The answer where the engine, or who stands before it, refuses a key that is not the client's, or None.
 
-    To the client such a status would say that its own key is wrong, and it would count as its mistake.
+    asks_for: its `WWW-Authenticate`. To the client such a status would say that its own key is wrong, and it
+    would count as its mistake.
     """
-    if status == 407:
-        return broken("A proxy before the engine asks for a key.", "upstream_unauthorized")
-    if status != 401 or clients_key_passed:
+    if status not in (401, 407) or (status == 401 and clients_key_passed):
         return None
-    if own_key:
-        return broken("The engine refused the gateway's own key (UPSTREAM_API_KEY).", "upstream_unauthorized")
-    text = "The engine asks for a key, and the gateway sends none (UPSTREAM_API_KEY)."
-    return broken(text, "upstream_unauthorized")
+    why = denied(status, asks_for.decode("latin-1"), endpoint)
+    return broken(f"The engine cannot be used: {why}.", "upstream_unauthorized")
 
 
 def compressed(headers: Headers) -> bool:

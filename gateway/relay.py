@@ -33,11 +33,13 @@ class StreamBrokenError(Exception):
 class Relay:
     """Relays one answer to one client. Sets the call's times, its outcome and its code."""
 
-    def __init__(self, call: Call, settings: Settings, metrics: Metrics, send: Send) -> None:
+    def __init__(
+        self, call: Call, settings: Settings, metrics: Metrics, failure: EngineFailure, send: Send
+    ) -> None:
         self._call = call
         self._settings = settings
         self._metrics = metrics
-        self._failure = EngineFailure(settings.upstream_api_key)
+        self._failure = failure
         self.send = send
         self.started = False
         self.done = False

@@ -6,29 +6,39 @@ from urllib.parse import urlsplit
 
 LOG_LEVELS = ("debug", "info", "warning", "error")
 OTHER_LEVELS = {"trace": "debug", "notset": "debug", "warn": "warning", "critical": "error", "fatal": "error"}
-BASE_URL_FORM = "allowed: http://HOST[:PORT][/PATH] or https://HOST[:PORT][/PATH]"
+BASE_URL_FORM = "allowed: http(s)://[USER:PASSWORD@]HOST[:PORT][/PATH]"
 ORIGIN_FORM = "allowed: * or a comma-separated list of http(s)://HOST[:PORT]"
 HOST_FORM = "allowed: an address or a host name, without scheme and port"
 SECRET_FORM = "allowed: visible ASCII characters without spaces"
 _SERVICE_LINK = re.compile(r"(tcp|udp|sctp)://\S+:\d+", re.IGNORECASE)
+_LOGIN = re.compile(r"(//).*@", re.DOTALL)
 _LONGEST_NAME = 253
 
 
 def base_url(value: str) -> str:
-    """An http(s) address without a final slash and without /v1. Raises ValueError naming the allowed form."""
+    """An http(s) address without a final slash, /v1 and login. Raises ValueError naming the allowed form."""
     try:
         parts = urlsplit(value.strip())
         port, host = parts.port, parts.hostname or ""
     except ValueError as error:
-        raise ValueError(f"{str(error).lower()}; {BASE_URL_FORM}") from None
+        # Of what is no URL nobody knows which part of it is the password.
+        why = "no URL" if "@" in value else str(error).lower()
+        raise ValueError(f"{why}; {BASE_URL_FORM}") from None
     if parts.scheme not in ("http", "https") or not _is_name(host) or port == 0:
         raise ValueError(BASE_URL_FORM)
     if parts.query or parts.fragment or "?" in value or "#" in value:
         raise ValueError(f"a query or a fragment has no meaning here; {BASE_URL_FORM}")
+    if "@" in parts.path:
+        raise ValueError(f"/ in a user name or password is written %2F; {BASE_URL_FORM}")
     if not _is_plain(parts.path):
         raise ValueError(f"the path has characters that are not allowed in a URL; {BASE_URL_FORM}")
     path = parts.path.rstrip("/").removesuffix("/v1").rstrip("/")
-    return f"{parts.scheme}://{parts.netloc}{path}"
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{path}"
+
+
+def without_login(text: str) -> str:
+    """A text with a URL in it as it may be shown: user and password left out, also of what is no URL."""
+    return _LOGIN.sub(r"\1", text)
 
 
 def origin(value: str) -> str:

@@ -5,9 +5,19 @@ from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ModelWrapValidatorHandler,
+    PrivateAttr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
-from gateway import setting_values
+from gateway import own_arguments, setting_values
+from gateway.endpoint import Endpoint, login_of
 from gateway.limits import Limits, QueueMode, QueueOrder
 
 Seconds = Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)]
@@ -122,7 +132,9 @@ class Settings(LiveSettings):
         128, description="most sequences of one request (`n` times prompts); each takes one slot"
     )
 
-    vllm_base_url: str = Field("http://127.0.0.1:8000", description="the engine, without /v1")
+    vllm_base_url: str = Field(
+        "http://127.0.0.1:8000", description="the engine, without /v1; a login goes before the host"
+    )
     model_name: str | None = Field(None, description="filled in where a request names no model")
     allowed_models: str | None = Field(
         None,
@@ -146,6 +158,21 @@ class Settings(LiveSettings):
     upstream_api_key: str | None = Field(None, min_length=1, description="bearer token sent to the engine")
     log_level: str = Field("info", description="debug, info, warning or error")
     workers: int = Field(1, description="only 1: admission is exact because one process counts")
+
+    _login: str = PrivateAttr("")
+
+    def engine(self, environ: Mapping[str, str]) -> Endpoint:
+        """How the engine is reached; `environ` names proxies. Raises ValueError for an unusable one."""
+        return Endpoint.of(self.vllm_base_url, self._login, self.upstream_api_key or "", environ)
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _login_aside(cls, given: object, handler: ModelWrapValidatorHandler["Settings"]) -> "Settings":
+        """The password of the URL is in no field: fields are shown."""
+        made = handler(given)
+        if isinstance(given, dict) and "vllm_base_url" in given:
+            made._login = login_of(str(given["vllm_base_url"]))
+        return made
 
     def models(self) -> tuple[str, ...]:
         """The models that clients may name; empty when that is the engine's to decide."""
@@ -201,7 +228,7 @@ def explain(error: ValidationError, given: Mapping[str, object], name: str = "{}
     message = str(fault["msg"]).removeprefix("Value error, ")
     if fault["type"] == "extra_forbidden":
         message = f"unknown; allowed: {', '.join(LiveSettings.model_fields)}"
-    shown = "" if key in SECRETS else f"={given.get(key)!r}"
+    shown = "" if key in SECRETS else f"={setting_values.without_login(repr(given.get(key)))}"
     return f"{name.format(key)}{shown}: {message[0].lower() + message[1:]}"
 
 
@@ -250,16 +277,27 @@ def load(arguments: Sequence[str], environ: Mapping[str, str], prog: str = "pyth
     if "workers" not in flags:
         texts["workers"] = setting_values.from_environment(environ, "web_concurrency") or texts["workers"]
     given = {name: text for name, text in texts.items() if text is not None} | flags
+    _hide_typed(flags)
     try:
         settings = Settings.model_validate(given)
+        settings.engine(environ)
     except ValidationError as error:
         raise BadSettingError(_in_upper_case(explain(error, given))) from None
+    except ValueError as error:
+        raise BadSettingError(str(error)) from None
     loopback = settings.gateway_host in ("127.0.0.1", "localhost", "::1")
     if settings.gateway_admin_token and not loopback and len(settings.gateway_admin_token) < 8:
         raise BadSettingError(
             "GATEWAY_ADMIN_TOKEN: too short for a bind that others can reach; allowed: 8 characters or more"
         )
     return settings
+
+
+def _hide_typed(flags: Mapping[str, str]) -> None:
+    """Takes what must not be seen out of this process's command line."""
+    keys = [flags[name] for name in SECRETS if name in flags]
+    login = flags.get("vllm_base_url", "").rpartition("@")[0].rpartition("//")[2]
+    own_arguments.hide([*keys, login])
 
 
 def _in_upper_case(sentence: str) -> str:

@@ -6,12 +6,11 @@ little per chunk. The figures are in docs/decisions/007-upstream-client.md.
 """
 
 import asyncio
-import ssl
 import time
 from collections import deque
 from collections.abc import Sequence
-from urllib.parse import urlsplit
 
+from gateway.endpoint import Endpoint
 from gateway.refusal import unreachable
 from gateway.upstream_connection import Answer, Connection, StaleError
 
@@ -20,16 +19,12 @@ class Upstream:
     """Connections to one engine. As many as there are requests: admission is what bounds them."""
 
     def __init__(
-        self, base_url: str, keep_alive_s: float, connect_timeout_s: float, stall_timeout_s: float
+        self, endpoint: Endpoint, keep_alive_s: float, connect_timeout_s: float, stall_timeout_s: float
     ) -> None:
-        parts = urlsplit(base_url)
-        self._host = parts.hostname or ""
-        self._port = parts.port or (443 if parts.scheme == "https" else 80)
-        self._tls = ssl.create_default_context() if parts.scheme == "https" else None
-        self._prefix = parts.path.encode("ascii")
-        self._host_field = parts.netloc.rpartition("@")[2].encode(
-            "idna" if not parts.netloc.isascii() else "ascii"
-        )
+        self._endpoint = endpoint
+        self._tls = endpoint.tls()
+        self._prefix = endpoint.request_prefix()
+        self._fields = b"".join(b"%s: %s\r\n" % pair for pair in endpoint.request_fields())
         self._keep_alive_s = keep_alive_s
         self._connect_timeout_s = connect_timeout_s
         self._stall_timeout_s = stall_timeout_s
@@ -54,10 +49,11 @@ class Upstream:
     async def send(self, path: bytes, headers: Sequence[tuple[bytes, bytes]], content: bytes) -> Answer:
         """Posts `content`; returns the answer once its head is in. Raises Refusal.
 
-        headers: without Host and Content-Length. A reused connection that dies before any byte of an answer
-        was its engine's idle timeout: the request then goes out once more, on a fresh one.
+        headers: without Host, Content-Length and the gateway's own credentials. A reused connection that dies
+        before any byte of an answer was its engine's idle timeout: the request then goes out once more, on a
+        fresh one.
         """
-        lines = [b"POST %s%s HTTP/1.1\r\nhost: %s\r\n" % (self._prefix, path, self._host_field)]
+        lines = [b"POST %s%s HTTP/1.1\r\n%s" % (self._prefix, path, self._fields)]
         lines += [b"%s: %s\r\n" % pair for pair in headers]
         lines.append(b"content-length: %d\r\n\r\n" % len(content))
         lines.append(content)
@@ -105,18 +101,28 @@ class Upstream:
             self._sweeper = asyncio.get_running_loop().call_later(self._keep_alive_s / 4, self._sweep)
 
     async def _connect(self) -> Connection:
-        loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(self._connect_timeout_s):
-                _, connection = await loop.create_connection(
-                    lambda: Connection(loop, self, self._stall_timeout_s),
-                    self._host,
-                    self._port,
-                    ssl=self._tls,
-                )
+                connection = await self._open()
         except TimeoutError as error:
             raise unreachable("The engine did not accept a connection in time.") from error
         except OSError as error:
             raise unreachable("The engine cannot be reached.") from error
         self.open.add(connection)
+        return connection
+
+    async def _open(self) -> Connection:
+        loop = asyncio.get_running_loop()
+        to = self._endpoint
+
+        def made() -> Connection:
+            return Connection(loop, self, self._stall_timeout_s)
+
+        if to.proxy is None:
+            # Every address of the name is tried.
+            _, connection = await loop.create_connection(made, to.host, to.port, ssl=self._tls)
+            return connection
+        sock = await to.proxy.open(to.authority_with_port if self._tls else None)
+        name = to.host if self._tls else None
+        _, connection = await loop.create_connection(made, sock=sock, ssl=self._tls, server_hostname=name)
         return connection

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from argparse import Namespace
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from loadtests.planning import plan as plans
 from loadtests.planning.mix import Mix
@@ -17,7 +17,16 @@ from loadtests.planning.scenarios import Shape
 from loadtests.planning.trace_files import reading, replay
 from loadtests.planning.trace_files.replay import TraceScale
 from loadtests.planning.trace_files.units import TraceUnit
+from loadtests.reach import handed_down
+from loadtests.reach.endpoint import Endpoint
 from loadtests.slo import SLO
+
+API_KEY_VARIABLE = "GATEWAY_API_KEY"
+"""Where --api-key comes from when it is not typed."""
+OWN_KEY = "headroom_api_key"
+"""An option that nobody types: --api-key, taken from where the web UI's form would show it."""
+CREDENTIALS = "headroom_credentials"
+"""Another one: what `reach.handed_down` brought, and logins taken out of addresses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +79,9 @@ class PlanSettings:
 class Settings:
     """One load run. Empty strings and zeros mean "not given" where the field says so."""
 
-    host: str
+    target: Endpoint
+    gateway_metrics: Endpoint
+    """The gateway's metrics page, for the live page and the limits that the run's folder names."""
     model: str
     plan: PlanSettings
     drain_s: float
@@ -78,18 +89,17 @@ class Settings:
     slo: SLO
     run_dir: str = ""
     runs_dir: str = "runs"
-    api_key: str = ""
     max_inflight: int = 0
     """Arrivals due while so many are in flight are not sent, and counted; 0 = as many as
     the process has sockets."""
-    tokenize_url: str = ""
+    tokenizer: Endpoint | None = None
+    """Whose /tokenize is asked in place of the target's."""
+    engine_metrics: Endpoint | None = None
     prompt_cost_file: str = ""
     """Word costs that were measured before; the target is not asked then."""
     chunk_usage: bool = False
     prompt_salt: str = ""
     allow_hosts: tuple[str, ...] = ()
-    gateway_metrics: str = ""
-    """URL of the gateway's metrics, for the live page and the limits that the run's folder names."""
 
     def prompt_cost(self) -> TokenCost | None:
         """The word costs of the file, None without one. Raises ValueError in one sentence."""
@@ -104,7 +114,7 @@ class Settings:
 
     def check_host(self) -> None:
         """Raise HostNotAllowedError when the target is not on the allow-list (empty list: anything goes)."""
-        name = urlsplit(self.host if "//" in self.host else f"//{self.host}").hostname or ""
+        name = self.target.host
         if self.allow_hosts and name not in self.allow_hosts:
             raise HostNotAllowedError(
                 f"host {name!r} is not allowed: must be one of {', '.join(self.allow_hosts)} (--allow-host)"
@@ -123,25 +133,42 @@ def from_options(options: Namespace, host: str | None) -> Settings:
     for name in ("drain", "max_inflight"):
         if getattr(options, name) < 0:
             raise ValueError(f"{name} = {getattr(options, name)}: must be >= 0")
+    target = _endpoint(options, "host", host)
     made = Settings(
-        host=host,
+        target=target,
+        gateway_metrics=_given(options, "gateway_metrics") or target.below("/metrics"),
         model=options.model,
         plan=_plan_settings(options),
         drain_s=options.drain,
         slo=SLO.parse(options.slo),
         run_dir=options.run_dir,
         runs_dir=options.runs_dir,
-        api_key=options.api_key,
         max_inflight=options.max_inflight,
-        tokenize_url=options.tokenize_url,
+        tokenizer=_given(options, "tokenize_url"),
+        engine_metrics=_given(options, "engine_metrics"),
         prompt_cost_file=options.prompt_cost_file,
         chunk_usage=options.chunk_usage,
         prompt_salt=options.prompt_salt or f"{time.time_ns():x}",
-        gateway_metrics=options.gateway_metrics or f"{host.rstrip('/').removesuffix('/v1')}/metrics",
         allow_hosts=tuple(name.strip() for name in options.allow_host.split(",") if name.strip()),
     )
     made.check_host()
     return made
+
+
+def _given(options: Namespace, name: str) -> Endpoint | None:
+    """The server that an option names, None where it is left empty."""
+    return _endpoint(options, name, getattr(options, name)) if getattr(options, name) else None
+
+
+def _endpoint(options: Namespace, name: str, url: str) -> Endpoint:
+    """The server at `url`, with the key of this run where nothing else was handed down for it."""
+    typed = options.api_key or getattr(options, OWN_KEY, "") or os.environ.get(API_KEY_VARIABLE, "")
+    own_key = typed.strip()  # files bring a line end along
+    try:
+        to = handed_down.endpoint(url, "", getattr(options, CREDENTIALS, ""))
+    except ValueError as error:
+        raise ValueError(f"{name} = {error}") from None
+    return to if to.api_key or name == "engine_metrics" else replace(to, api_key=own_key)
 
 
 def _plan_settings(options: Namespace) -> PlanSettings:

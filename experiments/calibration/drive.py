@@ -12,11 +12,14 @@ import httpx
 
 from experiments.calibration.counter_rows import Reading
 from experiments.errors import EnvironmentProblem
+from experiments.observe import clients
 from experiments.observe.ask import Asker, StreamedAnswer
 from experiments.observe.request_bodies import RequestBodies
 from experiments.stack.engine import Engine
 from loadtests.planning.plan import Plan
 from loadtests.planning.prompts import ONE_EACH, TokenCost
+from loadtests.reach import why
+from loadtests.reach.endpoint import Endpoint
 
 Lengths = Sequence[tuple[int, int]]
 """(prompt tokens, output tokens) of requests, in turn."""
@@ -28,8 +31,8 @@ READ_EVERY_S = 1.0
 async def driving(served: Engine, cost: TokenCost = ONE_EACH, seed: int = 0) -> AsyncIterator[Driver]:
     """A driver of this engine, whose prompts are made with what words `cost` in it; `seed` is theirs."""
     async with (
-        Asker(served.url) as asker,
-        httpx.AsyncClient(base_url=served.url, timeout=30.0, trust_env=False) as http,
+        Asker(_known(served)) as asker,
+        clients.async_client(_known(served), 30.0) as http,
     ):
         yield Driver(asker, http, served, RequestBodies(served.model, cost, f"calibration {seed}"))
 
@@ -61,7 +64,8 @@ class Driver:
             response = await self._http.get("/metrics")
             page = response.raise_for_status().text
         except httpx.HTTPError as error:
-            raise EnvironmentProblem(f"{self._served.url}/metrics cannot be read: {error}") from None
+            reason = why.unreachable(error, _known(self._served))
+            raise EnvironmentProblem(f"{self._served.url}/metrics cannot be read: {reason}") from None
         return Reading.of(page, time.monotonic(), self._served.metrics)
 
     async def single_prompts(self, lengths: Sequence[int], times: int) -> list[StreamedAnswer]:
@@ -115,3 +119,8 @@ class Driver:
                 "model can be fitted to it"
             )
         return answer
+
+
+def _known(served: Engine) -> Endpoint:
+    assert served.endpoint is not None, "an engine that is calibrated is reached itself"
+    return served.endpoint

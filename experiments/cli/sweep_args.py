@@ -3,11 +3,11 @@
 import argparse
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from experiments.cli import current_setting, engine_axis
+from experiments.cli import current_setting, engine_axis, secrets
 from experiments.cli.sweep_flags import parser
 from experiments.errors import UserError
 from experiments.observe.grafana import Grafana
@@ -18,15 +18,19 @@ from experiments.spec.sweep_spec import GatewaySection, SweepSpec
 from experiments.stack.engine_knobs import NAMES as ENGINE_KEYS
 from experiments.stack.engine_knobs import flag_of
 from gateway.limits import LIMIT_NAMES
+from loadtests.reach.endpoint import Endpoint, without_login
 from loadtests.slo import SLO
 
 _PRESETS = Path(__file__).parents[1] / "specs"
-_SECRET_FLAGS = ("--admin-token", "--api-key")
 
 
 @dataclass(frozen=True, slots=True)
 class SweepOptions:
-    """The spec, and what does not change the result: where to write, what to reach, how to run."""
+    """The spec, and what does not change the result: where to write, what to reach, how to run.
+
+    `engine`, `gateway` and `prometheus` are those that somebody else runs. Their credentials are in them
+    alone: the spec's own address is without.
+    """
 
     spec: SweepSpec
     runs: Path
@@ -34,10 +38,11 @@ class SweepOptions:
     fresh: bool
     dry_run: bool
     quiet: bool
-    gateway_url: str | None
-    admin_token: str | None
-    api_key: str | None
-    prometheus_url: str | None
+    engine: Endpoint | None
+    gateway: Endpoint | None
+    admin_token: str | None = field(repr=False)
+    api_key: str = field(repr=False)
+    prometheus: Endpoint | None
     compose_env: Path
     grafana: Grafana | None
     like: Path | None
@@ -50,8 +55,12 @@ def parse(argv: Sequence[str], prog: str = "python -m experiments.sweep") -> Swe
     Raises:
         UserError: a value is wrong; the message names it and what is allowed.
     """
+    secrets.hide(argv)
     args = parser(prog).parse_args(argv)
     spec = _with_current(sweep_spec.load(_spec_file(args), _overrides(args)))
+    engine = _engine(args, spec)
+    if engine is not None:
+        spec = sweep_spec.with_engine_url(spec, without_login(spec.engine.url or ""))
     engine_axis.check(spec, args.gateway_url)
     if spec.slo.text is not None:
         _check_slo(spec.slo.text)
@@ -61,7 +70,16 @@ def parse(argv: Sequence[str], prog: str = "python -m experiments.sweep") -> Swe
         )
     if args.fresh and args.out is not None and (args.out / "run.json").exists():
         raise UserError(f"--fresh with --out {args.out}: that folder holds a run already; name another one")
-    _check_addresses(args, spec)
+    if spec.engine.provider == "compose" and (args.gateway_url or spec.engine.url):
+        raise UserError(
+            "--engine compose takes gateway and engine from compose/.env: leave "
+            "--gateway-url and --engine-url out"
+        )
+    client_key = secrets.client_key(args.api_key, os.environ)
+    gateway_url, prometheus_url = args.gateway_url, args.prometheus_url
+    gateway = secrets.endpoint("--gateway-url", gateway_url, client_key) if gateway_url else None
+    if gateway is not None and spec.engine.model is None:
+        raise UserError("--gateway-url needs --model: the model name that its engine serves")
     return SweepOptions(
         spec=spec,
         runs=args.runs,
@@ -69,51 +87,37 @@ def parse(argv: Sequence[str], prog: str = "python -m experiments.sweep") -> Swe
         fresh=args.fresh,
         dry_run=args.dry_run,
         quiet=args.quiet,
-        gateway_url=args.gateway_url,
-        admin_token=args.admin_token,
-        api_key=args.api_key,
-        prometheus_url=args.prometheus_url,
+        engine=engine,
+        gateway=gateway,
+        admin_token=secrets.key("--admin-token", args.admin_token) or None,
+        api_key=client_key,
+        prometheus=secrets.endpoint("--prometheus-url", prometheus_url) if prometheus_url else None,
         compose_env=args.compose_env,
         grafana=_grafana(args.grafana_url),
         like=args.like,
-        command=("python", "-m", "experiments.sweep", *_without_secrets(argv)),
+        command=("python", "-m", "experiments.sweep", *secrets.without_secrets(argv)),
     )
 
 
-def _without_secrets(argv: Sequence[str]) -> list[str]:
-    """The command line as it may be stored and shown: a run folder is mailed and archived."""
-    shown: list[str] = []
-    for word in argv:
-        flag, equals, _ = word.partition("=")
-        if shown and shown[-1] in _SECRET_FLAGS:
-            shown.append("…")
-        else:
-            shown.append(f"{flag}=…" if equals and flag in _SECRET_FLAGS else word)
-    return shown
-
-
-def _check_addresses(args: argparse.Namespace, spec: SweepSpec) -> None:
-    named = {
-        "--gateway-url": args.gateway_url,
-        "--prometheus-url": args.prometheus_url,
-        "--grafana-url": args.grafana_url,
-    }
-    for flag, url in named.items():
-        if url is not None and not url.startswith(("http://", "https://")):
-            raise UserError(f"{flag} {url}: an address must begin with http:// or https://")
-    if spec.engine.provider == "compose" and (args.gateway_url or spec.engine.url):
-        raise UserError(
-            "--engine compose takes gateway and engine from compose/.env: leave "
-            "--gateway-url and --engine-url out"
-        )
+def _engine(args: argparse.Namespace, spec: SweepSpec) -> Endpoint | None:
+    """The engine that somebody else runs. Where the sweep starts the gateway itself, `--api-key` can only
+    mean the engine's: nobody else asks for one."""
+    if spec.engine.url is None:
+        return None
+    own_gateway = args.gateway_url is None
+    given = args.api_key if own_gateway and args.api_key else args.upstream_api_key
+    return secrets.endpoint("--engine-url", spec.engine.url, secrets.key("--upstream-api-key", given))
 
 
 def _grafana(url: str | None) -> Grafana | None:
     """Where annotations go. The token is taken from the environment alone: a command line can be seen."""
     token = os.environ.get("GRAFANA_TOKEN") or None
-    if url is not None and token is None:
+    if url is not None and token is None and "@" not in url:
         raise UserError(f"--grafana-url {url}: annotations need GRAFANA_TOKEN, a service account's token")
-    return Grafana(url, token) if url is not None else None
+    if url is None:
+        return None
+    endpoint = secrets.endpoint("--grafana-url", url)
+    return Grafana(endpoint.url, token, login=endpoint.login)
 
 
 def _spec_file(args: argparse.Namespace) -> Path | None:

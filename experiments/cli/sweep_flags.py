@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
 
+from experiments.cli import secrets
 from experiments.cli.one_sentence import OneSentenceParser
 from experiments.spec.sweep_spec import GatewaySection
 from experiments.stack import compose
@@ -150,7 +151,7 @@ def _add_engine(flags: argparse.ArgumentParser, environment: Mapping[str, str]) 
         "--engine-url",
         metavar="URL",
         default=environment.get("ENGINE_URL") or None,
-        help="an engine that is already running",
+        help="an engine that is already running: http(s)://[USER:PASSWORD@]HOST[:PORT][/PATH]",
     )
     group.add_argument(
         "--model",
@@ -158,6 +159,7 @@ def _add_engine(flags: argparse.ArgumentParser, environment: Mapping[str, str]) 
         default=environment.get("MODEL") or None,
         help="model to serve or to ask for",
     )
+    secrets.add_engine_key(group, environment)
     group.add_argument(
         "--engine-cpus",
         metavar="CORES",
@@ -183,8 +185,8 @@ def _add_services(flags: argparse.ArgumentParser, environment: Mapping[str, str]
     group.add_argument(
         "--api-key",
         metavar="KEY",
-        default=environment.get("GATEWAY_API_KEY") or None,
-        help="sent with every request, for a gateway that wants one (default $GATEWAY_API_KEY)",
+        help="key that a gateway wants of its clients (default $GATEWAY_API_KEY); without --gateway-url the "
+        "engine's",
     )
     group.add_argument(
         "--compose-env",

@@ -85,7 +85,7 @@ def parse(argv: Sequence[str], prog: str = "python -m experiments.tune") -> Tune
             "tune has one engine and one model of it: measure values of --max-num-seqs and the like with "
             "python -m experiments.sweep"
         )
-    if sweep.gateway_url is not None and sweep.spec.engine.url is None and args.model is None:
+    if sweep.gateway is not None and sweep.spec.engine.url is None and args.model is None:
         raise UserError(
             "behind --gateway-url the engine cannot be calibrated: give its address with --engine-url, or an "
             "earlier calibration with --model FILE"

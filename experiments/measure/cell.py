@@ -28,6 +28,7 @@ from experiments.stack.load import LoadProcess
 from experiments.stack.process import last_lines
 from gateway.limits import Limits
 from loadtests.planning.plan import Plan
+from loadtests.reach.endpoint import Endpoint
 from loadtests.record import RequestRecord
 from loadtests.recording.load_run import LoadRun
 from loadtests.slo import SLO
@@ -62,14 +63,14 @@ class MeasurementContext:
 @dataclass(frozen=True, slots=True)
 class PreparedCell:
     """A cell whose load generator stands ready, so that the next cell starts as soon as this one is over.
-    `engine_url`: empty where it is not known."""
+    `engine`: None where it is not known."""
 
     cell: Cell
     plan: Plan
     folder: Path
     load: LoadProcess
     drain_s: float
-    engine_url: str
+    engine: Endpoint | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +142,7 @@ def save(offered: FinishedLoad, context: MeasurementContext) -> CellSummary:
 
 def _read(prepared: PreparedCell, context: MeasurementContext) -> _Reading:
     """Read everybody's counters now; parsing them can wait."""
-    text = engine_counters.read(prepared.engine_url) if prepared.engine_url else None
+    text = engine_counters.read(prepared.engine) if prepared.engine is not None else None
     return _Reading(context.admin.metrics_text(), text, machine.cpu_times(), time.time())
 
 

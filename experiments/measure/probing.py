@@ -18,6 +18,7 @@ from experiments.measure import prompt_cost
 from experiments.observe.ask import Asker, AskFailed, StreamedAnswer
 from experiments.observe.request_bodies import RequestBodies
 from loadtests.planning.prompts import ONE_EACH
+from loadtests.reach.endpoint import Endpoint
 
 # A step of the staircase that adds less than this share of rate is the last one.
 _PLATEAU = 1.06
@@ -30,13 +31,11 @@ _LONGEST_ANSWER_S = 300.0
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where the probe's requests go. `engine_url` (empty where unknown) is only asked to count tokens;
-    `api_key` is for a gateway that wants one."""
+    """Where the probe's requests go. `engine` (None where unknown) is only asked to count tokens."""
 
-    gateway_url: str
-    engine_url: str
+    gateway: Endpoint
+    engine: Endpoint | None
     model: str
-    api_key: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +82,7 @@ class _Prober:
 
     def __init__(self, asker: Asker, target: Target, prompt_tokens: int, output_tokens: int) -> None:
         # What words cost in this engine's prompts, so that the probe's are as long as the cells'.
-        cost = prompt_cost.measured(target.engine_url, target.model) if target.engine_url else ONE_EACH
+        cost = prompt_cost.measured(target.engine, target.model) if target.engine is not None else ONE_EACH
         self._asker = asker
         self._lengths = (prompt_tokens, output_tokens)
         self._bodies = RequestBodies(target.model, cost, f"probe {prompt_tokens}x{output_tokens}")
@@ -129,14 +128,14 @@ class _Prober:
 
 
 async def _bursts(target: Target, prompt_tokens: int, output_tokens: int, sizes: list[int]) -> None:
-    async with Asker(target.gateway_url, target.api_key, timeout_s=_LONGEST_ANSWER_S) as asker:
+    async with Asker(target.gateway, timeout_s=_LONGEST_ANSWER_S) as asker:
         prober = _Prober(asker, target, prompt_tokens, output_tokens)
         for size in sizes:
             await prober.burst(size)
 
 
 async def _run(target: Target, prompt_tokens: int, output_tokens: int, tell: Callable[[str], None]) -> Probe:
-    async with Asker(target.gateway_url, target.api_key, timeout_s=_LONGEST_ANSWER_S) as asker:
+    async with Asker(target.gateway, timeout_s=_LONGEST_ANSWER_S) as asker:
         prober = _Prober(asker, target, prompt_tokens, output_tokens)
         tell("warming up the engine")
         await prober.burst(8)

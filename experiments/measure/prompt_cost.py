@@ -9,14 +9,16 @@ from pathlib import Path
 import httpx
 
 from experiments.files import write_json
+from experiments.observe import clients
 from experiments.run_folder.folder import RunDir
 from experiments.stack.engine import Engine
 from loadtests.planning.prompts import ONE_EACH, Messages, TokenCost, calibrate
+from loadtests.reach.endpoint import Endpoint
 
 
-def measured(engine_url: str, model: str) -> TokenCost:
+def measured(engine: Endpoint, model: str) -> TokenCost:
     """Asked of the engine's `/tokenize`; one token a word where it has none or answers nonsense."""
-    with httpx.Client(base_url=engine_url, timeout=10.0, trust_env=False) as http:
+    with clients.client(engine, 10.0) as http:
 
         def count(messages: Messages) -> int:
             asked = {"model": model, "messages": messages}
@@ -31,9 +33,9 @@ def measured(engine_url: str, model: str) -> TokenCost:
 def of_run(run: RunDir, engine: Engine) -> Path | None:
     """The file in the run's folder that its generators share; None where the engine's address is not known
     and each has to ask the gateway."""
-    if not engine.url:
+    if engine.endpoint is None:
         return None
     path = run.path / "prompt_cost.json"
     if not path.exists():
-        write_json(path, measured(engine.url, engine.model).to_json())
+        write_json(path, measured(engine.endpoint, engine.model).to_json())
     return path

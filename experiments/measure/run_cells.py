@@ -83,7 +83,7 @@ def _prepare(
         plan.save(stored)
     drain_s = matrix.phases[cell.load].drain_s
     job = load.LoadJob(
-        host=stack.gateway_url,
+        target=stack.gateway,
         model=stack.engine.model,
         plan_file=stored,
         run_dir=folder,
@@ -92,9 +92,8 @@ def _prepare(
         drain_s=drain_s,
         metrics_port=stack.load_ports[index % 2],
         metrics_host=stack.load_host,
-        api_key=stack.api_key,
-        tokenize_url=stack.engine.url or None,
+        tokenizer=stack.engine.endpoint,
         prompt_cost_file=prompt_cost.of_run(context.run, stack.engine),
         cpus=stack.load_cpus,
     )
-    return PreparedCell(cell, plan, folder, load.start(job), drain_s, stack.engine.url)
+    return PreparedCell(cell, plan, folder, load.start(job), drain_s, stack.engine.endpoint)

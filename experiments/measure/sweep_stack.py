@@ -26,6 +26,7 @@ from experiments.stack.providers import known
 from experiments.stack.providers.external import EXTERNAL
 from experiments.stack.providers.provider import EngineChoice
 from gateway.limits import Limits
+from loadtests.reach.endpoint import Endpoint
 
 # The probe must not meet a limit; the cells set their own.
 _OPEN_LIMITS = Limits(max_active=512, queue_max=1000)
@@ -40,18 +41,16 @@ class SweepStack:
         load_ports: of the generators' metrics; two, so that the next can stand ready while one still runs.
         load_host: the address those metrics listen on.
         load_cpus: cores of a generator; None: all.
-        api_key: what the gateway wants of its clients; None: nothing.
     """
 
     engine: Engine
     knobs: EngineKnobs
-    gateway_url: str
+    gateway: Endpoint
     admin: GatewayAdmin
     metrics: ServerMetrics
     load_ports: tuple[int, int]
     load_host: str
     load_cpus: frozenset[int] | None
-    api_key: str | None
     annotations: Annotations
 
 
@@ -72,44 +71,43 @@ def running(
     """
     knobs = options.spec.engine.values()[0] if knobs is None else knobs
     composed = compose.find(options.compose_env) if options.spec.engine.provider == known.COMPOSE else None
-    choice = _choice(options, knobs, tell) if composed is None and options.gateway_url is None else None
+    choice = _choice(options, knobs, tell) if composed is None and options.gateway is None else None
     here = choice is not None and choice.provider.on_our_cores
     shared = cores.split(options.spec.engine.cpus, engine_is_here=here)
     with contextlib.ExitStack() as stack:
         served = _ours(choice, shared, logs, tell) if choice else _theirs(options, composed)
         engine, gateway = stack.enter_context(served)
         tell(f"engine ready: {engine.label}")
-        admin = GatewayAdmin(gateway.url, gateway.admin_token)
+        admin = GatewayAdmin(gateway.endpoint, gateway.admin_token)
         stack.callback(admin.close)
         stack.enter_context(_limits_restored(admin))
         admin.apply(_open_limits(knobs))
         load_ports = (ports.free_port(), ports.free_port())
         load_host = compose_targets.LOOPBACK
-        prometheus_url = options.prometheus_url
+        prometheus = options.prometheus
         if composed is not None:
-            prometheus_url = prometheus_url or composed.prometheus_url
+            prometheus = prometheus or Endpoint.parse(composed.prometheus_url)
             folder = options.compose_env.parent / "targets"
             announced = compose_targets.announced(load_ports, composed.settings, tell, folder)
             load_host = stack.enter_context(announced)
-        if prometheus_url is None:
-            targets = _targets(gateway.url, engine, load_ports)
+        if prometheus is None:
+            targets = _targets(gateway.endpoint, engine, load_ports)
             own = prometheuses.running(
                 targets=targets, data_dir=prometheus_data, log_dir=logs, cpus=shared.others, on_progress=tell
             )
-            prometheus_url = stack.enter_context(own).url
-        metrics = ServerMetrics(prometheus_url, engine.metrics)
+            prometheus = Endpoint.parse(stack.enter_context(own).url)
+        metrics = ServerMetrics(prometheus, engine.metrics)
         metrics.check()
         notes = grafana.of_run(_grafana(options, composed, tell), prometheus_data.parent.name, tell)
         yield SweepStack(
             engine=engine,
             knobs=knobs,
-            gateway_url=gateway.url,
+            gateway=gateway.endpoint,
             admin=admin,
             metrics=metrics,
             load_ports=load_ports,
             load_host=load_host,
             load_cpus=shared.others,
-            api_key=options.api_key or (composed.api_key if composed else None),
             annotations=stack.enter_context(notes),
         )
 
@@ -117,7 +115,7 @@ def running(
 def _choice(options: SweepOptions, knobs: EngineKnobs, tell: Callable[[str], None]) -> EngineChoice:
     """The engine that this sweep starts, or the one at a URL, with what it is started with."""
     wanted = options.spec.engine
-    choice = engines.choose(wanted.provider, engine_url=wanted.url, model=wanted.model, on_progress=tell)
+    choice = engines.choose(wanted.provider, engine_url=options.engine, model=wanted.model, on_progress=tell)
     if choice.why:
         tell(choice.why)
     if choice.provider.check_knobs is not None:
@@ -135,7 +133,7 @@ def _ours(
     with (
         engines.running(choice, log_dir=logs, cpus=shared.engine, on_progress=tell) as engine,
         gateways.running(
-            engine_url=engine.url, model=engine.model, log_dir=logs, cpus=shared.others, env={}
+            engine_url=engine.url, model=engine.model, log_dir=logs, cpus=shared.others, env=_before(engine)
         ) as gateway,
     ):
         yield engine, gateway
@@ -145,7 +143,8 @@ def _ours(
 def _theirs(options: SweepOptions, composed: ComposeStack | None) -> Iterator[tuple[Engine, Gateway]]:
     """Engine and gateway that somebody else runs: those of the compose stack, or those behind a URL."""
     if composed is None:
-        yield _behind(options), gateways.external(options.gateway_url or "", options.admin_token)
+        assert options.gateway is not None, "else the gateway is ours"
+        yield _behind(options), gateways.external(options.gateway, options.admin_token)
         return
     token = composed.admin_token or options.admin_token
     if token is None:
@@ -153,7 +152,13 @@ def _theirs(options: SweepOptions, composed: ComposeStack | None) -> Iterator[tu
             f"{options.compose_env} sets no GATEWAY_ADMIN_TOKEN, so the gateway's limits cannot be set: "
             "give it one (8 characters or more) and start the stack again"
         )
-    yield compose.look(composed, options.spec.engine.model), gateways.external(composed.gateway_url, token)
+    at = Endpoint.parse(composed.gateway_url, options.api_key or composed.api_key or "")
+    yield compose.look(composed, options.spec.engine.model), gateways.external(at, token)
+
+
+def _before(engine: Engine) -> dict[str, str]:
+    """The settings of our gateway that hold what the engine wants to see."""
+    return {} if engine.endpoint is None else gateways.reaching(engine.endpoint)
 
 
 def _grafana(
@@ -179,11 +184,9 @@ def _open_limits(knobs: EngineKnobs) -> Limits:
 
 def _behind(options: SweepOptions) -> Engine:
     """The engine behind a gateway that somebody else runs: known only by what the user says of it."""
-    if options.spec.engine.model is None:
-        raise UserError("--gateway-url needs --model: the model name that its engine serves")
-    url = options.spec.engine.url or ""
+    assert options.spec.engine.model is not None, "the command line asks for it"
     return Engine(
-        url=url,
+        endpoint=options.engine,
         model=options.spec.engine.model,
         provider=EXTERNAL,
         label=f"external ({options.spec.engine.model})",
@@ -202,11 +205,11 @@ def _limits_restored(admin: GatewayAdmin) -> Iterator[None]:
             admin.apply(before)
 
 
-def _targets(gateway_url: str, engine: Engine, load_ports: tuple[int, int]) -> dict[str, str]:
-    targets = {"gateway": gateway_url}
+def _targets(gateway: Endpoint, engine: Engine, load_ports: tuple[int, int]) -> dict[str, str | Endpoint]:
+    targets: dict[str, str | Endpoint] = {"gateway": gateway}
     targets |= {f"loadgen-{i}": f"127.0.0.1:{port}" for i, port in enumerate(load_ports)}
-    if engine.url:
-        targets["engine"] = engine.url
+    if engine.endpoint is not None:
+        targets["engine"] = engine.endpoint
     dcgm = os.environ.get("DCGM_EXPORTER_URL")
     if dcgm:
         targets["dcgm"] = dcgm

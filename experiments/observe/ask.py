@@ -8,7 +8,6 @@ broken stream is what the cells call so. There is no HTTP library between: it wo
 from __future__ import annotations
 
 import asyncio
-import ssl
 import time
 from collections import deque
 from dataclasses import dataclass
@@ -17,9 +16,10 @@ from typing import Self
 
 from experiments.errors import EnvironmentProblem
 from loadtests import latency
+from loadtests.reach import connect, why
+from loadtests.reach.endpoint import Endpoint
 from loadtests.sending.answer import Answer, BrokenAnswerError
 from loadtests.sending.request import request, request_head
-from loadtests.sending.target import Target
 
 CONNECT_TIMEOUT_S = 10.0
 ANSWER_TIMEOUT_S = 600.0
@@ -71,12 +71,13 @@ class Asker:
     There is no limit to them: an open loop must not queue in here.
     """
 
-    def __init__(self, url: str, api_key: str | None = None, *, timeout_s: float = ANSWER_TIMEOUT_S) -> None:
-        """`url` is without /v1; `timeout_s`: longest time for an answer, seconds."""
-        self.url = url
-        self._target = Target.parse(url)
+    def __init__(self, target: Endpoint, *, timeout_s: float = ANSWER_TIMEOUT_S) -> None:
+        """`timeout_s`: longest time for an answer, seconds."""
+        self.url = target.url
+        self._target = target
+        self._tls = target.tls()
         self._timeout_s = timeout_s
-        self._head = request_head(self._target, api_key or "")
+        self._head = request_head(target)
         self._asked = 0
         self._idle: deque[tuple[float, _Connection]] = deque()
 
@@ -94,8 +95,11 @@ class Asker:
         except TimeoutError:
             raise AskFailed(f"{self.url} did not answer a request within {self._timeout_s:g} s") from None
         except OSError as error:
-            raise AskFailed(f"{self.url} cannot be reached: {error or type(error).__name__}") from None
+            raise AskFailed(f"{self.url} cannot be reached: {why.unreachable(error, self._target)}") from None
         outcome, error_text = answer.outcome()
+        refused = why.refused(answer.status or 0, answer.text(b"www-authenticate") or "", self._target)
+        if refused is not None:
+            raise AskFailed(f"{self.url} cannot be used: {refused} ({answer.status})")
         if outcome != "ok":
             raise AskFailed(f"{self.url} answered a request with {answer.status or 'nothing'}: {error_text}")
         if not answer.chunk_s or answer.finished_s is None:
@@ -143,13 +147,17 @@ class Asker:
 
     async def _connect(self) -> _Connection:
         loop = asyncio.get_running_loop()
-        target = self._target
-        tls = ssl.create_default_context() if target.scheme == "https" else None
-        made = loop.create_connection(_Connection, target.host, target.port, ssl=tls)
+        target, name = self._target, self._target.host if self._tls is not None else None
         try:
-            _, connection = await asyncio.wait_for(made, CONNECT_TIMEOUT_S)
-        except TimeoutError:
-            raise ConnectionError(f"no connection within {CONNECT_TIMEOUT_S:g} s") from None
+            async with asyncio.timeout(CONNECT_TIMEOUT_S):
+                if target.proxy is None:
+                    made = loop.create_connection(_Connection, target.host, target.port, ssl=self._tls)
+                else:
+                    sock = await asyncio.to_thread(connect.through_proxy, target, CONNECT_TIMEOUT_S)
+                    made = loop.create_connection(_Connection, sock=sock, ssl=self._tls, server_hostname=name)
+                _, connection = await made
+        except TimeoutError as error:
+            raise ConnectionError(f"no connection within {CONNECT_TIMEOUT_S:g} s") from error
         return connection
 
 

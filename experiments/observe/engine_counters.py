@@ -5,8 +5,10 @@ from collections.abc import Collection
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
+from experiments.observe import clients
 from experiments.observe.engine_growth import EngineGrowth
 from experiments.observe.engine_metrics import EngineMetrics
+from loadtests.reach.endpoint import Endpoint
 
 NEEDED = ("request_s", "requests", "prompt_tokens")
 """Fields of `EngineGrowth` without which there is no account; not every engine has the others."""
@@ -26,10 +28,11 @@ def samples_of(metrics: EngineMetrics) -> dict[str, str]:
     return {field: sample for field, sample in samples.items() if sample is not None}
 
 
-def read(engine_url: str) -> str | None:
+def read(engine: Endpoint) -> str | None:
     """The engine's metrics page now; None when it has none or does not answer within five seconds."""
     try:
-        response = httpx.get(f"{engine_url.rstrip('/')}/metrics", timeout=5.0, trust_env=False)
+        with clients.client(engine, 5.0) as http:
+            response = http.get("/metrics")
     except httpx.HTTPError:
         return None
     return response.text if response.status_code == 200 else None

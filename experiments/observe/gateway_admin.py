@@ -8,7 +8,11 @@ import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
 from experiments.errors import EnvironmentProblem
+from experiments.observe import clients
 from gateway.limits import LIMIT_NAMES, Limits
+from loadtests.reach import why
+from loadtests.reach.endpoint import Endpoint
+from loadtests.reach.why import Refused
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +78,11 @@ class GatewayAdmin:
         EnvironmentProblem: the gateway cannot be reached, refuses the token or answers something else.
     """
 
-    def __init__(self, url: str, token: str | None) -> None:
-        self.url = url.rstrip("/")
-        headers = {"authorization": f"Bearer {token}"} if token else {}
-        self._client = httpx.Client(base_url=self.url, headers=headers, timeout=10.0, trust_env=False)
+    def __init__(self, gateway: Endpoint, token: str | None) -> None:
+        """`token` takes the place of the endpoint's own key, which is a client's."""
+        self._endpoint = replace(gateway, api_key=token or "")
+        self.url = gateway.url
+        self._client = clients.client(self._endpoint, 10.0)
 
     def limits(self) -> Limits:
         """The limits in force, with their version."""
@@ -124,8 +129,13 @@ class GatewayAdmin:
         try:
             response = self._client.request(method, path, json=body)
         except httpx.HTTPError as error:
-            raise EnvironmentProblem(f"the gateway at {self.url} does not answer {path}: {error}") from None
-        if response.status_code in (401, 403):
+            reason = why.unreachable(error, self._endpoint)
+            raise EnvironmentProblem(f"the gateway at {self.url} does not answer {path}: {reason}") from None
+        asks_for = response.headers.get("www-authenticate", "")
+        refused = why.refused(response.status_code, asks_for, self._endpoint)
+        if refused in (Refused.LOGIN, Refused.NO_LOGIN, Refused.PROXY):
+            raise EnvironmentProblem(f"the gateway at {self.url} cannot be used: {refused}")
+        if refused is not None:
             raise EnvironmentProblem(
                 f"the gateway at {self.url} refused {path} ({response.status_code}); give its "
                 "GATEWAY_ADMIN_TOKEN with --admin-token"

@@ -9,9 +9,12 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import httpx
+
+from experiments.observe import clients
+from loadtests.reach.endpoint import Endpoint
 
 TAG = "headroom"
 _TIMEOUT_S = 3.0
@@ -19,11 +22,13 @@ _TIMEOUT_S = 3.0
 
 @dataclass(frozen=True, slots=True)
 class Grafana:
-    """Where annotations go: a service account's `token`, or the administrator's `password`."""
+    """Where annotations go: a service account's `token`, or the administrator's `password`. `url` is without
+    the `login` that it came with."""
 
     url: str
-    token: str | None = None
-    password: str | None = None
+    token: str | None = field(default=None, repr=False)
+    password: str | None = field(default=None, repr=False)
+    login: str = field(default="", repr=False)
 
 
 class Annotations:
@@ -81,8 +86,9 @@ def of_run(grafana: Grafana | None, run: str, tell: Callable[[str], None]) -> It
 
 
 def _client(grafana: Grafana) -> httpx.Client:
-    headers = {"authorization": f"Bearer {grafana.token}"} if grafana.token else {}
-    auth = ("admin", grafana.password) if grafana.password and not grafana.token else None
-    return httpx.Client(
-        base_url=grafana.url.rstrip("/"), headers=headers, auth=auth, timeout=_TIMEOUT_S, trust_env=False
-    )
+    endpoint = Endpoint.parse(grafana.url, grafana.token or "")
+    if grafana.login:
+        endpoint = replace(endpoint, login=grafana.login)
+    elif grafana.password and not grafana.token:
+        endpoint = replace(endpoint, login=f"admin:{grafana.password}")
+    return clients.client(endpoint, _TIMEOUT_S)

@@ -15,11 +15,12 @@ from prometheus_api_client import PrometheusConnect
 from prometheus_api_client.exceptions import PrometheusApiClientException
 
 from experiments.errors import EnvironmentProblem
-from experiments.observe import engine_counters, engine_metrics
+from experiments.observe import clients, engine_counters, engine_metrics
 from experiments.observe.engine_growth import EngineGrowth
 from experiments.observe.engine_metrics import EngineMetrics
 from experiments.observe.gpu_series import GPU_SERIES
 from experiments.stats.bucket_quantile import BucketQuantile, bucket_quantile
+from loadtests.reach.endpoint import Endpoint
 
 # Short name in series.parquet → PromQL of one series. Rates are over the last two seconds of a one-second
 # scrape.
@@ -86,10 +87,11 @@ class ServerMetrics:
         EnvironmentProblem: it cannot be reached or refuses a query.
     """
 
-    def __init__(self, url: str, engine: EngineMetrics = engine_metrics.VLLM) -> None:
-        self.url = url
+    def __init__(self, url: str | Endpoint, engine: EngineMetrics = engine_metrics.VLLM) -> None:
+        endpoint = url if isinstance(url, Endpoint) else Endpoint.parse(url)
+        self.url = endpoint.url
         self.engine = engine
-        self._prometheus = PrometheusConnect(url=url, disable_ssl=False)
+        self._prometheus = PrometheusConnect(url=self.url, session=clients.session(endpoint))
 
     def check(self) -> None:
         """Ask it something once, so that a wrong address is found before the matrix starts."""

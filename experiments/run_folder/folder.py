@@ -140,6 +140,12 @@ def open_or_create(
     return RunDir(path, lock), False
 
 
+def is_begun(runs: Path, out: Path | None, spec: SweepSpec, *, fresh: bool) -> bool:
+    """Whether `open_or_create` would go on with a run that was begun earlier."""
+    path = _newest_unfinished(runs, spec) if out is None and not fresh else out
+    return path is not None and (path / "run.json").exists()
+
+
 def _first_state(path: Path, spec: SweepSpec, command: Sequence[str]) -> RunState:
     return RunState(
         name=path.name,

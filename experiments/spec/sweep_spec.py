@@ -27,6 +27,7 @@ from experiments.stack.providers import known
 from gateway.limits import LIMIT_NAMES, QueueMode, QueueOrder
 from gateway.settings import LiveSettings, explain
 from loadtests.planning.scenarios import SCENARIOS
+from loadtests.reach.endpoint import without_login
 
 OPEN_SCENARIOS = tuple(
     name for name, scenario in SCENARIOS.items() if scenario.loop == "open" and name != "trace"
@@ -238,6 +239,11 @@ def with_current(spec: SweepSpec, limits: Mapping[str, str]) -> SweepSpec:
     return spec.model_copy(update={"design": spec.design.model_copy(update={"current": current})})
 
 
+def with_engine_url(spec: SweepSpec, url: str) -> SweepSpec:
+    """The spec with the engine at this address."""
+    return spec.model_copy(update={"engine": spec.engine.model_copy(update={"url": url})})
+
+
 def _read_toml(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
@@ -257,7 +263,7 @@ def _one_sentence(error: ValidationError, path: Path | None) -> str:
     if fault["type"] == "too_short":
         return f"{source}{where} is an empty list; give at least one value"
     message = fault["msg"].removeprefix("Value error, ").removeprefix("Input ")
-    return f"{source}{where} = {fault['input']!r}: {message}"
+    return f"{source}{where} = {without_login(repr(fault['input']))}: {message}"
 
 
 def _is_branch_name(part: int | str) -> bool:

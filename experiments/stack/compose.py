@@ -23,6 +23,7 @@ from experiments.stack.providers.external import EXTERNAL
 from experiments.stack.providers.provider import Provider
 from experiments.stack.providers.vllm import VLLM
 from experiments.stack.providers.vllm_cpu import VLLM_CPU
+from loadtests.reach.endpoint import Endpoint
 
 PORTS = {"GATEWAY_PORT": 8080, "VLLM_PORT": 8000, "PROMETHEUS_PORT": 9090, "GRAFANA_PORT": 9091}
 # Where the image of the cpu profile keeps its random-weight model: nothing else says what it serves.
@@ -38,6 +39,7 @@ class ComposeStack:
     Attributes:
         settings: variables of `.env`, those of our own environment over it, as compose itself has it.
         admin_token, api_key, grafana_password: None where the stack has none.
+        engine_key: what its engine wants; empty: nothing.
     """
 
     gateway_url: str
@@ -46,6 +48,7 @@ class ComposeStack:
     grafana_url: str
     admin_token: str | None = field(repr=False)
     api_key: str | None = field(repr=False)
+    engine_key: str = field(repr=False)
     grafana_password: str | None = field(repr=False)
     settings: Mapping[str, str] = field(repr=False)
 
@@ -80,6 +83,7 @@ def find(env_file: Path, environment: Mapping[str, str] | None = None) -> Compos
         grafana_url=urls["GRAFANA_PORT"],
         admin_token=of_file.get("GATEWAY_ADMIN_TOKEN") or None,
         api_key=of_file.get("GATEWAY_API_KEYS", "").split(",")[0].strip() or None,
+        engine_key=of_file.get("UPSTREAM_API_KEY", ""),
         grafana_password=settings.get("GRAFANA_PASSWORD") or None,
         settings=settings,
     )
@@ -124,7 +128,7 @@ def look(stack: ComposeStack, model: str | None) -> Engine:
     provider = _provider(facts, direct)
     facts = _with_settings(facts, provider, stack.settings)
     return Engine(
-        url=stack.engine_url if direct else "",
+        endpoint=Endpoint.parse(stack.engine_url, stack.engine_key) if direct else None,
         model=model or facts.model,
         provider=provider,
         label=f"{known.label_of(provider, facts)} in compose",
@@ -151,7 +155,8 @@ def _require(url: str, what: str, variable: str) -> None:
 def _facts(stack: ComposeStack, direct: bool) -> EngineFacts:
     """What the engine says of itself, or what the gateway knows of it where its port is not published."""
     try:
-        return engine_facts.read(stack.engine_url if direct else stack.gateway_url)
+        url, key = (stack.engine_url, stack.engine_key) if direct else (stack.gateway_url, stack.api_key)
+        return engine_facts.read(Endpoint.parse(url, key or ""))
     except EnvironmentProblem:
         return EngineFacts(models=(stack.settings.get("MODEL_NAME") or "qwen25-14b",))
 

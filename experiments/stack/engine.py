@@ -7,13 +7,13 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from experiments.errors import EnvironmentProblem, UserError
 from experiments.observe.engine_metrics import EngineMetrics
-from experiments.stack import engine_facts, process
+from experiments.stack import chat_route, engine_facts, process
 from experiments.stack.engine_facts import EngineFacts
 from experiments.stack.ports import answers, free_port
 from experiments.stack.providers import known
@@ -22,6 +22,7 @@ from experiments.stack.providers.external import EXTERNAL
 from experiments.stack.providers.provider import EngineChoice, Provider
 from experiments.stack.providers.vllm import VLLM
 from experiments.stack.providers.vllm_cpu import VLLM_CPU
+from loadtests.reach.endpoint import Endpoint, without_login
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,18 +30,23 @@ class Engine:
     """An engine that is ready.
 
     Attributes:
-        url: without /v1.
+        endpoint: how it is reached; None where only a gateway before it is.
         model: the name it serves.
         provider: of the engine.
         label: what every number made with it is headed with; begins with EMULATOR for the emulator.
         facts: what is known of it.
     """
 
-    url: str
+    endpoint: Endpoint | None
     model: str
     provider: Provider
     label: str
     facts: EngineFacts = field(repr=False)
+
+    @property
+    def url(self) -> str:
+        """Its address as it may be shown, without /v1; empty where it is not known."""
+        return "" if self.endpoint is None else self.endpoint.url
 
     @property
     def metrics(self) -> EngineMetrics:
@@ -52,7 +58,7 @@ class Engine:
 def choose(
     name: str = known.AUTO,
     *,
-    engine_url: str | None = None,
+    engine_url: str | Endpoint | None = None,
     model: str | None = None,
     profile: str = "tiny-cpu",
     engine_args: Sequence[str] = (),
@@ -70,13 +76,14 @@ def choose(
     """
     if name not in known.CHOICES:
         raise UserError(f"engine {name!r} is not known; allowed: {', '.join(known.CHOICES)}")
-    if engine_url and name not in (known.AUTO, EXTERNAL.name):
-        raise UserError(f"--engine-url {engine_url} goes with --engine external (or auto), not with {name}")
-    if name == EXTERNAL.name and not engine_url:
+    at = _address(engine_url) if isinstance(engine_url, str) and engine_url else engine_url or None
+    if at is not None and name not in (known.AUTO, EXTERNAL.name):
+        raise UserError(f"--engine-url {at.url} goes with --engine external (or auto), not with {name}")
+    if name == EXTERNAL.name and at is None:
         raise UserError("--engine external needs --engine-url, for example http://127.0.0.1:8000")
     asked = EngineChoice(EXTERNAL, None, model, profile, tuple(engine_args))
-    if engine_url:
-        return replace(asked, url=_address(engine_url))
+    if at is not None:
+        return replace(asked, at=at)
     if name != known.AUTO:
         return _ready_to_start(replace(asked, provider=known.named(name)), install, on_progress)
     if usable_gpu():
@@ -121,11 +128,12 @@ def running(
 
     Raises:
         StartFailed: it ended or was not ready in time; the message ends with its log's last lines.
-        EnvironmentProblem: an external engine does not answer, or does not serve the model.
+        UserError: an external engine cannot be used, or does not serve the model.
     """
     provider = choice.provider
     if provider.launch is None:
-        yield _already_running(choice)
+        assert choice.at is not None, "`choose` asks for the address of one that is not started"
+        yield already_running(choice, choice.at)
         return
     port = port or free_port()
     url = f"http://127.0.0.1:{port}"
@@ -135,14 +143,14 @@ def running(
         launch.argv,
         "the engine",
         log_dir / "engine.log",
-        env={**os.environ, **launch.variables},
+        env={**_without_key(os.environ), **launch.variables},
         cpus=cpus,
         grace_s=10,
     )
     ready = answers(f"{url}/health")
     with process.running(command, ready=ready, ready_timeout_s=provider.ready_s, on_progress=on_progress):
         facts = replace(
-            engine_facts.read(url, provider.metrics),
+            engine_facts.read(Endpoint.parse(url), provider.metrics),
             command=engine_facts.portable(launch.argv),
             cpus=tuple(sorted(cpus)) if cpus else None,
             max_num_seqs=choice.knobs.max_num_seqs or engine_facts.max_num_seqs(launch.argv),
@@ -151,7 +159,8 @@ def running(
             ready_after_s=round(time.monotonic() - started_s, 1),
             gpu=choice.gpu,
         )
-        yield Engine(url, facts.model, provider, known.label_of(provider, facts), facts)
+        label = known.label_of(provider, facts)
+        yield Engine(Endpoint.parse(url), facts.model, provider, label, facts)
 
 
 def _ready_to_start(
@@ -181,18 +190,34 @@ def _gpu_for(choice: EngineChoice) -> str:
     return gpu
 
 
-def _already_running(choice: EngineChoice) -> Engine:
-    url = choice.url or ""
-    facts = engine_facts.read(url)
-    if choice.model and choice.model not in facts.models:
-        raise EnvironmentProblem(
-            f"the engine at {url} does not serve {choice.model!r}; it serves {', '.join(facts.models)}"
-        )
-    label = known.label_of(choice.provider, facts)
-    return Engine(url, choice.model or facts.model, choice.provider, label, facts)
+def already_running(choice: EngineChoice, at: Endpoint) -> Engine:
+    """The engine that somebody else runs there, once it is known that it takes chats.
+
+    Raises:
+        UserError: it cannot be used, or does not serve the model; the sentence says why.
+    """
+    try:
+        facts = engine_facts.read(at, model=choice.model)
+        if choice.model and choice.model not in facts.models:
+            served = ", ".join(facts.models)
+            raise UserError(f"the engine at {at.url} does not serve {choice.model!r}; it serves {served}")
+        chat_route.require(at, choice.model or facts.model)
+    except EnvironmentProblem as problem:
+        raise UserError(str(problem)) from None
+    return Engine(
+        at, choice.model or facts.model, choice.provider, known.label_of(choice.provider, facts), facts
+    )
 
 
-def _address(url: str) -> str:
+def _address(url: str) -> Endpoint:
     if not url.startswith(("http://", "https://")):
-        raise UserError(f"--engine-url {url!r} must begin with http:// or https://")
-    return url.rstrip("/").removesuffix("/v1")
+        raise UserError(f"--engine-url {without_login(url)!r} must begin with http:// or https://")
+    try:
+        return Endpoint.parse(url)
+    except ValueError as error:
+        raise UserError(f"--engine-url {error}") from None
+
+
+def _without_key(environment: Mapping[str, str]) -> dict[str, str]:
+    """An engine that is started here answers this machine only: a key meant for another does not count."""
+    return {name: value for name, value in environment.items() if name != "VLLM_API_KEY"}

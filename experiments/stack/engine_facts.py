@@ -10,9 +10,11 @@ import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
 from experiments.errors import EnvironmentProblem
-from experiments.observe import engine_metrics
+from experiments.observe import clients, engine_metrics
 from experiments.observe.engine_metrics import EngineMetrics
 from experiments.stack.paths import CODE, home
+from loadtests.reach import why
+from loadtests.reach.endpoint import Endpoint
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,24 +78,23 @@ class EngineFacts:
         return cls(**{**known, **lists})
 
 
-def read(url: str, metrics: EngineMetrics = engine_metrics.VLLM) -> EngineFacts:
-    """What the engine at `url` (without /v1) says of itself: models, version, context length and KV cache.
+def read(
+    engine: Endpoint, metrics: EngineMetrics = engine_metrics.VLLM, *, model: str | None = None
+) -> EngineFacts:
+    """What an engine says of itself: models, version, context length and KV cache.
+
+    `model` stands for the list of one that has none.
 
     Raises:
-        EnvironmentProblem: nothing answers there, or it serves no model.
+        EnvironmentProblem: it cannot be used, or serves no model; the sentence says why.
     """
-    with httpx.Client(base_url=url, timeout=10, trust_env=False) as client:
-        try:
-            served = client.get("/v1/models").raise_for_status().json()["data"]
-        except (httpx.HTTPError, ValueError, KeyError) as error:
-            raise EnvironmentProblem(
-                f"no OpenAI-compatible engine answers at {url} (asked for {url}/v1/models: {error})"
-            ) from error
+    with clients.client(engine, 10.0) as client:
+        served = _served(client, engine, model)
         if not served:
-            raise EnvironmentProblem(f"the engine at {url} serves no model")
+            raise EnvironmentProblem(f"the engine at {engine.url} serves no model")
         first, cache = served[0], _cache_labels(client, metrics.cache_info)
         return EngineFacts(
-            models=tuple(str(model["id"]) for model in served),
+            models=tuple(str(one["id"]) for one in served),
             max_model_len=first.get("max_model_len"),
             root=portable([first["root"]])[0] if first.get("root") else None,
             engine_kind=first.get("owned_by"),
@@ -120,6 +121,39 @@ def argument(command: Sequence[str], flag: str) -> str | None:
     return command[command.index(flag) + 1] if flag in command else None
 
 
+def _served(client: httpx.Client, engine: Endpoint, model: str | None) -> list[dict[str, Any]]:
+    """The entries of its list of models.
+
+    Raises:
+        EnvironmentProblem: there is none and no `model` either, or the engine cannot be used.
+    """
+    try:
+        answer = client.get("/v1/models")
+    except httpx.HTTPError as error:
+        raise unusable(engine, why.unreachable(error, engine)) from None
+    refused = why.refused(answer.status_code, answer.headers.get("www-authenticate", ""), engine)
+    if refused is not None:
+        raise unusable(engine, refused)
+    try:
+        listed: list[dict[str, Any]] = answer.raise_for_status().json()["data"]
+        [one["id"] for one in listed]
+    except (httpx.HTTPError, ValueError, KeyError, TypeError):
+        pass
+    else:
+        return listed
+    if model is not None:
+        return [{"id": model}]
+    said = f"it answers /v1/models with {answer.status_code}"
+    if why.is_page(answer.headers.get("content-type", ""), answer.content):
+        said = "what is there are web pages, not an API"
+    raise unusable(engine, f"{said}; is the path right? An engine without that list needs --model")
+
+
+def unusable(engine: Endpoint, reason: str) -> EnvironmentProblem:
+    """The one sentence about an engine that cannot be used."""
+    return EnvironmentProblem(f"the engine at {engine.url} cannot be used: {reason}")
+
+
 def _version(client: httpx.Client) -> str | None:
     try:
         return str(client.get("/version").raise_for_status().json()["version"])
@@ -133,9 +167,9 @@ def _cache_labels(client: httpx.Client, name: str | None) -> Mapping[str, str]:
         return {}
     try:
         page = client.get("/metrics").raise_for_status().text
-    except httpx.HTTPError:
+        families = list(text_string_to_metric_families(page))
+    except (httpx.HTTPError, ValueError):  # none, or a page that is no metrics
         return {}
-    families = text_string_to_metric_families(page)
     return next((family.samples[0].labels for family in families if family.name == name), {})
 
 

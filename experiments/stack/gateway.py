@@ -7,21 +7,38 @@ import os
 import secrets
 import sys
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from experiments.errors import EnvironmentProblem
+import httpx
+
+from experiments.errors import UserError
+from experiments.observe import clients
 from experiments.stack import paths, process
 from experiments.stack.ports import answers, free_port
 from gateway.settings import Settings
+from loadtests.reach import why
+from loadtests.reach.endpoint import Endpoint
 
 
 @dataclass(frozen=True, slots=True)
 class Gateway:
-    """A gateway that answers at `url` and takes `admin_token` for `/admin`."""
+    """A gateway that takes `admin_token` for `/admin`."""
 
-    url: str
-    admin_token: str | None
+    endpoint: Endpoint
+    admin_token: str | None = field(repr=False)
+
+    @property
+    def url(self) -> str:
+        """Its address as it may be shown."""
+        return self.endpoint.url
+
+
+def reaching(engine: Endpoint) -> dict[str, str]:
+    """The settings, for `running`, of a gateway before an engine with a key or a login."""
+    login, key = engine.login, engine.api_key
+    found = {"VLLM_BASE_URL": engine.url_with_login()} if login else {}
+    return found | ({"UPSTREAM_API_KEY": key} if key else {})
 
 
 @contextlib.contextmanager
@@ -42,7 +59,8 @@ def running(
         model: filled in where a request names no model.
         log_dir: gets `gateway.log`.
         cpus: the CPU numbers it may use.
-        env: gateway settings by their environment names; the ones in our own environment do not count.
+        env: gateway settings by their environment names; the ones in our own environment do not count. Those
+            of `reaching` go before `engine_url`.
         port: to listen on, on 127.0.0.1; None: a free one.
         on_progress: told what is being waited for.
 
@@ -52,8 +70,8 @@ def running(
     settings = dict(env or {})
     token = settings.setdefault("GATEWAY_ADMIN_TOKEN", secrets.token_urlsafe(16))
     port = port or free_port()
+    settings.setdefault("VLLM_BASE_URL", engine_url)
     settings |= {
-        "VLLM_BASE_URL": engine_url,
         "MODEL_NAME": model,
         "GATEWAY_HOST": "127.0.0.1",
         "GATEWAY_PORT": str(port),
@@ -68,19 +86,30 @@ def running(
         cpus=cpus,
     )
     with process.running(command, ready=answers(f"{url}/health"), on_progress=on_progress):
-        yield Gateway(url, token)
+        yield Gateway(Endpoint.parse(url), token)
 
 
-def external(url: str, token: str | None) -> Gateway:
+def external(at: Endpoint, token: str | None) -> Gateway:
     """A gateway that is already running.
 
     Raises:
-        EnvironmentProblem: nothing healthy answers at `url`.
+        UserError: nothing healthy answers there; the sentence says why.
     """
-    url = url.rstrip("/").removesuffix("/v1")
-    if not answers(f"{url}/health", timeout_s=5)():
-        raise EnvironmentProblem(f"no healthy gateway answers at {url} (asked for {url}/health)")
-    return Gateway(url, token)
+    try:
+        with clients.client(at, 5.0) as client:
+            answer = client.get("/health")
+    except httpx.HTTPError as error:
+        raise UserError(f"the gateway at {at.url} cannot be used: {why.unreachable(error, at)}") from None
+    # Its own key is not asked for here: whoever wants one stands before it.
+    refused = why.refused(answer.status_code, answer.headers.get("www-authenticate", ""), at)
+    if refused is not None:
+        raise UserError(f"the gateway at {at.url} cannot be used: {refused}")
+    if answer.status_code != 200 or why.is_page(answer.headers.get("content-type", ""), answer.content):
+        raise UserError(
+            f"no healthy gateway answers at {at.url} ({at.url}/health answers {answer.status_code}); "
+            "is the path right?"
+        )
+    return Gateway(at, token)
 
 
 def _without_settings(environment: Mapping[str, str]) -> dict[str, str]:

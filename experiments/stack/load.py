@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from experiments.stack import paths, process
+from loadtests.reach import handed_down
+from loadtests.reach.endpoint import Endpoint
+from loadtests.settings import API_KEY_VARIABLE
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +21,7 @@ class LoadJob:
     """What one Locust process is to do.
 
     Attributes:
-        host: URL of the gateway (or of a bare engine).
+        target: the gateway (or a bare engine).
         model: the model every request names.
         plan_file: as `loadtests.planning.plan` wrote it.
         run_dir: gets plan.json, records.jsonl and load.json.
@@ -27,13 +30,12 @@ class LoadJob:
         drain_s: seconds that requests in flight may take after the plan's end; None: Locust's default.
         metrics_port: the generator's own metrics; None: none.
         metrics_host: the address of this machine that they listen on.
-        api_key: sent as bearer token.
-        tokenize_url: the engine whose /tokenize makes prompts token-exact; None: `host`.
+        tokenizer: the engine whose /tokenize makes prompts token-exact; None: `target`.
         prompt_cost_file: what words cost in tokens, measured before; None: the generator asks.
         cpus: the CPU numbers it may use; None: all.
     """
 
-    host: str
+    target: Endpoint
     model: str
     plan_file: Path
     run_dir: Path
@@ -42,15 +44,15 @@ class LoadJob:
     drain_s: float | None = None
     metrics_port: int | None = None
     metrics_host: str = "127.0.0.1"
-    api_key: str | None = None
-    tokenize_url: str | None = None
+    tokenizer: Endpoint | None = None
     prompt_cost_file: Path | None = None
     cpus: Collection[int] | None = None
 
     def argv(self, go_file: Path) -> list[str]:
         """The command line; the load begins when `go_file` is there."""
         words = [sys.executable, "-m", "locust", "-f", str(paths.locustfile())]
-        words += ["--headless", "--only-summary", "-L", "WARNING", "--host", self.host, "--model", self.model]
+        words += ["--headless", "--only-summary", "-L", "WARNING", "--host", self.target.url]
+        words += ["--model", self.model]
         words += ["--run-dir", str(self.run_dir.resolve()), "--plan-file", str(self.plan_file.resolve())]
         words += ["--go-file", str(go_file)]
         optional = {
@@ -58,13 +60,16 @@ class LoadJob:
             "--drain": None if self.drain_s is None else f"{self.drain_s:g}",
             "--metrics-port": self.metrics_port,
             "--metrics-host": None if self.metrics_port is None else self.metrics_host,
-            "--api-key": self.api_key,
-            "--tokenize-url": self.tokenize_url,
+            "--tokenize-url": self.tokenizer and self.tokenizer.url,
             "--prompt-cost-file": self.prompt_cost_file and self.prompt_cost_file.resolve(),
         }
         for flag, value in optional.items():
             words += [] if value is None else [flag, str(value)]
         return words
+
+    def environment(self) -> dict[str, str]:
+        """Of the process; credentials are in it, which a command line would show to everybody."""
+        return environment() | handed_down.to_environment(filter(None, (self.target, self.tokenizer)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +143,7 @@ def start(job: LoadJob) -> LoadProcess:
         job.argv(go_file),
         "the load generator",
         job.log_path,
-        env=environment(),
+        env=job.environment(),
         cwd=run_dir,
         cpus=job.cpus,
         grace_s=10,
@@ -158,6 +163,12 @@ def _put_first(pid: int) -> None:
 
 
 def environment() -> dict[str, str]:
-    """Ours, and where our packages are; without LOCUST_… variables, which Locust would take for arguments."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("LOCUST_")}
+    """Ours, and where our packages are; without LOCUST_… variables, which Locust would take for arguments,
+    and without keys, which may be for other servers."""
+    dropped = (API_KEY_VARIABLE, handed_down.VARIABLE)
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("LOCUST_") and name not in dropped
+    }
     return kept | paths.import_path()

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
+from dataclasses import replace
 
 import httpx
 
 from experiments.errors import EnvironmentProblem
+from experiments.observe import clients
+from loadtests.reach.endpoint import Endpoint
 
 
 def free_port(host: str = "127.0.0.1") -> int:
@@ -37,10 +40,13 @@ def require_free(port: int, host: str = "127.0.0.1", *, what: str = "the server"
 
 def answers(url: str, *, timeout_s: float = 2.0) -> Callable[[], bool]:
     """A question for `process.running(ready=…)`: does `url` answer 200 within `timeout_s` seconds?"""
+    page = Endpoint.parse(url)
+    server, path = replace(page, path=""), page.path or "/"
 
     def ask() -> bool:
         try:
-            return httpx.get(url, timeout=timeout_s, trust_env=False).status_code == 200
+            with clients.client(server, timeout_s) as http:
+                return http.get(path).status_code == 200
         except httpx.HTTPError:
             return False
 

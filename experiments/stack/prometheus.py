@@ -9,7 +9,6 @@ import time
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import httpx
 
@@ -17,6 +16,7 @@ from experiments.errors import EnvironmentProblem
 from experiments.stack import paths, process
 from experiments.stack.ports import answers, free_port
 from experiments.stack.prometheus_binary import provide
+from loadtests.reach.endpoint import Endpoint
 
 SCRAPE_S = 1
 
@@ -31,7 +31,7 @@ class Prometheus:
 @contextlib.contextmanager
 def running(
     *,
-    targets: Mapping[str, str],
+    targets: Mapping[str, str | Endpoint],
     data_dir: Path,
     log_dir: Path,
     rules: Path | None = None,
@@ -42,7 +42,8 @@ def running(
     """Scrape `targets` once a second for the length of the `with` block.
 
     Args:
-        targets: job name → `host:port` or URL of its metrics page.
+        targets: job name → `host:port` or URL of its metrics page, or a server whose `/metrics` it is. Its
+            credentials are in the configuration, which then is in memory only.
         data_dir: the time series are kept here; a later run continues them.
         log_dir: gets `prometheus.log`.
         rules: folder with `*.rules.yml`; None: the project's own; a missing folder: no rules.
@@ -56,25 +57,25 @@ def running(
     binary = provide(on_progress=on_progress)
     port = port or free_port()
     data_dir.mkdir(parents=True, exist_ok=True)
-    config = data_dir / "prometheus.json"
-    config.write_text(json.dumps(_config(targets, rules or paths.rules()), indent=2) + "\n", encoding="utf-8")
+    pages = {job: _page(target) for job, target in targets.items()}
     url = f"http://127.0.0.1:{port}"
-    command = process.Command(
-        [
-            str(binary),
-            f"--config.file={config}",
-            f"--storage.tsdb.path={data_dir / 'data'}",
-            "--storage.tsdb.retention.time=10y",
-            f"--web.listen-address=127.0.0.1:{port}",
-            "--log.level=warn",
-        ],
-        "Prometheus",
-        log_dir / "prometheus.log",
-        env={**os.environ, "GOMAXPROCS": str(len(cpus)) if cpus else str(os.cpu_count() or 1)},
-        cpus=cpus,
-    )
-    with process.running(command, ready=answers(f"{url}/-/ready"), on_progress=on_progress):
-        yield Prometheus(url)
+    with _configured(pages, rules or paths.rules(), data_dir / "prometheus.json") as config:
+        command = process.Command(
+            [
+                str(binary),
+                f"--config.file={config}",
+                f"--storage.tsdb.path={data_dir / 'data'}",
+                "--storage.tsdb.retention.time=10y",
+                f"--web.listen-address=127.0.0.1:{port}",
+                "--log.level=warn",
+            ],
+            "Prometheus",
+            log_dir / "prometheus.log",
+            env={**os.environ, "GOMAXPROCS": str(len(cpus)) if cpus else str(os.cpu_count() or 1)},
+            cpus=cpus,
+        )
+        with process.running(command, ready=answers(f"{url}/-/ready"), on_progress=on_progress):
+            yield Prometheus(url)
 
 
 def await_scrapes(prometheus: Prometheus, jobs: Collection[str], *, timeout_s: float = 20.0) -> None:
@@ -102,7 +103,22 @@ def _jobs_up(client: httpx.Client) -> set[str]:
     return {series["metric"].get("job", "") for series in answer["data"]["result"]}
 
 
-def _config(targets: Mapping[str, str], rules: Path) -> dict[str, object]:
+@contextlib.contextmanager
+def _configured(pages: Mapping[str, Endpoint], rules: Path, path: Path) -> Iterator[Path]:
+    """Where Prometheus finds its configuration: `path`, or memory of this process where a key or a login is
+    in it, which goes with the process and which nobody else can read."""
+    text = json.dumps(_config(pages, rules), indent=2) + "\n"
+    if not any(page.login or page.api_key or (page.proxy and page.proxy.login) for page in pages.values()):
+        path.write_text(text, encoding="utf-8")
+        yield path
+        return
+    with os.fdopen(os.memfd_create("prometheus.json"), "w", encoding="utf-8") as memory:
+        memory.write(text)
+        memory.flush()
+        yield Path(f"/proc/{os.getpid()}/fd/{memory.fileno()}")
+
+
+def _config(pages: Mapping[str, Endpoint], rules: Path) -> dict[str, object]:
     """The configuration; Prometheus reads YAML, and JSON is YAML."""
     return {
         "global": {
@@ -111,16 +127,31 @@ def _config(targets: Mapping[str, str], rules: Path) -> dict[str, object]:
             "evaluation_interval": "5s",
         },
         "rule_files": sorted(str(path) for path in rules.resolve().glob("*.rules.yml")),
-        "scrape_configs": [_scrape(job, target) for job, target in targets.items()],
+        "scrape_configs": [_scrape(job, page) for job, page in pages.items()],
     }
 
 
-def _scrape(job: str, target: str) -> dict[str, object]:
-    parts = urlsplit(target if "://" in target else f"http://{target}")
-    path = parts.path if parts.path not in ("", "/") else "/metrics"
-    return {
+def _page(target: str | Endpoint) -> Endpoint:
+    """The metrics page of a target."""
+    page = target.below("/metrics") if isinstance(target, Endpoint) else Endpoint.parse(target)
+    return page if page.path else page.below("/metrics")
+
+
+def _scrape(job: str, page: Endpoint) -> dict[str, object]:
+    """How one page is read. Prometheus itself trusts whom SSL_CERT_FILE and SSL_CERT_DIR name, or the
+    system."""
+    scrape: dict[str, object] = {
         "job_name": job,
-        "scheme": parts.scheme,
-        "metrics_path": path,
-        "static_configs": [{"targets": [parts.netloc]}],
+        "scheme": page.scheme,
+        "metrics_path": page.path,
+        "static_configs": [{"targets": [page.authority]}],
     }
+    # It sends one of the two; a key beside a login is for the API, and metrics pages are open behind a login.
+    if page.login:
+        user, _, password = page.login.partition(":")
+        scrape["basic_auth"] = {"username": user, "password": password}
+    elif page.api_key:
+        scrape["authorization"] = {"type": "Bearer", "credentials": page.api_key}
+    if page.proxy is not None:
+        scrape["proxy_url"] = page.proxy.url_with_login()
+    return scrape

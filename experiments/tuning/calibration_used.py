@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from experiments.errors import EnvironmentProblem, UserError
 from experiments.stack import process
 from experiments.stack.engine import Engine
 from experiments.tuning.model import Discrepancy, Model
+from loadtests.reach import handed_down
 
 _FOLDER = "calibration"
 _LONGEST_S = 3600.0
@@ -94,7 +96,7 @@ def _calibrate(options: TuneOptions, folder: Path, engine: Engine, say: Callable
     argv += ["--out", str(folder), "--stair-s", str(options.stair_s), "--burst-s", str(options.burst_s)]
     argv += ["--seed", str(options.sweep.spec.load.seed)]
     began_s, shown = time.monotonic(), ""
-    with process.running(process.Command(argv, "the calibration", log)) as child:
+    with process.running(process.Command(argv, "the calibration", log, env=_environment(engine))) as child:
         while child.wait(1.0) is None:
             if time.monotonic() - began_s > _LONGEST_S:
                 raise EnvironmentProblem(f"the calibration did not end in {_LONGEST_S:g} s; see {log}")
@@ -106,3 +108,9 @@ def _calibrate(options: TuneOptions, folder: Path, engine: Engine, say: Callable
         if code not in (0, 1) or not (folder / "profile.json").exists():
             raise EnvironmentProblem(f"the calibration failed ({code}): {child.last_lines(5)}")
     return time.monotonic() - began_s
+
+
+def _environment(engine: Engine) -> dict[str, str]:
+    """Ours, with the engine's credentials, which a command line would show to everybody."""
+    known = () if engine.endpoint is None else (engine.endpoint,)
+    return {**os.environ, **handed_down.to_environment(known)}

@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import os
 import sys
 import time
 import uuid
@@ -40,9 +41,17 @@ Send = Callable[[Message], Awaitable[None]]
 
 
 class Emulator:
-    """The ASGI application. Beyond `max_num_queued_reqs` unfinished requests it answers 503, as vLLM does."""
+    """The ASGI application. Beyond `max_num_queued_reqs` unfinished requests it answers 503, and without the
+    `api_key` 401 below /v1, as vLLM does."""
 
-    def __init__(self, profile: profiles.Profile, model: str, max_num_queued_reqs: int | None = None) -> None:
+    def __init__(
+        self,
+        profile: profiles.Profile,
+        model: str,
+        max_num_queued_reqs: int | None = None,
+        api_key: str | None = None,
+    ) -> None:
+        self._needed = f"Bearer {api_key}".encode() if api_key else None
         self.profile = profile
         self.model = model
         self._admitted_at_most = max_num_queued_reqs
@@ -58,6 +67,10 @@ class Emulator:
         if scope["type"] == "lifespan":
             await self._live(receive, send)
         elif scope["type"] == "http":
+            given = dict(scope["headers"]).get(b"authorization")
+            if self._needed is not None and scope["path"].startswith("/v1") and given != self._needed:
+                await _whole(send, b'{"error":"Unauthorized"}', 401)
+                return
             try:
                 await self._answer(scope["method"], scope["path"], receive, send)
             except BadRequestError as refused:
@@ -201,7 +214,8 @@ def main(argv: list[str] | None = None) -> int:
     try:
         args = _arguments(argv)
         profile = with_settings(profiles.named(args.profile), [*_limits(args), *args.set])
-        return _serve(Emulator(profile, args.model, args.max_num_queued_reqs), args.host, args.port)
+        app = Emulator(profile, args.model, args.max_num_queued_reqs, args.api_key)
+        return _serve(app, args.host, args.port)
     except (UserError, EnvironmentProblem) as problem:
         print(f"emulator: {problem}", file=sys.stderr)
         return problem.exit_code
@@ -248,6 +262,12 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
         "--profile",
         default=profiles.TINY_CPU.name,
         help="timing to imitate: tiny-cpu, exact (10 ms a step) or calibrated:FILE (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--api-key",
+        metavar="KEY",
+        default=os.environ.get("VLLM_API_KEY") or None,
+        help="asked for below /v1 (default $VLLM_API_KEY, else none)",
     )
     parser.add_argument("--max-num-seqs", metavar="N", help="largest batch (default: the profile's)")
     parser.add_argument(

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import http.client
 import re
 from collections.abc import Mapping
-from urllib.parse import urlsplit
+
+from loadtests.reach.control import Control
+from loadtests.reach.endpoint import Endpoint, UnreachableError
 
 GATEWAY = {"gateway_active": "gateway_active", "gateway_queue_depth": "gateway_queue"}
 LIMITS = {"gateway_active_limit": "max_active", "gateway_queue_limit": "queue_max"}
@@ -14,19 +15,32 @@ _LINE = re.compile(r"^([a-zA-Z_:][\w:]*)(?:\{[^}]*\})?\s+([-+0-9.eE]+|NaN)", re.
 _TIMEOUT_S = 0.5
 
 
-def read(url: str, wanted: Mapping[str, str]) -> dict[str, float]:
-    """Values by our names, label sets summed; {} when the page cannot be had."""
-    parts = urlsplit(url)
-    connection = http.client.HTTPConnection(parts.hostname or "", parts.port or 80, timeout=_TIMEOUT_S)
-    try:
-        connection.request("GET", parts.path or "/metrics")
-        response = connection.getresponse()
-        content = response.read().decode("utf-8", "replace")
-        return parse(content, wanted) if response.status == 200 else {}
-    except (OSError, http.client.HTTPException):
-        return {}
-    finally:
-        connection.close()
+class Page:
+    """A metrics page that is read again and again, on one connection."""
+
+    def __init__(self, page: Endpoint, wanted: Mapping[str, str]) -> None:
+        """`page`: its path is the page's own; `wanted`: names of metrics → ours."""
+        self._control = Control(page, _TIMEOUT_S)
+        self._path = "" if page.path else "/metrics"
+        self._wanted = wanted
+
+    def read(self) -> dict[str, float]:
+        """Values by our names, label sets summed; {} when the page cannot be had."""
+        try:
+            status, content = self._asked()
+        except UnreachableError:
+            return {}
+        return parse(content.decode("utf-8", "replace"), self._wanted) if status == 200 else {}
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._control.close()
+
+    def _asked(self) -> tuple[int, bytes]:
+        try:
+            return self._control.read("GET", self._path)
+        except UnreachableError:  # the server may have closed an idle connection
+            return self._control.read("GET", self._path)
 
 
 def parse(content: str, wanted: Mapping[str, str]) -> dict[str, float]:

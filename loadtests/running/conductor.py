@@ -16,15 +16,15 @@ from gevent.event import Event
 from locust.runners import MasterRunner, WorkerRunner
 
 from loadtests import settings as run_settings
+from loadtests.reach.endpoint import UnreachableError
 from loadtests.recording.live import Live, Progress
 from loadtests.recording.result import UNREACHABLE, SenderFacts
-from loadtests.running import lifecycle, messages, metrics_port
+from loadtests.running import lifecycle, logins, messages, metrics_port
 from loadtests.running.lifecycle import Prepared, Run
 from loadtests.running.locust_types import LocustEnvironment, LocustMessage
 from loadtests.running.messages import Brief
 from loadtests.running.series import Series
 from loadtests.running.worker import WorkerSide
-from loadtests.sending.target import UnreachableError
 from loadtests.settings import HostNotAllowedError
 
 log = logging.getLogger("loadtests")
@@ -58,6 +58,7 @@ class Conductor:
     def on_init(self) -> None:
         """Prepare at once in a headless run, so that a wrong setting ends the process with
         its code; catch signals."""
+        logins.set_aside(self.environment)
         runner = self.environment.runner
         if isinstance(runner, WorkerRunner):
             self.worker = WorkerSide(self.environment)
@@ -131,7 +132,7 @@ class Conductor:
         self.run = run
         self._begun.set()
         if self.environment.web_ui is not None:
-            run.watch(Series(run.settings.gateway_metrics, self.options.engine_metrics))
+            run.watch(Series(run.settings.gateway_metrics, run.settings.engine_metrics))
         if self.distributed:
             self._brief_workers(run)
         if self.options.run_time:  # Locust itself ignores it where there is a shape

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sys
 import time
@@ -15,6 +16,7 @@ from gevent.event import Event
 from loadtests.outcome import Outcome
 from loadtests.planning.plan import Plan
 from loadtests.planning.prompts import TokenCost
+from loadtests.reach.control import Control
 from loadtests.record import RequestRecord
 from loadtests.recording import scrape
 from loadtests.recording.live import Live, Progress
@@ -29,7 +31,7 @@ from loadtests.running.series import Series
 from loadtests.sending.bodies import Bodies
 from loadtests.sending.hub_probe import HubProbe
 from loadtests.sending.sender import Sender
-from loadtests.sending.target_facts import Control, model_name, prompt_cost
+from loadtests.sending.target_facts import model_name, prompt_cost
 from loadtests.settings import Settings
 
 log = logging.getLogger("loadtests")
@@ -41,9 +43,9 @@ class Prepared:
     def __init__(self, settings: Settings) -> None:
         """Raises ValueError (the user's settings), UnreachableError or FileExistsError; each a sentence."""
         self.plan: Plan = settings.plan.make()
-        control = Control(settings.host, settings.api_key)
+        control = Control(settings.target)
         self.settings = replace(settings, model=model_name(control, settings.model))
-        tokenizer = Control(settings.tokenize_url, settings.api_key) if settings.tokenize_url else control
+        tokenizer = Control(settings.tokenizer) if settings.tokenizer else control
         self.cost: TokenCost = settings.prompt_cost() or prompt_cost(tokenizer, self.settings.model)
         control.close()
         tokenizer.close()
@@ -148,12 +150,13 @@ class Run:
 
     def _asked(self) -> Asked:
         settings, header = self.settings, self.plan.header
-        limits = scrape.read(settings.gateway_metrics, scrape.LIMITS)
+        with contextlib.closing(scrape.Page(settings.gateway_metrics, scrape.LIMITS)) as page:
+            limits = page.read()
         return Asked(
             started_unix_s=self.start_unix_s,
             started_monotonic_s=self.start_s,
             ended_unix_s=time.time(),
-            host=settings.host,
+            host=settings.target.url,
             model=settings.model,
             scenario=header.scenario,
             workload=header.workload,

@@ -82,7 +82,7 @@ RUN = (
     Flag("slo", DEFAULT, "Objective, judged per request over the offered ones"),
     Flag("run-dir", "", "Folder of the run (default: a new one under --runs-dir)", ui=False),
     Flag("runs-dir", "runs", "Where new run folders are made", ui=False),
-    Flag("api-key", "", "Sent as a bearer token", secret=True),
+    Flag("api-key", "", "Sent as a bearer token (default: $GATEWAY_API_KEY)", secret=True),
     Flag("go-file", "", "Prepare, write FILE.ready, start when FILE exists", ui=False),
     Flag("metrics-port", 0, "Prometheus metrics of the generator on this port (0: none)", ui=False),
     Flag("metrics-host", "127.0.0.1", "… on this address", ui=False),

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 
 import gevent
 
+from loadtests.reach.endpoint import Endpoint
 from loadtests.recording import scrape
 from loadtests.recording.live import Live
 
@@ -40,9 +41,10 @@ class Point:
 class Series:
     """Points of the current run, gathered by a greenlet."""
 
-    def __init__(self, gateway_metrics: str, engine_metrics: str) -> None:
-        """URLs of metrics pages; "" for none."""
-        self._urls = ((gateway_metrics, scrape.GATEWAY), (engine_metrics, scrape.ENGINE))
+    def __init__(self, gateway_metrics: Endpoint, engine_metrics: Endpoint | None) -> None:
+        """Metrics pages; None for none."""
+        named = ((gateway_metrics, scrape.GATEWAY), (engine_metrics, scrape.ENGINE))
+        self._pages = [scrape.Page(page, wanted) for page, wanted in named if page is not None]
         self.points: deque[Point] = deque(maxlen=_KEPT)
 
     def run(self, live: Live, start_s: float, ended: Callable[[], bool]) -> None:
@@ -59,7 +61,9 @@ class Series:
             )
             last_due = due
             gevent.sleep(max(0.05, 1.0 - (time.monotonic() - start_s - now_s)))
+        for page in self._pages:
+            page.close()
 
     def _gauges(self) -> dict[str, float]:
-        pages = [scrape.read(url, wanted) for url, wanted in self._urls if url]
+        pages = [page.read() for page in self._pages]
         return {name: value for page in pages for name, value in page.items()}

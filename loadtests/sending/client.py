@@ -18,8 +18,9 @@ import gevent.ssl
 from gevent.hub import Waiter
 from gevent.monkey import get_original
 
+from loadtests.reach import why
+from loadtests.reach.endpoint import Endpoint, UnreachableError
 from loadtests.sending.answer import Answer, BrokenAnswerError
-from loadtests.sending.target import Target, UnreachableError
 
 _RawSocket = get_original("socket", "socket")
 _READ, _SIZE = 1, 65536
@@ -143,13 +144,13 @@ class Client:
     belong to the run).
     """
 
-    def __init__(self, target: Target, *, keep_idle_s: float = 2.0) -> None:
+    def __init__(self, target: Endpoint, *, keep_idle_s: float = 2.0) -> None:
         """`keep_idle_s`: an idle connection older than this is closed; below the shortest keep-alive of
         usual servers. Raises UnreachableError when the target's name cannot be resolved."""
         self.target = target
         self._keep_idle_s = keep_idle_s
         self._idle: deque[tuple[float, Connection]] = deque()
-        self._address = self._resolve()
+        self._addresses = self._resolve()
         self._tls = gevent.ssl.create_default_context() if target.scheme == "https" else None
 
     def exchange(self, request: bytes, answer: Answer) -> None:
@@ -191,30 +192,51 @@ class Client:
         return self._connect()
 
     def _connect(self) -> Connection:
-        family, kind, protocol, _, address = self._address
-        sock = gevent.socket.socket(family, kind, protocol)
+        sock = self._open()
         try:
-            sock.settimeout(CONNECT_TIMEOUT_S)
-            sock.connect(address)
-            sock.settimeout(None)
             sock.setsockopt(plain_socket.IPPROTO_TCP, plain_socket.TCP_NODELAY, 1)
-            if self._tls is not None:
-                return _GreenletConnection(self._tls.wrap_socket(sock, server_hostname=self.target.host))
-            return _HubConnection(sock.detach())
+            if self._tls is None:
+                sock.settimeout(None)
+                return _HubConnection(sock.detach())
+            if self.target.proxy is not None:
+                self.target.proxy.tunnel(sock, self.target.authority)
+            secure = self._tls.wrap_socket(sock, server_hostname=self.target.host)
+            secure.settimeout(None)
+            return _GreenletConnection(secure)
         except OSError as error:
             sock.close()
-            raise UnreachableError(f"cannot connect to {self.target.authority}: {error}") from error
+            raise self._unreachable(error) from error
         except BaseException:
             sock.close()
             raise
 
-    def _resolve(self) -> tuple[int, int, int, str, tuple[object, ...]]:
+    def _open(self) -> gevent.socket.socket:
+        """A socket to the first address that takes one, which the next connection then tries first."""
+        for place, (family, kind, protocol, _, address) in enumerate(self._addresses):
+            sock = gevent.socket.socket(family, kind, protocol)
+            try:
+                sock.settimeout(CONNECT_TIMEOUT_S)
+                sock.connect(address)
+            except OSError as error:
+                sock.close()
+                refused = error
+            except BaseException:
+                sock.close()
+                raise
+            else:
+                self._addresses.insert(0, self._addresses.pop(place))
+                return sock
+        raise self._unreachable(refused) from refused
+
+    def _unreachable(self, error: OSError) -> UnreachableError:
+        reason = why.unreachable(error, self.target)
+        return UnreachableError(f"cannot connect to {self.target.authority}: {reason}")
+
+    def _resolve(self) -> list[tuple[int, int, int, str, tuple[object, ...]]]:
+        asked = self.target.proxy or self.target
         try:
-            addresses = gevent.socket.getaddrinfo(
-                self.target.host, self.target.port, type=plain_socket.SOCK_STREAM
-            )
+            addresses = gevent.socket.getaddrinfo(asked.host, asked.port, type=plain_socket.SOCK_STREAM)
         except OSError as error:
-            raise UnreachableError(f"cannot resolve {self.target.host}: {error}") from error
+            raise UnreachableError(f"cannot resolve {asked.host}: {error}") from error
         # IPv4 first: local servers mostly listen there only.
-        first: tuple[int, int, int, str, tuple[object, ...]] = sorted(addresses, key=lambda a: a[0])[0]
-        return first
+        return sorted(addresses, key=lambda a: a[0])

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from loadtests.sending.target import Target
+from loadtests.reach.endpoint import Endpoint
 
 
-def request_head(target: Target, api_key: str = "") -> bytes:
+def request_head(target: Endpoint) -> bytes:
     """What all requests of a run begin with: the request line and the headers that stay the same.
 
     Raises UnicodeEncodeError for a key that is not Latin-1, which no header can carry.
     """
     lines = [
-        f"POST {target.path}/v1/chat/completions HTTP/1.1",
+        f"POST {target.request_prefix()}/v1/chat/completions HTTP/1.1",
         f"host: {target.authority}",
         "content-type: application/json",
         "accept: text/event-stream",
@@ -19,8 +19,7 @@ def request_head(target: Target, api_key: str = "") -> bytes:
         "accept-encoding: identity",
         "user-agent: llm-headroom",
     ]
-    if api_key:
-        lines.append(f"authorization: Bearer {api_key}")
+    lines += [f"{name}: {value}" for name, value in target.request_fields().items()]
     return "".join(f"{line}\r\n" for line in lines).encode("latin-1")
 
 

@@ -13,6 +13,7 @@ from gevent import Greenlet, GreenletExit
 
 from loadtests.outcome import Outcome
 from loadtests.planning.plan import Arrival, Plan, Share
+from loadtests.reach.endpoint import UnreachableError
 from loadtests.record import RequestRecord
 from loadtests.recording.live import Progress
 from loadtests.sending.alarm import Alarm
@@ -21,7 +22,6 @@ from loadtests.sending.bodies import Bodies
 from loadtests.sending.client import Client
 from loadtests.sending.request import request, request_head
 from loadtests.sending.retry import RetryPolicy, jitter_of
-from loadtests.sending.target import Target, UnreachableError
 from loadtests.settings import Settings
 
 Record = Callable[[RequestRecord], None]
@@ -57,7 +57,7 @@ class Sender:
         self.plan = plan
         self.in_flight: dict[int, tuple[_Exchange, Greenlet]] = {}
         self._share = share
-        self._client = Client(Target.parse(settings.host))
+        self._client = Client(settings.target)
         self._bodies = bodies
         self._settings = settings
         self._record = record
@@ -69,7 +69,7 @@ class Sender:
         self._stopping = False
         self._run_id = settings.prompt_salt[-8:]
         self._cap = settings.max_inflight or _socket_room()
-        self._head = request_head(self._client.target, settings.api_key)
+        self._head = request_head(settings.target)
 
     def run(self, start_s: float) -> None:
         """Send the share; returns when every request of it has its record.

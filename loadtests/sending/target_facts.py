@@ -3,46 +3,9 @@ does it count tokens."""
 
 from __future__ import annotations
 
-import http.client
-import json
-from collections.abc import Mapping
-from typing import Any
-
 from loadtests.planning.prompts import ONE_EACH, Messages, TokenCost, calibrate
-from loadtests.sending.target import Target, UnreachableError
-
-_TIMEOUT_S = 10.0
-
-
-class Control:
-    """One keep-alive connection for questions; not for load."""
-
-    def __init__(self, url: str, api_key: str) -> None:
-        self._target = Target.parse(url)
-        kind = http.client.HTTPSConnection if self._target.scheme == "https" else http.client.HTTPConnection
-        self._connection = kind(self._target.host, self._target.port, timeout=_TIMEOUT_S)
-        self._headers = {"content-type": "application/json"}
-        if api_key:
-            self._headers["authorization"] = f"Bearer {api_key}"
-
-    def ask(self, method: str, path: str, body: Mapping[str, object] | None = None) -> tuple[int, Any]:
-        """Status and parsed JSON (None when it is not JSON). Raises UnreachableError."""
-        try:
-            payload = json.dumps(body) if body is not None else None
-            self._connection.request(method, self._target.path + path, payload, self._headers)
-            response = self._connection.getresponse()
-            content = response.read()
-        except (OSError, http.client.HTTPException) as error:
-            self._connection.close()
-            raise UnreachableError(f"target {self._target.authority} is unreachable: {error}") from error
-        try:
-            return response.status, json.loads(content)
-        except ValueError:
-            return response.status, None
-
-    def close(self) -> None:
-        """Close the connection."""
-        self._connection.close()
+from loadtests.reach.control import Control
+from loadtests.reach.endpoint import UnreachableError
 
 
 def model_name(control: Control, given: str) -> str:

@@ -70,7 +70,7 @@ def live_page(run: Run | None) -> LivePage | NoRun:
         state="ended" if run.done.is_set() else "running",
         scenario=plan.scenario,
         rate_per_s=plan.rate_per_s,
-        host=run.settings.host,
+        host=run.settings.target.url,
         model=run.settings.model,
         folder=str(run.folder.path),
         warm_up_s=plan.warm_up_s,

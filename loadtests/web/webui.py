@@ -12,9 +12,11 @@ from pathlib import Path
 
 from flask import Response, jsonify, redirect, request, session
 from flask_login import login_user  # type: ignore[import-untyped] # it ships no types
+from werkzeug.datastructures import ImmutableMultiDict
 from werkzeug.wrappers import Response as BaseResponse
 
 from loadtests.recording.run_folder import LOAD, PLAN, RECORDS
+from loadtests.running import logins
 from loadtests.running.conductor import Conductor
 from loadtests.running.locust_types import LocustEnvironment, LocustWebUi
 from loadtests.web.live_page import live_page, state_rows, to_json
@@ -119,8 +121,13 @@ class WebUi:
             return None  # Locust's own guard answers
         if self._conductor.busy():
             return self._refused("a run is in progress: stop it first")
+        form = request.form.copy()
+        if "@" in form.get("host", ""):
+            # Locust shows the host that was asked for on its page, and keeps it for the next form.
+            form["host"] = logins.clean(self._environment.parsed_options, form["host"]) or ""
+            request.form = ImmutableMultiDict(form.items(multi=True))
         options = copy.copy(self._environment.parsed_options)
-        for name, value in request.form.items():
+        for name, value in form.items():
             old = getattr(options, name, None)
             if old is None or isinstance(old, list):
                 continue

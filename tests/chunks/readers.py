@@ -13,6 +13,7 @@ import pytest
 from experiments.observe import ask
 from gateway import relay as gateway_relay
 from gateway.call import Call
+from gateway.engine_failure import EngineFailure
 from gateway.metrics import Metrics
 from gateway.outcome import Outcome as GatewayOutcome
 from gateway.outcome import Route
@@ -21,6 +22,7 @@ from gateway.request_body import ChatRequest
 from gateway.settings import Settings
 from gateway.ticket import NOTHING_KNOWN
 from loadtests.outcome import Outcome
+from loadtests.reach.endpoint import Endpoint
 from loadtests.sending.answer import Answer, BrokenAnswerError
 
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
@@ -91,7 +93,8 @@ async def _relayed(pieces: Sequence[bytes], monkeypatch: pytest.MonkeyPatch, n: 
     connection: Any = SimpleNamespace(call=None, gone=False, stalled=False)
     call = Call(connection, Route.CHAT, b"request", 1)
     answer: Any = SimpleNamespace(status=200, headers=[(b"content-type", b"text/event-stream")], read=read)
-    relay = gateway_relay.Relay(call, Settings.model_validate({}), metrics, send)
+    settings = Settings.model_validate({})
+    relay = gateway_relay.Relay(call, settings, metrics, EngineFailure(settings.engine({})), send)
     request = ChatRequest(b"{}", stream=True, slots=n, facts=NOTHING_KNOWN, usage_hidden=False)
     try:
         await relay.answer(answer, request)
@@ -138,5 +141,5 @@ async def _asked(pieces: Sequence[bytes], monkeypatch: pytest.MonkeyPatch) -> as
         return wire, protocol
 
     monkeypatch.setattr(asyncio.get_running_loop(), "create_connection", create_connection)
-    async with ask.Asker("http://127.0.0.1:1") as asker:
+    async with ask.Asker(Endpoint.parse("http://127.0.0.1:1")) as asker:
         return await asker.ask(b"{}")

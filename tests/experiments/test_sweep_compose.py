@@ -87,7 +87,7 @@ def test_the_stack_is_swept_and_left_as_it_was(composed: Stack, tmp_path: Path) 
     assert run["engine"]["label"].startswith("EMULATOR")
     assert not (out / "prometheus" / "data").exists(), "no Prometheus of our own"
     token = composed.gateway.admin_token
-    with closing(GatewayAdmin(composed.gateway.url, token)) as admin:
+    with closing(GatewayAdmin(composed.gateway.endpoint, token)) as admin:
         assert admin.limits().max_active == 5
     kinds = [body["tags"] for _, body in composed.grafana.posted]
     # A cell that a busy machine made invalid is measured once more, and shown twice.

@@ -31,9 +31,10 @@ def test_a_running_gateway_is_swept_and_gets_its_limits_back(tmp_path: Path) -> 
         assert summary["setting"]["max_active"] == 3
         assert sweeping.disagreeing_counts(summary) == []
         assert json.loads((out / "run.json").read_text())["engine"]["provider"] == "external"
-        with closing(GatewayAdmin(running.url, token)) as admin:
+        with closing(GatewayAdmin(running.endpoint, token)) as admin:
             assert admin.limits().max_active == 5
         refused = sweeping.run(tmp_path / "other", *flags[:-1], "wrong", *FLAGS)
-        assert refused.returncode == 1
+        assert refused.returncode == 2
+        assert not (tmp_path / "other").exists()
         assert "--admin-token" in refused.stderr
     assert token not in (out / "run.json").read_text(), "a secret must not be stored with the run"

@@ -23,7 +23,8 @@ planning.trace_files.reading planning.trace_files.replay planning.workloads reco
 recording.live recording.load_run recording.quantiles recording.recorder recording.result
 recording.run_folder recording.saturation recording.scrape recording.summary recording.table
 running.locust_types running.messages sending.answer sending.bodies sending.request sending.retry
-sending.sse sending.target sending.target_facts settings slo traces
+sending.sse sending.target_facts settings slo traces
+reach.endpoint reach.proxy reach.why reach.control reach.handed_down reach.own_arguments running.logins
 """
 
 

@@ -16,6 +16,7 @@ from experiments.stack import engine, gateway, load, prometheus, prometheus_bina
 from experiments.stack.ports import free_port
 from loadtests.planning import plan
 from loadtests.planning.mix import Mix
+from loadtests.reach.endpoint import Endpoint
 from tests.monitoring.expressions import Expression, of_panels, of_rules
 from tests.monitoring.static_exposition import served
 
@@ -35,7 +36,7 @@ def overload(host: str, model: str, folder: Path, metrics_port: int) -> Iterator
     plan_file = folder / "plan.json"
     plan.make("sustained", 9.0, 0.0, LOAD_S, seed=1, mix=mix).save(plan_file)
     job = load.LoadJob(
-        host=host,
+        target=Endpoint.parse(host),
         model=model,
         plan_file=plan_file,
         run_dir=folder / "load",

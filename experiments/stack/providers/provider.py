@@ -10,6 +10,7 @@ from experiments.observe.engine_metrics import EngineMetrics
 from experiments.stack.engine_facts import EngineFacts
 from experiments.stack.engine_knobs import NAMES, EngineKnobs
 from experiments.stack.process import Progress
+from loadtests.reach.endpoint import Endpoint
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,7 @@ class EngineChoice:
 
     Attributes:
         provider: of the engine.
-        url: of an external engine, without /v1; None: we start one.
+        at: where an external engine is; None: we start one.
         model: the model's name, or the path of its folder; None: the provider's default.
         profile: whose timing the emulator imitates.
         engine_args: more arguments for the engine, as they are.
@@ -75,10 +76,15 @@ class EngineChoice:
     """
 
     provider: Provider
-    url: str | None = None
+    at: Endpoint | None = None
     model: str | None = None
     profile: str = "tiny-cpu"
     engine_args: tuple[str, ...] = ()
     why: str = ""
     gpu: str | None = None
     knobs: EngineKnobs = field(default_factory=EngineKnobs)
+
+    @property
+    def url(self) -> str | None:
+        """The address of an external engine, without /v1."""
+        return None if self.at is None else self.at.url

@@ -30,6 +30,7 @@ from experiments.stack.engine_knobs import EngineKnobs
 from loadtests.planning import plan as plans
 from loadtests.planning.mix import Mix
 from loadtests.planning.plan import Plan
+from loadtests.reach.endpoint import Endpoint
 from loadtests.slo import SLO
 from tests.experiments.design.test_cells import PROBE
 from tests.experiments.measure import fake_stack, hand_made
@@ -63,8 +64,8 @@ class Ground:
         folder = self.run.begin_cell(CELL.id)
         load = fake_stack.generator(self.stack, folder, self.made, folder / LOG_NAME)
         self.open.callback(load.stop)
-        engine_url = f"{self.stack.url}/engine" if engine_known else ""
-        return PreparedCell(CELL, plan, folder, load, drain_s, engine_url)
+        engine = Endpoint.parse(f"{self.stack.url}/engine") if engine_known else None
+        return PreparedCell(CELL, plan, folder, load, drain_s, engine)
 
     def draining(self) -> None:
         """The last request was due: the generator may end."""
@@ -85,7 +86,7 @@ def ground(tmp_path: Path) -> Iterator[Ground]:
     with ExitStack() as opened:
         opened.callback(run.close)
         stack = opened.enter_context(fake_stack.running(records))
-        admin = GatewayAdmin(stack.url, None)
+        admin = GatewayAdmin(Endpoint.parse(stack.url), None)
         opened.callback(admin.close)
         metrics = ServerMetrics(f"{stack.url}/prometheus")
         context = MeasurementContext(run, admin, metrics, OBJECTIVE, "EMULATOR (fake)", None)

@@ -15,6 +15,7 @@ from experiments.measure.probing import Target
 from experiments.run_folder import codec
 from experiments.stack import engine
 from experiments.stack.ports import free_port
+from loadtests.reach.endpoint import Endpoint
 
 
 def test_the_probe_of_an_engine_with_steps_of_10_ms(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -22,7 +23,7 @@ def test_the_probe_of_an_engine_with_steps_of_10_ms(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(probing, "_STEPS", (4,))
     told: list[str] = []
     with engine.running(engine.choose("emulator", profile="exact"), log_dir=tmp_path) as served:
-        target = Target(served.url, served.url, served.model)
+        target = Target(Endpoint.parse(served.url), served.endpoint, served.model)
         probe = probing.run(target, 16, 10, told.append)
         one_token = probing.run(target, 16, 1, told.append)
     assert (probe.tpot_s or 0) > 0.0095
@@ -45,7 +46,8 @@ def test_a_probe_without_tpot_is_stored_and_leaves_the_default_objective_for_tok
 def test_a_gateway_that_is_gone_is_one_sentence() -> None:
     """It says that it was the probe, or the warm-up, and where it asked."""
     url = f"http://127.0.0.1:{free_port()}"
+    target = Target(Endpoint.parse(url), None, "m")
     with pytest.raises(EnvironmentProblem, match=rf"^the probe failed: {url} cannot be reached"):
-        probing.run(Target(url, "", "m"), 16, 4, lambda _: None)
+        probing.run(target, 16, 4, lambda _: None)
     with pytest.raises(EnvironmentProblem, match=rf"^the warm-up failed: {url} cannot be reached"):
-        probing.warm_up(Target(url, "", "m"), 16, 4, 2, lambda _: None)
+        probing.warm_up(target, 16, 4, 2, lambda _: None)

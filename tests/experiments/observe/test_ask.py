@@ -15,6 +15,7 @@ from experiments.observe.request_bodies import RequestBodies
 from experiments.stack import engine
 from experiments.stack.ports import free_port
 from loadtests.planning.prompts import ONE_EACH
+from loadtests.reach.endpoint import Endpoint
 
 BODY = RequestBodies("m", ONE_EACH, "test").make(5, 3)
 
@@ -79,7 +80,7 @@ class Server:
         server = await asyncio.start_server(self.serve, "127.0.0.1", 0)
         port = server.sockets[0].getsockname()[1]
         try:
-            async with Asker(f"http://127.0.0.1:{port}/prefix", "secret", **options) as asker:
+            async with Asker(Endpoint.parse(f"http://127.0.0.1:{port}/prefix", "secret"), **options) as asker:
                 yield asker
         finally:
             server.close()
@@ -150,7 +151,7 @@ def test_nobody_there_and_nobody_who_answers() -> None:
     """Both end by themselves."""
 
     async def refused() -> None:
-        async with Asker(f"http://127.0.0.1:{free_port()}") as asker:
+        async with Asker(Endpoint.parse(f"http://127.0.0.1:{free_port()}")) as asker:
             await asker.ask(BODY)
 
     async def silent() -> None:
@@ -200,7 +201,7 @@ def test_the_emulator_is_asked_for_exact_lengths(tmp_path: Path) -> None:
     """Five marks of the chat template beside the words, and as many tokens as were asked for."""
 
     async def run(served: engine.Engine) -> StreamedAnswer:
-        async with Asker(served.url) as asker:
+        async with Asker(Endpoint.parse(served.url)) as asker:
             return await asker.ask(RequestBodies(served.model, ONE_EACH, "x").make(40, 6))
 
     with engine.running(engine.choose("emulator", profile="exact"), log_dir=tmp_path) as served:

@@ -6,6 +6,7 @@ import httpx
 
 from experiments.observe import engine_counters, engine_metrics
 from experiments.stack import engine
+from loadtests.reach.endpoint import Endpoint
 
 _PAGE = """# HELP vllm:e2e_request_latency_seconds x
 # TYPE vllm:e2e_request_latency_seconds histogram
@@ -32,13 +33,13 @@ def test_the_growth_is_that_between_two_pages() -> None:
 def test_a_page_without_requests_is_no_account() -> None:
     """A server that is not a vLLM, or says nothing at all."""
     assert engine_counters.growth("", "python_info 1\n", engine_metrics.VLLM) is None
-    assert engine_counters.read("http://127.0.0.1:9") is None
+    assert engine_counters.read(Endpoint.parse("http://127.0.0.1:9")) is None
 
 
 def test_the_emulator_counts_what_it_answered(tmp_path: Path) -> None:
     """Two real requests of 5 prompt words each."""
     with engine.running(engine.choose("emulator"), log_dir=tmp_path) as emulator:
-        before = engine_counters.read(emulator.url)
+        before = engine_counters.read(Endpoint.parse(emulator.url))
         for _ in range(2):
             body = {
                 "model": emulator.model,
@@ -46,7 +47,7 @@ def test_the_emulator_counts_what_it_answered(tmp_path: Path) -> None:
                 "max_tokens": 3,
             }
             httpx.post(f"{emulator.url}/v1/chat/completions", json=body, trust_env=False).raise_for_status()
-        after = engine_counters.read(emulator.url)
+        after = engine_counters.read(Endpoint.parse(emulator.url))
     assert before is not None
     assert after is not None
     grown = engine_counters.growth(before, after, engine_metrics.VLLM)

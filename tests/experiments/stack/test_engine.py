@@ -128,7 +128,7 @@ def test_an_external_engine_is_asked_what_it_is(tmp_path: Path) -> None:
             assert found.facts.kv_cache_size_tokens == 131072
         other = engine.choose(engine_url=served.url, model="other")
         with (
-            pytest.raises(EnvironmentProblem, match="does not serve 'other'; it serves emulated"),
+            pytest.raises(UserError, match="does not serve 'other'; it serves emulated"),
             engine.running(other, log_dir=tmp_path),
         ):
             pass
@@ -139,7 +139,7 @@ def test_nobody_at_the_engines_url(tmp_path: Path) -> None:
     """A refused connection is one sentence."""
     choice = engine.choose(engine_url=f"http://127.0.0.1:{free_port()}")
     with (
-        pytest.raises(EnvironmentProblem, match="no OpenAI-compatible engine answers at"),
+        pytest.raises(UserError, match=r"cannot be used: connection refused at 127\.0\.0\.1"),
         engine.running(choice, log_dir=tmp_path),
     ):
         pass

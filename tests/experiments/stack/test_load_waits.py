@@ -5,6 +5,7 @@ from pathlib import Path
 from experiments.stack import engine, load
 from loadtests.planning import plan
 from loadtests.planning.mix import Mix
+from loadtests.reach.endpoint import Endpoint
 
 # Locust asks its shape once a second whether to go on; three such questions come before the word.
 LONG_S = 3.5
@@ -17,7 +18,7 @@ def test_a_generator_that_waits_long_for_its_start_still_plays_its_plan(tmp_path
     choice = engine.choose("emulator")
     with engine.running(choice, log_dir=tmp_path) as emulator:
         job = load.LoadJob(
-            host=emulator.url,
+            target=Endpoint.parse(emulator.url),
             model=emulator.model,
             plan_file=tmp_path / "plan.json",
             run_dir=tmp_path / "run",

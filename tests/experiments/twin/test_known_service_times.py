@@ -31,12 +31,12 @@ def measured(engine: Engine, arrivals: plan.Plan, max_active: int, folder: Path)
     environment = {"MAX_ACTIVE": str(max_active), "QUEUE_MAX": "1000"}
     with gateway.running(engine_url=engine.url, model=engine.model, log_dir=folder, env=environment) as front:
         job = load.LoadJob(
-            host=front.url,
+            target=front.endpoint,
             model=engine.model,
             plan_file=folder / "plan.json",
             run_dir=folder / "cell",
             log_path=folder / "locust.log",
-            tokenize_url=engine.url,
+            tokenizer=engine.endpoint,
             drain_s=60,
         )
         running = load.start(job)

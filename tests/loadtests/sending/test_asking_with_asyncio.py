@@ -10,17 +10,17 @@ import orjson
 
 from loadtests.outcome import Outcome
 from loadtests.planning.prompts import words
+from loadtests.reach.endpoint import Endpoint
 from loadtests.sending.answer import Answer
 from loadtests.sending.bodies import chat_body
 from loadtests.sending.request import request, request_head
-from loadtests.sending.target import Target
 from tests.loadtests.harness import upstream
 
 
 async def ask(url: str, *bodies: bytes) -> list[Answer]:
     """The answers to these bodies, on one connection."""
-    target = Target.parse(url)
-    head = request_head(target, "a-key")
+    target = Endpoint.parse(url, "a-key")
+    head = request_head(target)
     reader, writer = await asyncio.open_connection(target.host, target.port)
     answers = []
     for k, body in enumerate(bodies):
@@ -59,7 +59,7 @@ def test_usage_in_every_chunk_is_asked_for_only_on_demand() -> None:
 
 def test_the_key_and_the_length_are_in_the_request() -> None:
     """The rest of the head is the same for all requests of a run."""
-    sent = request(request_head(Target.parse("http://[::1]:80/prefix/v1"), "secret"), b"{}", "r-1")
+    sent = request(request_head(Endpoint.parse("http://[::1]:80/prefix/v1", "secret")), b"{}", "r-1")
     head, _, body = sent.partition(b"\r\n\r\n")
     assert body == b"{}"
     first, *headers = head.decode().split("\r\n")

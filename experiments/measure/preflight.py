@@ -1,0 +1,54 @@
+"""Servers that somebody else runs are asked once before anything starts: what is wrong with an address or key
+is one sentence then, and no run folder is left behind.
+"""
+
+from __future__ import annotations
+
+from contextlib import closing
+
+import httpx
+
+from experiments.cli.sweep_args import SweepOptions
+from experiments.errors import EnvironmentProblem, UserError
+from experiments.observe import clients
+from experiments.observe.gateway_admin import GatewayAdmin
+from experiments.observe.prometheus import ServerMetrics
+from experiments.stack import engine as engines
+from experiments.stack import gateway as gateways
+from loadtests.reach import why
+from loadtests.reach.endpoint import Endpoint
+
+
+def check(options: SweepOptions) -> None:
+    """See that engine, gateway and Prometheus can be used, those that were given by their address.
+
+    Raises:
+        UserError: one cannot; the sentence says which, and why.
+    """
+    wanted = options.spec.engine
+    try:
+        if options.gateway is not None:
+            gateway = gateways.external(options.gateway, options.admin_token)
+            with closing(GatewayAdmin(gateway.endpoint, gateway.admin_token)) as admin:
+                admin.limits()
+        elif options.engine is not None:
+            choice = engines.choose(
+                wanted.provider, engine_url=options.engine, model=wanted.model, install=False
+            )
+            engines.already_running(choice, options.engine)
+        if options.prometheus is not None:
+            _ask_prometheus(options.prometheus)
+    except EnvironmentProblem as problem:
+        raise UserError(str(problem)) from None
+
+
+def _ask_prometheus(at: Endpoint) -> None:
+    try:
+        with clients.client(at, 5.0) as client:
+            answer = client.get("/api/v1/query", params={"query": "vector(1)"})
+    except httpx.HTTPError as error:
+        raise UserError(f"Prometheus at {at.url} cannot be used: {why.unreachable(error, at)}") from None
+    refused = why.refused(answer.status_code, answer.headers.get("www-authenticate", ""), at)
+    if refused is not None:
+        raise UserError(f"Prometheus at {at.url} cannot be used: {refused}")
+    ServerMetrics(at).check()

@@ -1,0 +1,146 @@
+"""The proxy before the engine: HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY, and never for this machine."""
+
+import asyncio
+import base64
+import ipaddress
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from urllib.parse import unquote, urlsplit
+
+from gateway.refusal import Headers
+
+_LONGEST_HEAD = 65_536
+
+
+class ProxyError(OSError):
+    """The proxy does not let us through; the text is a clause that says so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Proxy:
+    """An HTTP proxy. login: `user:password`, empty where it asks for none."""
+
+    host: str
+    port: int
+    login: str = field(default="", repr=False)
+
+    @property
+    def url(self) -> str:
+        """Its address, without the login."""
+        return f"http://[{self.host}]:{self.port}" if ":" in self.host else f"http://{self.host}:{self.port}"
+
+    def credentials(self) -> Headers:
+        """The fields that let us through."""
+        if not self.login:
+            return []
+        return [(b"proxy-authorization", b"Basic " + base64.b64encode(self.login.encode()))]
+
+    async def open(self, tunnel_to: str | None) -> socket.socket:
+        """A connection to it, or through it to the authority `tunnel_to`. Raises OSError."""
+        loop = asyncio.get_running_loop()
+        found = await loop.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)
+        failed: OSError | None = None
+        for family, kind, protocol, _, address in found:
+            sock = socket.socket(family, kind, protocol)
+            try:
+                sock.setblocking(False)
+                await loop.sock_connect(sock, address)
+                if tunnel_to is not None:
+                    await self._tunnel(sock, tunnel_to)
+                return sock
+            except ProxyError:
+                sock.close()
+                raise
+            except OSError as error:
+                sock.close()
+                failed = error
+            except BaseException:
+                sock.close()
+                raise
+        raise failed or ProxyError(f"the proxy {self.url} has no address")
+
+    async def _tunnel(self, sock: socket.socket, authority: str) -> None:
+        loop = asyncio.get_running_loop()
+        fields = [(b"host", authority.encode("idna")), *self.credentials()]
+        head = b"".join(b"%s: %s\r\n" % pair for pair in fields)
+        await loop.sock_sendall(sock, b"CONNECT %s HTTP/1.1\r\n%s\r\n" % (authority.encode("idna"), head))
+        answer = b""
+        # Byte by byte: what follows the head belongs to TLS.
+        while not answer.endswith(b"\r\n\r\n"):
+            byte = await loop.sock_recv(sock, 1)
+            if not byte or len(answer) > _LONGEST_HEAD:
+                raise ProxyError(f"the proxy {self.url} closed the connection")
+            answer += byte
+        status = b"".join(answer.split(b" ", 2)[1:2]).decode("latin-1")
+        if status != "200":
+            raise ProxyError(f"the proxy {self.url} refuses the way to {authority} ({status})")
+
+
+def proxy_for(scheme: str, host: str, port: int, environ: Mapping[str, str]) -> Proxy | None:
+    """The proxy that the environment names for this engine; None where it is asked directly.
+
+    Raises ValueError: it is no http:// proxy. Of two spellings the one in small letters counts.
+    """
+    if is_loopback(host) or _is_excepted(host, port, _named(environ, "no_proxy")):
+        return None
+    text = _named(environ, f"{scheme}_proxy") or _named(environ, "all_proxy")
+    if not text:
+        return None
+    parts = urlsplit(text if "://" in text else f"http://{text}")
+    try:
+        proxy_host, proxy_port = parts.hostname or "", parts.port or 80
+    except ValueError:
+        proxy_host, proxy_port = "", 0
+    if parts.scheme != "http" or not proxy_host:
+        shown = f"{parts.scheme}://{parts.hostname or ''}"
+        raise ValueError(f"{scheme.upper()}_PROXY names {shown}: only http://HOST[:PORT] proxies are used")
+    userinfo, at, _ = parts.netloc.rpartition("@")
+    user, _, password = userinfo.partition(":")
+    return Proxy(proxy_host, proxy_port, f"{unquote(user)}:{unquote(password)}" if at else "")
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a name or an address means this machine."""
+    name = host.lower().rstrip(".")
+    address = _address(name)
+    if address is None:
+        return name == "localhost" or name.endswith(".localhost")
+    mapped = getattr(address, "ipv4_mapped", None)
+    return bool((mapped or address).is_loopback or address.is_unspecified)
+
+
+def _named(environ: Mapping[str, str], name: str) -> str:
+    return environ.get(name) or environ.get(name.upper()) or ""
+
+
+def _is_excepted(host: str, port: int, no_proxy: str) -> bool:
+    """Whether NO_PROXY covers it: `*`, a name (with all below it), an address or a network, each with a port
+    or for all of them.
+    """
+    name = host.lower().rstrip(".")
+    for entry in no_proxy.lower().replace(",", " ").split():
+        if entry == "*" or _covers(entry, name):
+            return True
+        of_entry, colon, number = entry.rpartition(":")
+        if colon and number == str(port) and _covers(of_entry.strip("[]"), name):
+            return True
+    return False
+
+
+def _covers(entry: str, name: str) -> bool:
+    address = _address(name)
+    if address is not None:
+        try:
+            return address in ipaddress.ip_network(entry.strip("[]"), strict=False)
+        except ValueError:
+            return False
+    below = entry.removeprefix("*").removeprefix(".")
+    return bool(below) and (name == below or name.endswith(f".{below}"))
+
+
+def _address(name: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(name.partition("%")[0])
+    except ValueError:
+        return None

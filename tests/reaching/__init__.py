@@ -1,0 +1,1 @@
+"""How servers are reached: one description, held by every client against real fronts."""
