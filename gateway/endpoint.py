@@ -67,8 +67,8 @@ class Endpoint:
         return [basic, (b"x-api-key", self.api_key.encode())] if self.api_key else [basic]
 
     def secrets(self) -> tuple[str, ...]:
-        """What no client may be told, as it is sent or may be quoted, longest first. Shorter than four letters
-        it could not be told from other words.
+        """What no client may be told, as it is sent or may be quoted, longest first. Shorter than four
+        letters it could not be told from other words.
         """
         password = self.login.partition(":")[2]
         encoded = base64.b64encode(self.login.encode()).decode()

@@ -16,7 +16,7 @@ MOST_WORDS_BYTES = 65_536
 
 
 class EngineFailure:
-    """Makes refusals of the engine's errors, with the engine's own words in them but no key or login of ours."""
+    """Makes refusals of the engine's errors, with the engine's own words but no key or login of ours."""
 
     def __init__(self, endpoint: Endpoint) -> None:
         self._secrets = endpoint.secrets()

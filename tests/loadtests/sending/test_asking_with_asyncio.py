@@ -45,7 +45,7 @@ def test_answers_are_read_from_asyncio(tmp_path: Path) -> None:
     for answer in answers:
         assert answer.outcome() == (Outcome.OK, None)
         assert len(answer.chunk_s) == answer.output_tokens == 5
-        assert answer.chunk_s[-1] - answer.chunk_s[0] >= 0.03
+        assert answer.chunk_s == sorted(answer.chunk_s)
     assert answers[1].chunk_s[0] > answers[0].chunk_s[-1]
 
 
