@@ -4,7 +4,6 @@ behind it holds a password in a URL.
 
 from __future__ import annotations
 
-import base64
 import os
 import re
 import ssl
@@ -12,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from urllib.parse import quote, unquote, urlsplit
 
-from loadtests.reach.proxy import Proxy, proxy_for
+from loadtests.reach.proxy import Proxy, basic, proxy_for
 
 _FORM = "must be http://HOST[:PORT][/PATH] or https://HOST[:PORT][/PATH]"
 _LOGIN = re.compile(r"(//).*@", re.DOTALL)
@@ -45,9 +44,10 @@ class Endpoint:
         `environ` (None: this process's) names the proxies. Raises ValueError with what is allowed; the
         sentence holds no password.
         """
+        text = text.strip() if "//" in text else f"http://{text.strip()}"
         shown = without_login(text)
         try:
-            parts = urlsplit(text.strip() if "//" in text else f"http://{text.strip()}")
+            parts = urlsplit(text)
             port, host = parts.port, parts.hostname or ""
         except ValueError as error:
             # Of what is no URL nobody knows which part of it is the password.
@@ -118,18 +118,8 @@ class Endpoint:
         """Who is trusted: `SSL_CERT_FILE`, `SSL_CERT_DIR`, else the system's store; None for plain HTTP."""
         return ssl.create_default_context() if self.scheme == "https" else None
 
-    @property
-    def secrets(self) -> tuple[str, ...]:
-        """What must not be seen anywhere."""
-        return tuple(filter(None, (self.login.partition(":")[2], self.api_key)))
-
     def _asks_proxy(self) -> bool:
         return self.proxy is not None and self.scheme == "http"
-
-
-def basic(login: str) -> str:
-    """`user:password` as a field of HTTP's Basic scheme."""
-    return "Basic " + base64.b64encode(login.encode()).decode("ascii")
 
 
 def without_login(text: str) -> str:

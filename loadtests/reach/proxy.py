@@ -41,9 +41,7 @@ class Proxy:
 
     def credentials(self) -> dict[str, str]:
         """The header fields that let us through."""
-        if not self.login:
-            return {}
-        return {"proxy-authorization": "Basic " + base64.b64encode(self.login.encode()).decode("ascii")}
+        return {"proxy-authorization": basic(self.login)} if self.login else {}
 
     def tunnel(self, sock: _Socket, authority: str) -> None:
         """Asks for a connection to `authority` on a socket that is connected to the proxy.
@@ -64,6 +62,11 @@ class Proxy:
         if status != [b"200"]:
             said = b"".join(status).decode("latin-1") or "nothing that is HTTP"
             raise ProxyError(f"the proxy {self.url} refuses the way to {authority}: {said}")
+
+
+def basic(login: str) -> str:
+    """`user:password` as a field of HTTP's Basic scheme."""
+    return "Basic " + base64.b64encode(login.encode()).decode("ascii")
 
 
 class ProxyError(OSError):

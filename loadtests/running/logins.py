@@ -51,7 +51,9 @@ def clean(options: Namespace, url: str | None) -> str | None:
 def _typed(options: Namespace) -> list[str]:
     """The logins as they stand on the command line, with their escapes."""
     urls = [getattr(options, name, None) or "" for name in _ADDRESSES]
-    return [urlsplit(url).netloc.rpartition("@")[0] for url in urls if "@" in url]
+    return [
+        urlsplit(url if "//" in url else f"//{url}").netloc.rpartition("@")[0] for url in urls if "@" in url
+    ]
 
 
 def _without(logins: list[str], words: list[str]) -> list[str]:
@@ -65,6 +67,6 @@ def _without(logins: list[str], words: list[str]) -> list[str]:
             kept.append(f"{flag}=")
         else:
             for login in logins:
-                word = word.replace(f"//{login}@", "//")
+                word = word.replace(f"{login}@", "")
             kept.append(word)
     return kept

@@ -118,3 +118,12 @@ def test_a_refusal_tells_no_password(url: str) -> None:
             parse()
         assert "my-word" not in str(error.value)
     assert "my-word" not in without_login(f"x {url} y")
+
+
+def test_a_load_may_be_told_a_host_without_scheme() -> None:
+    """As Locust takes it; the login is seen all the same."""
+    to = Endpoint.parse("me:my-word@box:8000", "", {})
+    assert (to.url, to.login) == ("http://box:8000", "me:my-word")
+    with pytest.raises(ValueError, match="must be") as error:
+        Endpoint.parse("me:my-word@box:port", "", {})
+    assert "my-word" not in str(error.value)
