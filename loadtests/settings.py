@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from loadtests.planning import plan as plans
 from loadtests.planning.mix import Mix
+from loadtests.planning.optional_fields import ALL_FIELDS, OptionalFields, UsageFields
 from loadtests.planning.plan import Plan
 from loadtests.planning.prompts import TokenCost
 from loadtests.planning.scenarios import Shape
@@ -86,6 +87,7 @@ class Settings:
     prompt_cost_file: str = ""
     """Word costs that were measured before; the target is not asked then."""
     chunk_usage: bool = False
+    fields: OptionalFields = ALL_FIELDS
     prompt_salt: str = ""
     allow_hosts: tuple[str, ...] = ()
     gateway_metrics: str = ""
@@ -123,6 +125,11 @@ def from_options(options: Namespace, host: str | None) -> Settings:
     for name in ("drain", "max_inflight"):
         if getattr(options, name) < 0:
             raise ValueError(f"{name} = {getattr(options, name)}: must be >= 0")
+    fields = OptionalFields.named(options.lengths, options.usage)
+    if options.chunk_usage and fields.usage is UsageFields.NONE:
+        raise ValueError(
+            "chunk-usage asks for usage in every chunk, usage = 'none' for none: drop one of them"
+        )
     made = Settings(
         host=host,
         model=options.model,
@@ -136,6 +143,7 @@ def from_options(options: Namespace, host: str | None) -> Settings:
         tokenize_url=options.tokenize_url,
         prompt_cost_file=options.prompt_cost_file,
         chunk_usage=options.chunk_usage,
+        fields=fields,
         prompt_salt=options.prompt_salt or f"{time.time_ns():x}",
         gateway_metrics=options.gateway_metrics or f"{host.rstrip('/').removesuffix('/v1')}/metrics",
         allow_hosts=tuple(name.strip() for name in options.allow_host.split(",") if name.strip()),
