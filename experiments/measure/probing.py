@@ -17,6 +17,7 @@ from experiments.errors import EnvironmentProblem
 from experiments.measure import prompt_cost
 from experiments.observe.ask import Asker, AskFailed, StreamedAnswer
 from experiments.observe.request_bodies import RequestBodies
+from loadtests.planning.optional_fields import ALL_FIELDS, OptionalFields
 from loadtests.planning.prompts import ONE_EACH
 
 # A step of the staircase that adds less than this share of rate is the last one.
@@ -31,12 +32,13 @@ _LONGEST_ANSWER_S = 300.0
 @dataclass(frozen=True, slots=True)
 class Target:
     """Where the probe's requests go. `engine_url` (empty where unknown) is only asked to count tokens;
-    `api_key` is for a gateway that wants one."""
+    `api_key` is for a gateway that wants one; `fields`: what every request asks beyond the plain API."""
 
     gateway_url: str
     engine_url: str
     model: str
     api_key: str | None = None
+    fields: OptionalFields = ALL_FIELDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +88,8 @@ class _Prober:
         cost = prompt_cost.measured(target.engine_url, target.model) if target.engine_url else ONE_EACH
         self._asker = asker
         self._lengths = (prompt_tokens, output_tokens)
-        self._bodies = RequestBodies(target.model, cost, f"probe {prompt_tokens}x{output_tokens}")
+        salt = f"probe {prompt_tokens}x{output_tokens}"
+        self._bodies = RequestBodies(target.model, cost, salt, target.fields)
 
     async def ask(self) -> StreamedAnswer:
         """One request to its end.

@@ -99,5 +99,6 @@ def _prepare(
         tokenize_url=stack.engine.url or None,
         prompt_cost_file=prompt_cost.of_run(context.run, stack.engine),
         cpus=stack.load_cpus,
+        fields=stack.fields,
     )
     return PreparedCell(cell, plan, folder, load.start(job), drain_s, stack.engine.url)

@@ -12,6 +12,7 @@ from experiments.observe import grafana
 from experiments.observe.gateway_admin import GatewayAdmin
 from experiments.observe.grafana import Annotations, Grafana
 from experiments.observe.prometheus import ServerMetrics
+from experiments.spec.sweep_spec import AUTO, LoadSection
 from experiments.stack import compose, compose_targets, cores, ports
 from experiments.stack import engine as engines
 from experiments.stack import gateway as gateways
@@ -26,6 +27,7 @@ from experiments.stack.providers import known
 from experiments.stack.providers.external import EXTERNAL
 from experiments.stack.providers.provider import EngineChoice
 from gateway.limits import Limits
+from loadtests.planning.optional_fields import AnswerLengths, OptionalFields, UsageFields
 
 # The probe must not meet a limit; the cells set their own.
 _OPEN_LIMITS = Limits(max_active=512, queue_max=1000)
@@ -41,6 +43,7 @@ class SweepStack:
         load_host: the address those metrics listen on.
         load_cpus: cores of a generator; None: all.
         api_key: what the gateway wants of its clients; None: nothing.
+        fields: what every request asks beyond the plain API.
     """
 
     engine: Engine
@@ -52,6 +55,7 @@ class SweepStack:
     load_host: str
     load_cpus: frozenset[int] | None
     api_key: str | None
+    fields: OptionalFields
     annotations: Annotations
 
 
@@ -76,7 +80,11 @@ def running(
     here = choice is not None and choice.provider.on_our_cores
     shared = cores.split(options.spec.engine.cpus, engine_is_here=here)
     with contextlib.ExitStack() as stack:
-        served = _ours(choice, shared, logs, tell) if choice else _theirs(options, composed)
+        served = (
+            _ours(choice, options.spec.load.usage, shared, logs, tell)
+            if choice
+            else _theirs(options, composed)
+        )
         engine, gateway = stack.enter_context(served)
         tell(f"engine ready: {engine.label}")
         admin = GatewayAdmin(gateway.url, gateway.admin_token)
@@ -110,8 +118,15 @@ def running(
             load_host=load_host,
             load_cpus=shared.others,
             api_key=options.api_key or (composed.api_key if composed else None),
+            fields=fields_for(options.spec.load, engine),
             annotations=stack.enter_context(notes),
         )
+
+
+def fields_for(load: LoadSection, engine: Engine) -> OptionalFields:
+    """What the requests ask of this engine: as the spec says, else as is known of it."""
+    lengths = engine.answer_lengths if load.lengths == AUTO else load.lengths
+    return OptionalFields(AnswerLengths(lengths), load.usage)
 
 
 def _choice(options: SweepOptions, knobs: EngineKnobs, tell: Callable[[str], None]) -> EngineChoice:
@@ -127,15 +142,17 @@ def _choice(options: SweepOptions, knobs: EngineKnobs, tell: Callable[[str], Non
 
 @contextlib.contextmanager
 def _ours(
-    choice: EngineChoice, shared: Cores, logs: Path, tell: Callable[[str], None]
+    choice: EngineChoice, usage: UsageFields, shared: Cores, logs: Path, tell: Callable[[str], None]
 ) -> Iterator[tuple[Engine, Gateway]]:
-    """The chosen engine and a gateway before it, for this run."""
+    """The chosen engine and a gateway before it, for this run. Where the requests are not to ask for usage,
+    the gateway does not either."""
     knobs = choice.knobs
+    env = {"ASK_USAGE": "false"} if usage is UsageFields.NONE else {}
     tell(f"starting the engine: {choice.provider.name}" + (f" with {knobs}" if knobs.given() else ""))
     with (
         engines.running(choice, log_dir=logs, cpus=shared.engine, on_progress=tell) as engine,
         gateways.running(
-            engine_url=engine.url, model=engine.model, log_dir=logs, cpus=shared.others, env={}
+            engine_url=engine.url, model=engine.model, log_dir=logs, cpus=shared.others, env=env
         ) as gateway,
     ):
         yield engine, gateway

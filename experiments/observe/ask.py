@@ -17,6 +17,7 @@ from typing import Self
 
 from experiments.errors import EnvironmentProblem
 from loadtests import latency
+from loadtests.planning.optional_fields import remedy
 from loadtests.sending.answer import Answer, BrokenAnswerError
 from loadtests.sending.request import request, request_head
 from loadtests.sending.target import Target
@@ -97,7 +98,10 @@ class Asker:
             raise AskFailed(f"{self.url} cannot be reached: {error or type(error).__name__}") from None
         outcome, error_text = answer.outcome()
         if outcome != "ok":
-            raise AskFailed(f"{self.url} answered a request with {answer.status or 'nothing'}: {error_text}")
+            advice = remedy(answer.status, error_text or "")
+            raise AskFailed(
+                f"{self.url} answered a request with {answer.status or 'nothing'}: {error_text}{advice}"
+            )
         if not answer.chunk_s or answer.finished_s is None:
             raise AskFailed(f"{self.url} answered a request without content; see the engine's log")
         return StreamedAnswer(

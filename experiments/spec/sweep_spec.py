@@ -26,6 +26,7 @@ from experiments.stack.engine_knobs import EngineKnobs, product
 from experiments.stack.providers import known
 from gateway.limits import LIMIT_NAMES, QueueMode, QueueOrder
 from gateway.settings import LiveSettings, explain
+from loadtests.planning.optional_fields import AnswerLengths, UsageFields
 from loadtests.planning.scenarios import SCENARIOS
 
 OPEN_SCENARIOS = tuple(
@@ -130,6 +131,8 @@ class LoadSection(_Strict):
 
     `workloads`, an axis, cross with the loads and replace the two lengths; the first is the one whose probe
     scales the SLO and the queue timeout. Each has a capacity of its own, which relative rates refer to.
+    `lengths` and `usage`: what an engine that refuses fields is asked without; `auto`: forced, unless the
+    engine is known not to keep to it.
     """
 
     loads: Annotated[tuple[str, ...], BeforeValidator(_listed), Field(min_length=1)] = (
@@ -139,6 +142,8 @@ class LoadSection(_Strict):
     prompt_tokens: Annotated[int, Field(ge=1, le=1_000_000)] = 64
     output_tokens: Annotated[int, Field(ge=1, le=1_000_000)] = 24
     workloads: Annotated[tuple[str, ...], BeforeValidator(_listed)] = ()
+    lengths: AnswerLengths | Literal["auto"] = "auto"
+    usage: UsageFields = UsageFields.ASKED
     seed: Annotated[int, Field(ge=0, le=2**32 - 1)] = 1
 
     @field_validator("loads")
