@@ -91,8 +91,7 @@ def running(
         stack.callback(admin.close)
         stack.enter_context(_limits_restored(admin))
         admin.apply(_open_limits(knobs))
-        load_ports = (ports.free_port(), ports.free_port())
-        load_host = compose_targets.LOOPBACK
+        load_ports, load_host = (ports.free_port(), ports.free_port()), compose_targets.LOOPBACK
         prometheus_url = options.prometheus_url
         if composed is not None:
             prometheus_url = prometheus_url or composed.prometheus_url
