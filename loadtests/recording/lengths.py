@@ -187,4 +187,7 @@ def _untold(served: int, prompts: LengthCheck, outputs: LengthCheck) -> list[Len
         what = f"no served request reports its {side} tokens"
     else:
         what = f"{served - least} of {served} served requests do not report their usage"
-    return [LengthFinding(LengthVerdict.UNKNOWN, f"{what}: lengths could not be checked against the plan")]
+    text = f"{what}: lengths could not be checked against the plan"
+    if not outputs.compared:
+        text += ", and without a TPOT no objective on it was judged"
+    return [LengthFinding(LengthVerdict.UNKNOWN, text)]

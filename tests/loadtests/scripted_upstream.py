@@ -45,6 +45,7 @@ class Script:
     behaviours: cycled over requests in order of arrival; see `Exchange.run`. stall: [from, length]
     in seconds after the first request: every write due inside is made at its end, and nothing is
     read. tokenize: has /tokenize. prompt_factor: times the words of a prompt, as its usage tells them.
+    slots: answers at a time.
     """
 
     ttft_s: float = 0.02
@@ -54,6 +55,7 @@ class Script:
     tokenize: bool = False
     retry_after_s: float = 0.2
     prompt_factor: float = 1.0
+    slots: int = 1000
     tls: str = ""
 
 
@@ -63,6 +65,7 @@ class Upstream:
         self.log = log
         self.count = 0
         self.first_s: float | None = None
+        self.slots = asyncio.Semaphore(script.slots)
 
     def stalled_until(self, when_s: float) -> float:
         """`when_s`, or the end of the stall it falls into."""
@@ -126,7 +129,9 @@ class Upstream:
             "request": {key: value for key, value in request.items() if key != "messages"},
         }
         try:
-            return await self.behave(behaviour, request, received_s, entry, writer)
+            async with self.slots:
+                begun_s = received_s if self.script.slots == 1000 else time.monotonic()
+                return await self.behave(behaviour, request, begun_s, entry, writer)
         except ConnectionError:
             entry["gone"] = True
             return False

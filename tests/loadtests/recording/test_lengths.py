@@ -135,6 +135,7 @@ def test_without_any_usage_nothing_can_be_checked() -> None:
     assert verdict(seen) == LengthVerdict.UNKNOWN
     assert "no served request reports its usage" in seen.findings[0].text
     assert seen.outputs.reported_mean is None
+    assert "no objective on it was judged" in seen.findings[0].text
     assert "its prompt tokens" in found(served(prompt=None)).findings[0].text
     assert found([]).findings == ()  # nothing was served: nothing to check
 
