@@ -129,23 +129,24 @@ def _p95s(latency: Latencies | None) -> dict[str, Quantile]:
 
 
 def _counted(plan: Plan, served: Sequence[RequestRecord]) -> tuple[Counted, ...]:
-    """Lengths from the engine's own count; what it never saw is as much longer than planned as the others
-    were.
-    """
+    """Lengths from the engine's own count. What it never saw has a prompt as much longer than planned as the
+    others', since a template does that, and an answer that is off by the same factor as theirs."""
     planned = plan.arrivals
-    prompts = _told([a.prompt_tokens for a in planned], {r.i: r.prompt_tokens for r in served})
-    outputs = _told([a.output_tokens for a in planned], {r.i: r.output_tokens for r in served})
+    prompts = {r.i: r.prompt_tokens for r in served if r.prompt_tokens}
+    outputs = {r.i: r.output_tokens for r in served if r.output_tokens}
+    extra = [tokens - planned[i].prompt_tokens for i, tokens in prompts.items()]
+    usual = round(statistics.median(extra)) if extra else 0
+    ratios = [tokens / planned[i].output_tokens for i, tokens in outputs.items()]
+    factor = statistics.median(ratios) if ratios else 1.0
     return tuple(
-        Counted(a.due_s, prompt, output, a.think_s)
-        for a, prompt, output in zip(planned, prompts, outputs, strict=True)
+        Counted(
+            a.due_s,
+            prompts.get(i, max(1, a.prompt_tokens + usual)),
+            outputs.get(i, max(1, round(a.output_tokens * factor))),
+            a.think_s,
+        )
+        for i, a in enumerate(planned)
     )
-
-
-def _told(planned: Sequence[int], reported: Mapping[int, int | None]) -> list[int]:
-    """The reported lengths, at least 1, by the number of the arrival."""
-    known = {i: tokens for i, tokens in reported.items() if tokens}
-    usual = round(statistics.median(tokens - planned[i] for i, tokens in known.items())) if known else 0
-    return [max(1, known.get(i, tokens + usual)) for i, tokens in enumerate(planned)]
 
 
 def _answer(record: RequestRecord, planned: Counted) -> StreamedAnswer:
