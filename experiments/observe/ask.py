@@ -42,6 +42,7 @@ class StreamedAnswer:
         times_s: when each chunk with content came, at least one.
         prompt_tokens, output_tokens: as the engine counted them; 0 and the number of chunks where it did not.
         ended_s: when the last byte came.
+        told: whether the engine counted the output tokens.
     """
 
     sent_s: float
@@ -49,6 +50,7 @@ class StreamedAnswer:
     prompt_tokens: int
     output_tokens: int
     ended_s: float
+    told: bool = True
 
     @property
     def first_s(self) -> float:
@@ -110,6 +112,7 @@ class Asker:
             answer.prompt_tokens or 0,
             answer.output_tokens or len(answer.chunk_s),
             answer.finished_s,
+            answer.output_tokens is not None,
         )
 
     async def __aenter__(self) -> Self:

@@ -116,10 +116,15 @@ def _prompts(asked: Floats, reported: Floats, turn: Floats, cost: TokenCost) -> 
 
 
 def _outputs(asked: Floats, reported: Floats, lengths: AnswerLengths) -> LengthCheck:
+    off = outputs_off(asked, reported, lengths)
+    return _check(asked, reported, off, off)
+
+
+def outputs_off(asked: Floats, reported: Floats, lengths: AnswerLengths) -> Bools:
+    """Which answers are not as long as asked for, or longer where that is only a bound; tokens, (n,) each."""
     more = reported - asked
     differs = np.abs(more) if lengths is AnswerLengths.FORCED else more
-    off = differs > np.maximum(OFF_OUTPUT_TOKENS, OFF_RATIO * asked)
-    return _check(asked, reported, off, off)
+    return np.asarray(differs > np.maximum(OFF_OUTPUT_TOKENS, OFF_RATIO * asked))
 
 
 def _check(asked: Floats, reported: Floats, off: Bools, unexplained: Bools) -> LengthCheck:

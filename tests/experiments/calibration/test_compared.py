@@ -114,8 +114,8 @@ def test_prompts_that_met_an_idle_engine(run: Path) -> None:
 
 
 def test_the_twin_plays_the_lengths_that_were_reported(run: Path) -> None:
-    """An engine that ends its answers after 3 tokens is played with 3; requests that it never saw are shorter,
-    too."""
+    """An engine that ends its answers after 3 tokens is played with 3; requests that it never saw are
+    shorter, too."""
     before = read_run(run).cells[0]
     folder = run / "cells" / before.id
     short = [replace(r, output_tokens=3 if r.outcome == "ok" else None) for r in before.records]

@@ -73,6 +73,17 @@ def test_an_engine_that_refuses_fields_is_told_by_the_switch(tmp_path: Path) -> 
         assert "min_tokens" not in server.log()[-1]["request"]
 
 
+def test_lengths_that_are_not_kept_are_said_before_the_cells(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With both numbers, and what takes them as a bound."""
+    monkeypatch.setattr(probing, "_STEPS", (1,))
+    said: list[str] = []
+    with upstream(tmp_path, ttft_s=0.005, gap_s=0.0, behaviours=["short"]) as server:
+        probing.run(Target(server.url, "", "m"), 16, 32, said.append)
+    assert any("3 output tokens where 32 were asked" in text and "--lengths free" in text for text in said)
+
+
 @pytest.mark.parametrize(
     ("status", "text", "switches"),
     [
