@@ -195,6 +195,11 @@ class SloSection(_Strict):
     text: str | None = None
 
 
+_YOUNGER_KEYS = (("load", "lengths"), ("load", "usage"))
+"""Section and name of keys that runs of earlier versions lack: with its default such a key changes no
+fingerprint, so that those runs go on."""
+
+
 class SweepSpec(_Strict):
     """Everything that defines a sweep."""
 
@@ -208,7 +213,11 @@ class SweepSpec(_Strict):
     def digest(self) -> str:
         """Twelve hex digits that change whenever any key does: the fingerprint a resumed run is checked
         against."""
-        text = json.dumps(self.model_dump(mode="json"), sort_keys=True)
+        dumped = self.model_dump(mode="json")
+        for section, key in _YOUNGER_KEYS:
+            if dumped[section][key] == type(getattr(self, section)).model_fields[key].default:
+                del dumped[section][key]
+        text = json.dumps(dumped, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
