@@ -39,7 +39,7 @@ def parse(body: bytes, model: str, max_model_len: int) -> Asked:
         )
     prompts = []
     for number, prompt in enumerate(_prompts(fields)):
-        tokens = len(prompt.split() if isinstance(prompt, str) else prompt)
+        tokens = max(1, len(prompt.split() if isinstance(prompt, str) else prompt))
         limit = _limit(fields, tokens, max_model_len)
         fields.check_sampling(limit)
         text = prompt if isinstance(prompt, str) else " ".join(map(str, prompt))
