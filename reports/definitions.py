@@ -63,9 +63,9 @@ DEFINITIONS: tuple[tuple[str, str], ...] = (
     (
         "Lengths",
         "Mean tokens of prompts and answers of the served requests: as the engine's own usage reports them,"
-        " and as asked for; “at most” where answers were not forced to a length. A cell in which more than 5 % of"
-        " them differ by more than a tenth is another workload, and invalid. “Not reported”: the engine tells"
-        " no usage, so nothing per token is known.",
+        " and as asked for; “at most” where answers were not forced to a length. Where more than 5 % of the"
+        " requests differ by more than a tenth, the cell is another workload, and invalid. “Not reported”:"
+        " the engine tells no usage, so nothing per token is known.",
     ),
     (
         "Queue wait",
