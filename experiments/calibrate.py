@@ -18,11 +18,12 @@ from pathlib import Path
 from experiments.calibration import calibration, from_run
 from experiments.calibration.calibration_file import Calibration
 from experiments.calibration.drive import driving
-from experiments.cli import secrets
+from experiments.cli import optional_field_flags, secrets
 from experiments.errors import EnvironmentProblem, UserError, run_command
 from experiments.measure import prompt_cost
 from experiments.stack import cores, engine
 from experiments.stack.providers import known
+from loadtests.planning.optional_fields import ALL_FIELDS, OptionalFields
 
 _EXAMPLES = """examples:
   %(prog)s --out runs/calibration            the engine that a sweep would choose
@@ -65,7 +66,8 @@ async def _calibrate(served: engine.Engine, args: argparse.Namespace) -> Calibra
     effort = calibration.CalibrationEffort(args.stair_s, args.burst_s, args.repeats, args.rows, args.seed)
     assert served.endpoint is not None, "an engine that is calibrated is reached itself"
     cost = prompt_cost.measured(served.endpoint, served.model)
-    async with driving(served, cost, args.seed) as driver:
+    fields = OptionalFields.named(args.lengths or served.answer_lengths, args.usage or ALL_FIELDS.usage)
+    async with driving(served, cost, args.seed, fields) as driver:
         return await calibration.calibrate(driver, served, effort, _say)
 
 
@@ -98,6 +100,7 @@ def _arguments(argv: Sequence[str], prog: str) -> argparse.Namespace:
     )
     parser.add_argument("--repeats", type=int, default=3, help="of each single prompt (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=1, help="of prompts and burst (default: %(default)s)")
+    optional_field_flags.add(parser.add_argument)
     secrets.hide(argv)
     args = parser.parse_args(argv)
     args.at = secrets.engine(args.engine_url, args.upstream_api_key, os.environ) if args.engine_url else None

@@ -16,7 +16,7 @@ from experiments.cli.tune_args import TuneOptions, parse
 from experiments.decide.recommendation import save
 from experiments.decide.recommendation_text import show as show_recommendation
 from experiments.design import matrix as matrices
-from experiments.errors import EnvironmentProblem, run_command
+from experiments.errors import EnvironmentProblem, UserError, run_command
 from experiments.measure import engine_setup, interruption, preflight, sweep_stack
 from experiments.measure.sweep_stack import SweepStack
 from experiments.run_folder import codec
@@ -33,6 +33,7 @@ from experiments.tuning.live_measurer import LiveMeasurer
 from experiments.tuning.procedure import Effort, NothingMeasuredError, Tuned, tune
 from experiments.tuning.task import Task
 from experiments.tuning.task_of_run import dry_run, task_of, verification_budget_s
+from loadtests.planning.optional_fields import AnswerLengths
 
 
 def main(argv: Sequence[str], prog: str = "python -m experiments.tune") -> int:
@@ -101,6 +102,11 @@ def _tune(options: TuneOptions, run: RunDir, progress: SweepProgress) -> list[st
     """Everything that needs the stack, then what is written; returns what went wrong, in sentences."""
     sweep = options.sweep
     with sweep_stack.running(sweep, run.logs, run.prometheus_data, progress.say) as stack:
+        if stack.fields.lengths is AnswerLengths.FREE:
+            raise UserError(
+                f"{stack.engine.label} does not keep to forced answer lengths, which the model of tune "
+                "plays: measure the matrix with python -m experiments.sweep, or say --lengths forced"
+            )
         context = _ground(options, run, stack, progress)
         model = calibration_used.obtain(options, run.path, stack.engine, progress.say)
         progress.say(f"model of {model.label}: {model.why}")

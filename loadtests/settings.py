@@ -11,6 +11,7 @@ from pathlib import Path
 
 from loadtests.planning import plan as plans
 from loadtests.planning.mix import Mix
+from loadtests.planning.optional_fields import ALL_FIELDS, OptionalFields, UsageFields
 from loadtests.planning.plan import Plan
 from loadtests.planning.prompts import TokenCost
 from loadtests.planning.scenarios import Shape
@@ -98,6 +99,7 @@ class Settings:
     prompt_cost_file: str = ""
     """Word costs that were measured before; the target is not asked then."""
     chunk_usage: bool = False
+    fields: OptionalFields = ALL_FIELDS
     prompt_salt: str = ""
     allow_hosts: tuple[str, ...] = ()
 
@@ -134,6 +136,11 @@ def from_options(options: Namespace, host: str | None) -> Settings:
         if getattr(options, name) < 0:
             raise ValueError(f"{name} = {getattr(options, name)}: must be >= 0")
     target = _endpoint(options, "host", host)
+    fields = OptionalFields.named(options.lengths, options.usage)
+    if options.chunk_usage and fields.usage is UsageFields.NONE:
+        raise ValueError(
+            "chunk-usage asks for usage in every chunk, usage = 'none' for none: drop one of them"
+        )
     made = Settings(
         target=target,
         gateway_metrics=_given(options, "gateway_metrics") or target.below("/metrics"),
@@ -148,6 +155,7 @@ def from_options(options: Namespace, host: str | None) -> Settings:
         engine_metrics=_given(options, "engine_metrics"),
         prompt_cost_file=options.prompt_cost_file,
         chunk_usage=options.chunk_usage,
+        fields=fields,
         prompt_salt=options.prompt_salt or f"{time.time_ns():x}",
         allow_hosts=tuple(name.strip() for name in options.allow_host.split(",") if name.strip()),
     )

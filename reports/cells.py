@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from experiments.run_folder.cell_summary import CellSummary
+from loadtests.planning.optional_fields import AnswerLengths
 from reports import cell_figures, numbers, records
 from reports.blocks import Block
 from reports.per_second import per_second
@@ -106,6 +107,8 @@ def _facts(summary: CellSummary | None, row: CellRow) -> list[tuple[str, str]]:
         ("Offered", numbers.rate(row.offered_per_s)),
         ("Achieved", numbers.rate(row.achieved_per_s)),
         ("Output tokens", _tokens(row)),
+        ("Prompt tokens, mean", _lengths(summary, "prompts")),
+        ("Tokens of an answer, mean", _lengths(summary, "outputs")),
         ("Window", numbers.seconds(row.window_s)),
         ("Warm-up", numbers.seconds(summary.window.warm_up_s if summary is not None else None)),
         ("Load ratio", _load_ratio(row)),
@@ -129,6 +132,20 @@ def _tokens(row: CellRow) -> str:
     if numbers.missing(row.output_tokens_per_s) and not numbers.missing(row.achieved_per_s):
         return "not reported"
     return numbers.rate(row.output_tokens_per_s)
+
+
+def _lengths(summary: CellSummary | None, side: str) -> str:
+    """`3 reported, 32 asked`; `at most 32` where the engine ends its answers itself."""
+    lengths = summary.lengths if summary is not None else None
+    if summary is None or lengths is None or not lengths.served:
+        return ""
+    check = lengths.prompts if side == "prompts" else lengths.outputs
+    free = side == "outputs" and summary.workload.answer_lengths is AnswerLengths.FREE
+    bound = "at most " if free else ""
+    asked = f"{bound}{check.asked_mean:.4g} asked"
+    if check.reported_mean is None:
+        return f"not reported, {asked}"
+    return f"{check.reported_mean:.4g} reported, {asked}"
 
 
 def _load_ratio(row: CellRow) -> str:

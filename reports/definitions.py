@@ -61,6 +61,13 @@ DEFINITIONS: tuple[tuple[str, str], ...] = (
         "Due time → last byte, of served requests.",
     ),
     (
+        "Lengths",
+        "Mean tokens of prompts and answers of the served requests: as the engine's own usage reports them,"
+        " and as asked for; “at most” where answers were not forced to a length. Where more than 5 % of the"
+        " requests differ by more than a tenth, the cell is another workload, and invalid. “Not reported”:"
+        " the engine tells no usage, so nothing per token is known.",
+    ),
+    (
         "Queue wait",
         "Time in the gateway waiting for one of its MAX_ACTIVE slots, as the gateway itself says in "
         "Server-Timing.",

@@ -121,7 +121,7 @@ def _played(cell: ReplayCell, profile: Profile, slo: SLO, lag_s: float) -> dict[
         e2e_s=_less(slo.e2e_s, lag_s),
     )
     done = simulate(cell.arrivals, profile, cell.setting.limits)
-    judged = measures(cell.plan, done, inner)
+    judged = measures(cell.plan_as_counted, done, inner)
     begin_s, end_s = cell.plan.phase_s("measure")
     ok = np.array([outcome == "ok" for outcome in done.outcome], dtype=bool)
     ok &= (done.due_s >= begin_s) & (done.due_s < end_s)

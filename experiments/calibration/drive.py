@@ -16,6 +16,7 @@ from experiments.observe import clients
 from experiments.observe.ask import Asker, StreamedAnswer
 from experiments.observe.request_bodies import RequestBodies
 from experiments.stack.engine import Engine
+from loadtests.planning.optional_fields import ALL_FIELDS, OptionalFields
 from loadtests.planning.plan import Plan
 from loadtests.planning.prompts import ONE_EACH, TokenCost
 from loadtests.reach import why
@@ -28,13 +29,17 @@ READ_EVERY_S = 1.0
 
 
 @contextlib.asynccontextmanager
-async def driving(served: Engine, cost: TokenCost = ONE_EACH, seed: int = 0) -> AsyncIterator[Driver]:
-    """A driver of this engine, whose prompts are made with what words `cost` in it; `seed` is theirs."""
+async def driving(
+    served: Engine, cost: TokenCost = ONE_EACH, seed: int = 0, fields: OptionalFields = ALL_FIELDS
+) -> AsyncIterator[Driver]:
+    """A driver of this engine, whose prompts are made with what words `cost` in it; `seed` is theirs,
+    `fields` what they ask beyond the plain API."""
+    bodies = RequestBodies(served.model, cost, f"calibration {seed}", fields)
     async with (
         Asker(_known(served)) as asker,
         clients.async_client(_known(served), 30.0) as http,
     ):
-        yield Driver(asker, http, served, RequestBodies(served.model, cost, f"calibration {seed}"))
+        yield Driver(asker, http, served, bodies)
 
 
 class Driver:

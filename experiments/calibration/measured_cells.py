@@ -24,7 +24,7 @@ from loadtests.slo import SLO
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """A planned arrival with the prompt length that the engine counted."""
+    """A planned arrival with the lengths that the engine counted."""
 
     due_s: float
     prompt_tokens: int
@@ -40,7 +40,7 @@ class ReplayCell:
         id: of the cell.
         setting: of gateway and engine in it.
         workload: what was offered.
-        plan: its arrivals as planned, and `arrivals` the same with the engine's prompt lengths.
+        plan: its arrivals as planned, and `arrivals` the same with the engine's lengths.
         answers: what was streamed, also in part; sent when the gateway passed it on.
         lag_s: from the moment a request was due to that at which the load generator sent it (median), s.
         records: of its requests.
@@ -59,6 +59,15 @@ class ReplayCell:
     goodput_per_s: float | None
     attainment: float | None
     p95: Mapping[str, Quantile]
+
+    @property
+    def plan_as_counted(self) -> Plan:
+        """The plan with the lengths of `arrivals`."""
+        pairs = zip(self.plan.arrivals, self.arrivals, strict=True)
+        counted = (
+            a._replace(prompt_tokens=own.prompt_tokens, output_tokens=own.output_tokens) for a, own in pairs
+        )
+        return replace(self.plan, arrivals=tuple(counted))
 
     def judged(self, slo: SLO) -> ReplayCell:
         """The same cell with goodput and attainment under another objective."""
@@ -120,15 +129,22 @@ def _p95s(latency: Latencies | None) -> dict[str, Quantile]:
 
 
 def _counted(plan: Plan, served: Sequence[RequestRecord]) -> tuple[Counted, ...]:
-    """Prompt lengths from the engine's own count; what it never saw is as much longer than planned
-    as the others were.
-    """
-    known = {record.i: record.prompt_tokens or 0 for record in served}
+    """Lengths from the engine's own count. What it never saw has a prompt as much longer than planned as the
+    others', since a template does that, and an answer that is off by the same factor as theirs."""
     planned = plan.arrivals
-    extra = [tokens - planned[i].prompt_tokens for i, tokens in known.items()]
+    prompts = {r.i: r.prompt_tokens for r in served if r.prompt_tokens}
+    outputs = {r.i: r.output_tokens for r in served if r.output_tokens}
+    extra = [tokens - planned[i].prompt_tokens for i, tokens in prompts.items()]
     usual = round(statistics.median(extra)) if extra else 0
+    ratios = [tokens / planned[i].output_tokens for i, tokens in outputs.items()]
+    factor = statistics.median(ratios) if ratios else 1.0
     return tuple(
-        Counted(a.due_s, known.get(i, max(1, a.prompt_tokens + usual)), a.output_tokens, a.think_s)
+        Counted(
+            a.due_s,
+            prompts.get(i, max(1, a.prompt_tokens + usual)),
+            outputs.get(i, max(1, round(a.output_tokens * factor))),
+            a.think_s,
+        )
         for i, a in enumerate(planned)
     )
 

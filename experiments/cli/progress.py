@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from experiments.run_folder.cell_summary import CellSummary
+from experiments.run_folder.doubt import DoubtCode
 from experiments.spec.durations import show
 
 
@@ -82,4 +83,6 @@ def _result(summary: CellSummary) -> str:
             f"attainment {summary.attainment:.0%}, {p95}"
         )
     invalid = [doubt.code for doubt in summary.doubts if doubt.code in summary.invalid_codes]
-    return f"{text}; INVALID: {', '.join(invalid)}" if invalid else text
+    text = f"{text}; INVALID: {', '.join(invalid)}" if invalid else text
+    lengths = [doubt.text for doubt in summary.doubts if doubt.code is DoubtCode.LENGTHS]
+    return f"{text} ({'; '.join(lengths)})" if lengths else text

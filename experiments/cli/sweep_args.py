@@ -157,6 +157,8 @@ def _overrides(args: argparse.Namespace) -> dict[str, dict[str, Any]]:
             "workloads": _listed(args.workload),
             "prompt_tokens": args.prompt_tokens,
             "output_tokens": args.output_tokens,
+            "lengths": args.lengths,
+            "usage": args.usage,
             "seed": args.seed,
         },
         "window": {

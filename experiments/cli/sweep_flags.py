@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
 
-from experiments.cli import secrets
+from experiments.cli import optional_field_flags, secrets
 from experiments.cli.one_sentence import OneSentenceParser
 from experiments.spec.sweep_spec import GatewaySection
 from experiments.stack import compose
@@ -108,7 +108,8 @@ def _add_loads(flags: argparse.ArgumentParser) -> None:
         help="PROMPTxOUTPUT in tokens such as 64x24,512x128, or chat, code, long …: every load under each",
     )
     group.add_argument("--prompt-tokens", metavar="N", help="tokens in each prompt (default 64)")
-    group.add_argument("--output-tokens", metavar="N", help="tokens in each answer, forced (default 24)")
+    group.add_argument("--output-tokens", metavar="N", help="tokens in each answer (default 24)")
+    optional_field_flags.add(group.add_argument)
     group.add_argument("--slo", metavar="SLO", help="such as 'ttft<=1s,tpot<=60ms,e2e<=20s,attainment>=0.95'")
 
 

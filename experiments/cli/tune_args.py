@@ -13,6 +13,7 @@ from experiments.cli.one_sentence import OneSentenceParser
 from experiments.cli.sweep_args import SweepOptions
 from experiments.errors import UserError
 from experiments.spec.durations import parse_s
+from loadtests.planning.optional_fields import AnswerLengths
 
 _DESCRIPTION = """Finds the gateway's setting for an objective. A model of the engine, fitted in minutes,
 plays the whole matrix in virtual time; the few cells that matter are measured; the setting is chosen from
@@ -89,6 +90,11 @@ def parse(argv: Sequence[str], prog: str = "python -m experiments.tune") -> Tune
         raise UserError(
             "behind --gateway-url the engine cannot be calibrated: give its address with --engine-url, or an "
             "earlier calibration with --model FILE"
+        )
+    if sweep.spec.load.lengths is AnswerLengths.FREE:
+        raise UserError(
+            "--lengths free: the model of tune plays planned answer lengths, which are only a bound then; "
+            "measure the matrix with python -m experiments.sweep"
         )
     sweep = replace(sweep, command=_command(args, sweep.command))
     return TuneOptions(

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from experiments.run_folder.cell_summary import Workload
 from experiments.run_folder.measured_cell import MeasuredCell, matrix_cells
 from experiments.run_folder.provenance import Provenance
 from experiments.run_folder.reading import read_run
@@ -11,6 +12,7 @@ from experiments.run_folder.run_state import RunState
 from experiments.spec.setting import Setting
 from experiments.stack.engine_facts import EngineFacts
 from experiments.stack.engine_knobs import flag_of
+from loadtests.planning.optional_fields import AnswerLengths
 
 Key = tuple[Setting, str, int]
 
@@ -116,6 +118,7 @@ def _of_cells(both: list[tuple[MeasuredCell, MeasuredCell]]) -> list[Difference]
             ("scenario", x.scenario, y.scenario),
             ("prompt_tokens", x.prompt_tokens, y.prompt_tokens),
             ("output_tokens", x.output_tokens, y.output_tokens),
+            ("answer lengths", _answers(x), _answers(y)),
         ]
         for what, of_a, of_b in lengths:
             if of_a != of_b:
@@ -125,6 +128,11 @@ def _of_cells(both: list[tuple[MeasuredCell, MeasuredCell]]) -> list[Difference]
             first, second = (f"{cell.plan_hash[:12]} at {cell.rate_per_s:g}/s" for cell in (a, b))
             found.setdefault(where, Difference(where, first, second, True))
     return list(found.values())
+
+
+def _answers(workload: Workload) -> AnswerLengths:
+    """Earlier versions forced them, and did not say so."""
+    return workload.answer_lengths or AnswerLengths.FORCED
 
 
 def _flags(state: RunState) -> list[str] | None:

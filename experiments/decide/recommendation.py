@@ -6,6 +6,7 @@ one, the smaller MAX_ACTIVE wins, then the shorter queue: the same goodput with 
 room.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -126,17 +127,24 @@ def _usable_evidence(run: Path, slo: SLO) -> tuple[list[Evidence], list[str]]:
     evidence, doubts = _evidence(valid, slo)
     if evidence:
         left_out = len(cells) - len(valid)
-        said = [f"{left_out} of {len(cells)} cells were marked invalid and left out"] if left_out else []
+        why = f"marked invalid and left out ({_codes(cells)})"
+        said = [f"{left_out} of {len(cells)} cells were {why}"] if left_out else []
         return evidence, doubts + said
     late = [cell for cell in cells if cell.invalid_codes <= {DoubtCode.CLIENT_SATURATED}]
     evidence, doubts = _evidence(late, slo)
     if not evidence:
-        raise UserError(f"{run} has no valid, finished cell to recommend from ({len(cells)} finished)")
+        why = f"{len(cells)} finished{f'; invalid: {_codes(cells)}' if cells else ''}"
+        raise UserError(f"{run} has no valid, finished cell to recommend from ({why})")
     late_said = (
         "PROVISIONAL: the load generator was late in too many cells (a busy machine?), so goodput is "
         "understated; repeat it on a quiet one"
     )
     return evidence, [late_said, *doubts]
+
+
+def _codes(cells: Sequence[MeasuredCell]) -> str:
+    """What made cells invalid."""
+    return ", ".join(sorted({code for cell in cells for code in cell.invalid_codes}))
 
 
 def _evidence(cells: list[MeasuredCell], slo: SLO) -> tuple[list[Evidence], list[str]]:

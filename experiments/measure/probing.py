@@ -12,13 +12,17 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
+
 from experiments.design.probe import Probe
 from experiments.errors import EnvironmentProblem
 from experiments.measure import prompt_cost
 from experiments.observe.ask import Asker, AskFailed, StreamedAnswer
 from experiments.observe.request_bodies import RequestBodies
+from loadtests.planning.optional_fields import ALL_FIELDS, OptionalFields
 from loadtests.planning.prompts import ONE_EACH
 from loadtests.reach.endpoint import Endpoint
+from loadtests.recording.lengths import outputs_off
 
 # A step of the staircase that adds less than this share of rate is the last one.
 _PLATEAU = 1.06
@@ -31,11 +35,13 @@ _LONGEST_ANSWER_S = 300.0
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where the probe's requests go. `engine` (None where unknown) is only asked to count tokens."""
+    """Where the probe's requests go. `engine` (None where unknown) is only asked to count tokens; `fields`:
+    what every request asks beyond the plain API."""
 
     gateway: Endpoint
     engine: Endpoint | None
     model: str
+    fields: OptionalFields = ALL_FIELDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +91,8 @@ class _Prober:
         cost = prompt_cost.measured(target.engine, target.model) if target.engine is not None else ONE_EACH
         self._asker = asker
         self._lengths = (prompt_tokens, output_tokens)
-        self._bodies = RequestBodies(target.model, cost, f"probe {prompt_tokens}x{output_tokens}")
+        salt = f"probe {prompt_tokens}x{output_tokens}"
+        self._bodies = RequestBodies(target.model, cost, salt, target.fields)
 
     async def ask(self) -> StreamedAnswer:
         """One request to its end.
@@ -140,6 +147,7 @@ async def _run(target: Target, prompt_tokens: int, output_tokens: int, tell: Cal
         tell("warming up the engine")
         await prober.burst(8)
         idle = [await prober.ask() for _ in range(_IDLE_REQUESTS)]
+        _tell_lengths(idle, output_tokens, target.fields, tell)
         e2e_s = statistics.median(answer.ended_s - answer.sent_s for answer in idle)
         steps: list[_Step] = []
         for in_flight in _STEPS:
@@ -161,6 +169,18 @@ async def _run(target: Target, prompt_tokens: int, output_tokens: int, tell: Cal
         ttft_at_capacity_s=first.ttft_s,
         steps=tuple((step.in_flight, step.rate_per_s) for step in steps),
     )
+
+
+def _tell_lengths(
+    idle: list[StreamedAnswer], asked: int, fields: OptionalFields, tell: Callable[[str], None]
+) -> None:
+    """Say before an hour of cells that the engine does not keep to the lengths that it is asked for."""
+    told = np.array([answer.output_tokens for answer in idle if answer.told], dtype=float)
+    if outputs_off(np.full(len(told), float(asked)), told, fields.lengths).any():
+        tell(
+            f"the engine reports {statistics.median(told):g} output tokens where {asked} were asked: cells "
+            "will be marked invalid (--lengths free takes planned lengths as a bound)"
+        )
 
 
 def _ttft_s(answers: list[StreamedAnswer], start_s: float) -> float:

@@ -12,6 +12,7 @@ from experiments.measure.annotation import annotate
 from experiments.measure.cell import LOG_NAME, MeasurementContext, PreparedCell, measure, save
 from experiments.measure.saving import BackgroundSaver
 from experiments.measure.sweep_stack import SweepStack
+from experiments.run_folder.doubt import DoubtCode
 from experiments.stack import load
 
 
@@ -22,7 +23,8 @@ def run_cells(
     stack: SweepStack,
     progress: SweepProgress,
 ) -> tuple[list[Cell], list[Cell]]:
-    """Measure `cells` in order; which of them failed, and which were measured but came out invalid.
+    """Measure `cells` in order; which of them failed, and which were measured but came out invalid in a way
+    that a second try may mend.
 
     The next cell's generator is started while the last requests of a cell drain, and a cell is saved while
     the next one warms up: both fall into time that is not measured.
@@ -43,7 +45,8 @@ def run_cells(
                 continue
             progress.cell_ends(cell.id, summary)
             annotate(stack.annotations, summary)
-            if summary.invalid_codes:
+            # What an engine does with lengths, it does again.
+            if summary.invalid_codes and DoubtCode.LENGTHS not in summary.invalid_codes:
                 invalid.append(cell)
 
     def prepare(index: int) -> None:
@@ -95,5 +98,6 @@ def _prepare(
         tokenizer=stack.engine.endpoint,
         prompt_cost_file=prompt_cost.of_run(context.run, stack.engine),
         cpus=stack.load_cpus,
+        fields=stack.fields,
     )
     return PreparedCell(cell, plan, folder, load.start(job), drain_s, stack.engine.endpoint)

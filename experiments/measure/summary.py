@@ -87,7 +87,7 @@ def summarise_cell(
         cell=cell.id,
         sentinel=cell.sentinel,
         setting=cell.setting,
-        workload=_workload(cell, plan),
+        workload=_workload(cell, plan, material.load_run),
         window=MeasuredWindow(
             start_s=start_s,
             end_s=end_s,
@@ -124,6 +124,7 @@ def summarise_cell(
         engine=EngineLabel(engine.label),
         engine_growth=material.engine,
         classes=of_records.classes,
+        lengths=material.load_run.ended.lengths,
     )
 
 
@@ -160,7 +161,7 @@ def _ledger(plan: Plan, outcomes: Counter[Outcome], material: CellInputs) -> tup
     return checks
 
 
-def _workload(cell: Cell, plan: Plan) -> Workload:
+def _workload(cell: Cell, plan: Plan, load_run: LoadRun) -> Workload:
     header = plan.header
     return replace(
         Workload.planned(cell.load, cell.block, header.seed),
@@ -168,6 +169,7 @@ def _workload(cell: Cell, plan: Plan) -> Workload:
         plan_hash=plan.hash,
         prompt_tokens=header.tokens("prompt_tokens"),
         output_tokens=header.tokens("output_tokens"),
+        answer_lengths=load_run.asked.answer_lengths,
     )
 
 

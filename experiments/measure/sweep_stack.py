@@ -12,6 +12,7 @@ from experiments.observe import grafana
 from experiments.observe.gateway_admin import GatewayAdmin
 from experiments.observe.grafana import Annotations, Grafana
 from experiments.observe.prometheus import ServerMetrics
+from experiments.spec.sweep_spec import AUTO, LoadSection
 from experiments.stack import compose, compose_targets, cores, ports
 from experiments.stack import engine as engines
 from experiments.stack import gateway as gateways
@@ -26,6 +27,7 @@ from experiments.stack.providers import known
 from experiments.stack.providers.external import EXTERNAL
 from experiments.stack.providers.provider import EngineChoice
 from gateway.limits import Limits
+from loadtests.planning.optional_fields import AnswerLengths, OptionalFields, UsageFields
 from loadtests.reach.endpoint import Endpoint
 
 # The probe must not meet a limit; the cells set their own.
@@ -41,6 +43,7 @@ class SweepStack:
         load_ports: of the generators' metrics; two, so that the next can stand ready while one still runs.
         load_host: the address those metrics listen on.
         load_cpus: cores of a generator; None: all.
+        fields: what every request asks beyond the plain API.
     """
 
     engine: Engine
@@ -51,6 +54,7 @@ class SweepStack:
     load_ports: tuple[int, int]
     load_host: str
     load_cpus: frozenset[int] | None
+    fields: OptionalFields
     annotations: Annotations
 
 
@@ -75,15 +79,18 @@ def running(
     here = choice is not None and choice.provider.on_our_cores
     shared = cores.split(options.spec.engine.cpus, engine_is_here=here)
     with contextlib.ExitStack() as stack:
-        served = _ours(choice, shared, logs, tell) if choice else _theirs(options, composed)
+        served = (
+            _ours(choice, options.spec.load.usage, shared, logs, tell)
+            if choice
+            else _theirs(options, composed)
+        )
         engine, gateway = stack.enter_context(served)
         tell(f"engine ready: {engine.label}")
         admin = GatewayAdmin(gateway.endpoint, gateway.admin_token)
         stack.callback(admin.close)
         stack.enter_context(_limits_restored(admin))
         admin.apply(_open_limits(knobs))
-        load_ports = (ports.free_port(), ports.free_port())
-        load_host = compose_targets.LOOPBACK
+        load_ports, load_host = (ports.free_port(), ports.free_port()), compose_targets.LOOPBACK
         prometheus = options.prometheus
         if composed is not None:
             prometheus = prometheus or Endpoint.parse(composed.prometheus_url)
@@ -108,8 +115,15 @@ def running(
             load_ports=load_ports,
             load_host=load_host,
             load_cpus=shared.others,
+            fields=fields_for(options.spec.load, engine),
             annotations=stack.enter_context(notes),
         )
+
+
+def fields_for(load: LoadSection, engine: Engine) -> OptionalFields:
+    """What the requests ask of this engine: as the spec says, else as is known of it."""
+    lengths = engine.answer_lengths if load.lengths == AUTO else load.lengths
+    return OptionalFields(AnswerLengths(lengths), load.usage)
 
 
 def _choice(options: SweepOptions, knobs: EngineKnobs, tell: Callable[[str], None]) -> EngineChoice:
@@ -125,15 +139,21 @@ def _choice(options: SweepOptions, knobs: EngineKnobs, tell: Callable[[str], Non
 
 @contextlib.contextmanager
 def _ours(
-    choice: EngineChoice, shared: Cores, logs: Path, tell: Callable[[str], None]
+    choice: EngineChoice, usage: UsageFields, shared: Cores, logs: Path, tell: Callable[[str], None]
 ) -> Iterator[tuple[Engine, Gateway]]:
-    """The chosen engine and a gateway before it, for this run."""
+    """The chosen engine and a gateway before it, for this run. Where the requests are not to ask for usage,
+    the gateway does not either."""
     knobs = choice.knobs
+    env = {"ASK_USAGE": "false"} if usage is UsageFields.NONE else {}
     tell(f"starting the engine: {choice.provider.name}" + (f" with {knobs}" if knobs.given() else ""))
     with (
         engines.running(choice, log_dir=logs, cpus=shared.engine, on_progress=tell) as engine,
         gateways.running(
-            engine_url=engine.url, model=engine.model, log_dir=logs, cpus=shared.others, env=_before(engine)
+            engine_url=engine.url,
+            model=engine.model,
+            log_dir=logs,
+            cpus=shared.others,
+            env=env | _before(engine),
         ) as gateway,
     ):
         yield engine, gateway

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from experiments.observe.engine_growth import EngineGrowth
 from experiments.run_folder.doubt import Doubt, DoubtCode, Severity
+from experiments.run_folder.load_run import length_doubts
 from experiments.stats.agreement import Agreement
 from experiments.stats.ledger import Check
 from experiments.stats.steady_state import SteadyState, SteadyVerdict
@@ -64,7 +65,7 @@ def _of_load_run(load_run: Ended) -> list[Doubt]:
             "would see their end"
         )
         found.append(Doubt(DoubtCode.CUT, Severity.WARN, text))
-    return found
+    return [*found, *length_doubts(load_run.lengths)]
 
 
 def _of_rates(rates: OfferedRates) -> list[Doubt]:

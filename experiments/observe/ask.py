@@ -16,6 +16,7 @@ from typing import Self
 
 from experiments.errors import EnvironmentProblem
 from loadtests import latency
+from loadtests.planning.optional_fields import remedy
 from loadtests.reach import connect, why
 from loadtests.reach.endpoint import Endpoint
 from loadtests.sending.answer import Answer, BrokenAnswerError
@@ -41,6 +42,7 @@ class StreamedAnswer:
         times_s: when each chunk with content came, at least one.
         prompt_tokens, output_tokens: as the engine counted them; 0 and the number of chunks where it did not.
         ended_s: when the last byte came.
+        told: whether the engine counted the output tokens.
     """
 
     sent_s: float
@@ -48,6 +50,7 @@ class StreamedAnswer:
     prompt_tokens: int
     output_tokens: int
     ended_s: float
+    told: bool = True
 
     @property
     def first_s(self) -> float:
@@ -101,7 +104,10 @@ class Asker:
         if refused is not None:
             raise AskFailed(f"{self.url} cannot be used: {refused} ({answer.status})")
         if outcome != "ok":
-            raise AskFailed(f"{self.url} answered a request with {answer.status or 'nothing'}: {error_text}")
+            advice = remedy(answer.status, error_text or "")
+            raise AskFailed(
+                f"{self.url} answered a request with {answer.status or 'nothing'}: {error_text}{advice}"
+            )
         if not answer.chunk_s or answer.finished_s is None:
             raise AskFailed(f"{self.url} answered a request without content; see the engine's log")
         return StreamedAnswer(
@@ -110,6 +116,7 @@ class Asker:
             answer.prompt_tokens or 0,
             answer.output_tokens or len(answer.chunk_s),
             answer.finished_s,
+            answer.output_tokens is not None,
         )
 
     async def __aenter__(self) -> Self:

@@ -15,6 +15,8 @@ from experiments.stats.ledger import Check
 from experiments.stats.saturation import Saturation
 from experiments.stats.steady_state import SteadyState
 from gateway.limits import QueueMode
+from loadtests.planning.optional_fields import AnswerLengths
+from loadtests.recording.lengths import ComparedLengths
 from loadtests.recording.summary import Counts, Latencies, LoadSummary, Rates
 
 
@@ -41,7 +43,9 @@ class Workload:
     prompt_tokens: int | None = None
     """planned length of a prompt, where all have one length"""
     output_tokens: int | None = None
-    """planned length of an answer, where all have one length"""
+    """planned length of an answer, where all have one length; with free lengths only a bound"""
+    answer_lengths: AnswerLengths | None = None
+    """whether answers had to be as long as planned, or at most so; none where nothing was sent yet"""
 
     @classmethod
     def planned(cls, load: Load, block: int, seed: int | None = None) -> Workload:
@@ -141,6 +145,8 @@ class CellSummary:
     """counts, rates and latencies of each class of requests, where there are several"""
     limits_seen: SeenLimits | None = None
     """of a load run of its own"""
+    lengths: ComparedLengths | None = None
+    """of prompts and answers as the engine reports them against as asked for; none in older runs"""
 
     @property
     def invalid_codes(self) -> frozenset[DoubtCode]:

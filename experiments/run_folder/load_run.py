@@ -19,6 +19,7 @@ from experiments.run_folder.provenance import Provenance
 from experiments.run_folder.run_state import Anchor, Objective, PlannedCell, RunState, RunStatus
 from experiments.stack.engine_facts import EngineFacts
 from gateway.limits import QueueMode
+from loadtests.recording.lengths import ComparedLengths, LengthVerdict
 from loadtests.recording.load_run import Asked, Ended, LoadRun
 from loadtests.slo import SLO
 
@@ -87,7 +88,21 @@ def summary_of(run: LoadRun, cell: str) -> CellSummary:
         limits_seen=None
         if limits is None
         else SeenLimits(limits.max_active, limits.queue_max, QueueMode(limits.queue_mode)),
+        lengths=ended.lengths,
     )
+
+
+_OF_LENGTHS = {
+    LengthVerdict.UNKNOWN: (DoubtCode.LENGTHS_UNKNOWN, Severity.WARN),
+    LengthVerdict.DOUBTFUL: (DoubtCode.LENGTHS, Severity.WARN),
+    LengthVerdict.ANOTHER_WORKLOAD: (DoubtCode.LENGTHS, Severity.INVALID),
+}
+
+
+def length_doubts(lengths: ComparedLengths | None) -> list[Doubt]:
+    """What the lengths of a load run give reason to doubt."""
+    findings = lengths.findings if lengths is not None else ()
+    return [Doubt(*_OF_LENGTHS[finding.verdict], finding.text) for finding in findings]
 
 
 def _label(asked: Asked) -> str:
@@ -106,11 +121,13 @@ def _workload(asked: Asked) -> Workload:
         plan_hash=asked.plan_hash,
         prompt_tokens=asked.prompt_tokens,
         output_tokens=asked.output_tokens,
+        answer_lengths=asked.answer_lengths,
     )
 
 
 def _doubts(ended: Ended) -> tuple[Doubt, ...]:
     late = [Doubt(DoubtCode.CLIENT_SATURATED, Severity.INVALID, reason) for reason in ended.reasons]
+    late += length_doubts(ended.lengths)
     if ended.complete:
         return tuple(late)
     text = f"{ended.rebuilt} of {ended.planned} records had to be made up"

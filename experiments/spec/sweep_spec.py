@@ -26,6 +26,7 @@ from experiments.stack.engine_knobs import EngineKnobs, product
 from experiments.stack.providers import known
 from gateway.limits import LIMIT_NAMES, QueueMode, QueueOrder
 from gateway.settings import LiveSettings, explain
+from loadtests.planning.optional_fields import AnswerLengths, UsageFields
 from loadtests.planning.scenarios import SCENARIOS
 from loadtests.reach.endpoint import without_login
 
@@ -131,6 +132,8 @@ class LoadSection(_Strict):
 
     `workloads`, an axis, cross with the loads and replace the two lengths; the first is the one whose probe
     scales the SLO and the queue timeout. Each has a capacity of its own, which relative rates refer to.
+    `lengths` and `usage`: what an engine that refuses fields is asked without; `auto`: forced, unless the
+    engine is known not to keep to it.
     """
 
     loads: Annotated[tuple[str, ...], BeforeValidator(_listed), Field(min_length=1)] = (
@@ -140,6 +143,8 @@ class LoadSection(_Strict):
     prompt_tokens: Annotated[int, Field(ge=1, le=1_000_000)] = 64
     output_tokens: Annotated[int, Field(ge=1, le=1_000_000)] = 24
     workloads: Annotated[tuple[str, ...], BeforeValidator(_listed)] = ()
+    lengths: AnswerLengths | Literal["auto"] = "auto"
+    usage: UsageFields = UsageFields.ASKED
     seed: Annotated[int, Field(ge=0, le=2**32 - 1)] = 1
 
     @field_validator("loads")
@@ -191,6 +196,11 @@ class SloSection(_Strict):
     text: str | None = None
 
 
+_YOUNGER_KEYS = (("load", "lengths"), ("load", "usage"))
+"""Section and name of keys that runs of earlier versions lack: with its default such a key changes no
+fingerprint, so that those runs go on."""
+
+
 class SweepSpec(_Strict):
     """Everything that defines a sweep."""
 
@@ -204,7 +214,11 @@ class SweepSpec(_Strict):
     def digest(self) -> str:
         """Twelve hex digits that change whenever any key does: the fingerprint a resumed run is checked
         against."""
-        text = json.dumps(self.model_dump(mode="json"), sort_keys=True)
+        dumped = self.model_dump(mode="json")
+        for section, key in _YOUNGER_KEYS:
+            if dumped[section][key] == type(getattr(self, section)).model_fields[key].default:
+                del dumped[section][key]
+        text = json.dumps(dumped, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 

@@ -22,6 +22,7 @@ from experiments.stack.providers.external import EXTERNAL
 from experiments.stack.providers.provider import EngineChoice, Provider
 from experiments.stack.providers.vllm import VLLM
 from experiments.stack.providers.vllm_cpu import VLLM_CPU
+from loadtests.planning.optional_fields import AnswerLengths
 from loadtests.reach.endpoint import Endpoint, without_login
 
 
@@ -51,8 +52,18 @@ class Engine:
     @property
     def metrics(self) -> EngineMetrics:
         """What it calls its metrics; of one that runs elsewhere by what it says it is, else vLLM's names."""
+        return self._kind.metrics
+
+    @property
+    def answer_lengths(self) -> AnswerLengths:
+        """Whether its answers can be forced to a length."""
+        return self._kind.answer_lengths
+
+    @property
+    def _kind(self) -> Provider:
+        """The row of what it is, also of one that runs elsewhere and says so."""
         recognised = known.recognised(self.facts) if self.provider is EXTERNAL else None
-        return (recognised or self.provider).metrics
+        return recognised or self.provider
 
 
 def choose(

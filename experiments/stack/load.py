@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from experiments.stack import paths, process
+from loadtests.planning.optional_fields import ALL_FIELDS, OptionalFields
 from loadtests.reach import handed_down
 from loadtests.reach.endpoint import Endpoint
 from loadtests.settings import API_KEY_VARIABLE
@@ -33,6 +34,7 @@ class LoadJob:
         tokenizer: the engine whose /tokenize makes prompts token-exact; None: `target`.
         prompt_cost_file: what words cost in tokens, measured before; None: the generator asks.
         cpus: the CPU numbers it may use; None: all.
+        fields: what every request asks beyond the plain API.
     """
 
     target: Endpoint
@@ -47,6 +49,7 @@ class LoadJob:
     tokenizer: Endpoint | None = None
     prompt_cost_file: Path | None = None
     cpus: Collection[int] | None = None
+    fields: OptionalFields = ALL_FIELDS
 
     def argv(self, go_file: Path) -> list[str]:
         """The command line; the load begins when `go_file` is there."""
@@ -61,6 +64,8 @@ class LoadJob:
             "--metrics-port": self.metrics_port,
             "--metrics-host": None if self.metrics_port is None else self.metrics_host,
             "--tokenize-url": self.tokenizer and self.tokenizer.url,
+            "--lengths": None if self.fields.lengths is ALL_FIELDS.lengths else self.fields.lengths,
+            "--usage": None if self.fields.usage is ALL_FIELDS.usage else self.fields.usage,
             "--prompt-cost-file": self.prompt_cost_file and self.prompt_cost_file.resolve(),
         }
         for flag, value in optional.items():

@@ -94,7 +94,7 @@ def _calibrate(options: TuneOptions, folder: Path, engine: Engine, say: Callable
         engine.model,
     ]
     argv += ["--out", str(folder), "--stair-s", str(options.stair_s), "--burst-s", str(options.burst_s)]
-    argv += ["--seed", str(options.sweep.spec.load.seed)]
+    argv += ["--seed", str(options.sweep.spec.load.seed), "--usage", options.sweep.spec.load.usage]
     began_s, shown = time.monotonic(), ""
     with process.running(process.Command(argv, "the calibration", log, env=_environment(engine))) as child:
         while child.wait(1.0) is None:

@@ -15,7 +15,7 @@ import os
 import sys
 import time
 import uuid
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping, Sequence
 from typing import Any
 
 import orjson
@@ -23,10 +23,15 @@ import uvicorn
 from pydantic import ValidationError
 
 from experiments.errors import EnvironmentProblem, UserError
+from experiments.twin import chat, completions
 from experiments.twin import profile as profiles
-from experiments.twin.chat import Answer, BadRequestError, ChatRequest, count_tokens, load_words, parse
+from experiments.twin.asked import Asked, check_model
+from experiments.twin.body_fields import TokenizeFields
+from experiments.twin.chat import Answer, count_tokens, load_words
+from experiments.twin.completions import CompletionAnswer
 from experiments.twin.emulator_metrics import EmulatorMetrics
-from experiments.twin.live import LiveEngine, Stream
+from experiments.twin.live import LiveEngine, Stream, tokens
+from experiments.twin.refusal import BadRequestError, NoSuchRouteError
 
 VERSION = "0.32.0+emulator"
 MAX_BODY_BYTES = 64_000_000
@@ -34,6 +39,11 @@ _BUSY = (
     "The engine is currently busy and cannot accept new requests. "
     "Please try again later or on a different instance."
 )
+
+ROUTES = frozenset(
+    ("/v1/chat/completions", "/v1/completions", "/tokenize", "/health", "/ping", "/version", "/v1/models")
+)
+"""Where another method than the one that is served gets 405."""
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -91,7 +101,13 @@ class Emulator:
             raise BadRequestError("the emulated engine has died", 500, "InternalServerError")
         match method, path:
             case "POST", "/v1/chat/completions":
-                await self._chat(await _body(receive), receive, send)
+                body = await _body(receive)
+                asked = chat.parse(body, self.model, self.profile.max_model_len)
+                await self._complete(asked, Answer, receive, send)
+            case "POST", "/v1/completions":
+                body = await _body(receive)
+                asked = completions.parse(body, self.model, self.profile.max_model_len)
+                await self._complete(asked, CompletionAnswer, receive, send)
             case "POST", "/tokenize":
                 await _whole(send, self._tokenize(await _body(receive)))
             case "GET", "/health" | "/ping":
@@ -104,9 +120,7 @@ class Emulator:
                 self.metrics.idle(self.engine)
                 await _whole(send, self.metrics.text(), kind=b"text/plain; version=0.0.4; charset=utf-8")
             case _:
-                raise BadRequestError(
-                    f"{method} {path} is not one of the emulator's routes", 404, "NotFoundError"
-                )
+                raise NoSuchRouteError(405 if path in ROUTES else 404)
 
     def _models(self) -> dict[str, Any]:
         served = {
@@ -120,42 +134,49 @@ class Emulator:
         return {"object": "list", "data": [served]}
 
     def _tokenize(self, body: bytes) -> bytes:
-        try:
-            asked = orjson.loads(body)
-        except orjson.JSONDecodeError as error:
-            raise BadRequestError(f"the body is not JSON: {error}") from error
-        if "messages" in asked:
-            count = count_tokens(asked["messages"])
+        fields = TokenizeFields.read(body)
+        check_model(fields.model, self.model)
+        if fields.messages is not None:
+            count = count_tokens(fields.messages)
         else:
-            count = len(str(asked.get("prompt", "")).split())
+            count = len((fields.prompt or "").split())
         answer = {"count": count, "max_model_len": self.profile.max_model_len, "tokens": list(range(count))}
         return orjson.dumps(answer)
 
-    async def _chat(self, body: bytes, receive: Receive, send: Send) -> None:
-        request = parse(body, self.model, self.profile.max_model_len)
-        if self._admitted_at_most is not None and self._unfinished + request.choices > self._admitted_at_most:
+    async def _complete(self, asked: Asked, kind: type[Answer], receive: Receive, send: Send) -> None:
+        if self._admitted_at_most is not None and self._unfinished + asked.answers > self._admitted_at_most:
             raise BadRequestError(_BUSY, 503, "Service Unavailable")
-        try:
-            stream = self.engine.submit(request.prompt_tokens, request.output_tokens, request.choices)
-        except ValueError as error:
-            raise BadRequestError(str(error)) from error
-        stream.finish_reason = request.finish_reason
-        answer = Answer(request, f"chatcmpl-{uuid.uuid4().hex[:16]}", int(time.time()), self.words)
+        streams = self._submit(asked)
+        answer = kind(asked, uuid.uuid4().hex[:16], int(time.time()), self.words)
         watch = asyncio.create_task(_gone(receive))
-        watch.add_done_callback(lambda _: self._abandon(stream))
-        self._unfinished += request.choices
+        watch.add_done_callback(lambda _: self._abandon(streams))
+        self._unfinished += asked.answers
         try:
-            await (_stream if request.stream else _collect)(request, stream, answer, send)
+            await (_stream if asked.stream else _collect)(asked, tokens(streams, asked.choices), answer, send)
         finally:
-            self._unfinished -= request.choices
-            self._abandon(stream)
+            self._unfinished -= asked.answers
+            self._abandon(streams)
             watch.cancel()
 
-    def _abandon(self, stream: Stream) -> None:
+    def _submit(self, asked: Asked) -> list[Stream]:
+        """A request of the engine's own for each prompt."""
+        streams: list[Stream] = []
+        try:
+            for prompt in asked.prompts:
+                stream = self.engine.submit(prompt.prompt_tokens, prompt.output_tokens, asked.choices)
+                stream.finish_reason = prompt.finish_reason
+                streams.append(stream)
+        except ValueError as error:
+            self._abandon(streams)
+            raise BadRequestError(str(error)) from error
+        return streams
+
+    def _abandon(self, streams: Sequence[Stream]) -> None:
         """The client is gone, or the server is closing; nothing to do for an answer that is complete."""
-        if stream.ended_s is None:
-            self.engine.cancel(stream)
-            self.metrics.success["abort"].inc()
+        for stream in streams:
+            if stream.ended_s is None:
+                self.engine.cancel(stream)
+                self.metrics.success["abort"].inc()
 
 
 async def _gone(receive: Receive) -> None:
@@ -164,29 +185,26 @@ async def _gone(receive: Receive) -> None:
         pass
 
 
-async def _stream(request: ChatRequest, stream: Stream, answer: Answer, send: Send) -> None:
+async def _stream(asked: Asked, taken: AsyncIterator[list[int]], answer: Answer, send: Send) -> None:
     headers = [(b"content-type", b"text/event-stream; charset=utf-8")]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
-    expected = request.output_tokens * request.choices
-    while stream.taken < expected:
-        first = not stream.taken
-        choices = await stream.take()
-        if not choices:  # cancelled
-            return
-        parts = [answer.chunk(choice) for choice in choices]
-        if first:
-            parts.insert(0, answer.head())
-        if stream.taken == expected:
+    left = asked.usage()["completion_tokens"]
+    parts = [answer.head()]
+    async for choices in taken:
+        parts += [answer.chunk(choice) for choice in choices]
+        left -= len(choices)
+        if not left:
             parts.append(answer.tail())
-        more = stream.taken < expected
-        await send({"type": "http.response.body", "body": b"".join(parts), "more_body": more})
+        await send({"type": "http.response.body", "body": b"".join(parts), "more_body": left > 0})
+        parts = []
 
 
-async def _collect(request: ChatRequest, stream: Stream, answer: Answer, send: Send) -> None:
-    while stream.taken < request.output_tokens * request.choices:
-        if not await stream.take():
-            return
-    await _whole(send, answer.whole())
+async def _collect(asked: Asked, taken: AsyncIterator[list[int]], answer: Answer, send: Send) -> None:
+    left = asked.usage()["completion_tokens"]
+    async for choices in taken:
+        left -= len(choices)
+    if not left:  # else it was cancelled
+        await _whole(send, answer.whole())
 
 
 async def _body(receive: Receive) -> bytes:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 
 from experiments.twin.profile import Profile
 from experiments.twin.scheduler import WAITING, Scheduler, Sequence, Step
@@ -62,6 +62,34 @@ class Stream:
         """Let `take` return."""
         if self.waiter is not None and not self.waiter.done():
             self.waiter.set_result(None)
+
+
+async def tokens(streams: list[Stream], choices: int) -> AsyncIterator[list[int]]:
+    """The tokens of several requests as they appear: for each which answer it belongs to, `choices`
+    answers to a request; until all are over."""
+    if len(streams) == 1:
+        while fresh := await streams[0].take():
+            yield fresh
+        return
+    queue: asyncio.Queue[list[int]] = asyncio.Queue()
+
+    async def pump(number: int, stream: Stream) -> None:
+        while fresh := await stream.take():
+            queue.put_nowait([number * choices + choice for choice in fresh])
+        queue.put_nowait([])
+
+    pumps = [asyncio.create_task(pump(number, stream)) for number, stream in enumerate(streams)]
+    try:
+        left = len(pumps)
+        while left:
+            fresh = await queue.get()
+            if fresh:
+                yield fresh
+            else:
+                left -= 1
+    finally:
+        for task in pumps:
+            task.cancel()
 
 
 class StepReport:

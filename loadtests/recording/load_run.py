@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from loadtests.planning.optional_fields import AnswerLengths, UsageFields
+from loadtests.recording.lengths import ComparedLengths
 from loadtests.recording.saturation import Lags
 from loadtests.recording.summary import LoadSummary
 
@@ -88,6 +90,10 @@ class Asked:
     output_tokens: int | None = None
     limits: LimitsSeen | None = None
     """none against a bare engine"""
+    answer_lengths: AnswerLengths = AnswerLengths.FORCED
+    """whether answers had to be as long as planned, or at most so"""
+    usage: UsageFields = UsageFields.ASKED
+    """whether streams were asked for their token counts"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +123,8 @@ class Ended:
     exit_code: int
     summary: LoadSummary
     """of the measured phase"""
+    lengths: ComparedLengths | None = None
+    """as reported by the engine against as asked for, measured phase"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,13 +10,14 @@ import numpy as np
 
 from loadtests.outcome import Outcome
 from loadtests.planning.plan import Plan
+from loadtests.recording.lengths import ComparedLengths
 from loadtests.recording.load_run import CpuShare, Ended
 from loadtests.recording.saturation import Lags, reasons
 from loadtests.recording.summary import summarise
 from loadtests.recording.table import Table
 from loadtests.slo import SLO
 
-OK, SLO_MISSED, CLIENT_SATURATED, RECORDS_LOST, UNREACHABLE = 0, 10, 11, 12, 13
+OK, SLO_MISSED, CLIENT_SATURATED, RECORDS_LOST, UNREACHABLE, ANOTHER_WORKLOAD = 0, 10, 11, 12, 13, 14
 
 
 @dataclass(slots=True)
@@ -41,9 +42,17 @@ class Ending:
 
 
 def result(
-    data: Table, plan: Plan, slo: SLO, senders: Sequence[SenderFacts], ending: Ending, *, gate: bool
+    data: Table,
+    plan: Plan,
+    slo: SLO,
+    senders: Sequence[SenderFacts],
+    ending: Ending,
+    lengths: ComparedLengths | None = None,
+    *,
+    gate: bool,
 ) -> Ended:
-    """How the run ended and what it came to. `gate`: a missed objective is a failure."""
+    """How the run ended and what it came to. `gate`: a missed objective is a failure, and so is one that
+    another workload met."""
     lag = data.times("send_lag_s")
     send = Lags.of(lag[~np.isnan(lag)].tolist())
     hub = Lags.of([x for sender in senders for x in sender.hub_lags_s])
@@ -56,6 +65,8 @@ def result(
     why = reasons(send, hub, slo)
     summary = summarise(data, plan, slo)
     code = exit_code(complete, outcomes, bool(why), summary.attainment, slo, ending.why, gate=gate)
+    if gate and code in (OK, SLO_MISSED) and lengths is not None and lengths.another_workload:
+        code = ANOTHER_WORKLOAD
     return Ended(
         planned=planned,
         recorded=len(data),
@@ -71,6 +82,7 @@ def result(
         reasons=tuple(why),
         exit_code=code,
         summary=summary,
+        lengths=lengths,
     )
 
 

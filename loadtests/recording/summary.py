@@ -156,8 +156,17 @@ def _summary(data: Table, mask: NDArray[np.bool_], offered: int, length_s: float
             output_tokens_per_s=None if all_tokens is None else _per(all_tokens, length_s),
         ),
         attainment=good / offered if offered else None,
-        latency=Latencies(**{name: _latency(_sample(data, name, mask, ok)) for name in LATENCIES}),
+        latency=_latencies(data, mask, ok, told=bool(len(told) or not served)),
     )
+
+
+def _latencies(data: Table, mask: NDArray[np.bool_], ok: NDArray[np.bool_], *, told: bool) -> Latencies:
+    """`told`: whether the engine reported the tokens of answers, without which nothing is per token."""
+    found = {name: _latency(_sample(data, name, mask, ok)) for name in LATENCIES}
+    if not told:
+        unknown = Quantile(None, None, None, why="not reported: the engine tells no output tokens")
+        found["tpot_s"] = Latency(n=0, mean=None, p50=unknown, p95=unknown, p99=unknown)
+    return Latencies(**found)
 
 
 def _per(amount: float, length_s: float) -> float | None:

@@ -252,6 +252,8 @@ class Conductor:
             self.environment.process_exit_code = ended.exit_code
             for reason in ended.reasons:
                 log.warning("client saturated: %s", reason)
+            for finding in ended.lengths.findings if ended.lengths is not None else ():
+                log.warning("lengths: %s", finding.text)
             if not ended.complete:
                 log.error("records lost: %d rebuilt of %d planned", ended.rebuilt, ended.planned)
 

@@ -19,6 +19,7 @@ from loadtests.planning.prompts import TokenCost
 from loadtests.reach.control import Control
 from loadtests.record import RequestRecord
 from loadtests.recording import scrape
+from loadtests.recording.lengths import compare
 from loadtests.recording.live import Live, Progress
 from loadtests.recording.load_run import Asked, Ended, LimitsSeen, LoadRun, PromptLengths, Versions
 from loadtests.recording.recorder import LocalRecorder, MasterRecorder
@@ -56,7 +57,12 @@ class Prepared:
 def make_bodies(settings: Settings, plan: Plan, cost: TokenCost) -> Bodies:
     """Bodies under these settings; the run's salt is in them."""
     return Bodies(
-        settings.model, cost, salt=settings.prompt_salt, chunk_usage=settings.chunk_usage, plan=plan.arrivals
+        settings.model,
+        cost,
+        salt=settings.prompt_salt,
+        chunk_usage=settings.chunk_usage,
+        plan=plan.arrivals,
+        fields=settings.fields,
     )
 
 
@@ -81,6 +87,7 @@ class Run:
         self.sender: Sender | None = None
         self._environment = environment
         self._distributed = distributed
+        self.ended: Ended | None = None
         self._finished = False
         self.start_s = 0.0
         self.start_unix_s = 0.0
@@ -134,8 +141,11 @@ class Run:
         rebuilt = self._reconcile() if self._distributed else 0
         (self.master_recorder if self._distributed else self.recorder).close()
         ending = Ending(self.why, list(self.lost_workers), rebuilt)
-        ended = result(self.folder.table(), self.plan, self.settings.slo, self.facts, ending, gate=gate)
-        self.folder.save_load(LoadRun(self._asked(), ended))
+        table, asked = self.folder.table(), self._asked()
+        lengths = compare(table, self.plan, self.settings.fields.lengths, self.prepared.cost)
+        ended = result(table, self.plan, self.settings.slo, self.facts, ending, lengths, gate=gate)
+        self.folder.save_load(LoadRun(asked, ended))
+        self.ended = ended
         return ended
 
     @property
@@ -173,6 +183,8 @@ class Run:
             seed=header.seed,
             prompt_tokens=header.tokens("prompt_tokens"),
             output_tokens=header.tokens("output_tokens"),
+            answer_lengths=settings.fields.lengths,
+            usage=settings.fields.usage,
             limits=LimitsSeen.of(limits),
         )
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from loadtests.outcome import Outcome
 from loadtests.record import RequestRecord
 from loadtests.running.locust_types import LocustEnvironment
@@ -30,7 +32,7 @@ class LocustStatistics:
             request_type="POST",
             name="chat [shed]" if record.outcome.shed else "chat",
             response_time=None if end_s is None else (end_s - record.due_s) * 1e3,
-            response_length=record.output_tokens or 0,
+            response_length=_size(record),
             exception=None if record.outcome is Outcome.OK else OutcomeError(record.outcome),
             context={},
         )
@@ -41,3 +43,11 @@ class LocustStatistics:
     def _row(self, name: str, value_s: float | None) -> None:
         if value_s is not None:
             self._environment.stats.entries[(name, "SSE")].log(value_s * 1e3, 0)
+
+
+def _size(record: RequestRecord) -> float:
+    """What Locust's column of sizes adds up: output tokens. A served answer whose tokens nobody told makes
+    the mean unknown (nan), not smaller."""
+    if record.output_tokens is not None:
+        return record.output_tokens
+    return math.nan if record.outcome is Outcome.OK else 0

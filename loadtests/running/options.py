@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from loadtests.planning.mix import RETRIES, WORKLOADS, Mix
+from loadtests.planning.optional_fields import ALL_FIELDS, AnswerLengths, UsageFields
 from loadtests.planning.scenarios import SCENARIOS, Shape
 from loadtests.planning.trace_files.replay import TraceScale
 from loadtests.planning.trace_files.units import TraceUnit
 from loadtests.slo import DEFAULT
 
-_SHAPE, _MIX = Shape(), Mix()
+_SHAPE, _MIX, _FIELDS = Shape(), Mix(), ALL_FIELDS
 _WHAT = "; ".join(f"{name}: {scenario.title}" for name, scenario in SCENARIOS.items())
 
 
@@ -61,7 +62,19 @@ REQUESTS = (
     Flag("model", "", "Model name (empty: the first that the target's /v1/models names)"),
     Flag("workload", _MIX.workload, "Lengths: fixed, lognormal, or a published profile", WORKLOADS),
     Flag("prompt-tokens", _MIX.prompt_tokens, "Prompt length, tokens (lognormal: median)"),
-    Flag("output-tokens", _MIX.output_tokens, "Answer length, tokens, forced (lognormal: median)"),
+    Flag("output-tokens", _MIX.output_tokens, "Answer length, tokens (lognormal: median)"),
+    Flag(
+        "lengths",
+        _FIELDS.lengths.value,
+        "forced: min_tokens and ignore_eos make answers as long as planned; free: the engine ends them",
+        _values(AnswerLengths),
+    ),
+    Flag(
+        "usage",
+        _FIELDS.usage.value,
+        "none: for engines that refuse stream_options; tokens stay unknown where they are not told",
+        _values(UsageFields),
+    ),
     Flag("length-sigma", _MIX.length_sigma, "lognormal: standard deviation of the log length"),
     Flag("max-prompt-tokens", _MIX.max_prompt_tokens, "Longer prompts are clipped, tokens"),
     Flag("max-output-tokens", _MIX.max_output_tokens, "Longer answers are clipped, tokens"),

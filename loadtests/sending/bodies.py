@@ -7,30 +7,34 @@ from collections.abc import Iterable
 
 import orjson
 
+from loadtests.planning.optional_fields import ALL_FIELDS, AnswerLengths, OptionalFields, UsageFields
 from loadtests.planning.plan import Arrival
 from loadtests.planning.prompts import Messages, TokenCost, words
 
 _AHEAD_BYTES = 64 * 2**20
 
 
-def chat_body(model: str, messages: Messages, output_tokens: int, *, chunk_usage: bool = False) -> bytes:
-    """A streamed chat completion of exactly `output_tokens` tokens, whatever the model would say.
+def chat_body(
+    model: str,
+    messages: Messages,
+    output_tokens: int,
+    *,
+    chunk_usage: bool = False,
+    fields: OptionalFields = ALL_FIELDS,
+) -> bytes:
+    """A streamed chat completion of exactly `output_tokens` tokens, whatever the model would say; with free
+    lengths, of at most so many.
 
     chunk_usage: ask for the running token count in every chunk (vLLM knows it; others ignore it).
     """
-    options = {"include_usage": True, **({"continuous_usage_stats": True} if chunk_usage else {})}
-    return orjson.dumps(
-        {
-            "model": model,
-            "messages": messages,
-            "max_tokens": output_tokens,
-            "min_tokens": output_tokens,
-            "ignore_eos": True,
-            "temperature": 0,
-            "stream": True,
-            "stream_options": options,
-        }
-    )
+    body: dict[str, object] = {"model": model, "messages": messages, "max_tokens": output_tokens}
+    if fields.lengths is AnswerLengths.FORCED:
+        body |= {"min_tokens": output_tokens, "ignore_eos": True}
+    body |= {"temperature": 0, "stream": True}
+    if fields.usage is UsageFields.ASKED:
+        options = {"include_usage": True, **({"continuous_usage_stats": True} if chunk_usage else {})}
+        body |= {"stream_options": options}
+    return orjson.dumps(body)
 
 
 class Bodies:
@@ -41,12 +45,20 @@ class Bodies:
     """
 
     def __init__(
-        self, model: str, cost: TokenCost, *, salt: str, chunk_usage: bool, plan: Iterable[Arrival]
+        self,
+        model: str,
+        cost: TokenCost,
+        *,
+        salt: str,
+        chunk_usage: bool,
+        plan: Iterable[Arrival],
+        fields: OptionalFields = ALL_FIELDS,
     ) -> None:
         self._model = model
         self._cost = cost
         self._salt = salt
         self._chunk_usage = chunk_usage
+        self._fields = fields
         self._ready: dict[int, bytes] = {}
         self._sessions: dict[int, list[Arrival]] = defaultdict(list)
         for arrival in plan:
@@ -73,8 +85,13 @@ class Bodies:
         return self._ready.pop(arrival.i, None) or self._make(arrival)
 
     def _make(self, arrival: Arrival) -> bytes:
-        messages = self._messages(arrival)
-        return chat_body(self._model, messages, arrival.output_tokens, chunk_usage=self._chunk_usage)
+        return chat_body(
+            self._model,
+            self._messages(arrival),
+            arrival.output_tokens,
+            chunk_usage=self._chunk_usage,
+            fields=self._fields,
+        )
 
     def _messages(self, arrival: Arrival) -> Messages:
         """One user message; in a session the earlier turns before it, with invented answers

@@ -38,7 +38,7 @@ class NoRun:
 @dataclass(frozen=True, slots=True)
 class LivePage:
     """A run, while it goes on and afterwards. state: "running" or "ended"; end_s: when the
-    last request is due."""
+    last request is due; findings: at the end, what is to be known of its lengths."""
 
     state: str
     scenario: str
@@ -54,6 +54,7 @@ class LivePage:
     planned: int
     recorded: int
     points: Sequence[Point]
+    findings: Sequence[str]
 
 
 def to_json(content: object) -> bytes:
@@ -81,6 +82,7 @@ def live_page(run: Run | None) -> LivePage | NoRun:
         planned=run.live.planned,
         recorded=run.live.recorded,
         points=_points(run),
+        findings=_findings(run),
     )
 
 
@@ -107,6 +109,11 @@ def _last_second(point: Point) -> dict[str, float | None]:
         "engine: running": point.engine_running,
         "engine: waiting": point.engine_waiting,
     }
+
+
+def _findings(run: Run) -> list[str]:
+    lengths = run.ended.lengths if run.ended is not None else None
+    return [finding.text for finding in lengths.findings] if lengths is not None else []
 
 
 def _points(run: Run) -> list[Point]:

@@ -44,7 +44,8 @@ class Script:
 
     behaviours: cycled over requests in order of arrival; see `Exchange.run`. stall: [from, length]
     in seconds after the first request: every write due inside is made at its end, and nothing is
-    read. exact_prompts: has /tokenize.
+    read. tokenize: has /tokenize. prompt_factor: times the words of a prompt, as its usage tells them.
+    slots: answers at a time.
     """
 
     ttft_s: float = 0.02
@@ -54,6 +55,8 @@ class Script:
     tokenize: bool = False
     retry_after_s: float = 0.2
     retry_after_ms: int | None = None
+    prompt_factor: float = 1.0
+    slots: int = 1000
     tls: str = ""
 
 
@@ -63,6 +66,7 @@ class Upstream:
         self.log = log
         self.count = 0
         self.first_s: float | None = None
+        self.slots = asyncio.Semaphore(script.slots)
 
     def stalled_until(self, when_s: float) -> float:
         """`when_s`, or the end of the stall it falls into."""
@@ -126,7 +130,9 @@ class Upstream:
             "request": {key: value for key, value in request.items() if key != "messages"},
         }
         try:
-            return await self.behave(behaviour, request, received_s, entry, writer)
+            async with self.slots:
+                begun_s = received_s if self.script.slots == 1000 else time.monotonic()
+                return await self.behave(behaviour, request, begun_s, entry, writer)
         except ConnectionError:
             entry["gone"] = True
             return False
@@ -152,6 +158,11 @@ class Upstream:
         if behaviour == "500":
             write_json(writer, 500, {"error": {"message": "boom"}})
             return True
+        refused = sorted({"min_tokens", "ignore_eos", "stream_options"} & request.keys())
+        if behaviour == "plain" and refused:
+            message = f"Unrecognized request argument supplied: {', '.join(refused)}"
+            write_json(writer, 400, {"error": {"message": message, "type": "invalid_request_error"}})
+            return True
         if behaviour == "400":
             write_json(writer, 400, {"error": {"message": "bad"}})
             return True
@@ -169,7 +180,7 @@ class Upstream:
         self.send(writer, ROLE)
         if behaviour == "close_after_head":
             return False
-        n = int(request["max_tokens"])
+        n = {"short": 3, "long": 2 * int(request["max_tokens"])}.get(behaviour, int(request["max_tokens"]))
         for k in range(n):
             await self.until(received_s + self.script.ttft_s + k * self.script.gap_s)
             if writer.transport.is_closing():
@@ -190,9 +201,11 @@ class Upstream:
         if behaviour == "no_done":
             writer.write(b"0\r\n\r\n")
             return True
-        prompt = len(" ".join(m["content"] for m in request["messages"]).split())
+        words = len(" ".join(m["content"] for m in request["messages"]).split())
+        prompt = int(words * self.script.prompt_factor)
         usage = event([], {"prompt_tokens": prompt, "completion_tokens": n, "total_tokens": prompt + n})
-        writer.write(b"".join(chunked(x) for x in (LAST, usage, b"data: [DONE]\n\n")) + b"0\r\n\r\n")
+        told = [] if behaviour == "no_usage" or "stream_options" not in request else [usage]
+        writer.write(b"".join(chunked(x) for x in (LAST, *told, b"data: [DONE]\n\n")) + b"0\r\n\r\n")
         return True
 
     async def until(self, when_s: float) -> None:

@@ -35,7 +35,8 @@ def test_defaults_are_right(flag: options.Flag) -> None:
 
 def test_codes_metrics_and_record_keys_are_listed() -> None:
     """Exit codes, metric names and the keys of a record."""
-    for code in (result.SLO_MISSED, result.CLIENT_SATURATED, result.RECORDS_LOST, result.UNREACHABLE):
+    codes = (result.SLO_MISSED, result.CLIENT_SATURATED, result.RECORDS_LOST, result.UNREACHABLE)
+    for code in (*codes, result.ANOTHER_WORKLOAD):
         assert f"| {code} |" in PAGE
     for name in METRICS:
         assert f"`{name}" in PAGE

@@ -10,6 +10,7 @@ from experiments.observe.engine_metrics import EngineMetrics
 from experiments.stack.engine_facts import EngineFacts
 from experiments.stack.engine_knobs import NAMES, EngineKnobs
 from experiments.stack.process import Progress
+from loadtests.planning.optional_fields import AnswerLengths
 from loadtests.reach.endpoint import Endpoint
 
 
@@ -40,6 +41,7 @@ class Provider:
         assumed_start_s: seconds until it is ready and warm, for a dry run.
         needs_gpu: it is for an NVIDIA GPU, and serves the model that the user names.
         on_our_cores: it computes on this machine's CPU, so it and what measures it get cores of their own.
+        answer_lengths: free for one that does not keep to `min_tokens` and `ignore_eos`, or refuses them.
         slo_scaled: the default SLO is meant for a larger model and is fitted to this engine.
     """
 
@@ -57,6 +59,7 @@ class Provider:
     needs_gpu: bool = False
     on_our_cores: bool = False
     slo_scaled: bool = False
+    answer_lengths: AnswerLengths = AnswerLengths.FORCED
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from experiments.calibration.compared import compare, repeats, scored, table
 from experiments.calibration.from_run import calibrate_from, rows_of_alone
 from experiments.calibration.held_out import slower
 from experiments.calibration.measured_cells import read_run
+from experiments.run_folder import record_table
 from experiments.twin.profile import TINY_CPU
 from loadtests.slo import SLO
 from tests.experiments.tuning.virtual_run import SLO_TEXT, write_run
@@ -110,6 +111,22 @@ def test_prompts_that_met_an_idle_engine(run: Path) -> None:
     for row in rows:
         step_s = ENGINE.step_time.duration_s(0, int(row.prompt), int(row.prompt))
         assert row.seconds == pytest.approx(ENGINE.ingest_s + ENGINE.egress_s + step_s, abs=1e-4)
+
+
+def test_the_twin_plays_the_lengths_that_were_reported(run: Path) -> None:
+    """An engine that ends its answers after 3 tokens is played with 3; requests that it never saw are
+    shorter, too."""
+    before = read_run(run).cells[0]
+    folder = run / "cells" / before.id
+    short = [replace(r, output_tokens=3 if r.outcome == "ok" else None) for r in before.records]
+    (folder / "records.jsonl").write_bytes(b"".join(record.to_json() + b"\n" for record in short))
+    record_table.convert(folder)
+    after = read_run(run).cells[0]
+    assert after.plan == before.plan
+    seen = {record.i for record in short if record.output_tokens == 3}
+    for i, (arrival, planned) in enumerate(zip(after.arrivals, after.plan.arrivals, strict=True)):
+        assert arrival.output_tokens == 3 if i in seen else arrival.output_tokens < planned.output_tokens
+        assert after.plan_as_counted.arrivals[i].output_tokens == arrival.output_tokens
 
 
 def test_other_objectives_judge_the_same_requests(run: Path) -> None:

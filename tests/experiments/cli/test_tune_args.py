@@ -57,6 +57,7 @@ def test_the_stored_command_is_one_of_tune() -> None:
     ("flags", "sentence"),
     [
         (["--model", "no/such.json"], "no such calibration"),
+        (["--lengths", "free"], "the model of tune plays planned answer lengths"),
         (["--traces", "1"], "--traces 1 must be at least 3"),
         (["--budget", "soon"], "is not a span of time"),
         (["--max-num-seqs", "8,16"], "one engine and one model"),

@@ -19,6 +19,7 @@ from experiments.run_folder.run_state import RunState
 from experiments.spec.setting import Setting
 from experiments.stack.engine_facts import EngineFacts
 from gateway.limits import Limits
+from loadtests.planning.optional_fields import AnswerLengths
 from tests.experiments import plain
 
 FEW, MANY = (Setting(Limits(max_active=n, queue_max=16, queue_timeout_s=0.5)) for n in (4, 10))
@@ -198,6 +199,7 @@ def test_an_address_is_no_difference_nor_is_what_the_run_varied(runs: Runs) -> N
     [
         (replace(offered(), prompt_tokens=65), "prompt_tokens: 64 / 65"),
         (replace(offered(), output_tokens=None), "output_tokens: 24 / None"),
+        (replace(offered(), answer_lengths=AnswerLengths.FREE), "answer lengths: forced / free"),
         (replace(offered(), scenario="gamma"), "scenario: sustained / gamma"),
     ],
 )

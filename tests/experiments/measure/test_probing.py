@@ -12,10 +12,22 @@ from experiments.design.probe import ASSUMED, Probe
 from experiments.errors import EnvironmentProblem
 from experiments.measure import probing
 from experiments.measure.probing import Target
+from experiments.measure.sweep_stack import fields_for
 from experiments.run_folder import codec
+from experiments.spec.sweep_spec import LoadSection
 from experiments.stack import engine
+from experiments.stack.engine_facts import EngineFacts
 from experiments.stack.ports import free_port
+from experiments.stack.providers.external import EXTERNAL
+from loadtests.planning.optional_fields import (
+    ALL_FIELDS,
+    AnswerLengths,
+    OptionalFields,
+    UsageFields,
+    remedy,
+)
 from loadtests.reach.endpoint import Endpoint
+from tests.loadtests.harness import upstream
 
 
 def test_the_probe_of_an_engine_with_steps_of_10_ms(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -51,3 +63,52 @@ def test_a_gateway_that_is_gone_is_one_sentence() -> None:
         probing.run(target, 16, 4, lambda _: None)
     with pytest.raises(EnvironmentProblem, match=rf"^the warm-up failed: {url} cannot be reached"):
         probing.warm_up(target, 16, 4, 2, lambda _: None)
+
+
+def test_an_engine_that_refuses_fields_is_told_by_the_switch(tmp_path: Path) -> None:
+    """The engine's own words, and which flag leaves the fields out; with it the probe goes through."""
+    fields = OptionalFields(AnswerLengths.FREE, UsageFields.NONE)
+    with upstream(tmp_path, ttft_s=0.01, gap_s=0.001, behaviours=["plain"]) as server:
+        with pytest.raises(EnvironmentProblem, match=r"ignore_eos, min_tokens.*--lengths free --usage none"):
+            probing.warm_up(Target(Endpoint.parse(server.url), None, "m"), 16, 4, 1, lambda _: None)
+        probing.warm_up(Target(Endpoint.parse(server.url), None, "m", fields), 16, 4, 1, lambda _: None)
+        assert "min_tokens" not in server.log()[-1]["request"]
+
+
+def test_lengths_that_are_not_kept_are_said_before_the_cells(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With both numbers, and what takes them as a bound."""
+    monkeypatch.setattr(probing, "_STEPS", (1,))
+    said: list[str] = []
+    with upstream(tmp_path, ttft_s=0.005, gap_s=0.0, behaviours=["short"]) as server:
+        probing.run(Target(Endpoint.parse(server.url), None, "m"), 16, 32, said.append)
+    assert any("3 output tokens where 32 were asked" in text and "--lengths free" in text for text in said)
+
+
+@pytest.mark.parametrize(
+    ("status", "text", "switches"),
+    [
+        (400, "Unknown parameter: ignore_eos", "--lengths free"),
+        (422, "Extra inputs are not permitted: min_tokens", "--lengths free"),
+        (400, "stream_options is not supported", "--usage none"),
+        (400, "max_tokens is too large", ""),
+        (500, "ignore_eos", ""),
+    ],
+)
+def test_only_what_was_refused_is_advised(status: int, text: str, switches: str) -> None:
+    advice = remedy(status, text)
+    assert switches in advice
+    assert bool(advice) == bool(switches)
+
+
+def test_a_row_can_say_that_answers_cannot_be_forced() -> None:
+    """Its word holds where the user says nothing."""
+    free = replace(EXTERNAL, answer_lengths=AnswerLengths.FREE)
+    served = engine.Engine(
+        Endpoint.parse("http://127.0.0.1:1"), "m", replace(free, name="other"), "other", EngineFacts()
+    )
+    said = {name: fields_for(LoadSection(lengths=name), served).lengths for name in ("auto", *AnswerLengths)}
+    assert said == {"auto": "free", "forced": "forced", "free": "free"}
+    ours = engine.Engine(Endpoint.parse("http://127.0.0.1:1"), "m", EXTERNAL, "external", EngineFacts())
+    assert fields_for(LoadSection(), ours) == ALL_FIELDS

@@ -14,8 +14,10 @@ from experiments.run_folder.doubt import Severity
 from experiments.stats.ledger import Check
 from gateway.outcome import Outcome as GatewayOutcome
 from loadtests.outcome import Outcome
+from loadtests.planning.optional_fields import AnswerLengths
 from loadtests.planning.plan import Arrival, Plan
 from loadtests.record import RequestRecord
+from loadtests.recording.lengths import ComparedLengths, LengthCheck, LengthFinding, LengthVerdict
 from loadtests.slo import SLO
 from tests.experiments.measure import hand_made
 from tests.experiments.measure.hand_made import CELL, MEASURE_S, PLAN, WARM_UP_S, material, records
@@ -369,3 +371,29 @@ def test_classes_of_requests_are_summarised_apart() -> None:
     assert set(found.classes) == {"short", "long"}
     assert sum(one.counts.offered for one in found.classes.values()) == OFFERED
     assert found.classes["short"].counts.offered > found.classes["long"].counts.offered
+
+
+def test_lengths_that_are_off_make_another_workload() -> None:
+    """What the load generator found is in the summary and, as a doubt of its weight, beside the numbers."""
+    full = material(records())
+    check = LengthCheck(240, 240, 240, 24.0, 3.0, 24, 3)
+    severities = {
+        LengthVerdict.ANOTHER_WORKLOAD: {"lengths": Severity.INVALID},
+        LengthVerdict.DOUBTFUL: {"lengths": Severity.WARN},
+        LengthVerdict.UNKNOWN: {"lengths_unknown": Severity.WARN},
+    }
+    for verdict, expected in severities.items():
+        lengths = ComparedLengths(240, check, check, (LengthFinding(verdict, "3 where 24 were asked"),))
+        ended = replace(full.load_run.ended, lengths=lengths)
+        found = summarised(replace(full, load_run=replace(full.load_run, ended=ended)))
+        assert doubts(found) == expected
+        assert found.doubts[0].text == "3 where 24 were asked"
+        assert found.lengths == lengths
+
+
+def test_free_lengths_are_a_fact_of_the_workload() -> None:
+    full = material(records())
+    assert summarised(full).workload.answer_lengths is AnswerLengths.FORCED
+    asked = replace(full.load_run.asked, answer_lengths=AnswerLengths.FREE)
+    free = summarised(replace(full, load_run=replace(full.load_run, asked=asked)))
+    assert free.workload.answer_lengths is AnswerLengths.FREE

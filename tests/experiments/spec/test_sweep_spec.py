@@ -69,6 +69,9 @@ def test_the_digest_follows_every_key() -> None:
     assert _parse().spec.digest() == _parse().spec.digest()
     assert _parse().spec.digest() != _parse("--seed", "2").spec.digest()
     assert _parse().spec.digest() != _parse("--slo", "ttft<=1s").spec.digest()
+    for younger in (("--lengths", "free"), ("--lengths", "forced"), ("--usage", "none")):
+        assert _parse().spec.digest() != _parse(*younger).spec.digest()
+    assert _parse().spec.digest() == _parse("--usage", "asked").spec.digest()
 
 
 def test_the_quick_preset_is_the_default_written_out() -> None:

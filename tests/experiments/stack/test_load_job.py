@@ -4,6 +4,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from experiments.stack.load import LoadJob
+from loadtests.planning.optional_fields import AnswerLengths, OptionalFields, UsageFields
 from loadtests.reach import handed_down
 from loadtests.reach.endpoint import Endpoint
 
@@ -15,7 +16,16 @@ def test_what_is_not_given_is_left_to_the_generator() -> None:
     argv = LEAST.argv(Path("run/go"))
     assert argv[argv.index("--host") + 1] == "http://127.0.0.1:1"
     assert argv[argv.index("--go-file") + 1] == "run/go"
-    for flag in ("--slo", "--drain", "--metrics-port", "--metrics-host", "--api-key", "--tokenize-url"):
+    for flag in (
+        "--lengths",
+        "--usage",
+        "--slo",
+        "--drain",
+        "--metrics-port",
+        "--metrics-host",
+        "--api-key",
+        "--tokenize-url",
+    ):
         assert flag not in argv
 
 
@@ -33,9 +43,11 @@ def test_every_field_reaches_the_command_line() -> None:
         Endpoint.parse("http://u:p@e"),
         Path("cost.json"),
         (0,),
+        OptionalFields(AnswerLengths.FREE, UsageFields.NONE),
     )
     argv = job.argv(Path("run/go"))
     given = {flag: value for flag, value in pairwise(argv) if flag.startswith("--")}
+    assert (given["--lengths"], given["--usage"]) == ("free", "none")
     assert given["--slo"] == "ttft<=1s"
     assert given["--drain"] == "5"
     assert (given["--metrics-host"], given["--metrics-port"]) == ("10.0.0.1", "9001")

@@ -94,12 +94,19 @@ def test_openais_own_client_can_use_it(plain: Engine) -> None:
 
 
 def test_usage_in_every_chunk(plain: Engine) -> None:
-    """`continuous_usage_stats` counts up, token by token."""
+    """`continuous_usage_stats` counts up, token by token, from none in the chunk with the role."""
     options = {"include_usage": True, "continuous_usage_stats": True}
     asked = body(4, stream=True, stream_options=options)
     text = httpx.post(f"{plain.url}/v1/chat/completions", json=asked).text
     events = [json.loads(line[6:]) for line in text.splitlines() if line.startswith("data: {")]
-    assert [event["usage"]["completion_tokens"] for event in events if event.get("usage")] == [1, 2, 3, 4, 4]
+    assert [event["usage"]["completion_tokens"] for event in events if event.get("usage")] == [
+        0,
+        1,
+        2,
+        3,
+        4,
+        4,
+    ]
 
 
 def test_tokenize_counts_as_the_answer_does(plain: Engine) -> None:
@@ -124,7 +131,7 @@ def test_without_ignore_eos_an_answer_ends_by_itself(plain: Engine) -> None:
 @pytest.mark.parametrize(
     ("asked", "status", "words"),
     [
-        ({"messages": []}, 400, "messages"),
+        ({"messages": []}, 400, "at least one message"),
         ({"max_tokens": 3}, 400, "messages"),
         (body(0, max_completion_tokens=-1), 400, "max_tokens"),
         (body(1, words=600), 400, "maximum context length is 500"),

@@ -90,6 +90,9 @@ def test_tokens_that_nobody_told_are_not_zero() -> None:
     where there is nothing to tell."""
     silent = [record(20 + k, output_tokens=None) for k in range(10)]
     assert summarise(silent, PLAN, GOAL).rates.output_tokens_per_s is None
+    tpot = summarise(silent, PLAN, GOAL).latency.tpot_s
+    assert tpot is not None
+    assert (tpot.p95.why or "").startswith("not reported")
     assert summarise([*silent, record(30)], PLAN, GOAL).rates.output_tokens_per_s == pytest.approx(0.3)
     refused = [record(20, Outcome.REJECTED_FULL)]
     assert summarise(refused, PLAN, GOAL).rates.output_tokens_per_s == 0.0

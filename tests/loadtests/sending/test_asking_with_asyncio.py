@@ -9,6 +9,7 @@ from pathlib import Path
 import orjson
 
 from loadtests.outcome import Outcome
+from loadtests.planning.optional_fields import AnswerLengths, OptionalFields, UsageFields
 from loadtests.planning.prompts import words
 from loadtests.reach.endpoint import Endpoint
 from loadtests.sending.answer import Answer
@@ -65,3 +66,18 @@ def test_the_key_and_the_length_are_in_the_request() -> None:
     first, *headers = head.decode().split("\r\n")
     assert first == "POST /prefix/v1/chat/completions HTTP/1.1"
     assert {"host: [::1]:80", "authorization: Bearer secret", "content-length: 2"} <= set(headers)
+
+
+def test_what_an_engine_refuses_can_be_left_out() -> None:
+    """Each of the two by itself; nothing else changes."""
+    whole, free, silent = (
+        orjson.loads(chat_body("m", [], 7, fields=OptionalFields(*words)))
+        for words in (
+            (AnswerLengths.FORCED, UsageFields.ASKED),
+            (AnswerLengths.FREE, UsageFields.ASKED),
+            (AnswerLengths.FORCED, UsageFields.NONE),
+        )
+    )
+    assert whole.keys() - free.keys() == {"min_tokens", "ignore_eos"}
+    assert whole.keys() - silent.keys() == {"stream_options"}
+    assert free["max_tokens"] == 7
