@@ -10,12 +10,11 @@ import numpy as np
 
 from experiments.twin.profile import Profile
 from experiments.twin.simulated import Simulated
-from experiments.twin.step_time import StepTime
-from experiments.twin.tables import CHAINS, QUEUES, Chain, Entry, Offered, Run, zeros
+from experiments.twin.step_time import Law, StepTime
+from experiments.twin.tables import CHAINS, QUEUES, Chain, Entry, Offered, Records, Run, zeros
 from gateway.limits import Limits, QueueMode
 from gateway.orders import NewestFirst, OldestFirst, Orders
 
-Records = np.recarray[Any, Any]
 STEP_TIMES = ("base_s", "per_decode_s", "per_token_s", "knee_tokens", "per_kv_token_s")
 OF_PROFILE = (
     *("per_pair_s", "ingest_s", "egress_s", "arrival_work_s", "end_work_s"),
@@ -25,11 +24,12 @@ OF_LIMITS = ("max_active", "queue_max", "queue_timeout_s", "request_timeout_s")
 
 
 def covers(profile: Profile, limits: Limits, orders: Orders) -> bool:
-    """Whether the core can play this: steps timed by `StepTime` itself, one of the queue orders that it
-    knows, and bounds that the scheduler takes.
+    """Whether the core can play this: steps timed by `StepTime` itself or by a law that comes compiled, one
+    of the queue orders that it knows, and bounds that the scheduler takes.
     """
+    timing = profile.step_time
     return (
-        type(profile.step_time) is StepTime
+        (type(timing) is StepTime or timing.compiled() is not None)
         and orders[limits.queue_order] in (OldestFirst, NewestFirst)
         and profile.max_num_batched_tokens >= profile.max_num_seqs
     )
@@ -45,7 +45,7 @@ def obstacle() -> str | None:
     try:
         from experiments.twin import core
 
-        core.play(*_tables(zeros(Run, 1), Offered(()).table.copy()))
+        core.play(*_arguments(zeros(Run, 1), Offered(()).table.copy(), None))
     except Exception as error:  # no wheel, a full disk, another Numba: the reference gives the same numbers
         return str(error).partition("\n")[0] or repr(error)
     return None
@@ -66,25 +66,27 @@ def play(
 
     runs, requests = zeros(Run, 1), offered.table.copy()
     _fill(runs, profile, limits, orders[limits.queue_order] is NewestFirst)
-    runs.users[:], runs.until_s[:] = users, until_s
-    if core.play(*_tables(runs, requests)) != core.PLAYED:
+    runs["users"], runs["until_s"] = users, until_s
+    law = profile.step_time.compiled()
+    by = core.play if law is None else core.play_by_law
+    if by(*_arguments(runs, requests, law)) != core.PLAYED:
         return None
     run = runs[0]
     return Simulated(
-        requests.outcome.astype(np.int8),
-        requests.due_s.copy(),
-        requests.granted_s.copy(),
-        requests.first_s.copy(),
-        requests.last_s.copy(),
-        float(run.now_s),
-        float(run.active_seconds),
-        float(run.queue_seconds),
-        float(run.queue_full_seconds),
-        int(run.peak_active),
-        int(run.peak_queue),
-        int(run.steps),
-        float(run.busy_s),
-        int(run.preemptions),
+        requests["outcome"].astype(np.int8),
+        requests["due_s"].copy(),
+        requests["granted_s"].copy(),
+        requests["first_s"].copy(),
+        requests["last_s"].copy(),
+        float(run["now_s"]),
+        float(run["active_seconds"]),
+        float(run["queue_seconds"]),
+        float(run["queue_full_seconds"]),
+        int(run["peak_active"]),
+        int(run["peak_queue"]),
+        int(run["steps"]),
+        float(run["busy_s"]),
+        int(run["preemptions"]),
         compiled=True,
     )
 
@@ -93,11 +95,11 @@ def _fill(runs: Records, profile: Profile, limits: Limits, newest_first: bool) -
     for source, names in ((profile.step_time, STEP_TIMES), (profile, OF_PROFILE), (limits, OF_LIMITS)):
         for name in names:
             runs[name] = getattr(source, name)
-    runs.reject[:] = limits.queue_mode is QueueMode.REJECT
-    runs.newest_first[:] = newest_first
+    runs["reject"] = limits.queue_mode is QueueMode.REJECT
+    runs["newest_first"] = newest_first
 
 
-def _tables(runs: Records, requests: Records) -> Sequence[Any]:
+def _arguments(runs: Records, requests: Records, law: Law | None) -> Sequence[Any]:
     """The arguments of `core.play`."""
     count, run = len(requests), runs[0]
     return (
@@ -105,7 +107,8 @@ def _tables(runs: Records, requests: Records) -> Sequence[Any]:
         requests,
         np.empty((QUEUES, count), np.int64),
         zeros(Chain, CHAINS),
-        zeros(Entry, count if run.users else 0),
-        zeros(Entry, min(count, int(run.max_num_seqs))),
-        np.zeros(int(run.block_size), np.int64),
+        zeros(Entry, count if run["users"] else 0),
+        zeros(Entry, min(count, int(run["max_num_seqs"]))),
+        np.zeros(int(run["block_size"]), np.int64),
+        law,
     )

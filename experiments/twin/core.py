@@ -26,6 +26,7 @@ from experiments.twin.simulated import (
     REJECTED_MODE,
     UPSTREAM_TIMEOUT,
 )
+from experiments.twin.step_time import Law
 from experiments.twin.tables import NONE, Chain, Entry, Integers, Request, Run, Table
 
 Function = TypeVar("Function", bound=Callable[..., object])
@@ -52,9 +53,9 @@ def _jit(function: Function) -> Function:
     return cast(Function, inner(function))
 
 
-def _jit_and_keep(function: Function) -> Function:
-    """The same for what Python calls; what is compiled, with all that it calls, is kept on disk."""
-    return cast(Function, njit(error_model="numpy", _nrt=False, cache=True)(function))
+def _jit_for_python(function: Function, *, kept: bool) -> Function:
+    """The same for what Python calls. `kept`: what is compiled, with all that it calls, stays on disk."""
+    return cast(Function, njit(error_model="numpy", _nrt=False, cache=kept)(function))
 
 
 @_jit
@@ -163,6 +164,28 @@ def _steps_to_reach(run: Run, decode: int, kv_tokens: int, span_s: float) -> int
     if steps > 1 and _decode_run_s(run, decode, kv_tokens, steps - 1) >= span_s:
         return steps - 1
     return steps if _decode_run_s(run, decode, kv_tokens, steps) >= span_s else steps + 1
+
+
+@_jit
+def _one_s(run: Run, law: Law | None, tokens: int) -> float:
+    """Seconds of the step that was decided, by `StepTime` or by a law of somebody's own."""
+    if law is None:
+        return _duration_s(run, run.decode, tokens, run.kv_tokens)
+    return law.duration_s(law.state, run.begin_s, run.decode, tokens, run.kv_tokens)
+
+
+@_jit
+def _several_s(run: Run, law: Law | None, steps: int) -> float:
+    if law is None:
+        return _decode_run_s(run, run.decode, run.kv_tokens, steps)
+    return law.decode_run_s(law.state, run.begin_s, run.decode, run.kv_tokens, steps)
+
+
+@_jit
+def _enough(run: Run, law: Law | None, span_s: float) -> int:
+    if law is None:
+        return _steps_to_reach(run, run.decode, run.kv_tokens, span_s)
+    return law.steps_to_reach(law.state, run.begin_s, run.decode, run.kv_tokens, span_s)
 
 
 # ------------------------------------------------------------------------------------------------- the engine
@@ -621,7 +644,7 @@ def _undisturbed_until_s(
 
 
 @_jit
-def _count(
+def _length_s(
     run: Run,
     requests: Table[Request],
     queues: Integers,
@@ -629,26 +652,23 @@ def _count(
     users: Table[Entry],
     ends: Table[Entry],
     phase: Integers,
-    begin_s: float,
-) -> int:
-    """How many steps like this one are taken together."""
-    if run.prefill_tokens:
-        return 1
-    ahead = _steps_ahead(run, chains, ends, phase)
-    if ahead > 1:
-        free_s = _undisturbed_until_s(run, requests, queues, chains, users) - begin_s
-        if not _decode_run_s(run, run.decode, run.kv_tokens, ahead) <= free_s:
-            ahead = min(ahead, _steps_to_reach(run, run.decode, run.kv_tokens, free_s))
-    return ahead
-
-
-@_jit
-def _length_s(run: Run) -> float:
+    law: Law | None,
+) -> float:
+    """How many steps like this one are taken together, into `count`, and their seconds."""
+    run.count = 1
     if run.prefill_tokens:
         attention_s = run.per_pair_s * run.pairs
-        tokens = run.decode + run.prefill_tokens
-        return _duration_s(run, run.decode, tokens, run.kv_tokens) + attention_s
-    return _decode_run_s(run, run.decode, run.kv_tokens, run.count)
+        return _one_s(run, law, run.decode + run.prefill_tokens) + attention_s
+    ahead = _steps_ahead(run, chains, ends, phase)
+    if ahead > 1:
+        whole_s = _several_s(run, law, ahead)
+        free_s = _undisturbed_until_s(run, requests, queues, chains, users) - run.begin_s
+        if whole_s <= free_s:
+            run.count = ahead
+            return whole_s
+        ahead = min(ahead, _enough(run, law, free_s))
+    run.count = ahead
+    return _several_s(run, law, ahead)
 
 
 @_jit
@@ -669,8 +689,7 @@ def _ready(run: Run, requests: Table[Request], chains: Table[Chain], users: Tabl
         _put(users, requests, i, 0.0, i, i)
 
 
-@_jit_and_keep
-def play(
+def _play(
     runs: Table[Run],
     requests: Table[Request],
     queues: Integers,
@@ -678,6 +697,7 @@ def play(
     users: Table[Entry],
     ends: Table[Entry],
     phase: Integers,
+    law: Law | None,
 ) -> int:
     """Play all events; PLAYED, or why not: then the tables hold nothing of use.
 
@@ -685,6 +705,7 @@ def play(
         runs: one row. Like all tables zero but for what goes in.
         requests: (n,).
         queues: (5, n). chains: (3,). users, ends: (n,) each. phase: (block_size,).
+        law: of step times; None for that of `StepTime`.
     """
     run = runs[0]
     _ready(run, requests, chains, users)
@@ -709,10 +730,9 @@ def play(
             break
         stepping = _begin(run, requests, queues, chains, ends, phase)
         if stepping:
-            begin_s = run.now_s + _take(run)
-            run.count = _count(run, requests, queues, chains, users, ends, phase, begin_s)
-            length_s = _length_s(run)
-            step_end_s = begin_s + length_s
+            run.begin_s = run.now_s + _take(run)
+            length_s = _length_s(run, requests, queues, chains, users, ends, phase, law)
+            step_end_s = run.begin_s + length_s
             run.busy_s += length_s
             run.steps += run.count
         else:
@@ -720,3 +740,9 @@ def play(
             run.taken_s = 0.0
     _advance(run, chains)
     return TIME_WENT_BACK if run.went_back else PLAYED
+
+
+play = _jit_for_python(_play, kept=True)
+"""`_play` without a law."""
+play_by_law = _jit_for_python(_play, kept=False)
+"""`_play` with one: compiled anew in every process, since a law is a part of it."""

@@ -225,7 +225,7 @@ class _Run:
 
     def _length(self, step: Step, now_s: float) -> tuple[int, float]:
         """How many steps like this one can be taken together, and their seconds."""
-        timing = self.timing
+        timing = self.timing.at(now_s)
         if step.prefill_tokens:
             attention_s = self.per_pair_s * step.pairs
             return 1, timing.duration_s(step.decode, step.tokens, step.kv_tokens) + attention_s

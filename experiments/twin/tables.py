@@ -1,4 +1,4 @@
-"""The tables that go into the compiled core and come back: record arrays, whose rows have attributes.
+"""The tables that go into the compiled core and come back: arrays of records.
 
 A row type is declared once, below; its layout follows from the annotations. Times are in seconds, sizes in
 tokens or blocks. In a chain, a heap or a queue a request is its row's number.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache, cached_property
-from typing import Any, Protocol, TypeVar, get_type_hints
+from typing import Protocol, TypeVar, get_type_hints
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,7 @@ import numpy.typing as npt
 from experiments.twin.simulated import Arrival
 
 Integers = npt.NDArray[np.int64]
+Records = npt.NDArray[np.void]
 
 NONE = -1
 """No request."""
@@ -114,6 +115,7 @@ class Run(Protocol):
     kv_tokens: int
     pairs: int
     count: int
+    begin_s: float
 
 
 class Entry(Protocol):
@@ -136,7 +138,7 @@ Row = TypeVar("Row", covariant=True)
 
 
 class Table(Protocol[Row]):
-    """A record array: rows with attributes."""
+    """An array of records as compiled code sees it: rows with attributes."""
 
     def __getitem__(self, index: int, /) -> Row: ...
     def __len__(self) -> int: ...
@@ -149,7 +151,7 @@ class Offered:
         self.arrivals = arrivals
 
     @cached_property
-    def table(self) -> np.recarray[Any, Any]:
+    def table(self) -> Records:
         """Rows of `Request` with all that goes in; not to be written to."""
         rows = zeros(Request, len(self.arrivals))
         for name in ("due_s", "think_s", "prompt_tokens", "output_tokens"):
@@ -157,9 +159,9 @@ class Offered:
         return rows
 
 
-def zeros(row: type, count: int) -> np.recarray[Any, Any]:
+def zeros(row: type, count: int) -> Records:
     """A table of `count` rows, all 0."""
-    return np.zeros(count, _layout(row)).view(np.recarray)
+    return np.zeros(count, _layout(row))
 
 
 @cache

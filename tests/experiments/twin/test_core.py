@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,9 +17,10 @@ import experiments.twin
 from experiments.calibration.held_out import Planned
 from experiments.twin import compiled
 from experiments.twin.predicted import Predictor
-from experiments.twin.profile import EXACT, TINY_CPU
+from experiments.twin.profile import EXACT, TINY_CPU, Profile
 from experiments.twin.simulate import PATIENCE_S, Core, Player, Simulated, simulate
 from experiments.twin.simulated import OUTCOMES
+from experiments.twin.step_time import StepTime
 from gateway.limits import Limits, QueueOrder
 from gateway.orders import ORDERS, OldestFirst
 from loadtests.planning import plan
@@ -79,18 +81,49 @@ def test_the_core_is_the_reference_in_many_and_longer_cases() -> None:
     assert min(seen.values()) >= 100, seen
 
 
+@pytest.mark.prove
+def test_a_law_of_somebody_elses_is_compiled_too() -> None:
+    """An engine whose steps the twin does not share: the same bits, and its noise goes on where it would."""
+    for seed in range(200):
+        case = draw(seed, requests=60)
+        both = [engine(Physics(), case.profile, speed=1.1, seed=seed) for _ in range(2)]
+        cores = (Core.REFERENCE, Core.COMPILED)
+        meant, played = (replace(case, profile=one).play(core) for one, core in zip(both, cores, strict=True))
+        assert (meant.compiled, played.compiled) == (False, True)
+        assert bits(meant) == bits(played), case
+        left = [one.step_time.duration_s(1, 1, 1) for one in both]
+        assert left[0] == left[1]
+
+
+class Own(StepTime):
+    """A law of somebody's own that nobody compiled: twice as slow from 10 ms on."""
+
+    def at(self, begin_s: float) -> StepTime:
+        return StepTime(self.base_s * (1 if begin_s < 0.01 else 2))
+
+
+class OwnSteps(Profile):
+    """An engine of that law."""
+
+    @property
+    def step_time(self) -> StepTime:
+        return Own(self.base_s)
+
+
 def test_what_the_core_does_not_know_goes_to_the_reference() -> None:
     """Another law of steps, another queue order: played all the same, and the result says by whom."""
 
-    class Own(OldestFirst):
+    class OwnOrder(OldestFirst):
         """An order of somebody's own."""
 
-    nonlinear = engine(Physics(), EXACT)
-    assert not simulate(FEW, nonlinear, Limits(), core=Core.COMPILED).compiled
-    assert not simulate(
-        FEW, EXACT, Limits(), orders={**ORDERS, QueueOrder.FIFO: Own}, core=Core.COMPILED
-    ).compiled
-    assert simulate(FEW, EXACT, Limits(), core=Core.COMPILED).compiled
+    plain = simulate(FEW, EXACT, Limits(), core=Core.COMPILED)
+    orders = {**ORDERS, QueueOrder.FIFO: OwnOrder}
+    reordered = simulate(FEW, EXACT, Limits(), orders=orders, core=Core.COMPILED)
+    slowed = simulate(FEW, OwnSteps(**EXACT.model_dump()), Limits(), core=Core.COMPILED)
+    assert (plain.compiled, reordered.compiled, slowed.compiled) == (True, False, False)
+    assert bits(plain) == bits(reordered)
+    assert plain.last_s.tolist() == pytest.approx([0.05, 0.06])
+    assert slowed.last_s.tolist() == pytest.approx([0.09, 0.11])
 
 
 @pytest.mark.parametrize("core", [Core.REFERENCE, Core.COMPILED])
