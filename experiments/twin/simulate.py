@@ -29,7 +29,8 @@ class Core(Enum):
     """Who plays: AUTO is for use, the others are for tests and benchmarks.
 
     AUTO: the compiled core where it covers the case and is ready, or worth getting ready; else the reference.
-    REFERENCE: never the core. COMPILED: the core wherever it covers the case and this machine can have it.
+    REFERENCE: never the core. COMPILED: the core wherever it covers the case and this machine can have it;
+    also with a law of step times of somebody's own, which takes seconds to compile in each process.
     """
 
     AUTO = "auto"
@@ -91,7 +92,8 @@ class Player:
     ) -> Simulated:
         """As the function of that name."""
         offered = arrivals if isinstance(arrivals, Offered) else Offered(arrivals)
-        if self._may_compile() and compiled.covers(profile, limits, orders):
+        laws = self._core is Core.COMPILED
+        if self._may_compile() and compiled.covers(profile, limits, orders, laws=laws):
             done = compiled.play(offered, profile, limits, users, until_s, orders)
             if done is not None:
                 self.compiled += 1
