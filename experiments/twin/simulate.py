@@ -68,17 +68,20 @@ def simulate(
 class Player:
     """Plays simulations, and learns whether they are many: only then is the compiled core got ready.
 
-    Read-only: compiled, interpreted (simulations so far by either code), spent_s (seconds in the reference).
+    Read-only: compiled, interpreted (simulations so far by either code), spent_s (seconds in the reference),
+    obstacle (why the core was wanted and is not used, or None).
     """
 
     def __init__(self, core: Core = Core.AUTO, clock: Callable[[], float] = time.perf_counter) -> None:
         self.compiled = self.interpreted = 0
         self.spent_s = 0.0
+        self.obstacle: str | None = None
         self._core = core
         self._clock = clock
 
     def __str__(self) -> str:
-        return f"{self.compiled} simulations in the compiled core, {self.interpreted} in Python"
+        why = f" ({self.obstacle})" if self.obstacle else ""
+        return f"{self.compiled} simulations in the compiled core, {self.interpreted} in Python{why}"
 
     def simulate(
         self,
@@ -107,5 +110,7 @@ class Player:
     def _may_compile(self) -> bool:
         if self._core is Core.REFERENCE:
             return False
-        wanted = self._core is Core.COMPILED or compiled.is_ready() or self.spent_s > PATIENCE_S
-        return wanted and compiled.obstacle() is None
+        if not (self._core is Core.COMPILED or compiled.is_ready() or self.spent_s > PATIENCE_S):
+            return False
+        self.obstacle = compiled.obstacle()
+        return self.obstacle is None

@@ -162,7 +162,9 @@ def test_without_numba_python_plays(monkeypatch: pytest.MonkeyPatch) -> None:
     try:
         assert "numba" in (compiled.obstacle() or "")
         assert not compiled.is_ready()
-        assert simulate(FEW, EXACT, Limits(), core=Core.COMPILED).outcome == ("ok", "ok")
+        player = Player(Core.COMPILED)
+        assert player.simulate(FEW, EXACT, Limits()).outcome == ("ok", "ok")
+        assert str(player) == f"0 simulations in the compiled core, 1 in Python ({compiled.obstacle()})"
     finally:
         compiled.obstacle.cache_clear()
 
