@@ -24,6 +24,7 @@ from experiments.spec.setting import Setting
 from experiments.twin.predicted import measures
 from experiments.twin.profile import Profile
 from experiments.twin.simulate import simulate
+from experiments.twin.simulated import OK
 from loadtests.recording.quantiles import Quantile, of_sorted
 from loadtests.slo import SLO
 
@@ -123,7 +124,7 @@ def _played(cell: ReplayCell, profile: Profile, slo: SLO, lag_s: float) -> dict[
     done = simulate(cell.arrivals, profile, cell.setting.limits)
     judged = measures(cell.plan_as_counted, done, inner)
     begin_s, end_s = cell.plan.phase_s("measure")
-    ok = np.array([outcome == "ok" for outcome in done.outcome], dtype=bool)
+    ok = done.codes == OK
     ok &= (done.due_s >= begin_s) & (done.due_s < end_s)
     tokens = np.array([arrival.output_tokens for arrival in cell.arrivals])
     several = ok & (tokens > 1)  # an answer of one token has no time per token

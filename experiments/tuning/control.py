@@ -27,7 +27,7 @@ from experiments.stats import sequential
 from experiments.tuning.model import Discrepancy, Model
 from experiments.tuning.task import MeasuredRun, Task
 from experiments.twin.predicted import MEASURES, Predictor, measures
-from experiments.twin.simulate import simulate
+from experiments.twin.simulate import Player, simulate
 from loadtests.planning.plan import Plan
 
 Floats = npt.NDArray[np.float64]
@@ -107,7 +107,8 @@ def gather(
     now = model.rescaled(speed, Discrepancy(spread, model.discrepancy.latency_sd))
     pairs = dict.fromkeys((s.cell.setting, s.cell.load) for s in seen)
     plans = {load: task.fresh_plans(load, traces) for load in dict.fromkeys(load for _, load in pairs)}
-    predictors = {load: Predictor(of, now.sample(traces, seed), task.slo) for load, of in plans.items()}
+    draws, player = now.sample(traces, seed), Player()
+    predictors = {load: Predictor(of, draws, task.slo, player) for load, of in plans.items()}
     expected = {
         (setting, load): at_rate(
             predictors[load].runs(setting.limits)["goodput_per_s"], offered(plans[load]), load.rate_per_s

@@ -14,6 +14,7 @@ from experiments.spec.setting import Setting
 from experiments.tuning.model import Model
 from experiments.tuning.task import Task
 from experiments.twin.predicted import MEASURES, Expected, Predictor
+from experiments.twin.simulate import Player
 
 Floats = npt.NDArray[np.float64]
 LEVEL = 0.90
@@ -82,9 +83,10 @@ def predict(
     """Play the matrix on `traces` fresh traces a load; `tell` hears (loads done, loads)."""
     shape = (len(task.settings), len(task.loads), traces)
     runs = {name: np.full(shape, np.nan) for name in MEASURES}
+    player = Player()
     order = sorted(range(len(task.settings)), key=lambda i: task.settings[i].smaller_first, reverse=True)
     for j, load in enumerate(task.loads):
-        predictor = Predictor(task.fresh_plans(load, traces), model.sample(traces, seed), task.slo)
+        predictor = Predictor(task.fresh_plans(load, traces), model.sample(traces, seed), task.slo, player)
         for i in order:  # the widest first: what binds nowhere is played once
             for name, values in predictor.runs(task.settings[i].limits).items():
                 runs[name][i, j] = values

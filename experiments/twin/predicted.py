@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from experiments.twin.profile import Profile
-from experiments.twin.simulate import Simulated, simulate
+from experiments.twin.simulate import Offered, Player, Simulated
+from experiments.twin.simulated import OK, QUEUE_TIMEOUT, REJECTED_FULL, REJECTED_MODE
 from gateway.limits import Limits
 from loadtests.latency import Column, tpot_column_s
 from loadtests.planning.plan import Plan
@@ -45,10 +46,14 @@ class Predictor:
     less the more of it lies on a plateau. Ask for the widest settings first.
     """
 
-    def __init__(self, plans: Sequence[Plan], profiles: Sequence[Profile], slo: SLO) -> None:
-        self._plans = plans
+    def __init__(
+        self, plans: Sequence[Plan], profiles: Sequence[Profile], slo: SLO, player: Player | None = None
+    ) -> None:
+        """`player`: who plays; one for several predictors knows sooner that the simulations are many."""
+        self._traces = [_Trace(plan) for plan in plans]
         self._profiles = profiles
         self._slo = slo
+        self._player = player or Player()
         self._played: list[list[_Played]] = [[] for _ in plans]
         self.simulated = 0
 
@@ -58,19 +63,30 @@ class Predictor:
 
     def runs(self, limits: Limits) -> dict[str, npt.NDArray[np.float64]]:
         """`MEASURES` of each plan's run, in the order of the plans; shape (plans,) each."""
-        runs = [self._run(k, limits) for k in range(len(self._plans))]
+        runs = [self._run(k, limits) for k in range(len(self._traces))]
         return {name: np.array([run[name] for run in runs]) for name in MEASURES}
 
     def _run(self, k: int, limits: Limits) -> dict[str, float]:
         for played in self._played[k]:
             if played.same_under(limits):
                 return played.measures
-        plan = self._plans[k]
-        done = simulate(plan.arrivals, self._profiles[k % len(self._profiles)], limits)
+        trace = self._traces[k]
+        done = self._player.simulate(trace.offered, self._profiles[k % len(self._profiles)], limits)
         self.simulated += 1
-        played = _Played(limits, done, measures(plan, done, self._slo))
+        played = _Played(limits, done, _measured(trace, done, self._slo))
         self._played[k].append(played)
         return played.measures
+
+
+class _Trace:
+    """A plan, ready to be played and measured many times."""
+
+    __slots__ = ("offered", "output_tokens", "window_s")
+
+    def __init__(self, plan: Plan) -> None:
+        self.offered = Offered(plan.arrivals)
+        self.output_tokens = np.array([arrival.output_tokens for arrival in plan.arrivals], dtype=float)
+        self.window_s = plan.phase_s("measure")
 
 
 class _Played:
@@ -84,8 +100,8 @@ class _Played:
         self._limits = limits
         self._peak_active = done.peak_active
         self._peak_queue = done.peak_queue
-        self._full = "rejected_full" in done.outcome or "rejected_mode" in done.outcome
-        self._expired = "queue_timeout" in done.outcome
+        self._full = bool(((done.codes == REJECTED_FULL) | (done.codes == REJECTED_MODE)).any())
+        self._expired = bool((done.codes == QUEUE_TIMEOUT).any())
         self._longest_wait_s = float(np.nanmax(waits_s, initial=0.0))
 
     def same_under(self, limits: Limits) -> bool:
@@ -112,14 +128,17 @@ def measures(plan: Plan, done: Simulated, slo: SLO) -> dict[str, float]:
     TTFT and E2E run from the due time. A p95 is a value of the run, as in the summary of a measured cell; nan
     where nothing was served. An answer of one token has no TPOT, and its bound does not count against it.
     """
-    begin_s, end_s = plan.phase_s("measure")
+    return _measured(_Trace(plan), done, slo)
+
+
+def _measured(trace: _Trace, done: Simulated, slo: SLO) -> dict[str, float]:
+    begin_s, end_s = trace.window_s
     inside = (done.due_s >= begin_s) & (done.due_s < end_s)
-    tokens = np.array([arrival.output_tokens for arrival in plan.arrivals], dtype=float)
-    ok = inside & np.array([outcome == "ok" for outcome in done.outcome], dtype=bool)
+    ok = inside & (done.codes == OK)
     latencies = {
         "ttft_s": (done.first_s - done.due_s)[ok],
         "ttfv_s": (done.first_s - done.due_s)[ok],  # the twin does not reason: its first token is seen
-        "tpot_s": tpot_column_s(done.first_s, done.last_s, tokens)[ok],
+        "tpot_s": tpot_column_s(done.first_s, done.last_s, trace.output_tokens)[ok],
         "e2e_s": (done.last_s - done.due_s)[ok],
     }
     good = np.ones(int(ok.sum()), dtype=bool)

@@ -10,6 +10,10 @@ import numpy.typing as npt
 
 Times = npt.NDArray[np.float64]
 
+OUTCOMES = ("not_sent", "ok", "rejected_full", "rejected_mode", "queue_timeout", "upstream_timeout")
+"""How a request can end here; a code is a place in it."""
+NOT_SENT, OK, REJECTED_FULL, REJECTED_MODE, QUEUE_TIMEOUT, UPSTREAM_TIMEOUT = range(6)
+
 
 class Arrival(Protocol):
     """What of a planned request the simulator reads; `loadtests.planning.plan.Arrival` is one."""
@@ -29,8 +33,7 @@ class Simulated:
     """What happened to each request, in the order of the plan; shape (n,), seconds from the start of the run.
 
     Attributes:
-        outcome: ok, rejected_full, rejected_mode, queue_timeout, upstream_timeout, or not_sent (the rest of a
-            closed loop).
+        codes: how each ended, as places in `OUTCOMES`; not_sent is the rest of a closed loop.
         due_s: when it was due (in a closed loop: when its user sent it).
         granted_s: when it got its slot; nan if never.
         first_s: its first token at the client; nan if never.
@@ -40,9 +43,10 @@ class Simulated:
         peak_active, peak_queue: the most requests that ran, and that waited, at once.
         steps, busy_s: engine steps, and the seconds they took.
         preemptions: of the engine.
+        compiled: whether the compiled core played it, or the reference; they give the same numbers.
     """
 
-    outcome: tuple[str, ...]
+    codes: npt.NDArray[np.int8]
     due_s: Times
     granted_s: Times
     first_s: Times
@@ -56,3 +60,9 @@ class Simulated:
     steps: int
     busy_s: float
     preemptions: int
+    compiled: bool
+
+    @property
+    def outcome(self) -> tuple[str, ...]:
+        """How each request ended, by name."""
+        return tuple(OUTCOMES[code] for code in self.codes.tolist())

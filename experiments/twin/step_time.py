@@ -3,7 +3,21 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
+
+
+class Law(NamedTuple):
+    """A law of step times for the compiled core: the methods of `StepTime` of these names, each as a function
+    that Numba has compiled. It gets `state` first, whatever Numba takes for an argument, then when the step
+    begins, in seconds.
+    """
+
+    duration_s: Callable[[object, float, int, int, int], float]
+    decode_run_s: Callable[[object, float, int, int, int], float]
+    steps_to_reach: Callable[[object, float, int, int, float], int]
+    state: object
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +45,16 @@ class StepTime:
     per_token_s: float = 0.0
     knee_tokens: float = 0.0
     per_kv_token_s: float = 0.0
+
+    def at(self, begin_s: float) -> StepTime:
+        """The law of steps that begin then: the same, unless an engine's speed changes in time."""
+        return self
+
+    def compiled(self) -> Law | None:
+        """A law of somebody's own, with the same bits, for the compiled core, which knows `StepTime` itself;
+        None: the reference plays it.
+        """
+        return None
 
     def duration_s(self, decode: int, tokens: int, kv_tokens: int) -> float:
         """Seconds of one step."""

@@ -12,7 +12,7 @@ import pytest
 
 from experiments.capacity import rate_with
 from experiments.twin.profile import TINY_CPU
-from experiments.twin.simulate import simulate
+from experiments.twin.simulate import Core, simulate
 from gateway.limits import Limits
 from tests.experiments import sweeping
 
@@ -60,7 +60,7 @@ def _true_attainment(rate_per_s: float, ttft_s: float) -> float:
     """Of 600 simulated seconds on the engine that the emulator is."""
     rng = np.random.default_rng([2, int(rate_per_s * 100)])
     due = np.sort(rng.uniform(0.0, 600.0, rng.poisson(rate_per_s * 600.0)))
-    seen = simulate([_Request(float(t), 16, 12, 0.0) for t in due], TINY_CPU, SETTING)
+    seen = simulate([_Request(float(t), 16, 12, 0.0) for t in due], TINY_CPU, SETTING, core=Core.COMPILED)
     with np.errstate(invalid="ignore"):
         return float(np.mean(seen.first_s - seen.due_s <= ttft_s))
 

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from experiments.twin.profile import Profile
-from experiments.twin.simulate import simulate
+from experiments.twin.simulate import Core, simulate
 from gateway.limits import Limits
 
 Floats = npt.NDArray[np.float64]
@@ -110,7 +110,7 @@ def serve(trace: Arrivals, limits: Limits, machine: Machine, speed: float = 1.0)
         _Request(due_s, 1, int(tokens), 0.0)
         for due_s, tokens in zip(trace.due_s.tolist(), trace.tokens.tolist(), strict=True)
     ]
-    seen = simulate(requests, machine.profile(speed), limits)
+    seen = simulate(requests, machine.profile(speed), limits, core=Core.COMPILED)
     shed = np.array([outcome != "ok" for outcome in seen.outcome])
     waited_s = np.array([outcome == "queue_timeout" for outcome in seen.outcome]) * limits.queue_timeout_s
     left_s = np.where(np.isnan(seen.granted_s), seen.due_s + waited_s, seen.granted_s)

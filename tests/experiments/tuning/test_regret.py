@@ -11,6 +11,7 @@ import pytest
 from experiments.tuning import accuracy
 from experiments.tuning.outlook import regret_of
 from experiments.tuning.procedure import Effort, Tuned, tune
+from experiments.twin.simulate import Core
 from tests.experiments.tuning import virtual_tuning
 from tests.experiments.tuning.virtual_tuning import PROBE_S, VirtualBench
 
@@ -50,9 +51,9 @@ class Outcome:
         )
 
 
-def play(seed: int, *, measure_s: float, traces: int, truth_traces: int) -> Outcome:
+def play(seed: int, *, measure_s: float, traces: int, truth_traces: int, core: Core = Core.AUTO) -> Outcome:
     """Calibrate, tune, and look the choice up in the truth."""
-    scenario = virtual_tuning.draw(seed, measure_s)
+    scenario = virtual_tuning.draw(seed, measure_s, core)
     model, calibration_s = virtual_tuning.calibrate(scenario)
     measurer = VirtualBench(scenario, model)
     grid_guess_s = 3 * len(scenario.settings) * sum(scenario.cell_s(load) for load in scenario.loads)
@@ -101,7 +102,7 @@ def test_cost_regret_and_coverage_over_fifty_engines() -> None:
     90 % prediction intervals that hold 80 to 97 % of what was measured."""
     seen = []
     for seed in range(SCENARIOS):
-        seen.append(play(seed, measure_s=60.0, traces=8, truth_traces=3))
+        seen.append(play(seed, measure_s=60.0, traces=8, truth_traces=3, core=Core.COMPILED))
         print(seen[-1], flush=True)
     regrets, costs = np.array([s.regret for s in seen]), np.array([s.cost for s in seen])
     covered = sum(s.inside for s in seen) / sum(s.scored for s in seen)

@@ -17,7 +17,7 @@ from experiments.run_folder.engine_state import EngineState
 from experiments.run_folder.run_state import PlannedCell
 from experiments.spec.setting import Setting
 from experiments.stack.engine_facts import EngineFacts
-from experiments.twin import simulate as simulation
+from experiments.twin import reference
 from experiments.twin.profile import Profile
 from experiments.twin.scheduler import Scheduler, Step
 from experiments.twin.simulated import Simulated
@@ -33,7 +33,7 @@ from tests.experiments import plain
 SLO_TEXT = "ttft<=0.3s,tpot<=60ms,attainment>=0.95"
 
 
-class _Recording(simulation._Run):
+class _Recording(reference._Run):
     """A simulation that also notes when each token appeared."""
 
     def __init__(self, *args: Any) -> None:

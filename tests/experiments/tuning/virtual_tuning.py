@@ -24,7 +24,7 @@ from experiments.tuning.model import Discrepancy, Model
 from experiments.tuning.task import MeasuredRun, Task
 from experiments.twin.predicted import measures
 from experiments.twin.profile import Profile
-from experiments.twin.simulate import Simulated, simulate
+from experiments.twin.simulate import Core, Simulated, simulate
 from gateway.limits import Limits
 from loadtests.planning import plan as plans
 from loadtests.planning.mix import Mix
@@ -43,7 +43,7 @@ BETWEEN_S = 2.0
 @dataclass(frozen=True, slots=True)
 class Scenario:
     """An engine and what people ask of it. `drift_sd` between runs; `truth_traces` for each cell's true
-    goodput.
+    goodput; `core` plays.
     """
 
     seed: int
@@ -56,6 +56,7 @@ class Scenario:
     loads: tuple[Load, ...]
     default: Setting
     measure_s: float = 60.0
+    core: Core = Core.AUTO
 
     def plan(self, cell: Cell) -> Plan:
         return plans.make(
@@ -75,10 +76,10 @@ class Scenario:
         """The cell on the true engine."""
         plan = self.plan(cell)
         true = engine(self.physics, self.bounds, speed=speed, seed=run_seed)
-        return plan, simulate(plan.arrivals, true, cell.setting.limits)
+        return plan, simulate(plan.arrivals, true, cell.setting.limits, core=self.core)
 
 
-def draw(seed: int, measure_s: float = 60.0) -> Scenario:
+def draw(seed: int, measure_s: float = 60.0, core: Core = Core.AUTO) -> Scenario:
     """A scenario: engine, lengths, objective and matrix all depend on the seed."""
     rng = np.random.default_rng([seed, 77])
     weights_s = float(np.exp(rng.uniform(math.log(0.004), math.log(0.02))))
@@ -125,7 +126,17 @@ def draw(seed: int, measure_s: float = 60.0) -> Scenario:
     )
     default = matrix[int(rng.integers(len(matrix)))]
     return Scenario(
-        seed, physics, bounds, float(rng.uniform(0.005, 0.02)), mix, slo, matrix, loads, default, measure_s
+        seed,
+        physics,
+        bounds,
+        float(rng.uniform(0.005, 0.02)),
+        mix,
+        slo,
+        matrix,
+        loads,
+        default,
+        measure_s,
+        core,
     )
 
 
@@ -234,7 +245,7 @@ class VirtualBench:
         plan = self.scenario.plan(cell)
         true = engine(self.scenario.physics, self.scenario.bounds, speed=speed, seed=1000 + self.runs)
         with every_step(true) as steps:
-            done = simulate(plan.arrivals, true, cell.setting.limits)
+            done = simulate(plan.arrivals, true, cell.setting.limits, core=self.scenario.core)
             seen_speed = speed_of(steps[:: max(1, len(steps) // 2000)], self.model.profile)
         took_s = done.end_s + BETWEEN_S
         self.engine_s += took_s

@@ -19,7 +19,8 @@ import numpy as np
 
 from experiments.calibration.fit import FitRow
 from experiments.twin.profile import Profile
-from experiments.twin.step_time import StepTime
+from experiments.twin.step_time import Law, StepTime
+from tests.experiments.twin import nonlinear_law
 
 GRAPHS = (1, 2, 4, 8, *range(16, 520, 8))
 
@@ -56,6 +57,11 @@ class Steps(StepTime):
         set_(self, "rng", np.random.default_rng(seed))
         set_(self, "log", [])
         set_(self, "walk", False)
+
+    def compiled(self) -> Law | None:
+        p = self.physics
+        values = (p.per_token_s, p.per_square_s, p.weights_s, p.per_kv_token_s, p.sharpness, p.noise_sd)
+        return None if self.walk else nonlinear_law.law(np.array([*values, self.speed]), self.rng)
 
     def quiet_s(self, decode: int, tokens: int, kv_tokens: float) -> float:
         """Without noise, at normal speed."""

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from experiments.twin.profile import EXACT, Profile
-from experiments.twin.simulate import Simulated, simulate
+from experiments.twin.simulate import Core, Simulated, simulate
 from gateway.limits import Limits
 
 MEAN_TOKENS = 2000
@@ -94,7 +94,9 @@ def test_bounded_queue(c: int, q: int, rho: float, count: int) -> None:
     """MAX_ACTIVE=c and QUEUE_MAX=q without timeout are M/M/c/c+q."""
     limits = Limits(max_active=c, queue_max=q, queue_timeout_s=1e6, request_timeout_s=1e9)
     blocked, _, wait = estimate(
-        12, lambda seed: simulate(arrivals(rho * c, count, seed), CONSTANT, limits), shares
+        12,
+        lambda seed: simulate(arrivals(rho * c, count, seed), CONSTANT, limits, core=Core.COMPILED),
+        shares,
     )
     exact_blocked, exact_wait_s = bounded_queue(c, q, rho * c)
     assert agrees(blocked, exact_blocked), (blocked, exact_blocked)
@@ -121,7 +123,11 @@ def test_queue_timeout(
 ) -> None:
     """QUEUE_TIMEOUT_S=τ is M/M/c/c+q with deterministic patience."""
     limits = Limits(max_active=c, queue_max=q, queue_timeout_s=tau_s, request_timeout_s=1e9)
-    found = estimate(12, lambda seed: simulate(arrivals(rho * c, 5_000, seed), CONSTANT, limits), shares)
+    found = estimate(
+        12,
+        lambda seed: simulate(arrivals(rho * c, 5_000, seed), CONSTANT, limits, core=Core.COMPILED),
+        shares,
+    )
     for estimated, exact in zip(found, (blocked, timed_out, wait_s), strict=True):
         assert agrees(estimated, exact) or abs(estimated[0] - exact) < 1e-4, (estimated, exact)
 
@@ -138,7 +144,9 @@ def test_a_batch_that_slows_its_steps() -> None:
     queue = sum(p[n] * (n - c) for n in range(c, c + q + 1))
     limits = Limits(max_active=c, queue_max=q, queue_timeout_s=1e6, request_timeout_s=1e9)
     blocked, _, wait = estimate(
-        12, lambda seed: simulate(arrivals(rate_per_s, 5_000, seed), profile, limits), shares
+        12,
+        lambda seed: simulate(arrivals(rate_per_s, 5_000, seed), profile, limits, core=Core.COMPILED),
+        shares,
     )
     exact_wait_s = queue / (rate_per_s * (1 - p[-1]))
     assert agrees(blocked, p[-1]), (blocked, p[-1])
@@ -159,7 +167,7 @@ def test_a_closed_loop(users: int, c: int, think_s: float) -> None:
         rng = np.random.default_rng(seed)
         tokens, think = rng.geometric(1 / MEAN_TOKENS, 4000), rng.exponential(think_s, 4000)
         work = [Planned(0.0, int(n), float(z)) for n, z in zip(tokens, think, strict=True)]
-        return simulate(work, CONSTANT, limits, users=users)
+        return simulate(work, CONSTANT, limits, users=users, core=Core.COMPILED)
 
     (rate,) = estimate(12, run, lambda done: [len(done.outcome) / done.end_s])
     assert agrees(rate, exact_per_s), (rate, exact_per_s)

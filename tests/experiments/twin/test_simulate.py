@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from experiments.twin.profile import EXACT, TINY_CPU, Profile
-from experiments.twin.simulate import Simulated, simulate
+from experiments.twin.simulate import Core, Simulated, simulate
 from gateway.limits import Limits, QueueMode, QueueOrder
 from loadtests.planning import plan
 from loadtests.planning.mix import Mix
@@ -148,9 +148,9 @@ def test_skipping_ahead_changes_nothing(
             "block_size": 16,
         }
     )
-    skipped = simulate(arrivals, profile, limits)
+    skipped = simulate(arrivals, profile, limits, core=Core.REFERENCE)
     monkeypatch.setattr("experiments.twin.scheduler.Scheduler.steps_ahead", lambda _self: 1)
-    walked = simulate(arrivals, profile, limits)
+    walked = simulate(arrivals, profile, limits, core=Core.REFERENCE)
     assert skipped.outcome == walked.outcome
     assert skipped.steps == walked.steps
     for name in ("first_s", "last_s", "granted_s"):

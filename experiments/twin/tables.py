@@ -1,0 +1,170 @@
+"""The tables that go into the compiled core and come back: arrays of records.
+
+A row type is declared once, below; its layout follows from the annotations. Times are in seconds, sizes in
+tokens or blocks. In a chain, a heap or a queue a request is its row's number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache, cached_property
+from typing import Protocol, TypeVar, get_type_hints
+
+import numpy as np
+import numpy.typing as npt
+
+from experiments.twin.simulated import Arrival
+
+Integers = npt.NDArray[np.int64]
+Records = npt.NDArray[np.void]
+
+NONE = -1
+"""No request."""
+CHAINS, QUEUES = 3, 5
+"""Rows of the tables of chains and of queues."""
+
+
+class Request(Protocol):
+    """A request. In: `due_s` to `output_tokens`; out: `due_s` of a closed loop, and `granted_s` to
+    `outcome`; the rest is the core's own.
+    """
+
+    due_s: float
+    think_s: float
+    prompt_tokens: int
+    output_tokens: int
+    granted_s: float
+    first_s: float
+    last_s: float
+    outcome: int
+    answered_s: float
+    ticket: int
+    sequence: int
+    context: int
+    to_go: int
+    joined: int
+    blocks: int
+    before: int  # neighbours in a chain
+    after: int
+    place: int  # in a heap
+
+
+class Run(Protocol):
+    """The one row of its table. In: `max_active` to `until_s`; out: `now_s` to `preemptions`; the rest is the
+    core's own.
+    """
+
+    max_active: int
+    reject: int
+    queue_max: int
+    queue_timeout_s: float
+    newest_first: int
+    request_timeout_s: float
+    base_s: float
+    per_decode_s: float
+    per_token_s: float
+    knee_tokens: float
+    per_kv_token_s: float
+    per_pair_s: float
+    ingest_s: float
+    egress_s: float
+    arrival_work_s: float
+    end_work_s: float
+    max_num_seqs: int
+    max_num_batched_tokens: int
+    num_gpu_blocks: int
+    block_size: int
+    max_model_len: int
+    users: int
+    until_s: float
+    now_s: float
+    active_seconds: float
+    queue_seconds: float
+    queue_full_seconds: float
+    peak_active: int
+    peak_queue: int
+    steps: int
+    busy_s: float
+    preemptions: int
+    # The gateway.
+    advanced_s: float
+    active: int
+    sent: int
+    dealt: int
+    free_users: int
+    lead_s: float
+    taken_s: float
+    went_back: int
+    inbox_head: int
+    inbox_tail: int
+    releases_head: int
+    releases_tail: int
+    deadlines_head: int
+    deadlines_tail: int
+    aborts: int
+    # The engine.
+    clock: int
+    joins: int
+    ends: int
+    kv_context: int
+    free_blocks: int
+    prefilling: int
+    completing: int
+    decode: int
+    prefill_tokens: int
+    kv_tokens: int
+    pairs: int
+    count: int
+    begin_s: float
+
+
+class Entry(Protocol):
+    """A row of a heap: `item` is due at `at`, ties by `rank`."""
+
+    at: float
+    rank: int
+    item: int
+
+
+class Chain(Protocol):
+    """Requests linked by `before` and `after`."""
+
+    first: int
+    last: int
+    size: int
+
+
+Row = TypeVar("Row", covariant=True)
+
+
+class Table(Protocol[Row]):
+    """An array of records as compiled code sees it: rows with attributes."""
+
+    def __getitem__(self, index: int, /) -> Row: ...
+    def __len__(self) -> int: ...
+
+
+class Offered:
+    """A trace of arrivals, ascending in `due_s`, and its table: made once, for any number of simulations."""
+
+    def __init__(self, arrivals: Sequence[Arrival]) -> None:
+        self.arrivals = arrivals
+
+    @cached_property
+    def table(self) -> Records:
+        """Rows of `Request` with all that goes in; not to be written to."""
+        rows = zeros(Request, len(self.arrivals))
+        for name in ("due_s", "think_s", "prompt_tokens", "output_tokens"):
+            rows[name] = [getattr(arrival, name) for arrival in self.arrivals]
+        return rows
+
+
+def zeros(row: type, count: int) -> Records:
+    """A table of `count` rows, all 0."""
+    return np.zeros(count, _layout(row))
+
+
+@cache
+def _layout(row: type) -> np.dtype[np.void]:
+    kinds = {int: np.int64, float: np.float64}
+    return np.dtype([(name, kinds[kind]) for name, kind in get_type_hints(row).items()])
