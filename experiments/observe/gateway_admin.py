@@ -5,9 +5,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import httpx
-from prometheus_client.parser import text_string_to_metric_families
 
 from experiments.errors import EnvironmentProblem
+from experiments.observe import metrics_page
+from experiments.observe.metrics_page import NotMetricsError
 from gateway.limits import LIMIT_NAMES, Limits
 
 
@@ -23,8 +24,7 @@ class Counters:
         return cls(
             {
                 (sample.name, tuple(sorted(sample.labels.items()))): sample.value
-                for family in text_string_to_metric_families(page)
-                for sample in family.samples
+                for sample in metrics_page.samples(page)
             }
         )
 
@@ -106,17 +106,27 @@ class GatewayAdmin:
 
     def metrics_text(self) -> str:
         """The page `/metrics` now, for `Counters.parse`."""
-        return self._send("GET", "/metrics", None).text
+        response = self._send("GET", "/metrics", None)
+        try:
+            return metrics_page.text_of(response.status_code, [response.content])
+        except NotMetricsError as error:
+            raise EnvironmentProblem(
+                f"{self.url}/metrics {error}: is that the address of a Headroom gateway?"
+            ) from None
 
     def close(self) -> None:
         """Give up the connections."""
         self._client.close()
 
     def _json(self, method: str, path: str, body: Mapping[str, object] | None) -> dict[str, Any]:
-        answer = self._send(method, path, body).json()
+        response = self._send(method, path, body)
+        try:
+            answer = response.json()
+        except ValueError:
+            answer = None
         if not isinstance(answer, dict):
             raise EnvironmentProblem(
-                f"{self.url}{path} answered {answer!r}, which is not a Headroom gateway's answer"
+                f"{self.url}{path} answered {response.text[:200]!r}, which is not a Headroom gateway's answer"
             )
         return answer
 

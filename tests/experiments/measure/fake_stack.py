@@ -145,7 +145,7 @@ class FakeStack:
         if query.endswith("s]"):
             return [{"metric": {}, "values": [[at, "1"] for at in hand_made.SCRAPES]}]
         if query.startswith("sum by (le)"):
-            (name,) = (name for name, selector in HISTOGRAMS.items() if selector in query)
+            (name,) = (name for name, (metric, *_) in HISTOGRAMS.items() if metric in query)
             found = hand_made.cumulative(hand_made.seen_by_gateway(self.records)[name])
             return [
                 {"metric": {"le": str(bound)}, "value": [at_unix_s, str(0.0 if began else count)]}
