@@ -12,7 +12,9 @@ import httpx
 
 from experiments.calibration.counter_rows import Reading
 from experiments.errors import EnvironmentProblem
+from experiments.observe import metrics_page
 from experiments.observe.ask import Asker, StreamedAnswer
+from experiments.observe.metrics_page import NotMetricsError
 from experiments.observe.request_bodies import RequestBodies
 from experiments.stack.engine import Engine
 from loadtests.planning.plan import Plan
@@ -59,9 +61,11 @@ class Driver:
         """
         try:
             response = await self._http.get("/metrics")
-            page = response.raise_for_status().text
+            page = metrics_page.text_of(response.status_code, [response.content])
         except httpx.HTTPError as error:
             raise EnvironmentProblem(f"{self._served.url}/metrics cannot be read: {error}") from None
+        except NotMetricsError as error:
+            raise EnvironmentProblem(f"{self._served.url}/metrics {error}: a calibration reads it") from None
         return Reading.of(page, time.monotonic(), self._served.metrics)
 
     async def single_prompts(self, lengths: Sequence[int], times: int) -> list[StreamedAnswer]:

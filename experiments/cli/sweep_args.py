@@ -11,6 +11,7 @@ from experiments.cli import current_setting, engine_axis
 from experiments.cli.sweep_flags import parser
 from experiments.errors import UserError
 from experiments.observe.grafana import Grafana
+from experiments.observe.selector import GivenSelectors
 from experiments.run_folder.reading import read_run
 from experiments.spec import sweep_spec
 from experiments.spec.loads import parse_rate
@@ -38,6 +39,7 @@ class SweepOptions:
     admin_token: str | None
     api_key: str | None
     prometheus_url: str | None
+    prometheus_selectors: GivenSelectors
     compose_env: Path
     grafana: Grafana | None
     like: Path | None
@@ -73,6 +75,7 @@ def parse(argv: Sequence[str], prog: str = "python -m experiments.sweep") -> Swe
         admin_token=args.admin_token,
         api_key=args.api_key,
         prometheus_url=args.prometheus_url,
+        prometheus_selectors=GivenSelectors.parse(args.prometheus_selector),
         compose_env=args.compose_env,
         grafana=_grafana(args.grafana_url),
         like=args.like,
@@ -101,6 +104,11 @@ def _check_addresses(args: argparse.Namespace, spec: SweepSpec) -> None:
     for flag, url in named.items():
         if url is not None and not url.startswith(("http://", "https://")):
             raise UserError(f"{flag} {url}: an address must begin with http:// or https://")
+    if args.prometheus_selector and args.prometheus_url is None and spec.engine.provider != "compose":
+        raise UserError(
+            "--prometheus-selector goes with --prometheus-url: a Prometheus of the sweep's own scrapes "
+            "nothing else"
+        )
     if spec.engine.provider == "compose" and (args.gateway_url or spec.engine.url):
         raise UserError(
             "--engine compose takes gateway and engine from compose/.env: leave "

@@ -1,13 +1,13 @@
 """Everything a sweep runs on, started in order and always stopped: engine, gateway, Prometheus, cores."""
 
 import contextlib
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from experiments.cli.sweep_args import SweepOptions
 from experiments.errors import UserError
+from experiments.measure import scrape_scope
 from experiments.observe import grafana
 from experiments.observe.gateway_admin import GatewayAdmin
 from experiments.observe.grafana import Annotations, Grafana
@@ -79,6 +79,8 @@ def running(
         served = _ours(choice, shared, logs, tell) if choice else _theirs(options, composed)
         engine, gateway = stack.enter_context(served)
         tell(f"engine ready: {engine.label}")
+        if engine.facts.no_metrics:
+            tell(scrape_scope.without_metrics(engine))
         admin = GatewayAdmin(gateway.url, gateway.admin_token)
         stack.callback(admin.close)
         stack.enter_context(_limits_restored(admin))
@@ -92,13 +94,17 @@ def running(
             announced = compose_targets.announced(load_ports, composed.settings, tell, folder)
             load_host = stack.enter_context(announced)
         if prometheus_url is None:
-            targets = _targets(gateway.url, engine, load_ports)
+            targets = scrape_scope.targets(gateway.url, engine, load_ports)
             own = prometheuses.running(
                 targets=targets, data_dir=prometheus_data, log_dir=logs, cpus=shared.others, on_progress=tell
             )
-            prometheus_url = stack.enter_context(own).url
-        metrics = ServerMetrics(prometheus_url, engine.metrics)
-        metrics.check()
+            url = stack.enter_context(own).url
+            metrics = ServerMetrics(url, engine.metrics, scrape_scope.of_targets(targets))
+            metrics.check()
+        else:
+            api_key = options.api_key or (composed.api_key if composed else None)
+            sought = scrape_scope.sought(engine, api_key, in_compose=composed is not None)
+            metrics = scrape_scope.of_shared(prometheus_url, engine.metrics, admin, sought, options, tell)
         notes = grafana.of_run(_grafana(options, composed, tell), prometheus_data.parent.name, tell)
         yield SweepStack(
             engine=engine,
@@ -200,14 +206,3 @@ def _limits_restored(admin: GatewayAdmin) -> Iterator[None]:
     finally:
         with contextlib.suppress(Exception):
             admin.apply(before)
-
-
-def _targets(gateway_url: str, engine: Engine, load_ports: tuple[int, int]) -> dict[str, str]:
-    targets = {"gateway": gateway_url}
-    targets |= {f"loadgen-{i}": f"127.0.0.1:{port}" for i, port in enumerate(load_ports)}
-    if engine.url:
-        targets["engine"] = engine.url
-    dcgm = os.environ.get("DCGM_EXPORTER_URL")
-    if dcgm:
-        targets["dcgm"] = dcgm
-    return targets

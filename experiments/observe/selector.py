@@ -14,7 +14,8 @@ PARTS = ("gateway", "engine", "gpu")
 _VALUE = r'"(?:[^"\\\n]|\\.)*"' + r"|'(?:[^'\\\n]|\\.)*'"
 _MATCHER = re.compile(rf"\s*([a-zA-Z_][a-zA-Z0-9_]*)\s*(=~|!~|!=|=)\s*({_VALUE})\s*")
 _GIVEN = re.compile(rf"\s*({'|'.join(PARTS)})?\s*\{{(.*)\}}\s*", re.DOTALL)
-_DCGM_NAME = re.compile(r"\b(DCGM_FI_\w+)\b(\s*\{)?")
+DCGM_NAME = re.compile(r"\bDCGM_\w+")
+"""A name of dcgm-exporter's in PromQL."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,18 +31,16 @@ class Selector:
 
     def of(self, metric: str, *more: str) -> str:
         """The series of a metric, with more matchers."""
-        return f"{metric}{{{','.join((*more, *self.matchers))}}}"
+        matchers = ",".join((*more, *self.matchers))
+        return f"{metric}{{{matchers}}}" if matchers else metric
 
     def within(self, promql: str) -> str:
         """`promql` with every name of DCGM in it narrowed to these."""
         own = ",".join(self.matchers)
-
-        def narrowed(found: re.Match[str]) -> str:
-            return (
-                f"{found[1]}{{{own}," if found[2] and own else f"{found[1]}{{{own}{'' if found[2] else '}'}"
-            )
-
-        return _DCGM_NAME.sub(narrowed, promql)
+        if not own:
+            return promql
+        narrowed = rf"({DCGM_NAME.pattern})(\s*\{{)?"
+        return re.sub(narrowed, lambda found: f"{found[1]}{{{own}" + ("," if found[2] else "}"), promql)
 
     def __str__(self) -> str:
         return f"{{{','.join(self.matchers)}}}"

@@ -9,7 +9,7 @@ import time
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import httpx
 
@@ -77,6 +77,12 @@ def running(
         yield Prometheus(url)
 
 
+def labels_of(job: str, target: str) -> dict[str, str]:
+    """The labels that every series of this target has; another target of the same job has others."""
+    host_and_port = _parts(target).netloc.rpartition("@")[2]
+    return {"job": job, "instance": host_and_port}
+
+
 def await_scrapes(prometheus: Prometheus, jobs: Collection[str], *, timeout_s: float = 20.0) -> None:
     """Return when each of `jobs` has been scraped; a fresh Prometheus begins about 5 s after it is ready.
 
@@ -116,11 +122,17 @@ def _config(targets: Mapping[str, str], rules: Path) -> dict[str, object]:
 
 
 def _scrape(job: str, target: str) -> dict[str, object]:
-    parts = urlsplit(target if "://" in target else f"http://{target}")
+    parts = _parts(target)
     path = parts.path if parts.path not in ("", "/") else "/metrics"
     return {
         "job_name": job,
         "scheme": parts.scheme,
         "metrics_path": path,
-        "static_configs": [{"targets": [parts.netloc]}],
+        "static_configs": [
+            {"targets": [parts.netloc], "labels": {"instance": labels_of(job, target)["instance"]}}
+        ],
     }
+
+
+def _parts(target: str) -> SplitResult:
+    return urlsplit(target if "://" in target else f"http://{target}")

@@ -1,0 +1,71 @@
+"""What a run asks its Prometheus about: its own gateway, engine and GPU, and nothing of anybody else."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+
+from experiments.cli.sweep_args import SweepOptions
+from experiments.observe import identity
+from experiments.observe.engine_identity import SoughtEngine
+from experiments.observe.engine_metrics import EngineMetrics
+from experiments.observe.gateway_admin import GatewayAdmin
+from experiments.observe.prometheus import ServerMetrics
+from experiments.observe.selector import Scope, Selector
+from experiments.stack import prometheus
+from experiments.stack.engine import Engine
+
+_COMPOSE_GPU_JOB = "dcgm"
+
+
+def targets(gateway_url: str, engine: Engine, load_ports: tuple[int, int]) -> dict[str, str]:
+    """What a Prometheus of our own scrapes: job → address. An engine without metrics is no target."""
+    found = {"gateway": gateway_url}
+    found |= {f"loadgen-{i}": f"127.0.0.1:{port}" for i, port in enumerate(load_ports)}
+    if engine.url and not engine.facts.no_metrics:
+        found["engine"] = engine.url
+    dcgm = os.environ.get("DCGM_EXPORTER_URL")
+    if dcgm:
+        found["dcgm"] = dcgm
+    return found
+
+
+def of_targets(of: Mapping[str, str]) -> Scope:
+    """Where we chose the targets ourselves. An earlier start of gateway or engine, which the same database
+    still has, listened elsewhere."""
+    own = {job: Selector.equal(prometheus.labels_of(job, target)) for job, target in of.items()}
+    return Scope(own["gateway"], own.get("engine"), own.get("dcgm"))
+
+
+def sought(engine: Engine, api_key: str | None, *, in_compose: bool) -> SoughtEngine:
+    """The engine as it is looked for in somebody else's Prometheus."""
+    gpu_job = _COMPOSE_GPU_JOB if in_compose else None
+    return SoughtEngine(engine.url, not engine.facts.no_metrics, engine.model, api_key, gpu_job)
+
+
+def of_shared(
+    url: str,
+    names: EngineMetrics,
+    admin: GatewayAdmin,
+    engine: SoughtEngine,
+    options: SweepOptions,
+    tell: Callable[[str], None],
+) -> ServerMetrics:
+    """A Prometheus that somebody else runs, asked about this gateway and this engine only.
+
+    Raises:
+        UserError: they cannot be told from others.
+        EnvironmentProblem: it cannot be reached.
+    """
+    everything = ServerMetrics(url, names)
+    everything.check()
+    scope = identity.find(everything, admin, engine, options.prometheus_selectors, tell)
+    return ServerMetrics(url, names, scope)
+
+
+def without_metrics(engine: Engine) -> str:
+    """The line that says what a run will not know."""
+    return (
+        f"{engine.url}/metrics {engine.facts.no_metrics}: what only the engine tells (its batch, queue, KV "
+        "cache, tokens and times) is not reported"
+    )
