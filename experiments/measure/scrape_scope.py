@@ -30,11 +30,17 @@ def targets(gateway_url: str, engine: Engine, load_ports: tuple[int, int]) -> di
     return found
 
 
-def of_targets(of: Mapping[str, str]) -> Scope:
-    """Where we chose the targets ourselves. An earlier start of gateway or engine, which the same database
-    still has, listened elsewhere."""
+def of_own(url: str, names: EngineMetrics, of: Mapping[str, str]) -> ServerMetrics:
+    """A Prometheus of our own, which scrapes these targets. Its database may still have an earlier start of
+    gateway or engine, which listened elsewhere.
+
+    Raises:
+        EnvironmentProblem: it cannot be reached.
+    """
     own = {job: Selector.equal(prometheus.labels_of(job, target)) for job, target in of.items()}
-    return Scope(own["gateway"], own.get("engine"), own.get("dcgm"))
+    metrics = ServerMetrics(url, names, Scope(own["gateway"], own.get("engine"), own.get("dcgm")))
+    metrics.check()
+    return metrics
 
 
 def sought(engine: Engine, api_key: str | None, *, in_compose: bool) -> SoughtEngine:
@@ -63,9 +69,10 @@ def of_shared(
     return ServerMetrics(url, names, scope)
 
 
-def without_metrics(engine: Engine) -> str:
-    """The line that says what a run will not know."""
-    return (
-        f"{engine.url}/metrics {engine.facts.no_metrics}: what only the engine tells (its batch, queue, KV "
-        "cache, tokens and times) is not reported"
-    )
+def tell_what_is_missing(engine: Engine, tell: Callable[[str], None]) -> None:
+    """One line about an engine without metrics, and what a run will not know for it."""
+    if engine.facts.no_metrics:
+        tell(
+            f"{engine.url}/metrics {engine.facts.no_metrics}: what only the engine tells (its batch, queue, "
+            "KV cache, tokens and times) is not reported"
+        )

@@ -79,8 +79,7 @@ def running(
         served = _ours(choice, shared, logs, tell) if choice else _theirs(options, composed)
         engine, gateway = stack.enter_context(served)
         tell(f"engine ready: {engine.label}")
-        if engine.facts.no_metrics:
-            tell(scrape_scope.without_metrics(engine))
+        scrape_scope.tell_what_is_missing(engine, tell)
         admin = GatewayAdmin(gateway.url, gateway.admin_token)
         stack.callback(admin.close)
         stack.enter_context(_limits_restored(admin))
@@ -88,6 +87,7 @@ def running(
         load_ports = (ports.free_port(), ports.free_port())
         load_host = compose_targets.LOOPBACK
         prometheus_url = options.prometheus_url
+        api_key = options.api_key or (composed.api_key if composed else None)
         if composed is not None:
             prometheus_url = prometheus_url or composed.prometheus_url
             folder = options.compose_env.parent / "targets"
@@ -98,11 +98,8 @@ def running(
             own = prometheuses.running(
                 targets=targets, data_dir=prometheus_data, log_dir=logs, cpus=shared.others, on_progress=tell
             )
-            url = stack.enter_context(own).url
-            metrics = ServerMetrics(url, engine.metrics, scrape_scope.of_targets(targets))
-            metrics.check()
+            metrics = scrape_scope.of_own(stack.enter_context(own).url, engine.metrics, targets)
         else:
-            api_key = options.api_key or (composed.api_key if composed else None)
             sought = scrape_scope.sought(engine, api_key, in_compose=composed is not None)
             metrics = scrape_scope.of_shared(prometheus_url, engine.metrics, admin, sought, options, tell)
         notes = grafana.of_run(_grafana(options, composed, tell), prometheus_data.parent.name, tell)
@@ -115,7 +112,7 @@ def running(
             load_ports=load_ports,
             load_host=load_host,
             load_cpus=shared.others,
-            api_key=options.api_key or (composed.api_key if composed else None),
+            api_key=api_key,
             annotations=stack.enter_context(notes),
         )
 

@@ -1,5 +1,6 @@
 """The gateway's admin API and its own counters, as a sweep uses them."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -32,6 +33,11 @@ class Counters:
         """Sum over the series of `name`; 0 where there is none."""
         return sum(value for (sample, _), value in self.samples.items() if sample == name)
 
+    def whole(self, name: str) -> int | None:
+        """The value of a gauge without labels; None where there is none."""
+        value = self.samples.get((name, ()))
+        return int(value) if value is not None and math.isfinite(value) else None
+
     def by_label(self, name: str, label: str, **labels: str) -> dict[str, float]:
         """Sum of `name` for each value of `label`, over the series that carry `labels`."""
         sums: dict[str, float] = {}
@@ -52,6 +58,29 @@ class GatewayGrowth:
     outcomes: dict[str, float]
     active_s: float
     queued_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayMoment:
+    """Which gateway answered, and the limits that it had; None for what a version does not tell.
+
+    Attributes:
+        instance: id that its process drew.
+        max_active, limits_version: as its metrics have them.
+    """
+
+    instance: str | None
+    max_active: int | None
+    limits_version: int | None
+
+    @classmethod
+    def of(cls, page: Counters) -> "GatewayMoment":
+        """From its `/metrics`."""
+        return cls(
+            next(iter(page.by_label("gateway_instance_info", "id")), None),
+            page.whole("gateway_active_limit"),
+            page.whole("gateway_limits_version"),
+        )
 
 
 def gateway_growth(before: Counters, after: Counters) -> GatewayGrowth:

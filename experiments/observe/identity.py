@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from experiments.errors import UserError
 from experiments.observe import engine_identity
 from experiments.observe.engine_identity import EVERY_S, LONGEST_S, SoughtEngine
-from experiments.observe.gateway_admin import Counters, GatewayAdmin
+from experiments.observe.gateway_admin import Counters, GatewayAdmin, GatewayMoment
 from experiments.observe.gpu_series import GPU_SERIES
 from experiments.observe.prometheus import OF_GATEWAY, ServerMetrics
 from experiments.observe.scraped import listed, target_of
@@ -43,7 +43,8 @@ def find(
 def _gateway(
     metrics: ServerMetrics, admin: GatewayAdmin, given: GivenSelectors, tell: Callable[[str], None]
 ) -> Selector:
-    own, narrow = instance_id(Counters.parse(admin.metrics_text())), given.of("gateway")
+    own = GatewayMoment.of(Counters.parse(admin.metrics_text())).instance
+    narrow = given.of("gateway")
     if own is None:
         return _gateway_without_id(metrics, admin, narrow)
     give_up_s, told = time.monotonic() + LONGEST_S, False
@@ -65,11 +66,6 @@ def _gateway(
             tell(f"waiting for {metrics.url} to scrape the gateway")
             told = True
         time.sleep(EVERY_S)
-
-
-def instance_id(page: Counters) -> str | None:
-    """The id that a gateway's process drew; None of a version that has none."""
-    return next(iter(page.by_label("gateway_instance_info", "id")), None)
 
 
 def _gateway_without_id(metrics: ServerMetrics, admin: GatewayAdmin, narrow: Selector) -> Selector:

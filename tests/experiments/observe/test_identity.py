@@ -16,7 +16,7 @@ from experiments.observe import identity
 from experiments.observe.engine_identity import SoughtEngine
 from experiments.observe.gateway_admin import GatewayAdmin
 from experiments.observe.prometheus import ServerMetrics
-from experiments.observe.selector import GivenSelectors, Selector
+from experiments.observe.selector import GivenSelectors, Scope, Selector
 from experiments.stack import engine, gateway, prometheus
 from experiments.stack.engine import Engine
 from experiments.stack.gateway import Gateway
@@ -36,7 +36,7 @@ class Shared:
     def sought(self, url: str | None = None) -> SoughtEngine:
         return SoughtEngine(self.engine.url if url is None else url, True, self.engine.model)
 
-    def find(self, sought: SoughtEngine, given: GivenSelectors = NOTHING) -> identity.Scope:
+    def find(self, sought: SoughtEngine, given: GivenSelectors = NOTHING) -> Scope:
         with closing(GatewayAdmin(self.gateway.url, self.gateway.admin_token)) as admin:
             return identity.find(self.metrics, admin, sought, given, lambda _: None)
 
