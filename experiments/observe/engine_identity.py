@@ -71,8 +71,14 @@ class _Targets:
         self.names = _fingerprint(metrics.engine)
 
     def read(self) -> _Reading:
-        now_s, running = time.time(), self._metrics.engine.running
-        stamps = self._metrics.query(f"timestamp({self._narrow.of(running)})", now_s)
+        now_s, own = time.time(), self._metrics.engine
+        # One of those that every scrape of an engine has.
+        always = list(filter(None, (own.running, own.prompt_tokens, own.output_tokens)))[:1]
+        stamps = [
+            series
+            for metric in always
+            for series in self._metrics.query(f"timestamp({self._narrow.of(metric)})", now_s)
+        ]
         named = self._narrow.of("", f'__name__=~"{"|".join(sorted(self.names))}"')
         counters: dict[Labels, dict[str, float]] = {}
         for series in self._metrics.query(named, now_s):
@@ -193,9 +199,8 @@ def _between(shown: Mapping[str, float], first: Mapping[str, float], last: Mappi
 def _grown_by(targets: _Targets, sent: _Sent, before: _Reading) -> list[Labels] | None:
     """The one target that grew by what was sent and no more; None where it is none or several."""
     samples = engine_counters.samples_of(targets.engine)
-    wanted = {samples["requests"]: float(sent.requests)}
-    if sent.prompt_tokens is not None:
-        wanted[samples["prompt_tokens"]] = float(sent.prompt_tokens)
+    told = {"requests": sent.requests, "prompt_tokens": sent.prompt_tokens}
+    wanted = {samples[what]: n for what, n in told.items() if what in samples and n is not None}
     give_up_s, scrapes = time.monotonic() + LONGEST_S, _Scrapes(before)
     seen = targets.read()
     while not scrapes.twice_each(seen) and time.monotonic() < give_up_s:
@@ -204,7 +209,8 @@ def _grown_by(targets: _Targets, sent: _Sent, before: _Reading) -> list[Labels] 
     grown = [
         target
         for target, shown in sorted(seen.counters.items())
-        if all(
+        if wanted
+        and all(
             name in shown and abs(shown[name] - before.counters.get(target, {}).get(name, 0.0) - more) < 0.5
             for name, more in wanted.items()
         )

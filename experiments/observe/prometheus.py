@@ -199,8 +199,8 @@ class ServerMetrics:
     def _scraped(self) -> tuple[str, ...]:
         """What tells that gateway and engine were scraped."""
         engine = self.scope.engine
-        of_engine = () if engine is None else (engine.of(self.engine.running),)
-        return (self.scope.gateway.of(OF_GATEWAY), *of_engine)
+        running = () if engine is None else map(engine.of, filter(None, (self.engine.running,)))
+        return (self.scope.gateway.of(OF_GATEWAY), *running)
 
     def _first_scrapes(self, start_unix_s: float, end_unix_s: float) -> list[float]:
         """When gateway and engine were first scraped in the window, Unix seconds."""
