@@ -169,7 +169,7 @@ def _same_counters(targets: _Targets, engine_url: str, before: _Reading) -> tupl
     A target is the engine if each of its counters lies between those of two looks at the engine's page,
     before and after: equal, where nobody else uses it. None in place of targets that cannot be told apart.
     """
-    first = _page_counters(engine_url, targets)
+    first = _settled(engine_url, targets)
     give_up_s, scrapes = time.monotonic() + LONGEST_S, _Scrapes(before)
     while True:
         seen = targets.read()
@@ -181,6 +181,17 @@ def _same_counters(targets: _Targets, engine_url: str, before: _Reading) -> tupl
         if scrapes.twice_each(seen) or time.monotonic() > give_up_s:
             return [], first == last and bool(first)
         time.sleep(EVERY_S)
+
+
+def _settled(engine_url: str, targets: _Targets) -> dict[str, float]:
+    """What the engine has counted once it has counted the last request: engines do so a moment later. What it
+    has after two seconds, where others keep it busy."""
+    give_up_s, counted = time.monotonic() + 2.0, _page_counters(engine_url, targets)
+    while True:
+        time.sleep(EVERY_S)
+        before, counted = counted, _page_counters(engine_url, targets)
+        if counted == before or time.monotonic() > give_up_s:
+            return counted
 
 
 def _page_counters(engine_url: str, targets: _Targets) -> dict[str, float]:

@@ -75,13 +75,12 @@ def name_of(line: str) -> str:
 
 
 def _require_page(text: str) -> None:
-    """A page has a sample; HTML, JSON and prose have none, whatever they begin with."""
-    begin = text.lstrip("\ufeff \t\r\n")[:1]
-    if not begin:
-        raise NotMetricsError("is empty")
-    if begin == "<":
+    """A page has a sample, or nothing but comments before an engine's first request; HTML, JSON and prose
+    have something else, whatever they begin with."""
+    if text.lstrip("\ufeff \t\r\n").startswith("<"):
         raise NotMetricsError("is an HTML page and no metrics")
-    if not any(math.isfinite(sample.value) for sample in samples(text)):
+    nothing_yet = all(not line.strip() or line.startswith("#") for line in text.split("\n"))
+    if not nothing_yet and not any(math.isfinite(sample.value) for sample in samples(text)):
         raise NotMetricsError("is something else than metrics")
 
 

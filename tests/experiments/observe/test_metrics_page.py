@@ -63,7 +63,6 @@ def answering(
         (b"Ollama is running", 200, {}, "is something else than metrics"),
         (PAGE.decode().encode("utf-16"), 200, {"content-type": "text/plain; charset=utf-16"}, "is something"),
         (b"vllm:prompt_tokens_total many\n", 200, {}, "is something else than metrics"),
-        (b"", 200, {}, "is empty"),
         (b"not gzip", 200, {"content-encoding": "gzip"}, "cannot be read"),
         (
             gzip.compress(b"a 1\n" * (metrics_page.MOST_BYTES // 3)),
@@ -107,6 +106,13 @@ def test_a_page_is_read_whatever_its_header_says(body: bytes, headers: dict[str,
     assert found == {"vllm:prompt_tokens_total": 5.0}
 
 
+@pytest.mark.parametrize("body", [b"", b"\n", b"# HELP a b\n# TYPE a counter\n"])
+def test_an_engine_may_have_nothing_to_tell_before_its_first_request(body: bytes) -> None:
+    """It is scraped: samples may come."""
+    with answering(body) as url:
+        assert engine_facts.read(url).no_metrics is None
+
+
 @pytest.mark.parametrize("value", ["many", "NaN", "+Inf", "1.2.3", "--4"])
 def test_a_number_that_is_none_is_not_reported(value: str) -> None:
     """A sum with it would be wrong; one that is needed makes the account none."""
@@ -141,7 +147,7 @@ f   nan"""
 
 @pytest.mark.parametrize("models", [HTML, b"[]", b'{"data": "m"}', b'{"data": [1]}', b'{"data": [{}]}', b"5"])
 def test_a_list_of_models_that_is_none_is_one_sentence(models: bytes) -> None:
-    """The same server answers `/v1/models` so."""
+    """HTML, lists and numbers at `/v1/models`: what was asked, and why it is no answer."""
     with (
         answering(HTML, models=models) as url,
         pytest.raises(EnvironmentProblem, match=r"^no OpenAI-compatible engine answers at .*/v1/models"),
@@ -150,7 +156,7 @@ def test_a_list_of_models_that_is_none_is_one_sentence(models: bytes) -> None:
 
 
 def test_a_gateway_that_is_none_is_one_sentence() -> None:
-    """`--gateway-url` of a web page."""
+    """`--gateway-url` of a web page: its limits and its metrics are asked for and named."""
     with answering(HTML) as url:
         admin = GatewayAdmin(url, None)
         try:
