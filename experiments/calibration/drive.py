@@ -60,8 +60,13 @@ class Driver:
             EnvironmentProblem: there are none.
         """
         try:
-            response = await self._http.get("/metrics")
-            page = metrics_page.text_of(response.status_code, [response.content])
+            content = bytearray()
+            async with self._http.stream("GET", "/metrics") as response:
+                async for chunk in response.aiter_bytes():
+                    content += chunk
+                    if len(content) > metrics_page.MOST_BYTES:
+                        break
+            page = metrics_page.text_of(response.status_code, [bytes(content)])
         except httpx.HTTPError as error:
             raise EnvironmentProblem(f"{self._served.url}/metrics cannot be read: {error}") from None
         except NotMetricsError as error:
