@@ -12,7 +12,7 @@ from experiments.observe import grafana
 from experiments.observe.gateway_admin import GatewayAdmin
 from experiments.observe.grafana import Annotations, Grafana
 from experiments.observe.prometheus import ServerMetrics
-from experiments.stack import compose, compose_targets, cores, ports
+from experiments.stack import compose, compose_targets, cores, engine_facts, ports
 from experiments.stack import engine as engines
 from experiments.stack import gateway as gateways
 from experiments.stack import prometheus as prometheuses
@@ -190,7 +190,7 @@ def _behind(options: SweepOptions) -> Engine:
         model=options.spec.engine.model,
         provider=EXTERNAL,
         label=f"external ({options.spec.engine.model})",
-        facts=EngineFacts(),
+        facts=EngineFacts(no_metrics=engine_facts.metrics_of(url)[1] if url else None),
     )
 
 

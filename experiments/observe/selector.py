@@ -85,9 +85,9 @@ class GivenSelectors:
 
 
 def only(labels: Mapping[str, str], among: Collection[Mapping[str, str]]) -> Selector:
-    """What selects these labels of a target `among` others: a label that only others have is named as
-    missing."""
-    absent = {name: "" for other in among for name in other}
+    """What selects these labels of a target `among` others: where another has the same ones and more, the
+    label that only it has is named as missing."""
+    absent = {name: "" for other in among if labels.items() <= other.items() for name in other}
     return Selector.equal({**absent, **labels})
 
 

@@ -94,7 +94,7 @@ def read(url: str, metrics: EngineMetrics = engine_metrics.VLLM) -> EngineFacts:
             ) from error
         if not served:
             raise EnvironmentProblem(f"the engine at {url} serves no model")
-        page, no_metrics = _page(url)
+        page, no_metrics = metrics_of(url)
         first, cache = served[0], _cache_labels(page, metrics.cache_info)
         return EngineFacts(
             models=names,
@@ -132,7 +132,7 @@ def _version(client: httpx.Client) -> str | None:
         return None
 
 
-def _page(url: str) -> tuple[str, str | None]:
+def metrics_of(url: str) -> tuple[str, str | None]:
     """The engine's metrics page, or an empty one and what is answered instead."""
     try:
         return engine_counters.page(url), None

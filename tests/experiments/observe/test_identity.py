@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from experiments.errors import UserError
-from experiments.observe import identity
+from experiments.observe import engine_counters, engine_metrics, identity
 from experiments.observe.gateway_admin import GatewayAdmin
 from experiments.observe.prometheus import ServerMetrics
 from experiments.observe.selector import GivenSelectors, Selector
@@ -54,19 +54,24 @@ def test_each_part_is_found_by_what_only_it_can_show(shared: Shared, url: str | 
 
 
 def test_no_number_of_the_others_is_in_ours(shared: Shared) -> None:
-    """Five requests are five, and a gateway without any has none, whatever the other team does."""
+    """Five requests are five for gateway and engine, the limit is ours, and the engine's growth is that of
+    its own page, whatever the other team's do."""
     metrics = ServerMetrics(shared.metrics.url, scope=shared.find(shared.sought()))
-    began_s = scraped(metrics)
+    with closing(GatewayAdmin(shared.other_gateway.url, shared.other_gateway.admin_token)) as other:
+        other.apply(other.limits().changed(max_active=77))
+    began_s, before = scraped(metrics), engine_counters.page(shared.engine.url)
     with httpx.Client(trust_env=False, timeout=30) as client:
         for _ in range(5):
             send(client, shared.gateway, shared.engine.model)
-    ended_s = scraped(metrics)
+    ended_s, after = scraped(metrics), engine_counters.page(shared.engine.url)
+    assert counted(metrics, began_s, ended_s) == 5
     grown = metrics.engine_growth(began_s, ended_s)
     assert grown is not None
     assert grown.requests == 5
-    assert counted(metrics, began_s, ended_s) == 5
+    assert grown == engine_counters.growth(before, after, engine_metrics.VLLM)
     series = metrics.series(began_s, ended_s + 1)
-    assert set(series["metric"]) >= {"gateway_active_limit", "engine_running"}
+    assert set(series[series["metric"] == "gateway_active_limit"]["value"]) == {2}
+    assert set(series["metric"]) >= {"engine_running", "gateway_queue_depth"}
     everything = shared.metrics.engine_growth(began_s, ended_s)
     assert everything is not None
     assert everything.requests > 5, "the other engine is busy: without a scope it would be in the sum"

@@ -8,7 +8,7 @@ from contextlib import closing
 import pytest
 
 from experiments.errors import UserError
-from experiments.observe import identity
+from experiments.observe import engine_identity, identity
 from experiments.observe.engine_identity import SoughtEngine
 from experiments.observe.gateway_admin import GatewayAdmin
 from experiments.observe.prometheus import ServerMetrics
@@ -52,7 +52,8 @@ def test_two_replicas_of_a_prometheus_count_once() -> None:
     both = [*gateway(OURS, "x", replica="a"), *gateway(OURS, "x", replica="b"), *gateway(THEIRS, "y")]
     scope, _ = find([*both, row(RUNNING, LLM)])
     assert scope.gateway.matchers == ('instance="10.0.0.1:8080"', 'job="api"', 'replica="a"')
-    scope, _ = find([*gateway(OURS, "x"), *gateway(OURS, "x", replica="b"), row(RUNNING, LLM)])
+    two = [*gateway(OURS, "x"), *gateway(OURS, "x", replica="b"), *gateway(THEIRS, "y", code="7")]
+    scope, _ = find([*two, row(RUNNING, LLM)])
     assert scope.gateway.matchers == ('instance="10.0.0.1:8080"', 'job="api"', 'replica=""')
 
 
@@ -73,6 +74,38 @@ def test_a_gateway_without_an_id_is_taken_where_it_is_the_only_one() -> None:
         find(two, page=old)
     chosen, _ = find(two, 'gateway{instance="10.0.0.1:8080"}', page=old)
     assert 'instance="10.0.0.1:8080"' in chosen.gateway.matchers
+
+
+@pytest.mark.parametrize(
+    ("page", "told"),
+    [
+        (b"vllm:prompt_tokens_total 5\nvllm:e2e_request_latency_seconds_sum 1.25\n", True),
+        (b"vllm:prompt_tokens_total 5\nvllm:e2e_request_latency_seconds_sum 2\n", False),
+    ],
+)
+def test_whole_numbers_may_be_equal_by_chance(
+    page: bytes, told: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two targets that show the same seconds are one engine, scraped twice; the same whole numbers may be
+    two."""
+    monkeypatch.setattr(engine_identity, "_send", lambda *_: None)
+    counted = [line.split() for line in page.decode().splitlines()]
+    rows = [row(RUNNING, LLM | {"replica": replica}) for replica in "ab"]
+    rows += [
+        ({"__name__": name, **LLM, "replica": replica}, float(value))
+        for name, value in counted
+        for replica in "ab"
+    ]
+    with scripted_prometheus.running(rows) as url, answering(page) as served:
+        sought = SoughtEngine(served, True, "m")
+        args = (ServerMetrics(url), "http://127.0.0.1:1", sought, GivenSelectors(), lambda _: None)
+        if told:
+            found = engine_identity.find(*args)
+            assert found is not None
+            assert dict(found[0])["replica"] == "a"
+        else:
+            with pytest.raises(UserError, match=r"has 2 \(.*--prometheus-selector 'engine\{"):
+                engine_identity.find(*args)
 
 
 @pytest.mark.parametrize(
