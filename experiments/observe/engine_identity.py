@@ -123,12 +123,14 @@ def find(
     everyone = sorted(before.scraped_s)
     if given.names("engine") and len(everyone) == 1:
         return everyone
-    sent = _send(gateway_url, engine)
     tell("looking for this engine among those that Prometheus scrapes")
     if page is not None:
+        _send(gateway_url, engine)
         same, idle = _same_counters(targets, engine.url, before)
     else:
-        same, idle = _grown_by(targets, sent, before), False
+        before = _scraped_again(targets, before, times=1)  # whatever was served until now is in it
+        sent = _send(gateway_url, engine)
+        same, idle = _grown_by(sent, before, _scraped_again(targets, before, times=2), targets.engine), False
     if same:
         return [same[0], *(target for target in everyone if target != same[0])]
     if same is not None and idle:
@@ -178,7 +180,7 @@ def _same_counters(targets: _Targets, engine_url: str, before: _Reading) -> tupl
         if same:
             unique = any(value != round(value) for value in first.values())
             return (same if unique or len(same) == 1 else None), first == last
-        if scrapes.twice_each(seen) or time.monotonic() > give_up_s:
+        if scrapes.each(seen, times=2) or time.monotonic() > give_up_s:
             return [], first == last and bool(first)
         time.sleep(EVERY_S)
 
@@ -207,16 +209,21 @@ def _between(shown: Mapping[str, float], first: Mapping[str, float], last: Mappi
     )
 
 
-def _grown_by(targets: _Targets, sent: _Sent, before: _Reading) -> list[Labels] | None:
-    """The one target that grew by what was sent and no more; None where it is none or several."""
-    samples = engine_counters.samples_of(targets.engine)
-    told = {"requests": sent.requests, "prompt_tokens": sent.prompt_tokens}
-    wanted = {samples[what]: n for what, n in told.items() if what in samples and n is not None}
+def _scraped_again(targets: _Targets, before: _Reading, times: int) -> _Reading:
+    """What the targets show once each was scraped so often; what they show by then after `LONGEST_S`."""
     give_up_s, scrapes = time.monotonic() + LONGEST_S, _Scrapes(before)
     seen = targets.read()
-    while not scrapes.twice_each(seen) and time.monotonic() < give_up_s:
+    while not scrapes.each(seen, times) and time.monotonic() < give_up_s:
         time.sleep(EVERY_S)
         seen = targets.read()
+    return seen
+
+
+def _grown_by(sent: _Sent, before: _Reading, seen: _Reading, engine: EngineMetrics) -> list[Labels] | None:
+    """The one target that grew by what was sent and no more; None where it is none or several."""
+    samples = engine_counters.samples_of(engine)
+    told = {"requests": sent.requests, "prompt_tokens": sent.prompt_tokens}
+    wanted = {samples[what]: n for what, n in told.items() if what in samples and n is not None}
     grown = [
         target
         for target, shown in sorted(seen.counters.items())
@@ -230,16 +237,16 @@ def _grown_by(targets: _Targets, sent: _Sent, before: _Reading) -> list[Labels] 
 
 
 class _Scrapes:
-    """Counts how often each target was scraped since. Twice: the first may have begun before."""
+    """Counts how often each target was scraped since. The first of these may have begun before."""
 
     def __init__(self, before: _Reading) -> None:
         self._last_s = dict(before.scraped_s)
         self._times = dict.fromkeys(before.scraped_s, 0)
 
-    def twice_each(self, seen: _Reading) -> bool:
-        """Take `seen` into account; whether every target that was there before has been scraped twice."""
+    def each(self, seen: _Reading, times: int) -> bool:
+        """Take `seen` into account; whether every target that was there before has been scraped so often."""
         for target, at_s in seen.scraped_s.items():
             if at_s > self._last_s.get(target, at_s):
                 self._times[target] += 1
                 self._last_s[target] = at_s
-        return all(self._times[target] >= 2 for target in self._times if target in seen.scraped_s)
+        return all(self._times[target] >= times for target in self._times if target in seen.scraped_s)
