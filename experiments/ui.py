@@ -57,7 +57,7 @@ def main(argv: Sequence[str], prog: str = "python -m experiments.ui") -> int:
             )
         )
         load_port = ports.free_port()
-        prometheus_at = _prometheus(stack, folder, engine_at, front.endpoint, load_port)
+        prometheus_at = _prometheus(stack, folder, served, front.endpoint, load_port)
         web = stack.enter_context(
             process.running(
                 process.Command(
@@ -117,10 +117,13 @@ def _arguments(argv: Sequence[str], prog: str) -> argparse.Namespace:
 
 
 def _prometheus(
-    stack: contextlib.ExitStack, folder: Path, at: Endpoint, front: Endpoint, load_port: int
+    stack: contextlib.ExitStack, folder: Path, served: engine.Engine, front: Endpoint, load_port: int
 ) -> str:
-    """Its address, or why it does not run: the stack is of use without it."""
-    targets: dict[str, str | Endpoint] = {"gateway": front, "engine": at, "load": f"127.0.0.1:{load_port}"}
+    """Its address, or why it does not run: the stack is of use without it. An engine without metrics is no
+    target."""
+    targets: dict[str, str | Endpoint] = {"gateway": front, "load": f"127.0.0.1:{load_port}"}
+    if served.facts.no_metrics is None and served.endpoint is not None:
+        targets["engine"] = served.endpoint
     try:
         running = stack.enter_context(
             prometheus.running(targets=targets, data_dir=folder / "prometheus", log_dir=folder / "logs")

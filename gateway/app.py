@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import os
+import secrets
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
@@ -73,6 +74,7 @@ class Gateway(FastAPI):
         self._cors = Cors(settings.allowed_origins)
         self.loop_lag_s = 0.0
         self._process = psutil.Process()
+        self._instance = secrets.token_hex(8)
         self.include_router(Control(settings, self.room, self.metrics, access, self.probe, log).router())
         self.add_exception_handler(Refusal, _on_refusal)
         self.add_exception_handler(HTTPException, _on_http_exception)
@@ -158,6 +160,7 @@ class Gateway(FastAPI):
             yield Reading("gateway_resident_bytes", "", self._process.memory_info().rss)
             yield Reading("gateway_cpu_seconds_total", "", cpu.user + cpu.system)
         yield Reading("gateway_build_info", f'version="{_version()}"', 1)
+        yield Reading("gateway_instance_info", f'id="{self._instance}"', 1)
 
 
 @asynccontextmanager

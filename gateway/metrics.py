@@ -51,6 +51,7 @@ HELP: dict[str, tuple[str, str]] = {
     "gateway_resident_bytes": ("gauge", "Resident memory."),
     "gateway_cpu_seconds_total": ("counter", "CPU time of the process, user and system."),
     "gateway_build_info": ("gauge", "Always 1, with the version."),
+    "gateway_instance_info": ("gauge", "Always 1; the id was drawn when this process began."),
 }
 
 

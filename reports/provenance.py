@@ -61,6 +61,17 @@ def made(run: Run) -> str:
     return f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if at.tzinfo else given
 
 
+def untold(run: Run) -> str:
+    """What the engine does not tell, and why; empty where it tells what engines tell."""
+    engine = run.state.engine if run.state is not None else None
+    if engine is None or engine.facts.no_metrics is None:
+        return ""
+    return (
+        f"Its /metrics {engine.facts.no_metrics}: batch, queue, KV cache, tokens and times as the engine "
+        "itself counts them are not reported."
+    )
+
+
 def model(run: Run) -> str:
     """The model that the engine served."""
     engine = run.state.engine if run.state is not None else None

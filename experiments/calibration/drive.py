@@ -12,8 +12,9 @@ import httpx
 
 from experiments.calibration.counter_rows import Reading
 from experiments.errors import EnvironmentProblem
-from experiments.observe import clients
+from experiments.observe import clients, metrics_page
 from experiments.observe.ask import Asker, StreamedAnswer
+from experiments.observe.metrics_page import NotMetricsError
 from experiments.observe.request_bodies import RequestBodies
 from experiments.stack.engine import Engine
 from loadtests.planning.optional_fields import ALL_FIELDS, OptionalFields
@@ -66,11 +67,18 @@ class Driver:
             EnvironmentProblem: there are none.
         """
         try:
-            response = await self._http.get("/metrics")
-            page = response.raise_for_status().text
+            content = bytearray()
+            async with self._http.stream("GET", "/metrics") as response:
+                async for chunk in response.aiter_bytes():
+                    content += chunk
+                    if len(content) > metrics_page.MOST_BYTES:
+                        break
+            page = metrics_page.text_of(response.status_code, [bytes(content)])
         except httpx.HTTPError as error:
             reason = why.unreachable(error, _known(self._served))
             raise EnvironmentProblem(f"{self._served.url}/metrics cannot be read: {reason}") from None
+        except NotMetricsError as error:
+            raise EnvironmentProblem(f"{self._served.url}/metrics {error}: a calibration reads it") from None
         return Reading.of(page, time.monotonic(), self._served.metrics)
 
     async def single_prompts(self, lengths: Sequence[int], times: int) -> list[StreamedAnswer]:

@@ -11,6 +11,7 @@ from experiments.cli import current_setting, engine_axis, secrets
 from experiments.cli.sweep_flags import parser
 from experiments.errors import UserError
 from experiments.observe.grafana import Grafana
+from experiments.observe.selector import GivenSelectors
 from experiments.run_folder.reading import read_run
 from experiments.spec import sweep_spec
 from experiments.spec.loads import parse_rate
@@ -43,6 +44,7 @@ class SweepOptions:
     admin_token: str | None = field(repr=False)
     api_key: str = field(repr=False)
     prometheus: Endpoint | None
+    prometheus_selectors: GivenSelectors
     compose_env: Path
     grafana: Grafana | None
     like: Path | None
@@ -75,6 +77,11 @@ def parse(argv: Sequence[str], prog: str = "python -m experiments.sweep") -> Swe
             "--engine compose takes gateway and engine from compose/.env: leave "
             "--gateway-url and --engine-url out"
         )
+    if args.prometheus_selector and args.prometheus_url is None and spec.engine.provider != "compose":
+        raise UserError(
+            "--prometheus-selector goes with --prometheus-url: a Prometheus of the sweep's own scrapes "
+            "nothing else"
+        )
     client_key = secrets.client_key(args.api_key, os.environ)
     gateway_url, prometheus_url = args.gateway_url, args.prometheus_url
     gateway = secrets.endpoint("--gateway-url", gateway_url, client_key) if gateway_url else None
@@ -92,6 +99,7 @@ def parse(argv: Sequence[str], prog: str = "python -m experiments.sweep") -> Swe
         admin_token=secrets.key("--admin-token", args.admin_token) or None,
         api_key=client_key,
         prometheus=secrets.endpoint("--prometheus-url", prometheus_url) if prometheus_url else None,
+        prometheus_selectors=GivenSelectors.parse(args.prometheus_selector),
         compose_env=args.compose_env,
         grafana=_grafana(args.grafana_url),
         like=args.like,

@@ -184,6 +184,15 @@ def _add_services(flags: argparse.ArgumentParser, environment: Mapping[str, str]
         "--prometheus-url", metavar="URL", help="a Prometheus that scrapes gateway and engine each second"
     )
     group.add_argument(
+        "--prometheus-selector",
+        metavar="MATCHERS",
+        action="append",
+        default=[],
+        help="which of its series are this gateway's and engine's, where it cannot tell: label matchers such "
+        "as 'namespace=\"team-a\"', for one part 'engine{job=\"vllm-a\"}' (gateway, engine, gpu); may be "
+        "repeated",
+    )
+    group.add_argument(
         "--api-key",
         metavar="KEY",
         help="key that a gateway wants of its clients (default $GATEWAY_API_KEY); without --gateway-url the "

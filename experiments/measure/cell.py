@@ -12,10 +12,11 @@ from pathlib import Path
 
 from experiments.design.cells import Cell
 from experiments.errors import EnvironmentProblem
+from experiments.measure.scope_doubts import GatewayEdges
 from experiments.measure.summary import CellInputs, KnownEngine, summarise_cell
 from experiments.observe import engine_counters, machine
 from experiments.observe.engine_growth import EngineGrowth
-from experiments.observe.gateway_admin import Counters, GatewayAdmin, gateway_growth
+from experiments.observe.gateway_admin import Counters, GatewayAdmin, GatewayMoment, gateway_growth
 from experiments.observe.machine import CpuTimes
 from experiments.observe.prometheus import HISTOGRAMS, ServerMetrics
 from experiments.run_folder import codec, load_run, record_table, series_table
@@ -184,15 +185,18 @@ def _material(offered: FinishedLoad, context: MeasurementContext) -> CellInputs:
     context.metrics.wait_for_scrape(ended_s)
     scrapes = context.metrics.scrape_times(began_s, ended_s)
     edges = (scrapes[0], scrapes[-1]) if len(scrapes) > 1 else (ended_s, ended_s)
+    counted = Counters.parse(before.gateway), Counters.parse(after.gateway)
     return CellInputs(
         records=record_table.convert(offered.prepared.folder),
         load_run=ran,
-        gateway=gateway_growth(Counters.parse(before.gateway), Counters.parse(after.gateway)),
+        gateway=gateway_growth(*counted),
         engine=_engine_growth(offered, context, edges),
         stolen_ratio=before.cpu.stolen_ratio_until(after.cpu) if before.cpu and after.cpu else None,
         series=context.metrics.series(began_s, ended_s),
         histograms={name: BucketQuantiles(*context.metrics.quantiles(name, *edges)) for name in HISTOGRAMS},
         scrape_times=scrapes,
+        expected=context.metrics.expected,
+        edges=GatewayEdges(offered.in_force, *map(GatewayMoment.of, counted)),
     )
 
 

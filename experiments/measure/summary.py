@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from experiments.design.cells import Cell
-from experiments.measure import gpu_doubts
+from experiments.measure import gpu_doubts, scope_doubts
 from experiments.measure.cell_evidence import (
     SAMPLES,
     Occupancy,
@@ -18,6 +18,7 @@ from experiments.measure.cell_evidence import (
     steady,
     with_intervals,
 )
+from experiments.measure.scope_doubts import GatewayEdges
 from experiments.measure.validity import OfferedRates, doubts, of_machine, of_steadiness
 from experiments.observe.engine_growth import EngineGrowth
 from experiments.observe.gateway_admin import GatewayGrowth
@@ -48,7 +49,8 @@ class CellInputs:
 
     `gateway` and `engine` are what their counters grew by over the cell (None: not scraped); `stolen_ratio`
     is the CPU time that the host gave to others, 0–1; `histograms` are the gateway's quantiles (name → p50,
-    p95 → value and bucket); `scrape_times` in Unix seconds; `series` as in series.parquet.
+    p95 → value and bucket); `scrape_times` in Unix seconds; `series` as in series.parquet, `expected` the
+    names of those that have samples in every cell; `edges`: the gateway before and after (None: not known).
     """
 
     records: list[RequestRecord]
@@ -59,6 +61,8 @@ class CellInputs:
     series: pd.DataFrame
     histograms: Mapping[str, BucketQuantiles]
     scrape_times: Sequence[float]
+    expected: Sequence[str] = ()
+    edges: GatewayEdges | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +87,7 @@ def summarise_cell(
     agreements = _agreements(material)
     window = _window(cell, material, start_s, end_s, engine)
     steadiness = _steady_state(cell, measured, window, start_s)
+    inside = _inside(material, start_s, end_s)
     return CellSummary(
         cell=cell.id,
         sentinel=cell.sentinel,
@@ -118,7 +123,8 @@ def summarise_cell(
                 material.scrape_times,
             ),
             *of_machine(material.stolen_ratio, material.engine),
-            *gpu_doubts.of_cell(_inside(material, start_s, end_s)),
+            *scope_doubts.of_cell(material.edges, cell.setting.limits, inside, material.expected),
+            *gpu_doubts.of_cell(inside),
             *of_steadiness(steadiness, changes_by_design=not is_stationary(cell.load.scenario)),
         ),
         engine=EngineLabel(engine.label),

@@ -1,19 +1,19 @@
 """Everything a sweep runs on, started in order and always stopped: engine, gateway, Prometheus, cores."""
 
 import contextlib
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from experiments.cli.sweep_args import SweepOptions
 from experiments.errors import UserError
+from experiments.measure import scrape_scope
 from experiments.observe import grafana
 from experiments.observe.gateway_admin import GatewayAdmin
 from experiments.observe.grafana import Annotations, Grafana
 from experiments.observe.prometheus import ServerMetrics
 from experiments.spec.sweep_spec import AUTO, LoadSection
-from experiments.stack import compose, compose_targets, cores, ports
+from experiments.stack import compose, compose_targets, cores, engine_facts, ports
 from experiments.stack import engine as engines
 from experiments.stack import gateway as gateways
 from experiments.stack import prometheus as prometheuses
@@ -86,6 +86,7 @@ def running(
         )
         engine, gateway = stack.enter_context(served)
         tell(f"engine ready: {engine.label}")
+        scrape_scope.tell_what_is_missing(engine, tell)
         admin = GatewayAdmin(gateway.endpoint, gateway.admin_token)
         stack.callback(admin.close)
         stack.enter_context(_limits_restored(admin))
@@ -98,13 +99,14 @@ def running(
             announced = compose_targets.announced(load_ports, composed.settings, tell, folder)
             load_host = stack.enter_context(announced)
         if prometheus is None:
-            targets = _targets(gateway.endpoint, engine, load_ports)
+            targets = scrape_scope.targets(gateway.endpoint, engine, load_ports)
             own = prometheuses.running(
                 targets=targets, data_dir=prometheus_data, log_dir=logs, cpus=shared.others, on_progress=tell
             )
-            prometheus = Endpoint.parse(stack.enter_context(own).url)
-        metrics = ServerMetrics(prometheus, engine.metrics)
-        metrics.check()
+            metrics = scrape_scope.of_own(stack.enter_context(own).url, engine.metrics, targets)
+        else:
+            sought = scrape_scope.sought(engine, gateway.endpoint, in_compose=composed is not None)
+            metrics = scrape_scope.of_shared(prometheus, engine.metrics, admin, sought, options, tell)
         notes = grafana.of_run(_grafana(options, composed, tell), prometheus_data.parent.name, tell)
         yield SweepStack(
             engine=engine,
@@ -205,12 +207,13 @@ def _open_limits(knobs: EngineKnobs) -> Limits:
 def _behind(options: SweepOptions) -> Engine:
     """The engine behind a gateway that somebody else runs: known only by what the user says of it."""
     assert options.spec.engine.model is not None, "the command line asks for it"
+    at = options.engine
     return Engine(
-        endpoint=options.engine,
+        endpoint=at,
         model=options.spec.engine.model,
         provider=EXTERNAL,
         label=f"external ({options.spec.engine.model})",
-        facts=EngineFacts(),
+        facts=EngineFacts(no_metrics=engine_facts.metrics_of(at)[1] if at is not None else None),
     )
 
 
@@ -223,14 +226,3 @@ def _limits_restored(admin: GatewayAdmin) -> Iterator[None]:
     finally:
         with contextlib.suppress(Exception):
             admin.apply(before)
-
-
-def _targets(gateway: Endpoint, engine: Engine, load_ports: tuple[int, int]) -> dict[str, str | Endpoint]:
-    targets: dict[str, str | Endpoint] = {"gateway": gateway}
-    targets |= {f"loadgen-{i}": f"127.0.0.1:{port}" for i, port in enumerate(load_ports)}
-    if engine.endpoint is not None:
-        targets["engine"] = engine.endpoint
-    dcgm = os.environ.get("DCGM_EXPORTER_URL")
-    if dcgm:
-        targets["dcgm"] = dcgm
-    return targets

@@ -1,14 +1,20 @@
 """What an engine itself counted over a cell, read from its `/metrics` at both edges."""
 
-from collections.abc import Collection
+import math
+import time
+from collections.abc import Collection, Iterator
 
 import httpx
-from prometheus_client.parser import text_string_to_metric_families
 
-from experiments.observe import clients
+from experiments.observe import clients, metrics_page
 from experiments.observe.engine_growth import EngineGrowth
 from experiments.observe.engine_metrics import EngineMetrics
+from experiments.observe.metrics_page import NotMetricsError
+from loadtests.reach import why
 from loadtests.reach.endpoint import Endpoint
+
+TIMEOUT_S = 5.0
+"""For a whole page."""
 
 NEEDED = ("request_s", "requests", "prompt_tokens")
 """Fields of `EngineGrowth` without which there is no account; not every engine has the others."""
@@ -31,11 +37,25 @@ def samples_of(metrics: EngineMetrics) -> dict[str, str]:
 def read(engine: Endpoint) -> str | None:
     """The engine's metrics page now; None when it has none or does not answer within five seconds."""
     try:
-        with clients.client(engine, 5.0) as http:
-            response = http.get("/metrics")
-    except httpx.HTTPError:
+        return page(engine)
+    except NotMetricsError:
         return None
-    return response.text if response.status_code == 200 else None
+
+
+def page(engine: Endpoint) -> str:
+    """The engine's metrics page now.
+
+    Raises:
+        NotMetricsError: what is answered within five seconds is none; the message says what it is instead.
+    """
+    try:
+        with (
+            clients.client(engine, TIMEOUT_S) as http,
+            http.stream("GET", "/metrics") as response,
+        ):
+            return metrics_page.text_of(response.status_code, _in_time(response.iter_bytes()))
+    except httpx.HTTPError as error:
+        raise NotMetricsError(f"cannot be read ({why.unreachable(error, engine)})") from None
 
 
 def growth(before: str, after: str, metrics: EngineMetrics) -> EngineGrowth | None:
@@ -50,10 +70,21 @@ def growth(before: str, after: str, metrics: EngineMetrics) -> EngineGrowth | No
 
 
 def sums(page: str, wanted: Collection[str]) -> dict[str, float]:
-    """Sum over the series of each sample that is wanted, by its name; a page is not parsed for the others."""
-    lines = [line for line in page.splitlines() if line.partition("{")[0].partition(" ")[0] in wanted]
+    """Sum over the series of each sample that is wanted, by its name; a page is not parsed for the others.
+
+    A name with a value that is no finite number is left out: what is not known is not told.
+    """
+    lines = [line for line in page.split("\n") if metrics_page.name_of(line) in wanted]
     totals: dict[str, float] = {}
-    for family in text_string_to_metric_families("\n".join([*lines, ""])):
-        for sample in family.samples:
-            totals[sample.name] = totals.get(sample.name, 0.0) + sample.value
-    return totals
+    for sample in metrics_page.samples("\n".join(lines)):
+        totals[sample.name] = totals.get(sample.name, 0.0) + sample.value
+    return {name: total for name, total in totals.items() if math.isfinite(total)}
+
+
+def _in_time(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """A page that trickles is given up: httpx bounds each read, not all of them together."""
+    give_up_s = time.monotonic() + TIMEOUT_S
+    for chunk in chunks:
+        if time.monotonic() > give_up_s:
+            raise NotMetricsError(f"does not end within {TIMEOUT_S:g} s")
+        yield chunk

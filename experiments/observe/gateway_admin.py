@@ -1,14 +1,15 @@
 """The gateway's admin API and its own counters, as a sweep uses them."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 import httpx
-from prometheus_client.parser import text_string_to_metric_families
 
 from experiments.errors import EnvironmentProblem
-from experiments.observe import clients
+from experiments.observe import clients, metrics_page
+from experiments.observe.metrics_page import NotMetricsError
 from gateway.limits import LIMIT_NAMES, Limits
 from loadtests.reach import why
 from loadtests.reach.endpoint import Endpoint
@@ -27,14 +28,18 @@ class Counters:
         return cls(
             {
                 (sample.name, tuple(sorted(sample.labels.items()))): sample.value
-                for family in text_string_to_metric_families(page)
-                for sample in family.samples
+                for sample in metrics_page.samples(page)
             }
         )
 
     def value(self, name: str) -> float:
         """Sum over the series of `name`; 0 where there is none."""
         return sum(value for (sample, _), value in self.samples.items() if sample == name)
+
+    def whole(self, name: str) -> int | None:
+        """The value of a gauge without labels; None where there is none."""
+        value = self.samples.get((name, ()))
+        return int(value) if value is not None and math.isfinite(value) else None
 
     def by_label(self, name: str, label: str, **labels: str) -> dict[str, float]:
         """Sum of `name` for each value of `label`, over the series that carry `labels`."""
@@ -56,6 +61,29 @@ class GatewayGrowth:
     outcomes: dict[str, float]
     active_s: float
     queued_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayMoment:
+    """Which gateway answered, and the limits that it had; None for what a version does not tell.
+
+    Attributes:
+        instance: id that its process drew.
+        max_active, limits_version: as its metrics have them.
+    """
+
+    instance: str | None
+    max_active: int | None
+    limits_version: int | None
+
+    @classmethod
+    def of(cls, page: Counters) -> "GatewayMoment":
+        """From its `/metrics`."""
+        return cls(
+            next(iter(page.by_label("gateway_instance_info", "id")), None),
+            page.whole("gateway_active_limit"),
+            page.whole("gateway_limits_version"),
+        )
 
 
 def gateway_growth(before: Counters, after: Counters) -> GatewayGrowth:
@@ -111,17 +139,27 @@ class GatewayAdmin:
 
     def metrics_text(self) -> str:
         """The page `/metrics` now, for `Counters.parse`."""
-        return self._send("GET", "/metrics", None).text
+        response = self._send("GET", "/metrics", None)
+        try:
+            return metrics_page.text_of(response.status_code, [response.content])
+        except NotMetricsError as error:
+            raise EnvironmentProblem(
+                f"{self.url}/metrics {error}: is that the address of a Headroom gateway?"
+            ) from None
 
     def close(self) -> None:
         """Give up the connections."""
         self._client.close()
 
     def _json(self, method: str, path: str, body: Mapping[str, object] | None) -> dict[str, Any]:
-        answer = self._send(method, path, body).json()
+        response = self._send(method, path, body)
+        try:
+            answer = response.json()
+        except ValueError:
+            answer = None
         if not isinstance(answer, dict):
             raise EnvironmentProblem(
-                f"{self.url}{path} answered {answer!r}, which is not a Headroom gateway's answer"
+                f"{self.url}{path} answered {response.text[:200]!r}, which is not a Headroom gateway's answer"
             )
         return answer
 

@@ -121,8 +121,9 @@ def look(stack: ComposeStack, model: str | None) -> Engine:
             "it (the first start of vLLM downloads the model), or see its log"
         )
     direct = answers(f"{stack.engine_url}/health", timeout_s=5)()
-    await_scrapes(Prometheus(stack.prometheus_url), ("gateway", *(("engine",) if direct else ())))
     facts = _facts(stack, direct)
+    scraped = direct and facts.no_metrics is None
+    await_scrapes(Prometheus(stack.prometheus_url), ("gateway", *(("engine",) if scraped else ())))
     if model and model not in facts.models:
         raise UserError(f"the compose stack does not serve {model!r}; it serves {', '.join(facts.models)}")
     provider = _provider(facts, direct)

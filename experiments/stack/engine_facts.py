@@ -7,11 +7,11 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 import httpx
-from prometheus_client.parser import text_string_to_metric_families
 
 from experiments.errors import EnvironmentProblem
-from experiments.observe import clients, engine_metrics
+from experiments.observe import clients, engine_counters, engine_metrics, metrics_page
 from experiments.observe.engine_metrics import EngineMetrics
+from experiments.observe.metrics_page import NotMetricsError
 from experiments.stack.paths import CODE, home
 from loadtests.reach import why
 from loadtests.reach.endpoint import Endpoint
@@ -53,6 +53,8 @@ class EngineFacts:
     """its name"""
     stack: str | None = None
     """`compose` where it belongs to the compose stack"""
+    no_metrics: str | None = None
+    """what its `/metrics` is or does instead of being a page of metrics"""
 
     @property
     def model(self) -> str:
@@ -92,7 +94,8 @@ def read(
         served = _served(client, engine, model)
         if not served:
             raise EnvironmentProblem(f"the engine at {engine.url} serves no model")
-        first, cache = served[0], _cache_labels(client, metrics.cache_info)
+        page, no_metrics = metrics_of(engine)
+        first, cache = served[0], _cache_labels(page, metrics.cache_info)
         return EngineFacts(
             models=tuple(str(one["id"]) for one in served),
             max_model_len=first.get("max_model_len"),
@@ -103,6 +106,7 @@ def read(
             num_gpu_blocks=_whole(cache.get("num_gpu_blocks")),
             enable_prefix_caching=cache.get("enable_prefix_caching"),
             kv_cache_size_tokens=_whole(cache.get("kv_cache_size_tokens")),
+            no_metrics=no_metrics,
         )
 
 
@@ -161,16 +165,17 @@ def _version(client: httpx.Client) -> str | None:
         return None
 
 
-def _cache_labels(client: httpx.Client, name: str | None) -> Mapping[str, str]:
-    """The labels of the gauge that tells the KV cache's size; none where the engine has no such gauge."""
-    if name is None:
-        return {}
+def metrics_of(engine: Endpoint) -> tuple[str, str | None]:
+    """The engine's metrics page, or an empty one and what is answered instead."""
     try:
-        page = client.get("/metrics").raise_for_status().text
-        families = list(text_string_to_metric_families(page))
-    except (httpx.HTTPError, ValueError):  # none, or a page that is no metrics
-        return {}
-    return next((family.samples[0].labels for family in families if family.name == name), {})
+        return engine_counters.page(engine), None
+    except NotMetricsError as error:
+        return "", str(error)
+
+
+def _cache_labels(page: str, name: str | None) -> Mapping[str, str]:
+    """The labels of the gauge that tells the KV cache's size; none where the engine has no such gauge."""
+    return next((sample.labels for sample in metrics_page.samples(page) if sample.name == name), {})
 
 
 def _whole(text: str | None) -> int | None:

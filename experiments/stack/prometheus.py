@@ -78,6 +78,11 @@ def running(
             yield Prometheus(url)
 
 
+def labels_of(job: str, target: str | Endpoint) -> dict[str, str]:
+    """The labels that every series of this target has; another target of the same job has others."""
+    return {"job": job, "instance": _page(target).authority}
+
+
 def await_scrapes(prometheus: Prometheus, jobs: Collection[str], *, timeout_s: float = 20.0) -> None:
     """Return when each of `jobs` has been scraped; a fresh Prometheus begins about 5 s after it is ready.
 
@@ -144,7 +149,7 @@ def _scrape(job: str, page: Endpoint) -> dict[str, object]:
         "job_name": job,
         "scheme": page.scheme,
         "metrics_path": page.path,
-        "static_configs": [{"targets": [page.authority]}],
+        "static_configs": [{"targets": [page.authority], "labels": {"instance": page.authority}}],
     }
     # It sends one of the two; a key beside a login is for the API, and metrics pages are open behind a login.
     if page.login:

@@ -27,14 +27,26 @@ class Control:
         except ValueError:
             return status, None
 
-    def read(self, method: str, path: str, body: Mapping[str, object] | None = None) -> tuple[int, bytes]:
-        """Status and content; a refused key or login counts as unreachable. Raises UnreachableError."""
+    def read(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, object] | None = None,
+        *,
+        most_bytes: int | None = None,
+    ) -> tuple[int, bytes]:
+        """Status and content, the first `most_bytes` of it; a refused key or login counts as unreachable.
+
+        Raises UnreachableError.
+        """
         endpoint = self.endpoint
         payload = None if body is None else json.dumps(body)
         try:
             self._connection.request(method, endpoint.request_prefix() + path, payload, self._fields)
             response = self._connection.getresponse()
-            content = response.read()
+            content = response.read(most_bytes)
+            if not response.isclosed():  # what is left of it would be taken for the next answer
+                self._connection.close()
         except (OSError, http.client.HTTPException) as error:
             self._connection.close()
             raise UnreachableError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 
@@ -11,8 +12,10 @@ from loadtests.reach.endpoint import Endpoint, UnreachableError
 GATEWAY = {"gateway_active": "gateway_active", "gateway_queue_depth": "gateway_queue"}
 LIMITS = {"gateway_active_limit": "max_active", "gateway_queue_limit": "queue_max"}
 ENGINE = {"vllm:num_requests_running": "engine_running", "vllm:num_requests_waiting": "engine_waiting"}
-_LINE = re.compile(r"^([a-zA-Z_:][\w:]*)(?:\{[^}]*\})?\s+([-+0-9.eE]+|NaN)", re.MULTILINE)
+_LINE = re.compile(r"^([a-zA-Z_:][\w:]*)(?:\{[^}]*\})?[ \t]+(\S+)", re.MULTILINE)
 _TIMEOUT_S = 0.5
+_MOST_BYTES = 4 * 2**20
+"""Of a page; the rest is not read: this is asked every second."""
 
 
 class Page:
@@ -38,15 +41,23 @@ class Page:
 
     def _asked(self) -> tuple[int, bytes]:
         try:
-            return self._control.read("GET", self._path)
+            return self._control.read("GET", self._path, most_bytes=_MOST_BYTES)
         except UnreachableError:  # the server may have closed an idle connection
-            return self._control.read("GET", self._path)
+            return self._control.read("GET", self._path, most_bytes=_MOST_BYTES)
 
 
 def parse(content: str, wanted: Mapping[str, str]) -> dict[str, float]:
-    """Sums over labels of the wanted metrics of a Prometheus text."""
+    """Sums over labels of the wanted metrics of a Prometheus text; without those that have a value that is no
+    number. A page of anything else has none."""
     sums: dict[str, float] = {}
     for name, value in _LINE.findall(content):
         if name in wanted:
-            sums[wanted[name]] = sums.get(wanted[name], 0.0) + float(value)
-    return sums
+            sums[wanted[name]] = sums.get(wanted[name], 0.0) + _number(value)
+    return {name: total for name, total in sums.items() if math.isfinite(total)}
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan

@@ -102,12 +102,37 @@ CASES: dict[int, str] = {
     96: "engine that cannot be used",
     97: "secrets in what is shown",
     98: "engine without /health, without a list of models",
+    100: "one gateway among others in a Prometheus",
 }
 
 ELSEWHERE: dict[int, str] = {
     78: "no exporter runs in the gateway: `traceparent` is passed on, nothing is sent to a collector",
     79: "there is no shared limiter: one process counts",
 }
+
+OF_A_SWEEP: dict[str, dict[str, str]] = {
+    "observe/test_metrics_page.py": {
+        "test_what_is_no_page_is_told_and_harms_nobody": "a web page, JSON or a bomb in place of metrics",
+        "test_a_page_is_read_whatever_its_header_says": "metrics under a wrong header, broken lines",
+        "test_a_number_that_is_none_is_not_reported": "metrics that are no numbers",
+        "test_a_list_of_models_that_is_none_is_one_sentence": "a web page in place of the models",
+        "test_a_gateway_that_is_none_is_one_sentence": "a web page in place of the gateway",
+    },
+    "observe/test_identity.py": {
+        "test_no_number_of_the_others_is_in_ours": "others' gateways and engines in one Prometheus",
+        "test_what_cannot_be_told_is_asked_for": "an engine that several could be",
+        "test_an_engine_that_is_not_scraped_has_no_series": "a Prometheus that does not scrape the engine",
+        "test_a_gateway_that_is_not_scraped_is_one_sentence": "one that does not scrape the gateway",
+    },
+    "observe/test_identity_cases.py": {
+        "test_two_replicas_of_a_prometheus_count_once": "a Prometheus with two replicas",
+    },
+    "measure/test_scope_doubts.py": {
+        "test_every_other_is": "limits set by hand, a restart, two gateways at one address",
+        "test_a_series_that_should_be_there_is_named_once": "a series without samples",
+    },
+}
+"""What is met around a sweep: file below tests/experiments → test, whose docstring tells the rest → what."""
 
 
 @dataclass(frozen=True)
@@ -159,6 +184,16 @@ MAX_ACTIVE at once, and the next ordinary request is answered with 200.
 |---|---|---|---|
 """
 
+SWEEPS = """
+## Around a sweep
+
+What engines, gateways and Prometheuses of other people do to a measurement; scripted at the wire, or two
+real stacks beside each other.
+
+| what | behaviour that the test shows | test |
+|---|---|---|
+"""
+
 
 def page() -> str:
     """The whole page."""
@@ -169,7 +204,18 @@ def page() -> str:
         test = f"`{row.test}`" + (" (`make prove`)" if row.long else "")
         rows.append(f"| {cases} | {what} | {row.says} | {test} |")
     rest = "".join(f"- {number}: {why}.\n" for number, why in ELSEWHERE.items())
-    return INTRODUCTION + "\n".join(rows) + "\n\nCases that do not apply:\n\n" + rest
+    return INTRODUCTION + "\n".join(rows) + "\n\nCases that do not apply:\n\n" + rest + _of_a_sweep()
+
+
+def _of_a_sweep() -> str:
+    rows = []
+    for file, tests in OF_A_SWEEP.items():
+        tree = ast.parse((HERE.parent / "experiments" / file).read_text())
+        found = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
+        for test, what in tests.items():
+            says = " ".join((ast.get_docstring(found[test]) or "").split())
+            rows.append(f"| {what} | {says} | `{file.rpartition('/')[2]}::{test}` |\n")
+    return SWEEPS + "".join(rows)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -266,6 +267,20 @@ def test_scrapes_in_a_row(stand: Stand) -> None:
         assert stand.gateway.get("/metrics")[0] == 200
     assert stand.gateway.chat()[0] == 200
     assert time.monotonic() - started_s < 20
+
+
+@pytest.mark.fault(100)
+def test_each_process_has_an_id_of_its_own(engine: ScriptedEngine) -> None:
+    """`gateway_instance_info` keeps its id as long as the process lives, and no other process has it."""
+    ids = []
+    for _ in range(2):
+        with gateway(engine.url) as running:
+            pages = [running.get("/metrics")[2].decode() for _ in range(2)]
+            line = re.compile(r'^gateway_instance_info\{id="([0-9a-f]{16})"\} 1$', re.MULTILINE)
+            first, second = (line.findall(page) for page in pages)
+            assert first == second
+            ids += first
+    assert len(set(ids)) == 2
 
 
 @pytest.mark.fault(80)

@@ -49,6 +49,18 @@ def test_a_run_without_cells_says_so(tmp_path: Path) -> None:
     assert "there is no recommendation yet" in text
 
 
+def test_what_the_engine_does_not_tell_is_said(small: Path) -> None:
+    """Once, where everybody sees it, with the reason; nothing where the engine tells it."""
+    says = "What the engine does not tell."
+    assert says not in _text(small)
+    engine = json.loads((small / "run.json").read_text())["engine"]
+    facts = engine["facts"] | {"no_metrics": "is an HTML page and no metrics"}
+    _edit(small / "run.json", {"engine": engine | {"facts": facts}})
+    text = _text(small)
+    assert text.count(says) == 1
+    assert "Its /metrics is an HTML page and no metrics: batch, queue" in text
+
+
 def test_a_half_finished_run_shows_what_there_is(both: Path) -> None:
     """One cell measured, one only declared, one still being written; no recommendation."""
     _edit(both / "run.json", {"status": "partial"})

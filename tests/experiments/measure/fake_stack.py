@@ -69,6 +69,9 @@ class FakeStack:
     port: int = 0
     limits: Limits = field(default_factory=Limits)
     takes_limits: bool = True
+    instance: str = "one"
+    scraped: str = str(hand_made.CELL.setting.limits.max_active)
+    """what Prometheus has of every series"""
     states: list[tuple[int, int]] = field(default_factory=list)
     """(active, queued) that are told before the gateway is idle"""
     prometheus_status: int = 200
@@ -119,6 +122,11 @@ class FakeStack:
             f"gateway_active_seconds_total {grown.active_s + 7}",
         ]
         lines += ["# TYPE gateway_queue_seconds counter", f"gateway_queue_seconds_total {grown.queued_s + 3}"]
+        lines += [
+            f'gateway_instance_info{{id="{self.instance}"}} 1',
+            f"gateway_active_limit {self.limits.max_active}",
+        ]
+        lines += [f"gateway_limits_version {self.limits.version}"]
         return "\n".join([*lines, ""])
 
     def _engine_page(self) -> str:
@@ -133,7 +141,7 @@ class FakeStack:
     def _prometheus(self, path: str, asked: Mapping[str, list[str]]) -> dict[str, Any]:
         query = asked["query"][0]
         if path.endswith("/query_range"):
-            result = [{"metric": {}, "values": [[at, "4"] for at in hand_made.SCRAPES]}]
+            result = [{"metric": {}, "values": [[at, self.scraped] for at in hand_made.SCRAPES]}]
         else:
             result = self._instant(query, float(asked["time"][0]))
         return {"status": "success", "data": {"result": result}}
@@ -145,7 +153,7 @@ class FakeStack:
         if query.endswith("s]"):
             return [{"metric": {}, "values": [[at, "1"] for at in hand_made.SCRAPES]}]
         if query.startswith("sum by (le)"):
-            (name,) = (name for name, selector in HISTOGRAMS.items() if selector in query)
+            (name,) = (name for name, (metric, *_) in HISTOGRAMS.items() if metric in query)
             found = hand_made.cumulative(hand_made.seen_by_gateway(self.records)[name])
             return [
                 {"metric": {"le": str(bound)}, "value": [at_unix_s, str(0.0 if began else count)]}

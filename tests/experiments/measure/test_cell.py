@@ -210,6 +210,19 @@ def test_an_engine_that_cannot_be_asked_is_known_from_prometheus(ground: Ground)
     assert summary.engine_growth == ground.stack.engine
 
 
+def test_a_cell_of_another_gateway_or_other_limits_is_not_believed(ground: Ground) -> None:
+    """Somebody sets the limits while it runs; the gateway's own page tells, where no scrape saw it."""
+
+    def draining() -> None:
+        ground.stack.limits = ground.stack.limits.changed(queue_max=1)
+        ground.draining()
+
+    summary = save(measure(ground.prepared(), ground.context, draining), ground.context)
+    assert DoubtCode.LIMITS_DIFFER in summary.invalid_codes
+    (text,) = [doubt.text for doubt in summary.doubts if doubt.code is DoubtCode.LIMITS_DIFFER]
+    assert "limits were changed in the cell (version 3 in place of 2)" in text
+
+
 def test_the_journal_says_when_the_cell_was_measured(ground: Ground) -> None:
     """Plan, goodput, and the begin of each phase; the end is that of the last request."""
     summary = save(ground.measured(), ground.context)
