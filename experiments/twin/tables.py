@@ -18,8 +18,6 @@ from experiments.twin.simulated import Arrival
 Integers = npt.NDArray[np.int64]
 Records = npt.NDArray[np.void]
 
-NONE = -1
-"""No request."""
 CHAINS, QUEUES = 3, 5
 """Rows of the tables of chains and of queues."""
 
