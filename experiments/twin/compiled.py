@@ -45,7 +45,7 @@ def obstacle() -> str | None:
     try:
         from experiments.twin import core
 
-        core.play(*_arguments(zeros(Run, 1), Offered(()).table.copy(), None))
+        core.play(*_arguments(zeros(Run, 1), Offered(()).table(), None))
     except Exception as error:  # no wheel, a full disk, another Numba: the reference gives the same numbers
         return str(error).partition("\n")[0] or repr(error)
     return None
@@ -64,7 +64,7 @@ def play(
     """
     from experiments.twin import core
 
-    runs, requests = zeros(Run, 1), offered.table.copy()
+    runs, requests = zeros(Run, 1), offered.table()
     _fill(runs, profile, limits, orders[limits.queue_order] is NewestFirst)
     runs["users"], runs["until_s"] = users, until_s
     law = profile.step_time.compiled()

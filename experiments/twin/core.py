@@ -7,7 +7,8 @@ engine and who decodes are chains through the table of requests, since a request
 Events that come in order of time by themselves are row numbers in `queues`, with a head and a tail.
 
 Importing this module imports Numba; the first call of `play` compiles, or reads what an earlier process
-compiled. It is one file because Numba asks only whether *this* file has changed since.
+compiled. It is one file because Numba asks only whether *this* file has changed since; of other modules it
+holds nothing but the codes of outcomes.
 """
 
 from __future__ import annotations
@@ -27,10 +28,11 @@ from experiments.twin.simulated import (
     UPSTREAM_TIMEOUT,
 )
 from experiments.twin.step_time import Law
-from experiments.twin.tables import NONE, Chain, Entry, Integers, Request, Run, Table
+from experiments.twin.tables import Chain, Entry, Integers, Request, Run, Table
 
 Function = TypeVar("Function", bound=Callable[..., object])
 
+NONE = -1  # no request
 # Where a request's ticket stands.
 AHEAD, IN_LINE, RUNNING, OVER = range(4)
 # Where its sequence stands in the engine.

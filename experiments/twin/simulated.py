@@ -11,7 +11,9 @@ import numpy.typing as npt
 Times = npt.NDArray[np.float64]
 
 OUTCOMES = ("not_sent", "ok", "rejected_full", "rejected_mode", "queue_timeout", "upstream_timeout")
-"""How a request can end here; a code is a place in it."""
+"""How a request can end here; a code is a place in it. Compiled code holds the codes: who changes one changes
+`core.py` as well, or an earlier compilation stays in use.
+"""
 NOT_SENT, OK, REJECTED_FULL, REJECTED_MODE, QUEUE_TIMEOUT, UPSTREAM_TIMEOUT = range(6)
 
 

@@ -18,8 +18,6 @@ from experiments.twin.simulated import Arrival
 Integers = npt.NDArray[np.int64]
 Records = npt.NDArray[np.void]
 
-NONE = -1
-"""No request."""
 CHAINS, QUEUES = 3, 5
 """Rows of the tables of chains and of queues."""
 
@@ -145,18 +143,26 @@ class Table(Protocol[Row]):
 
 
 class Offered:
-    """A trace of arrivals, ascending in `due_s`, and its table: made once, for any number of simulations."""
+    """A trace of arrivals, ascending in `due_s`, read once for any number of simulations."""
 
     def __init__(self, arrivals: Sequence[Arrival]) -> None:
         self.arrivals = arrivals
 
-    @cached_property
     def table(self) -> Records:
-        """Rows of `Request` with all that goes in; not to be written to."""
+        """A new table of its requests, with all that goes in."""
         rows = zeros(Request, len(self.arrivals))
-        for name in ("due_s", "think_s", "prompt_tokens", "output_tokens"):
-            rows[name] = [getattr(arrival, name) for arrival in self.arrivals]
+        for name, column in self._columns.items():
+            rows[name] = column
         return rows
+
+    @cached_property
+    def _columns(self) -> dict[str, npt.NDArray[np.float64] | Integers]:
+        return {
+            "due_s": np.array([arrival.due_s for arrival in self.arrivals], float),
+            "think_s": np.array([arrival.think_s for arrival in self.arrivals], float),
+            "prompt_tokens": np.array([arrival.prompt_tokens for arrival in self.arrivals], np.int64),
+            "output_tokens": np.array([arrival.output_tokens for arrival in self.arrivals], np.int64),
+        }
 
 
 def zeros(row: type, count: int) -> Records:
