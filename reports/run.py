@@ -97,6 +97,12 @@ class Run:
         return labels.pop() if len(labels) == 1 else ENGINE_UNKNOWN
 
     @property
+    def untold(self) -> tuple[str, ...]:
+        """What the engine does not report, in words; empty also where it was not asked."""
+        engine = self.state.engine if self.state is not None else None
+        return engine.facts.untold if engine is not None else ()
+
+    @property
     def emulated(self) -> bool:
         """Whether an emulator, not a real engine, answered."""
         engine = self.state.engine if self.state is not None else None

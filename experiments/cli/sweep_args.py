@@ -17,6 +17,7 @@ from experiments.spec.loads import parse_rate
 from experiments.spec.sweep_spec import GatewaySection, SweepSpec
 from experiments.stack.engine_knobs import NAMES as ENGINE_KEYS
 from experiments.stack.engine_knobs import flag_of
+from experiments.stack.providers import known
 from gateway.limits import LIMIT_NAMES
 from loadtests.slo import SLO
 
@@ -101,7 +102,13 @@ def _check_addresses(args: argparse.Namespace, spec: SweepSpec) -> None:
     for flag, url in named.items():
         if url is not None and not url.startswith(("http://", "https://")):
             raise UserError(f"{flag} {url}: an address must begin with http:// or https://")
-    if spec.engine.provider == "compose" and (args.gateway_url or spec.engine.url):
+    provider = spec.engine.provider
+    if provider in known.ELSEWHERE and not (spec.engine.url or args.gateway_url):
+        raise UserError(
+            f"engine.provider = {provider!r} is never started here: say where it runs with --engine-url, for "
+            "example http://127.0.0.1:8000"
+        )
+    if provider == known.COMPOSE and (args.gateway_url or spec.engine.url):
         raise UserError(
             "--engine compose takes gateway and engine from compose/.env: leave "
             "--gateway-url and --engine-url out"

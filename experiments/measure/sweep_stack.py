@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from experiments.cli.sweep_args import SweepOptions
-from experiments.errors import UserError
+from experiments.errors import EnvironmentProblem, UserError
 from experiments.observe import grafana
 from experiments.observe.gateway_admin import GatewayAdmin
 from experiments.observe.grafana import Annotations, Grafana
@@ -76,9 +76,11 @@ def running(
     here = choice is not None and choice.provider.on_our_cores
     shared = cores.split(options.spec.engine.cpus, engine_is_here=here)
     with contextlib.ExitStack() as stack:
-        served = _ours(choice, shared, logs, tell) if choice else _theirs(options, composed)
+        served = _ours(choice, shared, logs, tell) if choice else _theirs(options, composed, tell)
         engine, gateway = stack.enter_context(served)
         tell(f"engine ready: {engine.label}")
+        if engine.account:
+            tell(engine.account)
         admin = GatewayAdmin(gateway.url, gateway.admin_token)
         stack.callback(admin.close)
         stack.enter_context(_limits_restored(admin))
@@ -142,10 +144,12 @@ def _ours(
 
 
 @contextlib.contextmanager
-def _theirs(options: SweepOptions, composed: ComposeStack | None) -> Iterator[tuple[Engine, Gateway]]:
+def _theirs(
+    options: SweepOptions, composed: ComposeStack | None, tell: Callable[[str], None]
+) -> Iterator[tuple[Engine, Gateway]]:
     """Engine and gateway that somebody else runs: those of the compose stack, or those behind a URL."""
     if composed is None:
-        yield _behind(options), gateways.external(options.gateway_url or "", options.admin_token)
+        yield _behind(options, tell), gateways.external(options.gateway_url or "", options.admin_token)
         return
     token = composed.admin_token or options.admin_token
     if token is None:
@@ -177,17 +181,24 @@ def _open_limits(knobs: EngineKnobs) -> Limits:
     return replace(_OPEN_LIMITS, max_active=min(_OPEN_LIMITS.max_active, most))
 
 
-def _behind(options: SweepOptions) -> Engine:
-    """The engine behind a gateway that somebody else runs: known only by what the user says of it."""
-    if options.spec.engine.model is None:
+def _behind(options: SweepOptions, tell: Callable[[str], None]) -> Engine:
+    """The engine behind a gateway that somebody else runs: known by what the user says of it and, where its
+    own address is given and answers, by what it says."""
+    wanted = options.spec.engine
+    if wanted.model is None:
         raise UserError("--gateway-url needs --model: the model name that its engine serves")
-    url = options.spec.engine.url or ""
+    provider = known.named(wanted.provider) if wanted.provider in known.ELSEWHERE else EXTERNAL
+    if wanted.url:
+        try:
+            return engines.elsewhere(provider, wanted.url, wanted.model)
+        except EnvironmentProblem as problem:
+            tell(f"the engine behind the gateway is not known: {problem}")
     return Engine(
-        url=url,
-        model=options.spec.engine.model,
-        provider=EXTERNAL,
-        label=f"external ({options.spec.engine.model})",
-        facts=EngineFacts(),
+        url=wanted.url or "",
+        model=wanted.model,
+        provider=provider,
+        label=f"{provider.name} ({wanted.model})",
+        facts=EngineFacts(metric_names=provider.metrics.newest.names()),
     )
 
 
@@ -205,7 +216,7 @@ def _limits_restored(admin: GatewayAdmin) -> Iterator[None]:
 def _targets(gateway_url: str, engine: Engine, load_ports: tuple[int, int]) -> dict[str, str]:
     targets = {"gateway": gateway_url}
     targets |= {f"loadgen-{i}": f"127.0.0.1:{port}" for i, port in enumerate(load_ports)}
-    if engine.url:
+    if engine.url and engine.facts.metrics_page is not False:
         targets["engine"] = engine.url
     dcgm = os.environ.get("DCGM_EXPORTER_URL")
     if dcgm:

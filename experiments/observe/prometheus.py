@@ -104,7 +104,7 @@ class ServerMetrics:
         """
         give_up = time.monotonic() + deadline_s
         while True:
-            newest = f"timestamp({_OF_GATEWAY}) or timestamp({self.engine.running})"
+            newest = " or ".join(f"timestamp({name})" for name in self._of_targets())
             targets = self._query(newest, time.time())
             earlier_s = min((target.value for target in targets), default=0.0)
             if earlier_s > after_unix_s or time.monotonic() > give_up:
@@ -143,9 +143,7 @@ class ServerMetrics:
             before, after = self._query(promql, start_unix_s), self._query(promql, end_unix_s)
             if before and after:
                 growth[field] = after[0].value - before[0].value
-            elif field in engine_counters.NEEDED:
-                return None
-        return EngineGrowth(**growth)
+        return EngineGrowth(**growth) if growth.keys() >= set(engine_counters.NEEDED) else None
 
     def scrape_times(self, start_unix_s: float, end_unix_s: float) -> list[float]:
         """When the gateway was really scraped in the window, Unix seconds."""
@@ -153,8 +151,12 @@ class ServerMetrics:
 
     def _first_scrapes(self, start_unix_s: float, end_unix_s: float) -> list[float]:
         """When gateway and engine were first scraped in the window, Unix seconds."""
-        either = f'{{__name__=~"{_OF_GATEWAY}|{self.engine.running}"}}'
+        either = f'{{__name__=~"{"|".join(self._of_targets())}"}}'
         return [min(times) for times in self._scrapes(either, start_unix_s, end_unix_s) if times]
+
+    def _of_targets(self) -> tuple[str, ...]:
+        """What every scrape of the gateway and of the engine has; an engine may have no metrics."""
+        return (_OF_GATEWAY,) if self.engine.running is None else (_OF_GATEWAY, self.engine.running)
 
     def _scrapes(self, selector: str, start_unix_s: float, end_unix_s: float) -> list[list[float]]:
         """The times of the samples of each series, Unix seconds."""

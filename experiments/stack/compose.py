@@ -17,7 +17,7 @@ from experiments.stack.engine import Engine, usable_gpu
 from experiments.stack.engine_facts import EngineFacts
 from experiments.stack.ports import answers
 from experiments.stack.prometheus import Prometheus, await_scrapes
-from experiments.stack.providers import known
+from experiments.stack.providers import known, recognising
 from experiments.stack.providers.emulator import EMULATOR
 from experiments.stack.providers.external import EXTERNAL
 from experiments.stack.providers.provider import Provider
@@ -151,7 +151,7 @@ def _require(url: str, what: str, variable: str) -> None:
 def _facts(stack: ComposeStack, direct: bool) -> EngineFacts:
     """What the engine says of itself, or what the gateway knows of it where its port is not published."""
     try:
-        return engine_facts.read(stack.engine_url if direct else stack.gateway_url)
+        return engine_facts.read(stack.engine_url if direct else stack.gateway_url, recognising.recognise)
     except EnvironmentProblem:
         return EngineFacts(models=(stack.settings.get("MODEL_NAME") or "qwen25-14b",))
 

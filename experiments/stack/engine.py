@@ -16,7 +16,7 @@ from experiments.observe.engine_metrics import EngineMetrics
 from experiments.stack import engine_facts, process
 from experiments.stack.engine_facts import EngineFacts
 from experiments.stack.ports import answers, free_port
-from experiments.stack.providers import known
+from experiments.stack.providers import known, recognising
 from experiments.stack.providers.emulator import EMULATOR
 from experiments.stack.providers.external import EXTERNAL
 from experiments.stack.providers.provider import EngineChoice, Provider
@@ -44,9 +44,15 @@ class Engine:
 
     @property
     def metrics(self) -> EngineMetrics:
-        """What it calls its metrics; of one that runs elsewhere by what it says it is, else vLLM's names."""
-        recognised = known.recognised(self.facts) if self.provider is EXTERNAL else None
-        return (recognised or self.provider).metrics
+        """What it calls its metrics; vLLM's names where it was not asked."""
+        return self.facts.metrics
+
+    @property
+    def account(self) -> str:
+        """What an engine that runs elsewhere was taken for and what it does not tell, in a sentence; empty
+        for one that was started here, or was not asked."""
+        asked = self.provider.launch is None and self.facts.metrics_page is not None
+        return known.account_of(self.provider, self.facts) if asked else ""
 
 
 def choose(
@@ -70,11 +76,16 @@ def choose(
     """
     if name not in known.CHOICES:
         raise UserError(f"engine {name!r} is not known; allowed: {', '.join(known.CHOICES)}")
-    if engine_url and name not in (known.AUTO, EXTERNAL.name):
-        raise UserError(f"--engine-url {engine_url} goes with --engine external (or auto), not with {name}")
-    if name == EXTERNAL.name and not engine_url:
-        raise UserError("--engine external needs --engine-url, for example http://127.0.0.1:8000")
-    asked = EngineChoice(EXTERNAL, None, model, profile, tuple(engine_args))
+    elsewhere = name != known.AUTO and not known.can_start(name)
+    if engine_url and not elsewhere and name != known.AUTO:
+        raise UserError(
+            f"--engine-url {engine_url} goes with --engine external (or auto, or what runs there: "
+            f"{', '.join(known.ELSEWHERE)}), not with {name}"
+        )
+    if elsewhere and not engine_url:
+        raise UserError(f"--engine {name} needs --engine-url, for example http://127.0.0.1:8000")
+    row = known.named(name) if elsewhere else EXTERNAL
+    asked = EngineChoice(row, None, model, profile, tuple(engine_args))
     if engine_url:
         return replace(asked, url=_address(engine_url))
     if name != known.AUTO:
@@ -125,7 +136,7 @@ def running(
     """
     provider = choice.provider
     if provider.launch is None:
-        yield _already_running(choice)
+        yield elsewhere(provider, choice.url or "", choice.model)
         return
     port = port or free_port()
     url = f"http://127.0.0.1:{port}"
@@ -142,7 +153,7 @@ def running(
     ready = answers(f"{url}/health")
     with process.running(command, ready=ready, ready_timeout_s=provider.ready_s, on_progress=on_progress):
         facts = replace(
-            engine_facts.read(url, provider.metrics),
+            engine_facts.read(url, recognising.as_one_of(provider)),
             command=engine_facts.portable(launch.argv),
             cpus=tuple(sorted(cpus)) if cpus else None,
             max_num_seqs=choice.knobs.max_num_seqs or engine_facts.max_num_seqs(launch.argv),
@@ -181,15 +192,20 @@ def _gpu_for(choice: EngineChoice) -> str:
     return gpu
 
 
-def _already_running(choice: EngineChoice) -> Engine:
-    url = choice.url or ""
-    facts = engine_facts.read(url)
-    if choice.model and choice.model not in facts.models:
+def elsewhere(provider: Provider, url: str, model: str | None) -> Engine:
+    """The engine that somebody runs at `url`, taken for `provider`, or for what it shows itself to be where
+    that is `external`.
+
+    Raises:
+        EnvironmentProblem: it does not answer, or does not serve `model`.
+    """
+    asked = recognising.recognise if provider is EXTERNAL else recognising.as_one_of(provider)
+    facts = engine_facts.read(url, asked)
+    if model and model not in facts.models:
         raise EnvironmentProblem(
-            f"the engine at {url} does not serve {choice.model!r}; it serves {', '.join(facts.models)}"
+            f"the engine at {url} does not serve {model!r}; it serves {', '.join(facts.models)}"
         )
-    label = known.label_of(choice.provider, facts)
-    return Engine(url, choice.model or facts.model, choice.provider, label, facts)
+    return Engine(url, model or facts.model, provider, known.label_of(provider, facts), facts)
 
 
 def _address(url: str) -> str:

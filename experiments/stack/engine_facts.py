@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
@@ -12,6 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from experiments.errors import EnvironmentProblem
 from experiments.observe import engine_metrics
 from experiments.observe.engine_metrics import EngineMetrics
+from experiments.stack.engine_signature import Kind, Site
 from experiments.stack.paths import CODE, home
 
 
@@ -26,7 +27,7 @@ class EngineFacts:
     root: str | None = None
     """where the weights are from"""
     engine_kind: str | None = None
-    """who it says it is: `vllm`, `emulator`, or the owner that it names"""
+    """what it was taken for: `vllm`, `emulator`, `sglang` …, else the owner of its models"""
     version: str | None = None
     block_size: int | None = None
     """of its KV cache, tokens"""
@@ -51,11 +52,24 @@ class EngineFacts:
     """its name"""
     stack: str | None = None
     """`compose` where it belongs to the compose stack"""
+    recognised_by: str = ""
+    """what an engine that runs elsewhere was known by; empty: it is of no known kind, or ours"""
+    metrics_page: bool | None = None
+    """whether it has one; none: it was not asked"""
+    metric_names: dict[str, str] | None = None
+    """what is read of it → what it calls it; none: it was not asked, and is read as vLLM"""
+    untold: tuple[str, ...] = ()
+    """what it does not tell, in words"""
 
     @property
     def model(self) -> str:
         """The first model that it serves; empty where it is not known."""
         return self.models[0] if self.models else ""
+
+    @property
+    def metrics(self) -> EngineMetrics:
+        """What it calls its metrics."""
+        return engine_metrics.VLLM if self.metric_names is None else EngineMetrics(**self.metric_names)
 
     @property
     def known_version(self) -> str:
@@ -76,8 +90,9 @@ class EngineFacts:
         return cls(**{**known, **lists})
 
 
-def read(url: str, metrics: EngineMetrics = engine_metrics.VLLM) -> EngineFacts:
-    """What the engine at `url` (without /v1) says of itself: models, version, context length and KV cache.
+def read(url: str, recognise: Callable[[Site], Kind]) -> EngineFacts:
+    """What the engine at `url` (without /v1) says of itself: kind, models, version, context length, KV cache
+    and the names of its metrics. `recognise`: what it is taken for.
 
     Raises:
         EnvironmentProblem: nothing answers there, or it serves no model.
@@ -91,18 +106,26 @@ def read(url: str, metrics: EngineMetrics = engine_metrics.VLLM) -> EngineFacts:
             ) from error
         if not served:
             raise EnvironmentProblem(f"the engine at {url} serves no model")
-        first, cache = served[0], _cache_labels(client, metrics.cache_info)
-        return EngineFacts(
-            models=tuple(str(model["id"]) for model in served),
-            max_model_len=first.get("max_model_len"),
-            root=portable([first["root"]])[0] if first.get("root") else None,
-            engine_kind=first.get("owned_by"),
-            version=_version(client),
-            block_size=_whole(cache.get("block_size")),
-            num_gpu_blocks=_whole(cache.get("num_gpu_blocks")),
-            enable_prefix_caching=cache.get("enable_prefix_caching"),
-            kv_cache_size_tokens=_whole(cache.get("kv_cache_size_tokens")),
-        )
+        first = served[0]
+        site = Site(client, first.get("owned_by"))
+        kind = recognise(site)
+    cache = _cache_labels(site.page or "", kind.metrics.cache_info)
+    return EngineFacts(
+        models=tuple(str(model["id"]) for model in served),
+        max_model_len=first.get("max_model_len") or kind.told.max_model_len,
+        root=portable([first["root"]])[0] if first.get("root") else None,
+        engine_kind=kind.name,
+        recognised_by=kind.why,
+        version=kind.told.version,
+        max_num_seqs=kind.told.max_num_seqs,
+        block_size=_whole(cache.get("block_size")),
+        num_gpu_blocks=_whole(cache.get("num_gpu_blocks")),
+        enable_prefix_caching=cache.get("enable_prefix_caching"),
+        kv_cache_size_tokens=_whole(cache.get("kv_cache_size_tokens")),
+        metrics_page=site.page is not None,
+        metric_names=kind.metrics.names(),
+        untold=kind.untold,
+    )
 
 
 def portable(command: Sequence[str]) -> tuple[str, ...]:
@@ -120,23 +143,11 @@ def argument(command: Sequence[str], flag: str) -> str | None:
     return command[command.index(flag) + 1] if flag in command else None
 
 
-def _version(client: httpx.Client) -> str | None:
-    try:
-        return str(client.get("/version").raise_for_status().json()["version"])
-    except (httpx.HTTPError, ValueError, KeyError, TypeError):
-        return None
-
-
-def _cache_labels(client: httpx.Client, name: str | None) -> Mapping[str, str]:
+def _cache_labels(page: str, name: str | None) -> Mapping[str, str]:
     """The labels of the gauge that tells the KV cache's size; none where the engine has no such gauge."""
-    if name is None:
-        return {}
-    try:
-        page = client.get("/metrics").raise_for_status().text
-    except httpx.HTTPError:
-        return {}
-    families = text_string_to_metric_families(page)
-    return next((family.samples[0].labels for family in families if family.name == name), {})
+    lines = [line for line in page.splitlines() if name and line.startswith(f"{name}{{")]
+    families = text_string_to_metric_families("\n".join([*lines[:1], ""]))
+    return next((family.samples[0].labels for family in families), {})
 
 
 def _whole(text: str | None) -> int | None:
