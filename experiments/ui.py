@@ -40,6 +40,8 @@ def main(argv: Sequence[str], prog: str = "python -m experiments.ui") -> int:
         served = stack.enter_context(
             engine.running(choice, log_dir=folder / "logs", cpus=shared.engine, on_progress=_say)
         )
+        if served.account:
+            _say(served.account)
         front = stack.enter_context(
             gateway.running(
                 engine_url=served.url,
@@ -51,7 +53,7 @@ def main(argv: Sequence[str], prog: str = "python -m experiments.ui") -> int:
             )
         )
         load_port = ports.free_port()
-        prometheus_at = _prometheus(stack, folder, served.url, front.url, load_port)
+        prometheus_at = _prometheus(stack, folder, served, front.url, load_port)
         web = stack.enter_context(
             process.running(
                 process.Command(
@@ -107,10 +109,12 @@ def _arguments(argv: Sequence[str], prog: str) -> argparse.Namespace:
 
 
 def _prometheus(
-    stack: contextlib.ExitStack, folder: Path, engine_url: str, gateway_url: str, load_port: int
+    stack: contextlib.ExitStack, folder: Path, served: engine.Engine, gateway_url: str, load_port: int
 ) -> str:
     """Its address, or why it does not run: the stack is of use without it."""
-    targets = {"gateway": gateway_url, "engine": engine_url, "load": f"127.0.0.1:{load_port}"}
+    targets = {"gateway": gateway_url, "load": f"127.0.0.1:{load_port}"}
+    if served.facts.metrics_page:
+        targets["engine"] = served.url
     try:
         running = stack.enter_context(
             prometheus.running(targets=targets, data_dir=folder / "prometheus", log_dir=folder / "logs")

@@ -202,6 +202,14 @@ def test_a_version_is_read_by_the_names_that_it_has(exposition: str) -> None:
         assert getattr(found, what) == name
 
 
+def test_the_newest_vllm_tells_everything() -> None:
+    """On a recording of the real one every name of the row is found, and none is former."""
+    page = (EXPOSITIONS / "vllm-0.32.0.prom").read_text()
+    metrics = known.named("vllm").metrics.on(page)
+    assert metrics == known.named("vllm").metrics.newest
+    assert metrics.untold(page) == ()
+
+
 def test_a_router_that_writes_underscores_is_read_too() -> None:
     """SGLang's names with an underscore where it has a colon."""
     page = (EXPOSITIONS / "sglang-0.5.prom").read_text().replace("sglang:", "sglang_")

@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from experiments.stack import gateway
 from experiments.stack.providers import known
 from tests.engines.foreign_engine import KINDS, served
 from tests.experiments import sweeping
@@ -50,3 +51,24 @@ def test_a_sweep_of_each_kind_ends_in_a_report_that_says_what_is_missing(kind: s
         assert [mean is not None for mean in means] == [measured, kind in ("vllm", "sglang")]
     page = (out / "report.html").read_text()
     assert f"Not reported by this engine: {', '.join(facts['untold'])}." in page
+
+
+@pytest.mark.prove
+def test_an_engine_behind_somebody_elses_gateway_is_read_by_its_own_names(tmp_path: Path) -> None:
+    """Where its address is given beside the gateway's; one that does not answer is said, and done without."""
+    out = tmp_path / "run"
+    with (
+        served(KINDS["sglang"]) as (url, _),
+        gateway.running(engine_url=url, model="served", log_dir=tmp_path) as front,
+    ):
+        flags = ("--gateway-url", front.url, "--admin-token", front.admin_token or "", "--model", "served")
+        done = sweeping.run(out, *flags, "--engine-url", url, *FLAGS[2:], "--max-active", "6")
+        lost = ("--engine-url", "http://127.0.0.1:9")
+        missed = sweeping.run(tmp_path / "other", *flags, *lost, *FLAGS[2:], "--max-active", "6")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "taken for SGLang" in done.stdout + done.stderr
+    (summary,) = sweeping.summaries(out)
+    assert summary["engine_growth"]["requests"] == summary["outcomes_all_phases"]["ok"]
+    assert summary["saturation"]["kv_use_max"] is not None
+    assert missed.returncode == 0, missed.stdout + missed.stderr
+    assert "the engine behind the gateway is not known" in missed.stdout + missed.stderr
