@@ -193,12 +193,13 @@ def _behind(options: SweepOptions, tell: Callable[[str], None]) -> Engine:
             return engines.elsewhere(provider, wanted.url, wanted.model)
         except EnvironmentProblem as problem:
             tell(f"the engine behind the gateway is not known: {problem}")
+    newest = provider.metrics.newest
     return Engine(
         url=wanted.url or "",
         model=wanted.model,
         provider=provider,
         label=f"{provider.name} ({wanted.model})",
-        facts=EngineFacts(metric_names=provider.metrics.newest.names()),
+        facts=EngineFacts() if provider is EXTERNAL else EngineFacts(metric_names=newest.names()),
     )
 
 

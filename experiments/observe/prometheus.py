@@ -141,8 +141,9 @@ class ServerMetrics:
         for field, sample in engine_counters.samples_of(self.engine).items():
             promql = f"sum({sample})"
             before, after = self._query(promql, start_unix_s), self._query(promql, end_unix_s)
-            if before and after:
-                growth[field] = after[0].value - before[0].value
+            # A sample may come to the engine's page with the first of what it counts.
+            if after and (before or field not in engine_counters.NEEDED):
+                growth[field] = after[0].value - (before[0].value if before else 0.0)
         return EngineGrowth(**growth) if growth.keys() >= set(engine_counters.NEEDED) else None
 
     def scrape_times(self, start_unix_s: float, end_unix_s: float) -> list[float]:

@@ -69,7 +69,10 @@ class EngineFacts:
     @property
     def metrics(self) -> EngineMetrics:
         """What it calls its metrics."""
-        return engine_metrics.VLLM if self.metric_names is None else EngineMetrics(**self.metric_names)
+        if self.metric_names is None:
+            return engine_metrics.VLLM
+        known = {item.name for item in fields(EngineMetrics)}
+        return EngineMetrics(**{what: name for what, name in self.metric_names.items() if what in known})
 
     @property
     def known_version(self) -> str:

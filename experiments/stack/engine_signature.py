@@ -79,8 +79,7 @@ class Site:
         self.owner = owner
         self._client = client
         answer = self._get("/metrics")
-        page = answer.text if answer is not None else ""
-        self.page = page if names_on(page) else None
+        self.page = answer.text if answer is not None and _is_metrics(answer.text) else None
 
     def info(self, path: str) -> Info | None:
         """The JSON object at `path`; None where there is none."""
@@ -106,6 +105,11 @@ class Site:
         except httpx.HTTPError:
             return None
         return answer if answer.status_code == 200 else None
+
+
+def _is_metrics(page: str) -> bool:
+    """Also one that has nothing to tell yet: some engines tell of what they have done only."""
+    return bool(names_on(page)) or all(line.startswith("#") for line in page.splitlines() if line.strip())
 
 
 def text(info: Info, key: str) -> str | None:

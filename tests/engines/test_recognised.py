@@ -169,6 +169,26 @@ def test_metrics_that_are_off_are_said_with_the_remedy(kind: str, words: str) ->
     assert found.metrics == known.named(kind).metrics.newest
 
 
+@pytest.mark.parametrize(
+    ("kind", "page", "words"),
+    [
+        ("tgi", "", "(it answers /info as such; its metrics page has none of them so far); it does not"),
+        (
+            "vllm",
+            "python_info 1\n",
+            "none of them so far; if that stays so, start it without --disable-log-stats)",
+        ),
+    ],
+)
+def test_a_page_without_the_engines_metrics_is_read_all_the_same(kind: str, page: str, words: str) -> None:
+    """Some come with the first request; that there are none so far is said."""
+    with served(KINDS[kind]) as (url, played):
+        played.metrics = lambda: page  # type: ignore[method-assign]  # as a fresh one would
+        found = looked(url)
+    assert words in found.account
+    assert (found.metrics, found.facts.metrics_page) == (known.named(kind).metrics.newest, True)
+
+
 def test_what_the_user_names_is_believed() -> None:
     """`--engine sglang` reads whatever answers there as SGLang; `--engine openai` asks for no metrics."""
     disguised = ForeignKind("vllm", KINDS["sglang"].stream, "sglang-0.5.prom")

@@ -7,8 +7,8 @@ from experiments.stack.engine_signature import Info, Signature, Told, count, tex
 from experiments.stack.providers.external import label
 from experiments.stack.providers.provider import Provider
 
-# Its page has every sample from the start, so one that is missing is missing: the use of the KV cache was
-# taken out in 2025, the tokens found in the cache came in 2026.
+# Its page has every sample from the start, so one that is missing is missing: newer versions do not tell the
+# use of the KV cache any more, and only the newest tell the tokens found in it.
 _METRICS = EngineMetrics(
     running="llamacpp:requests_processing",
     waiting="llamacpp:requests_deferred",

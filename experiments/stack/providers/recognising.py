@@ -54,9 +54,13 @@ def _told(site: Site, signature: Signature) -> Told:
 
 def _kind(site: Site, row: Provider, why: str, told: Told) -> Kind:
     """Without a page the names are those of the newest version: a Prometheus elsewhere may have them."""
+    newest = row.metrics.newest
     if site.page is None:
-        return Kind(row.name, why, told, row.metrics.newest, EngineMetrics().untold())
+        return Kind(row.name, why, told, newest, EngineMetrics().untold())
     prefix = row.signature.prefix if row.signature is not None else ""
-    began = any(name.startswith(prefix) for name in names_on(site.page))
-    metrics = row.metrics.on(site.page) if began else row.metrics.newest
+    if newest.names() and not any(name.startswith(prefix) for name in names_on(site.page)):
+        hint = f"; if that stays so, {row.metrics_hint}" if row.metrics_hint else ""
+        why = f"{why}; its metrics page has none of them so far{hint}"
+        return Kind(row.name, why, told, newest, newest.untold())
+    metrics = row.metrics.on(site.page)
     return Kind(row.name, why, told, metrics, metrics.untold(site.page))

@@ -7,8 +7,8 @@ from experiments.stack.engine_signature import Info, Signature, Told, count, tex
 from experiments.stack.providers.external import label
 from experiments.stack.providers.provider import Provider
 
-# A counter comes to the page when it first counts; versions before 0.5 lack those of what was retracted and
-# of what was found in the cache.
+# A counter comes to the page when it first counts; older versions have none of what was retracted and of what
+# was found in the cache.
 _NEWEST = EngineMetrics(
     running="sglang:num_running_reqs",
     waiting="sglang:num_queue_reqs",

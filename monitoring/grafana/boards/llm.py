@@ -17,7 +17,7 @@ E2E = ("vllm:e2e_request_latency_seconds", "sglang:e2e_request_latency_seconds",
 WAIT = ("vllm:request_queue_time_seconds", "sglang:queue_time_seconds", "tgi_request_queue_duration")
 GAP = (
     "vllm:inter_token_latency_seconds",
-    "vllm:time_per_output_token_seconds",  # before 0.11
+    "vllm:time_per_output_token_seconds",  # its former name
     "sglang:inter_token_latency_seconds",
     "tgi_request_mean_time_per_token_duration",
 )

@@ -76,6 +76,9 @@ def test_facts_come_back_as_they_were_stored() -> None:
     )
     assert EngineFacts.from_json(facts.to_json()) == facts
     assert EngineFacts.from_json({"models": ["m"], "of a later version": 1}) == EngineFacts(("m",))
+    later = EngineFacts.from_json({"metric_names": {"running": "other:running", "of a later version": "x"}})
+    assert later.metrics == EngineMetrics(running="other:running")
+    assert EngineFacts().metrics == engine_metrics.VLLM
 
 
 def test_counters_are_read_by_the_engines_own_names() -> None:
