@@ -45,6 +45,8 @@ def main(argv: Sequence[str], prog: str = "python -m experiments.ui") -> int:
         )
         engine_at = served.endpoint
         assert engine_at is not None, "an engine that is started or named here is reached itself"
+        if served.account:
+            _say(served.account)
         front = stack.enter_context(
             gateway.running(
                 engine_url=served.url,
@@ -122,7 +124,7 @@ def _prometheus(
     """Its address, or why it does not run: the stack is of use without it. An engine without metrics is no
     target."""
     targets: dict[str, str | Endpoint] = {"gateway": front, "load": f"127.0.0.1:{load_port}"}
-    if served.facts.no_metrics is None and served.endpoint is not None:
+    if served.facts.metrics_page and served.endpoint is not None:
         targets["engine"] = served.endpoint
     try:
         running = stack.enter_context(

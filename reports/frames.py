@@ -159,8 +159,12 @@ def _grown(row: CellRow, growth: EngineGrowth) -> CellRow:
     """What the engine counted; nothing of an engine whose counters began anew."""
     if growth.restarted:
         return row
-    hits = growth.prefix_hit_tokens / growth.prompt_tokens if growth.prompt_tokens else math.nan
-    return replace(row, preemptions=growth.preemptions, prefix_hit_ratio=hits)
+    hits = number(growth.prefix_hit_tokens)
+    return replace(
+        row,
+        preemptions=number(growth.preemptions),
+        prefix_hit_ratio=hits / growth.prompt_tokens if growth.prompt_tokens else math.nan,
+    )
 
 
 def validity(summary: CellSummary) -> str:

@@ -64,12 +64,11 @@ def made(run: Run) -> str:
 def untold(run: Run) -> str:
     """What the engine does not tell, and why; empty where it tells what engines tell."""
     engine = run.state.engine if run.state is not None else None
-    if engine is None or engine.facts.no_metrics is None:
+    if engine is None:
         return ""
-    return (
-        f"Its /metrics {engine.facts.no_metrics}: batch, queue, KV cache, tokens and times as the engine "
-        "itself counts them are not reported."
-    )
+    why = f"Its /metrics {engine.facts.no_metrics}. " if engine.facts.no_metrics else ""
+    untold = engine.facts.untold
+    return f"{why}Not reported by this engine: {', '.join(untold)}." if untold else why.strip()
 
 
 def model(run: Run) -> str:

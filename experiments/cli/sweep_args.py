@@ -18,6 +18,7 @@ from experiments.spec.loads import parse_rate
 from experiments.spec.sweep_spec import GatewaySection, SweepSpec
 from experiments.stack.engine_knobs import NAMES as ENGINE_KEYS
 from experiments.stack.engine_knobs import flag_of
+from experiments.stack.providers import known
 from gateway.limits import LIMIT_NAMES
 from loadtests.reach.endpoint import Endpoint, without_login
 from loadtests.slo import SLO
@@ -72,7 +73,13 @@ def parse(argv: Sequence[str], prog: str = "python -m experiments.sweep") -> Swe
         )
     if args.fresh and args.out is not None and (args.out / "run.json").exists():
         raise UserError(f"--fresh with --out {args.out}: that folder holds a run already; name another one")
-    if spec.engine.provider == "compose" and (args.gateway_url or spec.engine.url):
+    provider = spec.engine.provider
+    if provider in known.ELSEWHERE and not (spec.engine.url or args.gateway_url):
+        raise UserError(
+            f"engine.provider = {provider!r} is never started here: say where it runs with --engine-url, for "
+            "example http://127.0.0.1:8000"
+        )
+    if provider == known.COMPOSE and (args.gateway_url or spec.engine.url):
         raise UserError(
             "--engine compose takes gateway and engine from compose/.env: leave "
             "--gateway-url and --engine-url out"

@@ -35,7 +35,7 @@ def check(options: SweepOptions) -> None:
             choice = engines.choose(
                 wanted.provider, engine_url=options.engine, model=wanted.model, install=False
             )
-            engines.already_running(choice, options.engine)
+            engines.elsewhere(choice.provider, options.engine, choice.model)
         if options.prometheus is not None:
             _ask_prometheus(options.prometheus)
     except EnvironmentProblem as problem:

@@ -23,7 +23,7 @@ def targets(gateway: Endpoint, engine: Engine, load_ports: tuple[int, int]) -> d
     """What a Prometheus of our own scrapes: job → address. An engine without metrics is no target."""
     found: dict[str, str | Endpoint] = {"gateway": gateway}
     found |= {f"loadgen-{i}": f"127.0.0.1:{port}" for i, port in enumerate(load_ports)}
-    if engine.endpoint is not None and not engine.facts.no_metrics:
+    if engine.endpoint is not None and engine.facts.metrics_page is not False:
         found["engine"] = engine.endpoint
     dcgm = os.environ.get("DCGM_EXPORTER_URL")
     if dcgm:
@@ -47,7 +47,9 @@ def of_own(url: str, names: EngineMetrics, of: Mapping[str, str | Endpoint]) -> 
 def sought(engine: Engine, gateway: Endpoint, *, in_compose: bool) -> SoughtEngine:
     """The engine as it is looked for in somebody else's Prometheus."""
     gpu_job = _COMPOSE_GPU_JOB if in_compose else None
-    return SoughtEngine(engine.endpoint, gateway, not engine.facts.no_metrics, engine.model, gpu_job)
+    return SoughtEngine(
+        engine.endpoint, gateway, engine.facts.metrics_page is not False, engine.model, gpu_job
+    )
 
 
 def of_shared(
@@ -68,12 +70,3 @@ def of_shared(
     everything.check()
     scope = identity.find(everything, admin, engine, options.prometheus_selectors, tell)
     return ServerMetrics(prometheus_at, names, scope)
-
-
-def tell_what_is_missing(engine: Engine, tell: Callable[[str], None]) -> None:
-    """One line about an engine without metrics, and what a run will not know for it."""
-    if engine.facts.no_metrics:
-        tell(
-            f"{engine.url}/metrics {engine.facts.no_metrics}: what only the engine tells (its batch, queue, "
-            "KV cache, tokens and times) is not reported"
-        )

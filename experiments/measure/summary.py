@@ -146,9 +146,12 @@ def _steady_state(
 def _breakdown(measured: Sequence[RequestRecord], engine: EngineGrowth | None) -> Breakdown:
     """The p50 and p95 request taken apart, with the engine's mean times in queue and prefill where it has
     them."""
-    if engine is None or engine.requests <= 0 or engine.restarted or engine.queue_s + engine.prefill_s <= 0:
+    if engine is None or engine.requests <= 0 or engine.restarted:
         return request_breakdown(measured, None, None)
-    return request_breakdown(measured, engine.queue_s / engine.requests, engine.prefill_s / engine.requests)
+    queue_s, prefill_s = engine.queue_s, engine.prefill_s
+    if queue_s is None or prefill_s is None or queue_s + prefill_s <= 0:
+        return request_breakdown(measured, None, None)
+    return request_breakdown(measured, queue_s / engine.requests, prefill_s / engine.requests)
 
 
 def _ledger(plan: Plan, outcomes: Counter[Outcome], material: CellInputs) -> tuple[ledger.Check, ...]:

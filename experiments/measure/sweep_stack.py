@@ -13,7 +13,7 @@ from experiments.observe.gateway_admin import GatewayAdmin
 from experiments.observe.grafana import Annotations, Grafana
 from experiments.observe.prometheus import ServerMetrics
 from experiments.spec.sweep_spec import AUTO, LoadSection
-from experiments.stack import compose, compose_targets, cores, engine_facts, ports
+from experiments.stack import compose, compose_targets, cores, ports
 from experiments.stack import engine as engines
 from experiments.stack import gateway as gateways
 from experiments.stack import prometheus as prometheuses
@@ -82,11 +82,12 @@ def running(
         served = (
             _ours(choice, options.spec.load.usage, shared, logs, tell)
             if choice
-            else _theirs(options, composed)
+            else _theirs(options, composed, tell)
         )
         engine, gateway = stack.enter_context(served)
         tell(f"engine ready: {engine.label}")
-        scrape_scope.tell_what_is_missing(engine, tell)
+        if engine.account:
+            tell(engine.account)
         admin = GatewayAdmin(gateway.endpoint, gateway.admin_token)
         stack.callback(admin.close)
         stack.enter_context(_limits_restored(admin))
@@ -162,11 +163,13 @@ def _ours(
 
 
 @contextlib.contextmanager
-def _theirs(options: SweepOptions, composed: ComposeStack | None) -> Iterator[tuple[Engine, Gateway]]:
+def _theirs(
+    options: SweepOptions, composed: ComposeStack | None, tell: Callable[[str], None]
+) -> Iterator[tuple[Engine, Gateway]]:
     """Engine and gateway that somebody else runs: those of the compose stack, or those behind a URL."""
     if composed is None:
         assert options.gateway is not None, "else the gateway is ours"
-        yield _behind(options), gateways.external(options.gateway, options.admin_token)
+        yield _behind(options, tell), gateways.external(options.gateway, options.admin_token)
         return
     token = composed.admin_token or options.admin_token
     if token is None:
@@ -204,16 +207,24 @@ def _open_limits(knobs: EngineKnobs) -> Limits:
     return replace(_OPEN_LIMITS, max_active=min(_OPEN_LIMITS.max_active, most))
 
 
-def _behind(options: SweepOptions) -> Engine:
-    """The engine behind a gateway that somebody else runs: known only by what the user says of it."""
-    assert options.spec.engine.model is not None, "the command line asks for it"
-    at = options.engine
+def _behind(options: SweepOptions, tell: Callable[[str], None]) -> Engine:
+    """The engine behind a gateway that somebody else runs: known by what the user says of it and, where its
+    own address is given and answers, by what it says."""
+    wanted, at = options.spec.engine, options.engine
+    assert wanted.model is not None, "the command line asks for it"
+    provider = known.named(wanted.provider) if wanted.provider in known.ELSEWHERE else EXTERNAL
+    if at is not None:
+        try:
+            return engines.elsewhere(provider, at, wanted.model)
+        except UserError as problem:
+            tell(f"the engine behind the gateway is not known: {problem}")
+    newest = provider.metrics.newest
     return Engine(
         endpoint=at,
-        model=options.spec.engine.model,
-        provider=EXTERNAL,
-        label=f"external ({options.spec.engine.model})",
-        facts=EngineFacts(no_metrics=engine_facts.metrics_of(at)[1] if at is not None else None),
+        model=wanted.model,
+        provider=provider,
+        label=f"{provider.name} ({wanted.model})",
+        facts=EngineFacts() if provider is EXTERNAL else EngineFacts(metric_names=newest.names()),
     )
 
 

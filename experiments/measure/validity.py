@@ -120,8 +120,8 @@ def of_machine(stolen_ratio: float | None, engine: EngineGrowth | None) -> list[
                 "the engine's counters began anew: it restarted in this cell",
             )
         )
-    elif engine.prompt_tokens and engine.prefix_hit_tokens / engine.prompt_tokens > _MOST_PREFIX_HITS:
-        share = engine.prefix_hit_tokens / engine.prompt_tokens
+    elif (engine.prefix_hit_tokens or 0.0) > _MOST_PREFIX_HITS * engine.prompt_tokens > 0:
+        share = (engine.prefix_hit_tokens or 0.0) / engine.prompt_tokens
         text = (
             f"{share:.1%} of the prompt tokens came from the engine's prefix cache: prompts were meant to "
             f"be unique"

@@ -23,8 +23,8 @@ NEEDED = ("request_s", "requests", "prompt_tokens")
 def samples_of(metrics: EngineMetrics) -> dict[str, str]:
     """Field of `EngineGrowth` → name of its sample; those that the engine does not have are left out."""
     samples = {
-        "request_s": f"{metrics.e2e_s}_sum",
-        "requests": f"{metrics.e2e_s}_count",
+        "request_s": metrics.e2e_s and f"{metrics.e2e_s}_sum",
+        "requests": metrics.e2e_s and f"{metrics.e2e_s}_count",
         "prefix_hit_tokens": metrics.prefix_hit_tokens,
         "prompt_tokens": metrics.prompt_tokens,
         "queue_s": metrics.queue_s and f"{metrics.queue_s}_sum",
@@ -59,14 +59,15 @@ def page(engine: Endpoint) -> str:
 
 
 def growth(before: str, after: str, metrics: EngineMetrics) -> EngineGrowth | None:
-    """Growth between two pages; None where the engine does not count requests."""
+    """Growth between two pages; None where the engine does not count requests and their times."""
     samples = samples_of(metrics)
     wanted = set(samples.values())
     first, last = sums(before, wanted), sums(after, wanted)
-    if any(samples[field] not in last for field in NEEDED):
-        return None
-    grown = {field: last.get(sample, 0.0) - first.get(sample, 0.0) for field, sample in samples.items()}
-    return EngineGrowth(**grown)
+    # A sample may come to the page with the first request.
+    grown = {
+        field: last[sample] - first.get(sample, 0.0) for field, sample in samples.items() if sample in last
+    }
+    return EngineGrowth(**grown) if grown.keys() >= set(NEEDED) else None
 
 
 def sums(page: str, wanted: Collection[str]) -> dict[str, float]:

@@ -13,14 +13,14 @@ class EngineGrowth:
     """finished requests"""
     prompt_tokens: float
     """prompt tokens of the finished requests"""
-    prefix_hit_tokens: float = 0.0
-    """prompt tokens that came out of the prefix cache; 0 where it does not say"""
-    queue_s: float = 0.0
-    """sum of the times in the engine's own queue, seconds; 0 where it does not say"""
-    prefill_s: float = 0.0
-    """sum of the times in prefill, seconds; 0 where it does not say"""
-    preemptions: float = 0.0
-    """running requests that were put back to wait; 0 where it does not say"""
+    prefix_hit_tokens: float | None = None
+    """prompt tokens that came out of the prefix cache; none where it does not say"""
+    queue_s: float | None = None
+    """sum of the times in the engine's own queue, seconds; none where it does not say"""
+    prefill_s: float | None = None
+    """sum of the times in prefill, seconds; none where it does not say"""
+    preemptions: float | None = None
+    """running requests that were put back to wait; none where it does not say"""
 
     @property
     def restarted(self) -> bool:

@@ -178,11 +178,10 @@ class ServerMetrics:
         for field, sample in engine_counters.samples_of(self.engine).items():
             promql = f"sum({self.scope.engine.of(sample)})"
             before, after = self.query(promql, start_unix_s), self.query(promql, end_unix_s)
-            if before and after:
-                growth[field] = after[0].value - before[0].value
-            elif field in engine_counters.NEEDED:
-                return None
-        return EngineGrowth(**growth)
+            # A sample may come to the engine's page with the first of what it counts.
+            if after and (before or field not in engine_counters.NEEDED):
+                growth[field] = after[0].value - (before[0].value if before else 0.0)
+        return EngineGrowth(**growth) if growth.keys() >= set(engine_counters.NEEDED) else None
 
     def scrape_times(self, start_unix_s: float, end_unix_s: float) -> list[float]:
         """When the gateway was really scraped in the window, Unix seconds."""

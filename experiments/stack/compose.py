@@ -17,7 +17,7 @@ from experiments.stack.engine import Engine, usable_gpu
 from experiments.stack.engine_facts import EngineFacts
 from experiments.stack.ports import answers
 from experiments.stack.prometheus import Prometheus, await_scrapes
-from experiments.stack.providers import known
+from experiments.stack.providers import known, recognising
 from experiments.stack.providers.emulator import EMULATOR
 from experiments.stack.providers.external import EXTERNAL
 from experiments.stack.providers.provider import Provider
@@ -122,7 +122,7 @@ def look(stack: ComposeStack, model: str | None) -> Engine:
         )
     direct = answers(f"{stack.engine_url}/health", timeout_s=5)()
     facts = _facts(stack, direct)
-    scraped = direct and facts.no_metrics is None
+    scraped = direct and facts.metrics_page is not False
     await_scrapes(Prometheus(stack.prometheus_url), ("gateway", *(("engine",) if scraped else ())))
     if model and model not in facts.models:
         raise UserError(f"the compose stack does not serve {model!r}; it serves {', '.join(facts.models)}")
@@ -157,7 +157,7 @@ def _facts(stack: ComposeStack, direct: bool) -> EngineFacts:
     """What the engine says of itself, or what the gateway knows of it where its port is not published."""
     try:
         url, key = (stack.engine_url, stack.engine_key) if direct else (stack.gateway_url, stack.api_key)
-        return engine_facts.read(Endpoint.parse(url, key or ""))
+        return engine_facts.read(Endpoint.parse(url, key or ""), recognising.recognise)
     except EnvironmentProblem:
         return EngineFacts(models=(stack.settings.get("MODEL_NAME") or "qwen25-14b",))
 

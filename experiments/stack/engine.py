@@ -16,7 +16,7 @@ from experiments.observe.engine_metrics import EngineMetrics
 from experiments.stack import chat_route, engine_facts, process
 from experiments.stack.engine_facts import EngineFacts
 from experiments.stack.ports import answers, free_port
-from experiments.stack.providers import known
+from experiments.stack.providers import known, recognising
 from experiments.stack.providers.emulator import EMULATOR
 from experiments.stack.providers.external import EXTERNAL
 from experiments.stack.providers.provider import EngineChoice, Provider
@@ -51,19 +51,22 @@ class Engine:
 
     @property
     def metrics(self) -> EngineMetrics:
-        """What it calls its metrics; of one that runs elsewhere by what it says it is, else vLLM's names."""
-        return self._kind.metrics
+        """What it calls its metrics; vLLM's names where it was not asked."""
+        return self.facts.metrics
+
+    @property
+    def account(self) -> str:
+        """What an engine that runs elsewhere was taken for and what it does not tell, in a sentence; empty
+        for one that was started here, or was not asked."""
+        asked = self.provider.launch is None and self.facts.metrics_page is not None
+        return known.account_of(self.provider, self.facts) if asked else ""
 
     @property
     def answer_lengths(self) -> AnswerLengths:
-        """Whether its answers can be forced to a length."""
-        return self._kind.answer_lengths
-
-    @property
-    def _kind(self) -> Provider:
-        """The row of what it is, also of one that runs elsewhere and says so."""
+        """Whether its answers can be forced to a length; of one that runs elsewhere by what it was taken
+        for."""
         recognised = known.recognised(self.facts) if self.provider is EXTERNAL else None
-        return recognised or self.provider
+        return (recognised or self.provider).answer_lengths
 
 
 def choose(
@@ -88,11 +91,16 @@ def choose(
     if name not in known.CHOICES:
         raise UserError(f"engine {name!r} is not known; allowed: {', '.join(known.CHOICES)}")
     at = _address(engine_url) if isinstance(engine_url, str) and engine_url else engine_url or None
-    if at is not None and name not in (known.AUTO, EXTERNAL.name):
-        raise UserError(f"--engine-url {at.url} goes with --engine external (or auto), not with {name}")
-    if name == EXTERNAL.name and at is None:
-        raise UserError("--engine external needs --engine-url, for example http://127.0.0.1:8000")
-    asked = EngineChoice(EXTERNAL, None, model, profile, tuple(engine_args))
+    elsewhere = name != known.AUTO and not known.can_start(name)
+    if at is not None and not elsewhere and name != known.AUTO:
+        raise UserError(
+            f"--engine-url {at.url} goes with --engine external (or auto, or what runs there: "
+            f"{', '.join(known.ELSEWHERE)}), not with {name}"
+        )
+    if elsewhere and at is None:
+        raise UserError(f"--engine {name} needs --engine-url, for example http://127.0.0.1:8000")
+    row = known.named(name) if elsewhere else EXTERNAL
+    asked = EngineChoice(row, None, model, profile, tuple(engine_args))
     if at is not None:
         return replace(asked, at=at)
     if name != known.AUTO:
@@ -144,7 +152,7 @@ def running(
     provider = choice.provider
     if provider.launch is None:
         assert choice.at is not None, "`choose` asks for the address of one that is not started"
-        yield already_running(choice, choice.at)
+        yield elsewhere(provider, choice.at, choice.model)
         return
     port = port or free_port()
     url = f"http://127.0.0.1:{port}"
@@ -161,7 +169,7 @@ def running(
     ready = answers(f"{url}/health")
     with process.running(command, ready=ready, ready_timeout_s=provider.ready_s, on_progress=on_progress):
         facts = replace(
-            engine_facts.read(Endpoint.parse(url), provider.metrics),
+            engine_facts.read(Endpoint.parse(url), recognising.as_one_of(provider)),
             command=engine_facts.portable(launch.argv),
             cpus=tuple(sorted(cpus)) if cpus else None,
             max_num_seqs=choice.knobs.max_num_seqs or engine_facts.max_num_seqs(launch.argv),
@@ -201,23 +209,23 @@ def _gpu_for(choice: EngineChoice) -> str:
     return gpu
 
 
-def already_running(choice: EngineChoice, at: Endpoint) -> Engine:
-    """The engine that somebody else runs there, once it is known that it takes chats.
+def elsewhere(provider: Provider, at: Endpoint, model: str | None) -> Engine:
+    """The engine that somebody runs there, once it is known that it takes chats; taken for `provider`, or for
+    what it shows itself to be where that is `external`.
 
     Raises:
-        UserError: it cannot be used, or does not serve the model; the sentence says why.
+        UserError: it cannot be used, or does not serve `model`; the sentence says why.
     """
+    asked = recognising.recognise if provider is EXTERNAL else recognising.as_one_of(provider)
     try:
-        facts = engine_facts.read(at, model=choice.model)
-        if choice.model and choice.model not in facts.models:
+        facts = engine_facts.read(at, asked, model=model)
+        if model and model not in facts.models:
             served = ", ".join(facts.models)
-            raise UserError(f"the engine at {at.url} does not serve {choice.model!r}; it serves {served}")
-        chat_route.require(at, choice.model or facts.model)
+            raise UserError(f"the engine at {at.url} does not serve {model!r}; it serves {served}")
+        chat_route.require(at, model or facts.model)
     except EnvironmentProblem as problem:
         raise UserError(str(problem)) from None
-    return Engine(
-        at, choice.model or facts.model, choice.provider, known.label_of(choice.provider, facts), facts
-    )
+    return Engine(at, model or facts.model, provider, known.label_of(provider, facts), facts)
 
 
 def _address(url: str) -> Endpoint:

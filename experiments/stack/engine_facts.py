@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
@@ -12,6 +12,7 @@ from experiments.errors import EnvironmentProblem
 from experiments.observe import clients, engine_counters, engine_metrics, metrics_page
 from experiments.observe.engine_metrics import EngineMetrics
 from experiments.observe.metrics_page import NotMetricsError
+from experiments.stack.engine_signature import Kind, Site
 from experiments.stack.paths import CODE, home
 from loadtests.reach import why
 from loadtests.reach.endpoint import Endpoint
@@ -28,7 +29,7 @@ class EngineFacts:
     root: str | None = None
     """where the weights are from"""
     engine_kind: str | None = None
-    """who it says it is: `vllm`, `emulator`, or the owner that it names"""
+    """what it was taken for: `vllm`, `emulator`, `sglang` …, else the owner of its models"""
     version: str | None = None
     block_size: int | None = None
     """of its KV cache, tokens"""
@@ -53,13 +54,29 @@ class EngineFacts:
     """its name"""
     stack: str | None = None
     """`compose` where it belongs to the compose stack"""
+    recognised_by: str = ""
+    """what an engine that runs elsewhere was known by; empty: it is of no known kind, or ours"""
+    metrics_page: bool | None = None
+    """whether it has one; none: it was not asked"""
     no_metrics: str | None = None
     """what its `/metrics` is or does instead of being a page of metrics"""
+    metric_names: dict[str, str] | None = None
+    """what is read of it → what it calls it; none: it was not asked, and is read as vLLM"""
+    untold: tuple[str, ...] = ()
+    """what it does not tell, in words"""
 
     @property
     def model(self) -> str:
         """The first model that it serves; empty where it is not known."""
         return self.models[0] if self.models else ""
+
+    @property
+    def metrics(self) -> EngineMetrics:
+        """What it calls its metrics."""
+        if self.metric_names is None:
+            return engine_metrics.VLLM
+        known = {item.name for item in fields(EngineMetrics)}
+        return EngineMetrics(**{what: name for what, name in self.metric_names.items() if what in known})
 
     @property
     def known_version(self) -> str:
@@ -80,12 +97,9 @@ class EngineFacts:
         return cls(**{**known, **lists})
 
 
-def read(
-    engine: Endpoint, metrics: EngineMetrics = engine_metrics.VLLM, *, model: str | None = None
-) -> EngineFacts:
-    """What an engine says of itself: models, version, context length and KV cache.
-
-    `model` stands for the list of one that has none.
+def read(engine: Endpoint, recognise: Callable[[Site], Kind], *, model: str | None = None) -> EngineFacts:
+    """What the engine there says of itself: kind, models, version, context length, KV cache and the names of
+    its metrics. `recognise`: what it is taken for; `model` stands for the list of one that has none.
 
     Raises:
         EnvironmentProblem: it cannot be used, or serves no model; the sentence says why.
@@ -94,20 +108,28 @@ def read(
         served = _served(client, engine, model)
         if not served:
             raise EnvironmentProblem(f"the engine at {engine.url} serves no model")
+        first = served[0]
         page, no_metrics = metrics_of(engine)
-        first, cache = served[0], _cache_labels(page, metrics.cache_info)
-        return EngineFacts(
-            models=tuple(str(one["id"]) for one in served),
-            max_model_len=first.get("max_model_len"),
-            root=portable([first["root"]])[0] if first.get("root") else None,
-            engine_kind=first.get("owned_by"),
-            version=_version(client),
-            block_size=_whole(cache.get("block_size")),
-            num_gpu_blocks=_whole(cache.get("num_gpu_blocks")),
-            enable_prefix_caching=cache.get("enable_prefix_caching"),
-            kv_cache_size_tokens=_whole(cache.get("kv_cache_size_tokens")),
-            no_metrics=no_metrics,
-        )
+        site = Site(client, first.get("owned_by"), page)
+        kind = recognise(site)
+    cache = _cache_labels(page or "", kind.metrics.cache_info)
+    return EngineFacts(
+        models=tuple(str(one["id"]) for one in served),
+        max_model_len=first.get("max_model_len") or kind.told.max_model_len,
+        root=portable([first["root"]])[0] if first.get("root") else None,
+        engine_kind=kind.name,
+        recognised_by=kind.why,
+        version=kind.told.version,
+        max_num_seqs=kind.told.max_num_seqs,
+        block_size=_whole(cache.get("block_size")),
+        num_gpu_blocks=_whole(cache.get("num_gpu_blocks")),
+        enable_prefix_caching=cache.get("enable_prefix_caching"),
+        kv_cache_size_tokens=_whole(cache.get("kv_cache_size_tokens")),
+        metrics_page=page is not None,
+        no_metrics=no_metrics,
+        metric_names=kind.metrics.names(),
+        untold=kind.untold,
+    )
 
 
 def portable(command: Sequence[str]) -> tuple[str, ...]:
@@ -158,19 +180,12 @@ def unusable(engine: Endpoint, reason: str) -> EnvironmentProblem:
     return EnvironmentProblem(f"the engine at {engine.url} cannot be used: {reason}")
 
 
-def _version(client: httpx.Client) -> str | None:
-    try:
-        return str(client.get("/version").raise_for_status().json()["version"])
-    except (httpx.HTTPError, ValueError, KeyError, TypeError):
-        return None
-
-
-def metrics_of(engine: Endpoint) -> tuple[str, str | None]:
-    """The engine's metrics page, or an empty one and what is answered instead."""
+def metrics_of(engine: Endpoint) -> tuple[str | None, str | None]:
+    """The engine's metrics page, or what it answers instead."""
     try:
         return engine_counters.page(engine), None
     except NotMetricsError as error:
-        return "", str(error)
+        return None, str(error)
 
 
 def _cache_labels(page: str, name: str | None) -> Mapping[str, str]:

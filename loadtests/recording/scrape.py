@@ -11,7 +11,19 @@ from loadtests.reach.endpoint import Endpoint, UnreachableError
 
 GATEWAY = {"gateway_active": "gateway_active", "gateway_queue_depth": "gateway_queue"}
 LIMITS = {"gateway_active_limit": "max_active", "gateway_queue_limit": "queue_max"}
-ENGINE = {"vllm:num_requests_running": "engine_running", "vllm:num_requests_waiting": "engine_waiting"}
+# vLLM (and the emulator), SGLang with a colon or an underscore, llama.cpp, TGI: a page has the names of one.
+ENGINE = {
+    "vllm:num_requests_running": "engine_running",
+    "vllm:num_requests_waiting": "engine_waiting",
+    "sglang:num_running_reqs": "engine_running",
+    "sglang:num_queue_reqs": "engine_waiting",
+    "sglang_num_running_reqs": "engine_running",
+    "sglang_num_queue_reqs": "engine_waiting",
+    "llamacpp:requests_processing": "engine_running",
+    "llamacpp:requests_deferred": "engine_waiting",
+    "tgi_batch_current_size": "engine_running",
+    "tgi_queue_size": "engine_waiting",
+}
 _LINE = re.compile(r"^([a-zA-Z_:][\w:]*)(?:\{[^}]*\})?[ \t]+(\S+)", re.MULTILINE)
 _TIMEOUT_S = 0.5
 _MOST_BYTES = 4 * 2**20

@@ -106,5 +106,5 @@ def run() -> Variable:
 
 
 def model() -> Variable:
-    """Which model of which engine."""
-    return Variable("model", "model_name", "vllm:num_requests_running", "Model")
+    """Which model of which engine; "All" is also the engines that name none (llama.cpp, TGI)."""
+    return Variable("model", "model_name", "engine:running", "Model")

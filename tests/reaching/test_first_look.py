@@ -38,7 +38,7 @@ class Talking(ScriptedEngine):
 def looked_at(control: str, chat: str | None, model: str | None) -> Iterator[engine.Engine]:
     with Talking(control, chat) as running:
         choice = engine.choose(engine_url=f"{running.url}/v1", model=model)
-        yield engine.already_running(choice, Endpoint.parse(running.url))
+        yield engine.elsewhere(choice.provider, Endpoint.parse(running.url), choice.model)
 
 
 @pytest.mark.parametrize("control", [NOT_FOUND, whole(405, ""), PAGE, LM_STUDIO], ids=range(4))

@@ -54,11 +54,11 @@ def test_what_the_engine_does_not_tell_is_said(small: Path) -> None:
     says = "What the engine does not tell."
     assert says not in _text(small)
     engine = json.loads((small / "run.json").read_text())["engine"]
-    facts = engine["facts"] | {"no_metrics": "is an HTML page and no metrics"}
+    facts = engine["facts"] | {"no_metrics": "is an HTML page and no metrics", "untold": ["its batch"]}
     _edit(small / "run.json", {"engine": engine | {"facts": facts}})
     text = _text(small)
     assert text.count(says) == 1
-    assert "Its /metrics is an HTML page and no metrics: batch, queue" in text
+    assert "Its /metrics is an HTML page and no metrics. Not reported by this engine: its batch." in text
 
 
 def test_a_half_finished_run_shows_what_there_is(both: Path) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Collection
+from dataclasses import replace
 
 from experiments.stack import paths
 from experiments.stack.engine_facts import EngineFacts, argument
 from experiments.stack.providers.provider import EngineChoice, Launch, Provider
+from experiments.stack.providers.vllm import SIGNATURE
 
 
 def _launch(choice: EngineChoice, port: int, _cpus: Collection[int] | None) -> Launch:
@@ -25,12 +27,16 @@ def _recognises(facts: EngineFacts) -> bool:
     return facts.engine_kind == "emulator" or facts.known_version.endswith("+emulator")
 
 
+# Its metrics have vLLM's names; it is known by its owner, and by its version.
+_SIGNATURE = replace(SIGNATURE, owners=("emulator",), prefix="")
+
 EMULATOR = Provider(
     "emulator",
     "EMULATOR",
     _label,
     _launch,
     recognises=_recognises,
+    signature=_SIGNATURE,
     ready_s=30.0,
     assumed_start_s=15.0,
     on_our_cores=True,

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from experiments.observe import engine_metrics
-from experiments.observe.engine_metrics import EngineMetrics
+from experiments.observe.engine_metrics import VLLM_NAMES, EngineNames
 from experiments.stack.engine_facts import EngineFacts
 from experiments.stack.engine_knobs import NAMES, EngineKnobs
+from experiments.stack.engine_signature import Signature
 from experiments.stack.process import Progress
 from loadtests.planning.optional_fields import AnswerLengths
 from loadtests.reach.endpoint import Endpoint
@@ -33,10 +33,12 @@ class Provider:
         launch: the command that makes a choice serve on 127.0.0.1 at a port, on these CPU numbers (None: on
             all); None for an engine that is never started here.
         install: makes sure that it is on this machine.
-        recognises: whether an engine that is already running is one of these.
+        recognises: whether an engine that is already running is one of these, by its facts.
+        signature: what such an engine looks like from outside.
         check_knobs: raises UserError where the installed version lacks a limit that is asked for.
         knobs: the limits of `EngineKnobs` that it can be started with.
-        metrics: what it calls its metrics.
+        metrics: what it calls its metrics, over its versions.
+        metrics_hint: how it is made to have a metrics page, where it has none by default.
         ready_s: after so many seconds a start has failed.
         assumed_start_s: seconds until it is ready and warm, for a dry run.
         needs_gpu: it is for an NVIDIA GPU, and serves the model that the user names.
@@ -51,9 +53,11 @@ class Provider:
     launch: Callable[[EngineChoice, int, Collection[int] | None], Launch] | None = None
     install: Callable[[Progress | None], object] | None = None
     recognises: Callable[[EngineFacts], bool] | None = None
+    signature: Signature | None = None
     check_knobs: Callable[[Sequence[EngineKnobs]], None] | None = None
     knobs: tuple[str, ...] = NAMES
-    metrics: EngineMetrics = engine_metrics.VLLM
+    metrics: EngineNames = VLLM_NAMES
+    metrics_hint: str = ""
     ready_s: float = 600.0
     assumed_start_s: float = 60.0
     needs_gpu: bool = False

@@ -8,11 +8,21 @@ from pathlib import Path
 from experiments.stack import vllm_install
 from experiments.stack.engine_facts import EngineFacts
 from experiments.stack.engine_knobs import EngineKnobs, require_flags
+from experiments.stack.engine_signature import Info, Signature, Told, text
 from experiments.stack.process import Progress
 from experiments.stack.providers.provider import EngineChoice, Launch, Provider
 
 # The `vllm` program does not find its own metadata in the CPU build.
 _API_SERVER = "vllm.entrypoints.openai.api_server"
+
+
+def _read(info: Info) -> Told | None:
+    version = text(info, "version")
+    return Told(version) if version is not None else None
+
+
+SIGNATURE = Signature(("vllm",), "vllm:", ("/version",), _read, by_page=False)
+"""Other servers have a /version as well: by it nobody is known."""
 
 # Three processes import the same 2 GB of packages, one after the other: the first keeps its bytecode.
 VARIABLES = {"VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1", "PYTHONDONTWRITEBYTECODE": ""}
@@ -49,6 +59,8 @@ VLLM = Provider(
     _launch,
     _install,
     recognises=lambda facts: facts.engine_kind == "vllm",
+    signature=SIGNATURE,
+    metrics_hint="start it without --disable-log-stats",
     check_knobs=check_knobs,
     ready_s=3600.0,
     assumed_start_s=180.0,

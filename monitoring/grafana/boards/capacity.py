@@ -56,7 +56,7 @@ def _engine() -> tuple[Panel, ...]:
             (
                 Query('sum(gateway_active{instance=~"$instance"})', "slots in use"),
                 Query('sum(gateway_active_limit{instance=~"$instance"})', "limit"),
-                Query('sum(vllm:num_requests_running{model_name=~"$model"})', "in the batch"),
+                Query('sum(engine:running{model_name=~"$model"})', "in the batch"),
             ),
             steps=True,
         ),

@@ -167,8 +167,8 @@ def _engine() -> tuple[Panel, ...]:
             "Requests in the engine's batch, and requests that wait inside it.",
             "short",
             (
-                Query('vllm:num_requests_running{model_name=~"$model"}', "running"),
-                Query('vllm:num_requests_waiting{model_name=~"$model"}', "waiting"),
+                Query('engine:running{model_name=~"$model"}', "running"),
+                Query('engine:waiting{model_name=~"$model"}', "waiting"),
             ),
             steps=True,
         ),
@@ -176,13 +176,13 @@ def _engine() -> tuple[Panel, ...]:
             "Output tokens per second",
             "Of the whole engine.",
             "ops",
-            (Query(f'sum(rate(vllm:generation_tokens_total{{model_name=~"$model"}}[{WINDOW}]))', "tokens"),),
+            (Query('sum(engine:generation_tokens:rate15s{model_name=~"$model"})', "tokens"),),
         ),
         Panel(
             "KV cache use",
             "Share of the KV cache in use.",
             "percentunit",
-            (Query('vllm:kv_cache_usage_perc{model_name=~"$model"}', "{{model_name}}"),),
+            (Query('engine:kv_cache_use:ratio{model_name=~"$model"}', "{{model_name}}"),),
             top=1,
         ),
     )

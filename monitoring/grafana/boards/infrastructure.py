@@ -33,11 +33,12 @@ def _gpu_use() -> tuple[Panel, ...]:
         ),
         Panel(
             "GPU memory",
-            "vLLM takes its share at the start and keeps it; use within it is the KV cache panel's.",
+            "vLLM takes its share at the start and keeps it; use within it is the KV cache panel's. "
+            "A card in MIG instances has a line for each.",
             "mbytes",
             (
-                Query("DCGM_FI_DEV_FB_USED", "GPU {{gpu}} used"),
-                Query("DCGM_FI_DEV_FB_FREE", "GPU {{gpu}} free"),
+                Query("DCGM_FI_DEV_FB_USED", "GPU {{gpu}} {{GPU_I_PROFILE}} {{GPU_I_ID}} used"),
+                Query("DCGM_FI_DEV_FB_FREE", "GPU {{gpu}} {{GPU_I_PROFILE}} {{GPU_I_ID}} free"),
             ),
             stacked=True,
         ),
@@ -90,7 +91,7 @@ def _gpu_energy_and_errors() -> tuple[Panel, ...]:
             "Last XID error",
             "0: none since the exporter started. Anything else: see the runbook.",
             "short",
-            (Query("DCGM_FI_DEV_XID_ERRORS", "GPU {{gpu}}"),),
+            (Query("gpu:xid_last:number", "GPU {{gpu}} {{GPU_I_ID}}"),),
             kind="stat",
             thresholds=(Threshold(1, "red"),),
         ),

@@ -1,10 +1,26 @@
-"""LLM Performance: tokens, their pace, the batch, the cache, as the engine tells it."""
+"""LLM Performance: tokens, their pace, the batch, the cache, as the engine tells it.
+
+Batch, cache and tokens come from the recording rules, which read every engine. A histogram is asked for under
+the names of each engine that has it; what only vLLM tells says so in its title.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from monitoring.grafana.model import Board, Panel, Query, Row, instance, model
 
 MODEL = 'model_name=~"$model"'
+GATEWAY = 'instance=~"$instance"'
+TTFT = ("vllm:time_to_first_token_seconds", "sglang:time_to_first_token_seconds")
+E2E = ("vllm:e2e_request_latency_seconds", "sglang:e2e_request_latency_seconds", "tgi_request_duration")
+WAIT = ("vllm:request_queue_time_seconds", "sglang:queue_time_seconds", "tgi_request_queue_duration")
+GAP = (
+    "vllm:inter_token_latency_seconds",
+    "vllm:time_per_output_token_seconds",  # its former name
+    "sglang:inter_token_latency_seconds",
+    "tgi_request_mean_time_per_token_duration",
+)
 
 
 def board() -> Board:
@@ -12,7 +28,7 @@ def board() -> Board:
     return Board(
         uid="headroom-llm",
         title="Headroom / LLM Performance",
-        description="Tokens per second, pace of one stream, batch and cache. vLLM's own histograms "
+        description="Tokens per second, pace of one stream, batch and cache. The engines' own histograms "
         "are coarse: quantiles from them can be off by a factor of two; the gateway's are fine.",
         variables=(instance(), model()),
         rows=(
@@ -24,21 +40,19 @@ def board() -> Board:
     )
 
 
-def _mean(metric: str, legend: str) -> Query:
-    """The mean of a vLLM histogram: exact, whatever its buckets."""
-    return Query(
-        f"sum(rate({metric}_sum{{{MODEL}}}[$__rate_interval])) / "
-        f"sum(rate({metric}_count{{{MODEL}}}[$__rate_interval]))",
-        legend,
-    )
+def _rate(metrics: Sequence[str], part: str, selector: str = MODEL) -> str:
+    """The growth of a part of a histogram, by the first of its names that an engine has."""
+    return " or ".join(f"rate({metric}_{part}{{{selector}}}[$__rate_interval])" for metric in metrics)
 
 
-def _quantile(quantile: float, metric: str, selector: str, legend: str) -> Query:
-    return Query(
-        f"histogram_quantile({quantile}, sum by (le) "
-        f"(rate({metric}_bucket{{{selector}}}[$__rate_interval])))",
-        legend,
-    )
+def _mean(legend: str, *metrics: str) -> Query:
+    """The mean of an engine's histogram: exact, whatever its buckets."""
+    return Query(f"sum({_rate(metrics, 'sum')}) / sum({_rate(metrics, 'count')})", legend)
+
+
+def _quantile(quantile: float, legend: str, *metrics: str, selector: str = MODEL) -> Query:
+    rate = _rate(metrics, "bucket", selector)
+    return Query(f"histogram_quantile({quantile}, sum by (le) ({rate}))", legend)
 
 
 def _tokens() -> tuple[Panel, ...]:
@@ -58,7 +72,7 @@ def _tokens() -> tuple[Panel, ...]:
             "Gap between two pieces of a stream as the gateway passes them on: what a reader sees.",
             "s",
             tuple(
-                _quantile(quantile, "gateway_inter_token_seconds", 'instance=~"$instance"', legend)
+                _quantile(quantile, legend, "gateway_inter_token_seconds", selector=GATEWAY)
                 for quantile, legend in ((0.5, "p50"), (0.95, "p95"), (0.99, "p99"))
             ),
             width=12,
@@ -74,9 +88,9 @@ def _times() -> tuple[Panel, ...]:
             "the gateway's not. Coarse buckets.",
             "s",
             (
-                _quantile(0.5, "vllm:time_to_first_token_seconds", MODEL, "p50"),
-                _quantile(0.95, "vllm:time_to_first_token_seconds", MODEL, "p95"),
-                _mean("vllm:time_to_first_token_seconds", "mean"),
+                _quantile(0.5, "p50", *TTFT),
+                _quantile(0.95, "p95", *TTFT),
+                _mean("mean", *TTFT),
             ),
         ),
         Panel(
@@ -84,20 +98,19 @@ def _times() -> tuple[Panel, ...]:
             "With the gateway's queue (all of it) and without (engine's part).",
             "s",
             (
-                _quantile(0.95, "gateway_ttft_seconds", 'instance=~"$instance"', "p95, all of it"),
-                _quantile(
-                    0.95, "gateway_upstream_ttft_seconds", 'instance=~"$instance"', "p95, engine's part"
-                ),
+                _quantile(0.95, "p95, all of it", "gateway_ttft_seconds", selector=GATEWAY),
+                _quantile(0.95, "p95, engine's part", "gateway_upstream_ttft_seconds", selector=GATEWAY),
             ),
         ),
         Panel(
             "Where the engine's time goes",
-            "Means per request: waiting in the engine, prefill (the prompt), decode (the answer).",
+            "Means per request: waiting in the engine, prefill (the prompt), decode (the answer). "
+            "Only vLLM tells the last two.",
             "s",
             (
-                _mean("vllm:request_queue_time_seconds", "waiting"),
-                _mean("vllm:request_prefill_time_seconds", "prefill"),
-                _mean("vllm:request_decode_time_seconds", "decode"),
+                _mean("waiting", *WAIT),
+                _mean("prefill", "vllm:request_prefill_time_seconds"),
+                _mean("decode", "vllm:request_decode_time_seconds"),
             ),
             stacked=True,
         ),
@@ -106,9 +119,9 @@ def _times() -> tuple[Panel, ...]:
             "Arrived at the engine to last token. Coarse buckets.",
             "s",
             (
-                _quantile(0.5, "vllm:e2e_request_latency_seconds", MODEL, "p50"),
-                _quantile(0.95, "vllm:e2e_request_latency_seconds", MODEL, "p95"),
-                _mean("vllm:e2e_request_latency_seconds", "mean"),
+                _quantile(0.5, "p50", *E2E),
+                _quantile(0.95, "p95", *E2E),
+                _mean("mean", *E2E),
             ),
         ),
         Panel(
@@ -116,8 +129,8 @@ def _times() -> tuple[Panel, ...]:
             "Mean gap between tokens: over all gaps (ITL), and over requests (TPOT).",
             "s",
             (
-                _mean("vllm:inter_token_latency_seconds", "ITL, mean of gaps"),
-                _mean("vllm:request_time_per_output_token_seconds", "TPOT, mean of requests"),
+                _mean("ITL, mean of gaps", *GAP),
+                _mean("TPOT, mean of requests", "vllm:request_time_per_output_token_seconds"),
             ),
         ),
     )
@@ -130,23 +143,23 @@ def _batch() -> tuple[Panel, ...]:
             "Requests in the batch, and requests that wait inside the engine.",
             "short",
             (
-                Query(f"vllm:num_requests_running{{{MODEL}}}", "running"),
-                Query(f"vllm:num_requests_waiting{{{MODEL}}}", "waiting"),
+                Query(f"engine:running{{{MODEL}}}", "running"),
+                Query(f"engine:waiting{{{MODEL}}}", "waiting"),
             ),
             steps=True,
         ),
         Panel(
-            "Tokens per step",
+            "Tokens per step (vLLM)",
             "Mean number of tokens worked on in one step of the engine (decode: "
             "one a request; prefill: many).",
             "short",
-            (_mean("vllm:iteration_tokens_total", "tokens"),),
+            (_mean("tokens", "vllm:iteration_tokens_total"),),
         ),
         Panel(
             "KV cache use",
             "Share of the KV cache in use.",
             "percentunit",
-            (Query(f"vllm:kv_cache_usage_perc{{{MODEL}}}", "{{model_name}}"),),
+            (Query(f"engine:kv_cache_use:ratio{{{MODEL}}}", "{{model_name}}"),),
             top=1,
         ),
         Panel(
@@ -154,13 +167,7 @@ def _batch() -> tuple[Panel, ...]:
             "Share of the prompt tokens whose keys and values were still "
             "in the cache. Empty without prompts.",
             "percentunit",
-            (
-                Query(
-                    f"sum(rate(vllm:prefix_cache_hits_total{{{MODEL}}}[$__rate_interval])) "
-                    f"/ sum(rate(vllm:prefix_cache_queries_total{{{MODEL}}}[$__rate_interval]))",
-                    "hits",
-                ),
-            ),
+            (Query(f"engine:prefix_cache_hits:ratio1m{{{MODEL}}}", "{{model_name}}"),),
             top=1,
         ),
         Panel(
@@ -175,7 +182,7 @@ def _batch() -> tuple[Panel, ...]:
 def _requests() -> tuple[Panel, ...]:
     return (
         Panel(
-            "Finished by reason",
+            "Finished by reason (vLLM)",
             "Why the engine's requests ended: stop, length, abort (the client "
             "or the gateway gave up), error.",
             "reqps",
@@ -189,21 +196,21 @@ def _requests() -> tuple[Panel, ...]:
             stacked=True,
         ),
         Panel(
-            "Length of prompts",
+            "Length of prompts (vLLM)",
             "Tokens per prompt, mean and p95.",
             "short",
             (
-                _mean("vllm:request_prompt_tokens", "mean"),
-                _quantile(0.95, "vllm:request_prompt_tokens", MODEL, "p95"),
+                _mean("mean", "vllm:request_prompt_tokens"),
+                _quantile(0.95, "p95", "vllm:request_prompt_tokens"),
             ),
         ),
         Panel(
-            "Length of answers",
+            "Length of answers (vLLM)",
             "Tokens per answer, mean and p95.",
             "short",
             (
-                _mean("vllm:request_generation_tokens", "mean"),
-                _quantile(0.95, "vllm:request_generation_tokens", MODEL, "p95"),
+                _mean("mean", "vllm:request_generation_tokens"),
+                _quantile(0.95, "p95", "vllm:request_generation_tokens"),
             ),
         ),
     )

@@ -137,6 +137,7 @@ def engine(of: Sequence[RequestRecord]) -> EngineGrowth:
         prompt_tokens=float(sum(record.prompt_tokens or 0 for record in served)),
         queue_s=ENGINE_QUEUE_S * len(served),
         prefill_s=PREFILL_S * len(served),
+        preemptions=0.0,
     )
 
 

@@ -16,6 +16,7 @@ from experiments.stack import engine_facts
 from experiments.stack.engine import Engine
 from experiments.stack.engine_facts import EngineFacts
 from experiments.stack.providers.external import EXTERNAL
+from experiments.stack.providers.recognising import recognise
 from loadtests.reach.endpoint import Endpoint
 from tests.experiments.observe.test_metrics_page import HTML, PAGE, answering
 
@@ -26,15 +27,13 @@ GATEWAY = Endpoint.parse("http://127.0.0.1:8080")
 @pytest.mark.parametrize(("page", "scraped"), [(PAGE, True), (HTML, False)])
 def test_a_foreign_page_is_not_scraped_and_said_once(page: bytes, scraped: bool) -> None:
     """An engine that answers `/metrics` with a web page is measured without metrics."""
-    said: list[str] = []
     with answering(page) as url:
         at = Endpoint.parse(url)
-        served = replace(ENGINE, endpoint=at, facts=engine_facts.read(at))
-    scrape_scope.tell_what_is_missing(served, said.append)
+        served = replace(ENGINE, endpoint=at, facts=engine_facts.read(at, recognise))
     targets = scrape_scope.targets(GATEWAY, served, (9001, 9002))
     assert ("engine" in targets) is scraped
-    assert len(said) == (0 if scraped else 1)
-    assert scraped or "/metrics is an HTML page and no metrics: what only the engine tells" in said[0]
+    said = "without metrics of it" in served.account, "(its /metrics is an HTML page" in served.account
+    assert said == (not scraped, not scraped)
 
 
 def test_our_own_prometheus_is_asked_about_this_start_only(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,11 +19,11 @@ vllm:prompt_tokens_total{{model="m"}} {tokens}
 
 
 def test_the_growth_is_that_between_two_pages() -> None:
-    """Counters that an engine does not have count as zero; one that goes down is a restart."""
+    """Counters that an engine does not have are not known; one that goes down is a restart."""
     before, after = _PAGE.format(n=10, sum_s=5.0, tokens=100), _PAGE.format(n=30, sum_s=17.5, tokens=400)
     grown = engine_counters.growth(before, after, engine_metrics.VLLM)
     assert grown is not None
-    assert (grown.requests, grown.request_s, grown.prompt_tokens, grown.queue_s) == (20, 12.5, 300, 0)
+    assert (grown.requests, grown.request_s, grown.prompt_tokens, grown.queue_s) == (20, 12.5, 300, None)
     assert not grown.restarted
     again = engine_counters.growth(after, before, engine_metrics.VLLM)
     assert again is not None

@@ -42,7 +42,8 @@ def test_scenarios_and_rates_make_a_product() -> None:
         (("--slo", "ttft<1parsec"), "SLO term"),
         (("--bugdet", "20m"), "unrecognized arguments: --bugdet"),
         (("--budget", "0"), "above zero"),
-        (("--engine", "tgi"), "engine.provider = 'tgi'"),
+        (("--engine", "mlc"), "engine.provider = 'mlc': should be 'auto'"),
+        (("--engine", "tgi"), "engine.provider = 'tgi' is never started here: say where it runs"),
         (("--gateway-url", "localhost:8080"), "must begin with http://"),
     ],
 )

@@ -48,9 +48,11 @@ def test_a_url_means_an_external_engine() -> None:
 @pytest.mark.parametrize(
     ("name", "url", "words"),
     [
-        ("sglang", None, "engine 'sglang' is not known; allowed: auto, vllm, vllm-cpu, emulator, external"),
+        ("mlc", None, "engine 'mlc' is not known; allowed: auto, vllm, vllm-cpu, emulator, external, sglang"),
         ("external", None, "--engine external needs --engine-url"),
+        ("sglang", None, "--engine sglang needs --engine-url"),
         ("emulator", "http://box:8000", "goes with --engine external"),
+        ("vllm", "http://box:8000", "or what runs there: sglang, llamacpp, tgi, ollama, openai"),
         ("auto", "box:8000", "must begin with http"),
     ],
 )

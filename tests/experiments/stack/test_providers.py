@@ -76,20 +76,24 @@ def test_facts_come_back_as_they_were_stored() -> None:
     )
     assert EngineFacts.from_json(facts.to_json()) == facts
     assert EngineFacts.from_json({"models": ["m"], "of a later version": 1}) == EngineFacts(("m",))
+    later = EngineFacts.from_json({"metric_names": {"running": "other:running", "of a later version": "x"}})
+    assert later.metrics == EngineMetrics(running="other:running")
+    assert EngineFacts().metrics == engine_metrics.VLLM
 
 
 def test_counters_are_read_by_the_engines_own_names() -> None:
-    """What an engine does not have counts as zero, or is left out of the series."""
+    """What an engine does not have is not known, and is left out of the series."""
     other = EngineMetrics(
         running="other:running", waiting=None, prompt_tokens="other:prompt_total", prefix_hit_tokens=None,
         e2e_s="other:e2e_seconds", queue_s=None, prefill_s="other:prefill_seconds", preemptions=None,
     )  # fmt: skip
     page = "other:e2e_seconds_sum {s}\nother:e2e_seconds_count {n}\nother:prompt_total {t}\n"
+    page += "other:prefill_seconds_sum 0\n"
     before, after = page.format(s=1.0, n=2, t=10), page.format(s=4.0, n=5, t=70)
     growth = engine_counters.growth(before, after, other)
     assert growth is not None
     assert (growth.request_s, growth.requests, growth.prompt_tokens) == (3.0, 3, 60)
-    assert (growth.queue_s, growth.prefill_s, growth.prefix_hit_tokens) == (0, 0, 0)
+    assert (growth.queue_s, growth.prefill_s, growth.prefix_hit_tokens) == (None, 0, None)
     assert engine_counters.growth(before, after, engine_metrics.VLLM) is None
     series = series_of(other)
     assert series["engine_running"] == "sum(other:running)"
@@ -105,7 +109,7 @@ def test_a_new_engine_is_a_module_and_its_name_in_one_list(tmp_path: Path) -> No
     rows = tmp_path / "experiments" / "stack" / "providers"
     (rows / "toy.py").write_text(TOY)
     listed = (rows / "known.py").read_text()
-    listed = listed.replace("VLLM_CPU, EMULATOR, EXTERNAL)", "VLLM_CPU, EMULATOR, EXTERNAL, TOY)")
+    listed = listed.replace("VLLM_CPU, EMULATOR, EXTERNAL,", "VLLM_CPU, EMULATOR, EXTERNAL, TOY,")
     first = "from experiments.stack.providers.vllm import VLLM\n"
     toy = "from experiments.stack.providers.toy import TOY\n"
     (rows / "known.py").write_text(listed.replace(first, toy + first))
@@ -119,6 +123,6 @@ def test_a_new_engine_is_a_module_and_its_name_in_one_list(tmp_path: Path) -> No
     assert "with 1 restart of it (about 7 s each)" in dry.stdout
     wrong = python("-m", "experiments.sweep", "--engine", "tyo", "--dry-run")
     assert "engine.provider = 'tyo': should be 'auto'" in wrong.stderr
-    assert "'toy' or 'compose'" in wrong.stderr
+    assert "'toy', " in wrong.stderr
     served = python("-c", USE_TOY, str(tmp_path))
     assert served.stdout.split() == ["toy", "emulated"], served.stderr
