@@ -44,9 +44,13 @@ engine: $(READY) ## install the engine that a sweep would choose here (vLLM in .
 sweep: setup ## the main job: measure, recommend, report (ENGINE=emulator is the quick way)
 	@$(PYTHON) -m experiments.sweep $(ENGINE_FLAGS) $(ARGS)
 
+# Two halves side by side: each leaves about one core idle. With ARGS, which may choose a few tests, in one process.
 test: setup ## the tests, except the long ones (those on real vLLM where it can be installed)
-	@$(PYTHON) -m experiments.stack.provide engine > /dev/null || true
+ifeq ($(ARGS),)
+	@$(MAKE) --no-print-directory -j2 --output-sync=line coverage test-others
+else
 	@$(PYTHON) -m pytest -m "not prove" $(ARGS)
+endif
 
 coverage: setup ## the tests that stay in one process, and whether they still run enough of the code
 	@$(PYTHON) -m pytest -m "not prove" --cov --cov-report=term $(IN_PROCESS) $(ARGS)

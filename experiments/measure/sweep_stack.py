@@ -85,9 +85,7 @@ def running(
             else _theirs(options, composed, tell)
         )
         engine, gateway = stack.enter_context(served)
-        tell(f"engine ready: {engine.label}")
-        if engine.account:
-            tell(engine.account)
+        tell("; ".join(filter(None, (f"engine ready: {engine.label}", engine.account))))
         admin = GatewayAdmin(gateway.endpoint, gateway.admin_token)
         stack.callback(admin.close)
         stack.enter_context(_limits_restored(admin))

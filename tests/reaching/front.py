@@ -152,16 +152,18 @@ class ForwardProxy(_Server):
             writer.write(_page("407 Proxy Authentication Required"))
             await writer.drain()
             return
-        port = urlsplit(target if "://" in target else f"//{target}").port
-        from_server, to_server = await asyncio.open_connection("127.0.0.1", port)
-        if method == "CONNECT":
-            writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
-        else:
+        port, request = urlsplit(target if "://" in target else f"//{target}").port, b""
+        if method != "CONNECT":
             body = await reader.readexactly(int(asked.fields.get("content-length", 0)))
             path = urlsplit(target).path or "/"
             query = urlsplit(target).query
             line = f"{method} {path}{'?' + query if query else ''} HTTP/1.1"
-            to_server.write(asked.to_bytes(line, {**asked.fields, "connection": "close"}) + body)
+            request = asked.to_bytes(line, {**asked.fields, "connection": "close"}) + body
+        # Nothing is awaited between this and what closes it.
+        from_server, to_server = await asyncio.open_connection("127.0.0.1", port)
+        if method == "CONNECT":
+            writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        to_server.write(request)
         up = asyncio.create_task(_pour(reader, to_server))
         try:
             await _pour(from_server, writer)
