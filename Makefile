@@ -19,6 +19,9 @@ IN_PROCESS := $(addprefix tests/gateway/test_,admission.py clock.py orders.py pa
   $(addprefix tests/experiments/twin/test_,predicted.py simulate.py step_time.py) \
   tests/packaging tests/reports
 
+# What starts a make of its own must not look for this one's jobs.
+ALONE := env -u MAKEFLAGS -u MFLAGS
+
 ENGINE_FLAGS = $(if $(ENGINE),--engine $(ENGINE)) $(if $(ENGINE_URL),--engine-url $(ENGINE_URL)) $(if $(MODEL),--model $(MODEL))
 
 .DEFAULT_GOAL := help
@@ -53,11 +56,11 @@ else
 endif
 
 coverage: setup ## the tests that stay in one process, and whether they still run enough of the code
-	@$(PYTHON) -m pytest -m "not prove" --cov --cov-report=term $(IN_PROCESS) $(ARGS)
+	@$(ALONE) $(PYTHON) -m pytest -m "not prove" --cov --cov-report=term $(IN_PROCESS) $(ARGS)
 
 test-others: setup ## the tests that `make coverage` leaves out: processes, browsers, sweeps
 	@$(PYTHON) -m experiments.stack.provide engine > /dev/null || true
-	@$(PYTHON) -m pytest -m "not prove" $(addprefix --ignore=,$(IN_PROCESS)) $(ARGS)
+	@$(ALONE) $(PYTHON) -m pytest -m "not prove" $(addprefix --ignore=,$(IN_PROCESS)) $(ARGS)
 
 test-stack: setup ## the compose stack for real, with the emulator, where Docker or Podman runs containers
 	@$(PYTHON) -m pytest -m prove -s tests/compose/test_stack_runs.py $(ARGS)
