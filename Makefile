@@ -50,6 +50,7 @@ sweep: setup ## the main job: measure, recommend, report (ENGINE=emulator is the
 # Two halves side by side: each leaves about one core idle. With ARGS, which may choose a few tests, in one process.
 test: setup ## the tests, except the long ones (those on real vLLM where it can be installed)
 ifeq ($(ARGS),)
+	@echo "two halves side by side; each is shown when it is over, the longer one after about fifteen minutes"
 	@$(MAKE) --no-print-directory -j2 --output-sync=line coverage test-others
 else
 	@$(PYTHON) -m pytest -m "not prove" $(ARGS)
