@@ -169,8 +169,8 @@ class ForwardProxy(_Server):
             await _pour(from_server, writer)
         finally:
             up.cancel()
+            to_server.transport.abort()  # first: the end of the test may cancel what is awaited next
             await asyncio.gather(up, return_exceptions=True)
-            to_server.transport.abort()
 
 
 async def _pour(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
