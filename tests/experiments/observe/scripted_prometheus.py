@@ -5,12 +5,13 @@ from __future__ import annotations
 
 import json
 import re
-import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
+
+from tests.answering import Page
+from tests.answering import answering as serving
 
 Row = tuple[Mapping[str, str], float]
 _SELECTOR = re.compile(r"([a-zA-Z_:][\w:]*)?(?:\{(.*)\})?")
@@ -45,27 +46,10 @@ def _holds(value: str, how: str, wanted: str) -> bool:
 def running(rows: Sequence[Row]) -> Iterator[str]:
     """Its URL."""
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            query = parse_qs(urlsplit(self.path).query)["query"][0]
-            result = found(query, rows)
-            body = json.dumps(
-                {"status": "success", "data": {"resultType": "vector", "result": result}}
-            ).encode()
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
+    def answer(path: str) -> Page:
+        result = found(parse_qs(urlsplit(path).query)["query"][0], rows)
+        said = {"status": "success", "data": {"resultType": "vector", "result": result}}
+        return Page(json.dumps(said).encode())
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with serving(answer) as url:
+        yield url

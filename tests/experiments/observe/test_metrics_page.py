@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import gzip
 import math
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
@@ -18,6 +16,8 @@ from experiments.observe.metrics_page import MetricSample, NotMetricsError
 from experiments.stack import engine_facts
 from experiments.stack.providers.recognising import recognise
 from loadtests.reach.endpoint import Endpoint
+from tests.answering import Page
+from tests.answering import answering as serving
 
 MODELS = b'{"object":"list","data":[{"id":"m","object":"model","owned_by":"somebody"}]}'
 PAGE = b'# TYPE vllm:prompt_tokens counter\nvllm:prompt_tokens_total{model_name="m"} 5.0\n'
@@ -29,30 +29,9 @@ def answering(
     body: bytes, status: int = 200, headers: Mapping[str, str] | None = None, models: bytes = MODELS
 ) -> Iterator[str]:
     """URL of an engine that answers this to every path but `/v1/models`."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            listing = self.path == "/v1/models"
-            sent = models if listing else body
-            self.send_response(200 if listing else status)
-            for name, value in ({} if listing else headers or {}).items():
-                self.send_header(name, value)
-            self.send_header("Content-Length", str(len(sent)))
-            self.end_headers()
-            self.wfile.write(sent)
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    other = Page(body, status, headers or {})
+    with serving(lambda path: Page(models) if path == "/v1/models" else other) as url:
+        yield url
 
 
 @pytest.mark.parametrize(

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
 from loadtests.reach.endpoint import Endpoint
 from loadtests.recording import scrape
+from tests.answering import Page
+from tests.answering import answering as serving
 
 PAGE = b'vllm:num_requests_running{engine="0"} 3.0\nvllm:num_requests_running{engine="1"} 1e0 1700\n'
 
@@ -18,26 +18,8 @@ PAGE = b'vllm:num_requests_running{engine="0"} 3.0\nvllm:num_requests_running{en
 @contextmanager
 def answering(body: bytes, status: int = 200) -> Iterator[str]:
     """URL of a page that is this."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}/metrics"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with serving(lambda _: Page(body, status)) as url:
+        yield f"{url}/metrics"
 
 
 def read(url: str) -> dict[str, float]:
