@@ -38,6 +38,7 @@ def _overview(run: Run) -> dict[str, object]:
         "status": run.state.status if run.state is not None else "",
         "model": provenance.model(run),
         "untold": provenance.untold(run),
+        "without_metrics": provenance.without_metrics(run),
         "answer": recommended,
         "heat_maps": blocks.heat_maps(run),
         "hockey_stick": blocks.hockey_stick(run),

@@ -71,6 +71,12 @@ def untold(run: Run) -> str:
     return f"{why}Not reported by this engine: {', '.join(untold)}." if untold else why.strip()
 
 
+def without_metrics(run: Run) -> bool:
+    """Whether the engine was asked for its metrics and has none at all."""
+    engine = run.state.engine if run.state is not None else None
+    return engine is not None and engine.facts.no_metrics is not None
+
+
 def model(run: Run) -> str:
     """The model that the engine served."""
     engine = run.state.engine if run.state is not None else None

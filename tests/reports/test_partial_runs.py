@@ -53,11 +53,17 @@ def test_what_the_engine_does_not_tell_is_said(small: Path) -> None:
     """Once, where everybody sees it, with the reason; nothing where the engine tells it."""
     says = "What the engine does not tell."
     assert says not in _text(small)
+    assert "Not reported by this engine" not in _text(small)
     engine = json.loads((small / "run.json").read_text())["engine"]
     facts = engine["facts"] | {"no_metrics": "is an HTML page and no metrics", "untold": ["its batch"]}
     _edit(small / "run.json", {"engine": engine | {"facts": facts}})
     text = _text(small)
     assert text.count(says) == 1
+    assert text.count("Not reported by this engine") == 1
+    _edit(small / "run.json", {"engine": engine | {"facts": facts | {"no_metrics": None}}})
+    one_thing = _text(small)
+    assert says not in one_thing, "a line is enough for an engine that has a page and lacks something"
+    assert one_thing.count("Not reported by this engine: its batch.") == 1
     assert "Its /metrics is an HTML page and no metrics. Not reported by this engine: its batch." in text
 
 
