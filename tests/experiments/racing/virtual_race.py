@@ -1,0 +1,193 @@
+"""Races in virtual time: engines drawn by seed, whose step law nobody shares, a matrix of 90 cells, and the
+truth."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from experiments.design.cells import Cell
+from experiments.racing.course import Course
+from experiments.racing.judged_stretch import JudgedStretch
+from experiments.spec.loads import Load
+from experiments.spec.setting import Setting
+from experiments.stats.goodput import Trace
+from experiments.twin.footprint import Footprint
+from experiments.twin.simulate import Core, Simulated, simulate
+from experiments.twin.simulated import OK
+from gateway.limits import Limits
+from loadtests.latency import tpot_column_s
+from loadtests.planning import plan as plans
+from loadtests.planning.plan import Plan
+from loadtests.slo import SLO
+from tests.experiments.tuning import virtual_tuning
+from tests.experiments.tuning.virtual_tuning import BETWEEN_S, Scenario
+from tests.experiments.twin.nonlinear_engine import engine
+
+Floats = npt.NDArray[np.float64]
+STRETCH_S = 20.0
+GRID_S = 60.0
+CLOSE = 0.15
+"""Scores this far below the best are looked at once."""
+INDEX_SD = 0.003
+"""What the speed index is off by; the real one's error is shown by its own tests."""
+
+
+def draw(seed: int) -> Scenario:
+    """A scenario with 30 settings at three loads."""
+    drawn = virtual_tuning.draw(seed, GRID_S, Core.COMPILED)
+    slots = sorted({s.limits.max_active for s in drawn.settings})
+    timeouts = sorted({s.limits.queue_timeout_s for s in drawn.settings})
+    while len(slots) < 5:
+        slots = sorted({*slots, max(slots) + 1})
+    matrix = tuple(
+        Setting(Limits(max_active=active, queue_max=queue, queue_timeout_s=timeout_s))
+        for active, queue, timeout_s in itertools.product(slots, (8, 32, 100), timeouts)
+    )
+    return replace(drawn, settings=matrix)
+
+
+@dataclass(frozen=True, slots=True)
+class Judgeable:
+    """A window's requests: due times from its start, latencies (nan where none), and whether they were
+    served."""
+
+    due_s: Floats
+    ttft_s: Floats
+    tpot_s: Floats
+    ok: npt.NDArray[np.bool_]
+    duration_s: float
+
+    def trace(self, slo: SLO) -> Trace:
+        good = self.ok.copy()
+        for values, bound in ((self.ttft_s, slo.ttft_s), (self.tpot_s, slo.tpot_s)):
+            if bound is not None:
+                good &= ~(values > bound)
+        return Trace(self.due_s, good, self.duration_s)
+
+
+def judgeable(plan: Plan, done: Simulated) -> Judgeable:
+    begin_s, end_s = plan.phase_s("measure")
+    inside = (done.due_s >= begin_s) & (done.due_s < end_s)
+    tokens = np.array([a.output_tokens for a in plan.arrivals], dtype=float)
+    tpot_s = tpot_column_s(done.first_s, done.last_s, tokens)
+    return Judgeable(
+        (done.due_s - begin_s)[inside],
+        (done.first_s - done.due_s)[inside],
+        tpot_s[inside],
+        (done.codes == OK)[inside],
+        end_s - begin_s,
+    )
+
+
+def elasticity(window: Judgeable, slo: SLO) -> float:
+    """Per cent of goodput per cent of speed, from judging the same latencies 2 % longer and shorter."""
+    slower, faster = (int(window.trace(slo.scaled(f)).good.sum()) for f in (1 / 1.02, 1.02))
+    return (faster - slower) / max(1, faster + slower) / 0.02
+
+
+@dataclass(slots=True)
+class VirtualTrack:
+    """Measures stretches on the true engine, each with a speed of its own; its index is known nearly."""
+
+    scenario: Scenario
+    speed_at: Callable[[float], float] = lambda _: 1.0
+    measure_s: float = STRETCH_S
+    clock_s: float = 0.0
+    runs: int = 0
+    done: dict[str, JudgedStretch] = field(default_factory=dict)
+
+    @property
+    def spent_s(self) -> float:
+        return self.clock_s
+
+    def measure(self, cells: Sequence[Cell]) -> None:
+        for cell in cells:
+            self.done[cell.id] = self._one(cell)
+
+    def seen(self) -> list[JudgedStretch]:
+        return list(self.done.values())
+
+    def _one(self, cell: Cell) -> JudgedStretch:
+        self.runs += 1
+        scenario = replace(self.scenario, measure_s=self.measure_s)
+        rng = np.random.default_rng([scenario.seed, 9, self.runs])
+        speed = float(rng.lognormal(0.0, scenario.drift_sd)) * self.speed_at(self.clock_s)
+        plan = scenario.plan(cell)
+        true = engine(scenario.physics, scenario.bounds, speed=speed, seed=5000 + self.runs)
+        run = simulate(plan.arrivals, true, cell.setting.limits, core=Core.COMPILED)
+        index = speed * float(rng.lognormal(0.0, INDEX_SD))
+        took_s = run.end_s + BETWEEN_S
+        self.clock_s += took_s
+        window, slo = judgeable(plan, run), scenario.slo.scaled(index)
+        kept = window.trace(slo.scaled(1 / 1.05)).good.sum() / max(1, window.trace(slo).good.sum())
+        return JudgedStretch(
+            cell,
+            window.trace(slo),
+            elasticity(window, slo),
+            float(kept),
+            Footprint.of(cell.setting.limits, run),
+        )
+
+
+def course(scenario: Scenario, budget_s: float) -> Course:
+    return Course(
+        scenario.settings,
+        scenario.loads,
+        budget_s,
+        lambda load: virtual_tuning.WARM_UP_S + STRETCH_S + BETWEEN_S + 5.0,
+        seed=scenario.seed,
+    )
+
+
+def truth(scenario: Scenario, traces: int = 4, measure_s: float = 150.0, speed: float = 1.0) -> Floats:
+    """True mean goodput of every cell (settings, loads), at the engine's own speed or another.
+
+    After the first trace only settings go on that may be the best, of all or at some load; the others keep
+    what they had.
+    """
+    long = replace(scenario, measure_s=measure_s)
+    everybody = range(len(scenario.settings))
+    widest = sorted(everybody, key=lambda i: scenario.settings[i].smaller_first, reverse=True)
+    first = _true_goodput(long, widest, 700, speed)
+    share = first / np.maximum(first.max(axis=0), 1e-9)
+    close = share.min(axis=1) >= share.min(axis=1).max() - CLOSE
+    close[np.argsort(-first, axis=0)[:2].ravel()] = True
+    again = [i for i in widest if close[i]]
+    more = [_true_goodput(long, again, 700 + k, speed) for k in range(1, traces)]
+    return np.where(close[:, None], np.mean([first, *more], axis=0), first)
+
+
+def _true_goodput(scenario: Scenario, widest: Sequence[int], block: int, speed: float) -> Floats:
+    """On one trace a load, of the settings at these places, the widest first: what binds nowhere is one
+    run."""
+    found = np.zeros((len(scenario.settings), len(scenario.loads)))
+    for j, load in enumerate(scenario.loads):
+        plan = scenario.plan(Cell(scenario.default, load, block))
+        played: list[tuple[Footprint, float]] = []
+        for i in widest:
+            limits = scenario.settings[i].limits
+            value = next((value for footprint, value in played if footprint.same_under(limits)), None)
+            if value is None:
+                true = engine(scenario.physics, scenario.bounds, speed=speed, seed=block)
+                done = simulate(plan.arrivals, true, limits, core=Core.COMPILED)
+                value = judgeable(plan, done).trace(scenario.slo).goodput_per_s
+                played.append((Footprint.of(limits, done), value))
+            found[i, j] = value
+    return found
+
+
+def grid_s(scenario: Scenario) -> float:
+    """Engine time of the full grid on one trace."""
+    return len(scenario.settings) * sum(scenario.cell_s(load) for load in scenario.loads)
+
+
+def plan_of(scenario: Scenario, load: Load, seed: int, measure_s: float) -> Plan:
+    """Arrivals of a load."""
+    return plans.make(
+        load.scenario, load.rate_per_s or 0.0, virtual_tuning.WARM_UP_S, measure_s, seed, mix=scenario.mix
+    )
