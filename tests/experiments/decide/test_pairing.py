@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from experiments.decide.pairing import Pairing, pair
+from experiments.design.cell_purpose import CellPurpose
 from experiments.errors import UserError
 from experiments.run_folder import codec
 from experiments.run_folder.cell_summary import CellSummary, Workload
@@ -119,6 +120,17 @@ def test_sentinels_are_no_cells_of_the_matrix(runs: Runs) -> None:
     watching = replace(cell(MANY), cell="sentinel--0", sentinel=True)
     found = runs.of([cell(), watching], [cell()])
     assert len(found.pairs) == 1
+    assert found.alone == ()
+
+
+def test_cells_that_no_setting_is_chosen_by_are_not_compared_as_such(runs: Runs) -> None:
+    """Validation and the search for a rate have cells of their own, also of the same load and block."""
+    others = [
+        replace(cell(), cell=purpose, workload=replace(offered(), purpose=purpose))
+        for purpose in (CellPurpose.VALIDATION, CellPurpose.CAPACITY)
+    ]
+    found = runs.of([cell(), *others], [cell()])
+    assert [one.id for one in found.pairs[0].a] == [cell().cell]
     assert found.alone == ()
 
 
