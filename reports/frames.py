@@ -68,6 +68,7 @@ def _cell(cell: KnownCell) -> CellRow:
         cell=cell.id,
         knobs=labels.engine_limits(cell.setting),
         sentinel=cell.sentinel,
+        purpose=str(cell.purpose),
         setting=cell.words,
         queue=labels.queue(cell.setting) if cell.words else "",
         engine=cell.engine,

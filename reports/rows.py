@@ -28,6 +28,9 @@ class CellRow:
     sentinel: Annotated[
         bool, "", "whether it is none of the matrix: one setting on one trace again and again, to see drift"
     ] = False
+    purpose: Annotated[
+        str, "", "what it is measured for: `matrix` to choose among settings, `validation`, `capacity`"
+    ] = "matrix"
     setting: Annotated[str, "", "the setting in words"] = ""
     queue: Annotated[str, "", "what becomes of a request that finds no free slot, in words"] = ""
     workload: Annotated[str, "", "name of the mix of requests; empty in a run of only one"] = ""

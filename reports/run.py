@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from experiments.design.cell_purpose import CellPurpose
 from experiments.errors import UserError
 from experiments.run_folder.cell_summary import CellSummary
 from experiments.run_folder.prediction import Prediction
@@ -84,8 +85,9 @@ class Run:
 
     @property
     def matrix(self) -> pd.DataFrame:
-        """`cells` without the sentinels, which no setting is ranked by."""
-        chosen: pd.DataFrame = self.cells[~self.cells["sentinel"].astype(bool)]
+        """The cells that settings are ranked by: no sentinels, no validation, no search for a rate."""
+        ranked = ~self.cells["sentinel"].astype(bool) & (self.cells["purpose"] == CellPurpose.MATRIX)
+        chosen: pd.DataFrame = self.cells[ranked]
         return chosen
 
     @property

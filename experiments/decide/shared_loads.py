@@ -1,28 +1,23 @@
 """At which loads the settings of a run can be judged against each other."""
 
-from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping
 
-from experiments.run_folder.measured_cell import MeasuredCell
 from experiments.spec.setting import Setting
 
 
-def shared_loads(cells: Sequence[MeasuredCell]) -> tuple[list[str], set[Setting], list[str]]:
-    """The loads to judge at, the settings measured there in every block, and a doubt if loads are missing.
+def shared_loads(blocks: Mapping[str, Mapping[Setting, int]]) -> tuple[list[str], set[Setting], list[str]]:
+    """The loads to judge at, the settings measured at all of them, and a doubt if loads are missing.
 
-    All loads where some setting has them all; else the one that most settings share, as in a verification of
-    `tune`, whose settings meet at one load.
+    All loads where some setting was measured at each; else the one that most settings share, as in a
+    verification of `tune`, whose settings meet at one load.
+
+    Args:
+        blocks: load → setting → the number of blocks that it can be compared by there.
     """
-    blocks: dict[str, set[int]] = defaultdict(set)
-    seen: dict[str, dict[Setting, set[int]]] = defaultdict(lambda: defaultdict(set))
-    for cell in cells:
-        blocks[cell.load].add(cell.block)
-        seen[cell.load][cell.setting].add(cell.block)
-    complete = {load: {s for s, had in found.items() if had == blocks[load]} for load, found in seen.items()}
-    if not complete:
+    if not blocks:
         return [], set(), []
-    everywhere = set.intersection(*complete.values())
-    if everywhere or not any(complete.values()):
-        return list(complete), everywhere, []
-    most = max(sorted(complete), key=lambda load: len(complete[load]))
-    return [most], complete[most], [f"judged at {most} only: no setting was measured at every load"]
+    everywhere = set.intersection(*(set(found) for found in blocks.values()))
+    if everywhere:
+        return list(blocks), everywhere, []
+    most = max(sorted(blocks), key=lambda load: len(blocks[load]))
+    return [most], set(blocks[most]), [f"judged at {most} only: no setting was measured at every load"]

@@ -123,7 +123,7 @@ def planned_cells(plan: Matrix) -> tuple[PlannedCell, ...]:
         PlannedCell(
             id=cell.id,
             setting=cell.setting,
-            workload=Workload.planned(cell.load, cell.block),
+            workload=Workload.planned(cell.load, cell.block, purpose=cell.purpose),
             sentinel=cell.sentinel,
         )
         for cell in plan.cells

@@ -173,7 +173,7 @@ def _ledger(plan: Plan, outcomes: Counter[Outcome], material: CellInputs) -> tup
 def _workload(cell: Cell, plan: Plan, load_run: LoadRun) -> Workload:
     header = plan.header
     return replace(
-        Workload.planned(cell.load, cell.block, header.seed),
+        Workload.planned(cell.load, cell.block, header.seed, purpose=cell.purpose),
         rate_per_s=header.rate_per_s,
         plan_hash=plan.hash,
         prompt_tokens=header.tokens("prompt_tokens"),

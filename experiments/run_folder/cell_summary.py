@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from experiments.design.cell_purpose import CellPurpose
 from experiments.observe.engine_growth import EngineGrowth
 from experiments.run_folder.doubt import Doubt, DoubtCode, Severity
 from experiments.run_folder.stored_setting import StoredSetting
@@ -46,9 +47,18 @@ class Workload:
     """planned length of an answer, where all have one length; with free lengths only a bound"""
     answer_lengths: AnswerLengths | None = None
     """whether answers had to be as long as planned, or at most so; none where nothing was sent yet"""
+    purpose: CellPurpose = CellPurpose.MATRIX
+    """what the cell is measured for"""
 
     @classmethod
-    def planned(cls, load: Load, block: int, seed: int | None = None) -> Workload:
+    def planned(
+        cls,
+        load: Load,
+        block: int,
+        seed: int | None = None,
+        *,
+        purpose: CellPurpose = CellPurpose.MATRIX,
+    ) -> Workload:
         """As a matrix has it, before there is an arrival plan."""
         return cls(
             load=str(load),
@@ -58,6 +68,7 @@ class Workload:
             relative_load=load.relative,
             block=block,
             seed=seed,
+            purpose=purpose,
         )
 
 

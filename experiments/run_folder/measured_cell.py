@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from experiments.design.cell_purpose import CellPurpose
 from experiments.errors import UserError
 from experiments.run_folder import codec, record_table
 from experiments.run_folder.cell_summary import CellSummary
@@ -32,6 +33,16 @@ class MeasuredCell:
     def is_sentinel(self) -> bool:
         """Whether the cell is none of the matrix but watches for drift."""
         return self.summary.sentinel
+
+    @property
+    def purpose(self) -> CellPurpose:
+        """What the cell was measured for."""
+        return self.summary.workload.purpose
+
+    @property
+    def of_matrix(self) -> bool:
+        """Whether settings are chosen by it: no sentinel, no validation, no search for a rate."""
+        return not self.is_sentinel and self.purpose is CellPurpose.MATRIX
 
     @property
     def load(self) -> str:
@@ -103,8 +114,8 @@ def read_cell(path: Path) -> MeasuredCell:
 
 
 def matrix_cells(run: Path) -> list[MeasuredCell]:
-    """The finished cells of a run's matrix, by name; without its sentinels."""
-    return [cell for cell in finished_cells(run) if not cell.is_sentinel]
+    """The finished cells that settings are chosen by, by name."""
+    return [cell for cell in finished_cells(run) if cell.of_matrix]
 
 
 def finished_cells(run: Path) -> list[MeasuredCell]:

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from reports import numbers, palette
+from reports.common_blocks import mean_by_setting
 from reports.figures import canvas
 from reports.palette import light
 from reports.rows import CellRow, rows_of
@@ -37,7 +38,8 @@ def join(what: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class GridRow:
-    """One box of a heat map. value: nan when unmeasured or n is too small; valid: all of its cells are."""
+    """One box of a heat map. value: nan when unmeasured, n is too small, or no arrivals are common with the
+    others'; valid: all of its cells are; stretches: how many they are."""
 
     load: str
     max_active: float
@@ -45,13 +47,15 @@ class GridRow:
     setting: str
     value: float
     valid: bool
+    stretches: int
 
 
 def grid(cells: pd.DataFrame, latency: pd.DataFrame, what: str) -> pd.DataFrame:
     """The numbers of a heat map, a row per setting and load: the columns of `GridRow`, and its cells.
 
-    `what` is a key of WHATS. Repeats of a cell are joined by the mean of rates and shares, and by the worst
-    of a quantile (quantiles are never averaged).
+    `what` is a key of WHATS. Repeats of a cell are joined by the mean of rates and shares, brought to the
+    same arrivals where settings have different blocks, and by the worst of a quantile (quantiles are never
+    averaged).
     """
     rows = rows_of(cells, CellRow)
     frame = cells.assign(
@@ -62,8 +66,20 @@ def grid(cells: pd.DataFrame, latency: pd.DataFrame, what: str) -> pd.DataFrame:
     frame = frame[frame["setting"] != ""]  # a cell of unknown setting has no place in a matrix
     frame = frame.sort_values(["workload", "rate_per_s", "scenario", "max_active"], kind="stable")
     grouped = frame.groupby(["load", "max_active", "queue", "setting"], sort=False, dropna=False)
-    joined = grouped.agg(value=("value", WHATS[what][1]), valid=("valid", "all"), cells=("cell", list))
-    return joined.reset_index()
+    joined = grouped.agg(
+        value=("value", "max"), valid=("valid", "all"), stretches=("cell", "size"), cells=("cell", list)
+    ).reset_index()
+    if WHATS[what][1] == "mean":
+        means = {load: mean_by_setting(of, "value") for load, of in frame.groupby("load", sort=False)}
+        keys = zip(joined["load"], joined["setting"], strict=True)
+        joined["value"] = [means[load].get(setting, np.nan) for load, setting in keys]
+    return joined
+
+
+def unequal(grid: pd.DataFrame) -> bool:
+    """Whether the boxes rest on different numbers of stretches, or some are missing."""
+    boxes = grid[["max_active", "queue"]].drop_duplicates()
+    return len(grid) < len(boxes) * grid["load"].nunique() or grid["stretches"].nunique() > 1
 
 
 def _values(cells: pd.DataFrame, latency: pd.DataFrame, what: str) -> pd.Series:
@@ -86,7 +102,8 @@ def heat_map(
     """Draw `grid(…, what)`: the setting `best` is outlined, `inseparable` ones are hatched, invalid cells are
     grey with a cross. Settings are given in words.
 
-    The shade is one of seven steps, common to all panels; every cell also carries its number.
+    The shade is one of seven steps, common to all panels; every cell also carries its number, and how many
+    stretches it rests on where these differ. A setting that was not measured at a load has a dash there.
     """
     if not len(grid):
         return canvas.message("No cell has been measured.")
@@ -102,16 +119,21 @@ def heat_map(
     figure, panels = canvas.axes(
         width, height, rows=rows, columns=columns, margins=canvas.Margins(left=left, wspace=0.08, hspace=0.75)
     )
-    ends = _ends(grid)
+    ends, counts = _ends(grid), unequal(grid)
+    known = set(zip(grid["max_active"].map(numbers.bare), grid["queue"], strict=True))
     for at, ax in enumerate(panels):
         if at >= len(loads):
             ax.set_visible(False)
             continue
         _panel_frame(ax, loads[at], actives, queues, first=at % columns == 0)
+        missing = set(known)
         for box in rows_of(grid[grid["load"] == loads[at]], GridRow):
             where = (actives.index(numbers.bare(box.max_active)), queues.index(box.queue))
-            _box(ax, where, box, what, ends)
+            _box(ax, where, box, what, ends, counts=counts)
             _marks(ax, where, box.setting, best, inseparable)
+            missing.discard((numbers.bare(box.max_active), box.queue))
+        for active, queue in missing:
+            _text(ax, (actives.index(active), queues.index(queue)), numbers.DASH, light("muted"))
     return figure
 
 
@@ -135,7 +157,9 @@ def _panel_frame(ax: Axes, load: str, actives: list[str], queues: list[str], *, 
     ax.set_xlabel("MAX_ACTIVE" if actives != [numbers.DASH] else "engine alone: no gateway limits")
 
 
-def _box(ax: Axes, where: tuple[int, int], box: GridRow, what: str, ends: tuple[float, float]) -> None:
+def _box(
+    ax: Axes, where: tuple[int, int], box: GridRow, what: str, ends: tuple[float, float], *, counts: bool
+) -> None:
     _, _, show, more_is_better = WHATS[what]
     ramp = palette.COOL if more_is_better else palette.WARM
     fill, ink = light("shade"), light("muted")
@@ -150,7 +174,13 @@ def _box(ax: Axes, where: tuple[int, int], box: GridRow, what: str, ends: tuple[
     ax.add_patch(Rectangle((x - 0.5, y - 0.5), 1, 1, facecolor=fill, edgecolor=edge, linewidth=1.5))
     texts = {"plain": numbers.significant, "seconds": numbers.seconds, "percent": numbers.percent}
     text = texts[show](box.value) + (" ×" if np.isfinite(box.value) and not box.valid else "")
-    ax.text(x, y, text, ha="center", va="center", fontsize=canvas.SIZE, color=ink)
+    _text(ax, (x, y - 0.14 if counts else y), text, ink)
+    if counts:
+        _text(ax, (x, y + 0.27), f"n {box.stretches}", ink, canvas.SIZE * 0.72)
+
+
+def _text(ax: Axes, where: tuple[float, float], text: str, color: str, size: float = canvas.SIZE) -> None:
+    ax.text(*where, text, ha="center", va="center", fontsize=size, color=color)
 
 
 def _marks(

@@ -75,6 +75,19 @@ def test_a_sentinel_is_shown_but_never_ranked(small: Path) -> None:
     assert "sentinel: " in reading.by_id(root, tables.anchor(name)).text
 
 
+@pytest.mark.parametrize("purpose", ["validation", "capacity"])
+def test_a_cell_of_another_purpose_is_shown_but_never_ranked(purpose: str, small: Path) -> None:
+    """Among the cells, marked; not in matrix, curves or ranking."""
+    offered = json.loads(_path(small, 0).read_text())["workload"]
+    name = _edit(_path(small, 0), {"workload": offered | {"purpose": purpose}})
+    run = load(small)
+    assert name not in set(run.matrix["cell"])
+    root = reading.read(page.render(run))
+    ranked = {a.attributes["href"] for a in reading.by_id(root, "table-cells").all("a")}
+    assert "#" + tables.anchor(name) not in ranked
+    assert f"{purpose}: " in reading.by_id(root, tables.anchor(name)).text
+
+
 @pytest.mark.parametrize(
     ("limits", "words", "queue"),
     [
