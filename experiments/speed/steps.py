@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -154,6 +154,7 @@ class _Chunks:
         return cls(stream[order], place[order], bunch, times_s[begins + sizes // 2])
 
 
-def _sums(bunch: Integers, values: npt.NDArray[np.float64 | np.bool_], count: int) -> Floats:
+def _sums(bunch: Integers, values: npt.NDArray[np.number[Any] | np.bool_], count: int) -> Floats:
     """Of the values in each bunch."""
-    return np.bincount(bunch, weights=values, minlength=count)
+    sums: Floats = np.bincount(bunch, weights=values.astype(np.float64), minlength=count).astype(np.float64)
+    return sums

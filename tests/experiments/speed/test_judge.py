@@ -1,0 +1,87 @@
+"""Which cells of a run were disturbed, from steps of an engine that is slow when it is told to be."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from experiments.speed.cell_steps import CellSteps
+from experiments.speed.judge import SpeedVerdict, judge
+from experiments.speed.steps import Steps
+
+Slower = Callable[[float], float]
+"""How many times slower the engine is, by seconds of the run."""
+
+
+def drawn_cells(
+    slower: Slower, *, cells: int = 12, window_s: float = 20.0, seed: int = 1, step_s: float = 0.02
+) -> list[CellSteps]:
+    """Cells one after another, with a batch and prompts that change in time and between cells."""
+    rng = np.random.default_rng(seed)
+    return [_cell(rng, f"c{k}", k * (window_s + 5), window_s, step_s, slower) for k in range(cells)]
+
+
+def _cell(
+    rng: np.random.Generator, name: str, began_s: float, window_s: float, step_s: float, slower: Slower
+) -> CellSteps:
+    most, now_s, rows = int(rng.integers(2, 32)), 0.0, []
+    batch = most // 2
+    while now_s < window_s:
+        batch = int(np.clip(batch + rng.integers(-1, 2), 1, most))
+        prompt = float(rng.integers(50, 300)) if rng.random() < 0.1 else 0.0
+        context = 200.0 * batch
+        quiet_s = step_s * (1 + 0.02 * batch + 0.004 * prompt + 1e-5 * context)
+        length_s = quiet_s * slower(began_s + now_s) * float(np.exp(0.03 * rng.standard_normal()))
+        now_s += length_s
+        rows.append((now_s, length_s, batch, float(prompt > 0), prompt, prompt**2 / 2, context, 0.0, 0.0))
+    return CellSteps.of(name, "", began_s, window_s, Steps(*np.array(rows).T))
+
+
+def test_a_quiet_run_has_an_index_of_one_and_no_disturbed_cell() -> None:
+    run = judge(drawn_cells(lambda _: 1.0))
+    assert [cell.verdict for cell in run.cells] == [SpeedVerdict.STEADY] * 12
+    for cell in run.cells:
+        assert cell.over_window is not None
+        assert abs(cell.over_window.index - 1) < 0.02
+        assert cell.over_window.low < 1 < cell.over_window.high
+        assert 0.9 < np.mean(
+            [low < 1 < high for low, high in zip(cell.seconds.low, cell.seconds.high, strict=True)]
+        )
+
+
+def test_the_slow_seconds_of_a_cell_are_told_with_their_size() -> None:
+    """Eight seconds in the third cell, 1.5 times slower: that cell alone, and it says so."""
+    run = judge(drawn_cells(lambda t_s: 1.5 if 56 <= t_s < 64 else 1.0))
+    assert [cell.id for cell in run.disturbed] == ["c2"]
+    found = run["c2"]
+    assert found.slow_share == pytest.approx(0.4, abs=0.06)
+    assert found.slow_by == pytest.approx(1.5, abs=0.05)
+    assert "1.5" in found.size
+    t_s, index = np.array(found.seconds.t_s), np.array(found.seconds.index)
+    assert np.all(index[(t_s > 7) & (t_s < 13)] > 1.4)
+    assert np.all(index[(t_s < 5) | (t_s > 15)] < 1.1)
+
+
+def test_slow_drift_is_no_disturbance_but_is_told() -> None:
+    run = judge(drawn_cells(lambda t_s: 1 + 0.15 * t_s / 300))
+    assert run.disturbed == ()
+    assert 0.10 < run.drift < 0.18
+    indices = [cell.index for cell in run.cells if cell.index is not None]
+    assert indices[-1] / indices[0] > 1.08
+
+
+def test_a_third_of_the_run_may_be_disturbed_and_the_rest_is_still_the_measure() -> None:
+    """35 % of the time two times slower, in stretches of 20 s."""
+    hit = {1, 4, 6, 9}
+    run = judge(drawn_cells(lambda t_s: 2.0 if int(t_s // 25) in hit else 1.0))
+    assert {cell.id for cell in run.disturbed} == {f"c{k}" for k in hit}
+    assert 0.3 < run.slow_share < 0.4
+
+
+def test_few_steps_give_no_verdict() -> None:
+    assert {cell.verdict for cell in judge(drawn_cells(lambda _: 1.0, cells=1)).cells} == {
+        SpeedVerdict.UNKNOWN
+    }
+    assert judge([]).cells == ()
