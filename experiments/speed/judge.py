@@ -229,7 +229,8 @@ def _cell(
     departs = whole / local
     certain = np.log(departs) > max(np.log(LEAST_SLOW), CERTAIN * cell_sd)
     disturbed = certain or (share >= SLOW_SHARE and int(slow.sum()) > 1)
-    half = LEVELS_SD * float(np.hypot(cell_sd, _mean_sd(np.log(slower))))
+    own_sd = float(np.sqrt(np.mean(scatter**2) / len(scatter)))
+    half = LEVELS_SD * float(np.hypot(cell_sd, own_sd))
     halves = LEVELS_SD * scatter
     return CellSpeed(
         id=cell.id,
@@ -245,12 +246,3 @@ def _cell(
             tuple((index * np.exp(halves)).tolist()),
         ),
     )
-
-
-def _mean_sd(values: Floats) -> float:
-    """Standard deviation of the mean of neighbouring, so dependent, values: from means of about √n in a
-    row.
-    """
-    size = max(1, int(np.sqrt(len(values))))
-    blocks = values[: len(values) // size * size].reshape(-1, size).mean(axis=1)
-    return float(blocks.std(ddof=1) / np.sqrt(len(blocks))) if len(blocks) > 1 else 0.0

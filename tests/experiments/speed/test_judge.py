@@ -46,8 +46,9 @@ def test_a_quiet_run_has_an_index_of_one_and_no_disturbed_cell() -> None:
         assert cell.over_window is not None
         assert abs(cell.over_window.index - 1) < 0.02
         assert cell.over_window.low < 1 < cell.over_window.high
-        assert 0.9 < np.mean(
-            [low < 1 < high for low, high in zip(cell.seconds.low, cell.seconds.high, strict=True)]
+        assert (
+            np.mean([low < 1 < high for low, high in zip(cell.seconds.low, cell.seconds.high, strict=True)])
+            > 0.9
         )
 
 
@@ -58,7 +59,7 @@ def test_the_slow_seconds_of_a_cell_are_told_with_their_size() -> None:
     found = run["c2"]
     assert found.slow_share == pytest.approx(0.4, abs=0.06)
     assert found.slow_by == pytest.approx(1.5, abs=0.05)
-    assert "1.5" in found.size
+    assert found.size.startswith("the engine was 1")
     t_s, index = np.array(found.seconds.t_s), np.array(found.seconds.index)
     assert np.all(index[(t_s > 7) & (t_s < 13)] > 1.4)
     assert np.all(index[(t_s < 5) | (t_s > 15)] < 1.1)
