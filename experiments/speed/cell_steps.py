@@ -11,6 +11,8 @@ from experiments.speed.steps import Floats, Steps
 KNOTS = np.array([2, 4, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024, 2048, 4096], float)
 """Tokens computed in a step at which its cost may bend upwards."""
 FEATURES = 8 + len(KNOTS)
+TOKENS = [2, *range(8, FEATURES)]
+"""Columns of `CellSteps.work` that count prompt tokens."""
 LEAST_SEEN_S = 0.25
 """Of a second that the steps found in it must cover to say something about it."""
 

@@ -21,7 +21,8 @@ import numpy as np
 
 from experiments.speed import curve
 from experiments.speed.cell_steps import CellSteps
-from experiments.speed.curve import Curve, Floats
+from experiments.speed.curve import Curve
+from experiments.speed.steps import Floats
 
 LEAST_SECONDS = 5
 """Seconds of a cell that must say something; with fewer it has no verdict."""
@@ -31,12 +32,12 @@ SLOW = 1.12
 """A second is slow from this factor on, or more where undisturbed ones scatter more."""
 SLOW_SHARE = 0.10
 """Of the seconds of a cell that may be slow."""
-LEAST_SLOW = 1.04
+LEAST_SLOW = 1.05
 """Times slower, over its whole window, that a cell may be at least."""
 CERTAIN = 3.3
 """Standard deviations; a normal variable exceeds it once in two thousand times."""
-CELL_SD = 0.006
-"""How far two quiet cells differ at least, relative."""
+CELL_SD = (0.006, 0.03)
+"""Standard deviation of quiet cells, relative: not believed to be smaller, nor larger."""
 LEVELS_SD = 1.959964
 
 
@@ -161,23 +162,22 @@ def _of_engine(cells: Sequence[CellSteps]) -> RunSpeed:
         return RunSpeed(tuple(_unknown(cell) for cell in cells), 0.0)
     seconds = np.concatenate([cell.seconds for cell in cells])
     steps = np.concatenate([cell.steps for cell in cells])
+    work = np.concatenate([cell.work for cell in cells])
     fitted = curve.fit(
-        np.concatenate([cell.work for cell in cells]),
+        work,
         seconds,
         steps,
         np.concatenate([cell.began_s + cell.at_s for cell in cells]),
     )
-    index = seconds / fitted.expected_s
-    scatter = fitted.scatter(steps)
-    ends = np.cumsum(counts)
-    parts = [slice(end - count, end) for end, count in zip(ends.tolist(), counts.tolist(), strict=True)]
-    apart = _apart(parts, seconds, fitted)
-    own_sd = _cell_sd(apart, fitted, parts)
+    ends = np.cumsum(counts).tolist()
+    parts = [slice(end - count, end) for end, count in zip(ends, counts.tolist(), strict=True)]
+    unlike = curve.unlike(work, fitted, parts)
+    spread = _spread(np.log(seconds / (fitted.expected_s * fitted.level)), parts, unlike)
     judged = tuple(
         _unknown(cell)
         if part.stop - part.start < LEAST_SECONDS
-        else _cell(cell, index[part], scatter[part], fitted.level[part], fitted.expected_s[part], sd)
-        for cell, part, sd in zip(cells, parts, own_sd.tolist(), strict=True)
+        else _cell(cell, fitted, part, float(spread[k]), float(unlike[k]))
+        for k, (cell, part) in enumerate(zip(cells, parts, strict=True))
     )
     return RunSpeed(judged, float(fitted.level.max() / fitted.level.min()) - 1)
 
@@ -186,51 +186,37 @@ def _unknown(cell: CellSteps) -> CellSpeed:
     return CellSpeed(cell.id, SpeedVerdict.UNKNOWN, None, None, None, None, SpeedSeconds((), (), (), ()))
 
 
-def _apart(parts: Sequence[slice], seconds: Floats, fitted: Curve) -> Floats:
-    """Logarithm of each cell's time over what the run around it would have needed; 0 without seconds."""
-    return np.array(
-        [
-            float(np.log(seconds[part].sum() / (fitted.expected_s[part] * fitted.level[part]).sum()))
-            if part.stop > part.start
-            else 0.0
-            for part in parts
-        ]
-    )
+def _spread(off: Floats, parts: Sequence[slice], unlike: Floats) -> Floats:
+    """How far each cell may lie from the run around it without a reason, standard deviation of the logarithm:
+    what steady cells of this run differ, and how little the others know of its compositions. (parts,)
 
-
-def _cell_sd(apart: Floats, fitted: Curve, parts: Sequence[slice]) -> Floats:
-    """How far each cell may lie from the run around it without a reason: what quiet cells of this run differ,
-    read from the lower side, and how little the other cells know of its compositions.
+    Args:
+        off: logarithm of each second over what the run around it needs.
+        parts: the seconds of each cell.
+        unlike: see `curve.unlike`.
     """
-    known = np.array([part.stop > part.start for part in parts])
-    middle = float(np.quantile(apart[known], curve.FIRST_QUANTILE))
-    below = middle - apart[known & (apart < middle)]
-    spread = max(CELL_SD, 1.4826 * float(np.median(below))) if len(below) >= 3 else 2 * CELL_SD
-    unlike = np.array([_unlike(fitted, part) for part in parts])
-    spreads: Floats = spread * np.sqrt(1 + unlike)
-    return spreads
+    own = np.array([float(np.median(off[part])) for part in parts if part.stop > part.start])
+    near = own[own < np.log(SLOW)]
+    usual = 1.4826 * float(np.median(np.abs(near - np.median(near)))) if len(near) > 2 else CELL_SD[1]
+    spread: Floats = np.hypot(np.clip(usual, *CELL_SD), unlike)
+    return spread
 
 
-def _unlike(fitted: Curve, part: slice) -> float:
-    """Variance of the curve at this cell's mean second when the curve is fitted without the cell, in units of
-    an undisturbed second's; large where no other cell had such compositions.
-    """
-    return 0.0
-
-
-def _cell(
-    cell: CellSteps, index: Floats, scatter: Floats, level: Floats, expected_s: Floats, cell_sd: float
-) -> CellSpeed:
+def _cell(cell: CellSteps, fitted: Curve, part: slice, spread: float, unlike: float) -> CellSpeed:
+    scatter, expected_s = fitted.scatter[part], fitted.expected_s[part]
+    level, index = fitted.level[part], cell.seconds / expected_s
     slower = index / level
-    slow = np.log(slower) > np.maximum(np.log(SLOW), CERTAIN * scatter)
+    # A cell whose compositions nobody else had is held against its own quicker seconds as well.
+    own = float(np.clip(np.quantile(np.log(slower), curve.QUANTILE), -CERTAIN * unlike, CERTAIN * unlike))
+    slow = np.log(slower) - own > np.maximum(np.log(SLOW), CERTAIN * scatter)
     share = float(slow.mean())
     whole = float(cell.seconds.sum() / expected_s.sum())
     local = float((expected_s * level).sum() / expected_s.sum())
     departs = whole / local
-    certain = np.log(departs) > max(np.log(LEAST_SLOW), CERTAIN * cell_sd)
+    certain = np.log(departs) > max(np.log(LEAST_SLOW), CERTAIN * spread)
     disturbed = certain or (share >= SLOW_SHARE and int(slow.sum()) > 1)
     own_sd = float(np.sqrt(np.mean(scatter**2) / len(scatter)))
-    half = LEVELS_SD * float(np.hypot(cell_sd, own_sd))
+    half = LEVELS_SD * float(np.hypot(unlike, own_sd))
     halves = LEVELS_SD * scatter
     return CellSpeed(
         id=cell.id,
