@@ -36,7 +36,8 @@ def steps_in_window(
 
 
 def _stream(record: RequestRecord) -> _Stream:
-    """The moment of sending is that at which the gateway passed it on. A chunk of two tokens is two steps'."""
+    """The moment of sending is that at which the gateway passed it on; a chunk of two tokens is of two steps.
+    """
     times_s = record.chunk_times_s
     tokens = record.chunk_tokens
     if tokens is not None and len(tokens) == len(times_s):
