@@ -13,7 +13,7 @@ from pathlib import Path
 from experiments.decide import recommendation_doubts
 from experiments.decide.shared_loads import shared_loads
 from experiments.design.probe import Probe
-from experiments.errors import UserError
+from experiments.errors import UndecidedError, UserError
 from experiments.files import write_bytes
 from experiments.measure.cell_evidence import is_stationary
 from experiments.run_folder import codec
@@ -55,6 +55,7 @@ def recommend(run: Path, slo: SLO) -> Recommendation:
 
     Raises:
         UserError: the run has no valid cell that could be judged.
+        UndecidedError: most of its cells were disturbed.
     """
     state = read_run(run)
     evidence, doubts = _usable_evidence(run, slo)
@@ -123,13 +124,14 @@ def _usable_evidence(run: Path, slo: SLO) -> tuple[list[Evidence], list[str]]:
     not an error.
     """
     cells = matrix_cells(run)
+    _refuse_the_disturbed(cells)
     valid = [cell for cell in cells if not cell.invalid_codes]
     evidence, doubts = _evidence(valid, slo)
     if evidence:
         left_out = len(cells) - len(valid)
         why = f"marked invalid and left out ({_codes(cells)})"
         said = [f"{left_out} of {len(cells)} cells were {why}"] if left_out else []
-        return evidence, doubts + said
+        return evidence, doubts + said + recommendation_doubts.of_disturbed(cells)
     late = [cell for cell in cells if cell.invalid_codes <= {DoubtCode.CLIENT_SATURATED}]
     evidence, doubts = _evidence(late, slo)
     if not evidence:
@@ -140,6 +142,16 @@ def _usable_evidence(run: Path, slo: SLO) -> tuple[list[Evidence], list[str]]:
         "understated; repeat it on a quiet one"
     )
     return evidence, [late_said, *doubts]
+
+
+def _refuse_the_disturbed(cells: Sequence[MeasuredCell]) -> None:
+    """Where less than half of the cells was left alone, what is left is chosen by chance."""
+    disturbed = [cell for cell in cells if DoubtCode.DISTURBED in cell.invalid_codes]
+    if 2 * len(disturbed) > len(cells):
+        raise UndecidedError(
+            f"cannot decide: {len(disturbed)} of {len(cells)} cells were disturbed (something else slowed "
+            "the engine down); find what runs beside it, or give it cores or a card of its own, and run again"
+        )
 
 
 def _codes(cells: Sequence[MeasuredCell]) -> str:

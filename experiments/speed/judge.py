@@ -24,7 +24,7 @@ from experiments.speed.cell_steps import CellSteps
 from experiments.speed.curve import Curve
 from experiments.speed.steps import Floats
 
-LEAST_SECONDS = 5
+LEAST_SECONDS = 6
 """Seconds of a cell that must say something; with fewer it has no verdict."""
 LEAST_RUN_SECONDS = 40
 """The same of all cells of an engine together: a curve needs them."""
@@ -226,9 +226,14 @@ def _cell(cell: CellSteps, fitted: Curve, part: slice, spread: float, unlike: fl
         slow_share=share,
         slow_by=float(np.mean(slower[slow])) if share else None,
         seconds=SpeedSeconds(
-            tuple(cell.at_s.tolist()),
-            tuple(index.tolist()),
-            tuple((index * np.exp(-halves)).tolist()),
-            tuple((index * np.exp(halves)).tolist()),
+            _column(cell.at_s),
+            _column(index),
+            _column(index * np.exp(-halves)),
+            _column(index * np.exp(halves)),
         ),
     )
+
+
+def _column(values: Floats) -> tuple[float, ...]:
+    """For a file: more digits say nothing."""
+    return tuple(values.round(4).tolist())
