@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from experiments.decide import recommendation_doubts
+from experiments.decide.probe_doubts import of_probe
 from experiments.decide.shared_loads import shared_loads
 from experiments.design.probe import Probe
 from experiments.errors import UndecidedError, UserError
@@ -71,6 +72,10 @@ def recommend(run: Path, slo: SLO) -> Recommendation:
     doubts += [fallback] if fallback else []
     doubts += _doubts(chosen, loads, slo, values)
     doubts += recommendation_doubts.of_run(_cells(*evidence), _cells(chosen))
+    if (
+        state.like is None and not state.probes
+    ):  # else the probe in force is of another run, or one of several
+        doubts += of_probe(_cells(*evidence), state.probe)
     name = chosen.setting.name
     return Recommendation(
         setting=chosen.setting,
