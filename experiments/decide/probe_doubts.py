@@ -1,4 +1,4 @@
-"""The probe held against the cells: what a full house of slots served, in a few seconds then and in cells now.
+"""The probe held against the cells: what full slots served in a few seconds then, and in cells since.
 
 Loads, windows and the queue's timeout are multiples of what the probe saw. If something disturbed it, a load
 named 0.7 of capacity is another one, for every setting alike.
