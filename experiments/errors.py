@@ -26,15 +26,27 @@ class EnvironmentProblem(Exception):  # noqa: N818 (`EnvironmentError` is Python
     exit_code = 1
 
 
+class UndecidedError(Exception):
+    """The run was measured, and its cells cannot answer what was asked: too much of it was disturbed.
+
+    The message is one sentence that says what was wrong with them and what to do.
+    """
+
+    exit_code = 3
+
+
 def run_command(main: Callable[[Sequence[str]], int]) -> None:
     """Run `main` on the command line's arguments and exit: 2 for the user's mistake, 1 for the environment's,
-    130 on Ctrl-C."""
+    3 where nothing
+    could be decided, 130 on Ctrl-C."""
     try:
         code = main(sys.argv[1:])
     except UserError as error:
         code = _say(error, 2)
     except EnvironmentProblem as error:
         code = _say(error, 1)
+    except UndecidedError as error:
+        code = _say(error, 3)
     except BrokenPipeError:
         code = 1
     except OSError as error:

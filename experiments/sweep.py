@@ -15,9 +15,17 @@ from experiments.decide.recommendation_text import show as show_recommendation
 from experiments.design import dry_run
 from experiments.design.cells import Cell
 from experiments.design.matrix import Matrix
-from experiments.errors import UserError, run_command
-from experiments.measure import drift_doubts, engine_setup, interruption, preflight, sweep_stack
+from experiments.errors import UndecidedError, UserError, run_command
+from experiments.measure import (
+    drift_doubts,
+    engine_setup,
+    interruption,
+    preflight,
+    speed_doubts,
+    sweep_stack,
+)
 from experiments.measure.cell import MeasurementContext
+from experiments.measure.measure_again import measure_disturbed_again
 from experiments.measure.run_cells import run_cells
 from experiments.measure.sweep_stack import SweepStack
 from experiments.run_folder.folder import RunDir, is_begun, open_or_create
@@ -28,7 +36,8 @@ from loadtests.slo import SLO
 
 
 def main(argv: Sequence[str], prog: str = "python -m experiments.sweep") -> int:
-    """The whole sweep; exit code 0, 1 when a cell could not be measured, 2 for a user's mistake."""
+    """The whole sweep; exit code 0, 1 when a cell could not be measured, 2 for a user's mistake, 3 when
+    too much was disturbed to decide."""
     options = parse(argv, prog)
     if options.dry_run:
         print(dry_run.show(options.spec))
@@ -87,10 +96,22 @@ def _measure(plan: Matrix, run: RunDir, stack: SweepStack, slo: SLO, progress: S
     _show(plan, run, todo, progress)
     failed, invalid = run_cells(todo, plan, context, stack, progress)
     again = _once_more(run, failed, invalid)
-    if not again:
-        return []
-    _show(plan, run, again, progress)
-    return [cell.id for cell in run_cells(again, plan, context, stack, progress)[0]]
+    if again:
+        _show(plan, run, again, progress)
+        failed, _ = run_cells(again, plan, context, stack, progress)
+
+    def measure(cells: Sequence[Cell]) -> None:
+        progress.say(f"{len(cells)} cells were disturbed and are measured again")
+        _show(plan, run, list(cells), progress)
+        run_cells(cells, plan, context, stack, progress)
+
+    measure_disturbed_again(plan, run, _of_engine(plan, stack.knobs), measure)
+    return [cell.id for cell in failed]
+
+
+def _of_engine(plan: Matrix, knobs: EngineKnobs) -> list[Cell]:
+    """The cells of this engine value."""
+    return [cell for of, cells in plan.engines for cell in cells if of == knobs]
 
 
 def _show(plan: Matrix, run: RunDir, first: list[Cell], progress: SweepProgress) -> None:
@@ -111,11 +132,15 @@ def _finish(run: RunDir, failed: list[str]) -> int:
     """Recommendation and report from what is on disk; exit code 1 when either is wanting."""
     status = RunStatus.PARTIAL if failed else RunStatus.COMPLETE
     run.save(replace(run.state, status=status, failed=tuple(failed)))
+    undecided = 0
     problems = [f"{len(failed)} cells could not be measured: {', '.join(failed)}"] if failed else []
-    for said in drift_doubts.doubt(run):
+    for said in (*drift_doubts.doubt(run), *speed_doubts.said(speed_doubts.doubt(run))):
         print(f"headroom: {said}", file=sys.stderr)
     try:
         found = recommendation_of(run.path, objective_of(run.path))
+    except UndecidedError as error:
+        undecided = error.exit_code
+        print(f"headroom: {error}", file=sys.stderr)
     except UserError as error:
         problems.append(f"no recommendation: {error}")
     else:
@@ -129,7 +154,7 @@ def _finish(run: RunDir, failed: list[str]) -> int:
         problems.append(f"the report failed; try again: python -m reports {run.path}")
     for problem in problems:
         print(f"headroom: {problem}", file=sys.stderr)
-    return 1 if problems else 0
+    return 1 if problems else undecided
 
 
 if __name__ == "__main__":

@@ -205,6 +205,9 @@ class PredictedRow:
     ]
     inside: Annotated[bool, "", "whether the measured value lies in the prediction interval"]
     scored: Annotated[bool, "", "whether the measurement is certain enough to judge the prediction by"]
+    speed: Annotated[
+        float, "ratio", "time of the engine's steps in this cell / as it was calibrated; above 1: slower"
+    ] = math.nan
 
 
 def frame_of(kind: type[R], rows: Iterable[R]) -> pd.DataFrame:

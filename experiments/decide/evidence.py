@@ -6,9 +6,10 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from experiments.decide import recommendation_doubts
 from experiments.decide.shared_loads import shared_loads
 from experiments.design.cell_purpose import CellPurpose
-from experiments.errors import UserError
+from experiments.errors import UndecidedError, UserError
 from experiments.run_folder.doubt import DoubtCode
 from experiments.run_folder.measured_cell import MeasuredCell, finished_cells
 from experiments.spec.setting import Setting
@@ -100,13 +101,16 @@ def gather(run: Path, slo: SLO) -> Gathered:
 
     Raises:
         UserError: there is no cell that could be judged.
+        UndecidedError: most cells were disturbed.
     """
     every = [cell for cell in finished_cells(run) if not cell.is_sentinel]
     cells = [cell for cell in every if cell.of_matrix]
+    _refuse_the_disturbed(cells)
     valid = [cell for cell in every if not cell.invalid_codes]
     left_out = len(cells) - sum(cell.of_matrix for cell in valid)
     why = f"marked invalid and left out ({_codes(cells)})"
-    found = _gathered(valid, slo, [f"{left_out} of {len(cells)} cells were {why}"] if left_out else [])
+    said = [f"{left_out} of {len(cells)} cells were {why}"] if left_out else []
+    found = _gathered(valid, slo, [*said, *recommendation_doubts.of_disturbed(cells)])
     if found.contenders:
         return found
     late = [cell for cell in every if cell.invalid_codes <= {DoubtCode.CLIENT_SATURATED}]
@@ -119,6 +123,16 @@ def gather(run: Path, slo: SLO) -> Gathered:
         why = f"{len(cells)} finished{f'; invalid: {_codes(cells)}' if cells else ''}"
         raise UserError(f"{run} has no valid, finished cell to recommend from ({why})")
     return found
+
+
+def _refuse_the_disturbed(cells: Sequence[MeasuredCell]) -> None:
+    """Where less than half of the cells was left alone, what is left is chosen by chance."""
+    disturbed = [cell for cell in cells if DoubtCode.DISTURBED in cell.invalid_codes]
+    if 2 * len(disturbed) > len(cells):
+        raise UndecidedError(
+            f"cannot decide: {len(disturbed)} of {len(cells)} cells were disturbed (something else slowed "
+            "the engine down); find what runs beside it, or give it cores or a card of its own, and run again"
+        )
 
 
 def _codes(cells: Sequence[MeasuredCell]) -> str:

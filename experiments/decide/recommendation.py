@@ -17,6 +17,7 @@ from pathlib import Path
 from experiments.decide import recommendation_doubts
 from experiments.decide.evidence import Evidence, Gathered, Judged, attainment, gather
 from experiments.decide.neighbours import Ground, hardest, neighbour
+from experiments.decide.probe_doubts import of_probe
 from experiments.design.probe import Probe
 from experiments.files import write_bytes
 from experiments.measure.cell_evidence import is_stationary
@@ -37,6 +38,7 @@ def recommend(run: Path, slo: SLO) -> Recommendation:
 
     Raises:
         UserError: the run has no valid cell that could be judged.
+        UndecidedError: most of its cells were disturbed.
     """
     state = read_run(run)
     found = gather(run, slo)
@@ -50,6 +52,9 @@ def recommend(run: Path, slo: SLO) -> Recommendation:
     at = {one.load: one for one in loads}
     neighbours = _neighbours(ground, found, best, at, choice)
     fallback = state.engine.facts.why if state.engine is not None else None
+    every = [cell for e in found.contenders for cell in e.cells]
+    # Else the probe in force is of another run, or one of several.
+    own_probe = state.like is None and not state.probes
     return Recommendation(
         setting=chosen.setting,
         cell_ids=tuple(
@@ -72,7 +77,8 @@ def recommend(run: Path, slo: SLO) -> Recommendation:
             *([fallback] if fallback else []),
             *recommendation_doubts.of_choice(at[_nominal(chosen, found.loads)], loads, slo),
             *recommendation_doubts.of_holes(neighbours, found.loads),
-            *recommendation_doubts.of_run([c for e in found.contenders for c in e.cells], chosen.cells),
+            *recommendation_doubts.of_run(every, chosen.cells),
+            *(of_probe(every, state.probe) if own_probe else []),
         ),
         env=chosen.setting.env(),
     )

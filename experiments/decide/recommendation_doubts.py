@@ -46,6 +46,16 @@ def of_holes(neighbours: Sequence[Neighbour], loads: Sequence[str]) -> list[str]
     return [said + more]
 
 
+def of_disturbed(cells: Sequence[MeasuredCell]) -> list[str]:
+    """Which cells decided nothing because something slowed the engine down in them, and by how much."""
+    named = [
+        f"{cell.id} ({cell.summary.speed.size})"
+        for cell in cells
+        if DoubtCode.DISTURBED in cell.invalid_codes and cell.summary.speed is not None
+    ]
+    return [f"left out, since disturbed: {', '.join(named)}"] if named else []
+
+
 def of_run(cells: Sequence[MeasuredCell], chosen: Sequence[MeasuredCell]) -> list[str]:
     """Doubts of the design: engine values that were each started once, machines that drifted.
 

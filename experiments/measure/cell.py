@@ -12,6 +12,7 @@ from pathlib import Path
 
 from experiments.design.cells import Cell
 from experiments.errors import EnvironmentProblem
+from experiments.measure import cell_steps
 from experiments.measure.scope_doubts import GatewayEdges
 from experiments.measure.summary import CellInputs, KnownEngine, summarise_cell
 from experiments.observe import engine_counters, machine
@@ -132,6 +133,7 @@ def save(offered: FinishedLoad, context: MeasurementContext) -> CellSummary:
     material = _material(offered, context)
     series_table.save(material.series, folder)
     summary = summarise_cell(cell, prepared.plan, context.slo, material, context.engine(cell))
+    cell_steps.save(summary, material.records, folder)
     codec.write(folder / "cell.json", AppliedSetting(cell.id, cell.setting, offered.in_force))
     codec.write(folder / "summary.json", summary)
     prepared.load.forget_start()

@@ -9,6 +9,7 @@ from experiments.observe.engine_growth import EngineGrowth
 from experiments.run_folder.doubt import Doubt, DoubtCode, Severity
 from experiments.run_folder.stored_setting import StoredSetting
 from experiments.spec.loads import Load
+from experiments.speed.judge import CellSpeed
 from experiments.stats.agreement import Agreement
 from experiments.stats.breakdown import Parts
 from experiments.stats.bucket_quantile import BucketQuantile
@@ -158,6 +159,8 @@ class CellSummary:
     """of a load run of its own"""
     lengths: ComparedLengths | None = None
     """of prompts and answers as the engine reports them against as asked for; none in older runs"""
+    speed: CellSpeed | None = None
+    """how fast the engine was, against the other cells of the run; none before they are there"""
 
     @property
     def invalid_codes(self) -> frozenset[DoubtCode]:

@@ -61,6 +61,8 @@ class DoubtCode(StrEnum):
     """the backlog grew to the end"""
     DRIFT = "drift"
     """the machine changed between blocks"""
+    DISTURBED = "disturbed"
+    """something slowed the engine down, so its speed was not the run's"""
     GPU_SLOWDOWN = "gpu_slowdown"
     """the hardware slowed the GPU down"""
     GPU_THERMAL = "gpu_thermal"

@@ -46,6 +46,14 @@ PANELS: tuple[tuple[str, dict[str, tuple[str, str, str]]], ...] = (
         {"engine_running": ("running", "green", "-"), "engine_waiting": ("waiting", "purple", "--")},
     ),
     (
+        "Engine, times slower than the run",
+        {
+            "engine_speed_index": ("speed index", "red", "-"),
+            "engine_speed_index_low": ("95 % interval", "grey", ":"),
+            "engine_speed_index_high": ("_upper end", "grey", ":"),
+        },
+    ),
+    (
         SHARE,
         {
             "engine_kv_use_ratio": ("KV cache", "amber", "-"),

@@ -172,7 +172,8 @@ def test_a_cell_appears_whole(ground: Ground) -> None:
     assert not ground.partial.exists()
     folder = ground.run.cell(CELL.id)
     assert {path.name for path in folder.iterdir()} == {
-        "cell.json", "summary.json", "load.json", "records.parquet", "series.parquet", LOG_NAME,
+        "cell.json", "summary.json", "load.json", "records.parquet", "series.parquet",
+        "steps.parquet", LOG_NAME,
     }  # fmt: skip
     assert codec.read(CellSummary, folder / "summary.json") == summary
     applied = codec.read(AppliedSetting, folder / "cell.json")
