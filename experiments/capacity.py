@@ -22,9 +22,9 @@ from experiments.measure.sweep_stack import SweepStack
 from experiments.run_folder.folder import RunDir, open_or_create
 from experiments.run_folder.measured_cell import MeasuredCell, finished_cells
 from experiments.run_folder.run_state import RunStatus
-from experiments.stats.goodput import Trace
-from experiments.stats.knee import Capacity, LoadPoint, capacity, load_point
+from experiments.stats.knee import Capacity, capacity
 from experiments.stats.rate_search import next_rate
+from experiments.stats.stretch import Stretch, attainment_of, by_rate, stretch_of
 from loadtests.slo import SLO
 
 _DEFAULTS = ("--max-active", "16", "--queue-mode", "queue", "--budget", "4m", "--load", "sustained@0.7x")
@@ -47,7 +47,13 @@ def main(argv: Sequence[str], prog: str = "python -m experiments.capacity") -> i
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    parser.add_argument("--precision", type=float, default=10.0, metavar="PERCENT", help="of the answer (10)")
+    parser.add_argument(
+        "--precision",
+        type=float,
+        default=7.0,
+        metavar="PERCENT",
+        help="half of the 95 %% interval's width, part of the answer, at which the search ends (7)",
+    )
     own, rest = parser.parse_known_args(argv)
     if not 0 < own.precision < 100:
         raise UserError(f"--precision {own.precision:g}: give a percentage above 0 and below 100")
@@ -73,22 +79,18 @@ def show(found: Capacity, slo: SLO, run: RunDir) -> str:
     rows = [f"capacity under {slo} on {run.state.engine.label}:"]
     value = f"about {found.value_per_s:.3g} requests/s, {found.why}" if found.value_per_s else found.why
     rows.append(f"  {value}")
-    for point in points_of(finished_cells(run.path), slo):
-        low, high = point.interval()
+    for rate, of_rate in by_rate(stretches_of(finished_cells(run.path), slo)).items():
+        share, low, high = attainment_of(of_rate)
         rows.append(
-            f"  at {point.rate_per_s:g}/s: {point.attainment:.1%} of {sum(point.offered)} met it "
-            f"(95 %: {low:.1%} to {high:.1%}, {len(point.good)} traces)"
+            f"  at {rate:g}/s: {share:.1%} of {sum(s.offered for s in of_rate)} met it "
+            f"(95 %: {low:.1%} to {high:.1%}, {len(of_rate)} {'trace' if len(of_rate) == 1 else 'traces'})"
         )
     return "\n".join([*rows, f"  run: {run.path}"])
 
 
-def points_of(cells: Sequence[MeasuredCell], slo: SLO) -> list[LoadPoint]:
-    """The measured loads, ascending: good and offered requests of each trace; invalid cells are left out."""
-    by_rate: dict[float, list[Trace]] = {}
-    for cell in sorted(cells, key=lambda c: c.block):
-        if not cell.invalid_codes:
-            by_rate.setdefault(cell.rate_per_s, []).append(cell.trace(slo))
-    return [load_point(rate, traces) for rate, traces in sorted(by_rate.items())]
+def stretches_of(cells: Sequence[MeasuredCell], slo: SLO) -> list[Stretch]:
+    """What each valid cell tells of its rate."""
+    return [stretch_of(cell.rate_per_s, cell.trace(slo)) for cell in cells if not cell.invalid_codes]
 
 
 def rate_with(steps: Sequence[tuple[int, float]], in_flight: int) -> float:
@@ -129,28 +131,24 @@ def _search(
         until_s = time.monotonic() + (options.spec.design.budget_s or 240.0)
         failures = 0
         while failures < _PATIENCE:
-            points = points_of(finished_cells(run.path), slo)
-            rate = next_rate(points, slo.attainment, start, precision)
+            known = stretches_of(finished_cells(run.path), slo)
+            rate = next_rate(known, slo.attainment, start, precision)
             # One cell at least, however short the budget.
-            left_s = until_s - time.monotonic() if points else math.inf
+            left_s = until_s - time.monotonic() if known else math.inf
             if rate is None or not _measure(rate, options, seen, context, stack, progress, left_s):
                 break
-            wasted = _traces(points_of(finished_cells(run.path), slo)) == _traces(points)
+            wasted = len(stretches_of(finished_cells(run.path), slo)) == len(known)
             failures = failures + 1 if wasted else 0
-    points = points_of(finished_cells(run.path), slo)
-    if not points:
+    known = stretches_of(finished_cells(run.path), slo)
+    if not known:
         raise EnvironmentProblem(f"{run.path}: no cell came out valid ({_why_not(run)})")
-    return capacity(points, slo.attainment), slo
+    return capacity(known, slo.attainment), slo
 
 
 def _why_not(run: RunDir) -> str:
     """What made the measured cells invalid."""
     codes = {code for cell in finished_cells(run.path) for code in cell.invalid_codes}
     return ", ".join(sorted(codes)) or "none could be measured: see the journal"
-
-
-def _traces(points: Sequence[LoadPoint]) -> int:
-    return sum(len(point.good) for point in points)
 
 
 def _measure(

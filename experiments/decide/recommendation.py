@@ -24,7 +24,8 @@ from experiments.run_folder.recommendation import LoadEvidence, Neighbour, Recom
 from experiments.spec.setting import Setting
 from experiments.stats.choice import Choice, choose
 from experiments.stats.goodput import Interval, Trace, difference, of_cells
-from experiments.stats.knee import Capacity, capacity, load_point
+from experiments.stats.knee import Capacity, capacity
+from experiments.stats.stretch import stretch_of
 from loadtests.slo import SLO
 
 _SPANS = 10
@@ -188,8 +189,12 @@ def _capacity(chosen: Evidence, target: float) -> Capacity | None:
     """How far the cliff is: the largest steady rate at which the chosen setting meets the objective; None
     where no steady rate was measured."""
     steady = [load for load, cells in chosen.cells.items() if is_stationary(cells[0].scenario)]
-    points = [load_point(chosen.cells[load][0].rate_per_s, chosen.traces[load]) for load in steady]
-    return capacity(points, target) if points else None
+    known = [
+        stretch_of(cell.rate_per_s, trace)
+        for load in steady
+        for cell, trace in zip(chosen.cells[load], chosen.traces[load], strict=True)
+    ]
+    return capacity(known, target) if known else None
 
 
 def _choice(evidence: list[Evidence], loads: list[str], span_s: float) -> Choice:
