@@ -23,6 +23,7 @@ from experiments.run_folder.folder import RunDir, open_or_create
 from experiments.run_folder.measured_cell import MeasuredCell, finished_cells
 from experiments.run_folder.run_state import RunStatus
 from experiments.stats.knee import Capacity, capacity
+from experiments.stats.overload import Overload, overload
 from experiments.stats.rate_search import next_rate
 from experiments.stats.stretch import Stretch, attainment_of, by_rate, stretch_of
 from loadtests.slo import SLO
@@ -30,6 +31,8 @@ from loadtests.slo import SLO
 _DEFAULTS = ("--max-active", "16", "--queue-mode", "queue", "--budget", "4m", "--load", "sustained@0.7x")
 # Invalid cells in a row after which the search gives up: the machine is too busy.
 _PATIENCE = 3
+# Times the capacity: where what happens above it is looked at, and what is above it beyond doubt.
+_OVERLOAD, _SURELY_ABOVE = 1.3, 1.15
 _EXAMPLES = """examples:
   %(prog)s --slo 'ttft<=1s,tpot<=60ms,attainment>=0.95'
   %(prog)s --max-active 8 --queue-max 32 --budget 10m --precision 5
@@ -39,7 +42,8 @@ All flags of python -m experiments.sweep may be given (one value an axis); --bud
 
 
 def main(argv: Sequence[str], prog: str = "python -m experiments.capacity") -> int:
-    """Search, print the result, keep the run; exit code 0, or 2 for a user's mistake."""
+    """Search, print the result, keep the run; exit code 0, 2 for a user's mistake, 22 for an objective that
+    even the idle engine misses."""
     parser = argparse.ArgumentParser(
         prog=prog,
         description="The largest sustainable rate of one gateway setting under an SLO.",
@@ -85,7 +89,21 @@ def show(found: Capacity, slo: SLO, run: RunDir) -> str:
             f"  at {rate:g}/s: {share:.1%} of {sum(s.offered for s in of_rate)} met it "
             f"(95 %: {low:.1%} to {high:.1%}, {len(of_rate)} {'trace' if len(of_rate) == 1 else 'traces'})"
         )
+    above = _above(found, slo, run)
+    rows += [f"  {above}"] if above is not None else []
     return "\n".join([*rows, f"  run: {run.path}"])
+
+
+def _above(found: Capacity, slo: SLO, run: RunDir) -> Overload | None:
+    """What happened in the cell nearest to `_OVERLOAD` times the capacity; None where no cell was above it."""
+    if found.value_per_s is None:
+        return None
+    wanted_per_s = _OVERLOAD * found.value_per_s
+    cells = [cell for cell in finished_cells(run.path) if not cell.invalid_codes]
+    nearest = min(cells, key=lambda cell: abs(cell.rate_per_s - wanted_per_s))
+    records = [record for record in nearest.records() if record.phase == "measure"]
+    above = overload(records, slo, nearest.summary.window.length_s, found.value_per_s)
+    return above if above is not None and above.load_ratio >= _SURELY_ABOVE else None
 
 
 def stretches_of(cells: Sequence[MeasuredCell], slo: SLO) -> list[Stretch]:

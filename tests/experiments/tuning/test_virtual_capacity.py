@@ -11,7 +11,7 @@ SEEDS = range(1000, 1300)
 
 
 def test_the_interval_holds_the_truth_on_a_few_engines() -> None:
-    """Three engines, three conditions each: at most one interval is off, none by much, and the budget holds."""
+    """Three engines in three conditions: at most one interval is off, none by much, within the budget."""
     found = [one for seed in (2, 21, 48) for one in play(seed)]
     assert sum(not one.held for one in found) <= 1
     assert all(one.stretches <= virtual_capacity.STRETCHES for one in found)
