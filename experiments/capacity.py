@@ -95,7 +95,7 @@ def show(found: Capacity, slo: SLO, run: RunDir) -> str:
 
 
 def _above(found: Capacity, slo: SLO, run: RunDir) -> Overload | None:
-    """What happened in the cell nearest to `_OVERLOAD` times the capacity; None where no cell was above it."""
+    """What happened in the cell nearest to `_OVERLOAD` times the capacity; None where none was above it."""
     if found.value_per_s is None:
         return None
     wanted_per_s = _OVERLOAD * found.value_per_s

@@ -71,7 +71,7 @@ def test_the_replay_foretells_a_slower_engine(slowdown: float) -> None:
     seen = np.array([pair for seed in SEEDS for pair in errors(seed, slowdown)])
     (replayed, scaled) = np.abs(seen).T
     print(
-        f"{slowdown:g} times slower, {len(seen)} cells: error of the replay median {np.median(replayed):.1%}, "
+        f"{slowdown:g} times slower, {len(seen)} cells: error of the replay {np.median(replayed):.1%}, "
         f"p90 {np.quantile(replayed, 0.9):.1%}; of scaled latencies {np.median(scaled):.1%}, "
         f"{np.quantile(scaled, 0.9):.1%}"
     )
