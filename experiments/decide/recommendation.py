@@ -25,9 +25,10 @@ from experiments.run_folder import codec
 from experiments.run_folder.reading import read_run
 from experiments.run_folder.recommendation import LoadEvidence, Neighbour, Recommendation
 from experiments.stats.choice import Choice, Means, choose_by_means
-from experiments.stats.goodput import Trace, of_cells
-from experiments.stats.knee import Capacity, capacity, load_point
+from experiments.stats.goodput import of_cells
+from experiments.stats.knee import Capacity, capacity
 from experiments.stats.paired import LEAST_BLOCKS
+from experiments.stats.stretch import stretch_of
 from loadtests.slo import SLO
 
 _SPANS = 10
@@ -177,12 +178,12 @@ def _capacity(chosen: Evidence, target: float) -> Capacity | None:
     where no steady rate was measured."""
     every: list[Judged] = [one for of in chosen.by_load.values() for one in of]
     every += [one for of in chosen.confirming.values() for one in of]
-    by_rate: dict[float, list[Trace]] = {}
-    for one in (*every, *chosen.searched):
-        if is_stationary(one.cell.scenario):
-            by_rate.setdefault(one.cell.rate_per_s, []).append(one.trace)
-    points = [load_point(rate, traces) for rate, traces in by_rate.items()]
-    return capacity(points, target) if points else None
+    known = [
+        stretch_of(one.cell.rate_per_s, one.trace)
+        for one in (*every, *chosen.searched)
+        if is_stationary(one.cell.scenario)
+    ]
+    return capacity(known, target) if known else None
 
 
 def _nominal(evidence: Evidence, loads: Sequence[str]) -> str:

@@ -9,7 +9,7 @@ from experiments.cli.sweep_args import SweepOptions
 from experiments.design import matrix, objective
 from experiments.design.matrix import Matrix
 from experiments.design.probe import Probe
-from experiments.errors import UserError
+from experiments.errors import ObjectiveOutOfReach, UserError
 from experiments.measure import probing
 from experiments.measure.probing import Target
 from experiments.measure.sweep_stack import SweepStack
@@ -66,7 +66,11 @@ def probe_engine(options: SweepOptions, run: RunDir, stack: SweepStack, progress
 
 
 def settle_objective(options: SweepOptions, run: RunDir, stack: SweepStack, seen: Probe) -> SLO:
-    """The SLO in force, kept in run.json with what it was scaled from."""
+    """The SLO in force, kept in run.json with what it was scaled from.
+
+    Raises:
+        ObjectiveOutOfReach: even the idle engine missed it; the run is over then.
+    """
     text, scaled_from = objective.objective(
         options.spec.slo.text, stack.engine.provider.slo_scaled, seen.ttft_s, seen.tpot_s, seen.e2e_s
     )
@@ -75,6 +79,11 @@ def settle_objective(options: SweepOptions, run: RunDir, stack: SweepStack, seen
         str(slo), slo.ttft_s, slo.tpot_s, slo.e2e_s, slo.attainment, scaled_from, slo.ttfv_s
     )
     run.save(replace(run.state, slo=objective_in_force))
+    missed = objective.out_of_reach(slo, seen)
+    if missed is not None:
+        # Complete, so that the same command given again begins with a probe of its own.
+        run.save(replace(run.state, status=RunStatus.COMPLETE))
+        raise ObjectiveOutOfReach(str(missed))
     return slo
 
 
