@@ -13,7 +13,7 @@ from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
-from scipy import optimize, stats
+import scipy
 
 from experiments.stats.effective_size import of_indicator
 from experiments.stats.goodput import Trace
@@ -48,7 +48,7 @@ class LoadPoint:
         if len(self.good) < 3:
             return low, high
         shares = np.array(self.good) / np.maximum(1, np.array(self.offered))
-        half = float(stats.t.ppf(0.975, len(shares) - 1) * shares.std(ddof=1) / np.sqrt(len(shares)))
+        half = float(scipy.stats.t.ppf(0.975, len(shares) - 1) * shares.std(ddof=1) / np.sqrt(len(shares)))
         middle = float(shares.mean())
         return max(0.0, min(low, middle - half)), min(1.0, max(high, middle + half))
 
@@ -100,7 +100,7 @@ def capacity(points: Sequence[LoadPoint], target: float) -> Capacity:
     high = next((i for i, missed in enumerate(surely_not) if missed), None)
     low_per_s = float(rates[low]) if low >= 0 else None
     high_per_s = float(rates[high]) if high is not None else None
-    fitted = optimize.isotonic_regression(
+    fitted = scipy.optimize.isotonic_regression(
         [p.attainment for p in ranked], weights=[max(1, sum(p.offered)) for p in ranked], increasing=False
     ).x
     value = _crossing(rates, fitted, target)
