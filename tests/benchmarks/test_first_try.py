@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
+import psutil
 import pytest
 
 from benchmarks.first_try import conditions, from_folder, lines, proc, table, witness
@@ -26,6 +31,10 @@ from tests.experiments import sweeping
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 STARTS_SOON = 36
 """A seed whose first stretch begins 0.2 s after the engine is ready, and lasts 13 s."""
+ON_THE_EMULATOR = (
+    *("--engine", "emulator", "--engine-cpus", "auto", "--max-active", "2", "--queue-mode", "reject"),
+    *("--load", "sustained@0.6x", "--measure", "3s", "--warm-up", "1s", "--min-requests", "5"),
+)
 
 
 def test_the_planted_stretches_are_as_long_and_as_many_as_said() -> None:
@@ -207,14 +216,10 @@ def test_what_is_missing_comes_next() -> None:
 
 def test_a_run_on_the_emulator_from_start_to_line(tmp_path: Path) -> None:
     """The planted work ends with the run, and the line has what the runner and the run saw."""
-    flags = (
-        *("--engine", "emulator", "--engine-cpus", "auto", "--max-active", "2", "--queue-mode", "reject"),
-        *("--load", "sustained@0.6x", "--measure", "3s", "--warm-up", "1s", "--min-requests", "5"),
-    )
-    order = Order(Condition.ENGINE_BUSY, STARTS_SOON, tmp_path / "run", flags=flags)
+    order = Order(Condition.ENGINE_BUSY, STARTS_SOON, tmp_path / "run", flags=ON_THE_EMULATOR)
     run = play(order)
     assert (run.exit_code, run.recommended, run.condition) == (0, "ma2-reject", Condition.ENGINE_BUSY)
-    assert sweeping.processes_naming(str(Path(conditions.__file__).with_name("busy_loop.py"))) == []
+    assert not any("busy_loop.py" in line for line in running_below(os.getpid()).values())
     (cell,) = [cell for cell in run.cells if cell.kept]
     assert (cell.setting, cell.load) == ("ma2-reject", "sustained@0.6x")
     assert 0 < cell.start_s < cell.end_s < run.wall_s
@@ -222,6 +227,39 @@ def test_a_run_on_the_emulator_from_start_to_line(tmp_path: Path) -> None:
     assert cell.planted_ratio == pytest.approx(planted_ratio(stretches, cell.start_s, cell.end_s), abs=0.05)
     assert cell.foreign_engine_ratio is not None
     assert cell.foreign_harness_ratio is not None
+
+
+@pytest.mark.prove
+def test_nothing_is_left_when_the_runner_is_killed(tmp_path: Path) -> None:
+    """`kill -9` while the loop runs: it, the sweep and all of its stack end by themselves."""
+    script = (
+        "import sys; from pathlib import Path; from benchmarks.first_try.conditions import Condition; "
+        "from benchmarks.first_try.one_run import Order, play; "
+        f"play(Order(Condition.ENGINE_BUSY, {STARTS_SOON}, Path(sys.argv[1]), tuple(sys.argv[2:])))"
+    )
+    words = [sys.executable, "-c", script, str(tmp_path / "run"), *ON_THE_EMULATOR]
+    runner = subprocess.Popen(words, cwd=sweeping.ROOT, env=sweeping.environment())
+    try:
+        sweeping.wait_until(
+            lambda: any("busy_loop.py" in line for line in running_below(runner.pid).values()),
+            120,
+            "the planted loop runs",
+        )
+        below = running_below(runner.pid)
+    finally:
+        runner.kill()
+        runner.wait()
+    assert len(below) > 4
+    sweeping.wait_until(lambda: not any(one.is_running() for one in below), 90, "all of it has ended")
+
+
+def running_below(pid: int) -> dict[psutil.Process, str]:
+    """The processes below one, with their command lines."""
+    found = {}
+    for one in psutil.Process(pid).children(recursive=True):
+        with suppress(psutil.NoSuchProcess):
+            found[one] = " ".join(one.cmdline())
+    return found
 
 
 @pytest.mark.prove
