@@ -16,7 +16,7 @@ from pathlib import Path
 
 from benchmarks.first_try import lines, table
 from benchmarks.first_try.conditions import Condition
-from benchmarks.first_try.figures import counted, is_quiet
+from benchmarks.first_try.figures import counted, was_left_alone
 from benchmarks.first_try.lines import FILE, ROOT, RunLine
 from benchmarks.first_try.one_run import Order, play
 from experiments.errors import UserError, run_command
@@ -91,11 +91,7 @@ def next_condition(wanted: Mapping[Condition, int], made: Sequence[RunLine]) -> 
 def said(run: RunLine) -> str:
     """One line for the terminal."""
     flagged = sum(cell.flagged for cell in run.cells)
-    noisy = (
-        "; others were busy: it does not count"
-        if run.condition is Condition.QUIET and not is_quiet(run)
-        else ""
-    )
+    noisy = "" if was_left_alone(run) else "; others were busy: it does not count"
     return f"{run.recommended}, {run.wall_s:.0f} s, {flagged} of {len(run.cells)} cells flagged{noisy}"
 
 

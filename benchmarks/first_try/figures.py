@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from benchmarks.first_try.conditions import Condition
 from benchmarks.first_try.lines import CellLine, RunLine, of
 
-QUIET_BELOW = 0.03
-"""Share of the engine's cores, and of the harness's, that others use in a run that counts as quiet."""
+OTHERS_BELOW = 0.03
+"""Share of the engine's cores, and of the harness's, that others may use in a run that counts."""
 HIT_FROM = 0.2
 """Share of its window in which the planted loop was busy, from which on a cell counts as hit."""
 HARMLESS_WITHIN = 0.05
@@ -44,16 +44,16 @@ class Figures:
     time_ratio: tuple[float, float] | None
 
 
-def is_quiet(run: RunLine) -> bool:
-    """Whether others left the cores of a run alone, by the runner's own witness; not known is not quiet."""
+def was_left_alone(run: RunLine) -> bool:
+    """Whether nobody but the run and what was planted used its cores, by the runner's own witness; not known
+    is no."""
     ratios = (run.foreign_engine_ratio, run.foreign_harness_ratio)
-    return all(ratio is not None and ratio < QUIET_BELOW for ratio in ratios)
+    return all(ratio is not None and ratio < OTHERS_BELOW for ratio in ratios)
 
 
 def counted(condition: Condition, runs: Sequence[RunLine]) -> list[RunLine]:
-    """The runs of a condition that count: of the quiet ones those that were."""
-    found = of(condition, runs)
-    return [run for run in found if is_quiet(run)] if condition is Condition.QUIET else found
+    """The runs of a condition that count: those that were what they are called."""
+    return [run for run in of(condition, runs) if was_left_alone(run)]
 
 
 def accepted(quiet: Sequence[RunLine]) -> frozenset[str]:

@@ -8,13 +8,13 @@ from benchmarks.first_try.conditions import SHARE, Condition
 from benchmarks.first_try.figures import (
     HARMLESS_WITHIN,
     HIT_FROM,
-    QUIET_BELOW,
+    OTHERS_BELOW,
     Share,
     agrees,
     counted,
     figures,
     is_hit,
-    is_quiet,
+    was_left_alone,
 )
 from benchmarks.first_try.lines import RunLine
 from experiments.stats.share import wilson
@@ -50,9 +50,9 @@ def _by_condition(runs: Sequence[RunLine]) -> str:
 def _meaning() -> str:
     return (
         "Shares with Wilson's 95 % interval. A busy loop on every core of the engine, or of what measures "
-        f"it, for {SHARE:.0%} of the time. *Quiet*: others used less than {QUIET_BELOW:.0%} of both, from "
-        "the engine's being ready to the end, as the runner counts it from `/proc`; other runs of that name "
-        "do not count. *Same answer*: what most quiet runs recommend, or what at least half of them "
+        f"it, for {SHARE:.0%} of the time. A run counts where all others, the loop apart, used less than "
+        f"{OTHERS_BELOW:.0%} of both, from the engine's being ready to the end, as the runner counts it from "
+        "`/proc`. *Same answer*: what most quiet runs recommend, or what at least half of them "
         "recommend or cannot tell from theirs; a quiet run is judged by the others. *Hit*: the loop was "
         f"busy for {HIT_FROM:.0%} of the measured window or more. *Harmless*: attainment within "
         f"{HARMLESS_WITHIN:g} of what quiet runs saw of the same setting and load. *Time*: from the "
@@ -73,12 +73,12 @@ def _each(runs: Sequence[RunLine]) -> str:
 def _row(run: RunLine, quiet: Sequence[RunLine]) -> Sequence[str]:
     hit = [cell for cell in run.cells if is_hit(cell)]
     others = [cell for cell in run.cells if not is_hit(cell)]
-    counts = run.condition is not Condition.QUIET or is_quiet(run)
+    counts = was_left_alone(run)
     judged = ("yes" if agrees(run, quiet) else "**no**") if counts else "–"
     return (
         run.started_utc.replace("T", " ").removesuffix("+00:00"),
         f"`{run.commit[:9]}`" + ("+" if run.changed else ""),
-        str(run.condition) if counts else f"{run.condition}, was not",
+        str(run.condition) if counts else f"{run.condition}, and others",
         str(run.seed),
         f"{_percent(run.foreign_engine_ratio)}, {_percent(run.foreign_harness_ratio)}",
         f"{run.capacity_per_s:.1f}/s" if run.capacity_per_s is not None else "–",

@@ -174,8 +174,13 @@ def test_the_figures_of_a_condition() -> None:
     runs = [quiet(wall_s=200), quiet(wall_s=300), quiet(wall_s=100)]
     noisy = replace(quiet("other"), foreign_engine_ratio=0.2)
     bad = replace(hit, attainment=0.5)
-    made = [busy("ma16-q100", hit, bad, replace(bad, flagged=True), CELL), busy("ma2-q100", wall_s=400.0)]
-    found = figures(Condition.ENGINE_BUSY, [*runs, noisy, *made])
+    crowded = replace(busy("other", bad), foreign_harness_ratio=0.2)
+    made = [
+        crowded,
+        busy("ma16-q100", hit, bad, replace(bad, flagged=True), CELL),
+        busy("ma2-q100", wall_s=400.0),
+    ]
+    found = figures(Condition.ENGINE_BUSY, [*runs, noisy, crowded, *made])
     assert (found.runs, found.agree.k, found.agree.n) == (2, 1, 2)
     assert (found.hit.k, found.hit.n) == (2, 3)
     assert (found.flagged.k, found.flagged.n) == (0, 1)
@@ -194,13 +199,13 @@ def test_the_table_says_what_was_found() -> None:
     assert any(
         row.startswith("| `engine-busy` | 1 | 0 of 1 (0%–79%) | 1 of 1 (21%–100%) | –") for row in rows
     )
-    assert any("quiet, was not" in row and "`012345678`+" in row and "20.0%, 2.0%" in row for row in rows)
+    assert any("quiet, and others" in row and "`012345678`+" in row and "20.0%, 2.0%" in row for row in rows)
     assert any("**no**" in row and "`ma2-q100`" in row for row in rows)
     assert table.markdown([]).startswith("No runs yet")
 
 
 def test_what_is_missing_comes_next() -> None:
-    """The condition that lacks the largest part, quiet runs that were not quiet not counted."""
+    """The condition that lacks the largest part; runs that were not left alone do not count."""
     wanted = parse_wanted("quiet=2,engine-busy=1")
     noisy = replace(quiet(), foreign_harness_ratio=None)
     made: list[RunLine] = []
