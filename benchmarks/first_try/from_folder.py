@@ -11,7 +11,7 @@ from typing import Any
 
 Json = Mapping[str, Any]
 DISTURBED = "disturbed"
-"""The code of a doubt, and a reason for measuring a cell again."""
+"""The code of a doubt: the run says of a cell that it was."""
 _SAID = frozenset(
     {"max_active", "queue_mode", "queue_max", "queue_timeout_s", "queue_order", "request_timeout_s"}
 )
@@ -19,12 +19,11 @@ _SAID = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """One measurement of a cell: its id, its summary, whether it counts, and why it does not."""
+    """One measurement of a cell: its id, its summary, and whether it counts."""
 
     id: str
     summary: Json
     kept: bool
-    why_not: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +36,8 @@ class Names:
     @classmethod
     def of_run(cls, run: Json) -> Names:
         """From run.json."""
-        settings = [cell["setting"] for cell in run.get("cells", ()) if not cell.get("sentinel")]
+        cells = [cell for cell in run.get("cells", ()) if not cell.get("sentinel")]
+        settings = [cell["setting"] for cell in cells if cell.get("setting")]
         queued = {one["queue_timeout_s"] for one in settings if one["queue_mode"] == "queue"}
         return cls(tuple(sorted(queued)))
 
@@ -65,18 +65,14 @@ def read(path: Path) -> Json:
 def measurements(run: Path) -> Iterator[Measured]:
     """Every measurement of a cell of the matrix: those that count, then those that were set aside."""
     for path in sorted(run.glob("cells/[!.]*/summary.json")):
-        yield from _of_matrix(Measured(path.parent.name, read(path), True, None))
-    reasons = _reasons(run)
+        yield from _of_matrix(Measured(path.parent.name, read(path), kept=True))
     for path in sorted(run.glob("aborted/*/summary.json")):
-        name, _, attempt = path.parent.name.rpartition(".")
-        why = reasons.get(name, [])
-        said = why[int(attempt) - 1] if int(attempt) <= len(why) else None
-        yield from _of_matrix(Measured(name, read(path), False, said))
+        yield from _of_matrix(Measured(path.parent.name.rpartition(".")[0], read(path), kept=False))
 
 
-def is_flagged(cell: Measured) -> bool:
+def is_flagged(summary: Json) -> bool:
     """Whether the run says that it was disturbed."""
-    return DISTURBED in doubts(cell.summary) or cell.why_not == DISTURBED
+    return DISTURBED in doubts(summary)
 
 
 def doubts(summary: Json) -> tuple[str, ...]:
@@ -85,10 +81,9 @@ def doubts(summary: Json) -> tuple[str, ...]:
 
 
 def index(summary: Json) -> float | None:
-    """The speed index over the window, a number or one with its interval; None in versions without."""
-    found = (summary.get("speed") or {}).get("index")
-    found = found.get("value") if isinstance(found, Mapping) else found
-    return float(found) if isinstance(found, int | float) else None
+    """The engine's speed index over the window; None where there is none, and in versions without."""
+    found = ((summary.get("speed") or {}).get("over_window") or {}).get("index")
+    return float(found) if found is not None else None
 
 
 def window(summary: Json) -> tuple[float, float]:
@@ -101,14 +96,3 @@ def window(summary: Json) -> tuple[float, float]:
 def _of_matrix(cell: Measured) -> Iterator[Measured]:
     if not cell.summary.get("sentinel") and cell.summary.get("setting"):
         yield cell
-
-
-def _reasons(run: Path) -> dict[str, list[str]]:
-    """Why measurements of a cell were set aside, in order."""
-    found: dict[str, list[str]] = {}
-    journal = run / "journal.jsonl"
-    for line in journal.read_text(encoding="utf-8").splitlines() if journal.exists() else ():
-        event = json.loads(line)
-        if event.get("event") in ("cell_repeated", "cell_failed"):
-            found.setdefault(event["cell"], []).append(str(event.get("reason", "")))
-    return found

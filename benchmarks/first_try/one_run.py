@@ -177,7 +177,7 @@ def _cell(
         end_s=round(end_s - ready_s, 1),
         attainment=_rounded(cell.summary.get("attainment")),
         index=_rounded(from_folder.index(cell.summary)),
-        flagged=from_folder.is_flagged(cell),
+        flagged=from_folder.is_flagged(cell.summary),
         doubts=from_folder.doubts(cell.summary),
         planted_ratio=round(conditions.planted_ratio(stretches, start_s - ready_s, end_s - ready_s), 3),
         foreign_engine_ratio=foreign[0],

@@ -137,23 +137,23 @@ def test_settings_of_runs_have_one_name() -> None:
 
 
 @pytest.mark.parametrize(
-    ("speed", "value"), [({"index": 1.2}, 1.2), ({"index": {"value": 1.3, "low": 1}}, 1.3), (None, None)]
+    ("speed", "value"),
+    [({"over_window": {"index": 1.2, "low": 1.1}}, 1.2), ({"over_window": None}, None), (None, None)],
 )
 def test_the_index_as_versions_have_it(speed: object, value: float | None) -> None:
-    """A number, one with an interval, or none."""
+    """Over the window; none without a verdict, and in versions without an index."""
     assert from_folder.index({"speed": speed}) == value
 
 
 def test_a_cell_that_was_measured_again_has_two_lines(tmp_path: Path) -> None:
-    """The first is flagged by why it was set aside; a reason of another kind flags nothing."""
-    summary = {"setting": {"max_active": 2}, "doubts": []}
-    for folder in ("cells/a", "aborted/a.1", "aborted/a.2", "cells/.b.partial"):
+    """What was set aside is kept with what the run said of it; a cell that was cut short is none."""
+    for folder, codes in {"cells/a": [], "aborted/a.1": ["disturbed"], "cells/.b.partial": []}.items():
         (tmp_path / folder).mkdir(parents=True)
+        summary = {"setting": {"max_active": 2}, "doubts": [{"code": code} for code in codes]}
         (tmp_path / folder / "summary.json").write_text(json.dumps(summary))
-    events = [{"event": "cell_repeated", "cell": "a", "reason": why} for why in ("invalid", "disturbed")]
-    (tmp_path / "journal.jsonl").write_text("".join(json.dumps(event) + "\n" for event in events))
-    found = [(cell.kept, from_folder.is_flagged(cell)) for cell in from_folder.measurements(tmp_path)]
-    assert found == [(True, False), (False, False), (False, True)]
+    found = list(from_folder.measurements(tmp_path))
+    assert [(cell.id, cell.kept) for cell in found] == [("a", True), ("a", False)]
+    assert [from_folder.is_flagged(cell.summary) for cell in found] == [False, True]
 
 
 def test_the_quiet_runs_answer() -> None:
