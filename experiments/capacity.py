@@ -63,11 +63,12 @@ def main(argv: Sequence[str], prog: str = "python -m experiments.capacity") -> i
         raise UserError(f"--precision {own.precision:g}: give a percentage above 0 and below 100")
     options = _one_setting(sweep_args.parse([*_DEFAULTS, *rest]))
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    preflight.check(options)
+    progress = SweepProgress(options.quiet)
+    options = preflight.check(options, progress.say)
     command = ("python", "-m", "experiments.capacity", *secrets.without_secrets(argv))
     run, _ = open_or_create(options.runs, options.out, options.spec, command, fresh=options.fresh)
     try:
-        with SweepProgress(options.quiet) as progress:
+        with progress:
             progress.say(f"run {run.path}")
             found, slo = _search(options, run, progress, own.precision / 100)
         run.save(replace(run.state, status=RunStatus.COMPLETE, capacity=found))

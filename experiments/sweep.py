@@ -44,13 +44,15 @@ def main(argv: Sequence[str], prog: str = "python -m experiments.sweep") -> int:
         return 0
     # A polite kill ends like Ctrl-C: everything stopped, what was measured kept.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    progress = SweepProgress(options.quiet)
     if not is_begun(options.runs, options.out, options.spec, fresh=options.fresh):
-        preflight.check(options)  # one that is gone on with may only lack its report
+        # One that is gone on with may only lack its report.
+        options = preflight.check(options, progress.say)
     run, resumed = open_or_create(
         options.runs, options.out, options.spec, options.command, fresh=options.fresh
     )
     try:
-        with SweepProgress(options.quiet) as progress:
+        with progress:
             progress.say(f"{'resuming' if resumed else 'run'} {run.path}")
             failed = _measure_all(options, run, progress)
         return _finish(run, failed)

@@ -43,10 +43,11 @@ def main(argv: Sequence[str], prog: str = "python -m experiments.tune") -> int:
         print(dry_run(options))
         return 0
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a polite kill ends like Ctrl-C
-    preflight.check(options.sweep)
+    progress = SweepProgress(options.sweep.quiet)
+    options = replace(options, sweep=preflight.check(options.sweep, progress.say))
     run, resumed = _open(options)
     try:
-        with SweepProgress(options.sweep.quiet) as progress:
+        with progress:
             progress.say(f"{'resuming' if resumed else 'run'} {run.path}")
             problems = _tune(options, run, progress)
         status = RunStatus.PARTIAL if problems else RunStatus.COMPLETE

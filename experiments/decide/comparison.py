@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from scipy import stats
+import scipy
 
 from experiments.decide.pairing import Pair, Pairing, pair
 from experiments.errors import UserError
@@ -175,7 +175,7 @@ def _within(found: Comparison, a: _Side, b: _Side, delta: float, share: float) -
     scale = max(found.baseline, found.baseline + found.difference)
     if inside.low is None or inside.high is None or scale == 0:
         return found
-    stretch = float(stats.norm.isf(ALPHA * share / 2) / stats.norm.isf(ALPHA / 2))
+    stretch = float(scipy.stats.norm.isf(ALPHA * share / 2) / scipy.stats.norm.isf(ALPHA / 2))
     low = inside.value - stretch * (inside.value - inside.low)
     high = inside.value + stretch * (inside.high - inside.value)
     verdict = verdict_of(low, high, delta * scale)
