@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from experiments.observe.engine_growth import EngineGrowth
+from experiments.observe.witness.seen import Witness
 from experiments.run_folder.doubt import Doubt, DoubtCode, Severity
 from experiments.run_folder.stored_setting import StoredSetting
 from experiments.spec.loads import Load
@@ -147,6 +148,8 @@ class CellSummary:
     """of a load run of its own"""
     lengths: ComparedLengths | None = None
     """of prompts and answers as the engine reports them against as asked for; none in older runs"""
+    witness: Witness | None = None
+    """the machine in the measured window: who else computed on it, what held it back"""
 
     @property
     def invalid_codes(self) -> frozenset[DoubtCode]:
