@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -27,6 +28,7 @@ from tests.experiments.measure import hand_made
 from tests.experiments.observe.witness import nvml_library
 from tests.experiments.observe.witness.nvml_library import GIB, FakeCard, FakeLibrary
 
+linux_only = pytest.mark.skipif(sys.platform != "linux", reason="processes are read from the Linux kernel")
 BEGAN_UNIX_S = hand_made.STARTED_UNIX_S
 START_S, END_S = hand_made.PLAN.phase_s("measure")
 ENGINE_CORES = CoresSeen((0, 1), 0.9, 0.0, 0.0)
@@ -117,6 +119,19 @@ def test_the_window_is_cut_out_of_the_readings() -> None:
     assert (series["metric"] == "engine_running").sum() == len(prometheus)
 
 
+def test_two_readings_close_together_make_no_rate() -> None:
+    """The kernel counts in hundredths of a second: one of them in the two milliseconds before an edge of the
+    window is not five cores."""
+    seen = sorted([*range(16), START_S + 0.002, END_S - 0.002])
+    counted = tuple(reading(float(t_s), 0.01 * np.ceil(t_s)) for t_s in seen)
+    _, witness = witnessing.together(
+        hand_made.series({}), Watched(counted, {ENGINE: frozenset({0})}), BEGAN_UNIX_S, hand_made.PLAN
+    )
+    assert witness is not None
+    assert witness.engine_cores is not None
+    assert witness.engine_cores.others_worst_ratio == pytest.approx(0.01, rel=0.05)
+
+
 def test_readings_that_end_inside_the_window_tell_nothing_of_it() -> None:
     """Half of a window is not the window."""
     seen = tuple(reading(float(t_s), 0.0) for t_s in range(7))
@@ -144,6 +159,7 @@ def test_a_card_that_an_exporter_tells_of_has_one_source() -> None:
 WELL = FakeCard(processes={os.getpid(): 60 * GIB})
 
 
+@linux_only
 @pytest.mark.parametrize(
     ("card", "expected"),
     [
@@ -211,6 +227,7 @@ def test_an_engine_on_a_card_that_is_not_seen_there_leaves_others_unknown(
         assert any("gpu_clock_hz" in of.values for of in watched.readings) == bool(cards)
 
 
+@linux_only
 def test_what_listens_here_is_the_stacks_own() -> None:
     """A server of this machine whose process is found belongs to the stack; of one elsewhere nothing is
     known, and it takes nothing here."""
@@ -231,6 +248,7 @@ def test_what_listens_here_is_the_stacks_own() -> None:
             assert not watch.subject.all_known
 
 
+@linux_only
 def test_the_engines_cores_are_known_of_one_that_was_started_here() -> None:
     """As they were shared out; without pinning, all of them."""
     started = EngineHere(None, started=True, needs_gpu=False)

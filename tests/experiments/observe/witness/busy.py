@@ -1,4 +1,4 @@
-"""Processes that keep a core busy for a while, and end by themselves."""
+"""Processes that keep a core busy for so long, when they are told to, and wait to be ended."""
 
 from __future__ import annotations
 
@@ -11,50 +11,51 @@ _LOOP = """
 import os, subprocess, sys, time
 core, used_s, nested = int(sys.argv[1]), float(sys.argv[2]), int(sys.argv[3])
 os.sched_setaffinity(0, {core})
-print("ready", flush=True)
 if nested:
-    sys.stdin.readline()
-    argv = [sys.executable, "-c", sys.argv[4], str(core), str(used_s), "0", ""]
-    subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    print("ready", flush=True)
+    subprocess.run([sys.executable, "-c", sys.argv[4], str(core), str(used_s), "0", ""], stdout=2)
+    print("used", flush=True)
+    os.read(0, 1)
 else:
-    if sys.argv[4]:
-        sys.stdin.readline()
+    print("ready", flush=True)
+    os.read(0, 1)
     while time.process_time() < used_s:
         pass
-print("used", flush=True)
-sys.stdin.readline()
+    print("used", flush=True)
+    os.read(0, 1)
 """
+"""Bytes of the standard input are orders, read one at a time: a child of it reads on where it stopped."""
 
 
 class Busy:
-    """A program that waits for `go`, uses its seconds of CPU time on one core and says so.
+    """A program that, when it goes on, uses its seconds of CPU time on one core and says so.
 
-    `nested`: a child of it does the work, has ended and was waited for when it says so.
+    `nested`: a child of it does the work and ends when it is told to go on once more; it has been waited for
+    when the program says so.
     """
 
     def __init__(self, popen: subprocess.Popen[str]) -> None:
         self._popen = popen
         self.pid = popen.pid
 
-    def go(self) -> None:
-        self._say()
+    def go_on(self, steps: int = 1) -> None:
+        """So many orders."""
+        assert self._popen.stdin is not None
+        self._popen.stdin.write("\n" * steps)
+        self._popen.stdin.flush()
 
     def wait_used(self) -> None:
         """Return when it has used its time."""
         assert self._popen.stdout is not None
         assert self._popen.stdout.readline() == "used\n"
 
-    def _say(self) -> None:
-        assert self._popen.stdin is not None
-        self._popen.stdin.write("\n")
-        self._popen.stdin.flush()
-
 
 @contextlib.contextmanager
 def running(core: int, used_s: float, *, nested: bool = False) -> Iterator[Busy]:
     """One that is ready, on this core."""
     argv = [sys.executable, "-c", _LOOP, str(core), str(used_s), str(int(nested)), _LOOP]
-    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as popen:
+    pipe, null = subprocess.PIPE, subprocess.DEVNULL
+    with subprocess.Popen(argv, stdin=pipe, stdout=pipe, stderr=null, text=True) as popen:
         assert popen.stdout is not None
         assert popen.stdout.readline() == "ready\n"
         try:
