@@ -9,7 +9,7 @@ import pandas as pd
 
 from experiments.run_folder.cell_summary import CellSummary
 from loadtests.planning.optional_fields import AnswerLengths
-from reports import cell_figures, numbers, records
+from reports import cell_figures, numbers, records, witness
 from reports.blocks import Block
 from reports.per_second import per_second
 from reports.rows import CellRow
@@ -142,6 +142,7 @@ def _facts(summary: CellSummary | None, row: CellRow) -> list[tuple[str, str]]:
         ("Engine speed index", _speed_index(summary)),
         ("Preemptions", numbers.count(row.preemptions)),
         ("Prefix-cache hits, of prompt tokens", numbers.percent(row.prefix_hit_ratio)),
+        *witness.facts(summary),
         ("Arrival plan", row.plan_hash[:12]),
     ]
     return [(name, value) for name, value in facts if value not in ("", numbers.DASH)]

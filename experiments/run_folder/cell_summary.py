@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from experiments.design.cell_purpose import CellPurpose
 from experiments.observe.engine_growth import EngineGrowth
+from experiments.observe.witness.seen import Witness
 from experiments.run_folder.doubt import Doubt, DoubtCode, Severity
 from experiments.run_folder.stored_setting import StoredSetting
 from experiments.spec.loads import Load
@@ -161,6 +162,8 @@ class CellSummary:
     """of prompts and answers as the engine reports them against as asked for; none in older runs"""
     speed: CellSpeed | None = None
     """how fast the engine was, against the other cells of the run; none before they are there"""
+    witness: Witness | None = None
+    """the machine in the measured window: who else computed on it, what held it back"""
 
     @property
     def invalid_codes(self) -> frozenset[DoubtCode]:

@@ -16,9 +16,10 @@ from reports.palette import light
 
 MOST_POINTS = 240
 
-SHARE, CLOCK = "Share in use", "GPU clock"
+SHARE, CLOCK, OTHERS = "Share in use", "GPU clock", "Machine, share of the time"
 FORMATS: dict[str, Callable[[float], str]] = {
     SHARE: lambda value: f"{value * 100:.3g} %",
+    OTHERS: lambda value: f"{value * 100:.3g} %",
     CLOCK: lambda value: f"{value / 1e9:.3g} GHz",
 }
 
@@ -58,6 +59,15 @@ PANELS: tuple[tuple[str, dict[str, tuple[str, str, str]]], ...] = (
         {
             "engine_kv_use_ratio": ("KV cache", "amber", "-"),
             "gpu_use_ratio": ("GPU", "green", "--"),
+        },
+    ),
+    (
+        OTHERS,
+        {
+            "others_cpu_engine_cores_ratio": ("others, engine's cores", "red", "-"),
+            "others_cpu_harness_cores_ratio": ("others, harness's cores", "orange", "--"),
+            "cpu_steal_ratio": ("stolen by the host", "purple", ":"),
+            "cgroup_throttled_ratio": ("CPU quota used up", "grey", "-."),
         },
     ),
     (CLOCK, {"gpu_clock_hz": ("SM clock", "blue", "-")}),
