@@ -7,30 +7,23 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 
-import numpy as np
-
 from experiments.cli import secrets, sweep_args
 from experiments.cli.progress import SweepProgress
 from experiments.cli.sweep_args import SweepOptions
 from experiments.design import matrix
-from experiments.design.probe import Probe
 from experiments.errors import EnvironmentProblem, UserError, run_command
 from experiments.measure import engine_setup, preflight, sweep_stack
 from experiments.measure.cell import MeasurementContext
-from experiments.measure.run_cells import run_cells
-from experiments.measure.sweep_stack import SweepStack
+from experiments.racing.live_search import measure_rate, search, start_of, stretches_of
 from experiments.run_folder.folder import RunDir, open_or_create
-from experiments.run_folder.measured_cell import MeasuredCell, finished_cells
+from experiments.run_folder.measured_cell import finished_cells
 from experiments.run_folder.run_state import RunStatus
 from experiments.stats.knee import Capacity, capacity
 from experiments.stats.overload import Overload, overload
-from experiments.stats.rate_search import next_rate
-from experiments.stats.stretch import Stretch, attainment_of, by_rate, stretch_of
+from experiments.stats.stretch import Stretch, attainment_of, by_rate
 from loadtests.slo import SLO
 
 _DEFAULTS = ("--max-active", "16", "--queue-mode", "queue", "--budget", "4m", "--load", "sustained@0.7x")
-# Invalid cells in a row after which the search gives up: the machine is too busy.
-_PATIENCE = 3
 # Times the capacity: where what happens above it is looked at, and what is above it beyond doubt.
 _OVERLOAD, _SURELY_ABOVE = 1.3, 1.15
 _EXAMPLES = """examples:
@@ -107,20 +100,6 @@ def _above(found: Capacity, slo: SLO, run: RunDir) -> Overload | None:
     return above if above is not None and above.load_ratio >= _SURELY_ABOVE else None
 
 
-def stretches_of(cells: Sequence[MeasuredCell], slo: SLO) -> list[Stretch]:
-    """What each valid cell tells of its rate."""
-    return [stretch_of(cell.rate_per_s, cell.trace(slo)) for cell in cells if not cell.invalid_codes]
-
-
-def rate_with(steps: Sequence[tuple[int, float]], in_flight: int) -> float:
-    """Completions per second with so many requests in flight, read off the probe's staircase (ascending);
-    below its first step in proportion."""
-    counts, rates = zip(*steps, strict=True)
-    if in_flight < counts[0]:
-        return float(rates[0] * in_flight / counts[0])
-    return float(np.interp(in_flight, counts, rates))
-
-
 def _one_setting(options: SweepOptions) -> SweepOptions:
     """The options with the load left to the search.
 
@@ -146,57 +125,29 @@ def _search(
         context = MeasurementContext(
             run, stack.admin, stack.metrics, slo, stack.engine.label, engine_setup.max_running(stack)
         )
-        start = float(f"{0.7 * rate_with(seen.steps, options.spec.gateway.max_active[0]):.3g}")
+        setting = matrix.build(options.spec, seen, slo).cells[0].setting.on(stack.knobs)
+        engine_setup.record(run, stack, replace(matrix.build(options.spec, seen, slo), cells=()))
         until_s = time.monotonic() + (options.spec.design.budget_s or 240.0)
-        failures = 0
-        while failures < _PATIENCE:
-            known = stretches_of(finished_cells(run.path), slo)
-            rate = next_rate(known, slo.attainment, start, precision)
+
+        def known() -> Sequence[Stretch]:
+            return stretches_of(finished_cells(run.path), slo)
+
+        def measure(rate_per_s: float) -> bool:
             # One cell at least, however short the budget.
-            left_s = until_s - time.monotonic() if known else math.inf
-            if rate is None or not _measure(rate, options, seen, context, stack, progress, left_s):
-                break
-            wasted = len(stretches_of(finished_cells(run.path), slo)) == len(known)
-            failures = failures + 1 if wasted else 0
-    known = stretches_of(finished_cells(run.path), slo)
-    if not known:
+            left_s = until_s - time.monotonic() if known() else math.inf
+            return measure_rate(rate_per_s, setting, options.spec, context, stack, progress, left_s)
+
+        search(known, measure, slo.attainment, start_of(seen, setting), precision)
+    found = stretches_of(finished_cells(run.path), slo)
+    if not found:
         raise EnvironmentProblem(f"{run.path}: no cell came out valid ({_why_not(run)})")
-    return capacity(known, slo.attainment), slo
+    return capacity(found, slo.attainment), slo
 
 
 def _why_not(run: RunDir) -> str:
     """What made the measured cells invalid."""
     codes = {code for cell in finished_cells(run.path) for code in cell.invalid_codes}
     return ", ".join(sorted(codes)) or "none could be measured: see the journal"
-
-
-def _measure(
-    rate_per_s: float, options: SweepOptions, seen: Probe, context: MeasurementContext, stack: SweepStack,
-    progress: SweepProgress, left_s: float,
-) -> bool:  # fmt: skip
-    """One more trace at that rate; False when the seconds that are left do not hold it."""
-    cells = finished_cells(context.run.path)
-    block = 1 + max((c.block for c in cells if c.rate_per_s == rate_per_s), default=-1)
-    spec = options.spec
-    one = spec.model_copy(
-        update={
-            "load": spec.load.model_copy(update={"loads": (f"sustained@{rate_per_s:g}",)}),
-            "design": spec.design.model_copy(update={"blocks": block + 1, "budget_s": None}),
-        }
-    )
-    planned = matrix.build(one, seen, context.slo)
-    cell = next(cell for cell in planned.cells if cell.block == block)
-    planned = replace(planned, cells=(cell,))
-    expected_s = planned.phases[cell.load].expected_s
-    if expected_s > left_s:
-        progress.say("the budget is used up")
-        return False
-    declared = (*context.run.state.cells, *engine_setup.planned_cells(planned))
-    engine_setup.record(context.run, stack, planned)
-    context.run.save(replace(context.run.state, cells=declared))
-    progress.plan([expected_s], len(cells))
-    run_cells([cell], planned, context, stack, progress)
-    return True
 
 
 if __name__ == "__main__":

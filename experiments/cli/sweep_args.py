@@ -14,6 +14,7 @@ from experiments.observe.grafana import Grafana
 from experiments.observe.selector import GivenSelectors, Scope
 from experiments.run_folder.reading import read_run
 from experiments.spec import sweep_spec
+from experiments.spec.design_kind import DesignKind
 from experiments.spec.loads import parse_rate
 from experiments.spec.sweep_spec import GatewaySection, SweepSpec
 from experiments.stack.engine_knobs import NAMES as ENGINE_KEYS
@@ -67,6 +68,10 @@ def parse(argv: Sequence[str], prog: str = "python -m experiments.sweep") -> Swe
     if engine is not None:
         spec = sweep_spec.with_engine_url(spec, without_login(spec.engine.url or ""))
     engine_axis.check(spec, args.gateway_url)
+    if spec.design.kind is DesignKind.GRID and spec.design.budget_s is not None:
+        raise UserError(
+            "--budget goes with --design race, which it ends; a grid measures everything, --blocks times"
+        )
     if spec.slo.text is not None:
         _check_slo(spec.slo.text)
     if args.like is not None and read_run(args.like).probe is None:
@@ -199,6 +204,7 @@ def _overrides(args: argparse.Namespace) -> dict[str, dict[str, Any]]:
             "min_requests": args.min_requests,
         },
         "design": {
+            "kind": args.design,
             "blocks": args.blocks,
             "budget_s": args.budget,
             "sentinel": None if args.sentinel is None else args.sentinel == "on",
@@ -228,7 +234,7 @@ def _with_current(spec: SweepSpec) -> SweepSpec:
     A sweep without a sentinel does not look at them: what is left in a shell must not decide a sweep.
     """
     design = spec.design
-    watched = design.sentinel and (design.blocks > 1 or design.budget_s is not None)
+    watched = design.kind is DesignKind.GRID and design.sentinel and design.blocks > 1
     found = current_setting.given(None, os.environ) if watched else {}
     if not found or "current" in design.model_fields_set:
         return spec

@@ -20,6 +20,7 @@ from experiments.run_folder.folder import RunDir
 from experiments.run_folder.reading import read_run
 from experiments.run_folder.run_state import Anchor, Objective, PlannedCell, RunStatus
 from experiments.spec import workloads
+from experiments.spec.sweep_spec import SweepSpec
 from experiments.stack import paths
 from experiments.stack.engine_facts import EngineFacts
 from loadtests.slo import SLO
@@ -95,12 +96,13 @@ def planned(options: SweepOptions, run: RunDir) -> Matrix | None:
     return build(options, run, state.probe, state.slo.slo)
 
 
-def build(options: SweepOptions, run: RunDir, seen: Probe, slo: SLO) -> Matrix:
-    """The matrix of this run, its sentinel and the engine's further starts included."""
+def build(options: SweepOptions, run: RunDir, seen: Probe, slo: SLO, spec: SweepSpec | None = None) -> Matrix:
+    """The matrix of this run, its sentinel and the engine's further starts included; `spec`: in place of the
+    run's own."""
     engine = run.state.engine
     facts = engine.facts if engine is not None else EngineFacts()
     return matrix.build(
-        options.spec,
+        options.spec if spec is None else spec,
         seen,
         slo,
         probes=run.state.probes or {},

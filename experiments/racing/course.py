@@ -1,10 +1,9 @@
-"""What is raced, and how a race may end."""
+"""What is raced."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import StrEnum
 
 from experiments.spec.loads import Load
 from experiments.spec.setting import Setting
@@ -53,19 +52,6 @@ class Course:
             at = [i for _, i in steps].index(place)
             found += [i for _, i in (*steps[max(0, at - 1) : at], *steps[at + 1 : at + 2])]
         return list(dict.fromkeys(found))
-
-
-class Ended(StrEnum):
-    """Why a race ended."""
-
-    SEPARATED = "separated"
-    """the leader is surely within the indifference zone of the best"""
-    BUDGET = "budget"
-    """the time was used up"""
-    ROUNDS = "rounds"
-    """many rounds did not separate the rest: they differ by less than can be seen"""
-    NOTHING = "nothing"
-    """nothing that can be used was measured at every load"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,10 +23,11 @@ import numpy as np
 from experiments.design.cells import Cell
 from experiments.racing import rounds
 from experiments.racing.choice import chosen
-from experiments.racing.course import Course, Ended, Left
+from experiments.racing.course import Course, Left
 from experiments.racing.judged_stretch import JudgedStretch, StretchMeasurer
 from experiments.racing.rounds import Pair
-from experiments.racing.standing import Standing, stand
+from experiments.racing.standing import RaceStanding, stand
+from experiments.run_folder.race_story import RaceEnd, RaceLook
 
 MOST_ROUNDS = 40
 MOST_RUNS = 3
@@ -43,15 +44,15 @@ class Raced:
     Attributes:
         winner: place of the setting to take; None where nothing was measured at every load.
         alive: places of the settings that are not surely worse than the leader, the leader among them.
-        left: who left, in order. looks: how often all was judged.
+        left: who left, in order. looks: what was judged, one after the other.
     """
 
-    standing: Standing
+    standing: RaceStanding
     winner: int | None
     alive: tuple[int, ...]
-    ended: Ended
+    ended: RaceEnd
     left: tuple[Left, ...]
-    looks: int
+    looks: tuple[RaceLook, ...]
 
 
 def race(course: Course, measurer: StretchMeasurer, say: Say = lambda _: None) -> Raced:
@@ -65,11 +66,11 @@ class _Race:
     measurer: StretchMeasurer
     say: Say
     alive: list[int]
-    looks: int = 0
+    looks: list[RaceLook] = field(default_factory=list)
     left: list[Left] = field(default_factory=list)
     block: dict[int, int] = field(default_factory=dict)
     runs: dict[Cell, int] = field(default_factory=dict)
-    standing: Standing = field(init=False)
+    standing: RaceStanding = field(init=False)
 
     def run(self) -> Raced:
         ended = self._screen() or self._rounds()
@@ -77,20 +78,20 @@ class _Race:
         if standing.leader is not None:
             self._neighbours(standing.leader, standing)
         winner = chosen(self.course, self.standing, self._usable(), self.alive)
-        return Raced(self.standing, winner, tuple(self.alive), ended, tuple(self.left), self.looks)
+        return Raced(self.standing, winner, tuple(self.alive), ended, tuple(self.left), tuple(self.looks))
 
-    def _screen(self) -> Ended | None:
+    def _screen(self) -> RaceEnd | None:
         """Every setting at the first load; then, the most promising first, those that are not surely worse at
         the loads that they lack. None when that is done."""
         first, *_ = self.course.order
         everybody = [(i, first) for i in self._likely_first()]
         if not self._run(everybody, f"screening {len(everybody)} settings at {self.course.loads[first]}"):
-            return Ended.BUDGET
+            return RaceEnd.BUDGET
         while lacking := self._lacking():
             batch = lacking[: max(3, -(-len(lacking) // 3))]
             said = f"screening at the other loads: {len(lacking)} of {len(self.alive)} settings to go"
             if not self._run([(i, self._next_load(i)) for i in batch], said):
-                return Ended.BUDGET
+                return RaceEnd.BUDGET
         return None
 
     def _likely_first(self) -> list[int]:
@@ -108,23 +109,23 @@ class _Race:
     def _measurable(self, i: int) -> bool:
         return self.runs.get(self._cell(i, self._next_load(i)), 0) < MOST_RUNS
 
-    def _rounds(self) -> Ended:
+    def _rounds(self) -> RaceEnd:
         for _ in range(MOST_ROUNDS):
             standing = self.standing
             if standing.leader is None:
-                return Ended.NOTHING
+                return RaceEnd.NOTHING
             contending = rounds.contenders(standing, self.alive)
             if not contending:
-                return Ended.SEPARATED
+                return RaceEnd.SEPARATED
             pairs = rounds.pairs(standing, contending)
             for j in {j for _, j in pairs}:
                 self.block[j] = self.block.get(j, 0) + 1
             name = self.course.settings[standing.leader].name
             if not self._run(pairs, f"{name} leads; {len(contending)} may still be better"):
-                return Ended.BUDGET
-        return Ended.ROUNDS
+                return RaceEnd.BUDGET
+        return RaceEnd.ROUNDS
 
-    def _neighbours(self, leader: int, standing: Standing) -> None:
+    def _neighbours(self, leader: int, standing: RaceStanding) -> None:
         """Each at the load that decides most about the leader, whatever the budget says: there are few."""
         load = int(np.argmax(standing.decides[leader]))
         missing = [i for i in self.course.neighbours(leader) if not standing.stretches[i].any()]
@@ -144,7 +145,7 @@ class _Race:
             wave = rounds.wave(wanted, self._usable(), self.runs, MOST_RUNS)
             if not wave:
                 break
-            random.Random(f"{self.course.seed}/race/{self.looks}/{len(self.runs)}").shuffle(wave)
+            random.Random(f"{self.course.seed}/race/{len(self.looks)}/{len(self.runs)}").shuffle(wave)
             fits = self._affordable(wave) if bounded else len(wave)
             for cell in wave[:fits]:
                 self.runs[cell] = self.runs.get(cell, 0) + 1
@@ -152,7 +153,7 @@ class _Race:
             if fits < len(wave):
                 whole = False
                 break
-        self._look()
+        self._look(deciding)
         return whole
 
     def _usable(self) -> list[JudgedStretch]:
@@ -166,13 +167,17 @@ class _Race:
                 return count
         return len(cells)
 
-    def _look(self) -> None:
+    def _look(self, deciding: str) -> None:
         """Judge all that was measured; who is surely worse leaves."""
-        self.looks += 1
-        self.standing = stand(self.course.settings, self.course.loads, self._usable(), self.course.seed)
-        leader = self.standing.leader
-        if leader is None:
-            return  # whoever is good at one load may be bad at the others
-        for i in [i for i in self.alive if self.standing.worse[i]]:
+        standing = stand(self.course.settings, self.course.loads, self._usable(), self.course.seed)
+        self.standing = standing
+        # Before anybody ran at every load nobody leads: whoever is good at one may be bad at the others.
+        leaving = [] if standing.leader is None else [i for i in self.alive if standing.worse[i]]
+        for i in leaving:
             self.alive.remove(i)
-            self.left.append(Left(i, self.looks, leader, float(self.standing.high[i])))
+            assert standing.leader is not None
+            self.left.append(Left(i, len(self.looks) + 1, standing.leader, float(standing.high[i])))
+        names = [setting.name for setting in self.course.settings]
+        leader = None if standing.leader is None else names[standing.leader]
+        spent_s, left = self.measurer.spent_s, tuple(names[i] for i in leaving)
+        self.looks.append(RaceLook(deciding, round(spent_s, 1), leader, standing.good, left))

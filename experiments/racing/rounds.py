@@ -8,7 +8,7 @@ import numpy as np
 
 from experiments.design.cells import Cell
 from experiments.racing.judged_stretch import JudgedStretch
-from experiments.racing.standing import LEAST_BLOCKS, SURE, Standing
+from experiments.racing.standing import LEAST_BLOCKS, SURE, RaceStanding
 
 RARELY = 0.03
 """Share of the draws from which on something may happen."""
@@ -19,13 +19,13 @@ Pair = tuple[int, int]
 """Places of a setting and a load."""
 
 
-def contenders(standing: Standing, alive: Sequence[int]) -> list[int]:
+def contenders(standing: RaceStanding, alive: Sequence[int]) -> list[int]:
     """Who may still be better than the leader by more than the indifference zone, the likeliest first; of
     those, as many as hold nearly all of that probability. None once the leader is sure enough."""
     leader = standing.leader
     assert leader is not None, "whoever asks has one"
-    decisive = standing.decides[leader] >= RARELY
-    if standing.good >= SURE and standing.stretches[leader][decisive].min() >= LEAST_BLOCKS:
+    seen = standing.stretches[leader].min() >= LEAST_BLOCKS
+    if standing.good >= SURE and seen:
         return []
     others = [i for i in alive if i != leader]
     others.sort(key=lambda i: (-standing.better[i], -standing.ratio[i]))
@@ -40,13 +40,15 @@ def contenders(standing: Standing, alive: Sequence[int]) -> list[int]:
     return found or [leader]
 
 
-def pairs(standing: Standing, contending: Sequence[int]) -> list[Pair]:
+def pairs(standing: RaceStanding, contending: Sequence[int]) -> list[Pair]:
     """Leader and contenders at the loads that may decide about either, and whoever may be the best there,
     since the scores are shares of it."""
     leader = standing.leader
     assert leader is not None, "whoever asks has one"
     running = list(dict.fromkeys([leader, *contending]))
-    decisive = [int(j) for j in np.flatnonzero((standing.decides[running] >= RARELY).any(axis=0))]
+    # A load at which the leader ran once decides, too: one trace may have touched none of the limits.
+    once = standing.stretches[leader] < LEAST_BLOCKS
+    decisive = [int(j) for j in np.flatnonzero((standing.decides[running] >= RARELY).any(axis=0) | once)]
     found = [(i, j) for j in decisive for i in running]
     for j in decisive:
         behind = standing.stretches[:, j] < standing.stretches[leader, j]

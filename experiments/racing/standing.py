@@ -26,7 +26,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
+import scipy
 
 from experiments.racing.judged_stretch import JudgedStretch
 from experiments.racing.posterior import LoadPosterior
@@ -39,7 +39,7 @@ WITHIN = 0.03
 SURE = 0.975
 """Share of the draws that a claim needs."""
 LEAST_BLOCKS = 2
-"""Stretches of the leader at a decisive load before anything is claimed."""
+"""Stretches of the leader at every load before anything is claimed."""
 DRAWS = 1000
 _HARDLY = 0.35
 """A score this far below the leader's after a single stretch is no luck of one trace."""
@@ -49,7 +49,7 @@ Bools = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class RaceStanding:
     """After a look at all stretches; settings and loads by their place in the race.
 
     Attributes:
@@ -83,7 +83,7 @@ class Standing:
 
 def stand(
     settings: Sequence[Setting], loads: Sequence[Load], stretches: Sequence[JudgedStretch], seed: int = 0
-) -> Standing:
+) -> RaceStanding:
     """The standing, from the usable ones of `stretches`."""
     rng = np.random.default_rng(seed)
     tables = [LoadPosterior(settings, load, stretches) for load in loads]
@@ -97,13 +97,13 @@ def stand(
     k = len(settings)
     if leader is None:
         unknown = np.full(k, np.nan)
-        return Standing(
+        return RaceStanding(
             goodput, score, whole, None, unknown, unknown, unknown, np.zeros(k, bool), np.ones(k), 0.0,
             decides, best, counts,
         )  # fmt: skip
     ratios = np.maximum(scores, 1e-9) / np.maximum(scores[:, [leader]], 1e-9)
     logs = np.log(ratios)
-    z = float(stats.norm.isf(ALPHA / k))
+    z = float(scipy.stats.norm.isf(ALPHA / k))
     ratio = score / max(score[leader], 1e-9)
     few = counts.max(axis=1) < LEAST_BLOCKS
     below = logs.mean(axis=0) + z * logs.std(axis=0) < 0
@@ -111,7 +111,7 @@ def stand(
     worse[leader] = False
     beyond = ratios > 1 / (1 - WITHIN)
     low, high = np.quantile(ratios, [0.025, 0.975], axis=0)
-    return Standing(
+    return RaceStanding(
         goodput, score, whole, leader, ratio, low, high, worse, beyond.mean(axis=0),
         float(1 - beyond.any(axis=1).mean()), decides, best, counts,
     )  # fmt: skip

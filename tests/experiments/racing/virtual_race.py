@@ -29,7 +29,7 @@ from tests.experiments.tuning.virtual_tuning import BETWEEN_S, Scenario
 from tests.experiments.twin.nonlinear_engine import engine
 
 Floats = npt.NDArray[np.float64]
-STRETCH_S = 20.0
+LEAST_STRETCH_S = 20.0
 GRID_S = 60.0
 CLOSE = 0.15
 """Scores this far below the best are looked at once."""
@@ -96,7 +96,7 @@ class VirtualTrack:
 
     scenario: Scenario
     speed_at: Callable[[float], float] = lambda _: 1.0
-    measure_s: float = STRETCH_S
+    measure_s: float | None = None
     clock_s: float = 0.0
     runs: int = 0
     done: dict[str, JudgedStretch] = field(default_factory=dict)
@@ -114,7 +114,7 @@ class VirtualTrack:
 
     def _one(self, cell: Cell) -> JudgedStretch:
         self.runs += 1
-        scenario = replace(self.scenario, measure_s=self.measure_s)
+        scenario = replace(self.scenario, measure_s=self.measure_s or stretch_s(self.scenario))
         rng = np.random.default_rng([scenario.seed, 9, self.runs])
         speed = float(rng.lognormal(0.0, scenario.drift_sd)) * self.speed_at(self.clock_s)
         plan = scenario.plan(cell)
@@ -134,12 +134,19 @@ class VirtualTrack:
         )
 
 
+def stretch_s(scenario: Scenario) -> float:
+    """As `design.windows` has it: five times what a request takes at capacity, which is about when six tenths
+    of the batch are full."""
+    capacity_per_s = max((load.rate_per_s or 0.0) / (load.relative or 1.0) for load in scenario.loads)
+    return max(LEAST_STRETCH_S, 5 * 0.6 * scenario.bounds.max_num_seqs / capacity_per_s)
+
+
 def course(scenario: Scenario, budget_s: float) -> Course:
     return Course(
         scenario.settings,
         scenario.loads,
         budget_s,
-        lambda load: virtual_tuning.WARM_UP_S + STRETCH_S + BETWEEN_S + 5.0,
+        lambda load: virtual_tuning.WARM_UP_S + stretch_s(scenario) + BETWEEN_S + 5.0,
         seed=scenario.seed,
     )
 
