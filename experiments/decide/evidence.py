@@ -6,7 +6,7 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from experiments.decide import recommendation_doubts
+from experiments.decide import of_race, recommendation_doubts
 from experiments.decide.shared_loads import shared_loads
 from experiments.design.cell_purpose import CellPurpose
 from experiments.errors import UndecidedError, UserError
@@ -109,8 +109,9 @@ def gather(run: Path, slo: SLO) -> Gathered:
     valid = [cell for cell in every if not cell.invalid_codes]
     left_out = len(cells) - sum(cell.of_matrix for cell in valid)
     why = f"marked invalid and left out ({_codes(cells)})"
+    stood_for = of_race.stood_for(run, valid)
     said = [f"{left_out} of {len(cells)} cells were {why}"] if left_out else []
-    found = _gathered(valid, slo, [*said, *recommendation_doubts.of_disturbed(cells)])
+    found = _gathered(valid, slo, [*said, *recommendation_doubts.of_disturbed(cells)], stood_for)
     if found.contenders:
         return found
     late = [cell for cell in every if cell.invalid_codes <= {DoubtCode.CLIENT_SATURATED}]
@@ -118,7 +119,7 @@ def gather(run: Path, slo: SLO) -> Gathered:
         "PROVISIONAL: the load generator was late in too many cells (a busy machine?), so goodput is "
         "understated; repeat it on a quiet one"
     )
-    found = _gathered(late, slo, [late_said])
+    found = _gathered(late, slo, [late_said], {})
     if not found.contenders:
         why = f"{len(cells)} finished{f'; invalid: {_codes(cells)}' if cells else ''}"
         raise UserError(f"{run} has no valid, finished cell to recommend from ({why})")
@@ -140,10 +141,17 @@ def _codes(cells: Sequence[MeasuredCell]) -> str:
     return ", ".join(sorted({code for cell in cells for code in cell.invalid_codes}))
 
 
-def _gathered(cells: Sequence[MeasuredCell], slo: SLO, doubts: list[str]) -> Gathered:
+def _gathered(
+    cells: Sequence[MeasuredCell],
+    slo: SLO,
+    doubts: list[str],
+    stood_for: Mapping[Setting, Sequence[MeasuredCell]],
+) -> Gathered:
     judged: dict[Setting, list[Judged]] = {}
     for cell in sorted(cells, key=lambda c: c.block):
         judged.setdefault(cell.setting, []).append(Judged(cell, cell.trace(slo)))
+    for setting, found in stood_for.items():
+        judged.setdefault(setting, []).extend(Judged(cell, cell.trace(slo)) for cell in found)
     every = [_evidence(setting, found) for setting, found in judged.items()]
     loads = dict.fromkeys(cell.load for cell in sorted(cells, key=lambda c: c.block) if cell.of_matrix)
     means = {load: _means(every, load) for load in sorted(loads)}

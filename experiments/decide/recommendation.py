@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from experiments.decide import recommendation_doubts
+from experiments.decide import of_race, recommendation_doubts
 from experiments.decide.evidence import Evidence, Gathered, Judged, attainment, gather
 from experiments.decide.neighbours import Ground, hardest, neighbour
 from experiments.decide.probe_doubts import of_probe
@@ -22,6 +22,7 @@ from experiments.design.probe import Probe
 from experiments.files import write_bytes
 from experiments.measure.cell_evidence import is_stationary
 from experiments.run_folder import codec
+from experiments.run_folder.measured_cell import finished_cells
 from experiments.run_folder.reading import read_run
 from experiments.run_folder.recommendation import LoadEvidence, Neighbour, Recommendation
 from experiments.stats.choice import Choice, Means, choose_by_means
@@ -45,7 +46,9 @@ def recommend(run: Path, slo: SLO) -> Recommendation:
     found = gather(run, slo)
     span_s = _span_s(state.probe, (*found.contenders, *found.others))
     best = {load: _best(found, load) for load in found.loads}
-    choice = _choice(found, best, span_s)
+    raced = of_race.judged_again(run, [cell for cell in finished_cells(run) if not cell.is_sentinel], slo)
+    choice = of_race.choice(raced, [e.setting for e in found.contenders]) if raced is not None else None
+    choice = choice or _choice(found, best, span_s)
     by_name = {e.setting.name: e for e in found.contenders}
     chosen = by_name[choice.chosen]
     ground = Ground(chosen, found.loads, span_s)

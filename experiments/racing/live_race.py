@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -60,7 +59,8 @@ def run_race(
     spec: SweepSpec, plan: RacePlan, context: MeasurementContext, stack: SweepStack, progress: SweepProgress
 ) -> list[str]:
     """Race, confirm, search; returns the ids of cells that could not be measured."""
-    track = LiveTrack(plan.stretches, context, stack, progress)
+    by_clock = spec.design.budget_s is not None
+    track = LiveTrack(plan.stretches, context, stack, progress, by_clock)
     settings = tuple(setting.on(stack.knobs) for setting in plan.settings)
     course = Course(
         tuple(dict.fromkeys(settings)),
@@ -76,8 +76,7 @@ def run_race(
     winner = course.settings[raced.winner]
     progress.say(_said(course, raced, winner))
     failed = _confirm(winner, course, plan, context, stack, progress)
-    until_s = time.monotonic() + plan.after_s
-    live_search.after_race(winner, spec, context, stack, progress, until_s)
+    live_search.after_race(winner, spec, context, stack, progress, plan.search_s)
     return sorted(track.failed | set(failed))
 
 

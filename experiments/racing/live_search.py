@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -79,9 +78,9 @@ def after_race(
     context: MeasurementContext,
     stack: SweepStack,
     progress: SweepProgress,
-    until_s: float,
+    search_s: float,
 ) -> None:
-    """The largest rate that the winner takes, until `until_s` on the monotonic clock; what the race and its
+    """The largest rate that the winner takes, in about `search_s` seconds of stretches; what the race and its
     confirmation saw at steady loads counts."""
     run, probe = context.run, context.run.state.probe
     if probe is None or len(spec.load.workloads) > 1:
@@ -93,8 +92,9 @@ def after_race(
         return stretches_of(mine, context.slo)
 
     def measure(rate_per_s: float) -> bool:
-        left_s = until_s - time.monotonic()
-        return measure_rate(rate_per_s, winner, spec, context, stack, progress, left_s)
+        searched = [cell for cell in finished_cells(run.path) if cell.purpose is CellPurpose.CAPACITY]
+        spent_s = sum(cell.summary.window.end_s for cell in searched if cell.setting == winner)
+        return measure_rate(rate_per_s, winner, spec, context, stack, progress, search_s - spent_s)
 
     search(known, measure, context.slo.attainment, start_of(probe, winner), PRECISION)
 

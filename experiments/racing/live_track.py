@@ -24,6 +24,8 @@ class LiveTrack:
 
     Attributes:
         matrix: phases and plans of the cells that are asked for.
+        by_clock: whether time is what goes by, as a budget means it; else what the stretches should take, so
+            that a machine on which everything takes longer decides as much.
         failed: ids of cells that could not be measured at the last try.
     """
 
@@ -31,25 +33,28 @@ class LiveTrack:
     context: MeasurementContext
     stack: SweepStack
     progress: SweepProgress
+    by_clock: bool = False
     failed: set[str] = field(default_factory=set)
     _earlier_s: float = 0.0
+    _again_s: float = 0.0
     _begun_s: float = field(default_factory=time.monotonic)
     _reader: StretchReader = field(init=False)
     _seen: list[JudgedStretch] | None = None
 
     def __post_init__(self) -> None:
         self._reader = StretchReader(list(self.matrix.phases), self.context.slo)
-        self._earlier_s = sum(
-            phases.expected_s
-            for cell in self._cells()
-            for load, phases in self.matrix.phases.items()
-            if str(load) == cell.load
-        )
+        self._earlier_s = self._expected_s()
 
     @property
     def spent_s(self) -> float:
-        """See `StretchMeasurer`; all that goes by while the race is on is engine time."""
-        return self._earlier_s + time.monotonic() - self._begun_s
+        """See `StretchMeasurer`."""
+        if self.by_clock:
+            return self._earlier_s + time.monotonic() - self._begun_s
+        return self._expected_s() + self._again_s
+
+    def _expected_s(self) -> float:
+        phases = {str(load): phases.expected_s for load, phases in self.matrix.phases.items()}
+        return sum(phases[cell.load] for cell in self._cells() if cell.of_matrix and cell.load in phases)
 
     def measure(self, cells: Sequence[Cell]) -> None:
         """See `StretchMeasurer`."""
@@ -59,6 +64,7 @@ class LiveTrack:
         for cell in cells:
             if run.is_done(cell.id):
                 run.repeat_cell(cell.id, "in doubt")
+                self._again_s += self.matrix.phases[cell.load].expected_s
         declare(self.context, replace(self.matrix, cells=tuple(cells)))
         expected_s = [self.matrix.phases[cell.load].expected_s for cell in cells]
         self.progress.plan(expected_s, len(finished_cells(run.path)))

@@ -30,13 +30,15 @@ class RacePlan:
     Attributes:
         stretches: phases and plans of the race's cells; its cells are one block of the whole matrix.
         confirming: the same for the cells whose numbers are published, with whole windows.
-        race_s: for the race, seconds. after_s: about what confirming and the search take.
+        race_s, confirm_s, search_s: for the race, for confirming its winner, for the search for the largest
+            rate that the winner takes; seconds.
     """
 
     stretches: Matrix
     confirming: Matrix
     race_s: float
-    after_s: float
+    confirm_s: float
+    search_s: float
 
     @property
     def settings(self) -> tuple[Setting, ...]:
@@ -51,15 +53,15 @@ def race_plan(spec: SweepSpec, confirming: Matrix, stretches: Matrix, engines: i
     earlier.
     """
     loads = {cell.load for cell in confirming.cells}
-    after_s = sum(confirming.phases[load].expected_s for load in loads)
-    after_s += SEARCHED * max(stretches.phases[load].expected_s for load in loads)
-    grid_s = sum(confirming.phases[cell.load].expected_s for cell in confirming.cells)
+    confirm_s = sum(confirming.phases[load].expected_s for load in loads)
+    search_s = SEARCHED * max(stretches.phases[load].expected_s for load in loads)
+    grid_s = sum(confirming.phases[cell.load].expected_s for cell in confirming.cells) / engines
     budget_s = spec.design.budget_s
     if budget_s is None:
-        return RacePlan(stretches, confirming, spec.design.blocks * grid_s, after_s)
+        return RacePlan(stretches, confirming, spec.design.blocks * grid_s, confirm_s, search_s)
     each_s = budget_s / engines
-    race_s = max(LEAST_SHARE * each_s, each_s - after_s)
-    return RacePlan(stretches, confirming, race_s, each_s - race_s)
+    race_s = max(LEAST_SHARE * each_s, each_s - confirm_s - search_s)
+    return RacePlan(stretches, confirming, race_s, confirm_s, max(0.0, each_s - race_s - confirm_s))
 
 
 def one_block(spec: SweepSpec) -> SweepSpec:
@@ -94,7 +96,7 @@ def dry_run(spec: SweepSpec) -> str:
     starts = f" on each of {engines} starts of the engine" if engines > 1 else ""
     lines += [
         f"until the best is found within 3 %, at most {show_span(plan.race_s)}{starts}; then about",
-        f"  {show_span(plan.after_s)} for the numbers to publish and the largest rate that it takes",
+        f"  {show_span(plan.confirm_s + plan.search_s)} for the numbers to publish and the largest rate that it takes",
         "--design grid measures every cell instead",
         f"assuming an idle request takes {ASSUMED.e2e_s:g} s and capacity is "
         f"{ASSUMED.capacity_per_s:g}/s; the probe of the",
