@@ -16,7 +16,7 @@ from reports.palette import light
 
 MOST_POINTS = 240
 
-SHARE, CLOCK, OTHERS = "Share in use", "GPU clock", "Machine, share of the time"
+SHARE, CLOCK, OTHERS = "Share in use", "GPU clock", "CPU cores, share of their time"
 FORMATS: dict[str, Callable[[float], str]] = {
     SHARE: lambda value: f"{value * 100:.3g} %",
     OTHERS: lambda value: f"{value * 100:.3g} %",
@@ -64,10 +64,10 @@ PANELS: tuple[tuple[str, dict[str, tuple[str, str, str]]], ...] = (
     (
         OTHERS,
         {
-            "others_cpu_engine_cores_ratio": ("others, engine's cores", "red", "-"),
-            "others_cpu_harness_cores_ratio": ("others, harness's cores", "orange", "--"),
-            "cpu_steal_ratio": ("stolen by the host", "purple", ":"),
-            "cgroup_throttled_ratio": ("CPU quota used up", "grey", "-."),
+            "others_cpu_engine_cores_ratio": ("others, engine", "red", "-"),
+            "others_cpu_harness_cores_ratio": ("others, harness", "orange", "--"),
+            "cpu_steal_ratio": ("stolen", "purple", ":"),
+            "cgroup_throttled_ratio": ("quota used up", "grey", "-."),
         },
     ),
     (CLOCK, {"gpu_clock_hz": ("SM clock", "blue", "-")}),

@@ -151,7 +151,7 @@ def test_what_others_did_on_the_cores_has_its_own_panel() -> None:
     panels = figures.time_series(series).axes
     assert [ax.get_title(loc="left") for ax in panels] == [
         "Requests per second",
-        "Machine, share of the time",
+        "CPU cores, share of their time",
     ]
     assert panels[1].yaxis.get_major_formatter()(0.4, None) == "40 %"
 

@@ -1,7 +1,7 @@
 """Watching the machine while a cell is measured: a thread reads it once a second, and at the window's ends.
 
 The sweep's process has nothing else to do in that time, and load generator, gateway and engine are processes
-of their own: a thread disturbs none of them. One reading takes one or two milliseconds of a harness's core.
+of their own: a thread disturbs none of them. A reading takes three or four milliseconds of a harness's core.
 """
 
 from __future__ import annotations
