@@ -84,10 +84,16 @@ class Run:
         return (self.state.name if self.state is not None else "") or self.path.name
 
     @property
+    def of_settings(self) -> pd.DataFrame:
+        """`cells` without the sentinels: all that were measured to learn of a setting."""
+        chosen: pd.DataFrame = self.cells[~self.cells["sentinel"].astype(bool)]
+        return chosen
+
+    @property
     def matrix(self) -> pd.DataFrame:
         """The cells that settings are ranked by: no sentinels, no validation, no search for a rate."""
-        ranked = ~self.cells["sentinel"].astype(bool) & (self.cells["purpose"] == CellPurpose.MATRIX)
-        chosen: pd.DataFrame = self.cells[ranked]
+        own = self.of_settings
+        chosen: pd.DataFrame = own[own["purpose"] == CellPurpose.MATRIX]
         return chosen
 
     @property

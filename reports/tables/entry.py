@@ -85,6 +85,7 @@ def asked_loads(cells: pd.DataFrame) -> dict[str, Entry]:
     for row in rows_of(cells, CellRow):
         parts = [*_telling(row, several), *_block(row, several)]
         parts += [] if numbers.missing(row.relative_load) else [f"{row.relative_load:.3g} × cap."]
+        parts += [] if row.purpose == CellPurpose.MATRIX else [row.purpose]
         loads[row.cell] = Entry(numbers.asked(row.rate_per_s), row.rate_per_s, " · ".join(parts))
     return loads
 

@@ -20,7 +20,7 @@ STANDING = {
 
 def stretches(run: Run) -> Table:
     """A row per setting, a column per load; no rows where every setting was measured equally often."""
-    measured = run.cells[run.cells["offered"].notna() & ~run.cells["sentinel"].astype(bool)]
+    measured = run.of_settings[run.of_settings["offered"].notna()]
     matrix = measured[measured["purpose"] == CellPurpose.MATRIX]
     counted = matrix.groupby(["setting", "load"], sort=False).size().unstack("load").fillna(0)
     heads = [Head("Setting", "gateway slots · queue", number=False)]
