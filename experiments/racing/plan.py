@@ -96,7 +96,7 @@ def dry_run(spec: SweepSpec) -> str:
     starts = f" on each of {engines} starts of the engine" if engines > 1 else ""
     lines += [
         f"until the best is found within 3 %, at most {show_span(plan.race_s)}{starts}; then about",
-        f"  {show_span(plan.confirm_s + plan.search_s)} for the numbers to publish and the largest rate that it takes",
+        f"  {show_span(plan.confirm_s + plan.search_s)} to confirm it, and the largest rate that it takes",
         "--design grid measures every cell instead",
         f"assuming an idle request takes {ASSUMED.e2e_s:g} s and capacity is "
         f"{ASSUMED.capacity_per_s:g}/s; the probe of the",

@@ -4,7 +4,7 @@ truth."""
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -13,19 +13,21 @@ import numpy.typing as npt
 from experiments.design.cells import Cell
 from experiments.racing.course import Course
 from experiments.racing.judged_stretch import JudgedStretch
-from experiments.spec.loads import Load
 from experiments.spec.setting import Setting
+from experiments.speed.cell_steps import CellSteps
+from experiments.speed.judge import judge
 from experiments.stats.goodput import Trace
 from experiments.twin.footprint import Footprint
 from experiments.twin.simulate import Core, Simulated, simulate
 from experiments.twin.simulated import OK
 from gateway.limits import Limits
 from loadtests.latency import tpot_column_s
-from loadtests.planning import plan as plans
 from loadtests.planning.plan import Plan
 from loadtests.slo import SLO
+from tests.experiments.speed.virtual_steps import seen_steps
 from tests.experiments.tuning import virtual_tuning
 from tests.experiments.tuning.virtual_tuning import BETWEEN_S, Scenario
+from tests.experiments.twin.disturbed_engine import QUIET, Slowness, disturbed_engine
 from tests.experiments.twin.nonlinear_engine import engine
 
 Floats = npt.NDArray[np.float64]
@@ -33,8 +35,6 @@ LEAST_STRETCH_S = 20.0
 GRID_S = 60.0
 CLOSE = 0.15
 """Scores this far below the best are looked at once."""
-INDEX_SD = 0.003
-"""What the speed index is off by; the real one's error is shown by its own tests."""
 
 
 def draw(seed: int) -> Scenario:
@@ -90,47 +90,78 @@ def elasticity(window: Judgeable, slo: SLO) -> float:
     return (faster - slower) / max(1, faster + slower) / 0.02
 
 
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """What was seen of one cell."""
+
+    window: Judgeable
+    footprint: Footprint
+    steps: CellSteps
+
+
 @dataclass(slots=True)
 class VirtualTrack:
-    """Measures stretches on the true engine, each with a speed of its own; its index is known nearly."""
+    """Measures stretches on the true engine, each with a noise and a speed of its own, on a machine that
+    others slow down by `extra`, and that drifts. What is known of the engine's speed is what a run folder
+    would know: the index of the steps that its clients saw."""
 
     scenario: Scenario
-    speed_at: Callable[[float], float] = lambda _: 1.0
+    extra: Slowness = QUIET
+    drift: Slowness = QUIET
     measure_s: float | None = None
-    clock_s: float = 0.0
+    spent_s: float = 0.0
     runs: int = 0
-    done: dict[str, JudgedStretch] = field(default_factory=dict)
-
-    @property
-    def spent_s(self) -> float:
-        return self.clock_s
+    done: dict[Cell, _Run] = field(default_factory=dict)
+    _seen: list[JudgedStretch] | None = None
 
     def measure(self, cells: Sequence[Cell]) -> None:
         for cell in cells:
-            self.done[cell.id] = self._one(cell)
+            self.done[cell] = self._one(cell)
+        self._seen = None
 
-    def seen(self) -> list[JudgedStretch]:
-        return list(self.done.values())
+    def seen(self) -> Sequence[JudgedStretch]:
+        if self._seen is None:
+            self._seen = self._judged()
+        return self._seen
 
-    def _one(self, cell: Cell) -> JudgedStretch:
+    def _judged(self) -> list[JudgedStretch]:
+        runs = list(self.done.items())
+        speeds = judge([run.steps for _, run in runs]).cells
+        known = [speed.index for speed in speeds if speed.index is not None and not speed.disturbed]
+        usual = float(np.median(known)) if known else 1.0
+        slo, found = self.scenario.slo, []
+        for (cell, run), speed in zip(runs, speeds, strict=True):
+            fair = slo.scaled(float(np.clip((speed.index or usual) / usual, 1 / 1.1, 1.1)))
+            now = int(run.window.trace(fair).good.sum())
+            kept = int(run.window.trace(fair.scaled(1 / 1.05)).good.sum()) / max(1, now)
+            found.append(
+                JudgedStretch(
+                    cell, run.window.trace(fair), elasticity(run.window, fair), kept, run.footprint,
+                    usable=not speed.disturbed,
+                )
+            )  # fmt: skip
+        return found
+
+    def _one(self, cell: Cell) -> _Run:
         self.runs += 1
         scenario = replace(self.scenario, measure_s=self.measure_s or stretch_s(self.scenario))
-        rng = np.random.default_rng([scenario.seed, 9, self.runs])
-        speed = float(rng.lognormal(0.0, scenario.drift_sd)) * self.speed_at(self.clock_s)
-        plan = scenario.plan(cell)
-        true = engine(scenario.physics, scenario.bounds, speed=speed, seed=5000 + self.runs)
-        run = simulate(plan.arrivals, true, cell.setting.limits, core=Core.COMPILED)
-        index = speed * float(rng.lognormal(0.0, INDEX_SD))
-        took_s = run.end_s + BETWEEN_S
-        self.clock_s += took_s
-        window, slo = judgeable(plan, run), scenario.slo.scaled(index)
-        kept = window.trace(slo.scaled(1 / 1.05)).good.sum() / max(1, window.trace(slo).good.sum())
-        return JudgedStretch(
-            cell,
-            window.trace(slo),
-            elasticity(window, slo),
-            float(kept),
-            Footprint.of(cell.setting.limits, run),
+        own = float(np.random.default_rng([scenario.seed, 9, self.runs]).lognormal(0.0, scenario.drift_sd))
+        plan, now_s = scenario.plan(cell), self.spent_s
+        changes_s = sorted({at_s for at_s, _ in (*self.extra.since(now_s), *self.drift.since(now_s))})
+        at_s = now_s + np.array(changes_s)
+        factors = own * self.extra.at(at_s) * self.drift.at(at_s)
+        true = disturbed_engine(
+            scenario.physics, scenario.bounds, seed=5000 + self.runs, one_by_one=True,
+            speed_at=list(zip(changes_s, factors.tolist(), strict=True)),
+        )  # fmt: skip
+        done = simulate(plan.arrivals, true, cell.setting.limits, core=Core.COMPILED, logged=True)
+        begin_s, end_s = plan.phase_s("measure")
+        steps = seen_steps(done, scenario.physics.egress_s).between(begin_s, end_s)
+        self.spent_s += done.end_s + BETWEEN_S
+        return _Run(
+            judgeable(plan, done),
+            Footprint.of(cell.setting.limits, done),
+            CellSteps.of(str(self.runs), "", now_s + begin_s, end_s - begin_s, steps),
         )
 
 
@@ -191,10 +222,3 @@ def _true_goodput(scenario: Scenario, widest: Sequence[int], block: int, speed: 
 def grid_s(scenario: Scenario) -> float:
     """Engine time of the full grid on one trace."""
     return len(scenario.settings) * sum(scenario.cell_s(load) for load in scenario.loads)
-
-
-def plan_of(scenario: Scenario, load: Load, seed: int, measure_s: float) -> Plan:
-    """Arrivals of a load."""
-    return plans.make(
-        load.scenario, load.rate_per_s or 0.0, virtual_tuning.WARM_UP_S, measure_s, seed, mix=scenario.mix
-    )
