@@ -46,10 +46,10 @@ _LAPSES = np.array([0.0, 0.3, 0.7])
 """Missed under any load, as parts of what the target lets be missed."""
 _LAPSE_PRIOR = np.log([0.6, 0.25, 0.15])
 _INFLATIONS = np.geomspace(0.5, 24.0, 6)
-_INFLATION_PRIOR = (np.log(1.5), 0.8)
+_INFLATION_PRIOR = (np.log(2.0), 0.8)
 _SEEN_SD = (0.35, 0.6)
 """Of the logarithm of an inflation as stretches tell it: what they share, and each one's own."""
-_CAUTION = 1.3
+_CAUTION = 1.15
 """Effective sizes are the smaller of two estimates: on virtual engines the inflation they tell is so many
 times the true one."""
 _HIGHEST = 0.9995
