@@ -46,9 +46,12 @@ _LAPSES = np.array([0.0, 0.3, 0.7])
 """Missed under any load, as parts of what the target lets be missed."""
 _LAPSE_PRIOR = np.log([0.6, 0.25, 0.15])
 _INFLATIONS = np.geomspace(0.5, 24.0, 6)
-_INFLATION_PRIOR = (np.log(2.5), 0.8)
+_INFLATION_PRIOR = (np.log(2.0), 0.8)
 _SEEN_SD = (0.35, 0.6)
 """Of the logarithm of an inflation as stretches tell it: what they share, and each one's own."""
+_CAUTION = 1.15
+"""Effective sizes are the smaller of two estimates: on virtual engines the inflation they tell is so many
+times the true one."""
 _HIGHEST = 0.9995
 
 
@@ -123,7 +126,7 @@ def _prior(stretches: Sequence[Stretch], target: float) -> Floats:
     total: Floats = slope[:, None, None] + _LAPSE_PRIOR[:, None] + inflation
     seen = [np.log(s.inflation) for s in stretches if s.inflation is not None]
     if seen:
-        expected = np.log(_INFLATIONS + (_SLOPES**2 * target * (1 - target))[:, None])
+        expected = np.log(_CAUTION * (_INFLATIONS + (_SLOPES**2 * target * (1 - target))[:, None]))
         variance = _SEEN_SD[0] ** 2 + _SEEN_SD[1] ** 2 / len(seen)
         total = total - 0.5 * ((np.mean(seen) - expected) ** 2 / variance)[:, None, :]
     return total

@@ -20,7 +20,7 @@ FALL = 2.0
 """By how much it falls while every rate surely missed."""
 REACH = 16.0
 """How far from its beginning, as a factor, a search looks for a rate that is met, or missed."""
-FEWEST = 3
+FEWEST = 4
 """Stretches before the interval is believed."""
 _CANDIDATES = 25
 _AROUND = 1.05

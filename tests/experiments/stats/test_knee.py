@@ -10,7 +10,8 @@ from experiments.stats.stretch import Stretch
 
 def _stretches(seed: int, rates: list[float], inflation: int = 4) -> list[Stretch]:
     """Windows of 60 s: attainment falls along a curve that is no logistic one and passes 95 % at 8/s;
-    requests are missed in groups of `inflation`."""
+    requests are missed in groups of `inflation`. Inside, a stretch shows those and, as real ones do, the
+    ups and downs of the rate (2 more), a third too much."""
     rng = np.random.default_rng(seed)
     made = []
     for rate in rates:
@@ -18,7 +19,7 @@ def _stretches(seed: int, rates: list[float], inflation: int = 4) -> list[Stretc
         missed = 0.05 * (offered / 60.0 / 8.0) ** 6
         groups = offered // inflation
         good = offered - inflation * rng.binomial(groups, min(1.0, missed))
-        made.append(Stretch(rate, max(0, good), offered, 60.0, offered / inflation))
+        made.append(Stretch(rate, max(0, good), offered, 60.0, offered / (1.3 * (inflation + 2))))
     return made
 
 

@@ -1,5 +1,7 @@
 """The noisy search: it finds the rate that the simulated system sustains, and knows when to stop."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
@@ -7,7 +9,7 @@ from experiments.stats.goodput import Trace
 from experiments.stats.knee import Capacity, capacity
 from experiments.stats.rate_search import REACH, next_rate
 from experiments.stats.stretch import Stretch, stretch_of
-from gateway.limits import Limits
+from gateway.limits import Limits, QueueMode
 from tests.experiments.stats.simulated_truth import Machine, poisson, serve
 
 MACHINE = Machine(alpha_s=0.02, beta_s=0.002, tokens=25.0)
@@ -21,15 +23,31 @@ def _stretch(rate_per_s: float, seed: int, window_s: float) -> Stretch:
     return stretch_of(rate_per_s, Trace(trace.due_s, good, window_s))
 
 
-def _searched(seed: int) -> tuple[Capacity, int]:
+def _refusing(rate_per_s: float, seed: int, window_s: float) -> Stretch:
+    """Of slots that do not know of each other, without a queue."""
+    machine = Machine(alpha_s=0.01, tokens=50.0)
+    trace = poisson(np.random.default_rng(seed), rate_per_s, window_s, machine)
+    good = serve(trace, Limits(max_active=8, queue_mode=QueueMode.REJECT), machine).good(np.inf)
+    return stretch_of(rate_per_s, Trace(trace.due_s, good, window_s))
+
+
+def _searched(seed: int, measured: Callable[[float, int, float], Stretch] = _stretch) -> tuple[Capacity, int]:
     """Search with 60 s windows; how many of them it took."""
     known: list[Stretch] = []
     for step in range(40):
         rate = next_rate(known, TARGET, 4.0, 0.07)
         if rate is None:
             return capacity(known, TARGET), step
-        known.append(_stretch(rate, seed * 1000 + step, 60.0))
+        known.append(measured(rate, seed * 1000 + step, 60.0))
     raise AssertionError("the search did not end")
+
+
+def _erlang_loss(slots: int, work: float) -> float:
+    """Erlang B by its recursion; `work` in erlangs."""
+    loss = 1.0
+    for k in range(1, slots + 1):
+        loss = work * loss / (k + work * loss)
+    return loss
 
 
 def test_the_search_ends_near_the_truth() -> None:
@@ -46,6 +64,17 @@ def test_the_search_ends_near_the_truth() -> None:
         held += (found.low_per_s or 0) <= truth * 1.03 and (found.high_per_s or np.inf) >= truth * 0.97
     assert near >= 5
     assert held >= 5
+
+
+def test_slots_without_a_queue_are_found_where_erlang_has_them() -> None:
+    """Attainment falls slowly there. The rate at which 5 % are lost (an answer takes half a second, and half
+    a step until it begins), within the intervals of 8 searches in 6 at least, 3 % aside."""
+    rates = np.arange(5.0, 12.0, 0.01)
+    truth = max(float(rate) for rate in rates if _erlang_loss(8, float(rate) * 0.505) <= 1 - TARGET)
+    found = [_searched(seed, _refusing)[0] for seed in range(20, 28)]
+    held = [(f.low_per_s or 0) <= truth * 1.03 and (f.high_per_s or np.inf) >= truth * 0.97 for f in found]
+    assert sum(held) >= 6
+    assert np.median([f.value_per_s or 0.0 for f in found]) == pytest.approx(truth, rel=0.05)
 
 
 def test_it_grows_until_something_is_missed_and_shrinks_until_something_is_met() -> None:

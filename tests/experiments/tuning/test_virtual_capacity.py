@@ -7,7 +7,8 @@ import pytest
 from tests.experiments.tuning import virtual_capacity
 from tests.experiments.tuning.virtual_capacity import Condition, play
 
-SEEDS = range(1000, 1300)
+SEEDS = range(2000, 2300)
+"""Not those by which the model's constants were chosen (0 to 140, 1000 to 1731)."""
 
 
 def test_the_interval_holds_the_truth_on_a_few_engines() -> None:

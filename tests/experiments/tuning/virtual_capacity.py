@@ -1,7 +1,7 @@
 """The search for the capacity under an objective, in virtual time: engines drawn by seed, the best setting of
 each one's matrix, and the true rate at which its long-run attainment falls to the target.
 
-    python -m tests.experiments.tuning.virtual_capacity OUT.jsonl --seeds 1000:1300
+    python -m tests.experiments.tuning.virtual_capacity OUT.jsonl --seeds 2000:2300
 
 appends a line for each engine and condition, leaves out those that are there, and prints the table of all.
 """
@@ -212,7 +212,7 @@ def main() -> None:
     """Go on where the file ends."""
     parser = argparse.ArgumentParser()
     parser.add_argument("out", type=Path)
-    parser.add_argument("--seeds", default="1000:1300")
+    parser.add_argument("--seeds", default="2000:2300")
     given = parser.parse_args()
     first, last = map(int, given.seeds.split(":"))
     done = {f.seed for f in read(given.out)}
