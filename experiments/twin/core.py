@@ -28,7 +28,7 @@ from experiments.twin.simulated import (
     UPSTREAM_TIMEOUT,
 )
 from experiments.twin.step_time import Law
-from experiments.twin.tables import Chain, Entry, Integers, LoggedStep, Request, Run, Table
+from experiments.twin.tables import Chain, Entry, Extras, Integers, LoggedStep, Request, Run, Table
 
 Function = TypeVar("Function", bound=Callable[..., object])
 
@@ -723,8 +723,7 @@ def _play(
     users: Table[Entry],
     ends: Table[Entry],
     phase: Integers,
-    law: Law | None,
-    log: Table[LoggedStep] | None,
+    extras: Extras,
 ) -> int:
     """Play all events; PLAYED, or why not: then the tables hold nothing of use.
 
@@ -732,9 +731,9 @@ def _play(
         runs: one row. Like all tables zero but for what goes in.
         requests: (n,).
         queues: (5, n). chains: (3,). users, ends: (n,) each. phase: (block_size,).
-        law: of step times; None for that of `StepTime`.
-        log: a row for each of the steps, written in order; None: not written.
+        extras: a law and a log, where they are wanted.
     """
+    law, log = extras.law, extras.log
     run = runs[0]
     _ready(run, requests, chains, users)
     stepping, step_end_s = False, math.inf
