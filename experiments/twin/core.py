@@ -383,6 +383,7 @@ def _note(
         step = log[run.logged]
         step.end_s, step.count, step.decoded = run.now_s, run.count, chains[BATCH].size
         step.context = run.kv_context + step.decoded
+        step.ended = -run.releases_tail
         for k in range(run.completing):
             request = requests[queues[COMPLETING, k]]
             if math.isnan(request.first_s):
@@ -406,7 +407,6 @@ def _finish(
     steps = run.count
     if log is not None:
         _note(run, requests, queues, chains, log)
-    released = run.releases_tail
     at_client_s = run.now_s + run.egress_s
     for k in range(run.completing):
         request = requests[queues[COMPLETING, k]]
@@ -430,7 +430,7 @@ def _finish(
             _answer(run, requests, queues, i, at_client_s)
     run.completing = 0
     if log is not None and run.logged <= len(log):
-        log[run.logged - 1].ended = run.releases_tail - released
+        log[run.logged - 1].ended += run.releases_tail
     for k in range(run.aborts):
         _abort(run, requests, chains, ends, phase, queues[ABORTS, k])
     run.aborts = 0
