@@ -126,7 +126,7 @@ def _search(
             run, stack.admin, stack.metrics, slo, stack.engine.label, engine_setup.max_running(stack)
         )
         setting = matrix.build(options.spec, seen, slo).cells[0].setting.on(stack.knobs)
-        engine_setup.record(run, stack, replace(matrix.build(options.spec, seen, slo), cells=()))
+        engine_setup.record_start(run, stack)
         until_s = time.monotonic() + (options.spec.design.budget_s or 240.0)
 
         def known() -> Sequence[Stretch]:

@@ -39,7 +39,7 @@ def run_races(options: SweepOptions, run: RunDir, progress: SweepProgress) -> li
             seen = engine_setup.probe_engine(options, run, stack, progress)
             slo = engine_setup.settle_objective(options, run, stack, seen)
             plan = planned(options, run, seen, slo)
-            engine_setup.record(run, stack, replace(plan.stretches, cells=()))
+            engine_setup.record_start(run, stack)
             context = MeasurementContext(
                 run, stack.admin, stack.metrics, slo, stack.engine.label, engine_setup.max_running(stack)
             )
