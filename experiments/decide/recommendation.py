@@ -55,6 +55,8 @@ def recommend(run: Path, slo: SLO) -> Recommendation:
     loads = tuple(_under(found, chosen, load, best[load], span_s) for load in found.loads)
     at = {one.load: one for one in loads}
     neighbours = _neighbours(ground, found, best, at, choice)
+    if raced is not None:
+        neighbours = of_race.as_raced(raced, run, neighbours)
     fallback = state.engine.facts.why if state.engine is not None else None
     every = [cell for e in found.contenders for cell in e.cells]
     # Else the probe in force is of another run, or one of several.
