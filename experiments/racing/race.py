@@ -29,6 +29,9 @@ from experiments.racing.rounds import Pair
 from experiments.racing.standing import RaceStanding, stand
 from experiments.run_folder.race_story import RaceEnd, RaceLook
 
+PREDICTED = 3
+"""Settings that run first, where a model has expected them to be the best: a short budget is spent on
+them."""
 MOST_ROUNDS = 40
 MOST_RUNS = 3
 """Of one cell, where the machine was disturbed each time."""
@@ -86,7 +89,10 @@ class _Race:
         """Every setting at the first load; then, the most promising first, those that are not surely worse at
         the loads that they lack. None when that is done."""
         first, *_ = self.course.order
-        everybody = [(i, first) for i in self._likely_first()]
+        likely = [(i, j) for j in self.course.order for i in self.course.likely[:PREDICTED]]
+        if likely and not self._run(likely, f"the {PREDICTED} settings that a model expects to be best"):
+            return RaceEnd.BUDGET
+        everybody = [(i, first) for i in self.alive]
         if not self._run(everybody, f"screening {len(everybody)} settings at {self.course.loads[first]}"):
             return RaceEnd.BUDGET
         while lacking := self._lacking():
@@ -95,10 +101,6 @@ class _Race:
             if not self._run([(i, self._next_load(i)) for i in batch], said):
                 return RaceEnd.BUDGET
         return None
-
-    def _likely_first(self) -> list[int]:
-        rank = {place: at for at, place in enumerate(self.course.likely)}
-        return sorted(self.alive, key=lambda i: rank.get(i, len(rank)))
 
     def _lacking(self) -> list[int]:
         """Who has not run at every load, the best so far first; who cannot be measured is passed over."""
