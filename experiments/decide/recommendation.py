@@ -11,13 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from experiments.decide import recommendation_doubts
-from experiments.decide.shared_loads import shared_loads
+from experiments.decide.shared_loads import contenders
 from experiments.design.probe import Probe
 from experiments.errors import UserError
 from experiments.files import write_bytes
 from experiments.measure.cell_evidence import is_stationary
 from experiments.run_folder import codec
-from experiments.run_folder.doubt import DoubtCode
 from experiments.run_folder.measured_cell import MeasuredCell, matrix_cells
 from experiments.run_folder.reading import read_run
 from experiments.run_folder.recommendation import LoadEvidence, Neighbour, Recommendation
@@ -28,6 +27,10 @@ from experiments.stats.knee import Capacity, capacity, load_point
 from loadtests.slo import SLO
 
 _SPANS = 10
+_LATE = (
+    "PROVISIONAL: the load generator was late in too many cells (a busy machine?), so goodput is "
+    "understated; repeat it on a quiet one"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,56 +119,27 @@ def save(run: Path, recommended: Recommendation) -> Path:
 
 
 def _usable_evidence(run: Path, slo: SLO) -> tuple[list[Evidence], list[str]]:
-    """The valid cells; where they make no whole setting, also those whose only fault is a slow generator,
-    under a doubt.
-
-    Latency counts from the due time, so a late generator understates goodput: such a choice is a sketch,
-    not an error.
-    """
+    """The contenders, judged, and the doubts about leaving out the others."""
     cells = matrix_cells(run)
-    valid = [cell for cell in cells if not cell.invalid_codes]
-    evidence, doubts = _evidence(valid, slo)
-    if evidence:
-        left_out = len(cells) - len(valid)
-        why = f"marked invalid and left out ({_codes(cells)})"
-        said = [f"{left_out} of {len(cells)} cells were {why}"] if left_out else []
-        return evidence, doubts + said
-    late = [cell for cell in cells if cell.invalid_codes <= {DoubtCode.CLIENT_SATURATED}]
-    evidence, doubts = _evidence(late, slo)
-    if not evidence:
+    found = contenders(cells)
+    if not found.cells:
         why = f"{len(cells)} finished{f'; invalid: {_codes(cells)}' if cells else ''}"
         raise UserError(f"{run} has no valid, finished cell to recommend from ({why})")
-    late_said = (
-        "PROVISIONAL: the load generator was late in too many cells (a busy machine?), so goodput is "
-        "understated; repeat it on a quiet one"
-    )
-    return evidence, [late_said, *doubts]
+    evidence = [
+        Evidence(setting, own, {load: [cell.trace(slo) for cell in at] for load, at in own.items()})
+        for setting, own in found.cells.items()
+    ]
+    if found.provisional:
+        return evidence, [_LATE, *found.doubts]
+    left_out = sum(bool(cell.invalid_codes) for cell in cells)
+    why = f"marked invalid and left out ({_codes(cells)})"
+    said = [f"{left_out} of {len(cells)} cells were {why}"] if left_out else []
+    return evidence, found.doubts + said
 
 
 def _codes(cells: Sequence[MeasuredCell]) -> str:
     """What made cells invalid."""
     return ", ".join(sorted({code for cell in cells for code in cell.invalid_codes}))
-
-
-def _evidence(cells: list[MeasuredCell], slo: SLO) -> tuple[list[Evidence], list[str]]:
-    """Settings that were measured at every load and in every block; the others are named in a doubt."""
-    by_setting: dict[Setting, dict[str, list[MeasuredCell]]] = {}
-    for cell in sorted(cells, key=lambda c: c.block):
-        by_setting.setdefault(cell.setting, {}).setdefault(cell.load, []).append(cell)
-    loads, complete, doubts = shared_loads(cells)
-    whole = [(setting, found) for setting, found in by_setting.items() if setting in complete]
-    names = ", ".join(setting.name for setting in by_setting if setting not in complete)
-    doubts += [f"left out, since not measured at every load: {names}"] if names else []
-    order = sorted(loads)
-    evidence = [
-        Evidence(
-            setting,
-            {load: found[load] for load in order},
-            {load: [c.trace(slo) for c in found[load]] for load in order},
-        )
-        for setting, found in whole
-    ]
-    return evidence, doubts
 
 
 def _cells(*evidence: Evidence) -> list[MeasuredCell]:

@@ -2,9 +2,57 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass
 
+from experiments.run_folder.doubt import DoubtCode
 from experiments.run_folder.measured_cell import MeasuredCell
 from experiments.spec.setting import Setting
+
+
+@dataclass(frozen=True, slots=True)
+class Contenders:
+    """The settings that are chosen among, each with its cells: load → cells in block order, loads by name.
+
+    `provisional`: there is no whole setting but with cells whose load generator was late. `doubts`: what was
+    left out, a clause each.
+    """
+
+    cells: dict[Setting, dict[str, list[MeasuredCell]]]
+    provisional: bool
+    doubts: list[str]
+
+
+def contenders(cells: Sequence[MeasuredCell]) -> Contenders:
+    """Of the cells of a matrix, those that take part in the choice; it depends on no objective.
+
+    The valid ones; where they make no whole setting, also those whose only fault is a late load generator:
+    latency counts from the due time, so goodput is understated, and the choice a sketch, not an error.
+    """
+    found, doubts = _whole_settings([cell for cell in cells if not cell.invalid_codes])
+    if found:
+        return Contenders(found, False, doubts)
+    late = [cell for cell in cells if cell.invalid_codes <= {DoubtCode.CLIENT_SATURATED}]
+    found, doubts = _whole_settings(late)
+    return Contenders(found, True, doubts)
+
+
+def _whole_settings(
+    cells: Sequence[MeasuredCell],
+) -> tuple[dict[Setting, dict[str, list[MeasuredCell]]], list[str]]:
+    """Settings that were measured at every load and in every block; the others are named in a doubt."""
+    by_setting: dict[Setting, dict[str, list[MeasuredCell]]] = {}
+    for cell in sorted(cells, key=lambda c: c.block):
+        by_setting.setdefault(cell.setting, {}).setdefault(cell.load, []).append(cell)
+    loads, complete, doubts = shared_loads(cells)
+    names = ", ".join(setting.name for setting in by_setting if setting not in complete)
+    doubts += [f"left out, since not measured at every load: {names}"] if names else []
+    order = sorted(loads)
+    whole = {
+        setting: {load: found[load] for load in order}
+        for setting, found in by_setting.items()
+        if setting in complete
+    }
+    return whole, doubts
 
 
 def shared_loads(cells: Sequence[MeasuredCell]) -> tuple[list[str], set[Setting], list[str]]:
