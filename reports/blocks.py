@@ -37,11 +37,17 @@ def inseparable(run: Run) -> list[str]:
     return [labels.setting(one) for one in (run.recommendation.inseparable if run.recommendation else ())]
 
 
-HEATS = {"goodput_per_s": "Goodput", "ttft_p95_s": "TTFT p95", "e2e_p95_s": "E2E p95", "refused": "Refused"}
+HEATS = {
+    "goodput_per_s": "Goodput",
+    "attainment": "Attainment",
+    "ttft_p95_s": "TTFT p95",
+    "e2e_p95_s": "E2E p95",
+    "refused": "Refused",
+}
 
 
 def heat_maps(run: Run) -> list[Block]:
-    """The matrix four times: goodput, TTFT p95, E2E p95, refused."""
+    """The matrix five times: goodput, attainment, TTFT p95, E2E p95, refused."""
     blocks = []
     chosen, near = best(run), inseparable(run)
     for what, name in HEATS.items():
@@ -50,8 +56,8 @@ def heat_maps(run: Run) -> list[Block]:
         marks += ["hatched corner: cannot be told from it"] if near else []
         marks += ["grey ×: invalid"] if not grid["valid"].all() else []
         repeats = grid["cells"].map(len).max() > 1 if len(grid) else False
-        joined = "mean" if figures.heat_map_joins(what) == "mean" else "worst"
-        marks += [f"repeats: {joined} shown"] if repeats else []
+        joined = {"pooled": "taken together", "mean": "mean shown", "max": "worst shown"}
+        marks += [f"repeats: {joined[figures.heat_map_joins(what)]}"] if repeats else []
         spans = ("value",) if what.endswith("_s") and what != "goodput_per_s" else ()
         heads = {
             "load": "Load",

@@ -11,18 +11,22 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from reports import numbers, palette
+from reports import numbers, palette, svg
 from reports.figures import canvas
 from reports.palette import light
 from reports.rows import CellRow, rows_of
 
-# what → (title, how repeats are joined, number shown, is more better)
+# what → (title, how repeats are joined, number shown, is more better); pooled: of all over the whole of all
 WHATS = {
-    "goodput_per_s": ("Goodput, requests/s", "mean", "plain", True),
+    "goodput_per_s": ("Goodput, requests/s", "pooled", "plain", True),
+    "attainment": ("Attainment, share of offered served in SLO", "pooled", "percent", True),
     "ttft_p95_s": ("TTFT p95", "max", "seconds", False),
     "e2e_p95_s": ("E2E p95", "max", "seconds", False),
     "refused": ("Rejected or timed out in the queue, share of offered", "mean", "percent", False),
 }
+
+# What the requests served in SLO are a part of.
+_WHOLES = {"goodput_per_s": "window_s", "attainment": "offered"}
 
 
 def title(what: str) -> str:
@@ -31,7 +35,7 @@ def title(what: str) -> str:
 
 
 def join(what: str) -> str:
-    """How repeats of a cell are joined: mean or max."""
+    """How repeats of a cell are joined: pooled, mean or max."""
     return WHATS[what][1]
 
 
@@ -50,25 +54,32 @@ class GridRow:
 def grid(cells: pd.DataFrame, latency: pd.DataFrame, what: str) -> pd.DataFrame:
     """The numbers of a heat map, a row per setting and load: the columns of `GridRow`, and its cells.
 
-    `what` is a key of WHATS. Repeats of a cell are joined by the mean of rates and shares, and by the worst
-    of a quantile (quantiles are never averaged).
+    `what` is a key of WHATS. Repeats of a cell are taken together, however long each is: of goodput and
+    attainment the requests of all, of a quantile the worst (quantiles are never averaged).
     """
     rows = rows_of(cells, CellRow)
     frame = cells.assign(
         value=_values(cells, latency, what),
+        whole=cells[_WHOLES.get(what, "offered")].where(cells["served_in_slo"].notna()),
         queue=[" · ".join(part for part in (row.queue, row.knobs) if part) for row in rows],
         valid=[row.usable for row in rows],
     )
     frame = frame[frame["setting"] != ""]  # a cell of unknown setting has no place in a matrix
     frame = frame.sort_values(["workload", "rate_per_s", "scenario", "max_active"], kind="stable")
     grouped = frame.groupby(["load", "max_active", "queue", "setting"], sort=False, dropna=False)
-    joined = grouped.agg(value=("value", WHATS[what][1]), valid=("valid", "all"), cells=("cell", list))
-    return joined.reset_index()
+    pooled = what in _WHOLES
+    how = "sum" if pooled else WHATS[what][1]
+    joined = grouped.agg(
+        value=("value", how), whole=("whole", "sum"), valid=("valid", "all"), cells=("cell", list)
+    )
+    if pooled:
+        joined["value"] = joined["value"] / joined["whole"].where(joined["whole"] > 0)
+    return joined.drop(columns="whole").reset_index()
 
 
 def _values(cells: pd.DataFrame, latency: pd.DataFrame, what: str) -> pd.Series:
-    if what == "goodput_per_s":
-        return cells["goodput_per_s"].astype(float)
+    if what in _WHOLES:
+        return cells["served_in_slo"].astype(float)
     if what == "refused":
         return (cells["rejected"] + cells["timed_out"]) / cells["offered"].where(cells["offered"] > 0)
     metric = what.removesuffix("_p95_s") + "_s"
@@ -108,9 +119,10 @@ def heat_map(
             ax.set_visible(False)
             continue
         _panel_frame(ax, loads[at], actives, queues, first=at % columns == 0)
-        for box in rows_of(grid[grid["load"] == loads[at]], GridRow):
+        own = grid[grid["load"] == loads[at]]
+        for row, box in zip(own.index, rows_of(own, GridRow), strict=True):
             where = (actives.index(numbers.bare(box.max_active)), queues.index(box.queue))
-            _box(ax, where, box, what, ends)
+            _box(ax, where, box, what, ends, f"{svg.MARK}{row}")
             _marks(ax, where, box.setting, best, inseparable)
     return figure
 
@@ -135,7 +147,9 @@ def _panel_frame(ax: Axes, load: str, actives: list[str], queues: list[str], *, 
     ax.set_xlabel("MAX_ACTIVE" if actives != [numbers.DASH] else "engine alone: no gateway limits")
 
 
-def _box(ax: Axes, where: tuple[int, int], box: GridRow, what: str, ends: tuple[float, float]) -> None:
+def _box(
+    ax: Axes, where: tuple[int, int], box: GridRow, what: str, ends: tuple[float, float], mark: str
+) -> None:
     _, _, show, more_is_better = WHATS[what]
     ramp = palette.COOL if more_is_better else palette.WARM
     fill, ink = light("shade"), light("muted")
@@ -147,10 +161,13 @@ def _box(ax: Axes, where: tuple[int, int], box: GridRow, what: str, ends: tuple[
         fill, ink = ramp[step][0], ramp[step][2]
     x, y = where
     edge = light("surface")
-    ax.add_patch(Rectangle((x - 0.5, y - 0.5), 1, 1, facecolor=fill, edgecolor=edge, linewidth=1.5))
+    square = Rectangle(
+        (x - 0.5, y - 0.5), 1, 1, facecolor=fill, edgecolor=edge, linewidth=1.5, gid=f"{mark}-box"
+    )
+    ax.add_patch(square)
     texts = {"plain": numbers.significant, "seconds": numbers.seconds, "percent": numbers.percent}
     text = texts[show](box.value) + (" ×" if np.isfinite(box.value) and not box.valid else "")
-    ax.text(x, y, text, ha="center", va="center", fontsize=canvas.SIZE, color=ink)
+    ax.text(x, y, text, ha="center", va="center", fontsize=canvas.SIZE, color=ink, gid=f"{mark}-text")
 
 
 def _marks(
@@ -160,12 +177,20 @@ def _marks(
     if setting in inseparable and setting != best:
         corner = [(x + 0.5, y + 0.5), (x + 0.5, y + 0.05), (x + 0.05, y + 0.5)]
         ax.fill(
-            *zip(*corner, strict=True), facecolor="none", edgecolor=light("ink"), hatch="/////", linewidth=0
-        )
+            *zip(*corner, strict=True),
+            facecolor="none", edgecolor=light("ink"), hatch="/////", linewidth=0, gid=f"{svg.MARK}near",
+        )  # fmt: skip
     if setting == best:
         edge = light("orange")
         ax.add_patch(
             Rectangle(
-                (x - 0.46, y - 0.46), 0.92, 0.92, facecolor="none", edgecolor=edge, linewidth=2.4, zorder=5
+                (x - 0.46, y - 0.46),
+                0.92,
+                0.92,
+                facecolor="none",
+                edgecolor=edge,
+                linewidth=2.4,
+                zorder=5,
+                gid=f"{svg.MARK}best",
             )
         )
