@@ -55,9 +55,8 @@
     remember(line).textContent = `${rate} goodput · ${part} of ${judging.count(cell.offered)} offered served in SLO`;
   };
 
-  const SVG = "http://www.w3.org/2000/svg";
   const draw = (parent, tag, attributes) => {
-    const node = document.createElementNS(SVG, tag);
+    const node = document.createElementNS(parent.namespaceURI, tag);
     for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
     parent.append(node);
     return node;
