@@ -7,29 +7,25 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 
-import numpy as np
-
 from experiments.cli import secrets, sweep_args
 from experiments.cli.progress import SweepProgress
 from experiments.cli.sweep_args import SweepOptions
 from experiments.design import matrix
-from experiments.design.probe import Probe
 from experiments.errors import EnvironmentProblem, UserError, run_command
 from experiments.measure import engine_setup, preflight, sweep_stack
 from experiments.measure.cell import MeasurementContext
-from experiments.measure.run_cells import run_cells
-from experiments.measure.sweep_stack import SweepStack
+from experiments.racing.live_search import measure_rate, search, start_of, stretches_of
 from experiments.run_folder.folder import RunDir, open_or_create
-from experiments.run_folder.measured_cell import MeasuredCell, finished_cells
+from experiments.run_folder.measured_cell import finished_cells
 from experiments.run_folder.run_state import RunStatus
-from experiments.stats.goodput import Trace
-from experiments.stats.knee import Capacity, LoadPoint, capacity, load_point
-from experiments.stats.rate_search import next_rate
+from experiments.stats.knee import Capacity, capacity
+from experiments.stats.overload import Overload, overload
+from experiments.stats.stretch import Stretch, attainment_of, by_rate
 from loadtests.slo import SLO
 
 _DEFAULTS = ("--max-active", "16", "--queue-mode", "queue", "--budget", "4m", "--load", "sustained@0.7x")
-# Invalid cells in a row after which the search gives up: the machine is too busy.
-_PATIENCE = 3
+# Times the capacity: where what happens above it is looked at, and what is above it beyond doubt.
+_OVERLOAD, _SURELY_ABOVE = 1.3, 1.15
 _EXAMPLES = """examples:
   %(prog)s --slo 'ttft<=1s,tpot<=60ms,attainment>=0.95'
   %(prog)s --max-active 8 --queue-max 32 --budget 10m --precision 5
@@ -39,7 +35,8 @@ All flags of python -m experiments.sweep may be given (one value an axis); --bud
 
 
 def main(argv: Sequence[str], prog: str = "python -m experiments.capacity") -> int:
-    """Search, print the result, keep the run; exit code 0, or 2 for a user's mistake."""
+    """Search, print the result, keep the run; exit code 0, 2 for a user's mistake, 22 for an objective that
+    even the idle engine misses."""
     parser = argparse.ArgumentParser(
         prog=prog,
         description="The largest sustainable rate of one gateway setting under an SLO.",
@@ -47,17 +44,24 @@ def main(argv: Sequence[str], prog: str = "python -m experiments.capacity") -> i
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    parser.add_argument("--precision", type=float, default=10.0, metavar="PERCENT", help="of the answer (10)")
+    parser.add_argument(
+        "--precision",
+        type=float,
+        default=7.0,
+        metavar="PERCENT",
+        help="half of the 95 %% interval's width, part of the answer, at which the search ends (7)",
+    )
     own, rest = parser.parse_known_args(argv)
     if not 0 < own.precision < 100:
         raise UserError(f"--precision {own.precision:g}: give a percentage above 0 and below 100")
     options = _one_setting(sweep_args.parse([*_DEFAULTS, *rest]))
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    preflight.check(options)
+    progress = SweepProgress(options.quiet)
+    options = preflight.check(options, progress.say)
     command = ("python", "-m", "experiments.capacity", *secrets.without_secrets(argv))
     run, _ = open_or_create(options.runs, options.out, options.spec, command, fresh=options.fresh)
     try:
-        with SweepProgress(options.quiet) as progress:
+        with progress:
             progress.say(f"run {run.path}")
             found, slo = _search(options, run, progress, own.precision / 100)
         run.save(replace(run.state, status=RunStatus.COMPLETE, capacity=found))
@@ -73,31 +77,27 @@ def show(found: Capacity, slo: SLO, run: RunDir) -> str:
     rows = [f"capacity under {slo} on {run.state.engine.label}:"]
     value = f"about {found.value_per_s:.3g} requests/s, {found.why}" if found.value_per_s else found.why
     rows.append(f"  {value}")
-    for point in points_of(finished_cells(run.path), slo):
-        low, high = point.interval()
+    for rate, of_rate in by_rate(stretches_of(finished_cells(run.path), slo)).items():
+        share, low, high = attainment_of(of_rate)
         rows.append(
-            f"  at {point.rate_per_s:g}/s: {point.attainment:.1%} of {sum(point.offered)} met it "
-            f"(95 %: {low:.1%} to {high:.1%}, {len(point.good)} traces)"
+            f"  at {rate:g}/s: {share:.1%} of {sum(s.offered for s in of_rate)} met it "
+            f"(95 %: {low:.1%} to {high:.1%}, {len(of_rate)} {'trace' if len(of_rate) == 1 else 'traces'})"
         )
+    above = _above(found, slo, run)
+    rows += [f"  {above}"] if above is not None else []
     return "\n".join([*rows, f"  run: {run.path}"])
 
 
-def points_of(cells: Sequence[MeasuredCell], slo: SLO) -> list[LoadPoint]:
-    """The measured loads, ascending: good and offered requests of each trace; invalid cells are left out."""
-    by_rate: dict[float, list[Trace]] = {}
-    for cell in sorted(cells, key=lambda c: c.block):
-        if not cell.invalid_codes:
-            by_rate.setdefault(cell.rate_per_s, []).append(cell.trace(slo))
-    return [load_point(rate, traces) for rate, traces in sorted(by_rate.items())]
-
-
-def rate_with(steps: Sequence[tuple[int, float]], in_flight: int) -> float:
-    """Completions per second with so many requests in flight, read off the probe's staircase (ascending);
-    below its first step in proportion."""
-    counts, rates = zip(*steps, strict=True)
-    if in_flight < counts[0]:
-        return float(rates[0] * in_flight / counts[0])
-    return float(np.interp(in_flight, counts, rates))
+def _above(found: Capacity, slo: SLO, run: RunDir) -> Overload | None:
+    """What happened in the cell nearest to `_OVERLOAD` times the capacity; None where none was above it."""
+    if found.value_per_s is None:
+        return None
+    wanted_per_s = _OVERLOAD * found.value_per_s
+    cells = [cell for cell in finished_cells(run.path) if not cell.invalid_codes]
+    nearest = min(cells, key=lambda cell: abs(cell.rate_per_s - wanted_per_s))
+    records = [record for record in nearest.records() if record.phase == "measure"]
+    above = overload(records, slo, nearest.summary.window.length_s, found.value_per_s)
+    return above if above is not None and above.load_ratio >= _SURELY_ABOVE else None
 
 
 def _one_setting(options: SweepOptions) -> SweepOptions:
@@ -125,61 +125,29 @@ def _search(
         context = MeasurementContext(
             run, stack.admin, stack.metrics, slo, stack.engine.label, engine_setup.max_running(stack)
         )
-        start = float(f"{0.7 * rate_with(seen.steps, options.spec.gateway.max_active[0]):.3g}")
+        setting = matrix.build(options.spec, seen, slo).cells[0].setting.on(stack.knobs)
+        engine_setup.record(run, stack, replace(matrix.build(options.spec, seen, slo), cells=()))
         until_s = time.monotonic() + (options.spec.design.budget_s or 240.0)
-        failures = 0
-        while failures < _PATIENCE:
-            points = points_of(finished_cells(run.path), slo)
-            rate = next_rate(points, slo.attainment, start, precision)
+
+        def known() -> Sequence[Stretch]:
+            return stretches_of(finished_cells(run.path), slo)
+
+        def measure(rate_per_s: float) -> bool:
             # One cell at least, however short the budget.
-            left_s = until_s - time.monotonic() if points else math.inf
-            if rate is None or not _measure(rate, options, seen, context, stack, progress, left_s):
-                break
-            wasted = _traces(points_of(finished_cells(run.path), slo)) == _traces(points)
-            failures = failures + 1 if wasted else 0
-    points = points_of(finished_cells(run.path), slo)
-    if not points:
+            left_s = until_s - time.monotonic() if known() else math.inf
+            return measure_rate(rate_per_s, setting, options.spec, context, stack, progress, left_s)
+
+        search(known, measure, slo.attainment, start_of(seen, setting), precision)
+    found = stretches_of(finished_cells(run.path), slo)
+    if not found:
         raise EnvironmentProblem(f"{run.path}: no cell came out valid ({_why_not(run)})")
-    return capacity(points, slo.attainment), slo
+    return capacity(found, slo.attainment), slo
 
 
 def _why_not(run: RunDir) -> str:
     """What made the measured cells invalid."""
     codes = {code for cell in finished_cells(run.path) for code in cell.invalid_codes}
     return ", ".join(sorted(codes)) or "none could be measured: see the journal"
-
-
-def _traces(points: Sequence[LoadPoint]) -> int:
-    return sum(len(point.good) for point in points)
-
-
-def _measure(
-    rate_per_s: float, options: SweepOptions, seen: Probe, context: MeasurementContext, stack: SweepStack,
-    progress: SweepProgress, left_s: float,
-) -> bool:  # fmt: skip
-    """One more trace at that rate; False when the seconds that are left do not hold it."""
-    cells = finished_cells(context.run.path)
-    block = 1 + max((c.block for c in cells if c.rate_per_s == rate_per_s), default=-1)
-    spec = options.spec
-    one = spec.model_copy(
-        update={
-            "load": spec.load.model_copy(update={"loads": (f"sustained@{rate_per_s:g}",)}),
-            "design": spec.design.model_copy(update={"blocks": block + 1, "budget_s": None}),
-        }
-    )
-    planned = matrix.build(one, seen, context.slo)
-    cell = next(cell for cell in planned.cells if cell.block == block)
-    planned = replace(planned, cells=(cell,))
-    expected_s = planned.phases[cell.load].expected_s
-    if expected_s > left_s:
-        progress.say("the budget is used up")
-        return False
-    declared = (*context.run.state.cells, *engine_setup.planned_cells(planned))
-    engine_setup.record(context.run, stack, planned)
-    context.run.save(replace(context.run.state, cells=declared))
-    progress.plan([expected_s], len(cells))
-    run_cells([cell], planned, context, stack, progress)
-    return True
 
 
 if __name__ == "__main__":

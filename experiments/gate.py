@@ -7,7 +7,7 @@ from pathlib import Path
 
 from experiments.compare import UNSURE, WORSE, add_options, slo_of, write
 from experiments.decide.comparison import compare_runs
-from experiments.decide.comparison_text import headline
+from experiments.decide.comparison_text import headline, not_judged
 from experiments.errors import run_command
 from experiments.stats.paired import Verdict
 
@@ -15,8 +15,11 @@ _EXAMPLES = """examples:
   %(prog)s runs/today --baseline docs/examples/standard --junit gate.xml
   %(prog)s runs/today --baseline runs/main --strict
 
-exit code: 0 passed, 20 goodput fell, 21 with --strict: it cannot be told whether it fell, 2 the runs are not
-the same experiment and --anyway was not given
+What both runs have is judged, block by block; what only one has is named.
+
+exit code: 0 passed, 20 goodput fell, 21 with --strict: it cannot be told whether it fell, or the setting that
+the baseline recommends is not among what both have, 2 the runs are not the same experiment and --anyway was
+not given
 """
 
 
@@ -39,8 +42,10 @@ def main(argv: Sequence[str], prog: str = "python -m experiments.gate") -> int:
         args.baseline, args.run, slo=slo_of(args.slo), delta=args.delta / 100, anyway=args.anyway
     )
     write(found, args.markdown, args.junit)
-    code = WORSE if found.regressed else UNSURE if args.strict and found.verdict is Verdict.CANT_TELL else 0
-    print(f"gate {'passed' if code == 0 else 'FAILED'}: {headline(found)}", file=sys.stderr)
+    unsure = found.verdict is Verdict.CANT_TELL or found.recommended_missing
+    code = WORSE if found.regressed else UNSURE if args.strict and unsure else 0
+    left = "".join(f"; not judged: {one}" for one in not_judged(found))
+    print(f"gate {'passed' if code == 0 else 'FAILED'}: {headline(found)}{left}", file=sys.stderr)
     return code
 
 

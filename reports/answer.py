@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from experiments.decide.capacity_text import takes
+from experiments.decide.neighbours import count_of
 from experiments.run_folder.recommendation import LoadEvidence, Recommendation
 from experiments.run_folder.run_state import RunStatus
 from experiments.spec.setting import Setting
@@ -28,7 +30,7 @@ class NeighbourLine:
 @dataclass(frozen=True, slots=True)
 class LoadLine:
     """The recommended setting under one load; `meets` is None where there is no target, `measured` False
-    where the model predicted it only.
+    where the model predicted it only. `stretches` says what the numbers rest on, "" where that is not known.
     """
 
     load: str
@@ -37,6 +39,7 @@ class LoadLine:
     attainment: str
     meets: bool | None
     measured: bool
+    stretches: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +200,15 @@ def _line_of(at: LoadEvidence, target: float | None) -> LoadLine:
         attainment=numbers.percent(at.attainment),
         meets=_meets(at.attainment, target),
         measured=at.measured is not False,
+        stretches=_stretches(at),
     )
+
+
+def _stretches(at: LoadEvidence) -> str:
+    """`2 stretches that took no part in the choice`."""
+    if at.stretches is None:
+        return ""
+    return count_of(at.stretches) + (" that took no part in the choice" if at.confirmed else "")
 
 
 def _meets(share: float, target: float | None) -> bool | None:
@@ -205,13 +216,8 @@ def _meets(share: float, target: float | None) -> bool | None:
 
 
 def _capacity(recommended: Recommendation) -> str:
-    """The largest rate at which the recommended setting meets the SLO, or why there is none; "" unknown."""
-    capacity = recommended.capacity
-    if capacity is None:
-        return ""
-    if capacity.value_per_s is None:
-        return capacity.why
-    return f"about {numbers.rate(capacity.value_per_s)}{', ' + capacity.why if capacity.why else ''}"
+    """How many requests a second the recommended setting takes, a sentence; "" unknown."""
+    return "" if recommended.capacity is None else takes(recommended.capacity)
 
 
 def _load(at: LoadEvidence) -> str:

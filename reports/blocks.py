@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import pandas as pd
 from markupsafe import Markup
 
+from experiments.decide.capacity_text import takes
 from reports import figures, labels, numbers, svg, tables
 from reports.answer import AnswerSection
 from reports.frames import number
@@ -55,15 +56,14 @@ def heat_maps(run: Run) -> list[Block]:
         marks = ["orange frame: recommended"] if chosen else []
         marks += ["hatched corner: cannot be told from it"] if near else []
         marks += ["grey ×: invalid"] if not grid["valid"].all() else []
-        repeats = grid["cells"].map(len).max() > 1 if len(grid) else False
-        joined = {"pooled": "taken together", "mean": "mean shown", "max": "worst shown"}
-        marks += [f"repeats: {joined[figures.heat_map_joins(what)]}"] if repeats else []
+        marks += _repeats(grid, what)
         spans = ("value",) if what.endswith("_s") and what != "goodput_per_s" else ()
         heads = {
             "load": "Load",
             "max_active": "MAX_ACTIVE",
             "queue": "Queue",
             "value": figures.heat_map_title(what),
+            "stretches": "Stretches",
         }
         drawing = figures.heat_map(grid, what, best=chosen, inseparable=near)
         alt = (
@@ -80,6 +80,21 @@ def heat_maps(run: Run) -> list[Block]:
             )
         )
     return blocks
+
+
+def _repeats(grid: pd.DataFrame, what: str) -> list[str]:
+    """How repeats of a cell are joined, and what it means that boxes have different numbers of them."""
+    mean = figures.heat_map_joins(what) == "mean"
+    if not len(grid) or grid["stretches"].max() == 1:
+        return []
+    if not figures.heat_map_is_unequal(grid):
+        return [f"repeats: {'mean' if mean else 'worst'} shown"]
+    joined = (
+        "mean shown, brought to the same arrivals"
+        if mean
+        else "worst shown, and more of them find a worse one"
+    )
+    return [f"n: stretches, {joined}; dash: not measured there"]
 
 
 def hockey_stick(run: Run) -> Block:
@@ -144,8 +159,8 @@ def _caption(run: Run, curves: pd.DataFrame) -> str:
             " Green: the knee, its capacity under the SLO; shaded from the largest load whose attainment has "
             "its whole 95 % interval above the target to the smallest that has it below."
         )
-    elif capacity is not None and capacity.why:
-        caption += f" No knee is drawn: {capacity.why}."
+    elif capacity is not None:
+        caption += f" No knee is drawn. {takes(capacity)}"
     base = figures.base_scenario(curves)
     others = sorted(set(curves["scenario"]) - {base})
     if others:

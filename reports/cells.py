@@ -9,7 +9,7 @@ import pandas as pd
 
 from experiments.run_folder.cell_summary import CellSummary
 from loadtests.planning.optional_fields import AnswerLengths
-from reports import cell_figures, judging, numbers, records
+from reports import cell_figures, judging, numbers, records, witness
 from reports.blocks import Block
 from reports.per_second import per_second
 from reports.rows import CellRow
@@ -95,7 +95,9 @@ def _wanted(run: Run) -> tuple[str, ...]:
 
 def _series(run: Run, cell: str, stored: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
     """Prometheus's series; what the records can count per second stands in for its lagging rates."""
-    counted = per_second(stored)
+    counted, speed = per_second(stored), _speed(run.summaries.get(cell))
+    if len(speed):
+        counted = pd.concat([counted, speed], ignore_index=True) if len(counted) else speed
     try:
         series = run.cell_series(cell)
     except records.UnreadableError as error:
@@ -103,6 +105,23 @@ def _series(run: Run, cell: str, stored: pd.DataFrame, notes: list[str]) -> pd.D
         return counted
     rest = series[~series["metric"].isin(counted["metric"])]
     return pd.concat([frame for frame in (counted, rest) if len(frame)] or [counted], ignore_index=True)
+
+
+def _speed(summary: CellSummary | None) -> pd.DataFrame:
+    """The speed index second by second, on the cell's clock; empty where nobody judged it."""
+    columns = ["t_s", "metric", "value"]
+    if summary is None or summary.speed is None:
+        return pd.DataFrame(columns=columns)
+    seconds, start_s = summary.speed.seconds, summary.window.start_s
+    lines = {"": seconds.index, "_low": seconds.low, "_high": seconds.high}
+    return pd.DataFrame(
+        [
+            (start_s + at_s, f"engine_speed_index{suffix}", value)
+            for suffix, values in lines.items()
+            for at_s, value in zip(seconds.t_s, values, strict=False)
+        ],
+        columns=columns,
+    )
 
 
 def line(row: CellRow) -> str:
@@ -135,8 +154,10 @@ def _facts(summary: CellSummary | None, row: CellRow) -> list[tuple[str, str]]:
         ("Engine running, mean", numbers.significant(row.engine_running_mean)),
         ("Engine waiting, mean", numbers.significant(row.engine_waiting_mean)),
         ("KV cache, highest", numbers.percent(row.kv_use_max)),
+        ("Engine speed index", _speed_index(summary)),
         ("Preemptions", numbers.count(row.preemptions)),
         ("Prefix-cache hits, of prompt tokens", numbers.percent(row.prefix_hit_ratio)),
+        *witness.facts(summary),
         ("Arrival plan", row.plan_hash[:12]),
     ]
     return [(name, value) for name, value in facts if value not in ("", numbers.DASH)]
@@ -161,6 +182,15 @@ def _lengths(summary: CellSummary | None, side: str) -> str:
     if check.reported_mean is None:
         return f"not reported, {asked}"
     return f"{check.reported_mean:.4g} reported, {asked}"
+
+
+def _speed_index(summary: CellSummary | None) -> str:
+    """`1.23 (1.21 to 1.25), slow for 50 % of the time`: above 1 the engine was slower than in the run."""
+    if summary is None or summary.speed is None or summary.speed.over_window is None:
+        return ""
+    speed, over = summary.speed, summary.speed.over_window
+    text = f"{over.index:.3g} ({over.low:.3g} to {over.high:.3g})"
+    return f"{text}, slow for {numbers.percent(speed.slow_share)} of the time" if speed.slow_share else text
 
 
 def _load_ratio(row: CellRow) -> str:

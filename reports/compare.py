@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from experiments.decide.comparison import Row, RunComparison, compare_runs
-from experiments.decide.comparison_text import WORDS, headline
+from experiments.decide.comparison_text import WORDS, headline, not_judged
 from experiments.errors import UserError
 from experiments.run_folder.run_state import RunState
 from experiments.stats.paired import Comparison, Verdict
@@ -73,6 +73,8 @@ def page(comparison: RunComparison) -> str:
             overall=_change(comparison.overall),
             verdict=WORDS[comparison.overall.verdict],
             why=comparison.overall.why,
+            judged=len(comparison.judged),
+            not_judged=not_judged(comparison),
             warnings=[str(difference) for difference in pairing.what_matters],
             table=table(comparison),
             harmless=[str(difference) for difference in pairing.differences if not difference.matters],
@@ -101,7 +103,7 @@ def _row(row: Row) -> list[Entry]:
         Entry(numbers.rate(goodput.baseline), goodput.baseline),
         Entry(numbers.rate(after), after),
         _change(goodput),
-        _verdict(goodput),
+        _verdict(row),
         *(
             Entry(numbers.seconds(value), value)
             for metric in ("ttft_s", "e2e_s")
@@ -121,7 +123,10 @@ def _change(one: Comparison) -> Entry:
     return Entry(f"{one.relative * 100:+.1f} %", one.relative, interval, "bad" if fell else "")
 
 
-def _verdict(one: Comparison) -> Entry:
+def _verdict(row: Row) -> Entry:
+    one = row.goodput
+    if not row.judged:
+        return Entry("not judged", "not judged", one.why, "quiet")
     more = f"{one.further_blocks} more block{'s' if one.further_blocks > 1 else ''} would"
     tone = "quiet" if one.verdict is Verdict.CANT_TELL else ""
     return Entry(WORDS[one.verdict], str(one.verdict), more if one.further_blocks else "", tone)

@@ -68,6 +68,7 @@ def _cell(cell: KnownCell) -> CellRow:
         cell=cell.id,
         knobs=labels.engine_limits(cell.setting),
         sentinel=cell.sentinel,
+        purpose=str(cell.purpose),
         setting=cell.words,
         queue=labels.queue(cell.setting) if cell.words else "",
         engine=cell.engine,
@@ -295,14 +296,14 @@ def doubts(summaries: Iterable[CellSummary]) -> pd.DataFrame:
 def predicted(prediction: Prediction | None) -> pd.DataFrame:
     """One row per cell and measure that was predicted."""
     rows = [
-        _predicted(cell.cell, metric, one)
+        _predicted(cell.cell, metric, one, cell.speed)
         for cell in (prediction.cells if prediction is not None else ())
         for metric, one in cell.metrics.items()
     ]
     return frame_of(PredictedRow, rows)
 
 
-def _predicted(cell: str, metric: str, one: PredictedMetric) -> PredictedRow:
+def _predicted(cell: str, metric: str, one: PredictedMetric, speed: float) -> PredictedRow:
     return PredictedRow(
         cell=cell,
         metric=metric,
@@ -317,4 +318,5 @@ def _predicted(cell: str, metric: str, one: PredictedMetric) -> PredictedRow:
         noise=number(one.noise),
         inside=bool(one.inside),
         scored=one.scored,
+        speed=number(speed),
     )

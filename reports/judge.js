@@ -79,13 +79,13 @@
     const hatch = draw(marks, "pattern", { id: `judge-hatch-${what}`, width: 3, height: 3, patternUnits: "userSpaceOnUse", patternTransform: "rotate(45)" });
     draw(hatch, "path", { d: "M0 0V3", style: "stroke: var(--ink)" });
     data.boxes.forEach((box, at) => {
-      const [path, text] = [`[data-mark="${at}-box"] path`, `[data-mark="${at}-text"] text`].map((one) => svg.querySelector(one));
+      const [path, text, count] = ["box\"] path", "text\"] text", "count\"] text"].map((one) => svg.querySelector(`[data-mark="${at}-${one}`));
       if (!path || !text) return;
       const value = values[at];
       const known = Number.isFinite(value);
       const step = high <= low ? 0 : Math.min(6, Math.max(0, Math.trunc(((value - low) / (high - low)) * 7)));
       remember(path).style.fill = known && box.valid ? `var(--cool${step})` : "var(--shade)";
-      remember(text).style.fill = known && box.valid ? `var(--on-cool${step})` : "var(--muted)";
+      for (const one of count ? [text, count] : [text]) remember(one).style.fill = known && box.valid ? `var(--on-cool${step})` : "var(--muted)";
       text.textContent = show(value) + (known && !box.valid ? " ×" : "");
       if (rows[at]) write(rows[at].cells[3], judging.significant(value), value);
       const [left, top, right, bottom] = corners(path);
@@ -105,13 +105,14 @@
   const table = document.getElementById("judge-under");
   const command = document.getElementById("judge-command");
   const sentences = (choice) => {
-    if (!choice) return ["No request of any cell met these limits."];
+    if (!choice) return [data.choice.undecided ? `It is not decided: ${data.choice.undecided}.` : "No request of any cell met these limits."];
     const said = [];
     const lost = judging.percent(choice.regret);
     said.push(choice.regret > 0 ? `Where it is worst it has ${lost} less goodput than the best setting there.` : "At every load no setting has more goodput.");
     said.push(judging.margin(choice.loads, bounds.attainment));
+    if (data.choice.raced) said.push("It has the least worst-case regret of the goodputs on common arrivals; what cannot be told apart was not drawn anew: the command below does that, and may choose otherwise among the near ones.");
     if (!choice.tied.length) return said;
-    const few = data.contenders.some((one) => one.cells.some((cells) => cells.length < 3));
+    const few = data.choice.contenders.some((one) => one.cells.some((cells) => cells.length < 3));
     const guess = few ? " (estimated: fewer than three repeats)" : "";
     return [...said, `This run cannot tell from it${guess}: ${choice.tied.join("; ")}.`];
   };
@@ -126,6 +127,12 @@
       texts.forEach((text, at) => {
         const cell = row.insertCell();
         cell.textContent = text;
+        if (!at && load.note) {
+          const note = document.createElement("span");
+          note.className = "quiet";
+          note.textContent = load.note;
+          cell.append(" ", note);
+        }
         if (at) cell.className = at === 2 ? `n ${met ? "good" : "bad"}` : "n";
       });
     }
@@ -142,9 +149,9 @@
     document.documentElement.classList.add("moved");
     for (const node of document.querySelectorAll(".judged-by")) remember(node).textContent = text;
     data.cells.forEach((cell, at) => drawCell(cell, goods[at], bounds.attainment));
-    const boxes = data.boxes.map((box) => judging.pooled(data, goods, box.cells));
-    drawHeat("goodput_per_s", boxes.map((box) => box.goodput), judging.significant, choice);
-    drawHeat("attainment", boxes.map((box) => box.attainment), judging.percent, choice);
+    const [goodput, attainment] = [judging.goodput(data, goods), judging.attainment(data, goods)];
+    drawHeat("goodput_per_s", data.boxes.map((box) => judging.mean(box.mean, goodput)), judging.significant, choice);
+    drawHeat("attainment", data.boxes.map((box) => judging.mean(box.mean, attainment)), judging.percent, choice);
     const best = document.createElement("b");
     best.textContent = choice ? `Best setting: ${choice.setting}.` : "No setting is the best.";
     remember(answer).replaceChildren(best, ` ${sentences(choice).join(" ")}`);

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from experiments.decide.recommendation import recommend
-from experiments.errors import UserError
+from experiments.errors import UndecidedError, UserError
 from experiments.run_folder.cell_summary import CellSummary
 from experiments.run_folder.recommendation import Recommendation
 from experiments.run_folder.run_state import Objective
@@ -48,7 +48,7 @@ def judged(run: Run, slo: SLO) -> Run:
 def _recommendation(run: Run, slo: SLO, problems: list[str]) -> Recommendation | None:
     try:
         return recommend(run.path, slo)
-    except UserError as error:
+    except (UserError, UndecidedError) as error:
         problems.append(f"{error}".replace(f"{run.path}/", "") + ".")
         return None
 

@@ -120,18 +120,25 @@ const judging = (() => {
     });
   };
 
-  /** Cells taken together, however long each is: goodput = all good requests / all seconds. */
-  const pooled = (data, goods, cells) => {
-    const sum = (of) => cells.reduce((total, cell) => total + of(cell), 0);
-    const known = cells.every((cell) => goods[cell] !== null);
-    const [all, seconds, offered] = [
-      sum((cell) => goods[cell]), sum((cell) => data.cells[cell].window_s), sum((cell) => data.cells[cell].offered),
-    ];
-    return {
-      goodput: known && seconds > 0 ? all / seconds : NaN,
-      attainment: known && offered > 0 ? all / offered : NaN,
-    };
+  const total = (values) => values.reduce((sum, value) => sum + value, 0);
+  const per = (goods, whole) => (cell) => goods[cell] / whole(cell);
+
+  /** A mean of `judging.Mean`: plain, or with weights that bring it to the arrivals of the others; NaN without cells. */
+  const mean = ({ cells, weights }, of) => {
+    if (!cells.length) return NaN;
+    const values = cells.map(of);
+    if (!weights) return total(values) / cells.length;
+    const sum = total(values.map((value, at) => weights[at] * value));
+    return Math.abs(sum) < 1e-12 * Math.max(...values.map(Math.abs)) ? 0 : sum;
   };
+  const goodput = (data, goods) => per(goods, (cell) => data.cells[cell].window_s);
+  const attainment = (data, goods) => per(goods, (cell) => data.cells[cell].offered);
+
+  /** A setting at a load as the command tells it: the mean goodput of its stretches, the attainment of all requests. */
+  const told = (data, goods, cells) => ({
+    goodput: mean({ cells }, goodput(data, goods)),
+    attainment: total(cells.map((cell) => goods[cell])) / total(cells.map((cell) => data.cells[cell].offered)),
+  });
 
   const wilson = (hits, n) => {
     const [p, z2] = [hits / n, Z_95 ** 2];
@@ -144,15 +151,16 @@ const judging = (() => {
   // Whether the data show the first cells above the second (stats/goodput.py). Below three common traces the command
   // draws spans of time; here good requests stand for independent ones, which makes the interval wider.
   const above = (data, goods, first, second) => {
-    const pairs = first.flatMap((a) => second.filter((b) => data.cells[a].block === data.cells[b].block).map((b) => [a, b]));
+    const met = (cell) => data.cells[cell].arrivals;
+    const pairs = first.flatMap((a) => second.filter((b) => met(a) === met(b)).map((b) => [a, b]));
     const n = pairs.length;
     if (n === 0) return false;
-    const of = (cell) => goods[cell] / data.cells[cell].window_s;
-    const mean = (values) => values.reduce((total, value) => total + value, 0) / n;
+    const of = goodput(data, goods);
+    const mean = (values) => total(values) / n;
     const values = pairs.map(([a, b]) => of(a) - of(b));
     const middle = mean(values);
     if (n >= 3) {
-      const spread = Math.sqrt(values.reduce((total, value) => total + (value - middle) ** 2, 0) / (n - 1));
+      const spread = Math.sqrt(total(values.map((value) => (value - middle) ** 2)) / (n - 1));
       const sd = Math.max(spread, 0.5 / data.cells[pairs[0][0]].window_s);
       return middle - (data.half_widths[n] * sd) / Math.sqrt(n) > 0;
     }
@@ -163,12 +171,13 @@ const judging = (() => {
 
   /** Least worst-case regret over the loads, and modesty where it is free (stats/choice.py); null: nobody is good. */
   const choose = (data, goods) => {
-    const whole = data.contenders.filter((one) => one.cells.flat().every((cell) => goods[cell] !== null));
-    const loads = data.loads.map((_, at) => at);
-    const values = whole.map((one) => one.cells.map((cells) => pooled(data, goods, cells).goodput));
-    const best = loads.map((load) => Math.max(...values.map((of) => of[load])));
+    const { contenders: whole, bars, raced } = data.choice;
+    const loads = data.choice.loads.map((_, at) => at);
+    const of = goodput(data, goods);
+    const values = whole.map((one) => one.means.map((one) => mean(one, of)));
+    const best = loads.map((load) => Math.max(...values.map((own) => own[load]), ...bars[load].map((bar) => mean(bar, of))));
     if (!whole.length || !best.some((value) => value > 0)) return null;
-    const regrets = values.map((of) => Math.max(...loads.map((load) => (best[load] > 0 ? 1 - of[load] / best[load] : 0))));
+    const regrets = values.map((own) => Math.max(...loads.map((load) => (best[load] > 0 ? 1 - own[load] / best[load] : 0))));
     const winner = regrets.indexOf(Math.min(...regrets));
     const beaten = (at) => loads.some((load) => above(data, goods, whole[winner].cells[load], whole[at].cells[load]));
     const tied = whole.map((_, at) => at).filter((at) => at === winner || !beaten(at));
@@ -176,8 +185,11 @@ const judging = (() => {
     return {
       setting: whole[chosen].setting,
       regret: regrets[chosen],
-      tied: tied.filter((at) => at !== chosen).map((at) => whole[at].setting),
-      loads: loads.map((load) => ({ ...data.loads[load], ...pooled(data, goods, whole[chosen].cells[load]) })),
+      // A race tells settings apart by joint draws, which are not made here.
+      tied: raced ? [] : tied.filter((at) => at !== chosen).map((at) => whole[at].setting),
+      loads: loads.map((load) => ({
+        ...data.choice.loads[load], ...told(data, goods, whole[chosen].told[load]), note: whole[chosen].notes[load],
+      })),
     };
   };
 
@@ -199,5 +211,8 @@ const judging = (() => {
     return `${name}It meets the objective up to the load of ${met.rate}${above}`;
   }).join(" ");
 
-  return { AXES, between, choose, count, edges, good, margin, objective, percent, pooled, rate, significant, snapped, span, unpack, wilson };
+  return {
+    AXES, attainment, between, choose, count, edges, good, goodput, margin, mean, objective, percent, rate, significant,
+    snapped, span, unpack, wilson,
+  };
 })();

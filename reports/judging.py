@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 import pandas as pd
 
-from experiments.decide.shared_loads import contenders
+from experiments.decide import of_race
+from experiments.decide.neighbours import count_of
+from experiments.decide.participants import Participants, participants
+from experiments.design.cell_purpose import CellPurpose
+from experiments.errors import UndecidedError, UserError
 from experiments.run_folder.measured_cell import MeasuredCell
 from experiments.run_folder.run_state import Objective
+from experiments.spec.setting import Setting
 from experiments.stats.choice import INDIFFERENCE
+from experiments.stats.common_blocks import weights_on_common_blocks
 from experiments.stats.goodput import RUN_TO_RUN, half_widths
 from loadtests.slo import SLO
 from reports import figures, labels, numbers, packed_cell, tables
 from reports.bound_grid import bounds_s
+from reports.common_blocks import weights_by_setting
 from reports.rows import CellRow, rows_of
 from reports.run import Run
 
@@ -28,22 +35,32 @@ MOST_REQUESTS = 1.2e6
 
 @dataclass(frozen=True, slots=True)
 class JudgedCell:
-    """One cell. `packed`: see `packed_cell`, "" where its records cannot be read."""
+    """One cell. `arrivals`: the same number where cells met the same; `packed`: see `packed_cell`, "" where
+    its records cannot be read."""
 
     anchor: str
     offered: float
     offered_per_s: float
     window_s: float
-    block: float
+    arrivals: int
     packed: str
 
 
 @dataclass(frozen=True, slots=True)
+class Mean:
+    """A mean over cells, by position; where settings have different blocks it is brought to the same
+    arrivals, and each cell has a weight. Nothing is known without a cell."""
+
+    cells: list[int]
+    weights: list[float] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Box:
-    """One box of the heat maps: its setting in words, its cells by position, whether all are valid."""
+    """One box of the heat maps: its setting in words, the mean that it shows, whether its cells are valid."""
 
     setting: str
-    cells: list[int]
+    mean: Mean
     valid: bool
 
 
@@ -59,16 +76,33 @@ class JudgedLoad:
 
 @dataclass(frozen=True, slots=True)
 class Contender:
-    """A setting that is chosen among; `cells` by position, for each load in order."""
+    """A setting that is chosen among. For each load in order: its goodput as it is held against the others',
+    its cells by position, those whose numbers are told, and what these are."""
 
     setting: str
+    means: list[Mean]
     cells: list[list[int]]
+    told: list[list[int]]
+    notes: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedChoice:
+    """What a choice is made from. `contenders`: the most modest first; `bars`: for each load the goodputs of
+    others that count for the best one. `undecided`: why there is no choice. `raced`: the run's own is made by
+    joint draws."""
+
+    loads: list[JudgedLoad]
+    contenders: list[Contender]
+    bars: list[list[Mean]]
+    undecided: str
+    raced: bool
 
 
 @dataclass(frozen=True, slots=True)
 class JudgeSection:
-    """Everything `judge.js` reads. `fixed`: terms of the objective that cannot be moved. `contenders`: the
-    most modest first. `half_widths`: blocks → of the interval of a paired difference, in standard errors.
+    """Everything `judge.js` reads. `fixed`: terms of the objective that cannot be moved. `half_widths`:
+    blocks → of the interval of a paired difference, in standard errors.
     """
 
     ttft_s: float | None
@@ -80,8 +114,7 @@ class JudgeSection:
     run: str
     cells: list[JudgedCell]
     boxes: list[Box]
-    loads: list[JudgedLoad]
-    contenders: list[Contender]
+    choice: JudgedChoice
     half_widths: dict[int, float]
     indifference: float = INDIFFERENCE
     run_to_run: float = RUN_TO_RUN
@@ -134,8 +167,10 @@ def judge_section(run: Run, packed_cells: Mapping[str, str]) -> JudgeSection | N
     rows = rows_of(run.cells, CellRow)
     at = {row.cell: position for position, row in enumerate(rows)}
     slo = run.slo
-    loads, chosen = _contenders(run, at)
-    most_blocks = max((len(cells) for one in chosen for cells in one.cells), default=0)
+    known = {cell for cell, packed in packed_cells.items() if packed}
+    arrivals = {key: number for number, key in enumerate(dict.fromkeys(map(_arrivals, rows)))}
+    choice = _choice(run, known, at)
+    most_blocks = max((len(cells) for one in choice.contenders for cells in one.cells), default=0)
     return JudgeSection(
         ttft_s=slo.ttft_s,
         tpot_s=slo.tpot_s,
@@ -144,45 +179,96 @@ def judge_section(run: Run, packed_cells: Mapping[str, str]) -> JudgeSection | N
         fixed="" if slo.ttfv_s is None else str(SLO(ttfv_s=slo.ttfv_s)).split(",")[0],
         digits=digits(run),
         run=f"{run.path.parent.name}/{run.path.name}",
-        cells=[_cell(row, packed_cells.get(row.cell, "")) for row in rows],
-        boxes=_boxes(run, at),
-        loads=loads,
-        contenders=chosen,
+        cells=[_cell(row, arrivals[_arrivals(row)], packed_cells.get(row.cell, "")) for row in rows],
+        boxes=_boxes(run, known, at),
+        choice=choice,
         half_widths=half_widths(most_blocks),
     )
 
 
-def _cell(row: CellRow, packed: str) -> JudgedCell:
-    return JudgedCell(
-        tables.anchor(row.cell), row.offered, row.offered_per_s, row.window_s, row.block, packed
-    )
+def _arrivals(row: CellRow) -> tuple[str, str]:
+    return f"{row.block:g}", row.plan_hash
 
 
-def _boxes(run: Run, at: Mapping[str, int]) -> list[Box]:
-    grid = figures.grid(run.matrix, run.latency, "goodput_per_s")
-    drawn = zip(grid["setting"], grid["cells"], grid["valid"], strict=True)
-    return [Box(str(name), [at[cell] for cell in cells], bool(valid)) for name, cells, valid in drawn]
+def _cell(row: CellRow, arrivals: int, packed: str) -> JudgedCell:
+    return JudgedCell(tables.anchor(row.cell), row.offered, row.offered_per_s, row.window_s, arrivals, packed)
 
 
-def _contenders(run: Run, at: Mapping[str, int]) -> tuple[list[JudgedLoad], list[Contender]]:
-    """The loads by rate, and the settings that were measured at each."""
+def _boxes(run: Run, known: Collection[str], at: Mapping[str, int]) -> list[Box]:
+    """The boxes in the order of `figures.grid`, each with the mean that it takes there."""
+    cells = run.matrix
+    judged = cells[cells["cell"].isin(known) & (cells["setting"] != "")]
+    weights = {str(load): weights_by_setting(of) for load, of in judged.groupby("load", sort=False)}
+    grid = figures.grid(cells, run.latency, "goodput_per_s")
+    drawn = zip(grid["load"], grid["setting"], grid["valid"], strict=True)
+    return [
+        Box(str(name), _mean(weights.get(str(load), {}).get(str(name), {}), at), bool(valid))
+        for load, name, valid in drawn
+    ]
+
+
+def _mean(weights: Mapping[str, float], at: Mapping[str, int]) -> Mean:
+    """A plain mean says so: it is then the same number to the last digit."""
+    cells = [at[cell] for cell in weights]
+    plain = all(weight == 1 / len(cells) for weight in weights.values())
+    return Mean(cells, None if plain else list(weights.values()))
+
+
+def _choice(run: Run, known: Collection[str], at: Mapping[str, int]) -> JudgedChoice:
+    """Who is chosen among, by what; the cells that are not `known` take no part."""
     cells = [
         MeasuredCell(name, run.path / "cells" / name, summary.setting, summary)
         for name, summary in sorted(run.summaries.items())
-        if summary.setting is not None and not summary.sentinel
+        if summary.setting is not None and name in known
     ]
-    found = contenders(cells).cells
-    if not found:
-        return [], []
-    one_of = {load: own[0] for load, own in next(iter(found.values())).items()}
-    loads = sorted(one_of, key=lambda load: (one_of[load].rate_per_s, load))
-    modest_first = sorted(found, key=lambda setting: setting.smaller_first)
-    return (
+    try:
+        found = participants(run.path, cells)
+    except (UserError, UndecidedError) as error:
+        return JudgedChoice([], [], [], f"{error}".replace(f"{run.path}", run.name), raced=False)
+    one_of = {load: found.choosing(found.contenders[0], load)[0] for load in found.loads}
+    loads = sorted(found.loads, key=lambda load: (one_of[load].rate_per_s, load))
+    means = [_means(found, load, at) for load in loads]
+    return JudgedChoice(
         [_load(load, one_of[load]) for load in loads],
         [
-            Contender(labels.setting(setting), [[at[c.id] for c in found[setting][load]] for load in loads])
-            for setting in modest_first
+            _contender(found, setting, loads, [of[setting] for of in means], at)
+            for setting in sorted(found.contenders, key=lambda setting: setting.smaller_first)
         ],
+        [
+            [of[setting] for setting in found.best_of(load) if setting not in found.contenders]
+            for load, of in zip(loads, means, strict=True)
+        ],
+        "",
+        raced=bool(of_race.settings_of(run.path)),
+    )
+
+
+def _means(found: Participants, load: str, at: Mapping[str, int]) -> dict[Setting, Mean]:
+    """Of every setting that can be compared at a load."""
+    named = {
+        setting: {cell.arrivals: cell.id for cell in cells}
+        for setting, cells in found.measured_at(load).items()
+    }
+    return {
+        setting: _mean({named[other][block]: weight for (other, block), weight in of.items()}, at)
+        for setting, of in weights_on_common_blocks(named).items()
+    }
+
+
+def _contender(
+    found: Participants, setting: Setting, loads: Sequence[str], means: list[Mean], at: Mapping[str, int]
+) -> Contender:
+    cells = [found.choosing(setting, load) for load in loads]
+    confirming = [
+        [c for c in found.cells[setting] if c.purpose is CellPurpose.VALIDATION and c.load == load]
+        for load in loads
+    ]
+    return Contender(
+        labels.setting(setting),
+        means,
+        [[at[cell.id] for cell in of] for of in cells],
+        [[at[cell.id] for cell in told or of] for of, told in zip(cells, confirming, strict=True)],
+        [f"{count_of(len(of))} that took no part in the choice" if of else "" for of in confirming],
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from experiments.design.cell_purpose import CellPurpose
 from experiments.run_folder.cell_summary import CellSummary, SeenLimits, Workload
 from experiments.run_folder.run_state import PlannedCell
 from experiments.run_folder.whole_run import WholeRun
@@ -27,6 +28,11 @@ class KnownCell:
         """Whether it is none of the matrix but watches for drift."""
         known = self.summary or self.planned
         return known is not None and known.sentinel
+
+    @property
+    def purpose(self) -> CellPurpose:
+        """What it is measured for; a mere folder is taken for one of the matrix."""
+        return self.workload.purpose if self.workload is not None else CellPurpose.MATRIX
 
     @property
     def workload(self) -> Workload | None:

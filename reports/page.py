@@ -54,6 +54,7 @@ def _overview(run: Run) -> dict[str, object]:
         "answer": recommended,
         "heat_maps": blocks.heat_maps(run),
         "hockey_stick": blocks.hockey_stick(run),
+        "stretches": tables.stretches(run),
         "overview": tables.overview(run),
         "sentinels": tables.sentinels(run),
         "quantiles": [(labels.metric(m), tables.quantiles(run, m)) for m in counted],

@@ -28,6 +28,9 @@ class CellRow:
     sentinel: Annotated[
         bool, "", "whether it is none of the matrix: one setting on one trace again and again, to see drift"
     ] = False
+    purpose: Annotated[
+        str, "", "what it is measured for: `matrix` to choose among settings, `validation`, `capacity`"
+    ] = "matrix"
     setting: Annotated[str, "", "the setting in words"] = ""
     queue: Annotated[str, "", "what becomes of a request that finds no free slot, in words"] = ""
     workload: Annotated[str, "", "name of the mix of requests; empty in a run of only one"] = ""
@@ -202,6 +205,9 @@ class PredictedRow:
     ]
     inside: Annotated[bool, "", "whether the measured value lies in the prediction interval"]
     scored: Annotated[bool, "", "whether the measurement is certain enough to judge the prediction by"]
+    speed: Annotated[
+        float, "ratio", "time of the engine's steps in this cell / as it was calibrated; above 1: slower"
+    ] = math.nan
 
 
 def frame_of(kind: type[R], rows: Iterable[R]) -> pd.DataFrame:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from experiments.design.cell_purpose import CellPurpose
 from experiments.errors import UserError
 from experiments.run_folder.cell_summary import CellSummary
 from experiments.run_folder.prediction import Prediction
@@ -85,9 +86,16 @@ class Run:
         return (self.state.name if self.state is not None else "") or self.path.name
 
     @property
-    def matrix(self) -> pd.DataFrame:
-        """`cells` without the sentinels, which no setting is ranked by."""
+    def of_settings(self) -> pd.DataFrame:
+        """`cells` without the sentinels: all that were measured to learn of a setting."""
         chosen: pd.DataFrame = self.cells[~self.cells["sentinel"].astype(bool)]
+        return chosen
+
+    @property
+    def matrix(self) -> pd.DataFrame:
+        """The cells that settings are ranked by: no sentinels, no validation, no search for a rate."""
+        own = self.of_settings
+        chosen: pd.DataFrame = own[own["purpose"] == CellPurpose.MATRIX]
         return chosen
 
     @property

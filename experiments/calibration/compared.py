@@ -24,7 +24,7 @@ from experiments.spec.setting import Setting
 from experiments.twin.predicted import measures
 from experiments.twin.profile import Profile
 from experiments.twin.simulate import simulate
-from experiments.twin.simulated import OK
+from experiments.twin.simulated import OK, Simulated
 from loadtests.recording.quantiles import Quantile, of_sorted
 from loadtests.slo import SLO
 
@@ -112,8 +112,13 @@ def _cell(
 
 
 def _played(cell: ReplayCell, profile: Profile, slo: SLO, lag_s: float) -> dict[str, float]:
-    """The twin's measures of the cell; what the load generator's lag takes of the bounds is not
-    the engine's to use.
+    """The twin's measures of the cell."""
+    return measured_of(cell, simulate(cell.arrivals, profile, cell.setting.limits), slo, lag_s)
+
+
+def measured_of(cell: ReplayCell, done: Simulated, slo: SLO, lag_s: float) -> dict[str, float]:
+    """What a simulation of the cell comes to, by the names of `NAMES`; what the load generator's lag takes
+    of the bounds is not the engine's to use.
     """
     inner = replace(
         slo,
@@ -121,7 +126,6 @@ def _played(cell: ReplayCell, profile: Profile, slo: SLO, lag_s: float) -> dict[
         ttfv_s=_less(slo.ttfv_s, lag_s),
         e2e_s=_less(slo.e2e_s, lag_s),
     )
-    done = simulate(cell.arrivals, profile, cell.setting.limits)
     judged = measures(cell.plan_as_counted, done, inner)
     begin_s, end_s = cell.plan.phase_s("measure")
     ok = done.codes == OK
@@ -150,13 +154,11 @@ def _less(bound: float | None, lag_s: float) -> float | None:
 def _metric(
     cell: ReplayCell, name: str, best: float, as_fast: float, drawn: Sequence[float]
 ) -> PredictedMetric:
-    measured = _measured(cell, name)
+    measured = seen_in(cell, name)
     known = [value for value in drawn if math.isfinite(value)]
     tails = ((1 - LEVEL) / 2, (1 + LEVEL) / 2)
     span = tuple(float(np.quantile(known, tail)) for tail in tails) if known else None
-    whole = {"goodput_per_s": cell.workload.rate_per_s, "attainment": 1.0}.get(name)
-    error = _off(best, measured.value, whole)
-    model_error = _off(as_fast, measured.value, whole)
+    error, model_error = off(cell, name, best), off(cell, name, as_fast)
     return PredictedMetric(
         predicted=best if math.isfinite(best) else None,
         low=span[0] if span else None,
@@ -172,8 +174,8 @@ def _metric(
     )
 
 
-def _measured(cell: ReplayCell, name: str) -> Quantile:
-    """Value and interval; None where a p95 has too few requests to be one."""
+def seen_in(cell: ReplayCell, name: str) -> Quantile:
+    """What was measured of that name: value and interval; None where a p95 has too few requests to be one."""
     if name == "goodput_per_s":
         return Quantile(cell.goodput_per_s, None, None)
     if name == "attainment":
@@ -181,12 +183,14 @@ def _measured(cell: ReplayCell, name: str) -> Quantile:
     return cell.p95[name.removesuffix("_p95")]
 
 
-def _off(predicted: float, measured: float | None, whole: float | None) -> float | None:
-    """Relative error; where nothing was good, the predicted part of all that was offered (`whole`)."""
+def off(cell: ReplayCell, name: str, predicted: float) -> float | None:
+    """Relative error; where nothing was good, the predicted part of all that was offered."""
+    measured = seen_in(cell, name).value
     if measured is None or not math.isfinite(predicted):
         return None
     if measured:
         return predicted / measured - 1
+    whole = {"goodput_per_s": cell.workload.rate_per_s, "attainment": 1.0}.get(name)
     return predicted / whole if whole else None
 
 

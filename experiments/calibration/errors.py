@@ -5,7 +5,8 @@ beside what was measured.
 
 The prediction of a cell knows its plan, its limits and the calibration, not its measurements.
 `model_error` is what remains of the error when the twin is as fast as the engine was in that very cell
-(`speed`, from its steps); the rest is the machine's (`noise`). The same plan under the same setting
+(`speed`, from its steps); the rest is the machine's (`noise`). A further table is blind: each request
+predicted at the speed that the engine had in other seconds of the cell. The same plan under the same setting
 measured twice, in one run or several, shows how far two measurements differ: no model can be nearer than
 that. Writes errors.json into the first run.
 """
@@ -21,6 +22,8 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from experiments.calibration import blind
+from experiments.calibration.blind import BlindCell, BlindErrors
 from experiments.calibration.calibrated import read
 from experiments.calibration.compared import (
     LEVEL,
@@ -34,6 +37,7 @@ from experiments.calibration.measured_cells import read_run
 from experiments.errors import UserError, run_command
 from experiments.files import write_json
 from experiments.run_folder.prediction import PredictedMetric
+from experiments.stats.share import wilson
 from experiments.twin.profile import Profile
 from loadtests.slo import SLO
 
@@ -46,12 +50,14 @@ class Errors:
         profile: the model, whose intervals are of so many `draws`.
         cells: (name of the run, cell), of all runs.
         table: the errors of each metric over them.
+        blind: (name of the run, cell) at the speed of other seconds than those it is scored on.
     """
 
     profile: Profile
     draws: int
     cells: tuple[tuple[str, ComparedCell], ...]
     table: Mapping[str, MetricErrors]
+    blind: tuple[tuple[str, BlindCell], ...]
 
     @property
     def inside(self) -> int:
@@ -63,6 +69,11 @@ class Errors:
         """Measured values that could be."""
         return sum(row.n for row in self.table.values())
 
+    @property
+    def blind_table(self) -> dict[str, BlindErrors]:
+        """The errors of each metric at the speed of other seconds."""
+        return blind.errors_of([cell for _, cell in self.blind])
+
     def to_json(self) -> dict[str, object]:
         """The content of errors.json."""
         return {
@@ -71,6 +82,8 @@ class Errors:
             "coverage": {"level": LEVEL, "inside": self.inside, "of": self.counted},
             "table": {name: asdict(row) for name, row in self.table.items()},
             "cells": [{"run": run, **cell.to_json()} for run, cell in self.cells],
+            "blind_table": {name: asdict(row) for name, row in self.blind_table.items()},
+            "blind_cells": [{"run": run, **asdict(cell)} for run, cell in self.blind],
         }
 
 
@@ -84,13 +97,18 @@ def errors_of(runs: Sequence[Path], model: Path, count: int, objective: SLO | No
     fitted = read(model)
     samples = fitted.samples(count)
     compared: list[tuple[str, ComparedCell]] = []
+    at_others: list[tuple[str, BlindCell]] = []
     for path in runs:
         run = read_run(path)
         lag_s = float(np.median([cell.lag_s for cell in run.cells]))
         cells = [cell.judged(objective) for cell in run.cells] if objective else run.cells
         beside = compare(cells, fitted.profile, samples, objective or run.slo, lag_s)
         compared += [(path.name, cell) for cell in beside]
-    return Errors(fitted.profile, count, tuple(compared), table([cell for _, cell in compared]))
+        draws = fitted.draws[:count]
+        unseen = blind.predict_blind(cells, fitted.profile, draws, objective or run.slo, lag_s)
+        at_others += [(path.name, cell) for cell in unseen]
+    errors = table([cell for _, cell in compared])
+    return Errors(fitted.profile, count, tuple(compared), errors, tuple(at_others))
 
 
 def main(argv: Sequence[str]) -> int:
@@ -105,6 +123,7 @@ def main(argv: Sequence[str]) -> int:
     console = Console()
     console.print(_cells_table(errors))
     console.print(_errors_table(errors))
+    console.print(_blind_table(errors))
     print(args.runs[0] / "errors.json")
     return 0
 
@@ -134,6 +153,25 @@ def _errors_table(errors: Errors) -> Table:
     for name, row in errors.table.items():
         shares = (getattr(row, column) for column in columns[1:])
         texts = ["-" if share is None else f"{share:.1%}" for share in shares]
+        shown.add_row(name, str(row.n), *texts, str(row.inside))
+    return shown
+
+
+def _blind_table(errors: Errors) -> Table:
+    rows = errors.blind_table
+    inside, counted = sum(row.inside for row in rows.values()), sum(row.n for row in rows.values())
+    share = ""
+    if counted:
+        low, high = wilson(inside, counted)
+        share = f": {inside / counted:.0%} (95 %: {low:.0%} to {high:.0%})"
+    shown = Table(
+        title="blind: at the speed index of other seconds; "
+        f"{inside} of {counted} inside the {LEVEL:.0%} interval{share}"
+    )
+    for column in ("metric", "n", "median", "p90", "inside"):
+        shown.add_column(column)
+    for name, row in rows.items():
+        texts = ["-" if value is None else f"{value:.1%}" for value in (row.median, row.p90)]
         shown.add_row(name, str(row.n), *texts, str(row.inside))
     return shown
 

@@ -27,7 +27,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import nnls
+import scipy
 
 Floats = npt.NDArray[np.float64]
 KNEES = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 48.0, 64.0, 96.0, 128.0, 192.0, 256.0, 384.0, 512.0)
@@ -190,7 +190,7 @@ def _non_negative(design: Floats, wanted: Floats) -> Floats:
     scaled = design / scale
     gram = scaled.T @ scaled
     root = np.linalg.cholesky(gram + 1e-12 * np.eye(len(gram)))
-    solution, _ = nnls(root.T, np.linalg.solve(root, scaled.T @ wanted))
+    solution, _ = scipy.optimize.nnls(root.T, np.linalg.solve(root, scaled.T @ wanted))
     return np.asarray(solution / scale, dtype=np.float64)
 
 

@@ -1,5 +1,5 @@
-"""What a person sees while a sweep runs: where it is, how long it still takes, and each cell's result as it
-comes."""
+"""What a person sees while a sweep runs: what is being decided, where it is, how long it still takes, and
+each cell's result as it comes."""
 
 import sys
 import time
@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Self
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from experiments.run_folder.cell_summary import CellSummary
@@ -33,6 +34,8 @@ class SweepProgress:
         self._remaining_s: list[float] = []
         self._cell_began_s = 0.0
         self._pace = 1.0
+        self._deciding = ""
+        self._cell = ""
 
     def __enter__(self) -> Self:
         self._bar.start()
@@ -53,10 +56,21 @@ class SweepProgress:
         self._bar.update(self._task, total=done + len(expected_s), completed=done)
         self.say(f"{len(expected_s)} cells to measure, about {show(sum(expected_s))}")
 
+    def deciding(self, text: str) -> None:
+        """What the next cells are measured for, such as `screening 12 settings at burst@1.2x: 7 left`; "" for
+        nothing in particular. It stands before the cell on the bar, and is a line elsewhere."""
+        if text == self._deciding:
+            return
+        self._deciding = text
+        self._describe()
+        if text and self._bar.disable:
+            self.say(text)
+
     def cell_begins(self, name: str) -> None:
         """A cell has started."""
         self._cell_began_s = time.monotonic()
-        self._bar.update(self._task, description=name, left=self._left())
+        self._cell = name
+        self._describe()
 
     def cell_ends(self, name: str, summary: CellSummary) -> None:
         """A cell is on disk."""
@@ -66,6 +80,10 @@ class SweepProgress:
             self._pace = 0.5 * self._pace + 0.5 * (time.monotonic() - self._cell_began_s) / expected_s
         self._bar.update(self._task, advance=1, left=self._left())
         self.say(f"{name}: {_result(summary)}; {self._left()}")
+
+    def _describe(self) -> None:
+        words = ": ".join(part for part in (self._deciding, self._cell) if part)
+        self._bar.update(self._task, description=escape(words) or "starting", left=self._left())
 
     def _left(self) -> str:
         return f"{show(self._pace * sum(self._remaining_s))} left"

@@ -11,9 +11,10 @@ from experiments.cli import current_setting, engine_axis, secrets
 from experiments.cli.sweep_flags import parser
 from experiments.errors import UserError
 from experiments.observe.grafana import Grafana
-from experiments.observe.selector import GivenSelectors
+from experiments.observe.selector import GivenSelectors, Scope
 from experiments.run_folder.reading import read_run
 from experiments.spec import sweep_spec
+from experiments.spec.design_kind import DesignKind
 from experiments.spec.loads import parse_rate
 from experiments.spec.sweep_spec import GatewaySection, SweepSpec
 from experiments.stack.engine_knobs import NAMES as ENGINE_KEYS
@@ -31,7 +32,8 @@ class SweepOptions:
     """The spec, and what does not change the result: where to write, what to reach, how to run.
 
     `engine`, `gateway` and `prometheus` are those that somebody else runs. Their credentials are in them
-    alone: the spec's own address is without.
+    alone: the spec's own address is without. `prometheus_scope` is what that Prometheus will be asked about,
+    once it is found out; it is on no command line.
     """
 
     spec: SweepSpec
@@ -50,6 +52,7 @@ class SweepOptions:
     grafana: Grafana | None
     like: Path | None
     command: tuple[str, ...]
+    prometheus_scope: Scope | None = None
 
 
 def parse(argv: Sequence[str], prog: str = "python -m experiments.sweep") -> SweepOptions:
@@ -65,6 +68,10 @@ def parse(argv: Sequence[str], prog: str = "python -m experiments.sweep") -> Swe
     if engine is not None:
         spec = sweep_spec.with_engine_url(spec, without_login(spec.engine.url or ""))
     engine_axis.check(spec, args.gateway_url)
+    if spec.design.kind is DesignKind.GRID and spec.design.budget_s is not None:
+        raise UserError(
+            "--budget goes with --design race, which it ends; a grid measures everything, --blocks times"
+        )
     if spec.slo.text is not None:
         _check_slo(spec.slo.text)
     if args.like is not None and read_run(args.like).probe is None:
@@ -73,22 +80,7 @@ def parse(argv: Sequence[str], prog: str = "python -m experiments.sweep") -> Swe
         )
     if args.fresh and args.out is not None and (args.out / "run.json").exists():
         raise UserError(f"--fresh with --out {args.out}: that folder holds a run already; name another one")
-    provider = spec.engine.provider
-    if provider in known.ELSEWHERE and not (spec.engine.url or args.gateway_url):
-        raise UserError(
-            f"engine.provider = {provider!r} is never started here: say where it runs with --engine-url, for "
-            "example http://127.0.0.1:8000"
-        )
-    if provider == known.COMPOSE and (args.gateway_url or spec.engine.url):
-        raise UserError(
-            "--engine compose takes gateway and engine from compose/.env: leave "
-            "--gateway-url and --engine-url out"
-        )
-    if args.prometheus_selector and args.prometheus_url is None and spec.engine.provider != "compose":
-        raise UserError(
-            "--prometheus-selector goes with --prometheus-url: a Prometheus of the sweep's own scrapes "
-            "nothing else"
-        )
+    _check_servers(args, spec)
     client_key = secrets.client_key(args.api_key, os.environ)
     gateway_url, prometheus_url = args.gateway_url, args.prometheus_url
     gateway = secrets.endpoint("--gateway-url", gateway_url, client_key) if gateway_url else None
@@ -112,6 +104,35 @@ def parse(argv: Sequence[str], prog: str = "python -m experiments.sweep") -> Swe
         like=args.like,
         command=("python", "-m", "experiments.sweep", *secrets.without_secrets(argv)),
     )
+
+
+def _check_servers(args: argparse.Namespace, spec: SweepSpec) -> None:
+    """See that the addresses that are given go together.
+
+    Raises:
+        UserError: they do not, or one is missing.
+    """
+    provider = spec.engine.provider
+    if provider in known.ELSEWHERE and not (spec.engine.url or args.gateway_url):
+        raise UserError(
+            f"engine.provider = {provider!r} is never started here: say where it runs with --engine-url, for "
+            "example http://127.0.0.1:8000"
+        )
+    if provider == known.COMPOSE and (args.gateway_url or spec.engine.url):
+        raise UserError(
+            "--engine compose takes gateway and engine from compose/.env: leave "
+            "--gateway-url and --engine-url out"
+        )
+    if args.prometheus_selector and args.prometheus_url is None and spec.engine.provider != "compose":
+        raise UserError(
+            "--prometheus-selector goes with --prometheus-url: a Prometheus of the sweep's own scrapes "
+            "nothing else"
+        )
+    if args.prometheus_url and args.gateway_url is None and provider != known.COMPOSE:
+        raise UserError(
+            "--prometheus-url goes with --gateway-url: a gateway of the sweep's own listens where no other "
+            "Prometheus looks"
+        )
 
 
 def _engine(args: argparse.Namespace, spec: SweepSpec) -> Endpoint | None:
@@ -183,6 +204,7 @@ def _overrides(args: argparse.Namespace) -> dict[str, dict[str, Any]]:
             "min_requests": args.min_requests,
         },
         "design": {
+            "kind": args.design,
             "blocks": args.blocks,
             "budget_s": args.budget,
             "sentinel": None if args.sentinel is None else args.sentinel == "on",
@@ -212,7 +234,7 @@ def _with_current(spec: SweepSpec) -> SweepSpec:
     A sweep without a sentinel does not look at them: what is left in a shell must not decide a sweep.
     """
     design = spec.design
-    watched = design.sentinel and (design.blocks > 1 or design.budget_s is not None)
+    watched = design.kind is DesignKind.GRID and design.sentinel and design.blocks > 1
     found = current_setting.given(None, os.environ) if watched else {}
     if not found or "current" in design.model_fields_set:
         return spec

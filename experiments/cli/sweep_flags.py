@@ -116,7 +116,18 @@ def _add_loads(flags: argparse.ArgumentParser) -> None:
 def _add_cells(flags: argparse.ArgumentParser) -> None:
     group = flags.add_argument_group("cells: how often and how long each is measured")
     group.add_argument("--seed", metavar="N", help="of arrivals and of the running order (default 1)")
-    group.add_argument("--blocks", metavar="N", help="repeats, each with a fresh arrival trace (default 1)")
+    group.add_argument(
+        "--design",
+        metavar="KIND",
+        help="race (default): all settings start, the surely worse leave, until the best is found within "
+        "3 %%; "
+        "grid: every cell, --blocks times; model: python -m experiments.tune",
+    )
+    group.add_argument(
+        "--blocks",
+        metavar="N",
+        help="a grid's repeats, each with a fresh arrival trace (default 1); a race may take as long",
+    )
     group.add_argument(
         "--current",
         metavar="SETTING",
@@ -127,7 +138,9 @@ def _add_cells(flags: argparse.ArgumentParser) -> None:
         "--sentinel", choices=("on", "off"), help="whether blocks hold that cell (default on; not in one)"
     )
     group.add_argument(
-        "--budget", metavar="TIME", help="choose cells, repeats and windows to fit, such as 20m"
+        "--budget",
+        metavar="TIME",
+        help="end the race so that all is over after this time, such as 20m",
     )
     group.add_argument(
         "--warm-up", metavar="TIME", help="arrivals that are not counted, per cell (default auto)"

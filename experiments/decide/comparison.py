@@ -3,6 +3,9 @@
 The error of 5 % is that of the whole comparison: one half is spent on the mean change over all cells, the
 other is shared equally by the cells (Bonferroni). So two runs of the same thing are called different in one
 of twenty comparisons at most, however many cells they have.
+
+Pairs need not have equally many blocks. Where some have enough of them for an interval over blocks, only
+those are judged and share the error; the others are shown.
 """
 
 from collections.abc import Sequence
@@ -10,12 +13,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from scipy import stats
+import scipy
 
 from experiments.decide.pairing import Pair, Pairing, pair
 from experiments.errors import UserError
 from experiments.run_folder.measured_cell import MeasuredCell
-from experiments.run_folder.reading import objective_of
+from experiments.run_folder.reading import objective_of, recommended_setting
+from experiments.spec.setting import Setting
 from experiments.stats import goodput
 from experiments.stats.paired import DELTA, LEAST_BLOCKS, Comparison, Verdict, compare, verdict_of
 from experiments.stats.sequential import ALPHA
@@ -30,16 +34,18 @@ _SPANS = 10
 @dataclass(frozen=True, slots=True)
 class Row:
     """One pair of cells: goodput (requests per second), and the p95 of TTFT and E2E (seconds) of each side,
-    None where a side has none. Only the goodput is judged."""
+    None where a side has none. Only the goodput is judged, and not `judged` where others have more blocks."""
 
     pair: Pair
     goodput: Comparison
     p95: dict[str, tuple[float | None, float | None]]
+    judged: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class RunComparison:
-    """Run b against run a. `overall` is the mean relative change of the goodput over all cells."""
+    """Run b against run a. `overall` is the mean relative change of the goodput over all judged cells;
+    `recommended` the setting that run a recommends, None where it recommends none."""
 
     a: Path
     b: Path
@@ -48,6 +54,19 @@ class RunComparison:
     delta: float
     rows: tuple[Row, ...]
     overall: Comparison
+    recommended: Setting | None = None
+
+    @property
+    def judged(self) -> tuple[Row, ...]:
+        """The pairs that the verdict is made of."""
+        return tuple(row for row in self.rows if row.judged)
+
+    @property
+    def recommended_missing(self) -> bool:
+        """Whether the setting that run a recommends could not be judged."""
+        return self.recommended is not None and all(
+            row.pair.setting != self.recommended for row in self.judged
+        )
 
     @property
     def worse(self) -> tuple[Row, ...]:
@@ -63,8 +82,8 @@ class RunComparison:
 
     @property
     def verdict(self) -> Verdict:
-        """Over all cells and the whole."""
-        verdicts = {row.goodput.verdict for row in self.rows} | {self.overall.verdict}
+        """Over all judged cells and the whole."""
+        verdicts = {row.goodput.verdict for row in self.judged} | {self.overall.verdict}
         if Verdict.DIFFERENT in verdicts:
             return Verdict.DIFFERENT
         return Verdict.EQUAL if verdicts == {Verdict.EQUAL} else Verdict.CANT_TELL
@@ -89,10 +108,18 @@ def compare_runs(
             f"{f'; {more} more' if more > 0 else ''}); --anyway compares them all the same"
         )
     judged = slo or objective_of(a)
-    share = (1 - _OVERALL_SHARE) / len(pairing.pairs)
+    enough = [len(one.a) >= LEAST_BLOCKS for one in pairing.pairs]
+    counted = enough if any(enough) else [True] * len(enough)
+    share = (1 - _OVERALL_SHARE) / sum(counted)
     sides = [(_Side.read(one.a, judged), _Side.read(one.b, judged)) for one in pairing.pairs]
-    rows = tuple(_row(one, x, y, delta, share) for one, (x, y) in zip(pairing.pairs, sides, strict=True))
-    return RunComparison(a, b, pairing, judged, delta, rows, _overall(pairing, sides, delta))
+    rows = tuple(
+        _row(one, x, y, delta, share) if counts else _shown(one, x, y, delta)
+        for one, (x, y), counts in zip(pairing.pairs, sides, counted, strict=True)
+    )
+    whole = [
+        (one.a, x, y) for one, (x, y), counts in zip(pairing.pairs, sides, counted, strict=True) if counts
+    ]
+    return RunComparison(a, b, pairing, judged, delta, rows, _overall(whole, delta), recommended_setting(a))
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,11 +154,18 @@ class _Side:
 
 
 def _row(one: Pair, a: _Side, b: _Side, delta: float, share: float) -> Row:
-    resolution = 1 / a.traces[0].duration_s
+    resolution = 1 / min(trace.duration_s for trace in a.traces)
     found = compare(a.goodputs_per_s, b.goodputs_per_s, delta=delta, resolution=resolution, share=share)
     if len(a.traces) < LEAST_BLOCKS and one.same_plans:
         found = _within(found, a, b, delta, share)
     return Row(one, found, {name: (a.p95(name), b.p95(name)) for name in LATENCIES})
+
+
+def _shown(one: Pair, a: _Side, b: _Side, delta: float) -> Row:
+    """A pair with too few blocks beside others that have enough: its numbers, no verdict."""
+    row = _row(one, a, b, delta, 1.0)
+    why = f"{len(one.a)} of the {LEAST_BLOCKS} common blocks that a verdict takes"
+    return replace(row, judged=False, goodput=replace(row.goodput, verdict=Verdict.CANT_TELL, why=why))
 
 
 def _within(found: Comparison, a: _Side, b: _Side, delta: float, share: float) -> Comparison:
@@ -141,7 +175,7 @@ def _within(found: Comparison, a: _Side, b: _Side, delta: float, share: float) -
     scale = max(found.baseline, found.baseline + found.difference)
     if inside.low is None or inside.high is None or scale == 0:
         return found
-    stretch = float(stats.norm.isf(ALPHA * share / 2) / stats.norm.isf(ALPHA / 2))
+    stretch = float(scipy.stats.norm.isf(ALPHA * share / 2) / scipy.stats.norm.isf(ALPHA / 2))
     low = inside.value - stretch * (inside.value - inside.low)
     high = inside.value + stretch * (inside.high - inside.value)
     verdict = verdict_of(low, high, delta * scale)
@@ -152,18 +186,20 @@ def _within(found: Comparison, a: _Side, b: _Side, delta: float, share: float) -
     )  # fmt: skip
 
 
-def _overall(pairing: Pairing, sides: Sequence[tuple[_Side, _Side]], delta: float) -> Comparison:
-    """The mean relative change over the cells, block by block; only blocks that every pair has."""
-    blocks = set.intersection(*({cell.block for cell in one.a} for one in pairing.pairs))
-    changes: dict[int, list[float]] = {block: [] for block in sorted(blocks)}
-    for one, (a, b) in zip(pairing.pairs, sides, strict=True):
+def _overall(pairs: Sequence[tuple[Sequence[MeasuredCell], _Side, _Side]], delta: float) -> Comparison:
+    """The mean relative change over the cells, block by block.
+
+    A block that fewer pairs have spreads more. The t test of such means is conservative (Benjamini 1983, "Is
+    the t test really conservative when the parent distribution is long-tailed?").
+    """
+    changes: dict[int, list[float]] = {}
+    for cells, a, b in pairs:
         baseline = float(np.mean(a.goodputs_per_s))
         if baseline == 0:
             continue
-        for cell, before, after in zip(one.a, a.goodputs_per_s, b.goodputs_per_s, strict=True):
-            if cell.block in changes:
-                changes[cell.block].append((after - before) / baseline)
-    means = [float(np.mean(values)) for values in changes.values() if values] or [0.0]
+        for cell, before, after in zip(cells, a.goodputs_per_s, b.goodputs_per_s, strict=True):
+            changes.setdefault(cell.block, []).append((after - before) / baseline)
+    means = [float(np.mean(values)) for _, values in sorted(changes.items())] or [0.0]
     return compare([1.0] * len(means), [1.0 + mean for mean in means], delta=delta, share=_OVERALL_SHARE)
 
 

@@ -3,7 +3,7 @@
 from xml.etree import ElementTree
 
 from experiments.decide.comparison import Row, RunComparison
-from experiments.stats.paired import EFFECT, POWER, Comparison, Verdict
+from experiments.stats.paired import EFFECT, LEAST_BLOCKS, POWER, Comparison, Verdict
 
 WORDS = {
     Verdict.DIFFERENT: "different",
@@ -18,8 +18,9 @@ def markdown(found: RunComparison) -> str:
         f"### {found.b.name} compared with {found.a.name}: {headline(found)}",
         "",
         f"Engine: {_engine(found)}. Judged under `{found.slo}`. Over all "
-        f"{len(found.rows)} cells: {_change(found.overall)} goodput, {WORDS[found.overall.verdict]} "
+        f"{len(found.judged)} cells: {_change(found.overall)} goodput, {WORDS[found.overall.verdict]} "
         f"({found.overall.why}){_further(found.overall)}.",
+        *(["", f"Not judged: {'; '.join(unjudged)}."] if (unjudged := not_judged(found)) else []),
         "",
         "| setting | load | blocks | goodput A /s | B /s | change (interval) | verdict | TTFT p95 A → B "
         "| E2E p95 A → B |",
@@ -43,13 +44,35 @@ def headline(found: RunComparison) -> str:
     """The verdict in words."""
     if found.regressed:
         return (
-            f"worse ({len(found.worse)} of {len(found.rows)} cells)"
+            f"worse ({len(found.worse)} of {len(found.judged)} cells)"
             if found.worse
             else "worse over all cells"
         )
     if found.verdict is Verdict.DIFFERENT:
         return "better"
     return f"equal within {found.delta:.0%}" if found.verdict is Verdict.EQUAL else WORDS[found.verdict]
+
+
+def not_judged(found: RunComparison) -> list[str]:
+    """What the comparison could not say, a clause each; empty where everything was judged."""
+    said = []
+    if found.recommended is not None and found.recommended_missing:
+        name, blocks = found.recommended.name, _most_blocks(found)
+        measured = f"{blocks} common block{'s' * (blocks != 1)} are too few" if blocks else "no common block"
+        said.append(f"{name}, which {found.a.name} recommends ({measured})")
+    few = [row for row in found.rows if not row.judged]
+    if few:
+        of = f"{len(few)} of {len(found.rows)} cells"
+        said.append(f"{of}, which have fewer than {LEAST_BLOCKS} common blocks")
+    if found.pairing.alone:
+        said.append("cells that only one run has (listed below)")
+    return said
+
+
+def _most_blocks(found: RunComparison) -> int:
+    """Common blocks of the recommended setting at the load where it has most."""
+    own = [row for row in found.rows if row.pair.setting == found.recommended]
+    return max((len(row.pair.a) for row in own), default=0)
 
 
 def junit(found: RunComparison) -> str:
@@ -79,9 +102,14 @@ def _line(row: Row) -> str:
     one, p95 = row.goodput, row.p95
     return (
         f"| {row.pair.setting.name} | {row.pair.load} | {one.blocks} | {one.baseline:.2f} "
-        f"| {one.baseline + one.difference:.2f} | {_change(one)} | {WORDS[one.verdict]}{_further(one)} "
+        f"| {one.baseline + one.difference:.2f} | {_change(one)} | {verdict(row)} "
         f"| {_seconds(p95['ttft_s'])} | {_seconds(p95['e2e_s'])} |"
     )
+
+
+def verdict(row: Row) -> str:
+    """What is said of one pair, in words."""
+    return f"{WORDS[row.goodput.verdict]}{_further(row.goodput)}" if row.judged else "not judged"
 
 
 def _change(one: Comparison) -> str:

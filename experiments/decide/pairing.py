@@ -1,11 +1,16 @@
-"""Cells of two runs paired by setting, load and block; and what makes the two runs unequal experiments."""
+"""Cells of two runs paired by setting, load and block; and what makes the two runs unequal experiments.
 
-from collections.abc import Callable
+A run need not hold every setting at every load in every block: what both have is compared, what only one has
+is named.
+"""
+
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from experiments.design.cell_purpose import CellPurpose
 from experiments.run_folder.cell_summary import Workload
-from experiments.run_folder.measured_cell import MeasuredCell, matrix_cells
+from experiments.run_folder.measured_cell import MeasuredCell, finished_cells
 from experiments.run_folder.provenance import Provenance
 from experiments.run_folder.reading import read_run
 from experiments.run_folder.run_state import RunState
@@ -81,8 +86,8 @@ def pair(a: Path, b: Path) -> Pairing:
         blocks = sorted(block for s, of, block in usable if (s, of) == (setting, load))
         keys: list[Key] = [(setting, load, block) for block in blocks]
         pairs.append(Pair(setting, load, tuple(cells_a[k] for k in keys), tuple(cells_b[k] for k in keys)))
-    alone = [f"only in A: {_name(k)}" for k in cells_a if k not in cells_b]
-    alone += [f"only in B: {_name(k)}" for k in cells_b if k not in cells_a]
+    alone = [f"only in A: {name}" for name in _names(k for k in cells_a if k not in cells_b)]
+    alone += [f"only in B: {name}" for name in _names(k for k in cells_b if k not in cells_a)]
     found = [*_of_runs(state_a, state_b), *_of_cells([(cells_a[k], cells_b[k]) for k in usable])]
     return Pairing(
         state_a, state_b, tuple(pairs), tuple(alone), tuple(_name(k) for k in invalid), tuple(found)
@@ -90,7 +95,11 @@ def pair(a: Path, b: Path) -> Pairing:
 
 
 def _by_key(run: Path) -> dict[Key, MeasuredCell]:
-    return {(cell.setting, cell.load, cell.block): cell for cell in matrix_cells(run)}
+    """Cells that a partner may have: also those that confirm a choice, since the other run may have measured
+    the same block to choose. Not the search for a rate, which finds other rates in each run.
+    """
+    cells = [c for c in finished_cells(run) if not c.is_sentinel and c.purpose is not CellPurpose.CAPACITY]
+    return {(cell.setting, cell.load, cell.block): cell for cell in cells}
 
 
 def _order(key: Key) -> tuple[str, int, str, int]:
@@ -101,6 +110,26 @@ def _order(key: Key) -> tuple[str, int, str, int]:
 def _name(key: Key) -> str:
     setting, load, block = key
     return f"{setting.name} {load} block {block}"
+
+
+def _names(keys: Iterable[Key]) -> list[str]:
+    """One name for all blocks of a setting and load."""
+    blocks: dict[tuple[Setting, str], list[int]] = {}
+    for setting, load, block in sorted(keys, key=_order):
+        blocks.setdefault((setting, load), []).append(block)
+    return [f"{setting.name} {load} {spans(found)}" for (setting, load), found in blocks.items()]
+
+
+def spans(blocks: Iterable[int]) -> str:
+    """Block numbers, ascending, as they are said: `block 1`, `blocks 0–2, 5`."""
+    runs: list[list[int]] = []
+    for block in blocks:
+        if runs and block == runs[-1][-1] + 1:
+            runs[-1].append(block)
+        else:
+            runs.append([block])
+    words = ", ".join(str(run[0]) if len(run) == 1 else f"{run[0]}–{run[-1]}" for run in runs)
+    return f"{'block' if sum(map(len, runs)) == 1 else 'blocks'} {words}"
 
 
 def _of_runs(a: RunState, b: RunState) -> list[Difference]:

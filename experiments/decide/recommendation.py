@@ -4,53 +4,34 @@ The choice is the least worst-case regret: over the loads that were measured, ho
 falls below the best one's at that load, at its worst. Among the settings that the data cannot tell from that
 one, the smaller MAX_ACTIVE wins, then the shorter queue: the same goodput with less in flight leaves more
 room.
+
+Settings need not have the same cells: two of them are compared on the arrivals that both met, and goodputs
+are brought to the same arrivals before one is called the best.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from experiments.decide import recommendation_doubts
-from experiments.decide.shared_loads import contenders
+from experiments.decide import of_race, recommendation_doubts
+from experiments.decide.evidence import Evidence, Gathered, Judged, attainment, gather
+from experiments.decide.neighbours import Ground, hardest, neighbour
+from experiments.decide.probe_doubts import of_probe
 from experiments.design.probe import Probe
-from experiments.errors import UserError
 from experiments.files import write_bytes
 from experiments.measure.cell_evidence import is_stationary
 from experiments.run_folder import codec
-from experiments.run_folder.measured_cell import MeasuredCell, matrix_cells
+from experiments.run_folder.measured_cell import finished_cells
 from experiments.run_folder.reading import read_run
 from experiments.run_folder.recommendation import LoadEvidence, Neighbour, Recommendation
-from experiments.spec.setting import Setting
-from experiments.stats.choice import Choice, choose
-from experiments.stats.goodput import Interval, Trace, difference, of_cells
-from experiments.stats.knee import Capacity, capacity, load_point
+from experiments.stats.choice import Choice, Means, choose_by_means
+from experiments.stats.goodput import of_cells
+from experiments.stats.knee import Capacity, capacity
+from experiments.stats.stretch import stretch_of
 from loadtests.slo import SLO
 
 _SPANS = 10
-_LATE = (
-    "PROVISIONAL: the load generator was late in too many cells (a busy machine?), so goodput is "
-    "understated; repeat it on a quiet one"
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Evidence:
-    """One setting's measured cells at each load (the load's name → its cells in block order), judged under
-    the SLO."""
-
-    setting: Setting
-    cells: dict[str, list[MeasuredCell]]
-    traces: dict[str, list[Trace]]
-
-    def goodput(self, load: str, span_s: float) -> Interval:
-        """Goodput at `load`, requests per second."""
-        return of_cells(self.traces[load], span_s)
-
-    def attainment(self, load: str) -> float:
-        """Share of the offered requests that met the SLO."""
-        good = sum(int(trace.good.sum()) for trace in self.traces[load])
-        offered = sum(len(trace.good) for trace in self.traces[load])
-        return good / offered if offered else 0.0
 
 
 def recommend(run: Path, slo: SLO) -> Recommendation:
@@ -58,49 +39,50 @@ def recommend(run: Path, slo: SLO) -> Recommendation:
 
     Raises:
         UserError: the run has no valid cell that could be judged.
+        UndecidedError: most of its cells were disturbed.
     """
     state = read_run(run)
-    evidence, doubts = _usable_evidence(run, slo)
-    loads = list(evidence[0].cells)
-    span_s = _span_s(state.probe, evidence)
-    values = {e.setting.name: {load: e.goodput(load, span_s) for load in loads} for e in evidence}
-    best_at = {load: max(values[e.setting.name][load].value for e in evidence) for load in loads}
-    found = _choice(evidence, loads, span_s)
-    by_name = {e.setting.name: e for e in evidence}
-    first, chosen, regret = by_name[found.winner], by_name[found.chosen], found.regret
-    tied = [by_name[name] for name in found.tied]
+    found = gather(run, slo)
+    span_s = _span_s(state.probe, (*found.contenders, *found.others))
+    best = {load: max(found.means[load][s] for s in found.best_of[load]) for load in found.loads}
+    raced = of_race.judged_again(run, [cell for cell in finished_cells(run) if not cell.is_sentinel], slo)
+    choice = of_race.choice(raced, [e.setting for e in found.contenders]) if raced is not None else None
+    choice = choice or _choice(found, best, span_s)
+    by_name = {e.setting.name: e for e in found.contenders}
+    chosen = by_name[choice.chosen]
+    ground = Ground(chosen, found.loads, span_s)
+    loads = tuple(_under(found, chosen, load, best[load], span_s) for load in found.loads)
+    at = {one.load: one for one in loads}
+    neighbours = _neighbours(ground, found, best, at, choice)
     fallback = state.engine.facts.why if state.engine is not None else None
-    doubts += [fallback] if fallback else []
-    doubts += _doubts(chosen, loads, slo, values)
-    doubts += recommendation_doubts.of_run(_cells(*evidence), _cells(chosen))
-    name = chosen.setting.name
+    every = [cell for e in found.contenders for cell in e.cells]
+    # Else the probe in force is of another run, or one of several.
+    own_probe = state.like is None and not state.probes
     return Recommendation(
         setting=chosen.setting,
-        cell_ids=tuple(cell.id for load in loads for cell in chosen.cells[load]),
+        cell_ids=tuple(
+            one.cell.id
+            for load in found.loads
+            for one in (*chosen.by_load[load], *chosen.confirming.get(load, ()))
+        ),
         slo=str(slo),
         engine=state.engine.label if state.engine is not None else None,
-        worst_regret=regret[name],
-        loads=tuple(
-            LoadEvidence(
-                load=load,
-                rate_per_s=chosen.cells[load][0].rate_per_s,
-                goodput_per_s=values[name][load],
-                best_goodput_per_s=best_at[load],
-                attainment=chosen.attainment(load),
-            )
-            for load in loads
-        ),
-        goodput_per_s=values[name][_hardest(chosen, loads)],
-        attainment=chosen.attainment(_nominal(chosen, loads)),
+        worst_regret=choice.regret[choice.chosen],
+        loads=loads,
+        goodput_per_s=at[hardest(chosen, found.loads)].goodput_per_s,
+        attainment=at[_nominal(chosen, found.loads)].attainment,
         capacity=_capacity(chosen, slo.attainment),
-        why=_why(chosen, first, tied, loads, values, best_at),
-        neighbours=tuple(
-            _neighbour(e, chosen, loads, span_s, values, regret[e.setting.name])
-            for e in evidence
-            if e is not chosen
+        why=_why(choice, [_share(found, chosen, load, best[load]) for load in found.loads]),
+        neighbours=neighbours,
+        inseparable=tuple(by_name[name].setting for name in choice.tied if name != choice.chosen),
+        doubts=(
+            *found.doubts,
+            *([fallback] if fallback else []),
+            *recommendation_doubts.of_choice(at[_nominal(chosen, found.loads)], loads, slo),
+            *recommendation_doubts.of_holes(neighbours, found.loads),
+            *recommendation_doubts.of_run(every, chosen.cells),
+            *(of_probe(every, state.probe) if own_probe else []),
         ),
-        inseparable=tuple(e.setting for e in tied if e is not chosen),
-        doubts=tuple(doubts),
         env=chosen.setting.env(),
     )
 
@@ -118,35 +100,7 @@ def save(run: Path, recommended: Recommendation) -> Path:
     return path
 
 
-def _usable_evidence(run: Path, slo: SLO) -> tuple[list[Evidence], list[str]]:
-    """The contenders, judged, and the doubts about leaving out the others."""
-    cells = matrix_cells(run)
-    found = contenders(cells)
-    if not found.cells:
-        why = f"{len(cells)} finished{f'; invalid: {_codes(cells)}' if cells else ''}"
-        raise UserError(f"{run} has no valid, finished cell to recommend from ({why})")
-    evidence = [
-        Evidence(setting, own, {load: [cell.trace(slo) for cell in at] for load, at in own.items()})
-        for setting, own in found.cells.items()
-    ]
-    if found.provisional:
-        return evidence, [_LATE, *found.doubts]
-    left_out = sum(bool(cell.invalid_codes) for cell in cells)
-    why = f"marked invalid and left out ({_codes(cells)})"
-    said = [f"{left_out} of {len(cells)} cells were {why}"] if left_out else []
-    return evidence, found.doubts + said
-
-
-def _codes(cells: Sequence[MeasuredCell]) -> str:
-    """What made cells invalid."""
-    return ", ".join(sorted({code for cell in cells for code in cell.invalid_codes}))
-
-
-def _cells(*evidence: Evidence) -> list[MeasuredCell]:
-    return [cell for e in evidence for cells in e.cells.values() for cell in cells]
-
-
-def _span_s(probe: Probe | None, evidence: list[Evidence]) -> float:
+def _span_s(probe: Probe | None, evidence: Sequence[Evidence]) -> float:
     """Bootstrap spans of two requests' lives at capacity, so that one draw holds whole excursions of the
     queue.
 
@@ -154,115 +108,112 @@ def _span_s(probe: Probe | None, evidence: list[Evidence]) -> float:
     says more than none.
     """
     lives_s = 2.0 * (probe.e2e_at_capacity_s if probe is not None else 0.5)
-    shortest_s = min(trace.duration_s for e in evidence for traces in e.traces.values() for trace in traces)
+    shortest_s = min(one.trace.duration_s for e in evidence for of in e.by_load.values() for one in of)
     return min(max(0.5, lives_s), shortest_s / _SPANS)
+
+
+def _choice(found: Gathered, best: Mapping[str, float], span_s: float) -> Choice:
+    by_name = {e.setting.name: e for e in found.contenders}
+    means: Means = {
+        name: {load: found.means[load][e.setting] for load in found.loads} for name, e in by_name.items()
+    }
+    smaller_first = [e.setting.name for e in sorted(found.contenders, key=lambda e: e.setting.smaller_first)]
+
+    def separable(a: str, b: str) -> bool:
+        gaps = (by_name[a].difference(by_name[b], load, span_s) for load in found.loads)
+        return any(gap is not None and gap.above_zero for gap in gaps)
+
+    return choose_by_means(means, best, smaller_first, separable)
+
+
+def _under(found: Gathered, chosen: Evidence, load: str, best: float, span_s: float) -> LoadEvidence:
+    """The chosen setting at a load. The best goodput is brought to the arrivals of the published one."""
+    told = chosen.published(load)
+    goodput = of_cells([one.trace for one in told], span_s)
+    return LoadEvidence(
+        load=load,
+        rate_per_s=told[0].cell.rate_per_s,
+        goodput_per_s=goodput,
+        best_goodput_per_s=max(goodput.value, best + (goodput.value - found.means[load][chosen.setting])),
+        attainment=attainment(told),
+        stretches=len(told),
+        confirmed=load in chosen.confirming,
+    )
+
+
+def _neighbours(
+    ground: Ground, found: Gathered, best: Mapping[str, float], at: Mapping[str, LoadEvidence], choice: Choice
+) -> tuple[Neighbour, ...]:
+    made = []
+    for other in (*found.contenders, *found.others):
+        if other is ground.chosen:
+            continue
+        own = {load: of[other.setting] for load, of in found.means.items() if other.setting in of}
+        regrets = [1.0 - own[load] / best[load] for load in found.loads if load in own and best[load] > 0]
+        regret = choice.regret.get(other.setting.name, max((0.0, *regrets)))
+        load = hardest(other, [name for name in found.loads if name in other.by_load] or list(other.by_load))
+        made.append(neighbour(ground, other, _shift_per_s(ground, found, other, load, at), regret))
+    return tuple(made)
+
+
+def _shift_per_s(
+    ground: Ground, found: Gathered, other: Evidence, load: str, at: Mapping[str, LoadEvidence]
+) -> float:
+    """From another setting's own mean to what it would be on the arrivals of the published numbers."""
+    if load not in at or other.setting not in found.means[load]:
+        return 0.0
+    plain = of_cells([one.trace for one in other.by_load[load]], ground.span_s).value
+    to_all = found.means[load][other.setting] - plain
+    return to_all + at[load].goodput_per_s.value - found.means[load][ground.chosen.setting]
 
 
 def _capacity(chosen: Evidence, target: float) -> Capacity | None:
     """How far the cliff is: the largest steady rate at which the chosen setting meets the objective; None
     where no steady rate was measured."""
-    steady = [load for load, cells in chosen.cells.items() if is_stationary(cells[0].scenario)]
-    points = [load_point(chosen.cells[load][0].rate_per_s, chosen.traces[load]) for load in steady]
-    return capacity(points, target) if points else None
+    every: list[Judged] = [one for of in chosen.by_load.values() for one in of]
+    every += [one for of in chosen.confirming.values() for one in of]
+    known = [
+        stretch_of(one.cell.rate_per_s, one.trace)
+        for one in (*every, *chosen.searched)
+        if is_stationary(one.cell.scenario)
+    ]
+    return capacity(known, target) if known else None
 
 
-def _choice(evidence: list[Evidence], loads: list[str], span_s: float) -> Choice:
-    by_name = {e.setting.name: e for e in evidence}
-    goodputs = {
-        name: {load: [trace.goodput_per_s for trace in e.traces[load]] for load in loads}
-        for name, e in by_name.items()
-    }
-    smaller_first = [e.setting.name for e in sorted(evidence, key=lambda e: e.setting.smaller_first)]
-    return choose(goodputs, smaller_first, lambda a, b: _separable(by_name[a], by_name[b], loads, span_s))
-
-
-def _separable(a: Evidence, b: Evidence, loads: list[str], span_s: float) -> bool:
-    return any(difference(a.traces[load], b.traces[load], span_s).above_zero for load in loads)
-
-
-def _hardest(evidence: Evidence, loads: list[str]) -> str:
-    return max(loads, key=lambda load: evidence.cells[load][0].rate_per_s)
-
-
-def _nominal(evidence: Evidence, loads: list[str]) -> str:
+def _nominal(evidence: Evidence, loads: Sequence[str]) -> str:
     """The largest load that is not above capacity; without one, the smallest."""
-    below = [load for load in loads if (evidence.cells[load][0].relative_load or 0.0) <= 1.0]
+    below = [load for load in loads if (evidence.by_load[load][0].cell.relative_load or 0.0) <= 1.0]
     if below:
-        return _hardest(evidence, below)
-    return min(loads, key=lambda load: evidence.cells[load][0].rate_per_s)
+        return hardest(evidence, below)
+    return min(loads, key=lambda load: evidence.by_load[load][0].cell.rate_per_s)
 
 
-def _why(
-    chosen: Evidence,
-    first: Evidence,
-    tied: list[Evidence],
-    loads: list[str],
-    values: dict[str, dict[str, Interval]],
-    best_at: dict[str, float],
-) -> str:
-    shares = ", ".join(
-        f"{values[chosen.setting.name][load].value / best_at[load]:.0%} of the best at {load}"
-        if best_at[load]
-        else f"nothing good at {load}"
-        for load in loads
-    )
-    text = f"{chosen.setting.name} reached {shares}."
-    if chosen is not first:
+def _share(found: Gathered, chosen: Evidence, load: str, best: float) -> tuple[str, float | None]:
+    """A load, and the chosen setting's part of the best goodput there; None where nothing was good."""
+    return load, found.means[load][chosen.setting] / best if best else None
+
+
+def _why(choice: Choice, shares: Sequence[tuple[str, float | None]]) -> str:
+    """Why this one, in sentences."""
+    if len(choice.regret) == 1:
+        return f"{choice.chosen} is the only setting that was measured at every load."
+    first = [load for load, share in shares if share is not None and share >= 0.995]
+    parts = [f"the best goodput at {_and(first)}"] if first else []
+    parts += [
+        f"{share:.0%} of the best at {load}" for load, share in shares if share is not None and share < 0.995
+    ]
+    parts += [f"nothing good at {load}, where no setting had" for load, share in shares if share is None]
+    text = f"{choice.chosen} had {_and(parts)}."
+    if choice.chosen != choice.winner:
         text += (
-            f" {first.setting.name} measured higher, but not by more than the noise, and admits "
-            "more at once or queues longer."
+            f" {choice.winner} measured higher, but not by more than the noise, and admits more at once or "
+            "queues longer."
         )
-    elif len(tied) > 1:
-        text += f" {len(tied) - 1} other setting(s) cannot be told apart from it by this run."
+    elif len(choice.tied) > 1:
+        others = len(choice.tied) - 1
+        text += f" This run cannot tell {others} other setting{'s' * (others > 1)} from it."
     return text
 
 
-def _neighbour(
-    other: Evidence,
-    chosen: Evidence,
-    loads: list[str],
-    span_s: float,
-    values: dict[str, dict[str, Interval]],
-    regret: float,
-) -> Neighbour:
-    """Another setting with the load at which it does worst against the chosen one, and what that difference
-    is worth."""
-    gaps = {load: difference(chosen.traces[load], other.traces[load], span_s) for load in loads}
-    load = max(loads, key=lambda name: gaps[name].value)
-    gap = gaps[load]
-    if gap.above_zero:
-        text = f"{gap.value:.2f} good requests/s fewer at {load} (95 %: {gap.low:.2f} to {gap.high:.2f})"
-    elif gap.low is None or gap.high is None:
-        text = f"cannot be told apart: the window at {load} is too short for an interval"
-    else:
-        text = (
-            f"cannot be told apart at any load (at {load}: {gap.value:+.2f}/s, 95 %: {gap.low:.2f} "
-            f"to {gap.high:.2f})"
-        )
-    return Neighbour(
-        setting=other.setting,
-        name=other.setting.name,
-        goodput_per_s=values[other.setting.name][_hardest(other, loads)],
-        worst_regret=regret,
-        why_not=text,
-    )
-
-
-def _doubts(
-    chosen: Evidence, loads: list[str], slo: SLO, values: dict[str, dict[str, Interval]]
-) -> list[str]:
-    doubts = []
-    nominal = _nominal(chosen, loads)
-    share = chosen.attainment(nominal)
-    if share < slo.attainment:
-        doubts.append(
-            f"the SLO asks for {slo.attainment:.0%} of the offered requests; at {nominal} {share:.1%} met it"
-        )
-    if all(len(traces) < 3 for traces in chosen.traces.values()):
-        doubts.append(
-            "fewer than three arrival traces: the intervals do not hold what another trace would "
-            "change (--blocks 3)"
-        )
-    if any(interval.low is None for interval in values[chosen.setting.name].values()):
-        doubts.append("a window is too short for an interval of the goodput")
-    return doubts
+def _and(parts: Sequence[str]) -> str:
+    return ", ".join(parts[:-1]) + " and " + parts[-1] if len(parts) > 1 else parts[0]

@@ -4,6 +4,56 @@ from collections.abc import Sequence
 
 from experiments.run_folder.doubt import DoubtCode
 from experiments.run_folder.measured_cell import MeasuredCell
+from experiments.run_folder.recommendation import LoadEvidence, Neighbour, Standing
+from experiments.stats.paired import LEAST_BLOCKS
+from loadtests.slo import SLO
+
+_NAMED = 4
+
+
+def of_choice(nominal: LoadEvidence, loads: Sequence[LoadEvidence], slo: SLO) -> list[str]:
+    """Doubts of the chosen setting's own numbers; `nominal`: at the largest load that is not above
+    capacity."""
+    doubts = []
+    if nominal.attainment < slo.attainment:
+        doubts.append(
+            f"the SLO asks for {slo.attainment:.0%} of the offered requests; at {nominal.load} "
+            f"{nominal.attainment:.1%} met it"
+        )
+    if all((at.stretches or 0) < LEAST_BLOCKS for at in loads):
+        doubts.append(
+            "fewer than three arrival traces: the intervals do not hold what another trace would "
+            "change (--blocks 3)"
+        )
+    if any(at.goodput_per_s.low is None for at in loads):
+        doubts.append("a window is too short for an interval of the goodput")
+    return doubts
+
+
+def of_holes(neighbours: Sequence[Neighbour], loads: Sequence[str]) -> list[str]:
+    """Settings that may be better where they were not measured. One that is surely worse somewhere is none:
+    leaving it early is what the time was saved by.
+    """
+    names = [
+        one.name
+        for one in neighbours
+        if one.standing is not Standing.WORSE and not set(loads) <= set(one.stretches or {})
+    ]
+    if not names:
+        return []
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    said = f"not measured at every load, and not surely worse where measured: {', '.join(names[:_NAMED])}"
+    return [said + more]
+
+
+def of_disturbed(cells: Sequence[MeasuredCell]) -> list[str]:
+    """Which cells decided nothing because something slowed the engine down in them, and by how much."""
+    named = [
+        f"{cell.id} ({cell.summary.speed.size})"
+        for cell in cells
+        if DoubtCode.DISTURBED in cell.invalid_codes and cell.summary.speed is not None
+    ]
+    return [f"left out, since disturbed: {', '.join(named)}"] if named else []
 
 
 def of_run(cells: Sequence[MeasuredCell], chosen: Sequence[MeasuredCell]) -> list[str]:

@@ -6,6 +6,7 @@ import itertools
 import random
 from dataclasses import dataclass, replace
 
+from experiments.design.cell_purpose import CellPurpose
 from experiments.spec.loads import Load
 from experiments.spec.setting import Setting
 from experiments.spec.sweep_spec import SweepSpec
@@ -17,19 +18,23 @@ from gateway.limits import LIMIT_NAMES, Limits
 class Cell:
     """One measurement: a setting under one load's trace. `block` numbers the trace, from 0.
 
-    A `sentinel` is none of the matrix: the current setting on one trace in every block, to see drift.
+    A `sentinel` is none of the matrix: the current setting on one trace in every block, to see drift. Nor
+    are the cells of another `purpose`, which no setting is chosen by.
     """
 
     setting: Setting
     load: Load
     block: int
     sentinel: bool = False
+    purpose: CellPurpose = CellPurpose.MATRIX
 
     @property
     def id(self) -> str:
         """Unique within a sweep; the name of the cell's folder."""
         load = str(self.load).replace("@", "-").replace("/", "-")
         name = f"{self.setting.name}--{load}--b{self.block}"
+        if self.purpose is not CellPurpose.MATRIX:
+            name = f"{name}--{self.purpose}"
         return f"sentinel--{name}" if self.sentinel else name
 
 

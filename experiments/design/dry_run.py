@@ -22,8 +22,6 @@ def show(spec: SweepSpec) -> str:
     lines.append(
         f"about {show_span(planned.expected_s)} once the engine is ready{_restarts(planned, start_s)}"
     )
-    if planned.said:
-        lines.append(planned.said)
     if spec.design.sentinel and not any(cell.sentinel for cell in planned.cells):
         lines.append("one block has no sentinel: drift is watched from block to block")
     if len(spec.load.workloads) > 1:

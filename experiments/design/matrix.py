@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import groupby
 
-from experiments.design import budget, sentinels
-from experiments.design.budget import Fitted
+from experiments.design import sentinels
 from experiments.design.cells import Cell, cells_in_order, settings_of
 from experiments.design.objective import queue_timeout_s
 from experiments.design.probe import Probe
@@ -32,7 +31,6 @@ class Matrix:
     phases: dict[Load, Phases]
     spec: SweepSpec
     expected_s: float
-    said: str | None
     context_tokens: int | None = None
 
     @property
@@ -94,43 +92,23 @@ def build(
         seen = (probes or {}).get(relative.workload or "", probe)
         load = relative.at_capacity(seen.capacity_per_s)
         by_load[load] = phases(spec.window, load.rate_per_s or 0.0, seen.e2e_at_capacity_s, longest_s)
-    engines = spec.engine.values()
-    watched = sentinels.of(spec, probe, by_load) if sentinel and spec.design.sentinel else None
-    extra_s = watched.phases.expected_s if watched is not None else 0.0
-    restarts_s = engine_start_s * (len(engines) - 1)
-    fitted = _fitted(spec, settings, by_load, extra_s, restarts_s, len(engines))
-    if fitted.blocks < 2:
-        watched, extra_s = None, 0.0
+    engines, blocks = spec.engine.values(), spec.design.blocks
+    watched = None
+    if sentinel and spec.design.sentinel and blocks > 1:
+        watched = sentinels.of(spec, probe, by_load)
     cells = cells_in_order(
-        fitted.settings,
+        settings,
         tuple(by_load),
-        fitted.blocks,
+        blocks,
         spec.load.seed,
         engines=engines,
         sentinel=None if watched is None else (watched.setting, watched.load),
     )
-    all_phases = fitted.phases if watched is None else {watched.load: watched.phases, **fitted.phases}
-    expected_s = len(engines) * (fitted.expected_s + fitted.blocks * extra_s) + restarts_s
-    return Matrix(cells, all_phases, spec, expected_s, fitted.said, context_tokens)
-
-
-def _fitted(
-    spec: SweepSpec,
-    settings: tuple[Setting, ...],
-    by_load: dict[Load, Phases],
-    sentinel_s: float,
-    restarts_s: float,
-    engines: int,
-) -> Fitted:
-    """What of the gateway's matrix fits into the budget, which every engine value has to be paid from."""
-    blocks, budget_s = spec.design.blocks, spec.design.budget_s
-    if budget_s is None:
-        return budget.fit(settings, blocks, by_load, None)
-    each_s = max(1.0, (budget_s - restarts_s) / engines)
-    fitted = budget.fit(settings, blocks, by_load, each_s)
-    if fitted.blocks < 2 or not sentinel_s:
-        return fitted
-    return budget.fit(settings, blocks, by_load, max(1.0, each_s - fitted.blocks * sentinel_s))
+    all_phases = by_load if watched is None else {watched.load: watched.phases, **by_load}
+    extra_s = 0.0 if watched is None else watched.phases.expected_s
+    block_s = len(settings) * sum(phase.expected_s for phase in by_load.values()) + extra_s
+    expected_s = len(engines) * blocks * block_s + engine_start_s * (len(engines) - 1)
+    return Matrix(cells, all_phases, spec, expected_s, context_tokens)
 
 
 def _longest_queue_timeout_s(settings: tuple[Setting, ...]) -> float:

@@ -5,6 +5,10 @@ ms and an answer several seconds when idle. The tiny model on a CPU and the emul
 the same objective would find every setting good.
 """
 
+import math
+from dataclasses import dataclass, replace
+
+from experiments.design.probe import Probe
 from loadtests.slo import SLO
 
 DEFAULT_SLO = "ttft<=1s,tpot<=60ms,attainment>=0.95"
@@ -34,6 +38,55 @@ def objective(
     scaled = f"ttft<={_rounded(ttft_s, 0.01):g}s,tpot<={_rounded(tpot_s * 1e3, 1.0):g}ms,attainment>=0.95"
     SLO.parse(scaled)
     return scaled, DEFAULT_SLO
+
+
+@dataclass(frozen=True, slots=True)
+class OutOfReach:
+    """An objective that an idle engine misses. `missed`: latency (its name in `SLO.bounds`) → seconds that
+    the idle engine took; `within_reach`: the nearest that leaves it some room."""
+
+    slo: SLO
+    missed: dict[str, float]
+    within_reach: SLO
+
+    def __str__(self) -> str:
+        rows = [
+            f"{_NAMES[name]} {_span(seconds)}, where at most {_span(self.slo.bounds[name])} are asked for"
+            for name, seconds in self.missed.items()
+        ]
+        return (
+            f"even when idle the engine misses the objective ({'; '.join(rows)}), so that no setting meets "
+            f"it and nothing was measured; one within its reach: --slo '{self.within_reach}'"
+        )
+
+
+_NAMES = {"ttft_s": "TTFT", "ttfv_s": "first visible token", "tpot_s": "TPOT", "e2e_s": "E2E"}
+# What a bound has to leave beside other requests: the first token waits for a slot and for steps of others,
+# tokens for a fuller batch.
+_ROOM = {"ttft_s": 3.0, "ttfv_s": 3.0, "tpot_s": 1.5, "e2e_s": 2.0}
+
+
+def out_of_reach(slo: SLO, seen: Probe) -> OutOfReach | None:
+    """What of the objective an idle engine misses in the middle of its answers; None where it meets all."""
+    idle = {"ttft_s": seen.ttft_s, "ttfv_s": seen.ttft_s, "tpot_s": seen.tpot_s, "e2e_s": seen.e2e_s}
+    missed: dict[str, float] = {}
+    wider: dict[str, float] = {}
+    for name, bound in slo.bounds.items():
+        seconds = idle[name]
+        if seconds is not None and seconds > bound:
+            missed[name] = seconds
+            wider[name] = _rounded_up(seconds * _ROOM[name])
+    return OutOfReach(slo, missed, replace(slo, **wider)) if missed else None
+
+
+def _rounded_up(seconds: float) -> float:
+    """To two digits."""
+    unit = 10.0 ** (math.floor(math.log10(seconds)) - 1)
+    return float(f"{math.ceil(seconds / unit - 1e-9) * unit:.2g}")
+
+
+def _span(seconds: float) -> str:
+    return f"{seconds:.3g} s" if seconds >= 1 else f"{seconds * 1e3:.3g} ms"
 
 
 def queue_timeout_s(slo_ttft_s: float | None, loaded_ttft_s: float) -> float:

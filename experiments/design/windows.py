@@ -22,10 +22,6 @@ class Phases:
         """Wall time of a cell; a drain seldom takes its whole allowance."""
         return self.warm_up_s + self.measure_s + min(self.drain_s, 0.4 * self.drain_s + 0.5) + OVERHEAD_S
 
-    def stretched(self, factor: float) -> "Phases":
-        """The same with a measured window `factor` times as long."""
-        return Phases(self.warm_up_s, round(self.measure_s * factor, 1), self.drain_s)
-
 
 def phases(
     spec: WindowSection, rate_per_s: float, e2e_at_capacity_s: float, longest_queue_timeout_s: float

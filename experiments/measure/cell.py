@@ -7,11 +7,13 @@ and files and queries: a sweep does it while the next cell warms up.
 
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 from experiments.design.cells import Cell
 from experiments.errors import EnvironmentProblem
+from experiments.measure import cell_steps, witnessing
 from experiments.measure.scope_doubts import GatewayEdges
 from experiments.measure.summary import CellInputs, KnownEngine, summarise_cell
 from experiments.observe import engine_counters, machine
@@ -19,6 +21,8 @@ from experiments.observe.engine_growth import EngineGrowth
 from experiments.observe.gateway_admin import Counters, GatewayAdmin, GatewayMoment, gateway_growth
 from experiments.observe.machine import CpuTimes
 from experiments.observe.prometheus import HISTOGRAMS, ServerMetrics
+from experiments.observe.witness.account import Watched
+from experiments.observe.witness.watch import Watch, Watching
 from experiments.run_folder import codec, load_run, record_table, series_table
 from experiments.run_folder.applied_setting import AppliedSetting
 from experiments.run_folder.cell_summary import BucketQuantiles, CellSummary
@@ -64,7 +68,7 @@ class MeasurementContext:
 @dataclass(frozen=True, slots=True)
 class PreparedCell:
     """A cell whose load generator stands ready, so that the next cell starts as soon as this one is over.
-    `engine`: None where it is not known."""
+    `engine`: None where it is not known; `watch`: None where the machine is not watched."""
 
     cell: Cell
     plan: Plan
@@ -72,6 +76,7 @@ class PreparedCell:
     load: LoadProcess
     drain_s: float
     engine: Endpoint | None
+    watch: Watch | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +97,7 @@ class FinishedLoad:
     in_force: Limits
     before: _Reading
     after: _Reading
+    watched: Watched | None = None
 
 
 def measure(
@@ -110,13 +116,22 @@ def measure(
     _wait_idle(context.admin)
     in_force = context.admin.apply(prepared.cell.setting.limits)
     before = _read(prepared, context)
-    load.go()
-    if load.wait(prepared.plan.duration_s) is None:
-        when_draining()
-    if not load.wait_result(prepared.drain_s + _GRACE_S):
-        raise EnvironmentProblem(f"the load generator did not end; see {prepared.folder / LOG_NAME}")
+    with _watching(prepared) as watching:
+        load.go()
+        if load.wait(prepared.plan.duration_s) is None:
+            when_draining()
+        if not load.wait_result(prepared.drain_s + _GRACE_S):
+            raise EnvironmentProblem(f"the load generator did not end; see {prepared.folder / LOG_NAME}")
     _wait_idle(context.admin)
-    return FinishedLoad(prepared, in_force, before, _read(prepared, context))
+    watched = watching.watched() if watching is not None else None
+    return FinishedLoad(prepared, in_force, before, _read(prepared, context), watched)
+
+
+def _watching(prepared: PreparedCell) -> AbstractContextManager[Watching | None]:
+    """The machine is watched while the block runs, at the ends of the measured window besides."""
+    if prepared.watch is None:
+        return nullcontext()
+    return prepared.watch.over(prepared.plan.phase_s("measure"))
 
 
 def save(offered: FinishedLoad, context: MeasurementContext) -> CellSummary:
@@ -132,6 +147,7 @@ def save(offered: FinishedLoad, context: MeasurementContext) -> CellSummary:
     material = _material(offered, context)
     series_table.save(material.series, folder)
     summary = summarise_cell(cell, prepared.plan, context.slo, material, context.engine(cell))
+    cell_steps.save(summary, material.records, folder)
     codec.write(folder / "cell.json", AppliedSetting(cell.id, cell.setting, offered.in_force))
     codec.write(folder / "summary.json", summary)
     prepared.load.forget_start()
@@ -186,17 +202,21 @@ def _material(offered: FinishedLoad, context: MeasurementContext) -> CellInputs:
     scrapes = context.metrics.scrape_times(began_s, ended_s)
     edges = (scrapes[0], scrapes[-1]) if len(scrapes) > 1 else (ended_s, ended_s)
     counted = Counters.parse(before.gateway), Counters.parse(after.gateway)
+    series, witness = witnessing.together(
+        context.metrics.series(began_s, ended_s), offered.watched, began_s, offered.prepared.plan
+    )
     return CellInputs(
         records=record_table.convert(offered.prepared.folder),
         load_run=ran,
         gateway=gateway_growth(*counted),
         engine=_engine_growth(offered, context, edges),
         stolen_ratio=before.cpu.stolen_ratio_until(after.cpu) if before.cpu and after.cpu else None,
-        series=context.metrics.series(began_s, ended_s),
+        series=series,
         histograms={name: BucketQuantiles(*context.metrics.quantiles(name, *edges)) for name in HISTOGRAMS},
         scrape_times=scrapes,
         expected=context.metrics.expected,
         edges=GatewayEdges(offered.in_force, *map(GatewayMoment.of, counted)),
+        witness=witness,
     )
 
 

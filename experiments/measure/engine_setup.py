@@ -9,7 +9,7 @@ from experiments.cli.sweep_args import SweepOptions
 from experiments.design import matrix, objective
 from experiments.design.matrix import Matrix
 from experiments.design.probe import Probe
-from experiments.errors import UserError
+from experiments.errors import ObjectiveOutOfReach, UserError
 from experiments.measure import probing
 from experiments.measure.probing import Target
 from experiments.measure.sweep_stack import SweepStack
@@ -20,6 +20,7 @@ from experiments.run_folder.folder import RunDir
 from experiments.run_folder.reading import read_run
 from experiments.run_folder.run_state import Anchor, Objective, PlannedCell, RunStatus
 from experiments.spec import workloads
+from experiments.spec.sweep_spec import SweepSpec
 from experiments.stack import paths
 from experiments.stack.engine_facts import EngineFacts
 from loadtests.slo import SLO
@@ -66,7 +67,11 @@ def probe_engine(options: SweepOptions, run: RunDir, stack: SweepStack, progress
 
 
 def settle_objective(options: SweepOptions, run: RunDir, stack: SweepStack, seen: Probe) -> SLO:
-    """The SLO in force, kept in run.json with what it was scaled from."""
+    """The SLO in force, kept in run.json with what it was scaled from.
+
+    Raises:
+        ObjectiveOutOfReach: even the idle engine missed it; the run is over then.
+    """
     text, scaled_from = objective.objective(
         options.spec.slo.text, stack.engine.provider.slo_scaled, seen.ttft_s, seen.tpot_s, seen.e2e_s
     )
@@ -75,6 +80,11 @@ def settle_objective(options: SweepOptions, run: RunDir, stack: SweepStack, seen
         str(slo), slo.ttft_s, slo.tpot_s, slo.e2e_s, slo.attainment, scaled_from, slo.ttfv_s
     )
     run.save(replace(run.state, slo=objective_in_force))
+    missed = objective.out_of_reach(slo, seen)
+    if missed is not None:
+        # Complete, so that the same command given again begins with a probe of its own.
+        run.save(replace(run.state, status=RunStatus.COMPLETE))
+        raise ObjectiveOutOfReach(str(missed))
     return slo
 
 
@@ -86,12 +96,13 @@ def planned(options: SweepOptions, run: RunDir) -> Matrix | None:
     return build(options, run, state.probe, state.slo.slo)
 
 
-def build(options: SweepOptions, run: RunDir, seen: Probe, slo: SLO) -> Matrix:
-    """The matrix of this run, its sentinel and the engine's further starts included."""
+def build(options: SweepOptions, run: RunDir, seen: Probe, slo: SLO, spec: SweepSpec | None = None) -> Matrix:
+    """The matrix of this run, its sentinel and the engine's further starts included; `spec`: in place of the
+    run's own."""
     engine = run.state.engine
     facts = engine.facts if engine is not None else EngineFacts()
     return matrix.build(
-        options.spec,
+        options.spec if spec is None else spec,
         seen,
         slo,
         probes=run.state.probes or {},
@@ -123,7 +134,7 @@ def planned_cells(plan: Matrix) -> tuple[PlannedCell, ...]:
         PlannedCell(
             id=cell.id,
             setting=cell.setting,
-            workload=Workload.planned(cell.load, cell.block),
+            workload=Workload.planned(cell.load, cell.block, purpose=cell.purpose),
             sentinel=cell.sentinel,
         )
         for cell in plan.cells

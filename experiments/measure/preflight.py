@@ -4,12 +4,15 @@ is one sentence then, and no run folder is left behind.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 
 import httpx
 
 from experiments.cli.sweep_args import SweepOptions
 from experiments.errors import EnvironmentProblem, UserError
+from experiments.measure import sweep_stack
 from experiments.observe import clients
 from experiments.observe.gateway_admin import GatewayAdmin
 from experiments.observe.prometheus import ServerMetrics
@@ -19,8 +22,9 @@ from loadtests.reach import why
 from loadtests.reach.endpoint import Endpoint
 
 
-def check(options: SweepOptions) -> None:
-    """See that engine, gateway and Prometheus can be used, those that were given by their address.
+def check(options: SweepOptions, tell: Callable[[str], None]) -> SweepOptions:
+    """See that engine, gateway and Prometheus can be used, those that were given by their address, and told
+    from others; the options with what was found out. `tell`: is told what is waited for.
 
     Raises:
         UserError: one cannot; the sentence says which, and why.
@@ -38,6 +42,7 @@ def check(options: SweepOptions) -> None:
             engines.elsewhere(choice.provider, options.engine, choice.model)
         if options.prometheus is not None:
             _ask_prometheus(options.prometheus)
+        return replace(options, prometheus_scope=sweep_stack.scope_beforehand(options, tell))
     except EnvironmentProblem as problem:
         raise UserError(str(problem)) from None
 

@@ -100,4 +100,4 @@ def _prepare(
         cpus=stack.load_cpus,
         fields=stack.fields,
     )
-    return PreparedCell(cell, plan, folder, load.start(job), drain_s, stack.engine.endpoint)
+    return PreparedCell(cell, plan, folder, load.start(job), drain_s, stack.engine.endpoint, stack.watch)

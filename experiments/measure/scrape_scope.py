@@ -6,12 +6,13 @@ import os
 from collections.abc import Callable, Mapping
 
 from experiments.cli.sweep_args import SweepOptions
+from experiments.errors import UserError
 from experiments.observe import identity
 from experiments.observe.engine_identity import SoughtEngine
 from experiments.observe.engine_metrics import EngineMetrics
 from experiments.observe.gateway_admin import GatewayAdmin
 from experiments.observe.prometheus import ServerMetrics
-from experiments.observe.selector import Scope, Selector
+from experiments.observe.selector import EVERYTHING, Scope, Selector
 from experiments.stack import prometheus
 from experiments.stack.engine import Engine
 from loadtests.reach.endpoint import Endpoint
@@ -60,13 +61,20 @@ def of_shared(
     options: SweepOptions,
     tell: Callable[[str], None],
 ) -> ServerMetrics:
-    """A Prometheus that somebody else runs, asked about this gateway and this engine only.
+    """A Prometheus that somebody else runs, asked about this gateway and this engine only: as the options
+    say, else as it is found out here.
 
     Raises:
-        UserError: they cannot be told from others.
+        UserError: they cannot be told from others, or Prometheus cannot read a selector that was given.
         EnvironmentProblem: it cannot be reached.
     """
-    everything = ServerMetrics(prometheus_at, names)
+    everything = ServerMetrics(prometheus_at, names, options.prometheus_scope or EVERYTHING)
     everything.check()
+    if options.prometheus_scope is not None:
+        return everything
+    for written, selector in options.prometheus_selectors.written():
+        wrong = everything.refusal(selector.of("up"))
+        if wrong is not None:
+            raise UserError(f"--prometheus-selector {written}: Prometheus at {everything.url} says {wrong}")
     scope = identity.find(everything, admin, engine, options.prometheus_selectors, tell)
     return ServerMetrics(prometheus_at, names, scope)

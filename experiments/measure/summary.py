@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from experiments.design.cells import Cell
-from experiments.measure import gpu_doubts, scope_doubts
+from experiments.measure import gpu_doubts, scope_doubts, witnessing
 from experiments.measure.cell_evidence import (
     SAMPLES,
     Occupancy,
@@ -22,6 +22,7 @@ from experiments.measure.scope_doubts import GatewayEdges
 from experiments.measure.validity import OfferedRates, doubts, of_machine, of_steadiness
 from experiments.observe.engine_growth import EngineGrowth
 from experiments.observe.gateway_admin import GatewayGrowth
+from experiments.observe.witness.seen import Witness
 from experiments.run_folder.cell_summary import (
     Breakdown,
     BucketQuantiles,
@@ -50,7 +51,8 @@ class CellInputs:
     `gateway` and `engine` are what their counters grew by over the cell (None: not scraped); `stolen_ratio`
     is the CPU time that the host gave to others, 0–1; `histograms` are the gateway's quantiles (name → p50,
     p95 → value and bucket); `scrape_times` in Unix seconds; `series` as in series.parquet, `expected` the
-    names of those that have samples in every cell; `edges`: the gateway before and after (None: not known).
+    names of those that have samples in every cell; `edges`: the gateway before and after (None: not known);
+    `witness`: the machine in the measured window.
     """
 
     records: list[RequestRecord]
@@ -63,6 +65,7 @@ class CellInputs:
     scrape_times: Sequence[float]
     expected: Sequence[str] = ()
     edges: GatewayEdges | None = None
+    witness: Witness | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,12 +128,14 @@ def summarise_cell(
             *of_machine(material.stolen_ratio, material.engine),
             *scope_doubts.of_cell(material.edges, cell.setting.limits, inside, material.expected),
             *gpu_doubts.of_cell(inside),
+            *witnessing.doubts(material.witness),
             *of_steadiness(steadiness, changes_by_design=not is_stationary(cell.load.scenario)),
         ),
         engine=EngineLabel(engine.label),
         engine_growth=material.engine,
         classes=of_records.classes,
         lengths=material.load_run.ended.lengths,
+        witness=material.witness,
     )
 
 
@@ -173,7 +178,7 @@ def _ledger(plan: Plan, outcomes: Counter[Outcome], material: CellInputs) -> tup
 def _workload(cell: Cell, plan: Plan, load_run: LoadRun) -> Workload:
     header = plan.header
     return replace(
-        Workload.planned(cell.load, cell.block, header.seed),
+        Workload.planned(cell.load, cell.block, header.seed, purpose=cell.purpose),
         rate_per_s=header.rate_per_s,
         plan_hash=plan.hash,
         prompt_tokens=header.tokens("prompt_tokens"),

@@ -7,11 +7,13 @@ from pathlib import Path
 
 from experiments.cli.sweep_args import SweepOptions
 from experiments.errors import UserError
-from experiments.measure import scrape_scope
+from experiments.measure import scrape_scope, watching
 from experiments.observe import grafana
 from experiments.observe.gateway_admin import GatewayAdmin
 from experiments.observe.grafana import Annotations, Grafana
 from experiments.observe.prometheus import ServerMetrics
+from experiments.observe.selector import Scope
+from experiments.observe.witness.watch import Watch
 from experiments.spec.sweep_spec import AUTO, LoadSection
 from experiments.stack import compose, compose_targets, cores, ports
 from experiments.stack import engine as engines
@@ -44,6 +46,7 @@ class SweepStack:
         load_host: the address those metrics listen on.
         load_cpus: cores of a generator; None: all.
         fields: what every request asks beyond the plain API.
+        watch: what its cells are watched with.
     """
 
     engine: Engine
@@ -56,6 +59,7 @@ class SweepStack:
     load_cpus: frozenset[int] | None
     fields: OptionalFields
     annotations: Annotations
+    watch: Watch
 
 
 @contextlib.contextmanager
@@ -74,10 +78,9 @@ def running(
         UserError, EnvironmentProblem: something cannot be started or reached, with the reason.
     """
     knobs = options.spec.engine.values()[0] if knobs is None else knobs
-    composed = compose.find(options.compose_env) if options.spec.engine.provider == known.COMPOSE else None
+    composed = _composed(options)
     choice = _choice(options, knobs, tell) if composed is None and options.gateway is None else None
-    here = choice is not None and choice.provider.on_our_cores
-    shared = cores.split(options.spec.engine.cpus, engine_is_here=here)
+    shared = _shared(options, choice)
     with contextlib.ExitStack() as stack:
         served = (
             _ours(choice, options.spec.load.usage, shared, logs, tell)
@@ -118,7 +121,48 @@ def running(
             load_cpus=shared.others,
             fields=fields_for(options.spec.load, engine),
             annotations=stack.enter_context(notes),
+            watch=stack.enter_context(_watch(choice, engine, gateway, prometheus, shared)),
         )
+
+
+def scope_beforehand(options: SweepOptions, tell: Callable[[str], None]) -> Scope | None:
+    """What a Prometheus that somebody else runs will be asked about: found out without anything started,
+    where gateway and engine run already. None where the sweep brings its own Prometheus.
+
+    Raises:
+        UserError, EnvironmentProblem: something cannot be reached, or told from others.
+    """
+    composed = _composed(options)
+    at = options.prometheus or (Endpoint.parse(composed.prometheus_url) if composed is not None else None)
+    if at is None:
+        return None
+    with contextlib.ExitStack() as stack:
+        engine, gateway = stack.enter_context(_theirs(options, composed, lambda _: None))
+        admin = stack.enter_context(contextlib.closing(GatewayAdmin(gateway.endpoint, gateway.admin_token)))
+        stack.enter_context(_limits_restored(admin))
+        admin.apply(_open_limits(options.spec.engine.values()[0]))
+        sought = scrape_scope.sought(engine, gateway.endpoint, in_compose=composed is not None)
+        return scrape_scope.of_shared(at, engine.metrics, admin, sought, options, tell).scope
+
+
+def _composed(options: SweepOptions) -> ComposeStack | None:
+    return compose.find(options.compose_env) if options.spec.engine.provider == known.COMPOSE else None
+
+
+def _shared(options: SweepOptions, choice: EngineChoice | None) -> Cores:
+    here = choice is not None and choice.provider.on_our_cores
+    return cores.split(options.spec.engine.cpus, engine_is_here=here)
+
+
+def _watch(
+    choice: EngineChoice | None, engine: Engine, gateway: Gateway, prometheus: Endpoint | None, shared: Cores
+) -> contextlib.AbstractContextManager[Watch]:
+    """The watch over what was started here, and beside somebody else's servers. `prometheus`: None for one of
+    our own."""
+    found = [] if prometheus is None else [prometheus]
+    found += [gateway.endpoint] if choice is None else []
+    provider = None if choice is None else choice.provider
+    return watching.of_stack(watching.EngineHere.of(engine.endpoint, provider), found, shared)
 
 
 def fields_for(load: LoadSection, engine: Engine) -> OptionalFields:

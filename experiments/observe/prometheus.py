@@ -35,6 +35,9 @@ HISTOGRAMS: Mapping[str, tuple[str, ...]] = {
 # job is called.
 OF_GATEWAY = "gateway_active_limit"
 
+_MISWORDED = (400, 422)
+"""How Prometheus, and what speaks its language, answer a query that they cannot read."""
+
 _ALWAYS = (
     *("gateway_active", "gateway_active_limit", "gateway_queue_depth", "gateway_queue_limit"),
     "offered_per_s",
@@ -118,7 +121,8 @@ class ServerMetrics:
         self.url = endpoint.url
         self.engine = engine
         self.scope = scope
-        self._prometheus = PrometheusConnect(url=self.url, session=clients.session(endpoint))
+        self._session = clients.session(endpoint)
+        self._prometheus = PrometheusConnect(url=self.url, session=self._session)
 
     @property
     def expected(self) -> tuple[str, ...]:
@@ -129,6 +133,19 @@ class ServerMetrics:
     def check(self) -> None:
         """Ask it something once, so that a wrong address is found before the matrix starts."""
         self.query("vector(1)", time.time())
+
+    def refusal(self, promql: str) -> str | None:
+        """What it finds wrong with the words of an instant query; None: nothing."""
+        try:
+            answer = self._session.get(f"{self.url}/api/v1/query", params={"query": promql}, timeout=10)
+            if answer.status_code not in _MISWORDED:
+                return None
+            error = str(answer.json()["error"])
+        except (requests.RequestException, ValueError, KeyError) as problem:
+            raise EnvironmentProblem(
+                f"Prometheus at {self.url} did not answer {promql!r}: {problem}"
+            ) from None
+        return error.rpartition("parse error: ")[2]
 
     def wait_for_scrape(self, after_unix_s: float, deadline_s: float = 10.0) -> float:
         """Wait until gateway and engine were scraped after `after_unix_s`; the time of

@@ -79,6 +79,10 @@ class GivenSelectors:
         said = [one.matchers for name, one in self.by_part if name in ("", part)]
         return Selector(tuple(matcher for matchers in said for matcher in matchers))
 
+    def written(self) -> tuple[tuple[str, Selector], ...]:
+        """Each as it may be typed again, and what it selects."""
+        return tuple((f"{part}{one}", one) for part, one in self.by_part)
+
     def names(self, part: str) -> bool:
         """Whether something was said of `part` alone."""
         return any(name == part for name, _ in self.by_part)

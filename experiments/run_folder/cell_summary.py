@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from experiments.design.cell_purpose import CellPurpose
 from experiments.observe.engine_growth import EngineGrowth
+from experiments.observe.witness.seen import Witness
 from experiments.run_folder.doubt import Doubt, DoubtCode, Severity
 from experiments.run_folder.stored_setting import StoredSetting
 from experiments.spec.loads import Load
+from experiments.speed.judge import CellSpeed
 from experiments.stats.agreement import Agreement
 from experiments.stats.breakdown import Parts
 from experiments.stats.bucket_quantile import BucketQuantile
@@ -46,9 +49,18 @@ class Workload:
     """planned length of an answer, where all have one length; with free lengths only a bound"""
     answer_lengths: AnswerLengths | None = None
     """whether answers had to be as long as planned, or at most so; none where nothing was sent yet"""
+    purpose: CellPurpose = CellPurpose.MATRIX
+    """what the cell is measured for"""
 
     @classmethod
-    def planned(cls, load: Load, block: int, seed: int | None = None) -> Workload:
+    def planned(
+        cls,
+        load: Load,
+        block: int,
+        seed: int | None = None,
+        *,
+        purpose: CellPurpose = CellPurpose.MATRIX,
+    ) -> Workload:
         """As a matrix has it, before there is an arrival plan."""
         return cls(
             load=str(load),
@@ -58,6 +70,7 @@ class Workload:
             relative_load=load.relative,
             block=block,
             seed=seed,
+            purpose=purpose,
         )
 
 
@@ -147,6 +160,10 @@ class CellSummary:
     """of a load run of its own"""
     lengths: ComparedLengths | None = None
     """of prompts and answers as the engine reports them against as asked for; none in older runs"""
+    speed: CellSpeed | None = None
+    """how fast the engine was, against the other cells of the run; none before they are there"""
+    witness: Witness | None = None
+    """the machine in the measured window: who else computed on it, what held it back"""
 
     @property
     def invalid_codes(self) -> frozenset[DoubtCode]:

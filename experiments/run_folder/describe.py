@@ -54,6 +54,7 @@ runs/NAME/
     plan.json            its arrivals
     records.parquet      a row a request, every phase
     series.parquet       Prometheus's samples: t_s, metric, value
+    steps.parquet        the engine's steps, a row a second: what the speed index is made from
   aborted/ID.N/          cells that were measured again, or cut short
   logs/  prometheus/     of the processes
 ```

@@ -18,6 +18,7 @@ from experiments.run_folder.measured_cell import read_cell
 from experiments.run_folder.reading import read_run
 from experiments.run_folder.run_state import RunState, RunStatus
 from experiments.spec.sweep_spec import SweepSpec
+from experiments.speed.judge import CellSpeed
 
 
 class RunDir:
@@ -93,12 +94,27 @@ class RunDir:
             codec.write(self.cell(cell_id) / "summary.json", replace(summary, doubts=(*others, *doubts)))
             self.note("cell_doubted", {"cell": cell_id, "codes": sorted({doubt.code for doubt in doubts})})
 
-    def repeat_cell(self, cell_id: str, reason: str) -> None:
+    def judge_speed(self, cell_id: str, speed: CellSpeed) -> None:
+        """Write how fast the engine was into the summary of a finished cell; nothing where it says so."""
+        summary = read_cell(self.cell(cell_id)).summary
+        if summary.speed != speed:
+            codec.write(self.cell(cell_id) / "summary.json", replace(summary, speed=speed))
+
+    def repeat_cell(self, cell_id: str, reason: str) -> Path:
         """A finished cell whose numbers must not be used is kept under `aborted/` and counts as not
-        measured.
+        measured; returns where it is kept.
         """
-        self._set_aside(self.cell(cell_id), cell_id)
+        aside = self._set_aside(self.cell(cell_id), cell_id)
         self.note("cell_repeated", {"cell": cell_id, "reason": reason})
+        return aside
+
+    def restore_cell(self, cell_id: str, aside: Path) -> None:
+        """A cell that was set aside is the measured one after all; the one that took its place is kept under
+        `aborted/`."""
+        if self.cell(cell_id).exists():
+            self._set_aside(self.cell(cell_id), cell_id)
+        aside.replace(self.cell(cell_id))
+        self.note("cell_restored", {"cell": cell_id})
 
     def fail_cell(self, cell_id: str, reason: str) -> None:
         """What the cell has so far is kept under `aborted/`."""
@@ -107,10 +123,12 @@ class RunDir:
             self._set_aside(partial, cell_id)
         self.note("cell_failed", {"cell": cell_id, "reason": reason})
 
-    def _set_aside(self, partial: Path, cell_id: str) -> None:
+    def _set_aside(self, partial: Path, cell_id: str) -> Path:
         aborted = self._made("aborted")
         attempt = sum(1 for _ in aborted.glob(f"{cell_id}.*")) + 1
-        partial.replace(aborted / f"{cell_id}.{attempt}")
+        aside = aborted / f"{cell_id}.{attempt}"
+        partial.replace(aside)
+        return aside
 
     def close(self) -> None:
         """Give up the lock."""

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from experiments.design.cell_purpose import CellPurpose
 from experiments.errors import UserError
 from experiments.run_folder import codec, record_table
 from experiments.run_folder.cell_summary import CellSummary
@@ -34,6 +35,16 @@ class MeasuredCell:
         return self.summary.sentinel
 
     @property
+    def purpose(self) -> CellPurpose:
+        """What the cell was measured for."""
+        return self.summary.workload.purpose
+
+    @property
+    def of_matrix(self) -> bool:
+        """Whether settings are chosen by it: no sentinel, no validation, no search for a rate."""
+        return not self.is_sentinel and self.purpose is CellPurpose.MATRIX
+
+    @property
     def load(self) -> str:
         """Name of the load, such as `sustained@0.7x`."""
         return self.summary.workload.load or self.summary.workload.scenario
@@ -57,6 +68,11 @@ class MeasuredCell:
     @property
     def plan_hash(self) -> str:
         return self.summary.workload.plan_hash or ""
+
+    @property
+    def arrivals(self) -> tuple[int, str]:
+        """What it has in common with the cells of other settings: the block, and the plan itself."""
+        return self.block, self.plan_hash
 
     @property
     def invalid_codes(self) -> frozenset[DoubtCode]:
@@ -103,8 +119,8 @@ def read_cell(path: Path) -> MeasuredCell:
 
 
 def matrix_cells(run: Path) -> list[MeasuredCell]:
-    """The finished cells of a run's matrix, by name; without its sentinels."""
-    return [cell for cell in finished_cells(run) if not cell.is_sentinel]
+    """The finished cells that settings are chosen by, by name."""
+    return [cell for cell in finished_cells(run) if cell.of_matrix]
 
 
 def finished_cells(run: Path) -> list[MeasuredCell]:

@@ -1,4 +1,4 @@
-"""run.json of a run folder, for those who only read."""
+"""run.json and recommendation.json of a run folder, for those who only read."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from pathlib import Path
 from experiments.errors import UserError
 from experiments.run_folder import codec
 from experiments.run_folder.old_versions import upgraded_run
+from experiments.run_folder.recommendation import Recommendation
 from experiments.run_folder.run_state import RunState
+from experiments.spec.setting import Setting
 from loadtests.slo import SLO
 
 
@@ -38,3 +40,12 @@ def objective_of(run: Path) -> SLO:
     if objective is None:
         raise UserError(f"{run} has no SLO yet (it ended before the probe did); give one with --slo")
     return objective.slo
+
+
+def recommended_setting(run: Path) -> Setting | None:
+    """The setting that a run recommends; None where it recommends none that can be read."""
+    try:
+        found, _ = codec.read_tolerantly(Recommendation, run / "recommendation.json", dict)
+    except (FileNotFoundError, codec.NotReadableError):
+        return None
+    return found.setting if found is not None else None

@@ -3,10 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 from experiments.run_folder.stored_setting import StoredSetting
 from experiments.stats.goodput import Interval
 from experiments.stats.knee import Capacity
+
+
+class Standing(StrEnum):
+    """How another setting stands against the recommended one, on the arrivals that both met."""
+
+    WORSE = "worse"
+    """fewer good requests at some load, told apart from noise"""
+    EQUAL = "equal"
+    """within 3 % at every load"""
+    CANT_TELL = "cant_tell"
+    """neither was found"""
+    NOT_COMPARED = "not_compared"
+    """there are no arrivals that both met"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +37,10 @@ class LoadEvidence:
     """share of the offered requests that met the SLO, 0-1"""
     measured: bool | None = None
     """of a run of `tune`: false where the model says so and no cell"""
+    stretches: int | None = None
+    """arrival traces behind goodput and attainment"""
+    confirmed: bool | None = None
+    """whether these took no part in the choice"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +50,15 @@ class Neighbour:
     setting: StoredSetting
     name: str
     goodput_per_s: Interval
-    """at the hardest load, requests per second"""
+    """at the hardest of its loads, requests per second, brought to the arrivals of the recommended one"""
     worst_regret: float
-    """the largest part of the best goodput that it loses at any load, 0-1"""
+    """the largest part of the best goodput that it loses at any load where it was measured, 0-1"""
     why_not: str
+    standing: Standing | None = None
+    stretches: dict[str, int] | None = None
+    """arrival traces that it was measured on, by load; a load that is not there was not measured"""
+    further_s: float | None = None
+    """about how long measuring both on would take to find a difference of 5 %, seconds"""
 
 
 @dataclass(frozen=True, slots=True)

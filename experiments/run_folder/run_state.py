@@ -58,7 +58,7 @@ class Anchor:
 
 @dataclass(frozen=True, slots=True)
 class PlannedCell:
-    """A cell of the matrix, measured or not."""
+    """A cell of the run, measured or not."""
 
     id: str
     setting: StoredSetting | None

@@ -1,5 +1,6 @@
 """Spans of time as people write them: `90s`, `20m`, `1h30m`, or bare seconds."""
 
+import math
 import re
 
 _UNITS_S = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
@@ -23,6 +24,12 @@ def parse_s(text: str) -> float:
     if not 0 < seconds < float("inf"):
         raise ValueError(f"{text!r} is not a span of time above zero; write 90s, 20m or 1h30m")
     return seconds
+
+
+def about(seconds: float) -> str:
+    """`757` → `13 min`, `34` → `40 s`: an estimate, rounded up; for people."""
+    step_s = 60 if seconds > 60 else 10
+    return show(step_s * math.ceil(seconds / step_s))
 
 
 def show(seconds: float) -> str:

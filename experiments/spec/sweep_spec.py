@@ -20,6 +20,7 @@ from pydantic import (
 
 from experiments.errors import UserError
 from experiments.spec import workloads
+from experiments.spec.design_kind import DesignKind
 from experiments.spec.durations import parse_s
 from experiments.spec.loads import Load, parse_load
 from experiments.stack.engine_knobs import EngineKnobs, product
@@ -178,11 +179,14 @@ class WindowSection(_Strict):
 
 
 class DesignSection(_Strict):
-    """Blocks are repeats with a fresh arrival trace; every cell of a block sees the same trace.
+    """`kind`: which cells are measured. A grid has `blocks` repeats with fresh arrival traces, every cell
+    of a block on the same; a race may take as long as that grid would, or `budget_s`.
 
-    `sentinel`: with two blocks or more, each holds one cell of the `current` setting, to see drift.
+    `sentinel`: with two blocks or more, each of a grid's holds one cell of the `current` setting, to see
+    drift.
     """
 
+    kind: DesignKind = DesignKind.RACE
     blocks: Annotated[int, Field(ge=1, le=100)] = 1
     budget_s: Annotated[PositiveSeconds | None, BeforeValidator(_seconds_or_auto)] = None
     sentinel: bool = True
@@ -196,9 +200,9 @@ class SloSection(_Strict):
     text: str | None = None
 
 
-_YOUNGER_KEYS = (("load", "lengths"), ("load", "usage"))
-"""Section and name of keys that runs of earlier versions lack: with its default such a key changes no
-fingerprint, so that those runs go on."""
+_YOUNGER_KEYS = {("load", "lengths"): "auto", ("load", "usage"): "asked", ("design", "kind"): "grid"}
+"""Section and name of keys that runs of earlier versions lack, and what those runs did: with that value
+such a key changes no fingerprint, so that those runs go on."""
 
 
 class SweepSpec(_Strict):
@@ -215,8 +219,8 @@ class SweepSpec(_Strict):
         """Twelve hex digits that change whenever any key does: the fingerprint a resumed run is checked
         against."""
         dumped = self.model_dump(mode="json")
-        for section, key in _YOUNGER_KEYS:
-            if dumped[section][key] == type(getattr(self, section)).model_fields[key].default:
+        for (section, key), then in _YOUNGER_KEYS.items():
+            if dumped[section][key] == then:
                 del dumped[section][key]
         text = json.dumps(dumped, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]

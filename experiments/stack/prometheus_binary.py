@@ -15,7 +15,8 @@ from experiments.stack.process import Progress
 DEBIAN_BINARY = Path("usr/bin/prometheus")
 REMEDY = (
     "install Prometheus and put `prometheus` on the PATH (Debian and Ubuntu: the package prometheus; macOS: "
-    "brew install prometheus; others: the archive from prometheus.io/download), or give --prometheus-url"
+    "brew install prometheus; others: the archive from prometheus.io/download), or give --gateway-url and "
+    "--prometheus-url"
 )
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
+import scipy
 
 Floats = npt.NDArray[np.float64]
 BATCHES = 8
@@ -20,5 +20,5 @@ def backlog_drift(backlog: Floats) -> float | None:
     means = np.array([batch.mean() for batch in np.array_split(backlog, BATCHES)])
     if np.ptp(means) == 0:
         return 1.0
-    fit = stats.linregress(np.arange(BATCHES), means, alternative="greater")
+    fit = scipy.stats.linregress(np.arange(BATCHES), means, alternative="greater")
     return float(fit.pvalue)

@@ -16,6 +16,7 @@ INDIFFERENCE = 0.02
 """Part of the goodput: less than the 3 % of regret that a recommendation may cost."""
 
 Goodputs = Mapping[str, Mapping[str, Sequence[float]]]
+Means = Mapping[str, Mapping[str, float]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,7 @@ class Choice:
 
 
 def choose(goodputs: Goodputs, modest_first: Sequence[str], separable: Callable[[str, str], bool]) -> Choice:
-    """Choose among settings.
+    """Choose among settings that were all measured in the same blocks.
 
     Args:
         goodputs: setting → load → goodput of each block, requests per second; every setting at every load.
@@ -39,10 +40,30 @@ def choose(goodputs: Goodputs, modest_first: Sequence[str], separable: Callable[
         separable: whether the data show the first setting above the second at some load.
     """
     means = {name: {load: float(np.mean(v)) for load, v in loads.items()} for name, loads in goodputs.items()}
+    return choose_by_means(means, best_of(means), modest_first, separable)
+
+
+def best_of(means: Means) -> dict[str, float]:
+    """The best mean at each load; every setting at every load."""
     loads = next(iter(means.values())).keys()
-    best = {load: max(of[load] for of in means.values()) for load in loads}
+    return {load: max(of[load] for of in means.values()) for load in loads}
+
+
+def choose_by_means(
+    means: Means,
+    best: Mapping[str, float],
+    modest_first: Sequence[str],
+    separable: Callable[[str, str], bool],
+) -> Choice:
+    """Choose among settings whose goodputs were brought to the same arrivals.
+
+    Args:
+        means: setting → load → goodput, requests per second; every setting at every load.
+        best: load → the best goodput there, also of settings that are no candidates.
+        modest_first, separable: as in `choose`.
+    """
     regret = {
-        name: max(1.0 - of[load] / best[load] if best[load] > 0 else 0.0 for load in loads)
+        name: max(1.0 - of[load] / best[load] if best[load] > 0 else 0.0 for load in best)
         for name, of in means.items()
     }
     winner = min(modest_first, key=lambda name: regret[name])

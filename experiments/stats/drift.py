@@ -20,7 +20,7 @@ from functools import cache
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
+import scipy
 
 from experiments.stats.goodput import RUN_TO_RUN
 
@@ -128,7 +128,7 @@ def _away(repeats: Sequence[Repeat], logs: Floats) -> tuple[int, ...]:
 
 @cache
 def _bound(alpha: float, blocks: int) -> float:
-    return float(stats.studentized_range.isf(alpha, blocks, _FREEDOM * blocks))
+    return float(scipy.stats.studentized_range.isf(alpha, blocks, _FREEDOM * blocks))
 
 
 def _span_of(window: RepeatWindow) -> npt.NDArray[np.int64]:

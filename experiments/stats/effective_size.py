@@ -20,7 +20,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
+import scipy
 
 Floats = npt.NDArray[np.float64]
 _BATCHES = 12
@@ -78,9 +78,9 @@ def _of_batches(over: Floats, due_s: Floats) -> float:
     variance = float((sums**2).sum()) * _BATCHES / (_BATCHES - 1) / n**2
     independent = float(over.var()) / n
     freedom = _BATCHES - 1
-    if variance * freedom <= stats.chi2.ppf(_EVIDENCE, freedom) * independent:
+    if variance * freedom <= scipy.stats.chi2.ppf(_EVIDENCE, freedom) * independent:
         return float(n)
-    cut = (stats.norm.ppf(0.975) / stats.t.ppf(0.975, freedom)) ** 2
+    cut = (scipy.stats.norm.ppf(0.975) / scipy.stats.t.ppf(0.975, freedom)) ** 2
     return float(max(1.0, n * independent / variance * cut))
 
 

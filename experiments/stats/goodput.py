@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
+import scipy
 
 from experiments.stats import sequential
 
@@ -92,7 +92,7 @@ def _widened(interval: Interval, sd: float) -> Interval:
     """The interval with an independent error of standard deviation `sd` added."""
     if interval.low is None or interval.high is None:
         return interval
-    extra = float(stats.norm.ppf((1 + _CONFIDENCE) / 2)) * sd
+    extra = float(scipy.stats.norm.ppf((1 + _CONFIDENCE) / 2)) * sd
     below = math.hypot(interval.value - interval.low, extra)
     above = math.hypot(interval.high - interval.value, extra)
     return Interval(interval.value, interval.value - below, interval.value + above)
@@ -111,12 +111,12 @@ def half_widths(most: int) -> dict[int, float]:
 
 
 def _standard_errors(n: int) -> float:
-    return float(stats.t.isf(sequential.level(n) / 2, n - 1))
+    return float(scipy.stats.t.isf(sequential.level(n) / 2, n - 1))
 
 
 def _t_half_width(values: npt.NDArray[np.float64]) -> float:
     n = len(values)
-    return float(stats.t.ppf((1 + _CONFIDENCE) / 2, n - 1) * values.std(ddof=1) / np.sqrt(n))
+    return float(scipy.stats.t.ppf((1 + _CONFIDENCE) / 2, n - 1) * values.std(ddof=1) / np.sqrt(n))
 
 
 def _span_sums(trace: Trace, span_s: float) -> npt.NDArray[np.float64]:

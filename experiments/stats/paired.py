@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
-from scipy import stats
+import scipy
 
 from experiments.stats import sequential
 
@@ -99,9 +99,11 @@ def compare(
         )
     sd = max(float(change.std(ddof=1)), resolution / 2)
     alpha = sequential.level(n) * share
-    half = float(stats.t.isf(alpha / 2, n - 1)) * sd / math.sqrt(n)
+    half = float(scipy.stats.t.isf(alpha / 2, n - 1)) * sd / math.sqrt(n)
     low, high = mean - half, mean + half
-    p_value = float(2 * stats.t.sf(abs(mean) / sd * math.sqrt(n), n - 1)) if sd > 0 else float(mean == 0)
+    p_value = (
+        float(2 * scipy.stats.t.sf(abs(mean) / sd * math.sqrt(n), n - 1)) if sd > 0 else float(mean == 0)
+    )
     margin = delta * scale
     verdict = verdict_of(low, high, margin)
     why = {
@@ -132,7 +134,7 @@ def blocks_that_tell(
     (Browne 1995, "On the use of a pilot sample for sample size determination").
     """
     freedom = seen - 1
-    sd = relative_sd * math.sqrt(freedom / float(stats.chi2.ppf(1 - _SD_CONFIDENCE, freedom)))
+    sd = relative_sd * math.sqrt(freedom / float(scipy.stats.chi2.ppf(1 - _SD_CONFIDENCE, freedom)))
     n = sequential.next_look(seen)
     while n < 1000 and _power(effect / max(sd, 1e-12), n, share) < power:
         n = sequential.next_look(n)
@@ -142,8 +144,8 @@ def blocks_that_tell(
 def _power(standardised: float, n: int, share: float) -> float:
     """Probability that the two-sided t test of look `n` sees a mean of `standardised` standard deviations."""
     alpha = sequential.level(min(n, sequential.LOOKS[-1])) * share
-    bound = float(stats.t.isf(alpha / 2, n - 1))
+    bound = float(scipy.stats.t.isf(alpha / 2, n - 1))
     shift = standardised * math.sqrt(n)
     if shift > 30:
         return 1.0
-    return float(stats.nct.sf(bound, n - 1, shift))
+    return float(scipy.stats.nct.sf(bound, n - 1, shift))

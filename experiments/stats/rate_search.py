@@ -1,62 +1,71 @@
 """Searching the largest offered rate that meets the objective, when every measurement is noisy.
 
-A bisection that believes each answer ends in the wrong half as soon as one answer is wrong. Here a rate is
-decided only when the interval of its attainment lies on one side of the target; an undecided one is measured
-again on a fresh trace, three times at most, and then counts by its point estimate without moving the sure
-bounds (the idea of probabilistic bisection: Waeber, Frazier and Henderson 2013). Sure bounds and the estimate
-come from all that was measured (`knee.capacity`).
+A bisection that believes each answer ends in the wrong half as soon as one answer is wrong, and throws away
+how far an answer was from the target. Here all that was measured goes into one curve (`attainment_curve`),
+and the next stretch is offered at the rate that tells most about the crossing (Kontsevich and Tyler 1999).
+The posterior does not depend on why a rate was chosen, so one may stop at any time and the interval holds.
 """
 
 from collections.abc import Sequence
 
-from experiments.stats.knee import LoadPoint
+import numpy as np
 
-GROWTH = 1.4
-MOST_TRACES = 3
+from experiments.stats.attainment_curve import Posterior, posterior
+from experiments.stats.knee import capacity_of
+from experiments.stats.stretch import Stretch
+
+GROWTH = 1.5
+"""The most by which a rate goes beyond those that were measured."""
+FALL = 2.0
+"""By how much it falls while every rate surely missed."""
+REACH = 16.0
+"""How far from its beginning, as a factor, a search looks for a rate that is met, or missed."""
+FEWEST = 4
+"""Stretches before the interval is believed."""
+_CANDIDATES = 25
+_AROUND = 1.05
+"""How far outside of where the crossing may be a rate is tried: just above it the curve is steepest."""
 
 
 def next_rate(
-    points: Sequence[LoadPoint], target: float, start_per_s: float, precision: float
+    stretches: Sequence[Stretch], target: float, start_per_s: float, precision: float
 ) -> float | None:
-    """The rate to measure next (requests per second), or None when the bracket is narrow enough.
+    """The rate to offer next (requests per second, three digits); None when the interval is narrow enough, or
+    nothing within `REACH` of the beginning meets the objective, or misses it.
 
     Args:
-        points: what was measured so far, in any order.
-        target: the attainment asked for, 0 to 1.
+        stretches: what was measured so far, in any order; also by others, at any rates.
+        target: the attainment asked for, above 0, at most 1.
         start_per_s: where to begin.
-        precision: the bracket's width at which the search ends, as a part of its lower end.
+        precision: half of the 95 % interval's width, as a part of the answer, at which the search ends.
     """
-    if not points:
+    if not stretches:
         return start_per_s
-    undecided = [p for p in points if decided(p, target) is None and len(p.good) < MOST_TRACES]
-    if undecided:
-        return max(undecided, key=lambda point: len(point.good)).rate_per_s
-    met = [p.rate_per_s for p in points if _believed(p, target)]
-    missed = [p.rate_per_s for p in points if not _believed(p, target)]
-    if not missed:
-        return _rounded(max(met) * GROWTH)
-    if not met:
-        return _rounded(min(missed) / GROWTH)
-    high = min(missed)
-    below = [rate for rate in met if rate < high]
-    if not below:
-        return _rounded(high / GROWTH)
-    low = max(below)
-    middle = _rounded((low * high) ** 0.5)
-    return None if high / low - 1 <= precision or middle in (low, high) else middle
+    known = posterior(stretches, target)
+    measured = [s.rate_per_s for s in stretches]
+    lowest, highest = min(measured), max(measured)
+    lower, upper = known.quantile(0.025), known.quantile(0.975)
+    if (upper is None and highest >= start_per_s * REACH) or (
+        lower is None and lowest <= start_per_s / REACH
+    ):
+        return None
+    if upper is None and lower is not None and lower > highest:
+        return _rounded(highest * GROWTH)
+    if lower is None and upper is not None and upper < lowest:
+        return _rounded(lowest / FALL)
+    width = capacity_of(known, stretches).half_width
+    if len(stretches) >= FEWEST and width is not None and width <= precision:
+        return None
+    return _most_telling(known, stretches, lowest / GROWTH, highest * GROWTH)
 
 
-def decided(point: LoadPoint, target: float) -> bool | None:
-    """Whether the rate surely meets the target, surely does not, or None."""
-    low, high = point.interval()
-    if low >= target:
-        return True
-    return False if high < target else None
-
-
-def _believed(point: LoadPoint, target: float) -> bool:
-    sure = decided(point, target)
-    return point.attainment >= target if sure is None else sure
+def _most_telling(known: Posterior, stretches: Sequence[Stretch], low: float, high: float) -> float:
+    """The rate between the two, and where the crossing may be, of which a stretch tells most of it."""
+    low = max(low, (known.quantile(0.01) or low) / _AROUND)
+    high = max(low * 1.01, min(high, (known.quantile(0.99) or high) * _AROUND))
+    rates = np.geomspace(low, high, _CANDIDATES)
+    told = known.information(rates, float(np.median([s.duration_s for s in stretches])))
+    return _rounded(rates[int(np.argmax(told))])
 
 
 def _rounded(rate_per_s: float) -> float:

@@ -10,7 +10,7 @@ from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
-from scipy import optimize, stats
+import scipy
 
 Floats = npt.NDArray[np.float64]
 
@@ -33,7 +33,7 @@ def level(blocks: int) -> float:
     A look off the schedule takes its own place between them.
     """
     looks = [look for look in LOOKS if look < blocks] + [blocks]
-    return 2.0 * float(stats.norm.sf(_bounds(tuple(looks))[-1]))
+    return 2.0 * float(scipy.stats.norm.sf(_bounds(tuple(looks))[-1]))
 
 
 def next_look(blocks: int) -> int:
@@ -45,7 +45,7 @@ def next_look(blocks: int) -> int:
 def _bounds(looks: tuple[int, ...]) -> tuple[float, ...]:
     """Bounds of |Z| at each look; the walk's density inside the earlier bounds is carried along."""
     if len(looks) == 1:
-        return (float(stats.norm.isf(spent(looks[0]) / 2)),)
+        return (float(scipy.stats.norm.isf(spent(looks[0]) / 2)),)
     earlier = _bounds(looks[:-1])
     grid, density = _inside(looks[:-1], earlier)
     step = np.sqrt(looks[-1] - looks[-2])
@@ -53,10 +53,10 @@ def _bounds(looks: tuple[int, ...]) -> tuple[float, ...]:
 
     def excess(z: float) -> float:
         edge = z * np.sqrt(looks[-1])
-        beyond = stats.norm.sf((edge - grid) / step) + stats.norm.cdf((-edge - grid) / step)
+        beyond = scipy.stats.norm.sf((edge - grid) / step) + scipy.stats.norm.cdf((-edge - grid) / step)
         return float(np.trapezoid(density * beyond, grid)) - budget
 
-    return (*earlier, float(optimize.brentq(excess, 0.5, 8.0)))
+    return (*earlier, float(scipy.optimize.brentq(excess, 0.5, 8.0)))
 
 
 @lru_cache(maxsize=256)
@@ -65,8 +65,8 @@ def _inside(looks: tuple[int, ...], bounds: tuple[float, ...]) -> tuple[Floats, 
     edge = bounds[-1] * np.sqrt(looks[-1])
     grid = np.linspace(-edge, edge, _GRID)
     if len(looks) == 1:
-        return grid, stats.norm.pdf(grid, scale=np.sqrt(looks[0]))
+        return grid, scipy.stats.norm.pdf(grid, scale=np.sqrt(looks[0]))
     before, density = _inside(looks[:-1], bounds[:-1])
     step = np.sqrt(looks[-1] - looks[-2])
-    kernel = stats.norm.pdf(grid[:, None], loc=before[None, :], scale=step)
+    kernel = scipy.stats.norm.pdf(grid[:, None], loc=before[None, :], scale=step)
     return grid, np.trapezoid(kernel * density[None, :], before, axis=1)

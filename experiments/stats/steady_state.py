@@ -21,7 +21,7 @@ from enum import StrEnum
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
+import scipy
 
 from experiments.stats.backlog import backlog_drift
 from experiments.stats.effective_size import of_mean
@@ -108,7 +108,7 @@ def judge(
 
 def change_of_level(values: Floats) -> float:
     """p-value of "one level throughout" for a correlated series (n,), n ≥ 10."""
-    batches = batch_means(stats.rankdata(values), _BATCH)
+    batches = batch_means(scipy.stats.rankdata(values), _BATCH)
     n = len(batches)
     half = n // 2
     residuals = np.concatenate(
@@ -118,18 +118,18 @@ def change_of_level(values: Floats) -> float:
     if long_run <= 0:
         return 1.0 if np.ptp(batches) == 0 else 0.0
     path = np.cumsum(batches - batches.mean())
-    return float(stats.kstwobign.sf(np.abs(path).max() / np.sqrt(long_run * n)))
+    return float(scipy.stats.kstwobign.sf(np.abs(path).max() / np.sqrt(long_run * n)))
 
 
 def beginning_differs(values: Floats) -> float:
     """p-value of "the first tenth has the level of the second half" for a correlated series (n,), n ≥ 40."""
-    ranks = stats.rankdata(values)
+    ranks = scipy.stats.rankdata(values)
     head, rest = ranks[: len(ranks) // 10], ranks[len(ranks) // 2 :]
     long_run = float(rest.var()) * len(rest) / of_mean(rest)
     if long_run <= 0:
         return 1.0 if np.ptp(ranks) == 0 else 0.0
     error = np.sqrt(long_run * (1 / len(head) + 1 / len(rest)))
-    return float(2 * stats.norm.sf(abs(head.mean() - rest.mean()) / error))
+    return float(2 * scipy.stats.norm.sf(abs(head.mean() - rest.mean()) / error))
 
 
 def mser(values: Floats, batch: int = _BATCH) -> int | None:

@@ -42,6 +42,19 @@ class TuneContext:
         """About what the probe took of the engine."""
         return _PROBE_STEP_S * (1 + len(self.probe.steps))
 
+    @property
+    def measured_by(self) -> MeasurementContext:
+        """The running stack as a measurement sees it."""
+        stack = self.stack
+        return MeasurementContext(
+            self.run,
+            stack.admin,
+            stack.metrics,
+            self.slo,
+            stack.engine.label,
+            engine_setup.max_running(stack),
+        )
+
     def grid_s(self, task: Task) -> float:
         """Engine time of the whole matrix on three traces, seconds; without what was derived and added."""
         settings = len({cell.setting for cell in self.grid.cells})
@@ -68,15 +81,7 @@ class CellRunner:
         self._planned |= {cell.id: cell for cell in planned}
         matrix = replace(context.grid, cells=tuple(self._planned.values()))
         engine_setup.record(context.run, context.stack, matrix)
-        stack = context.stack
-        measured_by = MeasurementContext(
-            context.run,
-            stack.admin,
-            stack.metrics,
-            context.slo,
-            stack.engine.label,
-            engine_setup.max_running(stack),
-        )
+        stack, measured_by = context.stack, context.measured_by
         for attempt in range(2):
             todo = [cell for cell in planned if not context.run.is_done(cell.id)]
             if not todo:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
+import scipy
 
 from experiments.calibration.held_out import slower
 from experiments.design.cells import Cell
@@ -162,6 +162,6 @@ def _sum(expected: Floats, residuals: Floats, resolution: float, alpha: float) -
     if n < 2:
         return value, None
     sd = max(float(residuals.std(ddof=1)), resolution / 2)
-    of_runs = float(stats.t.isf(alpha / 2, n - 1)) * sd / math.sqrt(n)
-    of_draws = float(stats.norm.isf(alpha / 2)) * float(expected.std(ddof=1)) / math.sqrt(len(expected))
+    of_runs = float(scipy.stats.t.isf(alpha / 2, n - 1)) * sd / math.sqrt(n)
+    of_draws = float(scipy.stats.norm.isf(alpha / 2)) * float(expected.std(ddof=1)) / math.sqrt(len(expected))
     return value, math.hypot(of_runs, of_draws)

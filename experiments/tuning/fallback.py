@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,33 +12,32 @@ from experiments.cli.progress import SweepProgress
 from experiments.decide.recommendation import recommend as recommendation_of
 from experiments.decide.recommendation import save
 from experiments.decide.recommendation_text import show as show_recommendation
-from experiments.design import matrix as matrices
 from experiments.errors import UserError
+from experiments.racing import live_race
 from experiments.run_folder import codec
 from experiments.run_folder.prediction import EngineTime
 from experiments.tuning import report
 from experiments.tuning.calibration_used import Calibrated
-from experiments.tuning.cell_runner import CellRunner, TuneContext
+from experiments.tuning.cell_runner import GRID_TRACES, TuneContext
 
 
 def measured_sweep(context: TuneContext, model: Calibrated, progress: SweepProgress) -> list[str]:
     """Measure the spec's matrix instead, and recommend from that; returns what went wrong, in sentences."""
-    why = f"the model was refused ({model.why}), so the matrix was measured instead"
+    why = f"the model was refused ({model.why}), so the matrix was raced instead"
     progress.say(why)
     context.run.note("fallback", {"why": why})
-    spec = context.options.sweep.spec
+    sweep = context.options.sweep
     left_s = None
     if context.options.budget_s is not None:
         left_s = max(1.0, context.options.budget_s - context.probe_s - model.engine_s)
-    design = spec.design.model_copy(update={"budget_s": left_s})
-    plan = matrices.build(spec.model_copy(update={"design": design}), context.probe, context.slo)
-    if plan.said:
-        progress.say(plan.said)
-    CellRunner(replace(context, grid=plan), progress).measure(plan.cells)
-    missing = [cell.id for cell in plan.cells if not context.run.is_done(cell.id)]
+    design = sweep.spec.design.model_copy(update={"budget_s": left_s})
+    sweep = replace(sweep, spec=sweep.spec.model_copy(update={"design": design}))
+    plan = live_race.planned(sweep, context.run, context.probe, context.slo)
+    begun_s = time.monotonic()
+    missing = live_race.run_race(sweep.spec, plan, context.measured_by, context.stack, progress)
     problems = [f"{len(missing)} cells could not be measured: {', '.join(missing)}"] if missing else []
-    used_s = context.probe_s + model.engine_s + plan.expected_s
-    grid_s = context.probe_s + 3 * len(context.grid.cells) / max(1, len(plan.cells)) * plan.expected_s
+    used_s = context.probe_s + model.engine_s + time.monotonic() - begun_s
+    grid_s = context.probe_s + GRID_TRACES * context.grid.expected_s
     cost = EngineTime(used_s, grid_s, used_s / grid_s)
     codec.write(context.run.path / "predicted.json", report.refused(model, why, cost))
     try:

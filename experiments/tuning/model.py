@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy import stats
+import scipy
 
 from experiments.calibration.held_out import slower
 from experiments.twin.profile import Profile
@@ -54,7 +54,7 @@ class Model:
         rng = np.random.default_rng(seed)
         picks = rng.permutation(len(self.draws))
         parts = (rng.permutation(count) + 0.5) / count
-        speeds = np.exp(self.discrepancy.speed_sd * stats.norm.ppf(parts))
+        speeds = np.exp(self.discrepancy.speed_sd * scipy.stats.norm.ppf(parts))
         chosen = (self.draws[picks[k % len(picks)]] for k in range(count))
         return [slower(profile, float(k)) for profile, k in zip(chosen, speeds, strict=True)]
 

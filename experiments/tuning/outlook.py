@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
+import scipy
 
 from experiments.spec.loads import Load
 from experiments.spec.setting import Setting
@@ -69,7 +69,7 @@ class Outlook:
         extra = self.latency_sd if logarithmic else 0.0
         n, middle = len(x), float(x.mean())
         sd = float(np.sqrt(x.var(ddof=1) * (1 + 1 / n) + extra**2))
-        half = float(stats.t.ppf((1 + LEVEL) / 2, n - 1)) * sd
+        half = float(scipy.stats.t.ppf((1 + LEVEL) / 2, n - 1)) * sd
         low, high = middle - half, middle + half
         if logarithmic:
             return Expected(float(np.exp(middle)), float(np.exp(low)), float(np.exp(high)))

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from experiments.twin.profile import Profile
-from experiments.twin.simulated import Simulated
+from experiments.twin.simulated import Records, Simulated
 from experiments.twin.step_time import Law, StepTime
-from experiments.twin.tables import CHAINS, QUEUES, Chain, Entry, Offered, Records, Run, zeros
+from experiments.twin.tables import CHAINS, QUEUES, Chain, Entry, LoggedStep, Offered, Run, zeros
 from gateway.limits import Limits, QueueMode
 from gateway.orders import NewestFirst, OldestFirst, Orders
 
@@ -45,7 +45,7 @@ def obstacle() -> str | None:
     try:
         from experiments.twin import core
 
-        core.play(*_arguments(zeros(Run, 1), Offered(()).table(), None))
+        core.play(*_arguments(zeros(Run, 1), Offered(()).table(), None, None))
     except Exception as error:  # no wheel, a full disk, another Numba: the reference gives the same numbers
         return str(error).partition("\n")[0] or repr(error)
     return None
@@ -57,7 +57,14 @@ def is_ready() -> bool:
 
 
 def play(
-    offered: Offered, profile: Profile, limits: Limits, users: int, until_s: float, orders: Orders
+    offered: Offered,
+    profile: Profile,
+    limits: Limits,
+    users: int,
+    until_s: float,
+    orders: Orders,
+    *,
+    logged: bool = False,
 ) -> Simulated | None:
     """A simulation that the core covers, once `obstacle` has said None; None for one that ends in an error,
     which the reference then raises.
@@ -69,9 +76,12 @@ def play(
     runs["users"], runs["until_s"] = users, until_s
     law = profile.step_time.compiled()
     by = core.play if law is None else core.play_by_law
-    if by(*_arguments(runs, requests, law)) != core.PLAYED:
+    log = zeros(LoggedStep, _most_steps(requests, profile)) if logged else None
+    if by(*_arguments(runs, requests, law, log)) != core.PLAYED:
         return None
     run = runs[0]
+    if log is not None and run["logged"] > len(log):
+        raise ValueError(f"more steps than the {len(log)} that a log was made for")
     return Simulated(
         requests["outcome"].astype(np.int8),
         requests["due_s"].copy(),
@@ -88,7 +98,14 @@ def play(
         float(run["busy_s"]),
         int(run["preemptions"]),
         compiled=True,
+        step_log=log[: int(run["logged"])].copy() if log is not None else None,
     )
+
+
+def _most_steps(requests: Records, profile: Profile) -> int:
+    """Each decodes a token or computes prompts; twice as many, since a preempted prompt is computed again."""
+    chunks = requests["prompt_tokens"] // profile.max_num_batched_tokens + 1
+    return 2 * int(requests["output_tokens"].sum() + chunks.sum()) + 1000
 
 
 def _fill(runs: Records, profile: Profile, limits: Limits, newest_first: bool) -> None:
@@ -99,7 +116,7 @@ def _fill(runs: Records, profile: Profile, limits: Limits, newest_first: bool) -
     runs["newest_first"] = newest_first
 
 
-def _arguments(runs: Records, requests: Records, law: Law | None) -> Sequence[Any]:
+def _arguments(runs: Records, requests: Records, law: Law | None, log: Records | None) -> Sequence[Any]:
     """The arguments of `core.play`."""
     count, run = len(requests), runs[0]
     return (
@@ -111,4 +128,5 @@ def _arguments(runs: Records, requests: Records, law: Law | None) -> Sequence[An
         zeros(Entry, min(count, int(run["max_num_seqs"]))),
         np.zeros(int(run["block_size"]), np.int64),
         law,
+        log,
     )

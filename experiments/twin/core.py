@@ -28,7 +28,7 @@ from experiments.twin.simulated import (
     UPSTREAM_TIMEOUT,
 )
 from experiments.twin.step_time import Law
-from experiments.twin.tables import Chain, Entry, Integers, Request, Run, Table
+from experiments.twin.tables import Chain, Entry, Integers, LoggedStep, Request, Run, Table
 
 Function = TypeVar("Function", bound=Callable[..., object])
 
@@ -375,6 +375,24 @@ def _abort(
 
 
 @_jit
+def _note(
+    run: Run, requests: Table[Request], queues: Integers, chains: Table[Chain], log: Table[LoggedStep]
+) -> None:
+    """Write the steps that are over into the next row of the log; what does not fit is left out."""
+    if run.logged < len(log):
+        step = log[run.logged]
+        step.end_s, step.count, step.decoded = run.now_s, run.count, chains[BATCH].size
+        step.context = run.kv_context + step.decoded
+        for k in range(run.completing):
+            request = requests[queues[COMPLETING, k]]
+            if math.isnan(request.first_s):
+                step.first += 1
+                step.prompt += request.prompt_tokens
+                step.pairs += request.prompt_tokens * request.prompt_tokens / 2
+    run.logged += 1
+
+
+@_jit
 def _finish(
     run: Run,
     requests: Table[Request],
@@ -382,9 +400,13 @@ def _finish(
     chains: Table[Chain],
     ends: Table[Entry],
     phase: Integers,
+    log: Table[LoggedStep] | None,
 ) -> None:
     """The running steps are over."""
     steps = run.count
+    if log is not None:
+        _note(run, requests, queues, chains, log)
+    released = run.releases_tail
     at_client_s = run.now_s + run.egress_s
     for k in range(run.completing):
         request = requests[queues[COMPLETING, k]]
@@ -407,6 +429,8 @@ def _finish(
             run.free_blocks += requests[i].blocks
             _answer(run, requests, queues, i, at_client_s)
     run.completing = 0
+    if log is not None and run.logged <= len(log):
+        log[run.logged - 1].ended = run.releases_tail - released
     for k in range(run.aborts):
         _abort(run, requests, chains, ends, phase, queues[ABORTS, k])
     run.aborts = 0
@@ -700,6 +724,7 @@ def _play(
     ends: Table[Entry],
     phase: Integers,
     law: Law | None,
+    log: Table[LoggedStep] | None,
 ) -> int:
     """Play all events; PLAYED, or why not: then the tables hold nothing of use.
 
@@ -708,6 +733,7 @@ def _play(
         requests: (n,).
         queues: (5, n). chains: (3,). users, ends: (n,) each. phase: (block_size,).
         law: of step times; None for that of `StepTime`.
+        log: a row for each of the steps, written in order; None: not written.
     """
     run = runs[0]
     _ready(run, requests, chains, users)
@@ -727,7 +753,7 @@ def _play(
                 continue
         elif stepping:
             run.now_s = step_end_s
-            _finish(run, requests, queues, chains, ends, phase)
+            _finish(run, requests, queues, chains, ends, phase, log)
         else:
             break
         stepping = _begin(run, requests, queues, chains, ends, phase)

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from experiments.twin.footprint import Footprint
 from experiments.twin.profile import Profile
 from experiments.twin.simulate import Offered, Player, Simulated
-from experiments.twin.simulated import OK, QUEUE_TIMEOUT, REJECTED_FULL, REJECTED_MODE
+from experiments.twin.simulated import OK
 from gateway.limits import Limits
 from loadtests.latency import Column, tpot_column_s
 from loadtests.planning.plan import Plan
@@ -68,12 +69,12 @@ class Predictor:
 
     def _run(self, k: int, limits: Limits) -> dict[str, float]:
         for played in self._played[k]:
-            if played.same_under(limits):
+            if played.footprint.same_under(limits):
                 return played.measures
         trace = self._traces[k]
         done = self._player.simulate(trace.offered, self._profiles[k % len(self._profiles)], limits)
         self.simulated += 1
-        played = _Played(limits, done, _measured(trace, done, self._slo))
+        played = _Played(Footprint.of(limits, done), _measured(trace, done, self._slo))
         self._played[k].append(played)
         return played.measures
 
@@ -89,37 +90,12 @@ class _Trace:
         self.window_s = plan.phase_s("measure")
 
 
+@dataclass(frozen=True, slots=True)
 class _Played:
     """A run, and how much of each limit it used."""
 
-    __slots__ = ("_expired", "_full", "_limits", "_longest_wait_s", "_peak_active", "_peak_queue", "measures")
-
-    def __init__(self, limits: Limits, done: Simulated, measured: dict[str, float]) -> None:
-        waits_s = done.granted_s - done.due_s
-        self.measures = measured
-        self._limits = limits
-        self._peak_active = done.peak_active
-        self._peak_queue = done.peak_queue
-        self._full = bool(((done.codes == REJECTED_FULL) | (done.codes == REJECTED_MODE)).any())
-        self._expired = bool((done.codes == QUEUE_TIMEOUT).any())
-        self._longest_wait_s = float(np.nanmax(waits_s, initial=0.0))
-
-    def same_under(self, limits: Limits) -> bool:
-        """Would this run be the same, event by event, with other limits?"""
-        mine = self._limits
-        if (mine.queue_order, mine.request_timeout_s) != (limits.queue_order, limits.request_timeout_s):
-            return False
-        bound = self._peak_queue > 0 or self._full
-        if not bound:
-            return limits.max_active >= self._peak_active
-        same_queue = mine.queue_max == limits.queue_max or (
-            not self._full and limits.queue_max >= self._peak_queue
-        )
-        same_patience = mine.queue_timeout_s == limits.queue_timeout_s or (
-            not self._expired and limits.queue_timeout_s > self._longest_wait_s
-        )
-        same_mode = mine.queue_mode is limits.queue_mode
-        return mine.max_active == limits.max_active and same_mode and same_queue and same_patience
+    footprint: Footprint
+    measures: dict[str, float]
 
 
 def measures(plan: Plan, done: Simulated, slo: SLO) -> dict[str, float]:

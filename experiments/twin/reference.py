@@ -21,7 +21,8 @@ import numpy as np
 
 from experiments.twin.profile import Profile
 from experiments.twin.scheduler import Scheduler, Sequence, Step
-from experiments.twin.simulated import OUTCOMES, Arrival, Simulated
+from experiments.twin.simulated import OUTCOMES, Arrival, Records, Simulated
+from experiments.twin.tables import LoggedStep, zeros
 from gateway.admission import Admission
 from gateway.limits import Limits
 from gateway.orders import ORDERS, Orders
@@ -35,9 +36,11 @@ def play(
     users: int,
     until_s: float,
     orders: Orders,
+    *,
+    logged: bool = False,
 ) -> Simulated:
     """`simulate`, whatever profile and orders are. Raises ValueError as it does."""
-    return _Run(arrivals, profile, limits, users, until_s, orders).run()
+    return _Run(arrivals, profile, limits, users, until_s, orders, logged=logged).run()
 
 
 _ALIVE = (State.RUNNING, State.WAITING)
@@ -54,6 +57,8 @@ class _Run:
         users: int,
         until_s: float,
         orders: Orders = ORDERS,
+        *,
+        logged: bool = False,
     ) -> None:
         self.arrivals = arrivals
         self.timing = profile.step_time
@@ -86,6 +91,7 @@ class _Run:
         self.peak_active = self.peak_queue = 0
         self.steps = 0
         self.busy_s = 0.0
+        self.step_log: list[tuple[float, int, int, int, int, int, float, int]] | None = [] if logged else None
 
     def run(self) -> Simulated:
         """Play all events, then hand out the columns."""
@@ -251,11 +257,19 @@ class _Run:
 
     def _finish(self, step: Step, count: int, now_s: float) -> None:
         at_client_s = now_s + self.egress_s
+        prompts: list[int] = []
         for sequence in step.first_tokens:
             index: int = sequence.owner.owner
             if isnan(self.first_s[index]):  # else its prompt was computed again, after a preemption
                 self.first_s[index] = at_client_s
-        for sequence in self.engine.end(count):
+                prompts.append(sequence.prompt_tokens)
+        context = self.engine.decoded_context
+        ended = self.engine.end(count)
+        if self.step_log is not None:
+            pairs = sum(tokens * tokens / 2 for tokens in prompts)
+            seen = (now_s, count, step.decode, context, len(prompts), sum(prompts), pairs, len(ended))
+            self.step_log.append(seen)
+        for sequence in ended:
             self.releases.append((at_client_s, sequence.owner))
             self.taken_s += self.end_work_s
         for sequence in self.aborts:
@@ -280,4 +294,11 @@ class _Run:
             self.busy_s,
             self.engine.preemptions,
             compiled=False,
+            step_log=None if self.step_log is None else _table(self.step_log),
         )
+
+
+def _table(steps: Sequential[tuple[float, int, int, int, int, int, float, int]]) -> Records:
+    table = zeros(LoggedStep, len(steps))
+    table[:] = steps
+    return table

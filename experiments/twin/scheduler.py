@@ -70,6 +70,11 @@ class Scheduler:
         return 1 - self._free / self.limits.num_gpu_blocks
 
     @property
+    def decoded_context(self) -> int:
+        """Tokens of context that the decoding sequences read in this step, or in the first of several."""
+        return self._context + len(self._decoding)
+
+    @property
     def decoding(self) -> tuple[Sequence, ...]:
         """The sequences that decode, in order of admission."""
         return tuple(self._decoding)

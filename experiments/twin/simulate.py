@@ -47,6 +47,7 @@ def simulate(
     until_s: float = inf,
     orders: Orders = ORDERS,
     core: Core = Core.AUTO,
+    logged: bool = False,
 ) -> Simulated:
     """Run `arrivals` (ascending in `due_s`) to the end of the last request. For many runs there is `Player`.
 
@@ -58,11 +59,15 @@ def simulate(
             answer and the arrival's `think_s` seconds, and `due_s` does not count.
         until_s: what has not arrived by then is not sent.
         orders: the queue orders that the limits choose from.
+        logged: whether the result has a log of the engine's steps.
 
     Raises:
         ValueError: a request could never fit into the engine.
     """
-    return Player(core).simulate(arrivals, profile, limits, users=users, until_s=until_s, orders=orders)
+    player = Player(core)
+    return player.simulate(
+        arrivals, profile, limits, users=users, until_s=until_s, orders=orders, logged=logged
+    )
 
 
 class Player:
@@ -92,17 +97,18 @@ class Player:
         users: int = 0,
         until_s: float = inf,
         orders: Orders = ORDERS,
+        logged: bool = False,
     ) -> Simulated:
         """As the function of that name."""
         offered = arrivals if isinstance(arrivals, Offered) else Offered(arrivals)
         laws = self._core is Core.COMPILED
         if self._may_compile() and compiled.covers(profile, limits, orders, laws=laws):
-            done = compiled.play(offered, profile, limits, users, until_s, orders)
+            done = compiled.play(offered, profile, limits, users, until_s, orders, logged=logged)
             if done is not None:
                 self.compiled += 1
                 return done
         begin_s = self._clock()
-        done = reference.play(offered.arrivals, profile, limits, users, until_s, orders)
+        done = reference.play(offered.arrivals, profile, limits, users, until_s, orders, logged=logged)
         self.spent_s += self._clock() - begin_s
         self.interpreted += 1
         return done

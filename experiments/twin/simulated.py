@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 Times = npt.NDArray[np.float64]
+Records = npt.NDArray[np.void]
 
 OUTCOMES = ("not_sent", "ok", "rejected_full", "rejected_mode", "queue_timeout", "upstream_timeout")
 """How a request can end here; a code is a place in it. Compiled code holds the codes: who changes one changes
@@ -46,6 +47,7 @@ class Simulated:
         steps, busy_s: engine steps, and the seconds they took.
         preemptions: of the engine.
         compiled: whether the compiled core played it, or the reference; they give the same numbers.
+        step_log: rows of `tables.LoggedStep`, where they were asked for.
     """
 
     codes: npt.NDArray[np.int8]
@@ -63,6 +65,7 @@ class Simulated:
     busy_s: float
     preemptions: int
     compiled: bool
+    step_log: Records | None = None
 
     @property
     def outcome(self) -> tuple[str, ...]:

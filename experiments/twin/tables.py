@@ -13,10 +13,9 @@ from typing import Protocol, TypeVar, get_type_hints
 import numpy as np
 import numpy.typing as npt
 
-from experiments.twin.simulated import Arrival
+from experiments.twin.simulated import Arrival, Records
 
 Integers = npt.NDArray[np.int64]
-Records = npt.NDArray[np.void]
 
 CHAINS, QUEUES = 3, 5
 """Rows of the tables of chains and of queues."""
@@ -114,6 +113,24 @@ class Run(Protocol):
     pairs: int
     count: int
     begin_s: float
+    logged: int
+
+
+class LoggedStep(Protocol):
+    """What the clients could see of `count` equal steps that ended together with this one, at `end_s` of the
+    engine: how many sequences had their next token in each, over how much context in the first of them; how
+    many had their first, with the tokens of their prompts and half the squares of those; how many answers
+    the last of the steps completed.
+    """
+
+    end_s: float
+    count: int
+    decoded: int
+    context: int
+    first: int
+    prompt: int
+    pairs: float
+    ended: int
 
 
 class Entry(Protocol):

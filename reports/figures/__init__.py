@@ -7,6 +7,7 @@ from reports.figures.breakdown import breakdown
 from reports.figures.heat_map import grid, heat_map
 from reports.figures.heat_map import join as heat_map_joins
 from reports.figures.heat_map import title as heat_map_title
+from reports.figures.heat_map import unequal as heat_map_is_unequal
 from reports.figures.hockey_stick import UNKNOWN as UNKNOWN_KNEE
 from reports.figures.hockey_stick import Knee, base_scenario, curves, hockey_stick
 from reports.figures.outcomes import outcomes
@@ -23,6 +24,7 @@ __all__ = [
     "curves",
     "grid",
     "heat_map",
+    "heat_map_is_unequal",
     "heat_map_joins",
     "heat_map_title",
     "hockey_stick",

@@ -12,21 +12,21 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from reports import numbers, palette, svg
+from reports.common_blocks import mean_by_setting
 from reports.figures import canvas
 from reports.palette import light
 from reports.rows import CellRow, rows_of
 
-# what → (title, how repeats are joined, number shown, is more better); pooled: of all over the whole of all
+# what → (title, how repeats are joined, number shown, is more better)
 WHATS = {
-    "goodput_per_s": ("Goodput, requests/s", "pooled", "plain", True),
-    "attainment": ("Attainment, share of offered served in SLO", "pooled", "percent", True),
+    "goodput_per_s": ("Goodput, requests/s", "mean", "plain", True),
+    "attainment": ("Attainment, share of offered served in SLO", "mean", "percent", True),
     "ttft_p95_s": ("TTFT p95", "max", "seconds", False),
     "e2e_p95_s": ("E2E p95", "max", "seconds", False),
     "refused": ("Rejected or timed out in the queue, share of offered", "mean", "percent", False),
 }
 
-# What the requests served in SLO are a part of.
-_WHOLES = {"goodput_per_s": "window_s", "attainment": "offered"}
+_JUDGED = ("goodput_per_s", "attainment")
 
 
 def title(what: str) -> str:
@@ -35,13 +35,14 @@ def title(what: str) -> str:
 
 
 def join(what: str) -> str:
-    """How repeats of a cell are joined: pooled, mean or max."""
+    """How repeats of a cell are joined: mean or max."""
     return WHATS[what][1]
 
 
 @dataclass(frozen=True, slots=True)
 class GridRow:
-    """One box of a heat map. value: nan when unmeasured or n is too small; valid: all of its cells are."""
+    """One box of a heat map. value: nan when unmeasured, n is too small, or no arrivals are common with the
+    others'; valid: all of its cells are; stretches: how many they are."""
 
     load: str
     max_active: float
@@ -49,37 +50,44 @@ class GridRow:
     setting: str
     value: float
     valid: bool
+    stretches: int
 
 
 def grid(cells: pd.DataFrame, latency: pd.DataFrame, what: str) -> pd.DataFrame:
     """The numbers of a heat map, a row per setting and load: the columns of `GridRow`, and its cells.
 
-    `what` is a key of WHATS. Repeats of a cell are taken together, however long each is: of goodput and
-    attainment the requests of all, of a quantile the worst (quantiles are never averaged).
+    `what` is a key of WHATS. Repeats of a cell are joined by the mean of rates and shares, brought to the
+    same arrivals where settings have different blocks, and by the worst of a quantile (quantiles are never
+    averaged).
     """
     rows = rows_of(cells, CellRow)
     frame = cells.assign(
         value=_values(cells, latency, what),
-        whole=cells[_WHOLES.get(what, "offered")].where(cells["served_in_slo"].notna()),
         queue=[" · ".join(part for part in (row.queue, row.knobs) if part) for row in rows],
         valid=[row.usable for row in rows],
     )
     frame = frame[frame["setting"] != ""]  # a cell of unknown setting has no place in a matrix
     frame = frame.sort_values(["workload", "rate_per_s", "scenario", "max_active"], kind="stable")
     grouped = frame.groupby(["load", "max_active", "queue", "setting"], sort=False, dropna=False)
-    pooled = what in _WHOLES
-    how = "sum" if pooled else WHATS[what][1]
     joined = grouped.agg(
-        value=("value", how), whole=("whole", "sum"), valid=("valid", "all"), cells=("cell", list)
-    )
-    if pooled:
-        joined["value"] = joined["value"] / joined["whole"].where(joined["whole"] > 0)
-    return joined.drop(columns="whole").reset_index()
+        value=("value", "max"), valid=("valid", "all"), stretches=("cell", "size"), cells=("cell", list)
+    ).reset_index()
+    if WHATS[what][1] == "mean":
+        means = {load: mean_by_setting(of, "value") for load, of in frame.groupby("load", sort=False)}
+        keys = zip(joined["load"], joined["setting"], strict=True)
+        joined["value"] = [means[load].get(setting, np.nan) for load, setting in keys]
+    return joined
+
+
+def unequal(grid: pd.DataFrame) -> bool:
+    """Whether the boxes rest on different numbers of stretches, or some are missing."""
+    boxes = grid[["max_active", "queue"]].drop_duplicates()
+    return len(grid) < len(boxes) * grid["load"].nunique() or grid["stretches"].nunique() > 1
 
 
 def _values(cells: pd.DataFrame, latency: pd.DataFrame, what: str) -> pd.Series:
-    if what in _WHOLES:
-        return cells["served_in_slo"].astype(float)
+    if what in _JUDGED:
+        return cells[what].astype(float)
     if what == "refused":
         return (cells["rejected"] + cells["timed_out"]) / cells["offered"].where(cells["offered"] > 0)
     metric = what.removesuffix("_p95_s") + "_s"
@@ -97,7 +105,8 @@ def heat_map(
     """Draw `grid(…, what)`: the setting `best` is outlined, `inseparable` ones are hatched, invalid cells are
     grey with a cross. Settings are given in words.
 
-    The shade is one of seven steps, common to all panels; every cell also carries its number.
+    The shade is one of seven steps, common to all panels; every cell also carries its number, and how many
+    stretches it rests on where these differ. A setting that was not measured at a load has a dash there.
     """
     if not len(grid):
         return canvas.message("No cell has been measured.")
@@ -113,17 +122,22 @@ def heat_map(
     figure, panels = canvas.axes(
         width, height, rows=rows, columns=columns, margins=canvas.Margins(left=left, wspace=0.08, hspace=0.75)
     )
-    ends = _ends(grid)
+    ends, counts = _ends(grid), unequal(grid)
+    known = set(zip(grid["max_active"].map(numbers.bare), grid["queue"], strict=True))
     for at, ax in enumerate(panels):
         if at >= len(loads):
             ax.set_visible(False)
             continue
         _panel_frame(ax, loads[at], actives, queues, first=at % columns == 0)
+        missing = set(known)
         own = grid[grid["load"] == loads[at]]
         for row, box in zip(own.index, rows_of(own, GridRow), strict=True):
             where = (actives.index(numbers.bare(box.max_active)), queues.index(box.queue))
-            _box(ax, where, box, what, ends, f"{svg.MARK}{row}")
+            _box(ax, where, box, what, ends, f"{svg.MARK}{row}", counts=counts)
             _marks(ax, where, box.setting, best, inseparable)
+            missing.discard((numbers.bare(box.max_active), box.queue))
+        for active, queue in missing:
+            _text(ax, (actives.index(active), queues.index(queue)), numbers.DASH, light("muted"))
     return figure
 
 
@@ -148,7 +162,14 @@ def _panel_frame(ax: Axes, load: str, actives: list[str], queues: list[str], *, 
 
 
 def _box(
-    ax: Axes, where: tuple[int, int], box: GridRow, what: str, ends: tuple[float, float], mark: str
+    ax: Axes,
+    where: tuple[int, int],
+    box: GridRow,
+    what: str,
+    ends: tuple[float, float],
+    mark: str,
+    *,
+    counts: bool,
 ) -> None:
     _, _, show, more_is_better = WHATS[what]
     ramp = palette.COOL if more_is_better else palette.WARM
@@ -167,7 +188,20 @@ def _box(
     ax.add_patch(square)
     texts = {"plain": numbers.significant, "seconds": numbers.seconds, "percent": numbers.percent}
     text = texts[show](box.value) + (" ×" if np.isfinite(box.value) and not box.valid else "")
-    ax.text(x, y, text, ha="center", va="center", fontsize=canvas.SIZE, color=ink, gid=f"{mark}-text")
+    _text(ax, (x, y - 0.14 if counts else y), text, ink, mark=f"{mark}-text")
+    if counts:
+        _text(ax, (x, y + 0.27), f"n {box.stretches}", ink, canvas.SIZE * 0.72, f"{mark}-count")
+
+
+def _text(
+    ax: Axes,
+    where: tuple[float, float],
+    text: str,
+    color: str,
+    size: float = canvas.SIZE,
+    mark: str | None = None,
+) -> None:
+    ax.text(*where, text, ha="center", va="center", fontsize=size, color=color, gid=mark)
 
 
 def _marks(

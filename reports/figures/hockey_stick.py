@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from experiments.run_folder.run_state import Objective
+from reports.common_blocks import mean_by_setting
 from reports.figures import canvas
 from reports.palette import light
 
@@ -42,6 +43,7 @@ MEASURED = (
     "workload",
     "scenario",
     "block",
+    "plan_hash",
     "rate_per_s",
     "offered_per_s",
     "goodput_per_s",
@@ -69,9 +71,9 @@ def curves(cells: pd.DataFrame, latency: pd.DataFrame) -> pd.DataFrame:
 
 
 def pooled(curves: pd.DataFrame) -> pd.DataFrame:
-    """One point for each setting and load: over its blocks the mean of the rates, the worst of the p95s
-    (quantiles are never averaged), the outermost ends of their intervals. Attainment is over all offered
-    requests.
+    """One point for each setting and load: over its blocks the mean of the rates, brought to the same
+    arrivals where settings have different blocks, the worst of the p95s (quantiles are never averaged), the
+    outermost ends of their intervals. Attainment is over all offered requests.
     """
     weighed = curves.assign(_good=curves["attainment"] * curves["offered_per_s"])
     latencies = [metric for metric, _ in LATENCIES]
@@ -81,7 +83,21 @@ def pooled(curves: pd.DataFrame) -> pd.DataFrame:
         how |= {f"{name}_low": "min", f"{name}_high": "max"}
     by = ["setting", "workload", "scenario", "rate_per_s"]
     points = weighed.groupby(by, sort=False, dropna=False).agg(how).reset_index()
-    return points.assign(attainment=points["_good"] / points["offered_per_s"]).drop(columns="_good")
+    points = points.assign(attainment=points["_good"] / points["offered_per_s"]).drop(columns="_good")
+    for name in ("offered_per_s", "goodput_per_s"):
+        means = {
+            load: mean_by_setting(of, name) for load, of in weighed.groupby(by[1:], sort=False, dropna=False)
+        }
+        loads = points[by[1:]].itertuples(index=False, name=None)
+        rows = zip(loads, points["setting"], points[name], strict=True)
+        brought = [means.get(load, {}).get(setting, plain) for load, setting, plain in rows]
+        if name == "goodput_per_s":
+            shift = pd.Series(brought, index=points.index) - points[name]
+            points = points.assign(
+                **{f"{name}_{end}": points[f"{name}_{end}"] + shift for end in ("low", "high")}
+            )
+        points[name] = brought
+    return points
 
 
 def hockey_stick(
@@ -147,10 +163,11 @@ def _lines(
     ascending = points.sort_values("offered_per_s")
     owners = list(zip(ascending["setting"], ascending["workload"], strict=True))
     for setting, workload in dict.fromkeys(owners):
-        line = ascending[[owner == (setting, workload) for owner in owners]]
-        line = line[line[column].notna()]
+        own = ascending[[owner == (setting, workload) for owner in owners]]
+        line = own[own[column].notna()]
         if not len(line):
             continue
+        line = _with_gaps(line, own, ascending[ascending["workload"] == workload], base)
         style = styles.get(setting, GREY)
         name = setting if setting in styles and setting not in named else None
         named.add(setting)
@@ -159,6 +176,17 @@ def _lines(
         _hollow(ax, line[~filled], column, style)
         if setting == best:
             _band(ax, line, column, filled)
+
+
+def _with_gaps(line: pd.DataFrame, own: pd.DataFrame, every: pd.DataFrame, base: str) -> pd.DataFrame:
+    """The points of a line with a hole at each load between them where the setting was not measured, so that
+    nothing is drawn across it."""
+    elsewhere = every[(every["scenario"] == base) & ~every["rate_per_s"].isin(own["rate_per_s"])]
+    inside = elsewhere[elsewhere["offered_per_s"].between(*line["offered_per_s"].agg(["min", "max"]))]
+    if not len(inside):
+        return line
+    holes = inside.groupby("rate_per_s")["offered_per_s"].mean().to_frame().assign(scenario=base)
+    return pd.concat([line, holes]).sort_values("offered_per_s")
 
 
 def _line(ax: Axes, line: pd.DataFrame, column: str, style: LineStyle, name: str | None) -> None:

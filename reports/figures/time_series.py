@@ -16,9 +16,10 @@ from reports.palette import light
 
 MOST_POINTS = 240
 
-SHARE, CLOCK = "Share in use", "GPU clock"
+SHARE, CLOCK, OTHERS = "Share in use", "GPU clock", "CPU cores, share of their time"
 FORMATS: dict[str, Callable[[float], str]] = {
     SHARE: lambda value: f"{value * 100:.3g} %",
+    OTHERS: lambda value: f"{value * 100:.3g} %",
     CLOCK: lambda value: f"{value / 1e9:.3g} GHz",
 }
 
@@ -46,10 +47,27 @@ PANELS: tuple[tuple[str, dict[str, tuple[str, str, str]]], ...] = (
         {"engine_running": ("running", "green", "-"), "engine_waiting": ("waiting", "purple", "--")},
     ),
     (
+        "Engine, times slower than the run",
+        {
+            "engine_speed_index": ("speed index", "red", "-"),
+            "engine_speed_index_low": ("95 % interval", "grey", ":"),
+            "engine_speed_index_high": ("_upper end", "grey", ":"),
+        },
+    ),
+    (
         SHARE,
         {
             "engine_kv_use_ratio": ("KV cache", "amber", "-"),
             "gpu_use_ratio": ("GPU", "green", "--"),
+        },
+    ),
+    (
+        OTHERS,
+        {
+            "others_cpu_engine_cores_ratio": ("others, engine", "red", "-"),
+            "others_cpu_harness_cores_ratio": ("others, harness", "orange", "--"),
+            "cpu_steal_ratio": ("stolen", "purple", ":"),
+            "cgroup_throttled_ratio": ("quota used up", "grey", "-."),
         },
     ),
     (CLOCK, {"gpu_clock_hz": ("SM clock", "blue", "-")}),

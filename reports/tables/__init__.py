@@ -8,6 +8,7 @@ from reports.tables.predicted import accuracy, errors, predicted_matrix
 from reports.tables.quantiles import quantiles
 from reports.tables.sentinels import sentinels
 from reports.tables.sources import agreement, ledger
+from reports.tables.stretches import stretches
 
 __all__ = [
     "Entry",
@@ -27,5 +28,6 @@ __all__ = [
     "quantiles",
     "seconds",
     "sentinels",
+    "stretches",
     "words",
 ]

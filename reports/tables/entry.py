@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
+from experiments.design.cell_purpose import CellPurpose
 from reports import numbers
 from reports.rows import CellRow, rows_of
 
@@ -84,6 +85,7 @@ def asked_loads(cells: pd.DataFrame) -> dict[str, Entry]:
     for row in rows_of(cells, CellRow):
         parts = [*_telling(row, several), *_block(row, several)]
         parts += [] if numbers.missing(row.relative_load) else [f"{row.relative_load:.3g} × cap."]
+        parts += [] if row.purpose == CellPurpose.MATRIX else [row.purpose]
         loads[row.cell] = Entry(numbers.asked(row.rate_per_s), row.rate_per_s, " · ".join(parts))
     return loads
 
@@ -111,7 +113,8 @@ def cell_names(cells: pd.DataFrame) -> dict[str, str]:
     names = {}
     for row in rows_of(cells, CellRow):
         name = row.setting or row.cell
-        name = f"sentinel: {name}" if row.sentinel else name
+        kind = "sentinel" if row.sentinel else row.purpose
+        name = name if kind == CellPurpose.MATRIX else f"{kind}: {name}"
         if row.setting and not numbers.missing(row.rate_per_s):
             name += f" @ {numbers.asked(row.rate_per_s)}"
         names[row.cell] = " ".join([name, *_telling(row, several), *_block(row, several)])

@@ -58,6 +58,7 @@ def errors(run: Run) -> Table:
         Head("Error", "predicted / measured − 1"),
         Head("of it the model", "the model on the very trace that was measured / measured − 1"),
         Head("and noise", "(1 + error) / (1 + model's) − 1: the luck of the trace and of the machine"),
+        Head("Speed", "the engine's steps in this cell / as calibrated; above 1: slower"),
         Head("Inside", "whether the measured value lies in the prediction interval", number=False),
     ]
     names = cell_names(run.cells)
@@ -77,6 +78,7 @@ def _error(row: PredictedRow, names: dict[str, str]) -> list[Entry]:
         _signed(row.error),
         _signed(row.model_error),
         _signed(row.noise),
+        Entry(numbers.significant(row.speed), None if numbers.missing(row.speed) else row.speed),
         _inside(row),
     ]
 

@@ -30,13 +30,13 @@ def entry(entries: Lookup, cell: str, metric: str) -> Entry:
 
 
 def quantiles(run: Run, metric: str) -> Table:
-    """The table of one latency over all cells of the matrix that have it."""
+    """The table of one latency over all cells but the sentinels that have it."""
     part = run.latency[run.latency["metric"] == metric]
     tails = [by_quantile(part, quantile) for quantile in ("p50", "p95", "p99")]
     counted = dict(zip(part["cell"], part["n"], strict=True))
     loads = asked_loads(run.cells)
     rows = []
-    for row in rows_of(run.matrix, CellRow):
+    for row in rows_of(run.of_settings, CellRow):
         cell = row.cell
         if cell in counted:
             n = Entry(numbers.count(counted[cell]), counted[cell])

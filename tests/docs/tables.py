@@ -1,4 +1,5 @@
-"""Tables of the documentation from the simulator; `python -m tests.docs.tables` writes, `--check` compares.
+"""Tables of the documentation from the simulator, and from the runs that are kept; `python -m
+tests.docs.tables` writes, `--check` compares.
 
 The simulator runs the gateway's own admission code and a model of the tiny CPU engine in virtual time, on
 seeded plans: the figures are the same on every machine. Quantiles are over all requests of all traces.
@@ -16,6 +17,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from benchmarks.first_try import lines
+from benchmarks.first_try import table as runs_table
 from experiments.twin.profile import TINY_CPU
 from experiments.twin.simulate import simulate
 from gateway.limits import Limits
@@ -144,6 +147,11 @@ def balancing() -> str:
     )
 
 
+def first_try() -> str:
+    """Real first sweeps, quiet and with work planted beside them."""
+    return runs_table.markdown(lines.read())
+
+
 def _dealt(trace: Sequence[Arrival], owner: npt.NDArray[np.int64], k: int) -> Sequence[Arrival]:
     return [arrival for arrival, whose in zip(trace, owner, strict=True) if whose == k]
 
@@ -179,6 +187,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "timeouts": timeouts,
     "saturation": saturation,
     "balancing": balancing,
+    "first-try": first_try,
 }
 
 if __name__ == "__main__":

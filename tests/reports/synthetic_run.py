@@ -74,11 +74,11 @@ def write_run(
     """Write a whole run folder below `root` and return it."""
     planned = []
     for seed, (block, load) in enumerate(product(range(blocks), loads)):
-        plan = _plan(load, warm_up_s, measure_s, seed)
+        plan = plan_of(load, warm_up_s, measure_s, seed)
         for one in settings:
             summary = write_cell(root, Cell(one, load, block=block), plan)
             planned.append(PlannedCell(summary.cell, summary.setting, summary.workload))
-    codec.write(root / "run.json", _state(root.name, planned))
+    codec.write(root / "run.json", state_of(root.name, planned))
     save(root, recommend(root, OBJECTIVE))
     (root / "journal.jsonl").write_text("")
     return root
@@ -102,7 +102,7 @@ def write_load_run(root: Path, limits: Limits | None) -> Path:
     """Write a load run of its own, against a gateway with these limits or against an engine alone."""
     folder = root / "cells" / "load"
     folder.mkdir(parents=True)
-    plan = _plan(LOADS[0], 1.0, 8.0, seed=3)
+    plan = plan_of(LOADS[0], 1.0, 8.0, seed=3)
     records = _stored(folder, serve(plan, limits or Limits(max_active=BATCH), seed=3))
     seen = load_run(plan, records, OBJECTIVE, seen_limits(limits) if limits is not None else None)
     write_json(folder / "load.json", seen.to_json())
@@ -115,7 +115,8 @@ def write_json(path: Path, value: object) -> None:
     path.write_text(json.dumps(value))
 
 
-def _plan(load: Load, warm_up_s: float, measure_s: float, seed: int) -> Plan:
+def plan_of(load: Load, warm_up_s: float, measure_s: float, seed: int) -> Plan:
+    """The arrivals of a load, all requests of one length."""
     assert load.rate_per_s is not None
     return plans.make(
         load.scenario, load.rate_per_s, warm_up_s, measure_s, seed, Mix.fixed(PROMPT_TOKENS, OUTPUT_TOKENS)
@@ -127,7 +128,8 @@ def _stored(folder: Path, records: list[RequestRecord]) -> list[RequestRecord]:
     return record_table.convert(folder)
 
 
-def _state(name: str, planned: list[PlannedCell]) -> RunState:
+def state_of(name: str, planned: list[PlannedCell]) -> RunState:
+    """run.json of a run that is over."""
     slo = OBJECTIVE
     facts = EngineFacts(models=(MODEL,), max_num_seqs=BATCH, version="0.0", cpus=(0,))
     return RunState(

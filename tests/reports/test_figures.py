@@ -148,6 +148,19 @@ def test_what_was_scraped_of_the_gpu_has_its_own_panels() -> None:
     assert len(bare.axes) == 1
 
 
+def test_what_others_did_on_the_cores_has_its_own_panel() -> None:
+    """Above the GPU, in per cent of the cores' time."""
+    values = {"offered_per_s": 5.0, "others_cpu_engine_cores_ratio": 0.4, "cpu_pressure_ratio": 0.9}
+    t = np.arange(20.0)
+    series = pd.concat([pd.DataFrame({"t_s": t, "metric": name, "value": v}) for name, v in values.items()])
+    panels = figures.time_series(series).axes
+    assert [ax.get_title(loc="left") for ax in panels] == [
+        "Requests per second",
+        "CPU cores, share of their time",
+    ]
+    assert panels[1].yaxis.get_major_formatter()(0.4, None) == "40 %"
+
+
 def test_the_knee_is_marked_where_it_was_found(run: Run) -> None:
     """Its value as a line with its name, its ends as a band; without it the largest load that met the SLO."""
     curves = figures.curves(run.matrix, run.latency)

@@ -75,6 +75,24 @@ def test_a_sentinel_is_shown_but_never_ranked(small: Path) -> None:
     assert "sentinel: " in reading.by_id(root, tables.anchor(name)).text
 
 
+@pytest.mark.parametrize("purpose", ["validation", "capacity"])
+def test_a_cell_of_another_purpose_is_shown_but_never_ranked(purpose: str, small: Path) -> None:
+    """Among the cells, marked; not in matrix or curves."""
+    offered = json.loads(_path(small, 0).read_text())["workload"]
+    name = _edit(_path(small, 0), {"workload": offered | {"purpose": purpose}})
+    run = load(small)
+    assert name not in set(run.matrix["cell"])
+    assert name not in set(figures.curves(run.matrix, run.latency)["cell"])
+    root = reading.read(page.render(run))
+    (row,) = (
+        row
+        for row in reading.by_id(root, "table-cells").all("tr")
+        if any(a.attributes["href"] == "#" + tables.anchor(name) for a in row.all("a"))
+    )
+    assert purpose in row.text
+    assert f"{purpose}: " in reading.by_id(root, tables.anchor(name)).text
+
+
 @pytest.mark.parametrize(
     ("limits", "words", "queue"),
     [

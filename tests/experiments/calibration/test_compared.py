@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from experiments.calibration import errors
+from experiments.calibration.blind import errors_of, predict_blind
 from experiments.calibration.calibrated import FittedEngine, read, with_values
 from experiments.calibration.calibration_file import DRAW_NAMES
 from experiments.calibration.compared import compare, repeats, scored, table
@@ -61,6 +62,39 @@ def test_a_slow_machine_is_noise_and_not_the_models_error(run: Path) -> None:
     assert (row.median or 0) > 10 * (row.model_median or 0)
 
 
+def test_a_slow_machine_is_known_from_other_seconds_too(run: Path) -> None:
+    """The same model that is 5 % too fast, at the speed of the stretches that a request was not due in."""
+    cells = read_run(run).cells
+    fast = slower(ENGINE, 1 / 1.05)
+    found = predict_blind(cells, fast, [fast] * 5, SLO.parse(SLO_TEXT), 0.0)
+    for cell in found:
+        assert cell.speed == pytest.approx((1.05, 1.05), rel=6e-3)
+        for name in ("tpot_s_p95", "e2e_s_p95"):
+            error = cell.metrics[name].error
+            assert error is None or abs(error) < 0.01
+            assert cell.metrics[name].inside == (error is not None)
+    rows = errors_of(found)
+    assert rows["e2e_s_p95"].n >= 4
+    assert rows["e2e_s_p95"].inside == rows["e2e_s_p95"].n
+
+
+def test_a_cell_s_own_seconds_take_no_part_in_its_blind_prediction(run: Path) -> None:
+    """Were every chunk of the even stretches late, what was due in them would be predicted as before."""
+    cell = max(read_run(run).cells, key=lambda cell: len(cell.answers))
+    late = [
+        replace(answer, times_s=tuple(t + 0.2 * (t - answer.times_s[0]) for t in answer.times_s))
+        if answer.sent_s % 10 < 4
+        else answer
+        for answer in cell.answers
+    ]
+    before, after = (
+        predict_blind([one], ENGINE, [], SLO.parse(SLO_TEXT), 0.0)[0]
+        for one in (cell, replace(cell, answers=tuple(late)))
+    )
+    assert after.speed[0] > 1.02 * before.speed[0]
+    assert after.speed[1] == pytest.approx(before.speed[1], rel=0.02)
+
+
 def test_repeats_are_the_same_plan_under_the_same_setting(run: Path) -> None:
     """Two measurements of a cell are one pair; different cells are none."""
     cells = read_run(run).cells
@@ -91,7 +125,10 @@ def test_a_run_calibrates_the_model_that_made_it(run: Path, capsys: pytest.Captu
     written = json.loads((run / "errors.json").read_text())
     assert len(written["cells"]) == 6
     assert written["table"]["e2e_s_p95"]["median"] < 0.03
-    assert "inside the 90% interval" in capsys.readouterr().out
+    assert written["blind_table"]["e2e_s_p95"]["median"] < 0.03
+    shown = capsys.readouterr().out
+    assert "inside the 90% interval" in shown
+    assert "at the speed index of other seconds" in shown.replace("\n", " ")
 
 
 def test_the_example_run_on_real_vllm_calibrates_a_model_that_passes() -> None:

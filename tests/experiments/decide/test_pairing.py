@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from experiments.decide.pairing import Pairing, pair
+from experiments.design.cell_purpose import CellPurpose
 from experiments.errors import UserError
 from experiments.run_folder import codec
 from experiments.run_folder.cell_summary import CellSummary, Workload
@@ -120,6 +121,31 @@ def test_sentinels_are_no_cells_of_the_matrix(runs: Runs) -> None:
     found = runs.of([cell(), watching], [cell()])
     assert len(found.pairs) == 1
     assert found.alone == ()
+
+
+def of_purpose(one: CellSummary, purpose: CellPurpose) -> CellSummary:
+    return replace(one, cell=f"{one.cell}--{purpose}", workload=replace(one.workload, purpose=purpose))
+
+
+def test_a_block_that_confirmed_a_choice_is_a_pair_of_one_that_made_it(runs: Runs) -> None:
+    """The same arrivals, whatever each run measured them for."""
+    confirmed = of_purpose(cell(FEW, 3.0, 1), CellPurpose.VALIDATION)
+    found = runs.of([cell(), confirmed], [cell(), cell(FEW, 3.0, 1)])
+    assert [[one.block for one in pair.a] for pair in found.pairs] == [[0, 1]]
+    assert found.alone == ()
+
+
+def test_the_search_for_a_rate_is_neither_compared_nor_missed(runs: Runs) -> None:
+    """It finds other rates in each run."""
+    found = runs.of([cell(), of_purpose(cell(FEW, 3.7), CellPurpose.CAPACITY)], [cell()])
+    assert len(found.pairs) == 1
+    assert found.alone == ()
+
+
+def test_blocks_without_a_partner_are_named_together(runs: Runs) -> None:
+    """A line for each setting and load, however many blocks of it the other run lacks."""
+    found = runs.of([cell(FEW, 3.0, block) for block in (0, 1, 2, 3, 5, 7, 8)], [cell(FEW, 3.0, 1)])
+    assert found.alone == (f"only in A: {FEW.name} sustained@3 blocks 0, 2–3, 5, 7–8",)
 
 
 def with_facts(facts: EngineFacts) -> RunState:

@@ -1,6 +1,9 @@
 """The matrix: which cells there are, and in which order."""
 
+from dataclasses import replace
+
 from experiments.cli import sweep_args
+from experiments.design.cell_purpose import CellPurpose
 from experiments.design.cells import settings_of
 from experiments.design.matrix import build
 from experiments.design.probe import Probe
@@ -53,6 +56,14 @@ def test_settings_of_a_load_and_block_share_their_arrivals_and_blocks_do_not() -
         hashes[str(cell.load), cell.block].add(built.plan(cell).hash)
     assert all(len(found) == 1 for found in hashes.values())
     assert len({next(iter(found)) for found in hashes.values()}) == 4
+
+
+def test_a_cell_of_another_purpose_has_a_folder_of_its_own() -> None:
+    """The same setting, load and block may be measured to choose, to confirm and to find a rate."""
+    (first, *_) = build(sweep_args.parse(()).spec, PROBE, SLO_1S).cells
+    every = [replace(first, purpose=purpose) for purpose in CellPurpose]
+    assert len({cell.id for cell in every}) == len(CellPurpose)
+    assert first.id == next(cell.id for cell in every if cell.purpose is CellPurpose.MATRIX)
 
 
 def test_relative_loads_follow_the_capacity() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
@@ -17,6 +19,8 @@ from experiments.measure.cell import LOG_NAME, FinishedLoad, MeasurementContext,
 from experiments.measure.summary import KnownEngine
 from experiments.observe.gateway_admin import GatewayAdmin
 from experiments.observe.prometheus import ServerMetrics
+from experiments.observe.witness.readings import HARNESS, Subject
+from experiments.observe.witness.watch import Watch
 from experiments.run_folder import codec, journal
 from experiments.run_folder.applied_setting import AppliedSetting
 from experiments.run_folder.cell_summary import CellSummary
@@ -25,6 +29,7 @@ from experiments.run_folder.engine_state import EngineState
 from experiments.run_folder.folder import RunDir, open_or_create
 from experiments.run_folder.measured_cell import read_cell
 from experiments.spec.loads import Load
+from experiments.stack.cores import usable
 from experiments.stack.engine_facts import EngineFacts
 from experiments.stack.engine_knobs import EngineKnobs
 from loadtests.planning import plan as plans
@@ -172,7 +177,8 @@ def test_a_cell_appears_whole(ground: Ground) -> None:
     assert not ground.partial.exists()
     folder = ground.run.cell(CELL.id)
     assert {path.name for path in folder.iterdir()} == {
-        "cell.json", "summary.json", "load.json", "records.parquet", "series.parquet", LOG_NAME,
+        "cell.json", "summary.json", "load.json", "records.parquet", "series.parquet",
+        "steps.parquet", LOG_NAME,
     }  # fmt: skip
     assert codec.read(CellSummary, folder / "summary.json") == summary
     applied = codec.read(AppliedSetting, folder / "cell.json")
@@ -201,6 +207,27 @@ def test_the_summary_is_of_what_this_cell_added_to_the_counters(ground: Ground) 
     wrong = {DoubtCode.LEDGER, DoubtCode.REQUEST_SECONDS, DoubtCode.SOURCES_DISAGREE, DoubtCode.SCRAPE_GAP}
     assert wrong.isdisjoint(doubt.code for doubt in summary.doubts)
     assert summary.window.started_unix_s == hand_made.STARTED_UNIX_S
+
+
+def test_the_machine_is_watched_while_the_load_is_on(ground: Ground) -> None:
+    """At both ends of the window: what others did in it is in the summary, and the series lie beside
+    Prometheus's."""
+    subject = Subject((os.getpid(),), all_known=True, engine=None, cores={HARNESS: frozenset(usable())})
+    prepared = replace(ground.prepared(), watch=Watch(subject))
+    offered = measure(prepared, ground.context, ground.draining)
+    assert offered.watched is not None
+    first, last = offered.watched.readings[0].unix_s, offered.watched.readings[-1].unix_s
+    assert last - first >= SHORT.duration_s
+    # The hand-made load began at another time than now.
+    by = hand_made.STARTED_UNIX_S - first
+    moved = tuple(replace(of, unix_s=of.unix_s + by) for of in offered.watched.readings)
+    summary = save(replace(offered, watched=replace(offered.watched, readings=moved)), ground.context)
+    assert summary.witness is not None
+    assert summary.witness.readings >= 1
+    if sys.platform == "linux":
+        assert summary.witness.harness_cores is not None
+        assert summary.witness.harness_cores.others_ratio is not None
+    assert codec.read(CellSummary, ground.run.cell(CELL.id) / "summary.json") == summary
 
 
 def test_an_engine_that_cannot_be_asked_is_known_from_prometheus(ground: Ground) -> None:

@@ -154,6 +154,24 @@ def test_memory_that_somebody_else_takes_is_doubted(tmp_path: Path) -> None:
     assert "2000 MiB" in found["c"][0].text
 
 
+def test_another_process_is_seen_on_the_exporters_page(exporter: _Exporter, tmp_path: Path) -> None:
+    """The page tells only how much of the memory is in use, and that it was less in the cell before."""
+    target = f"127.0.0.1:{exporter.server_address[1]}"
+    cells = []
+    with prometheus.running(targets={"dcgm": target}, data_dir=tmp_path / "p", log_dir=tmp_path) as seen:
+        metrics = ServerMetrics(seen.url)
+        for name, used_mib in (("before", 21874), ("shared", 24000)):
+            exporter.values["DCGM_FI_DEV_FB_USED"] = used_mib
+            window = _window(metrics, used_mib * MIB, "gpu_memory_used_bytes")
+            cells.append(_cell(tmp_path, name, float(window["gpu_clock_hz"][-1]), 0.0))
+            rows = [(plain.WINDOW.start_s, metric, values[-1]) for metric, values in window.items()]
+            frame = pd.DataFrame(rows, columns=["t_s", "metric", "value"])
+            frame.to_parquet(cells[-1].path / "series.parquet")
+    found = gpu_doubts.of_run(cells)
+    assert [name for name, doubts in found.items() if doubts] == ["shared"]
+    assert [str(doubt.code) for doubt in found["shared"]] == ["gpu_memory"]
+
+
 def test_without_an_exporter_nothing_is_doubted(tmp_path: Path) -> None:
     """Most machines have none."""
     folder = tmp_path / "x"

@@ -64,8 +64,16 @@ def test_selectors_need_a_shared_prometheus() -> None:
     given = ("--prometheus-selector", 'engine{job="a"}')
     with pytest.raises(UserError, match="--prometheus-selector goes with --prometheus-url"):
         sweep_args.parse(given)
+    shared = ("--gateway-url", "http://g", "--model", "m", "--prometheus-url", "http://p")
     with pytest.raises(UserError, match="give label matchers"):
-        sweep_args.parse(("--prometheus-url", "http://p", "--prometheus-selector", "team-a"))
-    options = sweep_args.parse(("--prometheus-url", "http://p", *given, "--prometheus-selector", 'x="y"'))
+        sweep_args.parse((*shared, "--prometheus-selector", "team-a"))
+    options = sweep_args.parse((*shared, *given, "--prometheus-selector", 'x="y"'))
     assert options.prometheus_selectors.of("engine").matchers == ('job="a"', 'x="y"')
     assert sweep_args.parse(("--engine", "compose", *given)).prometheus_selectors.names("engine")
+
+
+def test_a_gateway_of_our_own_is_in_no_shared_prometheus() -> None:
+    """It listens on a port that nobody knows before: waiting for its scrape would end in a mistake."""
+    with pytest.raises(UserError, match="--prometheus-url goes with --gateway-url"):
+        sweep_args.parse(("--engine-url", "http://e", "--prometheus-url", "http://p"))
+    assert sweep_args.parse(("--engine", "compose", "--prometheus-url", "http://p")).prometheus is not None

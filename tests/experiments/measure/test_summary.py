@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from experiments.design.cell_purpose import CellPurpose
 from experiments.design.cells import Cell
 from experiments.measure.summary import CellInputs, KnownEngine, summarise_cell
 from experiments.run_folder.cell_summary import CellSummary, EngineLabel, MeasuredWindow
@@ -79,6 +80,8 @@ def test_the_cell_is_named_with_what_was_set_and_offered() -> None:
     assert found.engine == EngineLabel("EMULATOR (by hand)")
     watching = summarised(material(records()), replace(CELL, sentinel=True))
     assert watching.sentinel
+    confirming = summarised(material(records()), replace(CELL, purpose=CellPurpose.VALIDATION))
+    assert [one.workload.purpose for one in (watching, confirming)] == ["matrix", "validation"]
 
 
 def test_counts_are_those_of_the_measured_requests() -> None:

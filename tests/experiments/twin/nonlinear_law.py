@@ -22,7 +22,7 @@ PER_TOKEN, PER_SQUARE, WEIGHTS, PER_KV_TOKEN, SHARPNESS, NOISE_SD, SPEED = range
 
 def law(values: Floats, rng: np.random.Generator) -> Law:
     """The law with these values; its noise comes from `rng`, as it would in Python."""
-    return Law(_duration_s, _decode_run_s, _steps_to_reach, (values, rng))  # type: ignore[arg-type]  # its own state
+    return Law(duration_s, decode_run_s, steps_to_reach, (values, rng))  # type: ignore[arg-type]  # its own state
 
 
 def _jit(function: Function) -> Function:
@@ -51,7 +51,7 @@ def _quiet_s(values: Floats, decode: int, tokens: int, kv_tokens: float) -> floa
 
 
 @_jit
-def _duration_s(state: State, _begin_s: float, decode: int, tokens: int, kv_tokens: int) -> float:
+def duration_s(state: State, _begin_s: float, decode: int, tokens: int, kv_tokens: int) -> float:
     values, rng = state
     noise = math.exp(values[NOISE_SD] * rng.standard_normal())
     length_s: float = values[SPEED] * noise * _quiet_s(values, decode, tokens, float(kv_tokens))
@@ -59,10 +59,10 @@ def _duration_s(state: State, _begin_s: float, decode: int, tokens: int, kv_toke
 
 
 @_jit
-def _decode_run_s(state: State, begin_s: float, decode: int, kv_tokens: int, steps: int) -> float:
+def decode_run_s(state: State, begin_s: float, decode: int, kv_tokens: int, steps: int) -> float:
     values, rng = state
     if steps == 1:
-        return _duration_s(state, begin_s, decode, decode, kv_tokens)
+        return duration_s(state, begin_s, decode, decode, kv_tokens)
     middle = _quiet_s(values, decode, decode, kv_tokens + decode * (steps - 1) / 2)
     noise = math.exp(values[NOISE_SD] / math.sqrt(steps) * rng.standard_normal())
     length_s: float = values[SPEED] * noise * steps * middle
@@ -70,7 +70,7 @@ def _decode_run_s(state: State, begin_s: float, decode: int, kv_tokens: int, ste
 
 
 @_jit
-def _steps_to_reach(state: State, _begin_s: float, decode: int, kv_tokens: int, span_s: float) -> int:
+def steps_to_reach(state: State, _begin_s: float, decode: int, kv_tokens: int, span_s: float) -> int:
     if span_s <= 0:
         return 1
     values, _ = state

@@ -23,11 +23,12 @@ class Case:
     users: int
     until_s: float
 
-    def play(self, core: Core) -> Simulated:
+    def play(self, core: Core, *, logged: bool = False) -> Simulated:
         """By the one code or the other."""
         return simulate(
-            self.arrivals, self.profile, self.limits, users=self.users, until_s=self.until_s, core=core
-        )
+            self.arrivals, self.profile, self.limits,
+            users=self.users, until_s=self.until_s, core=core, logged=logged,
+        )  # fmt: skip
 
 
 def draw(seed: int, requests: int = 120) -> Case:

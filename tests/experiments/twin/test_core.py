@@ -74,6 +74,17 @@ def test_the_core_is_the_reference_bit_for_bit() -> None:
     assert min(seen.values()) >= 5, seen
 
 
+def test_the_core_logs_the_same_steps_and_changes_nothing_by_it() -> None:
+    """Of the same random cases: the log of the reference, and all other numbers as without one."""
+    for case in (draw(seed) for seed in range(40)):
+        plain = case.play(Core.COMPILED)
+        meant, played = case.play(Core.REFERENCE, logged=True), case.play(Core.COMPILED, logged=True)
+        assert meant.step_log is not None
+        assert meant.step_log["count"].sum() == meant.steps
+        assert bits(meant) == bits(played)
+        assert {**bits(played), "step_log": None} == bits(plain)
+
+
 @pytest.mark.prove
 def test_the_core_is_the_reference_in_many_and_longer_cases() -> None:
     """The same over 3,000 more, with up to 500 requests."""

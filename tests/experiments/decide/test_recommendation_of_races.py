@@ -1,0 +1,108 @@
+"""The recommendation from cells that are not there for every setting, load and block."""
+
+from pathlib import Path
+
+import pytest
+
+from experiments.decide.recommendation import recommend
+from experiments.run_folder.measured_cell import finished_cells, matrix_cells
+from experiments.run_folder.recommendation import Neighbour, Recommendation, Standing
+from loadtests.slo import SLO
+from tests.experiments import race_on_disk
+from tests.experiments.race_on_disk import BEST, HEAVY, LEFT, LIGHT, RUNNER_UP, Measured
+from tests.experiments.runs_on_disk import SLO as TEXT
+
+
+@pytest.fixture(scope="module")
+def race(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return race_on_disk.write(tmp_path_factory.mktemp("race") / "run")
+
+
+@pytest.fixture(scope="module")
+def found(race: Path) -> Recommendation:
+    return recommend(race, SLO.parse(TEXT))
+
+
+def of(found: Recommendation, name: str) -> Neighbour:
+    (one,) = (other for other in found.neighbours if other.name == name)
+    return one
+
+
+def test_no_setting_is_chosen_by_what_confirms_or_searches(race: Path) -> None:
+    """They are finished cells and none of the matrix."""
+    of_matrix = {cell.id for cell in matrix_cells(race)}
+    assert len(of_matrix) == 1 + 5 + 8
+    assert {cell.purpose for cell in finished_cells(race) if cell.id not in of_matrix} == {
+        "validation",
+        "capacity",
+    }
+
+
+def test_every_setting_is_accounted_for(found: Recommendation) -> None:
+    """The one that was left after a stretch too: with what it was measured on, and why it is not the one."""
+    assert found.setting == BEST
+    left, near = of(found, LEFT.name), of(found, RUNNER_UP.name)
+    assert (left.standing, left.stretches) == (Standing.WORSE, {"sustained@14": 1})
+    assert left.why_not.startswith("measured on 1 stretch at sustained@14: ")
+    assert "good requests a second fewer at sustained@14" in left.why_not
+    assert near.stretches == {"sustained@6": 2, "sustained@14": 3}
+    assert near.standing is Standing.CANT_TELL
+    assert near.further_s is not None
+    assert near.further_s >= 2 * 65.0
+    assert "more would tell" in near.why_not
+    assert not any(LEFT.name in doubt for doubt in found.doubts)
+
+
+def test_the_numbers_come_from_arrivals_that_took_no_part_in_the_choice(
+    race: Path, found: Recommendation
+) -> None:
+    """Two blocks at each load confirmed it: goodput and attainment are theirs."""
+    assert [(at.load, at.stretches, at.confirmed) for at in found.loads] == [
+        ("sustained@14", 2, True),
+        ("sustained@6", 2, True),
+    ]
+    confirming = [
+        cell.trace(SLO.parse(TEXT)).goodput_per_s
+        for cell in finished_cells(race)
+        if cell.purpose == "validation" and cell.rate_per_s == HEAVY
+    ]
+    assert found.goodput_per_s.value == pytest.approx(sum(confirming) / 2)
+
+
+def test_the_rates_that_were_searched_say_where_it_breaks(found: Recommendation) -> None:
+    """Loads at 6 and 14/s alone cannot: 9 and 12/s were measured for that."""
+    capacity = found.capacity
+    assert capacity is not None
+    assert capacity.low_per_s in (LIGHT, 9.0, 12.0)
+    assert capacity.high_per_s in (9.0, 12.0, HEAVY)
+
+
+def test_settings_that_met_no_common_arrivals_are_not_compared(tmp_path: Path) -> None:
+    """The reason is said, and it stands in doubt: it may be the better one."""
+    measured = {
+        RUNNER_UP: Measured({LIGHT: (4,), HEAVY: (4,)}, {}),
+        BEST: Measured({LIGHT: (0, 1, 2), HEAVY: (0, 1, 2)}, {}),
+    }
+    found = recommend(race_on_disk.write(tmp_path / "run", measured), SLO.parse(TEXT))
+    assert found.setting == BEST
+    other = of(found, RUNNER_UP.name)
+    assert other.standing is Standing.NOT_COMPARED
+    assert "not compared" in other.why_not
+
+
+def test_luck_with_the_arrivals_is_no_merit(tmp_path: Path) -> None:
+    """A setting measured on nothing but the block with the most goodput has the higher mean, and is the worse
+    one on the same arrivals.
+    """
+    lucky = {BEST: Measured({HEAVY: (0, 1, 2, 3, 4)}, {}), RUNNER_UP: Measured({HEAVY: (1,)}, {})}
+    run = race_on_disk.write(tmp_path / "run", lucky)
+    slo = SLO.parse(TEXT)
+    mean = dict.fromkeys(lucky, 0.0)
+    for cell in matrix_cells(run):
+        mean[cell.setting] += cell.trace(slo).goodput_per_s / len(lucky[cell.setting].to_choose[HEAVY])
+    assert mean[RUNNER_UP] > mean[BEST]
+    found = recommend(run, slo)
+    assert found.setting == BEST
+    assert found.worst_regret == 0.0
+    assert of(found, RUNNER_UP.name).worst_regret > 0.02
+    assert of(found, RUNNER_UP.name).goodput_per_s.value < found.goodput_per_s.value
