@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
 
 from loadtests.outcome import Outcome
 from loadtests.record import RequestRecord
@@ -83,7 +87,7 @@ class SLO:
         return tuple(moments)
 
     def judge(self, record: RequestRecord) -> bool:
-        """Whether the request was served within every bound; `Table.in_slo` is the same for columns.
+        """Whether the request was served within every bound; `judge_columns` is the same for columns.
 
         Anything but outcome `ok` is not, nor is an answer without the token that a bound is on. An answer of
         one token has no TPOT, and its bound does not count against it.
@@ -92,6 +96,23 @@ class SLO:
             return False
         times = ((getattr(record, name), bound) for name, bound in self.bounds.items())
         return all(value is None or value <= bound for value, bound in times)
+
+    def judge_columns(
+        self, ok: NDArray[np.bool_], column: Callable[[str], NDArray[np.float64]]
+    ) -> NDArray[np.bool_]:
+        """`judge` of n requests (n,).
+
+        Args:
+            ok: which ended with outcome `ok` (n,).
+            column: a moment or a latency by name, seconds, nan where there is none (n,).
+        """
+        good = ok.copy()
+        for moment in self.needs:
+            good &= ~np.isnan(column(moment))
+        for name, bound in self.bounds.items():
+            # `not >` lets nan pass, as judge does.
+            good &= ~(column(name) > bound)
+        return good
 
 
 def _read_term(term: str) -> tuple[str, float]:

@@ -9,7 +9,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from experiments.decide import comparison_text
+from loadtests.slo import SLO
 from reports import compare, export, index, markdown, page
+from reports.judged import judged
 from reports.run import NotARunError, load
 
 # A process holds up to 0.5 GB.
@@ -18,6 +20,7 @@ MOST_PROCESSES = 4
 EXAMPLES = """examples:
   %(prog)s runs/latest                   write runs/latest/report.html, its data beside it
   %(prog)s runs/latest -o report.html    the same elsewhere
+  %(prog)s runs/latest --slo 'ttft<=2s,attainment>=0.9'     judged by another objective
   %(prog)s compare runs/a runs/b         Markdown on the standard output, for a pull request
   %(prog)s compare runs/a runs/b -o c.html     the same as a page
   %(prog)s summary runs/latest           one run as Markdown
@@ -45,13 +48,19 @@ def main(argv: Sequence[str] | None = None, prog: str = "python -m reports") -> 
 def _report(argv: Sequence[str], prog: str) -> int:
     parser = _parser(prog, "Make the HTML report of a run folder, one self-contained file.", epilog=EXAMPLES)
     parser.add_argument("run", metavar="RUN", help="the folder of a run; or one of: compare, summary, index")
-    parser.add_argument("-o", "--output", metavar="FILE", help="the HTML file (default RUN/report.html)")
+    parser.add_argument(
+        "-o", "--output", metavar="FILE",
+        help="the HTML file (default RUN/report.html, with --slo RUN/report-slo.html)",
+    )  # fmt: skip
+    parser.add_argument("--slo", help="judge by this objective, from the records, instead of the run's own")
     parser.add_argument(
         "--no-data", action="store_true", help="do not write the CSV and Parquet files beside it"
     )
     options = parser.parse_args(argv)
-    run = load(options.run)
-    target = Path(options.output) if options.output else run.path / "report.html"
+    slo = _slo(options.slo)
+    run = load(options.run) if slo is None else judged(load(options.run), slo)
+    name = "report.html" if slo is None else "report-slo.html"
+    target = Path(options.output) if options.output else run.path / name
     _write(target, page.render(run, processes=min(os.cpu_count() or 1, MOST_PROCESSES)))
     if not options.no_data:
         export.write(run, target.with_name(f"{target.stem}-data"))
@@ -59,6 +68,14 @@ def _report(argv: Sequence[str], prog: str) -> int:
         print(f"note: {problem}", file=sys.stderr)
     print(target)
     return 0
+
+
+def _slo(text: str | None) -> SLO | None:
+    """Raises NotARunError for an objective that cannot be read."""
+    try:
+        return None if text is None else SLO.parse(text)
+    except ValueError as error:
+        raise NotARunError(str(error)) from None
 
 
 def _compare(argv: Sequence[str], prog: str) -> int:

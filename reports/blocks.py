@@ -38,11 +38,17 @@ def inseparable(run: Run) -> list[str]:
     return [labels.setting(one) for one in (run.recommendation.inseparable if run.recommendation else ())]
 
 
-HEATS = {"goodput_per_s": "Goodput", "ttft_p95_s": "TTFT p95", "e2e_p95_s": "E2E p95", "refused": "Refused"}
+HEATS = {
+    "goodput_per_s": "Goodput",
+    "attainment": "Attainment",
+    "ttft_p95_s": "TTFT p95",
+    "e2e_p95_s": "E2E p95",
+    "refused": "Refused",
+}
 
 
 def heat_maps(run: Run) -> list[Block]:
-    """The matrix four times: goodput, TTFT p95, E2E p95, refused."""
+    """The matrix five times: goodput, attainment, TTFT p95, E2E p95, refused."""
     blocks = []
     chosen, near = best(run), inseparable(run)
     for what, name in HEATS.items():

@@ -9,7 +9,7 @@ import pandas as pd
 
 from experiments.run_folder.cell_summary import CellSummary
 from loadtests.planning.optional_fields import AnswerLengths
-from reports import cell_figures, numbers, records, witness
+from reports import cell_figures, judging, numbers, records, witness
 from reports.blocks import Block
 from reports.per_second import per_second
 from reports.rows import CellRow
@@ -20,7 +20,9 @@ from reports.tables.overview import VERDICTS
 
 @dataclass(frozen=True, slots=True)
 class CellSection:
-    """One cell of the page. `saturation`: the verdict and its reasons. `open`: it starts unfolded."""
+    """One cell of the page. `saturation`: the verdict and its reasons. `open`: it starts unfolded.
+    `packed`: its requests for `judging`.
+    """
 
     anchor: str
     name: str
@@ -33,10 +35,16 @@ class CellSection:
     notes: list[str]
     blocks: list[Block]
     open: bool
+    packed: str
 
 
-def cell_section(run: Run, row: CellRow, name: str, *, unfold: bool) -> CellSection:
-    """Read one cell's records and series and draw its figures; what cannot be read becomes a note."""
+def cell_section(
+    run: Run, row: CellRow, name: str, *, unfold: bool, digits: int = judging.DIGITS
+) -> CellSection:
+    """Read one cell's records and series and draw its figures; what cannot be read becomes a note.
+
+    `digits`: of the bounds by which the page can judge its requests.
+    """
     known = row.validity != "missing"
     notes: list[str] = []
     stored = _records(run, row.cell, notes)
@@ -53,7 +61,7 @@ def cell_section(run: Run, row: CellRow, name: str, *, unfold: bool) -> CellSect
         anchor=anchor(row.cell),
         name=name,
         cell=row.cell,
-        line=_line(row) if known else "not measured",
+        line=line(row) if known else "not measured",
         engine=row.engine,
         saturation=(_verdict(row), row.saturation_why),
         facts=_facts(summary, row),
@@ -61,22 +69,28 @@ def cell_section(run: Run, row: CellRow, name: str, *, unfold: bool) -> CellSect
         notes=notes,
         blocks=blocks,
         open=unfold,
+        packed=judging.packed(run.slo, measured, digits),
     )
 
 
 def _records(run: Run, cell: str, notes: list[str]) -> pd.DataFrame:
     try:
-        frame = run.cell_records(cell, records.LIGHT)
+        frame = run.cell_records(cell, _wanted(run))
     except records.UnreadableError as error:
         notes.append(str(error))
         return pd.DataFrame(columns=list(records.LIGHT))
     if not len(frame):
         notes.append("No records are stored for this cell.")
-    absent = sorted(set(records.LIGHT) - set(frame.columns))
+    absent = sorted(set(_wanted(run)) - set(frame.columns))
     if absent:
         notes.append(f"The records have no {', '.join(absent)}: figures that need them are empty.")
         frame = frame.assign(**dict.fromkeys(absent, np.nan))
     return frame
+
+
+def _wanted(run: Run) -> tuple[str, ...]:
+    """The first visible token only where the objective has a bound on it: older records have none."""
+    return records.LIGHT if run.slo.ttfv_s is None else (*records.LIGHT, "visible_s")
 
 
 def _series(run: Run, cell: str, stored: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
@@ -110,7 +124,8 @@ def _speed(summary: CellSummary | None) -> pd.DataFrame:
     )
 
 
-def _line(row: CellRow) -> str:
+def line(row: CellRow) -> str:
+    """A cell's goodput and attainment in a line."""
     share, offered = numbers.percent(row.attainment), numbers.count(row.offered)
     return f"{numbers.rate(row.goodput_per_s)} goodput · {share} of {offered} offered served in SLO"
 

@@ -12,7 +12,7 @@ from functools import partial
 import pandas as pd
 
 from loadtests.bulk import no_collection
-from reports import blocks, tables
+from reports import blocks, judging, tables
 from reports.cells import CellSection, cell_section
 from reports.rows import CellRow, rows_of
 from reports.run import Run
@@ -30,7 +30,7 @@ def cell_sections(run: Run, processes: int = 1) -> Iterator[Iterator[CellSection
     started afresh rather than forked, which would copy locks held by this one's threads.
     """
     rows = rows_of(run.cells, CellRow)
-    draw = partial(_draw, tables.cell_names(run.cells), blocks.best(run))
+    draw = partial(_draw, tables.cell_names(run.cells), blocks.best(run), judging.digits(run))
     if processes < 2 or len(rows) < WORTHWHILE:
         yield (draw(run, row) for row in rows)
         return
@@ -69,7 +69,8 @@ def _of_cell(frame: pd.DataFrame, cell: str) -> pd.DataFrame:
     return own
 
 
-def _draw(names: dict[str, str], chosen: str | None, run: Run, row: CellRow) -> CellSection:
+def _draw(names: dict[str, str], chosen: str | None, digits: int, run: Run, row: CellRow) -> CellSection:
     # The cycle collector walks matplotlib's many live objects again and again, a quarter of the time.
     with no_collection():
-        return cell_section(run, row, names[row.cell], unfold=chosen is not None and row.setting == chosen)
+        unfold = chosen is not None and row.setting == chosen
+        return cell_section(run, row, names[row.cell], unfold=unfold, digits=digits)

@@ -12,10 +12,19 @@ from reports import blocks, labels, palette, provenance, tables
 from reports.answer import answer
 from reports.definitions import DEFINITIONS
 from reports.each_cell import cell_sections
+from reports.judging import judge_section
 from reports.prediction import prediction_section
 from reports.run import Run
 
 METRICS = ("ttft_s", "tpot_s", "e2e_s", "queue_s", "itl_s", "upstream_s", "send_lag_s")
+
+# What of an objective can be moved in the page, its label, and the unit of its field.
+CONTROLS = (
+    ("ttft_s", "TTFT at most", "ms"),
+    ("tpot_s", "TPOT at most", "ms"),
+    ("e2e_s", "E2E at most", "s"),
+    ("attainment", "Attainment at least", "%"),
+)
 
 
 def render(run: Run, processes: int = 1) -> str:
@@ -24,7 +33,10 @@ def render(run: Run, processes: int = 1) -> str:
     with no_collection(), cell_sections(run, processes) as drawn:
         page = _overview(run)
         cells = list(drawn)
-    return environment().get_template("template.html").render(page | {"cells": cells} | assets())
+    judge = judge_section(run, {cell.cell: cell.packed for cell in cells})
+    scripts = {"judging_js": _script("judging.js"), "judge_js": _script("judge.js")}
+    parts = {"cells": cells, "judge": judge, "judge_controls": CONTROLS, **scripts}
+    return environment().get_template("template.html").render(page | parts | assets())
 
 
 def _overview(run: Run) -> dict[str, object]:
@@ -71,12 +83,20 @@ def environment() -> Environment:
 
 
 def assets() -> dict[str, Markup]:
-    """The style sheet with the palette in front, and the script: our own files, so they need no escaping."""
-    here = resources.files("reports")
+    """The style sheet with the palette in front, and the script."""
     pairs = palette.variables().items()
     bright = "".join(f"--{name}:{pair[0]};" for name, pair in pairs)
     dark = "".join(f"--{name}:{pair[1]};" for name, pair in pairs)
     css = f":root{{{bright}}}\n@media screen{{:root[data-theme=dark]{{{dark}}}}}\n"
     css += f"@media screen and (prefers-color-scheme:dark){{:root:not([data-theme=light]){{{dark}}}}}\n"
-    css += here.joinpath("page.css").read_text(encoding="utf-8")
-    return {"css": Markup(css), "js": Markup(here.joinpath("page.js").read_text(encoding="utf-8"))}
+    css += _own_file("page.css")
+    return {"css": Markup(css), "js": _script("page.js")}
+
+
+def _script(name: str) -> Markup:
+    # Our own file, so it needs no escaping.
+    return Markup(_own_file(name))
+
+
+def _own_file(name: str) -> str:
+    return resources.files("reports").joinpath(name).read_text(encoding="utf-8")

@@ -30,6 +30,7 @@ class Run:
     """What one sweep left behind. Times are seconds, rates per second; the columns are in `reports.columns`.
 
     `whole` is the folder as `experiments.run_folder` declares it; the others are frames made from it.
+    `own_slo`: the objective that the run was measured under, where it is judged by another one (`judged`).
     """
 
     whole: WholeRun
@@ -41,6 +42,7 @@ class Run:
     ledger: pd.DataFrame
     doubts: pd.DataFrame
     predicted: pd.DataFrame
+    own_slo: str | None = None
 
     @property
     def path(self) -> Path:

@@ -16,7 +16,10 @@ _BY_HEX = {pair[0]: name for name, pair in palette.variables().items()}
 _HEX = re.compile(r"#[0-9a-f]{6}\b")
 _NUMBER = re.compile(r"(\d+\.\d{2})\d+")
 _FONT = re.compile(r"font: ([^'\"]*?)([\d.]+px) [^;\"]*")
+MARK = "mark-"
+"""A group whose id begins so keeps the rest of it as `data-mark`: a script may find it."""
 _ID = re.compile(r' id="([^"]*)"')
+_MARKED = re.compile(rf' id="{MARK}([\w-]*)"')
 _REFERENCE = re.compile(r'(?:href="#|url\(#)([^")]+)')
 
 
@@ -52,5 +55,6 @@ def _own_ids(body: str, name: str) -> str:
     """Drop ids that nothing refers to and prefix the rest, so that no two figures of a page share one."""
     used = set(_REFERENCE.findall(body))
     safe = re.sub(r"[^a-zA-Z0-9]", "-", name)
+    body = _MARKED.sub(r' data-mark="\1"', body)
     body = _ID.sub(lambda m: f' id="{safe}-{m[1]}"' if m[1] in used else "", body)
     return _REFERENCE.sub(lambda m: m.group().replace("#" + m[1], f"#{safe}-{m[1]}"), body)

@@ -6,11 +6,8 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from experiments.decide import of_race, recommendation_doubts
-from experiments.decide.shared_loads import shared_loads
+from experiments.decide.participants import participants
 from experiments.design.cell_purpose import CellPurpose
-from experiments.errors import UndecidedError, UserError
-from experiments.run_folder.doubt import DoubtCode
 from experiments.run_folder.measured_cell import MeasuredCell, finished_cells
 from experiments.spec.setting import Setting
 from experiments.stats.common_blocks import means_on_common_blocks
@@ -27,8 +24,8 @@ class Judged:
 
     @property
     def arrivals(self) -> Hashable:
-        """What it has in common with the cells of other settings: the block, and the plan itself."""
-        return self.cell.block, self.cell.plan_hash
+        """What it has in common with the cells of other settings."""
+        return self.cell.arrivals
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,89 +80,37 @@ def attainment(judged: Sequence[Judged]) -> float:
 @dataclass(frozen=True, slots=True)
 class Gathered:
     """`contenders` were measured at every one of the `loads`, `others` were not. `means`: load → setting →
-    goodput brought to the same arrivals, requests per second."""
+    goodput brought to the same arrivals, requests per second. `best_of`: load → the settings whose best
+    goodput there all are held against."""
 
     loads: tuple[str, ...]
     contenders: tuple[Evidence, ...]
     others: tuple[Evidence, ...]
     means: Mapping[str, Mapping[Setting, float]]
+    best_of: Mapping[str, Sequence[Setting]]
     doubts: tuple[str, ...]
 
 
 def gather(run: Path, slo: SLO) -> Gathered:
-    """The valid cells; where they make no whole setting, also those whose only fault is a slow generator,
-    under a doubt.
-
-    Latency counts from the due time, so a late generator understates goodput: such a choice is a sketch,
-    not an error.
+    """All that takes part in the choice (`participants`), judged under `slo`.
 
     Raises:
         UserError: there is no cell that could be judged.
         UndecidedError: most cells were disturbed.
     """
-    every = [cell for cell in finished_cells(run) if not cell.is_sentinel]
-    cells = [cell for cell in every if cell.of_matrix]
-    _refuse_the_disturbed(cells)
-    valid = [cell for cell in every if not cell.invalid_codes]
-    left_out = len(cells) - sum(cell.of_matrix for cell in valid)
-    why = f"marked invalid and left out ({_codes(cells)})"
-    stood_for = of_race.stood_for(run, valid)
-    said = [f"{left_out} of {len(cells)} cells were {why}"] if left_out else []
-    found = _gathered(valid, slo, [*said, *recommendation_doubts.of_disturbed(cells)], stood_for)
-    if found.contenders:
-        return found
-    late = [cell for cell in every if cell.invalid_codes <= {DoubtCode.CLIENT_SATURATED}]
-    late_said = (
-        "PROVISIONAL: the load generator was late in too many cells (a busy machine?), so goodput is "
-        "understated; repeat it on a quiet one"
-    )
-    found = _gathered(late, slo, [late_said], {})
-    if not found.contenders:
-        why = f"{len(cells)} finished{f'; invalid: {_codes(cells)}' if cells else ''}"
-        raise UserError(f"{run} has no valid, finished cell to recommend from ({why})")
-    return found
-
-
-def _refuse_the_disturbed(cells: Sequence[MeasuredCell]) -> None:
-    """Where less than half of the cells was left alone, what is left is chosen by chance."""
-    disturbed = [cell for cell in cells if DoubtCode.DISTURBED in cell.invalid_codes]
-    if 2 * len(disturbed) > len(cells):
-        raise UndecidedError(
-            f"cannot decide: {len(disturbed)} of {len(cells)} cells were disturbed (something else slowed "
-            "the engine down); find what runs beside it, or give it cores or a card of its own, and run again"
-        )
-
-
-def _codes(cells: Sequence[MeasuredCell]) -> str:
-    """What made cells invalid."""
-    return ", ".join(sorted({code for cell in cells for code in cell.invalid_codes}))
-
-
-def _gathered(
-    cells: Sequence[MeasuredCell],
-    slo: SLO,
-    doubts: list[str],
-    stood_for: Mapping[Setting, Sequence[MeasuredCell]],
-) -> Gathered:
-    judged: dict[Setting, list[Judged]] = {}
-    for cell in sorted(cells, key=lambda c: c.block):
-        judged.setdefault(cell.setting, []).append(Judged(cell, cell.trace(slo)))
-    for setting, found in stood_for.items():
-        judged.setdefault(setting, []).extend(Judged(cell, cell.trace(slo)) for cell in found)
-    every = [_evidence(setting, found) for setting, found in judged.items()]
-    loads = dict.fromkeys(cell.load for cell in sorted(cells, key=lambda c: c.block) if cell.of_matrix)
-    means = {load: _means(every, load) for load in sorted(loads)}
-    counted = {
-        load: {e.setting: len(e.by_load[load]) for e in every if e.setting in of}
-        for load, of in means.items()
+    found = participants(run, finished_cells(run))
+    every = {
+        setting: _evidence(setting, [Judged(cell, cell.trace(slo)) for cell in own])
+        for setting, own in found.cells.items()
     }
-    at, complete, said = shared_loads(counted)
+    loads = sorted({load for one in every.values() for load in one.by_load})
     return Gathered(
-        tuple(sorted(at)),
-        tuple(e for e in every if e.setting in complete),
-        tuple(e for e in every if e.setting not in complete and e.by_load),
-        means,
-        (*doubts, *said),
+        found.loads,
+        tuple(every[setting] for setting in found.contenders),
+        tuple(every[setting] for setting in found.others),
+        {load: _means(list(every.values()), load) for load in loads},
+        {load: found.best_of(load) for load in found.loads},
+        found.doubts,
     )
 
 

@@ -28,7 +28,6 @@ from experiments.run_folder.recommendation import LoadEvidence, Neighbour, Recom
 from experiments.stats.choice import Choice, Means, choose_by_means
 from experiments.stats.goodput import of_cells
 from experiments.stats.knee import Capacity, capacity
-from experiments.stats.paired import LEAST_BLOCKS
 from experiments.stats.stretch import stretch_of
 from loadtests.slo import SLO
 
@@ -45,7 +44,7 @@ def recommend(run: Path, slo: SLO) -> Recommendation:
     state = read_run(run)
     found = gather(run, slo)
     span_s = _span_s(state.probe, (*found.contenders, *found.others))
-    best = {load: _best(found, load) for load in found.loads}
+    best = {load: max(found.means[load][s] for s in found.best_of[load]) for load in found.loads}
     raced = of_race.judged_again(run, [cell for cell in finished_cells(run) if not cell.is_sentinel], slo)
     choice = of_race.choice(raced, [e.setting for e in found.contenders]) if raced is not None else None
     choice = choice or _choice(found, best, span_s)
@@ -113,14 +112,6 @@ def _span_s(probe: Probe | None, evidence: Sequence[Evidence]) -> float:
     lives_s = 2.0 * (probe.e2e_at_capacity_s if probe is not None else 0.5)
     shortest_s = min(one.trace.duration_s for e in evidence for of in e.by_load.values() for one in of)
     return min(max(0.5, lives_s), shortest_s / _SPANS)
-
-
-def _best(found: Gathered, load: str) -> float:
-    """The best goodput at a load; one of a setting that is no contender counts where it rests on more than a
-    lucky block or two."""
-    contenders = {e.setting for e in found.contenders}
-    long = {e.setting for e in found.others if len(e.by_load.get(load, ())) >= LEAST_BLOCKS}
-    return max(value for setting, value in found.means[load].items() if setting in contenders | long)
 
 
 def _choice(found: Gathered, best: Mapping[str, float], span_s: float) -> Choice:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import math
 from collections.abc import Callable, Collection, Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -119,20 +120,27 @@ def read_tolerantly(
 
 
 def stored(path: Path) -> dict[str, Any]:
-    """The JSON object in `path`.
+    """The JSON object in `path`; a number that is not finite, which none of our writers leaves, is none.
 
     Raises:
         NotReadableError: damaged.
         FileNotFoundError: there is none.
     """
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        document = json.loads(text, parse_float=_finite, parse_constant=_finite)
     except ValueError as error:
         where = f" (line {error.lineno})" if isinstance(error, json.JSONDecodeError) else ""
         raise NotReadableError(f"{path} is damaged: not complete JSON{where}") from None
     if not isinstance(document, dict):
         raise NotReadableError(f"{path} is damaged: a {type(document).__name__}, not an object")
     return document
+
+
+def _finite(text: str) -> float | None:
+    """None for Infinity and NaN, which Python's JSON has and JSON has not, and for what is too large."""
+    value = float(text)
+    return value if math.isfinite(value) else None
 
 
 def _check_version(document: Mapping[str, Any], name: str) -> None:

@@ -70,6 +70,11 @@ class MeasuredCell:
         return self.summary.workload.plan_hash or ""
 
     @property
+    def arrivals(self) -> tuple[int, str]:
+        """What it has in common with the cells of other settings: the block, and the plan itself."""
+        return self.block, self.plan_hash
+
+    @property
     def invalid_codes(self) -> frozenset[DoubtCode]:
         """Codes of the doubts that say the numbers must not be used; empty for a valid cell."""
         return self.summary.invalid_codes

@@ -102,7 +102,16 @@ def _sequential_half_width(values: npt.NDArray[np.float64], resolution: float) -
     """Half width at the level of this look; the spread is never taken below half a request in the window."""
     n = len(values)
     sd = max(float(values.std(ddof=1)), resolution / 2)
-    return float(scipy.stats.t.isf(sequential.level(n) / 2, n - 1)) * sd / math.sqrt(n)
+    return _standard_errors(n) * sd / math.sqrt(n)
+
+
+def half_widths(most: int) -> dict[int, float]:
+    """Of the interval of a difference, in standard errors, for each number of traces from three to `most`."""
+    return {n: _standard_errors(n) for n in range(sequential.LOOKS[0], most + 1)}
+
+
+def _standard_errors(n: int) -> float:
+    return float(scipy.stats.t.isf(sequential.level(n) / 2, n - 1))
 
 
 def _t_half_width(values: npt.NDArray[np.float64]) -> float:

@@ -76,13 +76,7 @@ class Table:
 
     def in_slo(self, slo: SLO) -> NDArray[np.bool_]:
         """`slo.judge` of every record (n,)."""
-        good = self.ok()
-        for moment in slo.needs:
-            good &= ~np.isnan(self.numbers[moment])
-        for name, bound in slo.bounds.items():
-            # `not >` lets nan pass, as judge does.
-            good &= ~(self.times(name) > bound)
-        return good
+        return slo.judge_columns(self.ok(), self.times)
 
 
 def from_records(records: Iterable[RequestRecord]) -> Table:

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from reports import numbers, palette
+from reports import numbers, palette, svg
 from reports.common_blocks import mean_by_setting
 from reports.figures import canvas
 from reports.palette import light
@@ -20,10 +20,13 @@ from reports.rows import CellRow, rows_of
 # what → (title, how repeats are joined, number shown, is more better)
 WHATS = {
     "goodput_per_s": ("Goodput, requests/s", "mean", "plain", True),
+    "attainment": ("Attainment, share of offered served in SLO", "mean", "percent", True),
     "ttft_p95_s": ("TTFT p95", "max", "seconds", False),
     "e2e_p95_s": ("E2E p95", "max", "seconds", False),
     "refused": ("Rejected or timed out in the queue, share of offered", "mean", "percent", False),
 }
+
+_JUDGED = ("goodput_per_s", "attainment")
 
 
 def title(what: str) -> str:
@@ -83,8 +86,8 @@ def unequal(grid: pd.DataFrame) -> bool:
 
 
 def _values(cells: pd.DataFrame, latency: pd.DataFrame, what: str) -> pd.Series:
-    if what == "goodput_per_s":
-        return cells["goodput_per_s"].astype(float)
+    if what in _JUDGED:
+        return cells[what].astype(float)
     if what == "refused":
         return (cells["rejected"] + cells["timed_out"]) / cells["offered"].where(cells["offered"] > 0)
     metric = what.removesuffix("_p95_s") + "_s"
@@ -127,9 +130,10 @@ def heat_map(
             continue
         _panel_frame(ax, loads[at], actives, queues, first=at % columns == 0)
         missing = set(known)
-        for box in rows_of(grid[grid["load"] == loads[at]], GridRow):
+        own = grid[grid["load"] == loads[at]]
+        for row, box in zip(own.index, rows_of(own, GridRow), strict=True):
             where = (actives.index(numbers.bare(box.max_active)), queues.index(box.queue))
-            _box(ax, where, box, what, ends, counts=counts)
+            _box(ax, where, box, what, ends, f"{svg.MARK}{row}", counts=counts)
             _marks(ax, where, box.setting, best, inseparable)
             missing.discard((numbers.bare(box.max_active), box.queue))
         for active, queue in missing:
@@ -158,7 +162,14 @@ def _panel_frame(ax: Axes, load: str, actives: list[str], queues: list[str], *, 
 
 
 def _box(
-    ax: Axes, where: tuple[int, int], box: GridRow, what: str, ends: tuple[float, float], *, counts: bool
+    ax: Axes,
+    where: tuple[int, int],
+    box: GridRow,
+    what: str,
+    ends: tuple[float, float],
+    mark: str,
+    *,
+    counts: bool,
 ) -> None:
     _, _, show, more_is_better = WHATS[what]
     ramp = palette.COOL if more_is_better else palette.WARM
@@ -171,16 +182,26 @@ def _box(
         fill, ink = ramp[step][0], ramp[step][2]
     x, y = where
     edge = light("surface")
-    ax.add_patch(Rectangle((x - 0.5, y - 0.5), 1, 1, facecolor=fill, edgecolor=edge, linewidth=1.5))
+    square = Rectangle(
+        (x - 0.5, y - 0.5), 1, 1, facecolor=fill, edgecolor=edge, linewidth=1.5, gid=f"{mark}-box"
+    )
+    ax.add_patch(square)
     texts = {"plain": numbers.significant, "seconds": numbers.seconds, "percent": numbers.percent}
     text = texts[show](box.value) + (" ×" if np.isfinite(box.value) and not box.valid else "")
-    _text(ax, (x, y - 0.14 if counts else y), text, ink)
+    _text(ax, (x, y - 0.14 if counts else y), text, ink, mark=f"{mark}-text")
     if counts:
-        _text(ax, (x, y + 0.27), f"n {box.stretches}", ink, canvas.SIZE * 0.72)
+        _text(ax, (x, y + 0.27), f"n {box.stretches}", ink, canvas.SIZE * 0.72, f"{mark}-count")
 
 
-def _text(ax: Axes, where: tuple[float, float], text: str, color: str, size: float = canvas.SIZE) -> None:
-    ax.text(*where, text, ha="center", va="center", fontsize=size, color=color)
+def _text(
+    ax: Axes,
+    where: tuple[float, float],
+    text: str,
+    color: str,
+    size: float = canvas.SIZE,
+    mark: str | None = None,
+) -> None:
+    ax.text(*where, text, ha="center", va="center", fontsize=size, color=color, gid=mark)
 
 
 def _marks(
@@ -190,12 +211,20 @@ def _marks(
     if setting in inseparable and setting != best:
         corner = [(x + 0.5, y + 0.5), (x + 0.5, y + 0.05), (x + 0.05, y + 0.5)]
         ax.fill(
-            *zip(*corner, strict=True), facecolor="none", edgecolor=light("ink"), hatch="/////", linewidth=0
-        )
+            *zip(*corner, strict=True),
+            facecolor="none", edgecolor=light("ink"), hatch="/////", linewidth=0, gid=f"{svg.MARK}near",
+        )  # fmt: skip
     if setting == best:
         edge = light("orange")
         ax.add_patch(
             Rectangle(
-                (x - 0.46, y - 0.46), 0.92, 0.92, facecolor="none", edgecolor=edge, linewidth=2.4, zorder=5
+                (x - 0.46, y - 0.46),
+                0.92,
+                0.92,
+                facecolor="none",
+                edgecolor=edge,
+                linewidth=2.4,
+                zorder=5,
+                gid=f"{svg.MARK}best",
             )
         )

@@ -38,6 +38,11 @@ class Picture:
 
 
 OPEN_FIRST = "document.querySelectorAll('#each details.cell[open]').forEach((d, i) => { d.open = i === 0; })"
+MOVE = """for (const [name, value] of [['ttft_s', 1000], ['tpot_s', 25], ['attainment', 90]]) {
+  const field = document.getElementById('judge-' + name);
+  field.value = value;
+  field.dispatchEvent(new Event('input'));
+}"""
 PICTURES = (
     Picture("report", 1440, 1120),
     Picture("report-dark", 1440, 1120, dark=True),
@@ -46,6 +51,8 @@ PICTURES = (
     Picture("report-390-dark", 390, 844, dark=True),
     Picture("report-print", 794, 1123, paper=True),
     Picture("report-bend", 1440, 480, start="#bend"),
+    Picture("report-judge", 1440, 900, start="#judge", script=MOVE),
+    Picture("report-judge-390-dark", 390, 844, dark=True, start="#judge", script=MOVE),
     Picture("report-tables", 1440, 900, start="#cells"),
     Picture("report-cell", 1440, 640, start="#each details.cell[open]", script=OPEN_FIRST),
 )

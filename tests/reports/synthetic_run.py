@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from itertools import product
 from pathlib import Path
 
 from experiments.decide.recommendation import recommend, save
@@ -68,13 +69,14 @@ def write_run(
     loads: tuple[Load, ...] = LOADS,
     warm_up_s: float = 5.0,
     measure_s: float = 30.0,
+    blocks: int = 1,
 ) -> Path:
     """Write a whole run folder below `root` and return it."""
     planned = []
-    for seed, load in enumerate(loads):
+    for seed, (block, load) in enumerate(product(range(blocks), loads)):
         plan = plan_of(load, warm_up_s, measure_s, seed)
         for one in settings:
-            summary = write_cell(root, Cell(one, load, block=0), plan)
+            summary = write_cell(root, Cell(one, load, block=block), plan)
             planned.append(PlannedCell(summary.cell, summary.setting, summary.workload))
     codec.write(root / "run.json", state_of(root.name, planned))
     save(root, recommend(root, OBJECTIVE))

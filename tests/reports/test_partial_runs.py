@@ -251,6 +251,16 @@ def test_what_once_broke_the_report(tmp_path: Path, name: str, place: str, wrong
     page.render(load(root))
 
 
+def test_an_infinite_part_of_a_latency_is_left_out(small: Path) -> None:
+    """Found by the larger sample: no bar is drawn where a number is none."""
+    path = next((small / "cells").glob("*/summary.json"))
+    parts = json.loads(path.read_text())["breakdown"]
+    _edit(path, {"breakdown": parts | {"p50": parts["p50"] | {"gateway_queue_s": float("inf")}}})
+    run = load(small)
+    assert set(run.breakdown["quantile"]) == {"p95"}
+    page.render(run)
+
+
 @pytest.mark.parametrize("name", ["run.json", "recommendation.json", "cells/{cell}/summary.json"])
 def test_one_wrong_value_never_breaks_the_report(tmp_path: Path, name: str) -> None:
     """Whatever field is missing or of the wrong kind: a page, never a traceback (a seeded sample)."""

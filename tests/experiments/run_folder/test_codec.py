@@ -103,6 +103,17 @@ def test_a_number_that_json_does_not_have_is_refused(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("number", ["Infinity", "-Infinity", "NaN", "1e999"])
+def test_a_number_that_is_not_finite_is_none(number: str, tmp_path: Path) -> None:
+    """Other programs write some; no figure can draw them, no rate is infinite."""
+    path = tmp_path / "summary.json"
+    codec.write(path, SUMMARY)
+    path.write_text(
+        path.read_text().replace(f'"attainment": {SUMMARY.attainment}', f'"attainment": {number}')
+    )
+    assert codec.read(CellSummary, path) == replace(SUMMARY, attainment=None)
+
+
 def test_what_a_later_version_added_is_left_alone() -> None:
     """A key that nobody knows harms nobody."""
     found, said = read_all_the_same({**document(), "colour": "blue"})

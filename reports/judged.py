@@ -1,0 +1,89 @@
+"""A run judged by another objective than its own, from its records: `python -m reports RUN --slo …`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from experiments.decide.recommendation import recommend
+from experiments.errors import UndecidedError, UserError
+from experiments.run_folder.cell_summary import CellSummary
+from experiments.run_folder.recommendation import Recommendation
+from experiments.run_folder.run_state import Objective
+from loadtests.outcome import Outcome
+from loadtests.slo import SLO
+from reports import records
+from reports.run import NotARunError, Run, of_whole
+
+_NEEDED = ("phase", "due_s", "first_s", "last_s", "visible_s", "finished_s", "outcome", "output_tokens")
+
+
+def judged(run: Run, slo: SLO) -> Run:
+    """The same cells with attainment and goodput under `slo`, and the recommendation that follows.
+
+    What a model predicted is left out: it knew the run's own objective only. Raises NotARunError for a folder
+    without run.json, which has no objective to be replaced.
+    """
+    if run.state is None:
+        raise NotARunError(
+            f"{run.path} has no run.json: only a whole run can be judged by another objective."
+        )
+    problems = list(run.problems)
+    summaries = {name: _judged(run, summary, slo, problems) for name, summary in run.summaries.items()}
+    if run.prediction is not None:
+        problems.append("What was predicted is left out: it was predicted for the run's own objective.")
+    objective = Objective(
+        str(slo), slo.ttft_s, slo.tpot_s, slo.e2e_s, slo.attainment, scaled_from=None, ttfv_s=slo.ttfv_s
+    )
+    whole = replace(
+        run.whole,
+        state=replace(run.state, slo=objective),
+        summaries=summaries,
+        recommendation=_recommendation(run, slo, problems),
+        prediction=None,
+        problems=tuple(problems),
+    )
+    return replace(of_whole(whole), own_slo=run.slo.text)
+
+
+def _recommendation(run: Run, slo: SLO, problems: list[str]) -> Recommendation | None:
+    try:
+        return recommend(run.path, slo)
+    except (UserError, UndecidedError) as error:
+        problems.append(f"{error}".replace(f"{run.path}/", "") + ".")
+        return None
+
+
+def _judged(run: Run, summary: CellSummary, slo: SLO, problems: list[str]) -> CellSummary:
+    """The summary with what depends on the objective counted anew; without it where no record is left."""
+    if summary.counts is None:
+        return summary
+    good = _good(run, summary.cell, slo, problems)
+    if good is None:
+        return replace(summary, counts=None, rates=None, attainment=None)
+    counts, rates = summary.counts, summary.rates
+    late = counts.outcomes.get(Outcome.OK, 0) - good
+    length_s = summary.window.length_s
+    return replace(
+        summary,
+        counts=replace(counts, served_in_slo=good, served_late=late),
+        rates=replace(rates, goodput_per_s=good / length_s if length_s > 0 else None) if rates else None,
+        attainment=good / counts.offered if counts.offered else None,
+    )
+
+
+def _good(run: Run, cell: str, slo: SLO, problems: list[str]) -> int | None:
+    """Requests of the measured window that were served within `slo`; None where no record is left."""
+    try:
+        stored = run.cell_records(cell, _NEEDED)
+    except records.UnreadableError as error:
+        problems.append(f"{error}, so the cell cannot be judged again.")
+        return None
+    measured = stored[stored["phase"] == "measure"] if "phase" in stored else stored[:0]
+    absent = {*slo.needs, *slo.bounds, "outcome"} - set(measured.columns)
+    if not len(measured) or absent - {"visible_s", "ttfv_s"}:
+        problems.append(f"cells/{cell} has no records left that could be judged again.")
+        return None
+    # Older records do not know which token was visible first.
+    frame = measured.assign(**dict.fromkeys(sorted(absent), float("nan")))
+    ok = (frame["outcome"] == "ok").to_numpy(bool)
+    return int(slo.judge_columns(ok, lambda name: frame[name].to_numpy(float)).sum())

@@ -1,0 +1,277 @@
+"""What the page needs to judge a run by another objective in the browser, without a server (`judge.js`)."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass
+
+import pandas as pd
+
+from experiments.decide import of_race
+from experiments.decide.neighbours import count_of
+from experiments.decide.participants import Participants, participants
+from experiments.design.cell_purpose import CellPurpose
+from experiments.errors import UndecidedError, UserError
+from experiments.run_folder.measured_cell import MeasuredCell
+from experiments.run_folder.run_state import Objective
+from experiments.spec.setting import Setting
+from experiments.stats.choice import INDIFFERENCE
+from experiments.stats.common_blocks import weights_on_common_blocks
+from experiments.stats.goodput import RUN_TO_RUN, half_widths
+from loadtests.slo import SLO
+from reports import figures, labels, numbers, packed_cell, tables
+from reports.bound_grid import bounds_s
+from reports.common_blocks import weights_by_setting
+from reports.rows import CellRow, rows_of
+from reports.run import Run
+
+DIGITS = 3
+"""Of a bound that can be chosen: steps of 0.1 to 1 %."""
+MOST_REQUESTS = 1.2e6
+"""Of a run whose bounds have so many digits; above, they have one less, so that the page stays small."""
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedCell:
+    """One cell. `arrivals`: the same number where cells met the same; `packed`: see `packed_cell`, "" where
+    its records cannot be read."""
+
+    anchor: str
+    offered: float
+    offered_per_s: float
+    window_s: float
+    arrivals: int
+    packed: str
+
+
+@dataclass(frozen=True, slots=True)
+class Mean:
+    """A mean over cells, by position; where settings have different blocks it is brought to the same
+    arrivals, and each cell has a weight. Nothing is known without a cell."""
+
+    cells: list[int]
+    weights: list[float] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """One box of the heat maps: its setting in words, the mean that it shows, whether its cells are valid."""
+
+    setting: str
+    mean: Mean
+    valid: bool
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedLoad:
+    """One load of the choice: in words, its asked rate in words, and what tells margins apart."""
+
+    name: str
+    rate: str
+    rate_per_s: float
+    workload: str
+
+
+@dataclass(frozen=True, slots=True)
+class Contender:
+    """A setting that is chosen among. For each load in order: its goodput as it is held against the others',
+    its cells by position, those whose numbers are told, and what these are."""
+
+    setting: str
+    means: list[Mean]
+    cells: list[list[int]]
+    told: list[list[int]]
+    notes: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedChoice:
+    """What a choice is made from. `contenders`: the most modest first; `bars`: for each load the goodputs of
+    others that count for the best one. `undecided`: why there is no choice. `raced`: the run's own is made by
+    joint draws."""
+
+    loads: list[JudgedLoad]
+    contenders: list[Contender]
+    bars: list[list[Mean]]
+    undecided: str
+    raced: bool
+
+
+@dataclass(frozen=True, slots=True)
+class JudgeSection:
+    """Everything `judge.js` reads. `fixed`: terms of the objective that cannot be moved. `half_widths`:
+    blocks → of the interval of a paired difference, in standard errors.
+    """
+
+    ttft_s: float | None
+    tpot_s: float | None
+    e2e_s: float | None
+    attainment: float
+    fixed: str
+    digits: int
+    run: str
+    cells: list[JudgedCell]
+    boxes: list[Box]
+    choice: JudgedChoice
+    half_widths: dict[int, float]
+    indifference: float = INDIFFERENCE
+    run_to_run: float = RUN_TO_RUN
+
+    @property
+    def document(self) -> str:
+        """As JSON; what is not known is null."""
+        return json.dumps(_finite(asdict(self)), separators=(",", ":"), allow_nan=False)
+
+
+def _finite(value: object) -> object:
+    """The same with None for what is not finite, which JSON does not have."""
+    if isinstance(value, dict):
+        return {name: _finite(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_finite(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def movable(objective: Objective) -> bool:
+    """Whether the objective is whole, so that its bounds can be moved."""
+    share, bounds = objective.attainment, _given(objective)
+    times = all(math.isfinite(bound) and bound > 0 for bound in bounds)
+    return bool(bounds) and times and share is not None and 0 < share <= 1
+
+
+def _given(objective: Objective) -> list[float]:
+    every = (objective.ttft_s, objective.tpot_s, objective.e2e_s, objective.ttfv_s)
+    return [bound for bound in every if bound is not None]
+
+
+def digits(run: Run) -> int:
+    """Significant digits of the bounds that can be chosen."""
+    return DIGITS if run.cells["offered"].sum() <= MOST_REQUESTS else DIGITS - 1
+
+
+def packed(objective: Objective, measured: pd.DataFrame, digits: int) -> str:
+    """The measured records of one cell for the page; "" where they or the objective are not whole."""
+    known = {"first_s", *packed_cell.AXES} <= set(measured.columns)
+    if not known or not len(measured) or not movable(objective):
+        return ""
+    bounds = [bounds_s(digits, getattr(objective, name)) for name in packed_cell.AXES]
+    return packed_cell.packed(measured, bounds, SLO(ttfv_s=objective.ttfv_s))
+
+
+def judge_section(run: Run, packed_cells: Mapping[str, str]) -> JudgeSection | None:
+    """All of a run's cells with their histograms by id; None where there is no objective to start from."""
+    if not movable(run.slo) or not any(packed_cells.values()):
+        return None
+    rows = rows_of(run.cells, CellRow)
+    at = {row.cell: position for position, row in enumerate(rows)}
+    slo = run.slo
+    known = {cell for cell, packed in packed_cells.items() if packed}
+    arrivals = {key: number for number, key in enumerate(dict.fromkeys(map(_arrivals, rows)))}
+    choice = _choice(run, known, at)
+    most_blocks = max((len(cells) for one in choice.contenders for cells in one.cells), default=0)
+    return JudgeSection(
+        ttft_s=slo.ttft_s,
+        tpot_s=slo.tpot_s,
+        e2e_s=slo.e2e_s,
+        attainment=slo.attainment or 0.0,
+        fixed="" if slo.ttfv_s is None else str(SLO(ttfv_s=slo.ttfv_s)).split(",")[0],
+        digits=digits(run),
+        run=f"{run.path.parent.name}/{run.path.name}",
+        cells=[_cell(row, arrivals[_arrivals(row)], packed_cells.get(row.cell, "")) for row in rows],
+        boxes=_boxes(run, known, at),
+        choice=choice,
+        half_widths=half_widths(most_blocks),
+    )
+
+
+def _arrivals(row: CellRow) -> tuple[str, str]:
+    return f"{row.block:g}", row.plan_hash
+
+
+def _cell(row: CellRow, arrivals: int, packed: str) -> JudgedCell:
+    return JudgedCell(tables.anchor(row.cell), row.offered, row.offered_per_s, row.window_s, arrivals, packed)
+
+
+def _boxes(run: Run, known: Collection[str], at: Mapping[str, int]) -> list[Box]:
+    """The boxes in the order of `figures.grid`, each with the mean that it takes there."""
+    cells = run.matrix
+    judged = cells[cells["cell"].isin(known) & (cells["setting"] != "")]
+    weights = {str(load): weights_by_setting(of) for load, of in judged.groupby("load", sort=False)}
+    grid = figures.grid(cells, run.latency, "goodput_per_s")
+    drawn = zip(grid["load"], grid["setting"], grid["valid"], strict=True)
+    return [
+        Box(str(name), _mean(weights.get(str(load), {}).get(str(name), {}), at), bool(valid))
+        for load, name, valid in drawn
+    ]
+
+
+def _mean(weights: Mapping[str, float], at: Mapping[str, int]) -> Mean:
+    """A plain mean says so: it is then the same number to the last digit."""
+    cells = [at[cell] for cell in weights]
+    plain = all(weight == 1 / len(cells) for weight in weights.values())
+    return Mean(cells, None if plain else list(weights.values()))
+
+
+def _choice(run: Run, known: Collection[str], at: Mapping[str, int]) -> JudgedChoice:
+    """Who is chosen among, by what; the cells that are not `known` take no part."""
+    cells = [
+        MeasuredCell(name, run.path / "cells" / name, summary.setting, summary)
+        for name, summary in sorted(run.summaries.items())
+        if summary.setting is not None and name in known
+    ]
+    try:
+        found = participants(run.path, cells)
+    except (UserError, UndecidedError) as error:
+        return JudgedChoice([], [], [], f"{error}".replace(f"{run.path}", run.name), raced=False)
+    one_of = {load: found.choosing(found.contenders[0], load)[0] for load in found.loads}
+    loads = sorted(found.loads, key=lambda load: (one_of[load].rate_per_s, load))
+    means = [_means(found, load, at) for load in loads]
+    return JudgedChoice(
+        [_load(load, one_of[load]) for load in loads],
+        [
+            _contender(found, setting, loads, [of[setting] for of in means], at)
+            for setting in sorted(found.contenders, key=lambda setting: setting.smaller_first)
+        ],
+        [
+            [of[setting] for setting in found.best_of(load) if setting not in found.contenders]
+            for load, of in zip(loads, means, strict=True)
+        ],
+        "",
+        raced=bool(of_race.settings_of(run.path)),
+    )
+
+
+def _means(found: Participants, load: str, at: Mapping[str, int]) -> dict[Setting, Mean]:
+    """Of every setting that can be compared at a load."""
+    named = {
+        setting: {cell.arrivals: cell.id for cell in cells}
+        for setting, cells in found.measured_at(load).items()
+    }
+    return {
+        setting: _mean({named[other][block]: weight for (other, block), weight in of.items()}, at)
+        for setting, of in weights_on_common_blocks(named).items()
+    }
+
+
+def _contender(
+    found: Participants, setting: Setting, loads: Sequence[str], means: list[Mean], at: Mapping[str, int]
+) -> Contender:
+    cells = [found.choosing(setting, load) for load in loads]
+    confirming = [
+        [c for c in found.cells[setting] if c.purpose is CellPurpose.VALIDATION and c.load == load]
+        for load in loads
+    ]
+    return Contender(
+        labels.setting(setting),
+        means,
+        [[at[cell.id] for cell in of] for of in cells],
+        [[at[cell.id] for cell in told or of] for of, told in zip(cells, confirming, strict=True)],
+        [f"{count_of(len(of))} that took no part in the choice" if of else "" for of in confirming],
+    )
+
+
+def _load(name: str, cell: MeasuredCell) -> JudgedLoad:
+    rate = numbers.asked(cell.rate_per_s)
+    return JudgedLoad(f"{name}, {rate}", rate, cell.rate_per_s, cell.summary.workload.workload or "")
