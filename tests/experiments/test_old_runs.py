@@ -156,7 +156,18 @@ def test_like_takes_the_rates_of_an_old_run(tmp_path: Path) -> None:
         "--queue-mode",
         "queue",
     )
-    further = ("--design", "grid", "--load", "sustained@0.1x", "--output-tokens", "12", "--measure", "2s", "--warm-up", "1s")
+    further = (
+        "--design",
+        "grid",
+        "--load",
+        "sustained@0.1x",
+        "--output-tokens",
+        "12",
+        "--measure",
+        "2s",
+        "--warm-up",
+        "1s",
+    )
     done = sweeping.run(
         tmp_path / "run", *flags, *further, "--min-requests", "2", "--drain", "4s", "--quiet", timeout_s=120
     )

@@ -76,6 +76,7 @@ def test_a_sure_leader_has_no_contenders_once_it_has_run_twice_everywhere() -> N
 
 
 def test_a_load_that_decides_nothing_is_not_measured_again() -> None:
-    """Everybody is good under the light one."""
-    standing = replace(settled(), leader=0)
+    """Everybody is good under the light one, where neither of the two is held against a better one."""
+    found = stretches((SIXTEEN, EIGHT, TWO), [[1.0, 0.8], [1.0, 0.79], [0.9, 0.95]], 3)
+    standing = replace(stand((SIXTEEN, EIGHT, TWO), LOADS, found), leader=0)
     assert {j for _, j in rounds.pairs(standing, [1])} == {LOADS.index(HEAVY)}
