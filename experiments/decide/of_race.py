@@ -21,7 +21,7 @@ from loadtests.slo import SLO
 
 
 @dataclass(frozen=True, slots=True)
-class Raced:
+class RaceJudgement:
     """A run's race judged anew from its cells. `winner`: place of the setting to take; None without one."""
 
     course: Course
@@ -55,7 +55,7 @@ def stood_for(run: Path, cells: Sequence[MeasuredCell]) -> Mapping[Setting, Sequ
     return {setting: list(of.values()) for setting, of in found.items() if of}
 
 
-def judged_again(run: Path, cells: Sequence[MeasuredCell], slo: SLO) -> Raced | None:
+def judged_again(run: Path, cells: Sequence[MeasuredCell], slo: SLO) -> RaceJudgement | None:
     """The race under `slo`, from all of the run's cells; None where it was no race."""
     settings = settings_of(run)
     matrix = [cell for cell in cells if cell.of_matrix]
@@ -66,10 +66,10 @@ def judged_again(run: Path, cells: Sequence[MeasuredCell], slo: SLO) -> Raced | 
     stretches = [s for s in StretchReader(loads, slo).read(matrix) if s.usable]
     standing = stand(settings, loads, stretches)
     alive = [i for i in range(len(settings)) if not standing.worse[i]]
-    return Raced(course, standing, chosen(course, standing, stretches, alive))
+    return RaceJudgement(course, standing, chosen(course, standing, stretches, alive))
 
 
-def choice(raced: Raced, contenders: Sequence[Setting]) -> Choice | None:
+def choice(raced: RaceJudgement, contenders: Sequence[Setting]) -> Choice | None:
     """The choice as a race makes it, among settings that were measured, or stood for, at every load; None
     where it has none."""
     standing, settings = raced.standing, raced.course.settings
@@ -86,7 +86,7 @@ def choice(raced: Raced, contenders: Sequence[Setting]) -> Choice | None:
     )
 
 
-def as_raced(raced: Raced, run: Path, neighbours: Sequence[Neighbour]) -> tuple[Neighbour, ...]:
+def as_raced(raced: RaceJudgement, run: Path, neighbours: Sequence[Neighbour]) -> tuple[Neighbour, ...]:
     """The neighbours with what the race says of them: a setting's score is the least share of the best
     goodput over the loads, and in a race it is scores that are told apart."""
     story = read(run)
@@ -95,7 +95,7 @@ def as_raced(raced: Raced, run: Path, neighbours: Sequence[Neighbour]) -> tuple[
     return tuple(_as_raced(raced, one, further_s.get(one.setting)) for one in neighbours)
 
 
-def _as_raced(raced: Raced, one: Neighbour, further_s: float | None) -> Neighbour:
+def _as_raced(raced: RaceJudgement, one: Neighbour, further_s: float | None) -> Neighbour:
     standing = raced.standing
     if standing.leader is None or one.setting not in raced.course.settings:
         return one

@@ -67,7 +67,7 @@ def run_race(
     track = LiveTrack(plan.stretches, context, stack, progress, by_clock)
     settings = tuple(setting.on(stack.knobs) for setting in plan.settings)
     course = Course(
-        tuple(dict.fromkeys(settings)),
+        settings,
         tuple(dict.fromkeys(cell.load for cell in plan.stretches.cells)),
         plan.race_s,
         lambda load: plan.stretches.phases[load].expected_s,

@@ -99,7 +99,7 @@ def test_a_load_generator_that_is_stopped_is_no_slow_engine(tmp_path: Path) -> N
     flags = (
         *("--engine", "emulator", "--max-active", "4,8,16", "--queue-mode", "queue", "--blocks", "1"),
         *("--load", "sustained@0.9x", "--measure", "16s", "--warm-up", "1s", "--drain", "4s"),
-        *("--min-requests", "10", "--quiet"),
+        *("--min-requests", "10", "--design", "grid", "--quiet"),
     )
     sweep = subprocess.Popen(
         sweeping.command(out, *flags), cwd=sweeping.ROOT, env=sweeping.environment(),
