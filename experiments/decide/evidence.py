@@ -12,6 +12,7 @@ from experiments.design.cell_purpose import CellPurpose
 from experiments.errors import UndecidedError, UserError
 from experiments.run_folder.doubt import DoubtCode
 from experiments.run_folder.measured_cell import MeasuredCell, finished_cells
+from experiments.run_folder.relative_speed import relative_speed, usual_speed
 from experiments.spec.setting import Setting
 from experiments.stats.common_blocks import means_on_common_blocks
 from experiments.stats.goodput import Interval, Trace, difference, of_cells
@@ -20,10 +21,13 @@ from loadtests.slo import SLO
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """One cell and its requests, judged under the SLO."""
+    """One cell and its requests, judged under the SLO. `fair`: the same with bounds `speed` times as long,
+    since the engine took `speed` times as long as over the run."""
 
     cell: MeasuredCell
     trace: Trace
+    fair: Trace
+    speed: float
 
     @property
     def arrivals(self) -> Hashable:
@@ -148,10 +152,12 @@ def _gathered(
     stood_for: Mapping[Setting, Sequence[MeasuredCell]],
 ) -> Gathered:
     judged: dict[Setting, list[Judged]] = {}
+    usual = usual_speed(cells)
+    one_by_one = {cell.id: _judged(cell, slo, usual) for cell in cells}
     for cell in sorted(cells, key=lambda c: c.block):
-        judged.setdefault(cell.setting, []).append(Judged(cell, cell.trace(slo)))
+        judged.setdefault(cell.setting, []).append(one_by_one[cell.id])
     for setting, found in stood_for.items():
-        judged.setdefault(setting, []).extend(Judged(cell, cell.trace(slo)) for cell in found)
+        judged.setdefault(setting, []).extend(one_by_one[cell.id] for cell in found)
     every = [_evidence(setting, found) for setting, found in judged.items()]
     loads = dict.fromkeys(cell.load for cell in sorted(cells, key=lambda c: c.block) if cell.of_matrix)
     means = {load: _means(every, load) for load in sorted(loads)}
@@ -167,6 +173,14 @@ def _gathered(
         means,
         (*doubts, *said),
     )
+
+
+def _judged(cell: MeasuredCell, slo: SLO, usual: float) -> Judged:
+    measured = [record for record in cell.records() if record.phase == "measure"]
+    speed = relative_speed(cell, usual)
+    trace = cell.trace_of(measured, slo)
+    fair = trace if speed == 1.0 else cell.trace_of(measured, slo.scaled(speed))
+    return Judged(cell, trace, fair, speed)
 
 
 def _evidence(setting: Setting, judged: Sequence[Judged]) -> Evidence:
