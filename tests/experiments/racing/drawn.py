@@ -39,7 +39,9 @@ def stretch(
     due_s = np.sort(arrivals.uniform(0, WINDOW_S, arrivals.poisson(cell.load.rate_per_s * WINDOW_S)))
     limits = cell.setting.limits
     luck = np.random.default_rng([limits.max_active, limits.queue_max, cell.block])
-    return JudgedStretch(cell, Trace(due_s, luck.random(len(due_s)) < good, WINDOW_S), 0.0, kept, footprint)
+    return JudgedStretch(
+        cell, Trace(due_s, luck.random(len(due_s)) < good, WINDOW_S), 0.0, lambda _limits: kept, footprint
+    )
 
 
 def stretches(

@@ -69,7 +69,7 @@ def test_nobody_leads_before_somebody_has_run_at_every_load() -> None:
 def choice(*kept: float, good: tuple[float, float, float] = (0.9, 0.9, 0.9)) -> int | None:
     """Of the three, under arrivals that let each do as well as `good` says."""
     drawn = [
-        replace(stretch(Cell(one, load, block), share), kept_when_slower=left)
+        stretch(Cell(one, load, block), share, kept=left)
         for one, share, left in zip(SETTINGS, good, kept, strict=True)
         for load in LOADS
         for block in range(8)
