@@ -22,9 +22,11 @@ def of_choice(nominal: LoadEvidence, loads: Sequence[LoadEvidence], slo: SLO) ->
             f"{nominal.attainment:.1%} met it"
         )
     if all((at.stretches or 0) < LEAST_BLOCKS for at in loads):
+        # A race confirms its winner on one trace, whatever --blocks says.
+        remedy = "" if any(at.confirmed for at in loads) else " (--blocks 3)"
         doubts.append(
             "fewer than three arrival traces: the intervals do not hold what another trace would "
-            "change (--blocks 3)"
+            f"change{remedy}"
         )
     if any(at.goodput_per_s.low is None for at in loads):
         doubts.append("a window is too short for an interval of the goodput")

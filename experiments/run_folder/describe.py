@@ -16,6 +16,7 @@ from experiments.run_folder.applied_setting import AppliedSetting
 from experiments.run_folder.cell_summary import CellSummary
 from experiments.run_folder.codec import SCHEMA_VERSION
 from experiments.run_folder.prediction import Prediction
+from experiments.run_folder.race_story import RaceStory
 from experiments.run_folder.recommendation import Recommendation
 from experiments.run_folder.run_state import RunState
 from experiments.spec.setting import Setting
@@ -27,6 +28,7 @@ DOCUMENTS: tuple[tuple[str, str, tuple[type, ...]], ...] = (
     ("cells/ID/cell.json", "", (AppliedSetting,)),
     ("cells/ID/load.json", "Two types, their fields side by side in one object.", (Asked, Ended)),
     ("recommendation.json", "", (Recommendation,)),
+    ("race.json", "Of a sweep that raced its settings.", (RaceStory,)),
     ("predicted.json", "", (Prediction,)),
 )
 
@@ -42,6 +44,7 @@ say; null where a thing is not known.
 runs/NAME/
   run.json               what was asked, on what it ran, how far it came
   recommendation.json    the setting to apply; recommended.env is the same for gateway and compose
+  race.json              of a race: how it went, and where every setting stood
   predicted.json         of `tune`: what the model said
   report.html            and report-data/, the same as CSV and Parquet
   journal.jsonl          what happened when, an object a line

@@ -17,7 +17,7 @@ from experiments.run_folder.doubt import Doubt, DoubtCode
 from experiments.run_folder.measured_cell import read_cell
 from experiments.run_folder.reading import read_run
 from experiments.run_folder.run_state import RunState, RunStatus
-from experiments.spec.sweep_spec import SweepSpec
+from experiments.spec.sweep_spec import YOUNGER_KEYS, SweepSpec
 from experiments.speed.judge import CellSpeed
 
 
@@ -179,10 +179,11 @@ def _reopen(path: Path, spec: SweepSpec) -> RunDir:
     run = RunDir(path, _locked(path))
     if run.state.spec_digest != spec.digest():
         run.close()
-        changed = ", ".join(_changed_keys(run.state.spec, spec.model_dump(mode="json"))) or "its format"
-        raise UserError(
-            f"{path} holds a run of another spec (changed: {changed}); name another --out, or leave it out"
-        )
+        changed = _changed_keys(run.state.spec, spec.model_dump(mode="json"))
+        said = f"{path} holds a run of another spec (changed: {', '.join(changed) or 'its format'})"
+        if changed == ["design.kind"]:
+            raise UserError(f"{said}; --design {_kind(run.state.spec)} goes on with it")
+        raise UserError(f"{said}; name another --out, or leave it out")
     return run
 
 
@@ -191,8 +192,12 @@ def _changed_keys(old: Mapping[str, JsonValue], new: Mapping[str, JsonValue]) ->
         f"{section}.{key}"
         for section, values in new.items()
         for key, value in _section(values).items()
-        if _section(old.get(section)).get(key) != value
+        if _section(old.get(section)).get(key, YOUNGER_KEYS.get((section, key))) != value
     ]
+
+
+def _kind(spec: Mapping[str, JsonValue]) -> JsonValue:
+    return _section(spec.get("design")).get("kind", YOUNGER_KEYS["design", "kind"])
 
 
 def _section(values: JsonValue) -> dict[str, JsonValue]:

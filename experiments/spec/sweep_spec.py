@@ -200,7 +200,7 @@ class SloSection(_Strict):
     text: str | None = None
 
 
-_YOUNGER_KEYS = {("load", "lengths"): "auto", ("load", "usage"): "asked", ("design", "kind"): "grid"}
+YOUNGER_KEYS = {("load", "lengths"): "auto", ("load", "usage"): "asked", ("design", "kind"): "grid"}
 """Section and name of keys that runs of earlier versions lack, and what those runs did: with that value
 such a key changes no fingerprint, so that those runs go on."""
 
@@ -219,7 +219,7 @@ class SweepSpec(_Strict):
         """Twelve hex digits that change whenever any key does: the fingerprint a resumed run is checked
         against."""
         dumped = self.model_dump(mode="json")
-        for (section, key), then in _YOUNGER_KEYS.items():
+        for (section, key), then in YOUNGER_KEYS.items():
             if dumped[section][key] == then:
                 del dumped[section][key]
         text = json.dumps(dumped, sort_keys=True)

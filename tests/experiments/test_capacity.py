@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
-from experiments.capacity import rate_with
+from experiments.racing.live_search import rate_with
 from experiments.twin.profile import TINY_CPU
 from experiments.twin.simulate import Core, simulate
 from gateway.limits import Limits

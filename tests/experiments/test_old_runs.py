@@ -264,6 +264,15 @@ def test_an_old_run_that_was_cut_off_goes_on(tmp_path: Path) -> None:
     assert set(kept) < measured <= set(declared)
 
 
+def test_an_old_run_is_no_race_and_says_how_it_goes_on(tmp_path: Path) -> None:
+    """Its own command would race by now: one sentence, and nothing in the folder changes."""
+    out = copied("cut-off", tmp_path)
+    *command, _, _ = command_of(out)
+    done = subprocess.run(command, cwd=ROOT, env=sweeping.environment(), capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "(changed: design.kind); --design grid goes on with it" in done.stderr.splitlines()[-1]
+
+
 @pytest.mark.prove
 def test_an_old_run_that_was_cut_off_is_completed(tmp_path: Path) -> None:
     """Every cell of the matrix that it declared then, each once; and a recommendation."""
