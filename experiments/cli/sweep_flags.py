@@ -96,7 +96,10 @@ def _shown(default: object) -> str:
 def _add_loads(flags: argparse.ArgumentParser) -> None:
     group = flags.add_argument_group("loads: each meets every setting")
     group.add_argument(
-        "--load", metavar="LIST", help="SCENARIO@RATE, RATE in requests/s or as a multiple of capacity (0.7x)"
+        "--load",
+        metavar="LIST",
+        help="SCENARIO@RATE, RATE in requests/s or as a multiple of capacity (0.7x); a race "
+        "without it takes one that should be met and one that is missed, by what the probe saw",
     )
     group.add_argument("--scenario", metavar="LIST", help="with --rate: every scenario at every rate")
     group.add_argument(

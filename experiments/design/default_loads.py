@@ -10,9 +10,12 @@ import math
 from collections.abc import Mapping
 
 import numpy as np
+import numpy.typing as npt
 
 from experiments.design.probe import Probe
 from loadtests.slo import SLO
+
+Floats = npt.NDArray[np.float64]
 
 USUAL = (0.7, 1.2)
 """Multiples of the probe's capacity where the objective leaves the choice: below it, and above."""
@@ -36,13 +39,24 @@ def sustainable_per_s(slo: SLO, seen: Probe) -> float:
     """The rate of completions, per second, with as many requests in flight as the objective allows for: each
     step of the staircase slows every part of an answer by as much as the whole, which Little's law tells.
     Open arrivals vary by the root of their number, which is kept free."""
-    counts = np.array([1.0, *(count for count, _ in seen.steps)])
-    rates = np.array([1.0 / seen.e2e_s, *(rate for _, rate in seen.steps)])
+    counts, rates = _staircase(seen)
+    allowed = allowed_in_flight(slo, seen)
+    return float(np.interp(max(1.0, allowed - math.sqrt(allowed)), counts, rates))
+
+
+def allowed_in_flight(slo: SLO, seen: Probe) -> float:
+    """About how many requests may run at once before the objective is lost, 1 at least."""
+    counts, rates = _staircase(seen)
     slower = np.maximum.accumulate(counts / rates / seen.e2e_s)
     idle = {"ttft_s": seen.ttft_s, "ttfv_s": seen.ttft_s, "tpot_s": seen.tpot_s, "e2e_s": seen.e2e_s}
     room = [bound / seconds for name, bound in slo.bounds.items() if (seconds := idle[name])]
-    allowed = float(np.interp(min(room, default=math.inf), slower, counts))
-    return float(np.interp(max(1.0, allowed - math.sqrt(allowed)), counts, rates))
+    return float(np.interp(min(room, default=math.inf), slower, counts))
+
+
+def _staircase(seen: Probe) -> tuple[Floats, Floats]:
+    """Requests in flight, one included, and completions per second."""
+    counts = np.array([1.0, *(count for count, _ in seen.steps)])
+    return counts, np.array([1.0 / seen.e2e_s, *(rate for _, rate in seen.steps)])
 
 
 def moved(relative: float, attainments: Mapping[str, float], target: float, *, to_be_met: bool) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 from experiments.cli.progress import SweepProgress
 from experiments.cli.sweep_args import SweepOptions
@@ -14,11 +15,11 @@ from experiments.measure import engine_setup, sweep_stack
 from experiments.measure.cell import MeasurementContext
 from experiments.measure.run_cells import run_cells
 from experiments.measure.sweep_stack import SweepStack
-from experiments.racing import live_search
+from experiments.racing import first_look, live_search, own_loads
 from experiments.racing.course import Course
 from experiments.racing.expected_order import expected_order
 from experiments.racing.live_track import LiveTrack, declare
-from experiments.racing.plan import CONFIRMING, RacePlan, in_stretches, one_block, race_plan
+from experiments.racing.plan import CONFIRMING, RacePlan, announced, in_stretches, one_block, race_plan
 from experiments.racing.race import Raced, race
 from experiments.racing.story import is_over, keep
 from experiments.run_folder.folder import RunDir
@@ -34,24 +35,28 @@ PATIENCE = 2
 def run_races(options: SweepOptions, run: RunDir, progress: SweepProgress) -> list[str]:
     """A race on each start of the engine; returns the ids of cells that could not be measured."""
     failed: list[str] = []
+    own_loads.check(options.spec, run)
     for knobs in options.spec.engine.values():
         if is_over(run.path, knobs):
             continue
         with sweep_stack.running(options, run.logs, run.prometheus_data, progress.say, knobs) as stack:
             seen = engine_setup.probe_engine(options, run, stack, progress)
             slo = engine_setup.settle_objective(options, run, stack, seen)
-            plan = planned(options, run, seen, slo)
+            replan = partial(planned, options, run, seen, slo)
+            plan = replan()
             engine_setup.record_start(run, stack)
             context = MeasurementContext(
                 run, stack.admin, stack.metrics, slo, stack.engine.label, engine_setup.max_running(stack)
             )
+            plan = first_look.settled(plan, replan, options, seen, context, stack, progress)
+            progress.say(announced(plan))
             failed += run_race(options.spec, plan, context, stack, progress, options.calibration)
     return failed
 
 
 def planned(options: SweepOptions, run: RunDir, seen: Probe, slo: SLO) -> RacePlan:
     """The plan of the race for what the probe saw."""
-    spec = one_block(options.spec)
+    spec = one_block(own_loads.in_force(options, run, seen, slo))
     confirming = engine_setup.build(options, run, seen, slo, spec)
     stretches = engine_setup.build(options, run, seen, slo, in_stretches(spec))
     return race_plan(options.spec, confirming, stretches, len(options.spec.engine.values()))

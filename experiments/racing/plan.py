@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from experiments.design import matrix
+from experiments.design.default_loads import default_loads
 from experiments.design.matrix import Matrix
 from experiments.design.objective import DEFAULT_SLO
 from experiments.design.probe import ASSUMED
@@ -65,6 +66,18 @@ def race_plan(spec: SweepSpec, confirming: Matrix, stretches: Matrix, engines: i
     return RacePlan(stretches, confirming, race_s, confirm_s, max(0.0, each_s - race_s - confirm_s))
 
 
+def announced(plan: RacePlan) -> str:
+    """What will be decided and how long it takes at most, in a sentence."""
+    loads = " and ".join(sorted({str(cell.load) for cell in plan.stretches.cells}))
+    searched = (
+        f", and up to {show_span(plan.search_s)} for the largest rate that it takes" if plan.search_s else ""
+    )
+    return (
+        f"to be decided: which of {len(plan.settings)} settings is the best within 3 % under {loads}, in "
+        f"{show_span(plan.race_s)} at most; then about {show_span(plan.confirm_s)} to confirm it{searched}"
+    )
+
+
 def one_block(spec: SweepSpec) -> SweepSpec:
     """The spec with one block and no budget: the matrix as it stands."""
     design = spec.design.model_copy(update={"blocks": 1, "budget_s": None, "sentinel": False})
@@ -81,6 +94,9 @@ def in_stretches(spec: SweepSpec) -> SweepSpec:
 def dry_run(spec: SweepSpec) -> str:
     """What would be raced, and for how long at most, without starting anything."""
     slo = SLO.parse(spec.slo.text or DEFAULT_SLO)
+    if own := "loads" not in spec.load.model_fields_set:
+        load = spec.load.model_copy(update={"loads": default_loads(slo, ASSUMED)})
+        spec = spec.model_copy(update={"load": load})
     whole = matrix.build(one_block(spec), ASSUMED, slo)
     short = matrix.build(in_stretches(one_block(spec)), ASSUMED, slo)
     engines = len(spec.engine.values())
@@ -99,6 +115,11 @@ def dry_run(spec: SweepSpec) -> str:
         f"until the best is found within 3 %, at most {show_span(plan.race_s)}{starts}; then about",
         f"  {show_span(plan.confirm_s + plan.search_s)} to confirm it, and the largest rate that it takes",
         "--design grid measures every cell instead",
+        *(
+            ["loads follow from the probe where none are named: one that is met, and one that is missed"]
+            if own
+            else []
+        ),
         f"assuming an idle request takes {ASSUMED.e2e_s:g} s and capacity is "
         f"{ASSUMED.capacity_per_s:g}/s; the probe of the",
         "  real engine sets rates, windows and the derived queue timeout",

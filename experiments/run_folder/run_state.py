@@ -107,6 +107,10 @@ class RunState:
     """with `--like`: what the probe saw here, while `probe` is the earlier run's"""
     like: str | None = None
     """with `--like`: the earlier run's name"""
+    loads: tuple[str, ...] | None = None
+    """those in force where the user named none: they follow from the probe"""
+    loads_settled: bool = False
+    """whether a first look has seen that they tell something, or has moved them"""
     provenance: Provenance | None = None
     anchor: Anchor | None = None
     cells: tuple[PlannedCell, ...] = ()

@@ -1,16 +1,21 @@
 """The recommendation from cells that are not there for every setting, load and block."""
 
+import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from pydantic import JsonValue
 
 from experiments.decide.capacity_text import in_short
 from experiments.decide.recommendation import recommend
+from experiments.decide.recommendation_text import show
 from experiments.run_folder import codec
 from experiments.run_folder.measured_cell import finished_cells, matrix_cells
+from experiments.run_folder.reading import read_run
 from experiments.run_folder.recommendation import Neighbour, Recommendation, Standing
+from experiments.spec.setting import Setting
 from experiments.speed.judge import CellSpeed, Speed, SpeedSeconds, SpeedVerdict
 from loadtests.slo import SLO
 from tests.experiments import race_on_disk
@@ -156,3 +161,31 @@ def test_luck_with_the_arrivals_is_no_merit(tmp_path: Path) -> None:
     assert found.worst_regret == 0.0
     assert of(found, RUNNER_UP.name).worst_regret > 0.02
     assert of(found, RUNNER_UP.name).goodput_per_s.value < found.goodput_per_s.value
+
+
+@pytest.mark.parametrize("which", [RUNNER_UP, BEST])
+def test_todays_setting_has_a_line_of_its_own(race: Path, tmp_path: Path, which: Setting) -> None:
+    """Where it was in the run and another one is recommended."""
+    run = tmp_path / "run"
+    shutil.copytree(race, run)
+    design: dict[str, JsonValue] = {"current": dict(which.limits.values())}
+    codec.write(run / "run.json", replace(read_run(run), spec={"design": design}))
+    found = recommend(run, SLO.parse(TEXT))
+    said = show(found, run / "recommended.env")
+    assert [one.name for one in found.neighbours if one.current] == [RUNNER_UP.name] * (which == RUNNER_UP)
+    assert (f"Today's setting ({RUNNER_UP.name}) takes about" in said) == (which == RUNNER_UP)
+
+
+def test_an_older_recommendation_without_margin_and_overload_is_read(race: Path, tmp_path: Path) -> None:
+    """What it does not tell is not said."""
+    stored = json.loads((race / "recommendation.json").read_text())
+    del stored["overload"]
+    for at in stored["loads"]:
+        del at["speed_margin"]
+    for one in stored["neighbours"]:
+        del one["capacity"], one["current"]
+    (tmp_path / "recommendation.json").write_text(json.dumps(stored))
+    found, problems = codec.read_tolerantly(Recommendation, tmp_path / "recommendation.json", dict)
+    assert found is not None
+    assert problems == []
+    assert "slower" not in show(found, tmp_path / "recommended.env")
