@@ -14,7 +14,7 @@ export ENGINE ENGINE_URL MODEL
 # twice as long while their lines are counted.
 IN_PROCESS := $(addprefix tests/gateway/test_,admission.py clock.py orders.py parts.py waiting.py) \
   $(addprefix tests/loadtests/,planning recording sending test_slo.py) \
-  $(addprefix tests/experiments/,cli decide design measure observe run_folder spec) \
+  $(addprefix tests/experiments/,cli decide design measure observe racing run_folder spec) \
   $(addprefix tests/experiments/stats/test_,agreement.py breakdown.py goodput.py knee.py ledger.py saturation.py) \
   $(addprefix tests/experiments/twin/test_,predicted.py simulate.py step_time.py) \
   tests/packaging tests/reports

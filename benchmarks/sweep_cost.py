@@ -20,7 +20,7 @@ from experiments.run_folder.timeline import WallTime, wall_time
 # 2 × 2 settings, 2 loads, 6 traces.
 _FLAGS = (
     *("--engine", "emulator", "--max-active", "8,16", "--queue-mode", "queue,reject", "--blocks", "6"),
-    *("--load", "sustained@0.7x,burst@1.2x", "--sentinel", "off", "--quiet"),
+    *("--design", "grid", "--load", "sustained@0.7x,burst@1.2x", "--sentinel", "off", "--quiet"),
 )
 _BETWEEN_S = 1.5
 _MEASURED = 0.9

@@ -17,15 +17,16 @@ from experiments.measure.cell import MeasurementContext
 from experiments.racing.live_search import measure_rate, search, start_of, stretches_of
 from experiments.run_folder.folder import RunDir, open_or_create
 from experiments.run_folder.measured_cell import finished_cells
+from experiments.run_folder.relative_speed import usual_speed
 from experiments.run_folder.run_state import RunStatus
 from experiments.stats.knee import Capacity, capacity
-from experiments.stats.overload import Overload, overload
+from experiments.stats.overload import SURELY_ABOVE, Overload, overload
 from experiments.stats.stretch import Stretch, attainment_of, by_rate
 from loadtests.slo import SLO
 
 _DEFAULTS = ("--max-active", "16", "--queue-mode", "queue", "--budget", "4m", "--load", "sustained@0.7x")
-# Times the capacity: where what happens above it is looked at, and what is above it beyond doubt.
-_OVERLOAD, _SURELY_ABOVE = 1.3, 1.15
+# Times the capacity: where what happens above it is looked at.
+_OVERLOAD = 1.3
 _EXAMPLES = """examples:
   %(prog)s --slo 'ttft<=1s,tpot<=60ms,attainment>=0.95'
   %(prog)s --max-active 8 --queue-max 32 --budget 10m --precision 5
@@ -77,7 +78,7 @@ def show(found: Capacity, slo: SLO, run: RunDir) -> str:
     rows = [f"capacity under {slo} on {run.state.engine.label}:"]
     value = f"about {found.value_per_s:.3g} requests/s, {found.why}" if found.value_per_s else found.why
     rows.append(f"  {value}")
-    for rate, of_rate in by_rate(stretches_of(finished_cells(run.path), slo)).items():
+    for rate, of_rate in by_rate(_known(run, slo)).items():
         share, low, high = attainment_of(of_rate)
         rows.append(
             f"  at {rate:g}/s: {share:.1%} of {sum(s.offered for s in of_rate)} met it "
@@ -97,7 +98,7 @@ def _above(found: Capacity, slo: SLO, run: RunDir) -> Overload | None:
     nearest = min(cells, key=lambda cell: abs(cell.rate_per_s - wanted_per_s))
     records = [record for record in nearest.records() if record.phase == "measure"]
     above = overload(records, slo, nearest.summary.window.length_s, found.value_per_s)
-    return above if above is not None and above.load_ratio >= _SURELY_ABOVE else None
+    return above if above is not None and above.load_ratio >= SURELY_ABOVE else None
 
 
 def _one_setting(options: SweepOptions) -> SweepOptions:
@@ -126,11 +127,11 @@ def _search(
             run, stack.admin, stack.metrics, slo, stack.engine.label, engine_setup.max_running(stack)
         )
         setting = matrix.build(options.spec, seen, slo).cells[0].setting.on(stack.knobs)
-        engine_setup.record(run, stack, replace(matrix.build(options.spec, seen, slo), cells=()))
+        engine_setup.record_start(run, stack)
         until_s = time.monotonic() + (options.spec.design.budget_s or 240.0)
 
         def known() -> Sequence[Stretch]:
-            return stretches_of(finished_cells(run.path), slo)
+            return _known(run, slo)
 
         def measure(rate_per_s: float) -> bool:
             # One cell at least, however short the budget.
@@ -138,10 +139,15 @@ def _search(
             return measure_rate(rate_per_s, setting, options.spec, context, stack, progress, left_s)
 
         search(known, measure, slo.attainment, start_of(seen, setting), precision)
-    found = stretches_of(finished_cells(run.path), slo)
+    found = _known(run, slo)
     if not found:
         raise EnvironmentProblem(f"{run.path}: no cell came out valid ({_why_not(run)})")
     return capacity(found, slo.attainment), slo
+
+
+def _known(run: RunDir, slo: SLO) -> list[Stretch]:
+    cells = finished_cells(run.path)
+    return stretches_of(cells, slo, usual_speed(cells))
 
 
 def _why_not(run: RunDir) -> str:

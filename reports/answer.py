@@ -7,9 +7,11 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from experiments.decide.capacity_text import takes
+from experiments.decide.beyond_text import above, on_a_slower_engine
+from experiments.decide.capacity_text import in_short, takes
 from experiments.decide.neighbours import count_of
-from experiments.run_folder.recommendation import LoadEvidence, Recommendation
+from experiments.decide.recommendation_text import today
+from experiments.run_folder.recommendation import LoadEvidence, Neighbour, Recommendation
 from experiments.run_folder.run_state import RunStatus
 from experiments.spec.setting import Setting
 from gateway.limits import QueueMode, QueueOrder
@@ -20,11 +22,12 @@ from reports.run import Run
 
 @dataclass(frozen=True, slots=True)
 class NeighbourLine:
-    """A setting that was not chosen: its words, its goodput, and why not."""
+    """A setting that was not chosen: its words, its goodput, why not, and how much it takes ("" unknown)."""
 
     setting: str
     goodput: str
     why_not: str
+    takes: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +66,7 @@ class AnswerSection:
     meets: bool | None = None
     margin: str = ""
     capacity: str = ""
+    slower: str = ""
     under: tuple[LoadLine, ...] = ()
     goodput_at: str = ""
     attainment_at: str = ""
@@ -92,19 +96,23 @@ def answer(run: Run) -> AnswerSection:
         meets=None if target is None else share >= target,
         margin=margin(run, recommended.setting),
         capacity=_capacity(recommended),
+        slower=" ".join(on_a_slower_engine(recommended.loads)),
         under=under(run, recommended),
         goodput_at=_the_one(
             [_load(at) for at in recommended.loads if at.goodput_per_s.value == goodput.value]
         ),
         attainment_at=_the_one([_load(at) for at in recommended.loads if at.attainment == share]),
         env="".join(f"{name}={_shell(value)}\n" for name, value in recommended.env.items()),
-        neighbours=tuple(
-            NeighbourLine(labels.setting(one.setting), numbers.rate(one.goodput_per_s.value), one.why_not)
-            for one in recommended.neighbours
-        ),
+        neighbours=tuple(_neighbour(one) for one in recommended.neighbours),
         inseparable=tuple(labels.setting(other) for other in recommended.inseparable),
         doubts=recommended.doubts,
     )
+
+
+def _neighbour(one: Neighbour) -> NeighbourLine:
+    goodput = numbers.rate(one.goodput_per_s.value)
+    takes_ = "" if one.capacity is None else in_short(one.capacity)
+    return NeighbourLine(labels.setting(one.setting), goodput, one.why_not, takes_)
 
 
 def _tiles(setting: Setting) -> tuple[tuple[str, str], ...]:
@@ -216,8 +224,12 @@ def _meets(share: float, target: float | None) -> bool | None:
 
 
 def _capacity(recommended: Recommendation) -> str:
-    """How many requests a second the recommended setting takes, a sentence; "" unknown."""
-    return "" if recommended.capacity is None else takes(recommended.capacity)
+    """How many requests a second the recommended setting takes, what happens above that, and how many today's
+    takes; "" unknown."""
+    if recommended.capacity is None:
+        return ""
+    said = (takes(recommended.capacity), above(recommended.overload), *today(recommended.neighbours))
+    return " ".join(sentence for sentence in said if sentence)
 
 
 def _load(at: LoadEvidence) -> str:

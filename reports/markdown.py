@@ -21,6 +21,7 @@ def summary(run: Run) -> str:
         interval = f" ({recommended.goodput_interval}, 95 %)" if recommended.goodput_interval else ""
         target = f" (target {recommended.target})" if recommended.target else ""
         lines += [plain(recommended.capacity), ""] if recommended.capacity else []
+        lines += [plain(recommended.slower), ""] if recommended.slower else []
         lines += [f"**Recommended: {plain(recommended.words)}**", ""]
         lines += [f"- goodput {recommended.goodput}{interval}"]
         share = f"{recommended.attainment} of offered requests served in SLO{target}"

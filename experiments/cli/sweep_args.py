@@ -20,6 +20,8 @@ from experiments.spec.sweep_spec import GatewaySection, SweepSpec
 from experiments.stack.engine_knobs import NAMES as ENGINE_KEYS
 from experiments.stack.engine_knobs import flag_of
 from experiments.stack.providers import known
+from experiments.twin import profile
+from experiments.twin.profile import Profile
 from gateway.limits import LIMIT_NAMES
 from loadtests.reach.endpoint import Endpoint, without_login
 from loadtests.slo import SLO
@@ -33,7 +35,8 @@ class SweepOptions:
 
     `engine`, `gateway` and `prometheus` are those that somebody else runs. Their credentials are in them
     alone: the spec's own address is without. `prometheus_scope` is what that Prometheus will be asked about,
-    once it is found out; it is on no command line.
+    once it is found out; it is on no command line. `calibration`: a model of the engine, which a race starts
+    from.
     """
 
     spec: SweepSpec
@@ -53,6 +56,7 @@ class SweepOptions:
     like: Path | None
     command: tuple[str, ...]
     prometheus_scope: Scope | None = None
+    calibration: Profile | None = None
 
 
 def parse(argv: Sequence[str], prog: str = "python -m experiments.sweep") -> SweepOptions:
@@ -102,6 +106,7 @@ def parse(argv: Sequence[str], prog: str = "python -m experiments.sweep") -> Swe
         compose_env=args.compose_env,
         grafana=_grafana(args.grafana_url),
         like=args.like,
+        calibration=None if args.calibration is None else profile.named(f"calibrated:{args.calibration}"),
         command=("python", "-m", "experiments.sweep", *secrets.without_secrets(argv)),
     )
 

@@ -124,6 +124,11 @@ def _add_cells(flags: argparse.ArgumentParser) -> None:
         "grid: every cell, --blocks times; model: python -m experiments.tune",
     )
     group.add_argument(
+        "--calibration",
+        metavar="FILE",
+        help="profile.json of python -m experiments.calibrate: a race begins with what it expects to be best",
+    )
+    group.add_argument(
         "--blocks",
         metavar="N",
         help="a grid's repeats, each with a fresh arrival trace (default 1); a race may take as long",

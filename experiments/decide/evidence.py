@@ -9,6 +9,7 @@ from pathlib import Path
 from experiments.decide.participants import participants
 from experiments.design.cell_purpose import CellPurpose
 from experiments.run_folder.measured_cell import MeasuredCell, finished_cells
+from experiments.run_folder.relative_speed import relative_speed, usual_speed
 from experiments.spec.setting import Setting
 from experiments.stats.common_blocks import means_on_common_blocks
 from experiments.stats.goodput import Interval, Trace, difference, of_cells
@@ -17,10 +18,13 @@ from loadtests.slo import SLO
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """One cell and its requests, judged under the SLO."""
+    """One cell and its requests, judged under the SLO. `fair`: the same with bounds `speed` times as long,
+    since the engine took `speed` times as long as over the run."""
 
     cell: MeasuredCell
     trace: Trace
+    fair: Trace
+    speed: float
 
     @property
     def arrivals(self) -> Hashable:
@@ -98,9 +102,11 @@ def gather(run: Path, slo: SLO) -> Gathered:
         UserError: there is no cell that could be judged.
         UndecidedError: most cells were disturbed.
     """
-    found = participants(run, finished_cells(run))
+    cells = finished_cells(run)
+    found = participants(run, cells)
+    usual = usual_speed([cell for cell in cells if not cell.invalid_codes])
     every = {
-        setting: _evidence(setting, [Judged(cell, cell.trace(slo)) for cell in own])
+        setting: _evidence(setting, [_judged(cell, slo, usual) for cell in own])
         for setting, own in found.cells.items()
     }
     loads = sorted({load for one in every.values() for load in one.by_load})
@@ -112,6 +118,14 @@ def gather(run: Path, slo: SLO) -> Gathered:
         {load: found.best_of(load) for load in found.loads},
         found.doubts,
     )
+
+
+def _judged(cell: MeasuredCell, slo: SLO, usual: float) -> Judged:
+    measured = [record for record in cell.records() if record.phase == "measure"]
+    speed = relative_speed(cell, usual)
+    trace = cell.trace_of(measured, slo)
+    fair = trace if speed == 1.0 else cell.trace_of(measured, slo.scaled(speed))
+    return Judged(cell, trace, fair, speed)
 
 
 def _evidence(setting: Setting, judged: Sequence[Judged]) -> Evidence:

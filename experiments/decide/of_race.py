@@ -9,9 +9,11 @@ from pathlib import Path
 from experiments.racing.choice import chosen
 from experiments.racing.course import Course
 from experiments.racing.of_cells import StretchReader
-from experiments.racing.standing import RaceStanding, stand
+from experiments.racing.standing import WITHIN, RaceStanding, stand
 from experiments.racing.story import read
 from experiments.run_folder.measured_cell import MeasuredCell
+from experiments.run_folder.recommendation import Neighbour, Standing
+from experiments.spec.durations import about
 from experiments.spec.loads import Load
 from experiments.spec.setting import Setting
 from experiments.stats.choice import Choice
@@ -19,7 +21,7 @@ from loadtests.slo import SLO
 
 
 @dataclass(frozen=True, slots=True)
-class Raced:
+class RaceJudgement:
     """A run's race judged anew from its cells. `winner`: place of the setting to take; None without one."""
 
     course: Course
@@ -53,7 +55,7 @@ def stood_for(run: Path, cells: Sequence[MeasuredCell]) -> Mapping[Setting, Sequ
     return {setting: list(of.values()) for setting, of in found.items() if of}
 
 
-def judged_again(run: Path, cells: Sequence[MeasuredCell], slo: SLO) -> Raced | None:
+def judged_again(run: Path, cells: Sequence[MeasuredCell], slo: SLO) -> RaceJudgement | None:
     """The race under `slo`, from all of the run's cells; None where it was no race."""
     settings = settings_of(run)
     matrix = [cell for cell in cells if cell.of_matrix]
@@ -64,10 +66,10 @@ def judged_again(run: Path, cells: Sequence[MeasuredCell], slo: SLO) -> Raced | 
     stretches = [s for s in StretchReader(loads, slo).read(matrix) if s.usable]
     standing = stand(settings, loads, stretches)
     alive = [i for i in range(len(settings)) if not standing.worse[i]]
-    return Raced(course, standing, chosen(course, standing, stretches, alive))
+    return RaceJudgement(course, standing, chosen(course, standing, stretches, alive))
 
 
-def choice(raced: Raced, contenders: Sequence[Setting]) -> Choice | None:
+def choice(raced: RaceJudgement, contenders: Sequence[Setting]) -> Choice | None:
     """The choice as a race makes it, among settings that were measured, or stood for, at every load; None
     where it has none."""
     standing, settings = raced.standing, raced.course.settings
@@ -81,6 +83,36 @@ def choice(raced: Raced, contenders: Sequence[Setting]) -> Choice | None:
         winner=settings[standing.leader].name,
         tied=tuple(settings[i].name for i in tied),
         regret={settings[i].name: max(0.0, 1 - float(standing.score[i]) / max(best, 1e-9)) for i in places},
+    )
+
+
+def as_raced(raced: RaceJudgement, run: Path, neighbours: Sequence[Neighbour]) -> tuple[Neighbour, ...]:
+    """The neighbours with what the race says of them: a setting's score is the least share of the best
+    goodput over the loads, and in a race it is scores that are told apart."""
+    story = read(run)
+    places = [] if story is None else [place for race in story.races for place in race.places]
+    further_s = {place.setting: place.further_s for place in places}
+    return tuple(_as_raced(raced, one, further_s.get(one.setting)) for one in neighbours)
+
+
+def _as_raced(raced: RaceJudgement, one: Neighbour, further_s: float | None) -> Neighbour:
+    standing = raced.standing
+    if standing.leader is None or one.setting not in raced.course.settings:
+        return one
+    i = raced.course.settings.index(one.setting)
+    if standing.worse[i]:
+        at_most = f"its score is at most {float(standing.high[i]):.0%} of the best one's"
+        text = f"{one.why_not}; {at_most}" if one.standing is Standing.WORSE else at_most
+        return replace(one, standing=Standing.WORSE, why_not=text, further_s=None)
+    close = standing.low[i] >= 1 - WITHIN and standing.high[i] <= 1 / (1 - WITHIN)
+    kind = Standing.EQUAL if close and standing.whole[i] else Standing.CANT_TELL
+    between = f"its score is {float(standing.low[i]):.0%} to {float(standing.high[i]):.0%} of the best one's"
+    time = f"; about {about(further_s)} more would tell" if further_s and kind is Standing.CANT_TELL else ""
+    return replace(
+        one,
+        standing=kind,
+        why_not=between + time,
+        further_s=further_s if kind is Standing.CANT_TELL else None,
     )
 
 

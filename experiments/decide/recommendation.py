@@ -12,23 +12,28 @@ are brought to the same arrivals before one is called the best.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
+from pydantic import JsonValue, ValidationError
+
 from experiments.decide import of_race, recommendation_doubts
-from experiments.decide.evidence import Evidence, Gathered, Judged, attainment, gather
+from experiments.decide.beyond import MOST_REPLAYED, above_capacity, margin_of
+from experiments.decide.capacities import capacity_of, holds, is_next_to
+from experiments.decide.evidence import Evidence, Gathered, attainment, gather
 from experiments.decide.neighbours import Ground, hardest, neighbour
 from experiments.decide.probe_doubts import of_probe
 from experiments.design.probe import Probe
 from experiments.files import write_bytes
-from experiments.measure.cell_evidence import is_stationary
 from experiments.run_folder import codec
 from experiments.run_folder.measured_cell import finished_cells
 from experiments.run_folder.reading import read_run
 from experiments.run_folder.recommendation import LoadEvidence, Neighbour, Recommendation
+from experiments.spec.setting import Setting
 from experiments.stats.choice import Choice, Means, choose_by_means
 from experiments.stats.goodput import of_cells
-from experiments.stats.knee import Capacity, capacity
-from experiments.stats.stretch import stretch_of
+from gateway.limits import Limits
+from gateway.settings import LiveSettings
 from loadtests.slo import SLO
 
 _SPANS = 10
@@ -51,9 +56,19 @@ def recommend(run: Path, slo: SLO) -> Recommendation:
     by_name = {e.setting.name: e for e in found.contenders}
     chosen = by_name[choice.chosen]
     ground = Ground(chosen, found.loads, span_s)
-    loads = tuple(_under(found, chosen, load, best[load], span_s) for load in found.loads)
+    loads = tuple(
+        replace(
+            _under(found, chosen, load, best[load], span_s),
+            speed_margin=margin_of(chosen.published(load), slo, MOST_REPLAYED // len(found.loads)),
+        )
+        for load in found.loads
+    )
     at = {one.load: one for one in loads}
     neighbours = _neighbours(ground, found, best, at, choice)
+    if raced is not None:
+        neighbours = of_race.as_raced(raced, run, neighbours)
+    neighbours = _with_capacities(neighbours, found, chosen.setting, slo.attainment, _current(state.spec))
+    largest = capacity_of(chosen, slo.attainment)
     fallback = state.engine.facts.why if state.engine is not None else None
     every = [cell for e in found.contenders for cell in e.cells]
     # Else the probe in force is of another run, or one of several.
@@ -71,7 +86,8 @@ def recommend(run: Path, slo: SLO) -> Recommendation:
         loads=loads,
         goodput_per_s=at[hardest(chosen, found.loads)].goodput_per_s,
         attainment=at[_nominal(chosen, found.loads)].attainment,
-        capacity=_capacity(chosen, slo.attainment),
+        capacity=largest,
+        overload=above_capacity(chosen, found.loads, largest, slo),
         why=_why(choice, [_share(found, chosen, load, best[load]) for load in found.loads]),
         neighbours=neighbours,
         inseparable=tuple(by_name[name].setting for name in choice.tied if name != choice.chosen),
@@ -79,6 +95,7 @@ def recommend(run: Path, slo: SLO) -> Recommendation:
             *found.doubts,
             *([fallback] if fallback else []),
             *recommendation_doubts.of_choice(at[_nominal(chosen, found.loads)], loads, slo),
+            *recommendation_doubts.of_cliff(loads),
             *recommendation_doubts.of_holes(neighbours, found.loads),
             *recommendation_doubts.of_run(every, chosen.cells),
             *(of_probe(every, state.probe) if own_probe else []),
@@ -167,17 +184,28 @@ def _shift_per_s(
     return to_all + at[load].goodput_per_s.value - found.means[load][ground.chosen.setting]
 
 
-def _capacity(chosen: Evidence, target: float) -> Capacity | None:
-    """How far the cliff is: the largest steady rate at which the chosen setting meets the objective; None
-    where no steady rate was measured."""
-    every: list[Judged] = [one for of in chosen.by_load.values() for one in of]
-    every += [one for of in chosen.confirming.values() for one in of]
-    known = [
-        stretch_of(one.cell.rate_per_s, one.trace)
-        for one in (*every, *chosen.searched)
-        if is_stationary(one.cell.scenario)
-    ]
-    return capacity(known, target) if known else None
+def _with_capacities(
+    neighbours: Sequence[Neighbour], found: Gathered, chosen: Setting, target: float, current: Limits | None
+) -> tuple[Neighbour, ...]:
+    """With how much they take: those next to the chosen setting, and the current one."""
+    by_setting = {e.setting: e for e in (*found.contenders, *found.others)}
+    made = []
+    for one in neighbours:
+        is_current = holds(one.setting, current)
+        wanted = is_current or is_next_to(one.setting, chosen)
+        known = capacity_of(by_setting[one.setting], target) if wanted else None
+        made.append(replace(one, capacity=known, current=is_current))
+    return tuple(made)
+
+
+def _current(spec: Mapping[str, JsonValue]) -> Limits | None:
+    """The limits that are in force today, as the spec has them; None where it does not say."""
+    design = spec.get("design")
+    stored = design.get("current") if isinstance(design, dict) else None
+    try:
+        return LiveSettings.model_validate(stored).limits() if stored else None
+    except ValidationError:
+        return None
 
 
 def _nominal(evidence: Evidence, loads: Sequence[str]) -> str:

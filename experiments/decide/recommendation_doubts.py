@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from experiments.decide.beyond_text import ON_A_CLIFF
 from experiments.run_folder.doubt import DoubtCode
 from experiments.run_folder.measured_cell import MeasuredCell
 from experiments.run_folder.recommendation import LoadEvidence, Neighbour, Standing
@@ -28,6 +29,17 @@ def of_choice(nominal: LoadEvidence, loads: Sequence[LoadEvidence], slo: SLO) ->
     if any(at.goodput_per_s.low is None for at in loads):
         doubts.append("a window is too short for an interval of the goodput")
     return doubts
+
+
+def of_cliff(loads: Sequence[LoadEvidence]) -> list[str]:
+    """Loads at which what was measured may be gone on the next run."""
+    close = [at.load for at in loads if at.speed_margin is not None and at.speed_margin.margin < ON_A_CLIFF]
+    if not close:
+        return []
+    return [
+        f"it stands on a cliff at {', '.join(close)}: two runs may differ by {ON_A_CLIFF:.0%} of the "
+        "engine's speed, and that changes the answer there"
+    ]
 
 
 def of_holes(neighbours: Sequence[Neighbour], loads: Sequence[str]) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from experiments.decide.beyond_text import above, on_a_slower_engine
 from experiments.decide.capacity_text import takes
 from experiments.run_folder.recommendation import LoadEvidence, Neighbour, Recommendation, Standing
 from experiments.spec.durations import about
@@ -15,15 +16,27 @@ _NAMED = 4
 def show(recommended: Recommendation, env_path: Path) -> str:
     """The recommendation for a terminal."""
     lines = [takes(recommended.capacity)]
+    lines += today(recommended.neighbours)
     lines += [f"Recommended for {recommended.slo} on {recommended.engine}:"]
     lines += [f"  {key}={value}" for key, value in recommended.env.items()]
     lines += [f"  to apply: {env_path}", "With it:"]
     lines += [f"  {under(at)}" for at in recommended.loads]
+    lines += [f"  {above(recommended.overload)}"] if recommended.overload else []
+    lines += [f"  {sentence}" for sentence in on_a_slower_engine(recommended.loads)]
     lines += ["How sure:", f"  {recommended.why}"]
     lines += [f"  {sentence}" for sentence in how_sure(recommended.neighbours)]
     lines += ["In doubt:"] if recommended.doubts else []
     lines += [f"  - {doubt}" for doubt in recommended.doubts]
     return "\n".join(lines)
+
+
+def today(neighbours: Sequence[Neighbour]) -> list[str]:
+    """How much the current setting takes, where it was in the run and is not the recommended one."""
+    return [
+        takes(one.capacity, f"Today's setting ({one.name})")
+        for one in neighbours
+        if one.current and one.capacity is not None
+    ][:1]
 
 
 def under(at: LoadEvidence) -> str:

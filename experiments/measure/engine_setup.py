@@ -114,9 +114,13 @@ def build(options: SweepOptions, run: RunDir, seen: Probe, slo: SLO, spec: Sweep
 
 def record(run: RunDir, stack: SweepStack, plan: Matrix) -> None:
     """What is planned, and where: into run.json and the journal, with each start of the engine."""
-    state = replace(
-        run.state, cells=planned_cells(plan), expected_s=plan.expected_s, status=RunStatus.RUNNING
-    )
+    run.save(replace(run.state, cells=planned_cells(plan), expected_s=plan.expected_s))
+    record_start(run, stack)
+
+
+def record_start(run: RunDir, stack: SweepStack) -> None:
+    """Where is measured, into run.json and the journal: of a run whose cells follow from what it finds."""
+    state = replace(run.state, status=RunStatus.RUNNING)
     if state.provenance is None:
         made = provenance.collect(paths.checkout())
         state = replace(state, provenance=made, anchor=Anchor(time.time(), time.monotonic()))
@@ -125,7 +129,7 @@ def record(run: RunDir, stack: SweepStack, plan: Matrix) -> None:
         knobs, engine.provider, engine.label, engine.model, engine.url, engine.facts, engine.gateway_url
     )
     run.save(replace(state, engine_starts=(*state.engine_starts, start)))
-    run.note("stack_ready", {"engine": engine.label, "knobs": knobs, "cells": len(plan.cells)})
+    run.note("stack_ready", {"engine": engine.label, "knobs": knobs, "cells": len(state.cells)})
 
 
 def planned_cells(plan: Matrix) -> tuple[PlannedCell, ...]:

@@ -18,7 +18,8 @@ from experiments.speed.judge import CellSpeed, RunSpeed, judge
 DRIFTED = 0.05
 """A change of the engine's speed over the run from which on it is told."""
 CAUSES = (
-    *(DoubtCode.CPU_STOLEN, DoubtCode.GPU_SLOWDOWN, DoubtCode.GPU_THERMAL),
+    *(DoubtCode.OTHERS_BUSY, DoubtCode.CPU_THROTTLED, DoubtCode.SWAPPING, DoubtCode.CPU_STOLEN),
+    *(DoubtCode.GPU_OTHERS, DoubtCode.GPU_SLOWDOWN, DoubtCode.GPU_THERMAL),
     *(DoubtCode.GPU_POWER_CAP, DoubtCode.GPU_CLOCK, DoubtCode.GPU_MEMORY),
 )
 """Doubts that may say why an engine was slow."""

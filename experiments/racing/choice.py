@@ -36,19 +36,29 @@ def chosen(
         and standing.low[i] >= 1 - 5 * INDIFFERENCE
     ]
     near = near or [leader]
-    slower = _scores_when_slower(course, standing, stretches)
+    slower = _scores_when_slower(course, standing, stretches, near)
     steadiest = max(slower[i] for i in near)
     steady = [i for i in near if slower[i] >= steadiest - AS_STEADY]
     return min(steady, key=lambda i: course.settings[i].smaller_first)
 
 
-def _scores_when_slower(course: Course, standing: RaceStanding, stretches: Sequence[JudgedStretch]) -> Floats:
-    """(settings,): the least share of the best goodput over the loads, each times what is kept of it."""
+def _scores_when_slower(
+    course: Course, standing: RaceStanding, stretches: Sequence[JudgedStretch], near: Sequence[int]
+) -> Floats:
+    """(settings,): the least share of the best goodput over the loads, each times what is kept of it.
+
+    Those that are `near` are judged under their own limits also where another's run stands for theirs; of the
+    rest only what the best keep counts, and the run's own limits are near enough.
+    """
     kept = np.full((len(course.settings), len(course.loads)), np.nan)
     for i, setting in enumerate(course.settings):
         for j, load in enumerate(course.loads):
             here = [s for s in stretches if s.cell.load == load]
-            found = [s.kept_when_slower for s in here if s.stands_for(replace(s.cell, setting=setting))]
+            found = [
+                s.kept_under(setting.limits if i in near else s.cell.setting.limits)
+                for s in here
+                if standing.whole[i] and s.stands_for(replace(s.cell, setting=setting))
+            ]
             if found:
                 kept[i, j] = float(np.mean(found))
     goodput = standing.goodput * kept

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from experiments.design.cells import Cell
 from experiments.stats.goodput import Trace
 from experiments.twin.footprint import Footprint
+from gateway.limits import Limits
+
+
+def _all_kept(_limits: Limits) -> float:
+    return 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +23,8 @@ class JudgedStretch:
     Attributes:
         trace: its requests; those of other settings on the same load and block are the same arrivals.
         elasticity: by how many per cent its goodput falls when the engine is one per cent slower, ≥ 0.
-        kept_when_slower: of its goodput, the part that is left on an engine 5 % slower.
+        kept_under: of its goodput, the part that is left on an engine 5 % slower, under the limits of a
+            setting that the run stands for: neither limit was touched, and the narrow one will be sooner.
         footprint: which other settings this run stands for; None where it is not known.
         usable: whether it may decide: not when the machine was disturbed, or the cell is invalid.
     """
@@ -26,7 +32,7 @@ class JudgedStretch:
     cell: Cell
     trace: Trace
     elasticity: float
-    kept_when_slower: float = 1.0
+    kept_under: Callable[[Limits], float] = _all_kept
     footprint: Footprint | None = None
     usable: bool = True
 

@@ -16,6 +16,7 @@ from experiments.measure.run_cells import run_cells
 from experiments.measure.sweep_stack import SweepStack
 from experiments.racing import live_search
 from experiments.racing.course import Course
+from experiments.racing.expected_order import expected_order
 from experiments.racing.live_track import LiveTrack, declare
 from experiments.racing.plan import CONFIRMING, RacePlan, in_stretches, one_block, race_plan
 from experiments.racing.race import Raced, race
@@ -23,6 +24,7 @@ from experiments.racing.story import is_over, keep
 from experiments.run_folder.folder import RunDir
 from experiments.spec.setting import Setting
 from experiments.spec.sweep_spec import SweepSpec
+from experiments.twin.profile import Profile
 from loadtests.slo import SLO
 
 PATIENCE = 2
@@ -39,11 +41,11 @@ def run_races(options: SweepOptions, run: RunDir, progress: SweepProgress) -> li
             seen = engine_setup.probe_engine(options, run, stack, progress)
             slo = engine_setup.settle_objective(options, run, stack, seen)
             plan = planned(options, run, seen, slo)
-            engine_setup.record(run, stack, replace(plan.stretches, cells=()))
+            engine_setup.record_start(run, stack)
             context = MeasurementContext(
                 run, stack.admin, stack.metrics, slo, stack.engine.label, engine_setup.max_running(stack)
             )
-            failed += run_race(options.spec, plan, context, stack, progress)
+            failed += run_race(options.spec, plan, context, stack, progress, options.calibration)
     return failed
 
 
@@ -56,18 +58,21 @@ def planned(options: SweepOptions, run: RunDir, seen: Probe, slo: SLO) -> RacePl
 
 
 def run_race(
-    spec: SweepSpec, plan: RacePlan, context: MeasurementContext, stack: SweepStack, progress: SweepProgress
-) -> list[str]:
-    """Race, confirm, search; returns the ids of cells that could not be measured."""
+    spec: SweepSpec, plan: RacePlan, context: MeasurementContext, stack: SweepStack, progress: SweepProgress,
+    calibration: Profile | None = None,
+) -> list[str]:  # fmt: skip
+    """Race, confirm, search; returns the ids of cells that could not be measured. With a calibration the
+    settings that it expects to be best run first; nothing is decided by it."""
     by_clock = spec.design.budget_s is not None
     track = LiveTrack(plan.stretches, context, stack, progress, by_clock)
     settings = tuple(setting.on(stack.knobs) for setting in plan.settings)
     course = Course(
-        tuple(dict.fromkeys(settings)),
+        settings,
         tuple(dict.fromkeys(cell.load for cell in plan.stretches.cells)),
         plan.race_s,
         lambda load: plan.stretches.phases[load].expected_s,
         seed=spec.load.seed,
+        likely=() if calibration is None else expected_order(plan, calibration, context.slo),
     )
     raced = race(course, track, progress.deciding)
     keep(context.run.path, stack.knobs, course, raced)

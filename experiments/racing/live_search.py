@@ -12,6 +12,7 @@ from experiments.cli.progress import SweepProgress
 from experiments.design import matrix
 from experiments.design.cell_purpose import CellPurpose
 from experiments.design.probe import Probe
+from experiments.measure import speed_doubts
 from experiments.measure.cell import MeasurementContext
 from experiments.measure.cell_evidence import is_stationary
 from experiments.measure.run_cells import run_cells
@@ -19,6 +20,7 @@ from experiments.measure.sweep_stack import SweepStack
 from experiments.racing.live_track import declare
 from experiments.racing.plan import in_stretches
 from experiments.run_folder.measured_cell import MeasuredCell, finished_cells
+from experiments.run_folder.relative_speed import relative_speed, usual_speed
 from experiments.spec.setting import Setting
 from experiments.spec.sweep_spec import SweepSpec
 from experiments.stats.rate_search import next_rate
@@ -31,13 +33,16 @@ PATIENCE = 3
 """Cells in a row that may come out useless: the machine is too busy."""
 
 
-def stretches_of(cells: Sequence[MeasuredCell], slo: SLO) -> list[Stretch]:
-    """What each valid cell under a steady load tells of its rate."""
-    return [
-        stretch_of(cell.rate_per_s, cell.trace(slo))
-        for cell in cells
-        if not cell.invalid_codes and is_stationary(cell.scenario)
-    ]
+def stretches_of(cells: Sequence[MeasuredCell], slo: SLO, usual: float) -> list[Stretch]:
+    """What each valid cell under a steady load tells of its rate, on an engine as fast as `usual`: where it
+    was 2 % slower, times may be 2 % longer and the load counts as 2 % denser."""
+    found = []
+    for cell in cells:
+        if cell.invalid_codes or not is_stationary(cell.scenario):
+            continue
+        speed = relative_speed(cell, usual)
+        found.append(stretch_of(cell.rate_per_s, cell.trace(slo.scaled(speed)), speed))
+    return found
 
 
 def search(
@@ -88,8 +93,9 @@ def after_race(
     progress.deciding(f"the largest rate that {winner.name} takes")
 
     def known() -> Sequence[Stretch]:
-        mine = [cell for cell in finished_cells(run.path) if cell.setting == winner and not cell.is_sentinel]
-        return stretches_of(mine, context.slo)
+        every = [cell for cell in finished_cells(run.path) if not cell.is_sentinel]
+        mine = [cell for cell in every if cell.setting == winner]
+        return stretches_of(mine, context.slo, usual_speed(every))
 
     def measure(rate_per_s: float) -> bool:
         searched = [cell for cell in finished_cells(run.path) if cell.purpose is CellPurpose.CAPACITY]
@@ -120,4 +126,5 @@ def measure_rate(
     declare(context, planned)
     progress.plan([expected_s], len(cells))
     run_cells([cell], planned, context, stack, progress)
+    speed_doubts.doubt(run)
     return True

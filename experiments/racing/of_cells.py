@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from statistics import median
+from functools import cache, partial
 
 import numpy as np
 
 from experiments.design.cells import Cell
 from experiments.racing.judged_stretch import JudgedStretch
 from experiments.run_folder.measured_cell import MeasuredCell
+from experiments.run_folder.relative_speed import relative_speed, usual_speed
 from experiments.spec.loads import Load
 from experiments.twin.footprint import Footprint
-from experiments.twin.replay import Replay, served
+from experiments.twin.replay import Replay, Served, served
 from gateway.limits import Limits
 from loadtests.outcome import Outcome
 from loadtests.record import RequestRecord
@@ -22,7 +23,6 @@ from loadtests.slo import SLO
 SLOWER = 1.05
 """How many times slower the engine is on which a setting should still do well."""
 _STEP = 1.02
-_MOST_ADJUSTED = 1.1
 _REFUSED = frozenset({Outcome.REJECTED_FULL, Outcome.REJECTED_MODE})
 
 
@@ -38,8 +38,7 @@ class StretchReader:
         """The cells of the matrix at these loads, each judged at the speed that the engine had on the whole:
         where it was 2 % slower than usual, times may be 2 % longer. A cell in doubt is not usable."""
         mine = [cell for cell in cells if cell.of_matrix and cell.load in self._by_name]
-        known = [i for cell in mine if (i := _index(cell)) is not None and not cell.invalid_codes]
-        usual = median(known) if known else 1.0
+        usual = usual_speed(mine)
         return [self._stretch(cell, usual) for cell in mine]
 
     def _stretch(self, cell: MeasuredCell, usual: float) -> JudgedStretch:
@@ -47,8 +46,7 @@ class StretchReader:
         if key not in self._known:
             self._known[key] = _reading(cell, self._slo)
         reading = self._known[key]
-        speed = float(np.clip((_index(cell) or usual) / usual, 1 / _MOST_ADJUSTED, _MOST_ADJUSTED))
-        fair = self._slo.scaled(speed)
+        fair = self._slo.scaled(relative_speed(cell, usual))
         slower, faster = (
             int(cell.trace_of(reading.measured, fair.scaled(factor)).good.sum())
             for factor in (1 / _STEP, _STEP)
@@ -57,7 +55,7 @@ class StretchReader:
             cell=Cell(cell.setting, self._by_name[cell.load], cell.block),
             trace=cell.trace_of(reading.measured, fair),
             elasticity=(faster - slower) / max(1, faster + slower) / (_STEP - 1),
-            kept_when_slower=reading.kept_when_slower,
+            kept_under=reading.kept_under,
             footprint=reading.footprint,
             usable=not cell.invalid_codes,
         )
@@ -69,23 +67,21 @@ class _Reading:
 
     measured: Sequence[RequestRecord]
     footprint: Footprint | None
-    kept_when_slower: float
+    kept_under: Callable[[Limits], float]
 
 
 def _reading(cell: MeasuredCell, slo: SLO) -> _Reading:
     records = cell.records()
     limits = cell.setting.limits
     measured = [record for record in records if record.phase == "measure"]
-    return _Reading(measured, footprint(records, limits), _kept(records, limits, slo))
+    kept_under = cache(partial(_kept, served(records), slo))
+    return _Reading(measured, footprint(records, limits), kept_under)
 
 
-def _index(cell: MeasuredCell) -> float | None:
-    return cell.summary.speed.index if cell.summary.speed is not None else None
-
-
-def _kept(records: Sequence[RequestRecord], limits: Limits, slo: SLO) -> float:
-    """Of the goodput, the part that is left on an engine `SLOWER`; 1 where nothing is known."""
-    replay = Replay(served(records), limits)
+def _kept(cell: Served, slo: SLO, limits: Limits) -> float:
+    """Of the goodput, the part that is left on an engine `SLOWER`, had the run's arrivals met these limits; 1
+    where nothing is known."""
+    replay = Replay(cell, limits)
     now = replay.at(1.0, slo).attainment
     return replay.at(SLOWER, slo).attainment / now if now > 0 else 1.0
 

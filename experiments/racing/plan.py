@@ -11,6 +11,7 @@ from experiments.design.probe import ASSUMED
 from experiments.spec.durations import show as show_span
 from experiments.spec.setting import Setting
 from experiments.spec.sweep_spec import SweepSpec
+from experiments.stack.engine_knobs import EngineKnobs
 from loadtests.slo import SLO
 
 SHORTER = 2
@@ -42,8 +43,8 @@ class RacePlan:
 
     @property
     def settings(self) -> tuple[Setting, ...]:
-        """Of the matrix, each once."""
-        return tuple(dict.fromkeys(cell.setting for cell in self.stretches.cells))
+        """Of the matrix, each once: the gateway's part, which every start of the engine races."""
+        return tuple(dict.fromkeys(cell.setting.on(EngineKnobs()) for cell in self.stretches.cells))
 
 
 def race_plan(spec: SweepSpec, confirming: Matrix, stretches: Matrix, engines: int) -> RacePlan:

@@ -6,7 +6,7 @@
 2. **Rounds.** The leader and those that may still beat it run a stretch each on fresh arrivals, at the loads
    that may decide; after each round the surely worse leave.
 3. It ends when the leader is surely within the indifference zone of the best, or the budget is used up. The
-   leader's neighbours on every axis are measured in any case at a load that decides about it.
+   winner's neighbours on every axis are measured in any case.
 
 A stretch in which the machine was disturbed is run again, twice at most. The numbers to publish come from
 stretches of their own afterwards: whoever wins a race was also lucky in it.
@@ -29,6 +29,9 @@ from experiments.racing.rounds import Pair
 from experiments.racing.standing import RaceStanding, stand
 from experiments.run_folder.race_story import RaceEnd, RaceLook
 
+PREDICTED = 3
+"""Settings that run first, where a model has expected them to be the best: a short budget is spent on
+them."""
 MOST_ROUNDS = 40
 MOST_RUNS = 3
 """Of one cell, where the machine was disturbed each time."""
@@ -74,17 +77,22 @@ class _Race:
 
     def run(self) -> Raced:
         ended = self._screen() or self._rounds()
-        standing = self.standing
-        if standing.leader is not None:
-            self._neighbours(standing.leader, standing)
-        winner = chosen(self.course, self.standing, self._usable(), self.alive)
+        winner = self._winner()
+        if winner is not None and self._neighbours_of(winner):
+            winner = self._winner()
         return Raced(self.standing, winner, tuple(self.alive), ended, tuple(self.left), tuple(self.looks))
+
+    def _winner(self) -> int | None:
+        return chosen(self.course, self.standing, self._usable(), self.alive)
 
     def _screen(self) -> RaceEnd | None:
         """Every setting at the first load; then, the most promising first, those that are not surely worse at
         the loads that they lack. None when that is done."""
         first, *_ = self.course.order
-        everybody = [(i, first) for i in self._likely_first()]
+        likely = [(i, j) for j in self.course.order for i in self.course.likely[:PREDICTED]]
+        if likely and not self._run(likely, f"the {PREDICTED} settings that a model expects to be best"):
+            return RaceEnd.BUDGET
+        everybody = [(i, first) for i in self.alive]
         if not self._run(everybody, f"screening {len(everybody)} settings at {self.course.loads[first]}"):
             return RaceEnd.BUDGET
         while lacking := self._lacking():
@@ -93,10 +101,6 @@ class _Race:
             if not self._run([(i, self._next_load(i)) for i in batch], said):
                 return RaceEnd.BUDGET
         return None
-
-    def _likely_first(self) -> list[int]:
-        rank = {place: at for at, place in enumerate(self.course.likely)}
-        return sorted(self.alive, key=lambda i: rank.get(i, len(rank)))
 
     def _lacking(self) -> list[int]:
         """Who has not run at every load, the best so far first; who cannot be measured is passed over."""
@@ -125,12 +129,14 @@ class _Race:
                 return RaceEnd.BUDGET
         return RaceEnd.ROUNDS
 
-    def _neighbours(self, leader: int, standing: RaceStanding) -> None:
-        """Each at the load that decides most about the leader, whatever the budget says: there are few."""
-        load = int(np.argmax(standing.decides[leader]))
-        missing = [i for i in self.course.neighbours(leader) if not standing.stretches[i].any()]
+    def _neighbours_of(self, winner: int) -> bool:
+        """Each at the load that decides most about the winner, whatever the budget says: there are few.
+        Whether any had to run."""
+        load = int(np.argmax(self.standing.decides[winner]))
+        missing = [i for i in self.course.neighbours(winner) if not self.standing.stretches[i].any()]
         if missing:
-            self._run([(i, load) for i in missing], "the leader's neighbours", bounded=False)
+            self._run([(i, load) for i in missing], "the neighbours of the winner", bounded=False)
+        return bool(missing)
 
     def _cell(self, i: int, j: int) -> Cell:
         return Cell(self.course.settings[i], self.course.loads[j], self.block.get(j, 0))

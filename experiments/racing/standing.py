@@ -106,11 +106,14 @@ def stand(
     z = float(scipy.stats.norm.isf(ALPHA / k))
     ratio = score / max(score[leader], 1e-9)
     few = counts.max(axis=1) < LEAST_BLOCKS
-    below = logs.mean(axis=0) + z * logs.std(axis=0) < 0
+    with np.errstate(
+        invalid="ignore"
+    ):  # who never ran at all has no score yet: nobody knows that it is worse
+        below = logs.mean(axis=0) + z * logs.std(axis=0) < 0
+        low, high = np.quantile(ratios, [0.025, 0.975], axis=0)
     worse = below & (~few | (ratio < 1 - _HARDLY))
     worse[leader] = False
     beyond = ratios > 1 / (1 - WITHIN)
-    low, high = np.quantile(ratios, [0.025, 0.975], axis=0)
     return RaceStanding(
         goodput, score, whole, leader, ratio, low, high, worse, beyond.mean(axis=0),
         float(1 - beyond.any(axis=1).mean()), decides, best, counts,

@@ -8,6 +8,8 @@ from enum import StrEnum
 from experiments.run_folder.stored_setting import StoredSetting
 from experiments.stats.goodput import Interval
 from experiments.stats.knee import Capacity
+from experiments.stats.overload import Overload
+from experiments.twin.cliff import SpeedMargin
 
 
 class Standing(StrEnum):
@@ -41,6 +43,8 @@ class LoadEvidence:
     """arrival traces behind goodput and attainment"""
     confirmed: bool | None = None
     """whether these took no part in the choice"""
+    speed_margin: SpeedMargin | None = None
+    """how much slower the engine may become; none where the records do not tell"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +63,11 @@ class Neighbour:
     """arrival traces that it was measured on, by load; a load that is not there was not measured"""
     further_s: float | None = None
     """about how long measuring both on would take to find a difference of 5 %, seconds"""
+    capacity: Capacity | None = None
+    """the largest steady rate that meets the objective, from what was measured anyway; only of settings that
+    differ from the recommended one in one limit, and of the current one"""
+    current: bool | None = None
+    """whether it is the current setting, as the spec has it"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,3 +99,5 @@ class Recommendation:
     """the variables of recommended.env"""
     source: str | None = None
     """`tune` where a model took part in the choice"""
+    overload: Overload | None = None
+    """what it does at the highest load, where that is above its capacity"""

@@ -29,7 +29,7 @@ EDGE_S = 0.001
 """What arrives this shortly before a step's end costs time in the next one."""
 
 
-class Stream(Protocol):
+class SeenStream(Protocol):
     """A streamed answer as its client saw it: when it was sent on to the engine, its chunks, its prompt."""
 
     @property
@@ -80,7 +80,7 @@ class Steps:
 NO_STEPS = Steps(*(np.zeros(0) for _ in fields(Steps)))
 
 
-def steps_of(streams: Sequence[Stream]) -> Steps:
+def steps_of(streams: Sequence[SeenStream]) -> Steps:
     """The steps that can be told in the streams.
 
     Left out are bunches in which a sequence has two tokens, or whose decoding sequences did not all have
@@ -138,7 +138,7 @@ class _Chunks:
     middle_s: Floats
 
     @classmethod
-    def of(cls, streams: Sequence[Stream], lengths: Integers) -> _Chunks:
+    def of(cls, streams: Sequence[SeenStream], lengths: Integers) -> _Chunks:
         """Cut where the pause is longer than a quarter of the median gap of a stream."""
         times_s = np.concatenate([np.asarray(stream.times_s, float) for stream in streams])
         stream = np.repeat(np.arange(len(streams)), lengths)

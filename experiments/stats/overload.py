@@ -9,6 +9,9 @@ from loadtests.record import RequestRecord
 from loadtests.recording.quantiles import rank
 from loadtests.slo import SLO
 
+SURELY_ABOVE = 1.15
+"""Times the capacity from which on a load is above it beyond doubt: it is known to some per cent only."""
+
 
 @dataclass(frozen=True, slots=True)
 class Overload:
@@ -28,9 +31,9 @@ class Overload:
     def __str__(self) -> str:
         rows = [f"{self.kept_ratio:.0%} of the goodput kept", f"{self.shed_ratio:.0%} shed"]
         if self.refused_p95_s is not None:
-            rows.append(f"refusals answered within {_span(self.refused_p95_s)} (p95)")
+            rows.append(f"refusals answered within {short_span(self.refused_p95_s)} (p95)")
         if self.waited_p95_s is not None:
-            rows.append(f"given up after {_span(self.waited_p95_s)} in the queue (p95)")
+            rows.append(f"given up after {short_span(self.waited_p95_s)} in the queue (p95)")
         return f"at {self.load_ratio:.2g} × capacity: {', '.join(rows)}"
 
 
@@ -57,5 +60,6 @@ def _p95_s(records: Sequence[RequestRecord]) -> float | None:
     return float(took_s[rank(len(took_s), 0.95)]) if len(took_s) else None
 
 
-def _span(seconds: float) -> str:
+def short_span(seconds: float) -> str:
+    """`0.0041` → `4.1 ms`; for people."""
     return f"{float(f'{seconds:.2g}'):g} s" if seconds >= 1 else f"{float(f'{seconds * 1e3:.2g}'):g} ms"

@@ -10,8 +10,8 @@ import numpy as np
 
 from experiments.twin.profile import Profile
 from experiments.twin.simulated import Records, Simulated
-from experiments.twin.step_time import Law, StepTime
-from experiments.twin.tables import CHAINS, QUEUES, Chain, Entry, LoggedStep, Offered, Run, zeros
+from experiments.twin.step_time import StepTime
+from experiments.twin.tables import CHAINS, QUEUES, Chain, Entry, Extras, LoggedStep, Offered, Run, zeros
 from gateway.limits import Limits, QueueMode
 from gateway.orders import NewestFirst, OldestFirst, Orders
 
@@ -45,7 +45,7 @@ def obstacle() -> str | None:
     try:
         from experiments.twin import core
 
-        core.play(*_arguments(zeros(Run, 1), Offered(()).table(), None, None))
+        core.play(*_arguments(zeros(Run, 1), Offered(()).table(), Extras(None, None)))
     except Exception as error:  # no wheel, a full disk, another Numba: the reference gives the same numbers
         return str(error).partition("\n")[0] or repr(error)
     return None
@@ -77,7 +77,7 @@ def play(
     law = profile.step_time.compiled()
     by = core.play if law is None else core.play_by_law
     log = zeros(LoggedStep, _most_steps(requests, profile)) if logged else None
-    if by(*_arguments(runs, requests, law, log)) != core.PLAYED:
+    if by(*_arguments(runs, requests, Extras(law, log))) != core.PLAYED:
         return None
     run = runs[0]
     if log is not None and run["logged"] > len(log):
@@ -116,7 +116,7 @@ def _fill(runs: Records, profile: Profile, limits: Limits, newest_first: bool) -
     runs["newest_first"] = newest_first
 
 
-def _arguments(runs: Records, requests: Records, law: Law | None, log: Records | None) -> Sequence[Any]:
+def _arguments(runs: Records, requests: Records, extras: Extras) -> Sequence[Any]:
     """The arguments of `core.play`."""
     count, run = len(requests), runs[0]
     return (
@@ -127,6 +127,5 @@ def _arguments(runs: Records, requests: Records, law: Law | None, log: Records |
         zeros(Entry, count if run["users"] else 0),
         zeros(Entry, min(count, int(run["max_num_seqs"]))),
         np.zeros(int(run["block_size"]), np.int64),
-        law,
-        log,
+        extras,
     )

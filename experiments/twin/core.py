@@ -28,7 +28,7 @@ from experiments.twin.simulated import (
     UPSTREAM_TIMEOUT,
 )
 from experiments.twin.step_time import Law
-from experiments.twin.tables import Chain, Entry, Integers, LoggedStep, Request, Run, Table
+from experiments.twin.tables import Chain, Entry, Extras, Integers, LoggedStep, Request, Run, Table
 
 Function = TypeVar("Function", bound=Callable[..., object])
 
@@ -383,6 +383,7 @@ def _note(
         step = log[run.logged]
         step.end_s, step.count, step.decoded = run.now_s, run.count, chains[BATCH].size
         step.context = run.kv_context + step.decoded
+        step.ended = -run.releases_tail
         for k in range(run.completing):
             request = requests[queues[COMPLETING, k]]
             if math.isnan(request.first_s):
@@ -406,7 +407,6 @@ def _finish(
     steps = run.count
     if log is not None:
         _note(run, requests, queues, chains, log)
-    released = run.releases_tail
     at_client_s = run.now_s + run.egress_s
     for k in range(run.completing):
         request = requests[queues[COMPLETING, k]]
@@ -430,7 +430,7 @@ def _finish(
             _answer(run, requests, queues, i, at_client_s)
     run.completing = 0
     if log is not None and run.logged <= len(log):
-        log[run.logged - 1].ended = run.releases_tail - released
+        log[run.logged - 1].ended += run.releases_tail
     for k in range(run.aborts):
         _abort(run, requests, chains, ends, phase, queues[ABORTS, k])
     run.aborts = 0
@@ -723,8 +723,7 @@ def _play(
     users: Table[Entry],
     ends: Table[Entry],
     phase: Integers,
-    law: Law | None,
-    log: Table[LoggedStep] | None,
+    extras: Extras,
 ) -> int:
     """Play all events; PLAYED, or why not: then the tables hold nothing of use.
 
@@ -732,9 +731,9 @@ def _play(
         runs: one row. Like all tables zero but for what goes in.
         requests: (n,).
         queues: (5, n). chains: (3,). users, ends: (n,) each. phase: (block_size,).
-        law: of step times; None for that of `StepTime`.
-        log: a row for each of the steps, written in order; None: not written.
+        extras: a law and a log, where they are wanted.
     """
+    law, log = extras.law, extras.log
     run = runs[0]
     _ready(run, requests, chains, users)
     stepping, step_end_s = False, math.inf

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache, cached_property
-from typing import Protocol, TypeVar, get_type_hints
+from typing import NamedTuple, Protocol, TypeVar, get_type_hints
 
 import numpy as np
 import numpy.typing as npt
 
 from experiments.twin.simulated import Arrival, Records
+from experiments.twin.step_time import Law
 
 Integers = npt.NDArray[np.int64]
 
@@ -157,6 +158,18 @@ class Table(Protocol[Row]):
 
     def __getitem__(self, index: int, /) -> Row: ...
     def __len__(self) -> int: ...
+
+
+class Extras(NamedTuple):
+    """What few simulations want. Code for the others is compiled without it.
+
+    Attributes:
+        law: of step times; None for that of `StepTime`.
+        log: a row for each of the steps, written in order; None: not written.
+    """
+
+    law: Law | None
+    log: Table[LoggedStep] | None
 
 
 class Offered:

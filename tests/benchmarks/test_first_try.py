@@ -33,7 +33,18 @@ STARTS_SOON = 36
 """A seed whose first stretch begins 0.2 s after the engine is ready, and lasts 13 s."""
 ON_THE_EMULATOR = (
     *("--engine", "emulator", "--engine-cpus", "auto", "--max-active", "2", "--queue-mode", "reject"),
-    *("--load", "sustained@0.6x", "--measure", "3s", "--warm-up", "1s", "--min-requests", "5"),
+    *(
+        "--design",
+        "grid",
+        "--load",
+        "sustained@0.6x",
+        "--measure",
+        "3s",
+        "--warm-up",
+        "1s",
+        "--min-requests",
+        "5",
+    ),
 )
 
 

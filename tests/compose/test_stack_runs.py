@@ -27,7 +27,7 @@ ROOT = Path(__file__).resolve().parents[2]
 TARGETS = ROOT / "compose" / "targets"
 SWEEP = (
     *("--max-active", "4", "--queue-mode", "queue", "--load", "sustained@0.6x", "--slo", "ttft<=1s"),
-    *("--measure", "5s", "--warm-up", "1s", "--min-requests", "10"),
+    *("--design", "grid", "--measure", "5s", "--warm-up", "1s", "--min-requests", "10"),
 )
 LOOK = Path(__file__).with_name("look_inside.py").read_text()
 

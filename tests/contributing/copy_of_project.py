@@ -12,7 +12,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 _SHORT = (
     "--warm-up", "1s", "--measure", "5s", "--min-requests", "10", "--sentinel", "off", "--quiet",
-    "--out", "runs/x",
+    "--design", "grid", "--out", "runs/x",
     "--engine-cpus", "",
 )  # fmt: skip
 _LEFT_OUT = ("docs/examples", "docs/img", "tests", "notebooks")

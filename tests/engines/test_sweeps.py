@@ -15,7 +15,7 @@ from tests.experiments import sweeping
 
 FLAGS = (
     *("--max-active", "2,6", "--queue-mode", "queue", "--load", "sustained@0.6x", "--slo", "ttft<=1s"),
-    *("--measure", "5s", "--warm-up", "1s", "--min-requests", "10", "--drain", "4s"),
+    *("--measure", "5s", "--warm-up", "1s", "--min-requests", "10", "--drain", "4s", "--design", "grid"),
 )
 SERIES = {"engine_running", "engine_waiting", "engine_tokens_per_s"}
 

@@ -100,6 +100,7 @@ def _records(seen: Seen) -> list[dict[str, Any]]:
                 "i": i, "request_id": f"r{i}", "phase": "warm_up" if due < WARM_UP_S else "measure",
                 "class": "default", "session": -1, "due_s": due, "sent_s": due, "first_s": first,
                 "last_s": None if shed else end, "finished_s": end,
+                "queue_s": None if shed else float(seen.granted_s[i]) - due,
                 "outcome": "rejected_full" if shed else "ok", "output_tokens": None if shed else
                 max(2, round(float(seen.tokens[i]))), "attempts": 1,
             }

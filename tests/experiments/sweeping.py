@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SMALL = (
     *("--engine", "emulator", "--max-active", "2,16", "--queue-mode", "queue,reject"),
     *("--load", "sustained@0.6x,burst@1.3x", "--measure", "4s", "--warm-up", "1s"),
-    *("--min-requests", "10", "--drain", "4s", "--quiet"),
+    *("--min-requests", "10", "--drain", "4s", "--design", "grid", "--quiet"),
 )
 
 

@@ -156,7 +156,18 @@ def test_like_takes_the_rates_of_an_old_run(tmp_path: Path) -> None:
         "--queue-mode",
         "queue",
     )
-    further = ("--load", "sustained@0.1x", "--output-tokens", "12", "--measure", "2s", "--warm-up", "1s")
+    further = (
+        "--design",
+        "grid",
+        "--load",
+        "sustained@0.1x",
+        "--output-tokens",
+        "12",
+        "--measure",
+        "2s",
+        "--warm-up",
+        "1s",
+    )
     done = sweeping.run(
         tmp_path / "run", *flags, *further, "--min-requests", "2", "--drain", "4s", "--quiet", timeout_s=120
     )
@@ -276,8 +287,8 @@ def test_an_old_run_that_was_cut_off_is_completed(tmp_path: Path) -> None:
 
 
 def command_of(out: Path) -> list[str]:
-    """The command that is stored in the run, for this copy of it."""
+    """The command that is stored in the run, for this copy of it; a sweep of then measured a grid."""
     words = list(json.loads((out / "run.json").read_text())["command"])
     assert words[0] == "python"
     words[words.index("--out") + 1] = str(out)
-    return [sys.executable, *words[1:]]
+    return [sys.executable, *words[1:], "--design", "grid"]

@@ -22,7 +22,7 @@ from tests.experiments.observe.fake_grafana import FakeGrafana
 
 FLAGS = (
     *("--engine", "compose", "--max-active", "3", "--queue-mode", "queue", "--load", "sustained@0.6x"),
-    *("--measure", "3s", "--warm-up", "1s", "--min-requests", "10"),
+    *("--design", "grid", "--measure", "3s", "--warm-up", "1s", "--min-requests", "10"),
 )
 KEY = "key-of-a-client"
 SETTINGS = {"MAX_ACTIVE": "5", "GATEWAY_API_KEYS": KEY}

@@ -15,7 +15,20 @@ from tests.experiments import sweeping
 
 TWO_STARTS = (
     *("--engine", "emulator", "--max-num-seqs", "2,16", "--max-active", "8", "--queue-mode", "queue"),
-    *("--load", "sustained@6", "--blocks", "2", "--measure", "8s", "--warm-up", "1s", "--drain", "4s"),
+    *(
+        "--design",
+        "grid",
+        "--load",
+        "sustained@6",
+        "--blocks",
+        "2",
+        "--measure",
+        "8s",
+        "--warm-up",
+        "1s",
+        "--drain",
+        "4s",
+    ),
     *("--min-requests", "10", "--quiet", "--slo", "ttft<=800ms,tpot<=60ms"),
 )
 

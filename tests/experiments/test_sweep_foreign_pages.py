@@ -19,7 +19,7 @@ from tests.experiments import sweeping
 HTML = b"<!doctype html><title>app</title><p>vllm:num_requests_running 900</p>"
 FLAGS = (
     *("--max-active", "3", "--queue-mode", "queue", "--load", "sustained@0.6x", "--slo", "ttft<=1s"),
-    *("--measure", "4s", "--warm-up", "1s", "--min-requests", "10"),
+    *("--design", "grid", "--measure", "4s", "--warm-up", "1s", "--min-requests", "10"),
 )
 
 

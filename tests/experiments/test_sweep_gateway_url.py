@@ -10,7 +10,7 @@ from tests.experiments import sweeping
 
 FLAGS = (
     *("--max-active", "3", "--queue-mode", "queue", "--load", "sustained@0.6x", "--slo", "ttft<=1s"),
-    *("--measure", "4s", "--warm-up", "1s", "--min-requests", "10", "--quiet"),
+    *("--design", "grid", "--measure", "4s", "--warm-up", "1s", "--min-requests", "10", "--quiet"),
 )
 
 

@@ -20,7 +20,7 @@ KILLS = 20
 SHORT = (
     *("--engine", "emulator", "--max-active", "2,16", "--queue-mode", "queue,reject"),
     *("--load", "sustained@0.6x,burst@1.2x", "--measure", "2s", "--warm-up", "1s"),
-    *("--min-requests", "5", "--drain", "4s", "--quiet"),
+    *("--min-requests", "5", "--drain", "4s", "--design", "grid", "--quiet"),
 )
 # A sweep of these cells takes a little longer; some lives end before anything is ready, some never.
 LONGEST_LIFE_S = 40.0

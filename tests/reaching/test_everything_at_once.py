@@ -23,7 +23,19 @@ from tests.reaching.test_sweep import engine_with_key, environment, swept
 LIMIT = 3
 FLAGS = (
     *("--max-active", str(LIMIT), "--queue-mode", "queue", "--load", "sustained@0.2x", "--slo", "ttft<=5s"),
-    *("--measure", "10s", "--warm-up", "2s", "--min-requests", "10", "--drain", "20s", "--quiet"),
+    *(
+        "--design",
+        "grid",
+        "--measure",
+        "10s",
+        "--warm-up",
+        "2s",
+        "--min-requests",
+        "10",
+        "--drain",
+        "20s",
+        "--quiet",
+    ),
 )
 
 

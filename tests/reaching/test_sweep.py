@@ -31,7 +31,7 @@ from tests.reaching.planted import (
 
 CELL = (
     *("--max-active", "4", "--queue-mode", "queue", "--load", "sustained@0.6x", "--slo", "ttft<=5s"),
-    *("--measure", "4s", "--warm-up", "1s", "--min-requests", "5", "--drain", "20s"),
+    *("--design", "grid", "--measure", "4s", "--warm-up", "1s", "--min-requests", "5", "--drain", "20s"),
 )
 
 

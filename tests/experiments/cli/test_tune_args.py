@@ -8,7 +8,7 @@ from experiments import tune
 from experiments.cli import tune_args
 from experiments.cli.tune_args import TuneOptions
 from experiments.errors import UserError
-from experiments.tuning import task_of_run
+from experiments.tuning import command, task_of_run
 
 
 def test_the_dry_run_says_what_would_be_done(capsys: pytest.CaptureFixture[str]) -> None:
@@ -75,7 +75,7 @@ def test_a_mistake_is_one_sentence(flags: list[str], sentence: str) -> None:
 
 def opened(options: TuneOptions) -> Path:
     """The folder that a run of these options works in."""
-    run, _ = tune._open(options)
+    run, _ = command._open(options)
     run.close()
     return run.path
 
@@ -86,9 +86,9 @@ def test_a_resumed_run_must_be_of_the_same_model(tmp_path: Path) -> None:
     runs = ["--runs", str(tmp_path / "runs")]
     plain = tune_args.parse(runs)
     given = tune_args.parse([*runs, "--model", str(tmp_path)])
-    assert tune._request(plain) != tune._request(given)
+    assert command._request(plain) != command._request(given)
     begun = opened(plain)
-    assert not tune._is_unfinished(begun, given)
+    assert not command._is_unfinished(begun, given)
     assert opened(plain) == begun
     assert "made first" in task_of_run.dry_run(plain)
     assert str(tmp_path) in task_of_run.dry_run(given)

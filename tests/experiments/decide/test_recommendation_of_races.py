@@ -1,12 +1,17 @@
 """The recommendation from cells that are not there for every setting, load and block."""
 
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from experiments.decide.capacity_text import in_short
 from experiments.decide.recommendation import recommend
+from experiments.run_folder import codec
 from experiments.run_folder.measured_cell import finished_cells, matrix_cells
 from experiments.run_folder.recommendation import Neighbour, Recommendation, Standing
+from experiments.speed.judge import CellSpeed, Speed, SpeedSeconds, SpeedVerdict
 from loadtests.slo import SLO
 from tests.experiments import race_on_disk
 from tests.experiments.race_on_disk import BEST, HEAVY, LEFT, LIGHT, RUNNER_UP, Measured
@@ -21,6 +26,11 @@ def race(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def found(race: Path) -> Recommendation:
     return recommend(race, SLO.parse(TEXT))
+
+
+def _speed(cell_id: str, index: float) -> CellSpeed:
+    seconds = SpeedSeconds((), (), (), ())
+    return CellSpeed(cell_id, SpeedVerdict.STEADY, Speed(index, index, index), index, 0.0, None, seconds)
 
 
 def of(found: Recommendation, name: str) -> Neighbour:
@@ -73,8 +83,48 @@ def test_the_rates_that_were_searched_say_where_it_breaks(found: Recommendation)
     """Loads at 6 and 14/s alone cannot: 9 and 12/s were measured for that."""
     capacity = found.capacity
     assert capacity is not None
-    assert capacity.low_per_s in (LIGHT, 9.0, 12.0)
-    assert capacity.high_per_s in (9.0, 12.0, HEAVY)
+    assert capacity.low_per_s is not None
+    assert capacity.high_per_s is not None
+    assert LIGHT < capacity.low_per_s < 9.0 < capacity.high_per_s < HEAVY
+
+
+def test_above_its_capacity_the_cells_that_confirm_say_what_happens(found: Recommendation) -> None:
+    """The highest load is 1.5 times what it takes: what is kept, and what is shed."""
+    above = found.overload
+    assert above is not None
+    assert above.load_ratio > 1.3
+    assert 0.5 < above.kept_ratio <= 1.1
+    assert 0.0 < above.shed_ratio < 0.5
+    light, heavy = (next(at for at in found.loads if at.rate_per_s == rate) for rate in (LIGHT, HEAVY))
+    assert light.speed_margin is not None
+    assert light.speed_margin.attainment == pytest.approx(light.attainment, abs=0.03)
+    assert light.speed_margin.objective
+    assert heavy.speed_margin is not None
+    assert not heavy.speed_margin.objective
+
+
+def test_neighbours_take_what_was_measured_of_them_anyway(found: Recommendation) -> None:
+    """The runner-up differs in its slots alone; nothing was searched for it."""
+    near = of(found, RUNNER_UP.name)
+    assert near.capacity is not None
+    assert near.current is False
+    assert in_short(near.capacity).startswith("takes ")
+
+
+def test_a_slower_machine_in_one_cell_does_not_lower_the_capacity(race: Path, tmp_path: Path) -> None:
+    """Where the engine took 8 % longer, its load counts as 8 % denser and times may be 8 % longer."""
+    run = tmp_path / "run"
+    shutil.copytree(race, run)
+    before = recommend(run, SLO.parse(TEXT)).capacity
+    for cell in finished_cells(run):
+        slow = 1.08 if cell.purpose == "capacity" else 1.0
+        codec.write(cell.path / "summary.json", replace(cell.summary, speed=_speed(cell.id, slow)))
+    after = recommend(run, SLO.parse(TEXT)).capacity
+    assert before is not None
+    assert after is not None
+    assert before.value_per_s is not None
+    assert after.value_per_s is not None
+    assert after.value_per_s > 1.02 * before.value_per_s
 
 
 def test_settings_that_met_no_common_arrivals_are_not_compared(tmp_path: Path) -> None:

@@ -67,7 +67,8 @@ def test_the_current_setting_is_said_or_in_the_environment(monkeypatch: pytest.M
     monkeypatch.setenv("QUEUE_MAX", "7")
     current = sweep_args.parse(("--blocks", "2", "--current", "MAX_ACTIVE=4")).spec.design.current
     assert (current.max_active, current.queue_max, current.queue_timeout_s) == (4, 7, 120.0)
-    assert sweep_args.parse(("--blocks", "2")).spec.design.current.max_active == 6
+    assert sweep_args.parse(("--design", "grid", "--blocks", "2")).spec.design.current.max_active == 6
+    assert sweep_args.parse(("--blocks", "2")).spec.design.current.max_active == 2, "a race has no sentinel"
 
 
 def test_without_a_sentinel_the_environment_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -71,34 +71,42 @@ class Truth:
     slower: Floats
 
 
-def truth_of(seed: int) -> Truth:
-    """Of the engine of this seed."""
+def truth_of(seed: int, speed: float = 1.0) -> Truth:
+    """Of the engine of this seed, or of one so many times slower."""
     scenario = virtual_race.draw(seed)
-    score, slower = (1 - regret_of(virtual_race.truth(scenario, speed=speed)) for speed in (1.0, 1.05))
+    traces = 4 if speed == 1.0 else 2
+    score, slower = (
+        1 - regret_of(virtual_race.truth(scenario, traces, speed=speed * factor)) for factor in (1.0, 1.05)
+    )
     return Truth(score, slower)
 
 
 def play(seed: int, condition: Condition, truth: Truth, commit: str) -> Line:
-    """Race, measure the grid as well, look both choices up in the truth."""
+    """Race, measure the grid as well, look both choices up in the truth: that of the engine as it was in the
+    middle of its own time where it drifts."""
     scenario = virtual_race.draw(seed)
-    score, slow_score = truth.score, truth.slower
-    grid_s = virtual_race.grid_s(scenario)
-    track = _track(scenario, condition, grid_s, None)
-    raced = race(virtual_race.course(scenario, FOR_THE_RACE * grid_s), track)
+    length_s = virtual_race.grid_s(scenario)
+    track = _track(scenario, condition, length_s, None)
+    raced = race(virtual_race.course(scenario, FOR_THE_RACE * length_s), track)
+    grid = _track(scenario, condition, length_s, virtual_race.GRID_S)
+    by_grid = _grid_choice(scenario, grid)
+    of_race, of_grid = (
+        truth_of(seed, 1 + DRIFT * one.spent_s / length_s / 2) if condition is Condition.DRIFT else truth
+        for one in (track, grid)
+    )
     chosen = raced.winner if raced.winner is not None else 0
-    by_grid = _grid_choice(scenario, _track(scenario, condition, grid_s, virtual_race.GRID_S))
     return Line(
         condition,
         seed,
         commit,
-        _lost(score, chosen),
+        _lost(of_race.score, chosen),
         raced.ended is RaceEnd.SEPARATED,
         round(raced.standing.good, 4),
-        round(track.spent_s / (FOR_THE_RACE * grid_s), 3),
+        round(track.spent_s / (FOR_THE_RACE * length_s), 3),
         len(track.done),
-        round(1 - _lost(slow_score, chosen), 4),
-        _lost(score, by_grid),
-        round(1 - _lost(slow_score, by_grid), 4),
+        round(1 - _lost(of_race.slower, chosen), 4),
+        _lost(of_grid.score, by_grid),
+        round(1 - _lost(of_grid.slower, by_grid), 4),
     )
 
 

@@ -4,7 +4,7 @@ truth."""
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -35,6 +35,11 @@ LEAST_STRETCH_S = 20.0
 GRID_S = 60.0
 CLOSE = 0.15
 """Scores this far below the best are looked at once."""
+
+
+def _whatever(kept: float) -> Callable[[Limits], float]:
+    """That part is kept, under whatever limits."""
+    return lambda _limits: kept
 
 
 def draw(seed: int) -> Scenario:
@@ -136,8 +141,8 @@ class VirtualTrack:
             kept = int(run.window.trace(fair.scaled(1 / 1.05)).good.sum()) / max(1, now)
             found.append(
                 JudgedStretch(
-                    cell, run.window.trace(fair), elasticity(run.window, fair), kept, run.footprint,
-                    usable=not speed.disturbed,
+                    cell, run.window.trace(fair), elasticity(run.window, fair), _whatever(kept),
+                    run.footprint, usable=not speed.disturbed,
                 )
             )  # fmt: skip
         return found

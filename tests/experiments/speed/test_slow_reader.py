@@ -94,33 +94,35 @@ def test_a_slow_engine_behind_a_slow_reader_is_still_seen() -> None:
 
 @pytest.mark.prove
 def test_a_load_generator_that_is_stopped_is_no_slow_engine(tmp_path: Path) -> None:
-    """A sweep on the emulator whose Locust is stopped for 0.4 of every 1.2 s in each second cell."""
+    """A sweep on the emulator whose Locust is stopped for 0.4 of every 1.2 s in the cell of sixteen slots."""
     out = tmp_path / "run"
     flags = (
-        *("--engine", "emulator", "--max-active", "8,16", "--queue-mode", "queue", "--blocks", "2"),
-        *("--load", "sustained@0.6x,sustained@0.9x", "--measure", "12s", "--warm-up", "1s"),
-        *("--min-requests", "10", "--drain", "4s", "--quiet"),
+        *("--engine", "emulator", "--max-active", "4,8,16", "--queue-mode", "queue", "--blocks", "1"),
+        *("--load", "sustained@0.9x", "--measure", "16s", "--warm-up", "1s", "--drain", "4s"),
+        *("--min-requests", "10", "--design", "grid", "--quiet"),
     )
     sweep = subprocess.Popen(
         sweeping.command(out, *flags), cwd=sweeping.ROOT, env=sweeping.environment(),
-        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     stopped: dict[str, int] = {}
-    give_up = time.monotonic() + 600.0
-    while sweep.poll() is None:
-        assert time.monotonic() < give_up
-        for process in psutil.Process(sweep.pid).children(recursive=True):
-            _stop_a_moment(process, stopped)
-        time.sleep(0.8)
-    _, errors = sweep.communicate()
-    assert sweep.returncode in (0, 1, 2), errors.decode()  # a stopped generator makes cells invalid
-    hit = {cell for cell, times in stopped.items() if times > 3}
-    cells = [cell for cell in finished_cells(out) if cell.summary.speed is not None]
-    for cell in cells:
-        assert cell.summary.speed is not None
-        print(cell.id, cell.id in hit, cell.summary.speed.index, cell.summary.speed.verdict)
-    assert len(hit & {cell.id for cell in cells}) >= 3
-    assert [cell.id for cell in cells if cell.summary.speed and cell.summary.speed.disturbed] == []
+    give_up = time.monotonic() + 900.0
+    try:
+        while sweep.poll() is None and time.monotonic() < give_up:
+            for process in psutil.Process(sweep.pid).children(recursive=True):
+                _stop_a_moment(process, stopped)
+            time.sleep(0.8)
+    finally:
+        sweep.terminate()
+        sweep.wait()
+    assert sweep.returncode in (0, 1, 2)  # a stopped generator makes its cell invalid
+    found = {cell.id: cell.summary.speed for cell in finished_cells(out)}
+    for cell_id, speed in found.items():
+        print(cell_id, stopped.get(cell_id, 0), speed and speed.index, speed and speed.verdict)
+    (hit,) = (cell_id for cell_id, times in stopped.items() if times > 5)
+    speed = found[hit]
+    assert speed is not None
+    assert not speed.disturbed
 
 
 def _stop_a_moment(process: psutil.Process, stopped: dict[str, int]) -> None:

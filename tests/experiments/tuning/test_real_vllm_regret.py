@@ -52,7 +52,7 @@ def made(out: Path, module: str, *flags: str) -> Path:
 @pytest.fixture(scope="module")
 def grid(folder: Path) -> Path:
     """12 cells, one trace each."""
-    return made(folder / "grid", "experiments.sweep", "--sentinel", "off")
+    return made(folder / "grid", "experiments.sweep", "--design", "grid", "--sentinel", "off")
 
 
 def test_grid(grid: Path) -> None:

@@ -1,0 +1,34 @@
+"""How many requests a second a setting takes, from whatever was measured of it at steady loads."""
+
+from __future__ import annotations
+
+from experiments.decide.evidence import Evidence, Judged
+from experiments.measure.cell_evidence import is_stationary
+from experiments.spec.setting import Setting
+from experiments.stats.knee import Capacity, capacity
+from experiments.stats.stretch import stretch_of
+from gateway.limits import Limits
+
+
+def capacity_of(setting: Evidence, target: float) -> Capacity | None:
+    """The largest steady rate at which the setting meets the objective, on an engine as fast as this one was
+    over the run; None where no steady rate was measured."""
+    every: list[Judged] = [one for of in setting.by_load.values() for one in of]
+    every += [one for of in setting.confirming.values() for one in of]
+    known = [
+        stretch_of(one.cell.rate_per_s, one.fair, one.speed)
+        for one in (*every, *setting.searched)
+        if is_stationary(one.cell.scenario)
+    ]
+    return capacity(known, target) if known else None
+
+
+def is_next_to(setting: Setting, chosen: Setting) -> bool:
+    """Whether they differ in one limit: of such a neighbour one wants to know how much it takes."""
+    mine, its = setting.to_json(), chosen.to_json()
+    return sum(mine.get(name) != its.get(name) for name in mine.keys() | its.keys()) == 1
+
+
+def holds(setting: Setting, limits: Limits | None) -> bool:
+    """Whether these are the gateway's limits in it; a queue that is never used has none that matter."""
+    return limits is not None and Setting(limits).name == Setting(setting.limits).name
