@@ -48,7 +48,13 @@ def part_of(run: Run, cell: str) -> Run:
     summaries = {cell: run.summaries[cell]} if cell in run.summaries else {}
     state = replace(run.state, cells=()) if run.state is not None else None
     whole = replace(
-        run.whole, state=state, planned={}, summaries=summaries, recommendation=None, prediction=None
+        run.whole,
+        state=state,
+        planned={},
+        summaries=summaries,
+        recommendation=None,
+        prediction=None,
+        race=None,
     )
     return replace(
         run,

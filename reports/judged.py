@@ -31,6 +31,8 @@ def judged(run: Run, slo: SLO) -> Run:
     summaries = {name: _judged(run, summary, slo, problems) for name, summary in run.summaries.items()}
     if run.prediction is not None:
         problems.append("What was predicted is left out: it was predicted for the run's own objective.")
+    if run.whole.race is not None:
+        problems.append("How the race went is left out: it was run for the run's own objective.")
     objective = Objective(
         str(slo), slo.ttft_s, slo.tpot_s, slo.e2e_s, slo.attainment, scaled_from=None, ttfv_s=slo.ttfv_s
     )
@@ -40,6 +42,7 @@ def judged(run: Run, slo: SLO) -> Run:
         summaries=summaries,
         recommendation=_recommendation(run, slo, problems),
         prediction=None,
+        race=None,
         problems=tuple(problems),
     )
     return replace(of_whole(whole), own_slo=run.slo.text)

@@ -14,6 +14,7 @@ from reports.definitions import DEFINITIONS
 from reports.each_cell import cell_sections
 from reports.judging import judge_section
 from reports.prediction import prediction_section
+from reports.race import race_sections
 from reports.run import Run
 
 METRICS = ("ttft_s", "tpot_s", "e2e_s", "queue_s", "itl_s", "upstream_s", "send_lag_s")
@@ -54,6 +55,7 @@ def _overview(run: Run) -> dict[str, object]:
         "answer": recommended,
         "heat_maps": blocks.heat_maps(run),
         "hockey_stick": blocks.hockey_stick(run),
+        "races": race_sections(run),
         "stretches": tables.stretches(run),
         "overview": tables.overview(run),
         "sentinels": tables.sentinels(run),

@@ -13,6 +13,7 @@ from experiments.run_folder import codec, load_run
 from experiments.run_folder.cell_summary import CellSummary
 from experiments.run_folder.old_versions import upgraded_run, upgraded_summary
 from experiments.run_folder.prediction import Prediction
+from experiments.run_folder.race_story import RaceStory
 from experiments.run_folder.recommendation import Recommendation
 from experiments.run_folder.run_state import PlannedCell, RunState
 from loadtests.recording.load_run import LoadRun
@@ -35,6 +36,7 @@ class WholeRun:
     """cells on disk that are neither planned nor measured"""
     recommendation: Recommendation | None
     prediction: Prediction | None
+    race: RaceStory | None
     problems: tuple[str, ...]
     """what could not be read, a sentence each"""
 
@@ -74,6 +76,7 @@ def read_whole_run(path: Path) -> WholeRun:
         others=tuple(name for name in unmeasured if name not in planned),
         recommendation=reader.document(Recommendation, "recommendation.json"),
         prediction=reader.document(Prediction, "predicted.json"),
+        race=reader.document(RaceStory, "race.json"),
         problems=tuple(reader.problems),
     )
 

@@ -12,6 +12,7 @@ from reports.figures.hockey_stick import UNKNOWN as UNKNOWN_KNEE
 from reports.figures.hockey_stick import Knee, base_scenario, curves, hockey_stick
 from reports.figures.outcomes import outcomes
 from reports.figures.predicted import predicted
+from reports.figures.race import in_order, race
 from reports.figures.tail import tail
 from reports.figures.time_series import time_series
 
@@ -28,8 +29,10 @@ __all__ = [
     "heat_map_joins",
     "heat_map_title",
     "hockey_stick",
+    "in_order",
     "outcomes",
     "predicted",
+    "race",
     "tail",
     "time_series",
 ]

@@ -4,6 +4,7 @@ from reports.tables.entry import Entry, Head, Table, anchor, cell_names, from_fr
 from reports.tables.outcomes import outcomes
 from reports.tables.overview import overview
 from reports.tables.parts import parts
+from reports.tables.places import places
 from reports.tables.predicted import accuracy, errors, predicted_matrix
 from reports.tables.quantiles import quantiles
 from reports.tables.sentinels import sentinels
@@ -24,6 +25,7 @@ __all__ = [
     "outcomes",
     "overview",
     "parts",
+    "places",
     "predicted_matrix",
     "quantiles",
     "seconds",

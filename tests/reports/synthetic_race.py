@@ -11,6 +11,7 @@ from experiments.decide.recommendation import recommend, save
 from experiments.design.cell_purpose import CellPurpose
 from experiments.design.cells import Cell
 from experiments.run_folder import codec
+from experiments.run_folder.race_story import EngineRace, RaceEnd, RaceLook, RacePlace, RaceStory
 from experiments.run_folder.run_state import PlannedCell
 from experiments.spec.loads import Load
 from experiments.spec.setting import Setting
@@ -54,3 +55,23 @@ def write_race(root: Path) -> Path:
     save(root, recommend(root, OBJECTIVE))
     (root / "journal.jsonl").write_text("")
     return root
+
+
+def story(end: RaceEnd = RaceEnd.BUDGET) -> RaceStory:
+    """How the race of this run might have gone: the runner-up led first, one left, two stayed."""
+    names = [one.name for one in (LEFT, RUNNER_UP, BEST)]
+    looks = (
+        RaceLook("screening 3 settings at sustained@1.25x", 30.0, None, 0.0, ()),
+        RaceLook("screening at the other loads", 90.0, names[1], 0.41, (names[0],)),
+        RaceLook("round 1", 180.0, names[2], 0.73, ()),
+        RaceLook("round 2", 300.0, names[2], 0.88, ()),
+    )
+    left, near, best = (
+        {str(load): len(blocks) for load, blocks in MATRIX[one].items()} for one in (LEFT, RUNNER_UP, BEST)
+    )
+    places = (
+        RacePlace(LEFT, names[0], left, 0.61, 0.52, 0.7, 0.0, 2, None),
+        RacePlace(RUNNER_UP, names[1], near, 0.985, 0.94, 1.03, 0.12, None, 757.0),
+        RacePlace(BEST, names[2], best, 1.0, 1.0, 1.0, 0.0, None, None),
+    )
+    return RaceStory((EngineRace(end, 0.02, 0.88, names[2], looks, places),))
