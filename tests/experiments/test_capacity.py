@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
+from experiments import capacity
+from experiments.errors import UserError
 from experiments.racing.live_search import rate_with
 from experiments.twin.profile import TINY_CPU
 from experiments.twin.simulate import Core, simulate
@@ -90,6 +92,14 @@ def test_the_search_finds_the_rate_of_the_simulated_engine(tmp_path: Path) -> No
     assert found["value_per_s"] == pytest.approx(truth, rel=0.15)
     assert (found["low_per_s"] or 0.0) <= truth * 1.1
     assert (found["high_per_s"] or np.inf) >= truth * 0.9
+
+
+def test_a_spec_of_a_grid_may_be_given(tmp_path: Path) -> None:
+    """The search has a budget, which a grid would refuse; what is wrong here is said, not that."""
+    spec = tmp_path / "spec.toml"
+    spec.write_text('[design]\nkind = "grid"\n')
+    with pytest.raises(UserError, match="the search takes one setting"):
+        capacity.main(["--spec", str(spec), "--max-active", "2,4"])
 
 
 def test_the_search_begins_where_the_slots_can_follow() -> None:
