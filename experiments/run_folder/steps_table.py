@@ -38,8 +38,8 @@ def read(folder: Path, cell_id: str, engine: str, began_s: float, window_s: floa
     table = pq.read_table(folder / NAME)
     if not table.schema.equals(SCHEMA):
         return None
-    work = np.array(table["work"].to_pylist(), dtype=float).reshape(len(table), -1)
-    if len(table) and work.shape[1] != FEATURES:
+    work = np.array(table["work"].to_pylist(), dtype=float)
+    if work.size != len(table) * FEATURES:
         return None
     at_s, steps, seconds = (table[name].to_numpy() for name in ("at_s", "steps", "seconds"))
     return CellSteps(cell_id, engine, began_s, window_s, at_s, steps, seconds, work.reshape(-1, FEATURES))
