@@ -21,7 +21,7 @@ from experiments.racing.expected_order import expected_order
 from experiments.racing.live_track import LiveTrack, declare
 from experiments.racing.plan import CONFIRMING, RacePlan, announced, in_stretches, one_block, race_plan
 from experiments.racing.race import Raced, race
-from experiments.racing.story import is_over, keep
+from experiments.racing.story import follow_up, is_over, keep
 from experiments.run_folder.folder import RunDir
 from experiments.spec.setting import Setting
 from experiments.spec.sweep_spec import SweepSpec
@@ -87,6 +87,7 @@ def run_race(
     progress.say(_said(course, raced, winner))
     failed = _confirm(winner, course, plan, context, stack, progress)
     live_search.after_race(winner, spec, context, stack, progress, plan.search_s)
+    follow_up(context.run.path, stack.knobs)
     return sorted(track.failed | set(failed))
 
 

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import scipy
 
-from experiments.design.cell_purpose import CellPurpose
 from experiments.racing.course import Course
 from experiments.racing.race import Raced
 from experiments.racing.standing import SURE, WITHIN
 from experiments.run_folder import codec
-from experiments.run_folder.measured_cell import finished_cells
 from experiments.run_folder.race_story import EngineRace, RacePlace, RaceStory
 from experiments.stack.engine_knobs import EngineKnobs
 
@@ -25,23 +24,26 @@ def keep(run: Path, knobs: EngineKnobs, course: Course, raced: Raced) -> None:
     """Write the race on this start of the engine beside those that are there; one of the same start is
     replaced."""
     earlier = read(run)
-    others = [] if earlier is None else [
-        one for one in earlier.races if one.places and one.places[0].setting.engine != knobs
-    ]  # fmt: skip
+    others = [] if earlier is None else [one for one in earlier.races if not _is_on(one, knobs)]
     codec.write(run / FILE, RaceStory((*others, _engine_race(course, raced))))
 
 
-def is_over(run: Path, knobs: EngineKnobs) -> bool:
-    """Whether the race on this start of the engine has a winner that was confirmed: nothing is left to do."""
+def follow_up(run: Path, knobs: EngineKnobs) -> None:
+    """Note that the winner on this start of the engine was confirmed, and its largest rate searched."""
     story = read(run)
-    races = [] if story is None else story.races
-    winners = {one.winner for one in races if one.places and one.places[0].setting.engine == knobs}
-    confirmed = {
-        cell.setting.name
-        for cell in finished_cells(run)
-        if cell.purpose is CellPurpose.CAPACITY and cell.setting.engine == knobs
-    }
-    return bool(winners & confirmed)
+    assert story is not None, "a race was kept"
+    races = (replace(one, followed_up=True) if _is_on(one, knobs) else one for one in story.races)
+    codec.write(run / FILE, RaceStory(tuple(races)))
+
+
+def is_over(run: Path, knobs: EngineKnobs) -> bool:
+    """Whether nothing is left to do on this start of the engine."""
+    story = read(run)
+    return story is not None and any(one.followed_up and _is_on(one, knobs) for one in story.races)
+
+
+def _is_on(one: EngineRace, knobs: EngineKnobs) -> bool:
+    return bool(one.places) and one.places[0].setting.engine == knobs
 
 
 def read(run: Path) -> RaceStory | None:

@@ -74,6 +74,8 @@ class EngineRace:
     looks: tuple[RaceLook, ...]
     places: tuple[RacePlace, ...]
     """every setting of the matrix"""
+    followed_up: bool = False
+    """whether the winner was confirmed and its largest rate searched: nothing is left to do"""
 
 
 @dataclass(frozen=True, slots=True)
