@@ -95,18 +95,16 @@ def test_thinning_a_series_keeps_its_mean() -> None:
 
 
 def test_the_heat_map_joins_repeats_without_averaging_quantiles(run: Run) -> None:
-    """Good requests and seconds of two blocks are added up, however long each is; the worse p95 is shown."""
-    longer = {"window_s": 3 * run.cells["window_s"], "offered": 3 * run.cells["offered"]}
-    good = {"served_in_slo": run.cells["served_in_slo"] + 8}
-    again = run.cells.assign(cell=run.cells["cell"] + "x", **longer, **good)
+    """Goodputs and attainments of two cells are averaged; of two p95 the worse is shown."""
+    more = {"goodput_per_s": run.cells["goodput_per_s"] + 2, "attainment": run.cells["attainment"] / 2}
+    again = run.cells.assign(cell=run.cells["cell"] + "x", **more)
     cells = pd.concat([run.cells, again], ignore_index=True)
     worse = run.latency.assign(cell=run.latency["cell"] + "x", value_s=run.latency["value_s"] * 3)
     latency = pd.concat([run.latency, worse], ignore_index=True)
     goodput = figures.grid(cells, latency, "goodput_per_s")
-    both = 2 * run.cells["served_in_slo"] + 8
-    assert sorted(goodput["value"]) == pytest.approx(sorted(both / (4 * run.cells["window_s"])))
+    assert sorted(goodput["value"]) == pytest.approx(sorted(run.cells["goodput_per_s"] + 1))
     attainment = figures.grid(cells, latency, "attainment")
-    assert sorted(attainment["value"]) == pytest.approx(sorted(both / (4 * run.cells["offered"])))
+    assert sorted(attainment["value"]) == pytest.approx(sorted(run.cells["attainment"] * 0.75))
     p95 = figures.grid(cells, latency, "ttft_p95_s")
     once = figures.grid(run.cells, run.latency, "ttft_p95_s")
     assert list(p95["value"]) == pytest.approx(list(once["value"] * 3))
