@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from experiments.cli.progress import SweepProgress
 from experiments.cli.sweep_args import parse
+from experiments.cli.tune_args import of_sweep
 from experiments.decide.recommendation import recommend as recommendation_of
 from experiments.decide.recommendation import save as save_recommendation
 from experiments.decide.recommendation_text import show as show_recommendation
@@ -21,7 +22,6 @@ from experiments.racing.live_race import run_races
 from experiments.run_folder.folder import RunDir, is_begun, open_or_create
 from experiments.run_folder.reading import objective_of
 from experiments.run_folder.run_state import RunStatus
-from experiments.spec.design_kind import DesignKind
 from experiments.tuning import command as tuning_command
 
 
@@ -29,11 +29,11 @@ def main(argv: Sequence[str], prog: str = "python -m experiments.sweep") -> int:
     """The whole sweep; exit code 0, 1 when a cell could not be measured, 2 for a user's mistake, 3 when
     too much was disturbed to decide."""
     options = parse(argv, prog)
-    kind = options.spec.design.kind
-    if kind is DesignKind.MODEL:
-        return tuning_command.main(argv, prog)
+    design = options.spec.design
+    if design.is_model:
+        return tuning_command.main(of_sweep(argv), prog)
     if options.dry_run:
-        print(dry_run.show(options.spec) if kind is DesignKind.GRID else race_plan.dry_run(options.spec))
+        print(dry_run.show(options.spec) if design.is_grid else race_plan.dry_run(options.spec))
         return 0
     # A polite kill ends like Ctrl-C: everything stopped, what was measured kept.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -47,7 +47,7 @@ def main(argv: Sequence[str], prog: str = "python -m experiments.sweep") -> int:
     try:
         with progress:
             progress.say(f"{'resuming' if resumed else 'run'} {run.path}")
-            measure = run_grid if kind is DesignKind.GRID else run_races
+            measure = run_grid if design.is_grid else run_races
             failed = measure(options, run, progress)
         return _finish(run, failed)
     except KeyboardInterrupt:

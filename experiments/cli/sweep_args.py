@@ -20,8 +20,6 @@ from experiments.spec.sweep_spec import GatewaySection, SweepSpec
 from experiments.stack.engine_knobs import NAMES as ENGINE_KEYS
 from experiments.stack.engine_knobs import flag_of
 from experiments.stack.providers import known
-from experiments.twin import profile
-from experiments.twin.profile import Profile
 from gateway.limits import LIMIT_NAMES
 from loadtests.reach.endpoint import Endpoint, without_login
 from loadtests.slo import SLO
@@ -35,7 +33,7 @@ class SweepOptions:
 
     `engine`, `gateway` and `prometheus` are those that somebody else runs. Their credentials are in them
     alone: the spec's own address is without. `prometheus_scope` is what that Prometheus will be asked about,
-    once it is found out; it is on no command line. `calibration`: a model of the engine, which a race starts
+    once it is found out; it is on no command line. `calibration`: of the engine, which a race starts
     from.
     """
 
@@ -56,7 +54,7 @@ class SweepOptions:
     like: Path | None
     command: tuple[str, ...]
     prometheus_scope: Scope | None = None
-    calibration: Profile | None = None
+    calibration: Path | None = None
 
 
 def parse(argv: Sequence[str], prog: str = "python -m experiments.sweep") -> SweepOptions:
@@ -106,9 +104,17 @@ def parse(argv: Sequence[str], prog: str = "python -m experiments.sweep") -> Swe
         compose_env=args.compose_env,
         grafana=_grafana(args.grafana_url),
         like=args.like,
-        calibration=None if args.calibration is None else profile.named(f"calibrated:{args.calibration}"),
+        calibration=_calibration(args.calibration),
         command=("python", "-m", "experiments.sweep", *secrets.without_secrets(argv)),
     )
+
+
+def _calibration(path: Path | None) -> Path | None:
+    if path is not None and not path.is_file():
+        raise UserError(
+            f"--calibration {path}: there is no such file; name the profile.json of a calibration"
+        )
+    return path
 
 
 def _check_servers(args: argparse.Namespace, spec: SweepSpec) -> None:

@@ -128,6 +128,7 @@ def _add_cells(flags: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--calibration",
+        type=Path,
         metavar="FILE",
         help="profile.json of python -m experiments.calibrate: a race begins with what it expects to be best",
     )

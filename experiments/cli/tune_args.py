@@ -102,6 +102,17 @@ def parse(argv: Sequence[str], prog: str = "python -m experiments.tune") -> Tune
     )
 
 
+def of_sweep(argv: Sequence[str]) -> list[str]:
+    """A sweep's words as `tune` reads them: there `--model` is the calibration, and the model that the engine
+    serves is `--served-model`."""
+    here = {"--model": "--served-model", "--calibration": "--model"}
+    words = []
+    for word in argv:
+        flag, equals, value = word.partition("=")
+        words.append(f"{here.get(flag, flag)}{equals}{value}" if word.startswith("--") else word)
+    return words
+
+
 def _command(args: argparse.Namespace, of_sweep: Sequence[str]) -> tuple[str, ...]:
     """The command as it is stored: every matrix flag written out, no secret in it."""
     own = [("--model", args.model), ("--budget", args.budget_s), ("--traces", args.traces)]

@@ -29,6 +29,7 @@ from experiments.run_folder import codec
 from experiments.run_folder.measured_cell import finished_cells
 from experiments.run_folder.reading import read_run
 from experiments.run_folder.recommendation import LoadEvidence, Neighbour, Recommendation
+from experiments.run_folder.run_state import RunState
 from experiments.spec.setting import Setting
 from experiments.stats.choice import Choice, Means, choose_by_means
 from experiments.stats.goodput import of_cells
@@ -69,10 +70,6 @@ def recommend(run: Path, slo: SLO) -> Recommendation:
         neighbours = of_race.as_raced(raced, run, neighbours)
     neighbours = _with_capacities(neighbours, found, chosen.setting, slo.attainment, _current(state.spec))
     largest = capacity_of(chosen, slo.attainment)
-    fallback = state.engine.facts.why if state.engine is not None else None
-    every = [cell for e in found.contenders for cell in e.cells]
-    # Else the probe in force is of another run, or one of several.
-    own_probe = state.like is None and not state.probes
     return Recommendation(
         setting=chosen.setting,
         cell_ids=tuple(
@@ -93,15 +90,26 @@ def recommend(run: Path, slo: SLO) -> Recommendation:
         inseparable=tuple(by_name[name].setting for name in choice.tied if name != choice.chosen),
         doubts=(
             *found.doubts,
-            *([fallback] if fallback else []),
             *recommendation_doubts.of_choice(at[_nominal(chosen, found.loads)], loads, slo),
             *recommendation_doubts.of_cliff(loads),
             *recommendation_doubts.of_holes(neighbours, found.loads),
-            *recommendation_doubts.of_run(every, chosen.cells),
-            *(of_probe(every, state.probe) if own_probe else []),
+            *_doubts_of_run(state, found, chosen),
         ),
         env=chosen.setting.env(),
     )
+
+
+def _doubts_of_run(state: RunState, found: Gathered, chosen: Evidence) -> list[str]:
+    """What is in doubt of the engine, the machine and the probe."""
+    every = [cell for e in found.contenders for cell in e.cells]
+    fallback = state.engine.facts.why if state.engine is not None else None
+    # Else the probe in force is of another run, or one of several.
+    own_probe = state.like is None and not state.probes
+    return [
+        *([fallback] if fallback else []),
+        *recommendation_doubts.of_run(every, chosen.cells),
+        *(of_probe(every, state.probe) if own_probe else []),
+    ]
 
 
 def save(run: Path, recommended: Recommendation) -> Path:

@@ -88,6 +88,19 @@ def settle_objective(options: SweepOptions, run: RunDir, stack: SweepStack, seen
     return slo
 
 
+def check_loads(spec: SweepSpec, run: RunDir) -> None:
+    """That a run goes on with the loads it was begun with.
+
+    Raises:
+        UserError: they followed from the probe, and now some are named.
+    """
+    if run.state.loads is not None and spec.load.are_named:
+        raise UserError(
+            f"{run.path} was begun without naming loads, and runs under {' and '.join(run.state.loads)}; "
+            "give no loads to go on with it, or start a new run with --fresh"
+        )
+
+
 def planned(options: SweepOptions, run: RunDir) -> Matrix | None:
     """The matrix of a run that was probed already; None before that."""
     state = run.state

@@ -28,7 +28,7 @@ def settled(
     the engine, and not where the loads are another run's."""
     run, spec = context.run, options.spec
     others = options.like is not None or len(spec.load.workloads) > 1
-    if not own_loads.are_ours(spec) or others or run.state.loads_settled:
+    if spec.load.are_named or others or run.state.loads_settled:
         return plan
     for _ in range(own_loads.MOST_MOVES):
         loads = run.state.loads

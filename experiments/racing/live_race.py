@@ -25,7 +25,7 @@ from experiments.racing.story import follow_up, is_over, keep
 from experiments.run_folder.folder import RunDir
 from experiments.spec.setting import Setting
 from experiments.spec.sweep_spec import SweepSpec
-from experiments.twin.profile import Profile
+from experiments.twin.profile import Profile, named
 from loadtests.slo import SLO
 
 PATIENCE = 2
@@ -35,7 +35,8 @@ PATIENCE = 2
 def run_races(options: SweepOptions, run: RunDir, progress: SweepProgress) -> list[str]:
     """A race on each start of the engine; returns the ids of cells that could not be measured."""
     failed: list[str] = []
-    own_loads.check(options.spec, run)
+    engine_setup.check_loads(options.spec, run)
+    calibration = None if options.calibration is None else named(f"calibrated:{options.calibration}")
     for knobs in options.spec.engine.values():
         if is_over(run.path, knobs):
             continue
@@ -50,7 +51,7 @@ def run_races(options: SweepOptions, run: RunDir, progress: SweepProgress) -> li
             )
             plan = first_look.settled(plan, replan, options, seen, context, stack, progress)
             progress.say(announced(plan))
-            failed += run_race(options.spec, plan, context, stack, progress, options.calibration)
+            failed += run_race(options.spec, plan, context, stack, progress, calibration)
     return failed
 
 

@@ -14,7 +14,6 @@ from experiments.cli.sweep_args import SweepOptions
 from experiments.design.cells import Cell
 from experiments.design.default_loads import allowed_in_flight, default_loads, moved
 from experiments.design.probe import Probe
-from experiments.errors import UserError
 from experiments.racing.plan import RacePlan
 from experiments.run_folder.folder import RunDir
 from experiments.run_folder.reading import read_run
@@ -30,28 +29,10 @@ LOOKED_AT = 3
 Attainments = Mapping[str, float]
 
 
-def are_ours(spec: SweepSpec) -> bool:
-    """Whether neither file nor flag names a load."""
-    return "loads" not in spec.load.model_fields_set
-
-
-def check(spec: SweepSpec, run: RunDir) -> None:
-    """That a run goes on with the loads it was begun with.
-
-    Raises:
-        UserError: they followed from the probe, and now some are named.
-    """
-    if run.state.loads is not None and not are_ours(spec):
-        raise UserError(
-            f"{run.path} was begun without naming loads, and runs under {' and '.join(run.state.loads)}; "
-            "give no loads to go on with it, or start a new run with --fresh"
-        )
-
-
 def in_force(options: SweepOptions, run: RunDir, seen: Probe, slo: SLO) -> SweepSpec:
     """The spec with the loads in force: those named, those that the run has already, those of the run that it
     is to be like, or those that follow from the probe."""
-    if not are_ours(options.spec):
+    if options.spec.load.are_named:
         return options.spec
     if run.state.loads is None:
         loads: tuple[str, ...] = default_loads(slo, seen)

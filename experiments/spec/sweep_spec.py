@@ -159,6 +159,11 @@ class LoadSection(_Strict):
         return tuple(dict.fromkeys(workloads.parse(text) for text in value))
 
     @property
+    def are_named(self) -> bool:
+        """Whether file or flag names the loads; else a race takes those that follow from its probe."""
+        return "loads" in self.model_fields_set
+
+    @property
     def reference(self) -> str:
         """The workload that the engine is probed with first."""
         return self.workloads[0] if self.workloads else f"{self.prompt_tokens}x{self.output_tokens}"
@@ -191,6 +196,14 @@ class DesignSection(_Strict):
     budget_s: Annotated[PositiveSeconds | None, BeforeValidator(_seconds_or_auto)] = None
     sentinel: bool = True
     current: LiveSettings = LiveSettings.model_validate({})
+
+    @property
+    def is_grid(self) -> bool:
+        return self.kind is DesignKind.GRID
+
+    @property
+    def is_model(self) -> bool:
+        return self.kind is DesignKind.MODEL
 
 
 class SloSection(_Strict):

@@ -92,3 +92,15 @@ def test_a_resumed_run_must_be_of_the_same_model(tmp_path: Path) -> None:
     assert opened(plain) == begun
     assert "made first" in task_of_run.dry_run(plain)
     assert str(tmp_path) in task_of_run.dry_run(given)
+
+
+def test_a_sweep_by_the_model_means_what_it_says() -> None:
+    """A sweep's `--model` is what the engine serves; `tune` calls its calibration so."""
+    words = ["--model", "qwen", "--calibration=profile.json", "--max-active", "4"]
+    assert tune_args.of_sweep(words) == [
+        "--served-model",
+        "qwen",
+        "--model=profile.json",
+        "--max-active",
+        "4",
+    ]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 import pytest
 
-from experiments.racing.own_loads import Attainments, are_ours, moved_after_a_look, to_look_at, with_loads
+from experiments.racing.own_loads import Attainments, moved_after_a_look, to_look_at, with_loads
 from experiments.spec.setting import Setting
 from experiments.spec.sweep_spec import LoadSection, SweepSpec
 from gateway.limits import Limits, QueueMode
@@ -63,9 +63,9 @@ def test_a_look_ends_as_soon_as_it_is_enough() -> None:
 
 def test_only_loads_that_nobody_named_are_ours() -> None:
     """Those of the default are named where a user types them."""
-    assert are_ours(SweepSpec())
-    assert not are_ours(SweepSpec(load=LoadSection(loads=SweepSpec().load.loads)))
-    assert are_ours(SweepSpec(load=LoadSection(seed=3)))
+    assert not LoadSection().are_named
+    assert LoadSection(loads=LoadSection().loads).are_named
+    assert not LoadSection(seed=3).are_named
     assert with_loads(SweepSpec(), LOADS).load.loads == LOADS
 
 
