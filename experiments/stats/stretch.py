@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+import scipy
 
 from experiments.stats.effective_size import of_indicator
 from experiments.stats.goodput import Trace
@@ -76,7 +76,7 @@ def attainment_of(stretches: Sequence[Stretch]) -> tuple[float, float, float]:
     low, high = wilson(share * n, n)
     if len(stretches) >= 3:
         shares = np.array([s.attainment for s in stretches])
-        half = float(stats.t.ppf(0.975, len(shares) - 1) * shares.std(ddof=1) / np.sqrt(len(shares)))
+        half = float(scipy.stats.t.ppf(0.975, len(shares) - 1) * shares.std(ddof=1) / np.sqrt(len(shares)))
         middle = float(shares.mean())
         low, high = max(0.0, min(low, middle - half)), min(1.0, max(high, middle + half))
     return share, low, high

@@ -7,6 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from experiments.stack import vllm_install
+from loadtests.planning.prompts import TokenCost
 from tests.experiments import sweeping
 
 pytestmark = [
@@ -60,9 +61,9 @@ def test_lengths_are_what_was_asked_for(swept: Path) -> None:
 
 def test_a_common_word_is_one_token(swept: Path) -> None:
     """As vLLM's own `/tokenize` counts with the tokenizer that is built here: why lengths are exact."""
-    cost = json.loads((swept / "prompt_cost.json").read_text())
-    assert cost["exact"]
-    assert [price for price, _ in cost["by_price"]] == [1]
+    cost = TokenCost.from_json(json.loads((swept / "prompt_cost.json").read_text()))
+    assert cost.exact
+    assert cost.common == 1
 
 
 def test_the_engines_own_series_are_there(swept: Path) -> None:

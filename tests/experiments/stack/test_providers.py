@@ -118,7 +118,8 @@ def test_a_new_engine_is_a_module_and_its_name_in_one_list(tmp_path: Path) -> No
         command = [sys.executable, *words]
         return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=90, check=False)
 
-    dry = python("-m", "experiments.sweep", "--engine", "toy", "--max-num-seqs", "8,16", "--dry-run")
+    words = ("--engine", "toy", "--max-num-seqs", "8,16", "--design", "grid", "--dry-run")
+    dry = python("-m", "experiments.sweep", *words)
     assert dry.returncode == 0, dry.stderr
     assert "with 1 restart of it (about 7 s each)" in dry.stdout
     wrong = python("-m", "experiments.sweep", "--engine", "tyo", "--dry-run")
