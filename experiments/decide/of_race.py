@@ -12,6 +12,7 @@ from experiments.racing.of_cells import StretchReader
 from experiments.racing.standing import WITHIN, RaceStanding, stand
 from experiments.racing.story import read
 from experiments.run_folder.measured_cell import MeasuredCell
+from experiments.run_folder.reading import read_run
 from experiments.run_folder.recommendation import Neighbour, Standing
 from experiments.spec.durations import about
 from experiments.spec.loads import Load
@@ -65,8 +66,21 @@ def judged_again(run: Path, cells: Sequence[MeasuredCell], slo: SLO) -> RaceJudg
     course = Course(settings, tuple(loads), 0.0, lambda _: 0.0)
     stretches = [s for s in StretchReader(loads, slo).read(matrix) if s.usable]
     standing = stand(settings, loads, stretches)
+    confirmed = _confirmed(run, slo)
+    if confirmed in settings:
+        return RaceJudgement(course, standing, settings.index(confirmed))
     alive = [i for i in range(len(settings)) if not standing.worse[i]]
     return RaceJudgement(course, standing, chosen(course, standing, stretches, alive))
+
+
+def _confirmed(run: Path, slo: SLO) -> Setting | None:
+    """The winner of the run's only race, under the objective it was run for: what was confirmed is what is
+    recommended, however close another came. None under another objective, or where engines are compared."""
+    story, own = read(run), read_run(run).slo
+    if story is None or len(story.races) != 1 or own is None or str(own.slo) != str(slo):
+        return None
+    (only,) = story.races
+    return next((place.setting for place in only.places if place.name == only.winner), None)
 
 
 def choice(raced: RaceJudgement, contenders: Sequence[Setting]) -> Choice | None:

@@ -94,7 +94,7 @@ def in_stretches(spec: SweepSpec) -> SweepSpec:
 def dry_run(spec: SweepSpec) -> str:
     """What would be raced, and for how long at most, without starting anything."""
     slo = SLO.parse(spec.slo.text or DEFAULT_SLO)
-    if own := "loads" not in spec.load.model_fields_set:
+    if own := not spec.load.are_named:
         load = spec.load.model_copy(update={"loads": default_loads(slo, ASSUMED)})
         spec = spec.model_copy(update={"load": load})
     whole = matrix.build(one_block(spec), ASSUMED, slo)

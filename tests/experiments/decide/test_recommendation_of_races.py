@@ -13,8 +13,10 @@ from experiments.decide.recommendation import recommend
 from experiments.decide.recommendation_text import show
 from experiments.run_folder import codec
 from experiments.run_folder.measured_cell import finished_cells, matrix_cells
+from experiments.run_folder.race_story import EngineRace, RaceEnd, RacePlace, RaceStory
 from experiments.run_folder.reading import read_run
 from experiments.run_folder.recommendation import Neighbour, Recommendation, Standing
+from experiments.run_folder.run_state import Objective
 from experiments.spec.setting import Setting
 from experiments.speed.judge import CellSpeed, Speed, SpeedSeconds, SpeedVerdict
 from loadtests.slo import SLO
@@ -189,3 +191,19 @@ def test_an_older_recommendation_without_margin_and_overload_is_read(race: Path,
     assert found is not None
     assert problems == []
     assert "slower" not in show(found, tmp_path / "recommended.env")
+
+
+def test_what_a_race_confirmed_is_what_is_recommended(race: Path, tmp_path: Path) -> None:
+    """Judged by the objective it was run for; under another one the cells are judged anew."""
+    run = tmp_path / "run"
+    shutil.copytree(race, run)
+    slo, state = SLO.parse(TEXT), read_run(run)
+    own = Objective(str(slo), slo.ttft_s, slo.tpot_s, slo.e2e_s, slo.attainment, None)
+    codec.write(run / "run.json", replace(state, slo=own))
+    places = tuple(
+        RacePlace(one, one.name, {}, None, None, None, 0.0, None, None) for one in (BEST, RUNNER_UP, LEFT)
+    )
+    told = EngineRace(RaceEnd.BUDGET, 0.03, 0.9, RUNNER_UP.name, (), places)
+    codec.write(run / "race.json", RaceStory((told,)))
+    assert recommend(run, slo).setting == RUNNER_UP
+    assert recommend(run, slo.scaled(1.001)).setting == BEST
