@@ -1,7 +1,5 @@
 """Cross-origin requests of browsers, for the origins that the operator has named."""
 
-from starlette.types import Message, Scope, Send
-
 from gateway.refusal import Headers
 from gateway.request_body import header
 
@@ -17,24 +15,25 @@ _FIELD_LETTERS = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXY
 class Cors:
     """What is added to answers. Without origins it is never asked; `/admin` is never part of it.
 
-    Where any origin is let in (`*`), credentials are not: a browser then sends no cookies along.
+    Where all origins are let in (`*`), credentials are not: a browser then sends no cookies along.
+    any: whether there is one at all.
     """
 
     def __init__(self, origins: str | None) -> None:
         named = frozenset((origins or "").split(",")) - {""}
-        self._any = "*" in named
+        self.any = bool(named)
+        self._all = "*" in named
         self._named = frozenset(name.encode() for name in named - {"*"})
 
     def covers(self, path: str) -> bool:
         """Whether answers of that path may be for pages of other origins."""
-        return (self._any or bool(self._named)) and not (path == "/admin" or path.startswith("/admin/"))
+        return self.any and not (path == "/admin" or path.startswith("/admin/"))
 
-    def preflight(self, scope: Scope) -> Headers | None:
+    def preflight(self, method: bytes, headers: Headers) -> Headers | None:
         """The fields of the 204 to a browser's question before a request, or None when it asks none or its
         origin is not let in.
         """
-        headers: Headers = scope["headers"]
-        if scope["method"] != "OPTIONS" or header(headers, b"access-control-request-method") is None:
+        if method != b"OPTIONS" or header(headers, b"access-control-request-method") is None:
             return None
         granted = self._granted(headers)
         if not granted:
@@ -52,19 +51,11 @@ class Cors:
             more.append((b"access-control-allow-private-network", b"true"))
         return [*granted, *more]
 
-    def sending(self, scope: Scope, send: Send) -> Send:
-        """`send`, with the answer's head completed."""
-        granted = self._granted(scope["headers"])
-        added: Headers = [(b"vary", b"origin")]
-        if granted:
-            added = [*granted, (b"access-control-expose-headers", EXPOSED), *added]
-
-        async def complete(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], *added]
-            await send(message)
-
-        return complete
+    def added(self, headers: Headers) -> Headers:
+        """The fields that the answer to a request with these gets."""
+        granted = self._granted(headers)
+        vary = (b"vary", b"origin")
+        return [*granted, (b"access-control-expose-headers", EXPOSED), vary] if granted else [vary]
 
     def _granted(self, headers: Headers) -> Headers:
         origin = header(headers, b"origin")
@@ -75,4 +66,4 @@ class Cors:
                 (b"access-control-allow-origin", origin),
                 (b"access-control-allow-credentials", b"true"),
             ]
-        return [(b"access-control-allow-origin", b"*")] if self._any else []
+        return [(b"access-control-allow-origin", b"*")] if self._all else []

@@ -1,8 +1,9 @@
-"""The asyncio side of admission: futures for waiters, and one timer for the queue timeout."""
+"""The asyncio side of admission: waiters are told of their turn, and one timer is for the queue timeout."""
 
 import asyncio
 from collections.abc import Callable
 from math import inf
+from typing import Protocol
 
 from gateway.admission import Admission, Change
 from gateway.drain_rate import DrainRate
@@ -10,8 +11,15 @@ from gateway.limits import Limits
 from gateway.ticket import RequestFacts, State, Ticket
 
 
+class Waiter(Protocol):
+    """Who waits with a ticket."""
+
+    def ticket_changed(self) -> None:
+        """The ticket runs now, or was ended, but for one that its waiter has ended itself meanwhile."""
+
+
 class WaitingRoom:
-    """Drives an `Admission` with the clock of the process, on one event loop. Only `wait` awaits anything."""
+    """Drives an `Admission` with the clock of the process, on one event loop."""
 
     def __init__(self, limits: Limits, clock: Callable[[], float]) -> None:
         self._clock = clock
@@ -32,19 +40,15 @@ class WaitingRoom:
             return None
         return self.admission.offer(self._clock()).state
 
-    def offer(self, slots: int, request: RequestFacts) -> Ticket:
-        """Asks for slots; the ticket's state says whether to run, to `wait`, or how it was refused."""
+    def offer(self, slots: int, request: RequestFacts, waiter: Waiter | None = None) -> Ticket:
+        """Asks for slots; the ticket's state says whether it runs, waits (its waiter is told when that is
+        over), or how it was refused. In any case `end` is owed, once.
+        """
         self._expire()
-        ticket = self.admission.offer(self._clock(), slots, request)
+        ticket = self.admission.offer(self._clock(), slots, request, waiter)
         if ticket.state is State.WAITING and self._timer is None:
             self._arm()
         return ticket
-
-    async def wait(self, ticket: Ticket) -> None:
-        """Returns when the ticket runs or was ended. When cancelled, call `end` as in every other case."""
-        future = asyncio.get_running_loop().create_future()
-        ticket.owner = future
-        await future
 
     def end(self, ticket: Ticket) -> None:
         """Gives back whatever the ticket still holds: its slots, its place, or nothing. Once per ticket."""
@@ -71,12 +75,12 @@ class WaitingRoom:
         return self.drain_rate.wait_s(self.admission.queued, self._clock())
 
     def _wake(self, change: Change) -> None:
+        loop = asyncio.get_running_loop() if change.granted or change.ended else None
         for ticket in (*change.granted, *change.ended):
-            future = ticket.owner
-            # A cancelled future belongs to a client that left in this very tick: its own `end` gives the slot
-            # back.
-            if isinstance(future, asyncio.Future) and not future.done():
-                future.set_result(None)
+            waiter: Waiter | None = ticket.owner  # type: ignore[assignment]  # what `offer` put there
+            # Not here and now: what a waiter does may end it, which may wake the next one, and so on.
+            if waiter is not None and loop is not None:
+                loop.call_soon(waiter.ticket_changed)
 
     def _expire(self) -> None:
         now_s = self._clock()

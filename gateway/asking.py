@@ -1,0 +1,46 @@
+"""The two sides of a request at the engine: who carries it there, and who is told of the answer."""
+
+from typing import Protocol
+
+from gateway.refusal import Headers, Refusal
+
+
+class Carrier(Protocol):
+    """What carries a request to the engine and its answer back."""
+
+    def release(self) -> None:
+        """Owed on every path, once: a connection whose answer was read to its end serves again, any other is
+        dropped, which is how the engine learns that nobody wants the rest.
+        """
+
+    def pause(self) -> None:
+        """Nothing more is read until `resume`."""
+
+    def resume(self) -> None:
+        """Reads again."""
+
+
+class Reader(Protocol):
+    """Who asked. Told of the answer as it comes in; after `release` of nothing more.
+
+    carrier: set before anything is told, and anew where the request goes out a second time.
+    """
+
+    carrier: Carrier | None
+
+    def answer_begins(self, status: int, headers: Headers) -> None:
+        """The head is in; names are in lower case."""
+
+    def answer_arrived(self, data: bytes) -> None:
+        """More of the body, at least one byte."""
+
+    def answer_chunk(self, chunk: bytes, start: int) -> bool:
+        """The same as one whole chunk with its frame, its content from `start` up to the last two bytes.
+        False: not taken; it then comes by `answer_arrived`.
+        """
+
+    def answer_ends(self) -> None:
+        """The body is complete."""
+
+    def answer_fails(self, fault: Refusal) -> None:
+        """There will be no answer, or no rest of one."""
