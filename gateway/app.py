@@ -38,6 +38,7 @@ from gateway.service import Service
 from gateway.settings import Settings
 from gateway.upstream import Upstream
 from gateway.waiting import WaitingRoom
+from gateway.waits import Waits
 
 
 class Gateway(FastAPI):
@@ -67,14 +68,14 @@ class Gateway(FastAPI):
         self.service = Service(
             settings=settings,
             room=self.room,
-            engine=Engine(endpoint, self.upstream, self.breaker, self.probe),
+            waits=Waits(self.room, self.metrics),
+            engine=Engine(endpoint, self.upstream, self.breaker, self.probe, passes_keys),
             relays=Relays(settings, self.metrics, EngineFailure(endpoint)),
             account=Account(self.metrics, log, settings.log_level),
             metrics=self.metrics,
             deadlines=deadlines,
             log=log,
             models=settings.models(),
-            passes_clients_key=passes_keys,
         )
         front = Front(Chat(self.service, access), self, Cors(settings.allowed_origins), self.metrics)
         self.listener = Listener(settings, front, deadlines, self._count, _connection_bound(settings))

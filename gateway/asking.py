@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from gateway.refusal import Headers, Refusal
+from gateway.refusal import Fields, Headers, Refusal
 
 
 class Carrier(Protocol):
@@ -28,19 +28,16 @@ class Reader(Protocol):
 
     carrier: Carrier | None
 
-    def answer_begins(self, status: int, headers: Headers) -> None:
-        """The head is in; names are in lower case."""
+    def answer_begins(self, status: int, headers: Headers, fields: Fields) -> None:
+        """The head is in; names are in lower case. fields: the first value of each."""
 
-    def answer_arrived(self, data: bytes) -> None:
-        """More of the body, at least one byte."""
+    def answer_arrived(self, data: bytes, complete: bool) -> None:
+        """More of the body, at least one byte unless it is now complete."""
 
     def answer_chunk(self, chunk: bytes, start: int) -> bool:
         """The same as one whole chunk with its frame, its content from `start` up to the last two bytes.
         False: not taken; it then comes by `answer_arrived`.
         """
-
-    def answer_ends(self) -> None:
-        """The body is complete."""
 
     def answer_fails(self, fault: Refusal) -> None:
         """There will be no answer, or no rest of one."""

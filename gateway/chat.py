@@ -15,6 +15,8 @@ from gateway.request_reader import Reading, RequestReader
 from gateway.service import Service
 from gateway.ticket import State
 
+_COMPLETE = Reading.COMPLETE
+
 
 class Chat:
     """Answers `/v1/chat/completions` and `/v1/completions`."""
@@ -30,7 +32,7 @@ class Chat:
         service = self._service
         service.metrics.arrived += 1
         fault = self._fault(request)
-        complete = request.state is Reading.COMPLETE
+        complete = request.state is _COMPLETE
         if fault is None and complete:
             # Before anything is built or read: refusing must stay cheap.
             state = service.room.refused()
@@ -52,7 +54,7 @@ class Chat:
         """What is wrong with it whatever its body says."""
         most_bytes = self._service.settings.max_body_bytes
         try:
-            self._access.check_client(request.headers)
+            self._access.check_client(request.fields)
             check_head(request.fields, most_bytes)
         except Refusal as refusal:
             return refusal
@@ -62,7 +64,6 @@ class Chat:
         service = self._service
         arrived_s = time.monotonic()
         refusal = self._prepared.of(state, service.room.admission.limits)
-        request_id, wait_s = self._ids.of(request.fields), service.room.wait_s()
-        service.metrics.retry_after.observe(wait_s)
+        request_id, wait_s = self._ids.of(request.fields), service.waits.tell_s()
         service.account.finish_refused(route, refusal.outcome, refusal.status, request_id, arrived_s)
         client.answer(refusal.status, refusal.fields(wait_s, request_id), refusal.body(wait_s))

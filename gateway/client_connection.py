@@ -20,6 +20,8 @@ from gateway.refusal import Refusal, invalid
 from gateway.request_reader import Reading, RequestReader, UnreadableError
 from gateway.status_line import status_line
 
+_NOTHING, _PART_OF_HEAD, _BODY, _COMPLETE = Reading.IDLE, Reading.HEAD, Reading.BODY, Reading.COMPLETE
+
 LINGER_S = 1.0
 """A client that has its last answer and sends nothing for so long has stopped sending."""
 
@@ -32,6 +34,10 @@ class ClientState(StrEnum):
     SERVING = "serving"
     LINGERING = "lingering"  # the last answer is out: the client may read it to its end
     CLOSED = "closed"
+
+
+# Bound once: in Python 3.11 each `ClientState.X` ends in a Python function of the enum's class.
+_HEAD, _IDLE, _SERVING, _LINGERING, _CLOSED = ClientState
 
 
 class ClientConnection(asyncio.Protocol):
@@ -73,7 +79,7 @@ class ClientConnection(asyncio.Protocol):
         self._linger_s = max(LINGER_S, self._listener.settings.body_timeout_s)
         self._keeps = True
         self._chunks = self._bodiless = False
-        self.state = ClientState.HEAD
+        self.state = _HEAD
         self.fields = b""
         self.gone = self.stalled = False
         self.tick = 0
@@ -100,7 +106,7 @@ class ClientConnection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.gone = True
-        self.state = ClientState.CLOSED
+        self.state = _CLOSED
         self._server.connections.discard(self)
         self._listener.open.discard(self)
         self._listener.deadlines.forget(self)
@@ -122,10 +128,10 @@ class ClientConnection(asyncio.Protocol):
             return
         if self._exchange is not None:
             self._exchange.body_arrived()
-        elif reader.state in (Reading.BODY, Reading.COMPLETE):
+        elif reader.state in (_BODY, _COMPLETE):
             self._serve()
-        elif self.state is ClientState.IDLE and reader.state is Reading.HEAD:
-            self.state = ClientState.HEAD
+        elif self.state is _IDLE and reader.state is _PART_OF_HEAD:
+            self.state = _HEAD
             self._due_s = time.monotonic() + self._listener.settings.header_timeout_s
             self._listener.deadlines.watch(self, self._due_s)
 
@@ -146,37 +152,37 @@ class ClientConnection(asyncio.Protocol):
 
     def _serve(self) -> None:
         reader = self._reader
-        self.state = ClientState.SERVING
+        self.state = _SERVING
         self._chunks = reader.version != "1.0"
         self._bodiless = reader.method == b"HEAD"
         exchange = self._listener.desk.serve(self, reader)
-        if self.state is ClientState.SERVING:
+        if self.state is _SERVING:
             self._exchange = exchange
 
     def _on_unreadable(self, refusal: Refusal) -> None:
         reader = self._reader
         reader.stop()
-        if self.state is not ClientState.SERVING:
-            if reader.state not in (Reading.BODY, Reading.COMPLETE):
+        if self.state is not _SERVING:
+            if reader.state not in (_BODY, _COMPLETE):
                 self._listener.count(Route.OTHER, refusal.outcome, refusal.status)
                 self._answer_last(refusal)
                 return
             self._serve()
         # The fault lies in the body, or behind a request that is answered first.
-        if self._exchange is not None and reader.state is Reading.BODY:
+        if self._exchange is not None and reader.state is _BODY:
             self._exchange.body_broken()
 
     def on_due(self, now_s: float) -> float:
         """See `deadlines.Timed`."""
-        if self.state is ClientState.SERVING:
+        if self.state is _SERVING:
             return now_s + self._listener.settings.keep_alive_s
         if now_s < self._due_s:
             return self._due_s
-        if self.state is ClientState.HEAD and self._reader.state is not Reading.IDLE:
+        if self.state is _HEAD and self._reader.state is not _NOTHING:
             refusal = invalid("The request head was not complete in time.", status=408)
             self._listener.count(Route.OTHER, refusal.outcome, refusal.status)
             self._answer_last(refusal)
-        elif self.state is not ClientState.LINGERING:
+        elif self.state is not _LINGERING:
             self._transport.close()
         return inf
 
@@ -228,7 +234,7 @@ class ClientConnection(asyncio.Protocol):
     def shutdown(self) -> None:
         """The server stops: no further request."""
         self._reader.keep_alive = self._keeps = False
-        if self.state in (ClientState.HEAD, ClientState.IDLE):
+        if self.state in (_HEAD, _IDLE):
             self._transport.close()
 
     def _framed(self, data: bytes) -> bytes:
@@ -237,9 +243,9 @@ class ClientConnection(asyncio.Protocol):
     def _head(self, status: int, fields: bytes, length: bytes) -> bytes:
         reader = self._reader
         # Of a client that was asked late for its body nobody knows whether it still comes.
-        awaited = reader.expects_continue and reader.state is not Reading.COMPLETE
+        awaited = reader.expects_continue and reader.state is not _COMPLETE
         self._keeps = reader.keep_alive and not (reader.stopped or awaited)
-        date = b"".join([b"%b: %b\r\n" % pair for pair in self._server.default_headers])
+        date = self._listener.date(self._server.default_headers)
         close = b"" if self._keeps else b"connection: close\r\n"
         return b"".join((status_line(status), date, fields, self.fields, length, close, b"\r\n"))
 
@@ -249,11 +255,11 @@ class ClientConnection(asyncio.Protocol):
         self._server.total_requests += 1
         reader = self._reader
         if self._keeps and not reader.stopped:
-            self.state = ClientState.IDLE
+            self.state = _IDLE
             self._due_s = time.monotonic() + self._listener.settings.keep_alive_s
             reader.next_request()
-        elif reader.state is Reading.COMPLETE and not reader.stopped:
-            self.state = ClientState.LINGERING
+        elif reader.state is _COMPLETE and not reader.stopped:
+            self.state = _LINGERING
             self._transport.close()
         else:
             self._half_close()
@@ -271,7 +277,7 @@ class ClientConnection(asyncio.Protocol):
         Closing with unread bytes resets the connection, and the reset can overtake the answer. So our side is
         closed first, and what still comes is thrown away for a moment.
         """
-        self.state = ClientState.LINGERING
+        self.state = _LINGERING
         self._reader.stop()
         if self._transport.is_closing():
             return

@@ -12,24 +12,28 @@ from collections.abc import Callable
 from enum import StrEnum
 from functools import wraps
 from math import inf
-from typing import Concatenate, ParamSpec
+from typing import TypeVarTuple
 
 from gateway.asking import Carrier
 from gateway.call import Call, CancelReason
 from gateway.client import Client
 from gateway.endings import cancelled, refused
-from gateway.engine_word import refused_key, told_wait_s
+from gateway.engine_word import told_wait_s
 from gateway.header_fields import for_engine
-from gateway.outcome import Outcome, Route
+from gateway.outcome import Outcome
 from gateway.patience import Patience
-from gateway.refusal import Headers, Refusal, internal, unreachable
+from gateway.refusal import Fields, Headers, Refusal, internal, unreachable
 from gateway.relay import Relay
 from gateway.request_body import ChatRequest, parse, too_large_body
 from gateway.request_reader import Reading, RequestReader
 from gateway.service import Service
 from gateway.ticket import State, Ticket
 
-PATHS = {Route.CHAT: b"/v1/chat/completions", Route.COMPLETIONS: b"/v1/completions"}
+_WHOLE, _FIRST_EVENT = CancelReason.WHOLE, CancelReason.FIRST_EVENT
+
+_RUNS, _WAITS = State.RUNNING, State.WAITING
+
+_COMPLETE = Reading.COMPLETE
 
 
 class Stage(StrEnum):
@@ -42,19 +46,23 @@ class Stage(StrEnum):
     ENDED = "ended"
 
 
-_P = ParamSpec("_P")
+# Bound once: in Python 3.11 each `Stage.X` ends in a Python function of the enum's class.
+_BODY, _WAITING, _ASKED, _RELAYING, _ENDED = Stage
+
+
+_Facts = TypeVarTuple("_Facts")
 
 
 def _event(
-    happens: "Callable[Concatenate[Completion, _P], None]",
-) -> "Callable[Concatenate[Completion, _P], None]":
+    happens: "Callable[[Completion, *_Facts], None]",
+) -> "Callable[[Completion, *_Facts], None]":
     """Something that happens to a completion. What it raises ends it; after the end nothing happens."""
 
     @wraps(happens)
-    def guarded(completion: "Completion", /, *args: _P.args, **kwargs: _P.kwargs) -> None:
-        if completion.stage is not Stage.ENDED:
+    def guarded(completion: "Completion", *facts: *_Facts) -> None:
+        if completion.stage is not _ENDED:
             try:
-                happens(completion, *args, **kwargs)
+                happens(completion, *facts)
             except Exception as error:
                 completion.fail(error)
 
@@ -66,7 +74,7 @@ class Completion:
 
     __slots__ = (
         "_client",
-        "_engine_headers",
+        "_engine_says",
         "_patience",
         "_relay",
         "_request",
@@ -85,12 +93,12 @@ class Completion:
         self._request = request
         self._wish: ChatRequest | None = None
         self._ticket: Ticket | None = None
-        self._engine_headers: Headers = []
+        self._engine_says: Fields = {}
         self._relay: Relay | None = None
         self._patience = Patience(call.arrived_s + service.room.admission.limits.request_timeout_s)
         self.call = call
         self.carrier: Carrier | None = None
-        self.stage = Stage.BODY
+        self.stage = _BODY
         self.tick = 0
         service.running.add(self)
 
@@ -106,11 +114,11 @@ class Completion:
 
     @_event
     def body_arrived(self) -> None:
-        if self.stage is not Stage.BODY:
+        if self.stage is not _BODY:
             return
         if self._request.body_bytes > self._service.settings.max_body_bytes:
             raise too_large_body(self._service.settings.max_body_bytes)
-        if self._request.state is Reading.COMPLETE:
+        if self._request.state is _COMPLETE:
             state = self._service.room.refused()
             if state is not None:
                 # Surely refused: reading the request's JSON would only make refusing more expensive.
@@ -122,14 +130,14 @@ class Completion:
         """Its body is complete, and it would not be refused whatever it asks for."""
         service, call = self._service, self.call
         call.received_s = time.monotonic()
-        self._patience.enter(CancelReason.WHOLE, inf, call.received_s)
+        self._patience.enter(_WHOLE, inf, call.received_s)
         body, settings = self._request.take(), service.settings
         self._wish = parse(
             body, call.route, settings.max_choices, settings.model_name, service.models, settings.ask_usage
         )
         self._ticket = service.room.offer(self._wish.slots, self._wish.facts, self)
-        if self._ticket.state is State.WAITING:
-            self.stage = Stage.WAITING
+        if self._ticket.state is _WAITS:
+            self.stage = _WAITING
             call.offered = True
             self._watch()
         else:
@@ -138,12 +146,12 @@ class Completion:
     @_event
     def ticket_changed(self) -> None:
         """The wait is over: see `waiting.Waiter`."""
-        if self._ticket is not None and self.stage is Stage.WAITING:
+        if self._ticket is not None and self.stage is _WAITING:
             self.call.queue_s = time.monotonic() - self._ticket.arrived_s
             self._run(self._ticket)
 
     def _run(self, ticket: Ticket) -> None:
-        if ticket.state is not State.RUNNING:
+        if ticket.state is not _RUNS:
             raise refused(ticket.state, self._service.room.admission.limits)
         self.call.offered = True
         self._ask_engine()
@@ -156,55 +164,49 @@ class Completion:
         now_s = time.monotonic()
         if not service.engine.breaker.allows(now_s):
             raise unreachable("The engine cannot be reached; the next try is due in a moment.")
-        self.stage = Stage.ASKED
+        self.stage = _ASKED
         call.dispatched_s = now_s
         call.limits_version = service.room.admission.limits.version
-        self._enter(CancelReason.FIRST_EVENT, service.settings.ttft_timeout_s if wish.stream else inf, now_s)
-        passed = for_engine(self._request.headers, self._request.fields, keys_pass=service.passes_clients_key)
+        self._enter(_FIRST_EVENT, service.settings.ttft_timeout_s if wish.stream else inf, now_s)
+        passed = for_engine(
+            self._request.headers, self._request.fields, keys_pass=service.engine.passes_clients_key
+        )
         fields = b"%baccept-encoding: identity\r\nx-request-id: %b\r\n" % (passed, call.request_id)
-        service.engine.upstream.ask(PATHS[call.route], fields, wish.content, self)
+        service.engine.upstream.ask(call.route, fields, wish.content, self)
 
     @_event
-    def answer_begins(self, status: int, headers: Headers) -> None:
+    def answer_begins(self, status: int, headers: Headers, fields: Fields) -> None:
         service, call, wish = self._service, self.call, self._wish
         assert wish is not None
         self._wish = None  # its body is long, and an answer may be too
-        self._engine_headers = headers
-        self.stage = Stage.RELAYING
+        self._engine_says = fields
+        self.stage = _RELAYING
         call.head_s = time.monotonic()
-        service.engine.breaker.reached()
-        if status in (401, 407):
-            self._judge_key(status, headers)
-        self._relay = service.relays.of(status, headers, call, self._client, wish)
+        service.engine.begins(status, fields)
+        self._relay = service.relays.of(status, headers, fields, call, self._client, wish)
         if self._client.stalled:
             self.client_paused()
         if self._relay.due_s < inf:
             self._watch()
 
-    def _judge_key(self, status: int, headers: Headers) -> None:
-        service = self._service
-        refused_ours = refused_key(
-            status,
-            asks_for=dict(headers).get(b"www-authenticate", b""),
-            clients_key_passed=service.passes_clients_key,
-            endpoint=service.engine.endpoint,
-        )
-        if refused_ours is not None:
-            raise refused_ours
-
     @_event
-    def answer_arrived(self, data: bytes) -> None:
+    def answer_arrived(self, data: bytes, complete: bool) -> None:
         relay = self._relay
         assert relay is not None
+        if data:
+            self._hand_on(relay, data)
+        if complete or relay.over:
+            relay.ended()
+            self._end()
+
+    def _hand_on(self, relay: Relay, data: bytes) -> None:
         now_s = time.monotonic()
         if relay.arrived(data, now_s):
-            if relay.began and self._patience.phase is CancelReason.FIRST_EVENT:
-                self._engine_headers = []
+            if relay.began and self._patience.phase is _FIRST_EVENT:
+                self._engine_says = {}
                 self._enter(CancelReason.IDLE, self._service.settings.idle_timeout_s, now_s)
             self._patience.renew(now_s)
-        if relay.over:
-            self.answer_ends()
-        elif relay.due_s < inf:
+        if relay.due_s < inf:
             self._watch()
 
     def answer_chunk(self, chunk: bytes, start: int) -> bool:
@@ -214,12 +216,6 @@ class Completion:
             return False
         self._patience.renew(now_s)
         return True
-
-    @_event
-    def answer_ends(self) -> None:
-        assert self._relay is not None
-        self._relay.ended()
-        self._end()
 
     @_event
     def answer_fails(self, fault: Refusal) -> None:
@@ -242,11 +238,11 @@ class Completion:
         self.cut(CancelReason.STALLED)
 
     def client_paused(self) -> None:
-        if self.stage is Stage.RELAYING and self.carrier is not None:
+        if self.stage is _RELAYING and self.carrier is not None:
             self.carrier.pause()
 
     def client_resumed(self) -> None:
-        if self.stage is Stage.RELAYING and self.carrier is not None:
+        if self.stage is _RELAYING and self.carrier is not None:
             self._patience.renew(time.monotonic())
             self.carrier.resume()
 
@@ -262,7 +258,7 @@ class Completion:
         lost = self._patience.lost(now_s)
         if lost is not None:
             self.cut(lost)
-        return inf if self.stage is Stage.ENDED else self._next_s()
+        return inf if self.stage is _ENDED else self._next_s()
 
     @_event
     def _relay_is_due(self) -> None:
@@ -284,7 +280,7 @@ class Completion:
 
     def cut(self, reason: CancelReason) -> None:
         """Ends it early. Only the first reason counts."""
-        if self.stage is Stage.ENDED:
+        if self.stage is _ENDED:
             return
         call, client, relay = self.call, self._client, self._relay
         call.cancel_reason = reason
@@ -292,7 +288,7 @@ class Completion:
         if relay is not None and relay.whole:
             # The client has the whole answer, and the engine does not end it.
             if not deaf:
-                self.answer_ends()
+                self.answer_arrived(b"", True)
                 return
             call.ends(call.outcome or Outcome.OK, call.code or 200)
         elif reason in (CancelReason.CLIENT_LEFT, CancelReason.STALLED):
@@ -308,22 +304,19 @@ class Completion:
 
     def fail(self, error: Exception) -> None:
         """Ends it with what went wrong in an event: a refusal, or a bug of ours."""
-        if not isinstance(error, Refusal):
-            self._service.log.error(
-                "internal error", request_id=self.call.request_id.decode(), exc_info=error
-            )
-            self.refuse(internal())
+        if isinstance(error, Refusal):
+            self.refuse(error, told_wait_s(self._engine_says) if self._engine_says else None)
             return
-        told_s = told_wait_s(self._engine_headers) if self._engine_headers else None
-        if told_s is not None:
-            # The engine's own wait, at least.
-            error.wait_s = max(told_s, self._service.room.wait_s())
-            self._service.metrics.retry_after.observe(error.wait_s)
-        self.refuse(error)
+        name = self.call.request_id.decode()
+        self._service.log.error("internal error", request_id=name, exc_info=error)
+        self.refuse(internal())
 
-    def refuse(self, refusal: Refusal) -> None:
-        """Ends it with this answer, or as the last event of a stream that the client has begun to read."""
-        relay, client, service = self._relay, self._client, self._service
+    def refuse(self, refusal: Refusal, told_s: float | None = None) -> None:
+        """Ends it with this answer, or as the last event of a stream that the client has begun to read.
+
+        told_s: the wait that the engine asks for.
+        """
+        relay, client = self._relay, self._client
         if relay is not None and relay.began:
             self.call.ends(refusal.outcome, self.call.code or 200)
             self._end()
@@ -331,9 +324,7 @@ class Completion:
             return
         self.call.ends(refusal.outcome, refusal.status)
         self._end()
-        if refusal.come_back and refusal.wait_s is None:
-            refusal.wait_s = service.room.wait_s()
-            service.metrics.retry_after.observe(refusal.wait_s)
+        self._service.waits.complete(refusal, told_s)
         if refusal.close:
             client.close_after_answer()
         client.answer(refusal.status, refusal.fields() + self.call.fields(), refusal.body())
@@ -341,9 +332,9 @@ class Completion:
     def _end(self) -> None:
         """The way out, once: nobody is told anything any more, the slot goes back, and it is counted."""
         service, call, ticket = self._service, self.call, self._ticket
-        if self.stage is Stage.WAITING and ticket is not None:
+        if self.stage is _WAITING and ticket is not None:
             call.queue_s = time.monotonic() - ticket.arrived_s
-        self.stage = Stage.ENDED
+        self.stage = _ENDED
         service.running.discard(self)
         service.deadlines.forget(self)
         try:

@@ -1,7 +1,6 @@
 """Cross-origin requests of browsers, for the origins that the operator has named."""
 
-from gateway.refusal import Headers
-from gateway.request_body import header
+from gateway.refusal import Fields, Headers
 
 EXPOSED = (
     b"x-request-id, x-gateway-outcome, x-gateway-limits-version, retry-after, retry-after-ms, server-timing"
@@ -29,16 +28,16 @@ class Cors:
         """Whether answers of that path may be for pages of other origins."""
         return self.any and not (path == "/admin" or path.startswith("/admin/"))
 
-    def preflight(self, method: bytes, headers: Headers) -> Headers | None:
+    def preflight(self, method: bytes, fields: Fields) -> Headers | None:
         """The fields of the 204 to a browser's question before a request, or None when it asks none or its
         origin is not let in.
         """
-        if method != b"OPTIONS" or header(headers, b"access-control-request-method") is None:
+        if method != b"OPTIONS" or fields.get(b"access-control-request-method") is None:
             return None
-        granted = self._granted(headers)
+        granted = self._granted(fields)
         if not granted:
             return None
-        wanted = header(headers, b"access-control-request-headers") or USUAL_FIELDS
+        wanted = fields.get(b"access-control-request-headers") or USUAL_FIELDS
         if not _FIELD_LETTERS.issuperset(wanted):
             wanted = USUAL_FIELDS
         more: Headers = [
@@ -47,18 +46,18 @@ class Cors:
             (b"access-control-max-age", KEPT_S),
             (b"vary", b"origin, access-control-request-method, access-control-request-headers"),
         ]
-        if header(headers, b"access-control-request-private-network") == b"true":
+        if fields.get(b"access-control-request-private-network") == b"true":
             more.append((b"access-control-allow-private-network", b"true"))
         return [*granted, *more]
 
-    def added(self, headers: Headers) -> Headers:
+    def added(self, fields: Fields) -> Headers:
         """The fields that the answer to a request with these gets."""
-        granted = self._granted(headers)
+        granted = self._granted(fields)
         vary = (b"vary", b"origin")
         return [*granted, (b"access-control-expose-headers", EXPOSED), vary] if granted else [vary]
 
-    def _granted(self, headers: Headers) -> Headers:
-        origin = header(headers, b"origin")
+    def _granted(self, fields: Fields) -> Headers:
+        origin = fields.get(b"origin")
         if origin is None:
             return []
         if origin.lower() in self._named:

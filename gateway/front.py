@@ -45,12 +45,12 @@ class Front:
         try:
             path = path_of(request.target)
             if self._cors.covers(path):
-                allowed = self._cors.preflight(request.method, request.headers)
+                allowed = self._cors.preflight(request.method, request.fields)
                 if allowed is not None:
                     self._metrics.requests[route_of(path), Outcome.OK, 204] += 1
                     client.answer(204, lines(allowed), b"")
                     return None
-                client.fields = lines(self._cors.added(request.headers))
+                client.fields = lines(self._cors.added(request.fields))
             route = _COMPLETIONS.get(path)
             if route is None:
                 return self._ask_control(client, request, path)

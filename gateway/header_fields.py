@@ -3,8 +3,7 @@
 import re
 from collections.abc import Mapping
 
-from gateway.refusal import Headers, lines
-from gateway.request_body import header
+from gateway.refusal import Fields, Headers, lines
 
 MAX_VALUE_BYTES = 4096
 _ONE_CONNECTION = (
@@ -77,7 +76,7 @@ KEPT_FROM_CLIENT: Mapping[bytes, str] = {
 """Fields of the engine's answer that do not reach the client, each with the reason."""
 
 
-def for_engine(headers: Headers, fields: Mapping[bytes, bytes], *, keys_pass: bool) -> bytes:
+def for_engine(headers: Headers, fields: Fields, *, keys_pass: bool) -> bytes:
     """The lines of the client's fields that the engine gets. fields: the first of each name; keys_pass: the
     client's key is meant for the engine.
     """
@@ -88,30 +87,22 @@ def for_engine(headers: Headers, fields: Mapping[bytes, bytes], *, keys_pass: bo
     return lines([pair for pair in headers if pair[0] not in kept])
 
 
-def for_client(headers: Headers) -> Headers:
-    """The engine's fields that the client gets; none whose value is not printable ASCII, or huge."""
-    named = _named_by_connection(headers)
-    return [
-        (name, value)
-        for name, value in headers
-        if name not in KEPT_FROM_CLIENT and name not in named and _sane(value)
-    ]
+def for_client(headers: Headers, fields: Fields) -> bytes:
+    """The lines of the engine's fields that the client gets: none whose value is huge or not printable ASCII.
 
-
-def absent_from(headers: Headers, defaults: Headers) -> Headers:
-    """Those of the defaults whose field is not among the headers."""
-    return [pair for pair in defaults if header(headers, pair[0]) is None]
+    fields: the first of each name.
+    """
+    if fields.get(b"connection") not in _NAMES_NOTHING:
+        named = _named_by_connection(headers)
+        headers = [pair for pair in headers if pair[0] not in named]
+    return lines([pair for pair in headers if pair[0] not in KEPT_FROM_CLIENT and _sane(pair[1])])
 
 
 _KEPT_WITH_KEYS = frozenset(KEPT_FROM_ENGINE) | KEYS
 _NAMES_NOTHING = (None, b"keep-alive", b"close")
-_SANE = re.compile(rb"[ -~]{0,%d}" % MAX_VALUE_BYTES)
+_sane = re.compile(rb"[ -~]{0,%d}" % MAX_VALUE_BYTES).fullmatch
 
 
 def _named_by_connection(headers: Headers) -> frozenset[bytes]:
     named = [value for name, value in headers if name == b"connection"]
     return frozenset(part.strip().lower() for value in named for part in value.split(b","))
-
-
-def _sane(value: bytes) -> bool:
-    return _SANE.fullmatch(value) is not None

@@ -7,6 +7,7 @@ from typing import Protocol
 from gateway.client import Client, Exchange
 from gateway.deadlines import Deadlines
 from gateway.outcome import Outcome, Route
+from gateway.refusal import lines
 from gateway.request_reader import RequestReader
 from gateway.settings import Settings
 
@@ -42,4 +43,12 @@ class Listener:
     count: Callable[[Route, Outcome, int], None]
     max_connections: int
     refused_connections: int = 0
+    _dated: list[tuple[bytes, bytes]] | None = None
+    _date: bytes = b""
     open: set[FrontClient] = field(default_factory=set)
+
+    def date(self, fields: list[tuple[bytes, bytes]]) -> bytes:
+        """The lines of the fields that the server puts into every answer; it makes a new list each second."""
+        if fields is not self._dated:
+            self._dated, self._date = fields, lines(fields)
+        return self._date

@@ -4,6 +4,8 @@ from math import inf
 
 from gateway.call import CancelReason
 
+_WHOLE = CancelReason.WHOLE
+
 
 class Patience:
     """Points in time are `time.monotonic()` seconds, inf for none."""
@@ -12,7 +14,7 @@ class Patience:
 
     def __init__(self, whole_s: float) -> None:
         """whole_s: the end of the whole request, whatever the phase."""
-        self.phase = CancelReason.WHOLE
+        self.phase = _WHOLE
         self._lasting_s = inf
         self._phase_s = inf
         self._whole_s = whole_s
@@ -31,7 +33,7 @@ class Patience:
         """What has taken too long, if anything."""
         if now_s >= self._phase_s:
             return self.phase
-        return CancelReason.WHOLE if now_s >= self._whole_s else None
+        return _WHOLE if now_s >= self._whole_s else None
 
     def next_s(self) -> float:
         """When it may be lost at the earliest."""

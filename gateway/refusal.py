@@ -1,7 +1,7 @@
 """An answer that the gateway makes itself: the OpenAI error body, the right status, and the way back in."""
 
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import orjson
@@ -9,6 +9,10 @@ import orjson
 from gateway.outcome import Outcome
 
 Headers = list[tuple[bytes, bytes]]
+"""All fields of a head as they came, the names in lower case."""
+
+Fields = Mapping[bytes, bytes]
+"""The first value of each field of a head."""
 
 
 def lines(headers: Headers) -> bytes:

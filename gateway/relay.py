@@ -17,8 +17,9 @@ from gateway.engine_word import compressed, words_of
 from gateway.header_fields import for_client
 from gateway.metrics import Metrics
 from gateway.outcome import Outcome
-from gateway.refusal import Headers, Refusal, broken, lines
-from gateway.request_body import header
+from gateway.refusal import Fields, Headers, Refusal, broken
+
+_OK = Outcome.OK
 
 WORDS_WITHIN_S = 0.5
 """Nobody waits long for the text of a failure."""
@@ -64,6 +65,9 @@ class WholeRelay:
 
     began = whole = over = False
     due_s = inf
+    _status = 0
+    _headers: Headers
+    _fields: Fields
 
     def __init__(
         self, call: Call, client: Client, metrics: Metrics, failure: EngineFailure, max_bytes: int
@@ -76,14 +80,15 @@ class WholeRelay:
         self._parts: list[bytes] = []
         self._bytes = 0
 
-    def begin(self, status: int, headers: Headers) -> None:
+    def begin(self, status: int, headers: Headers, fields: Fields) -> None:
         """With the head of the answer. Raises Refusal for one that cannot be read."""
-        if compressed(headers):
+        if compressed(fields):
             raise broken(
                 "The engine's answer is compressed, which was not asked for.", "upstream_bad_encoding"
             )
         self._status = status
         self._headers = headers
+        self._fields = fields
 
     def arrived(self, data: bytes, now_s: float) -> bool:
         self._bytes += len(data)
@@ -101,7 +106,7 @@ class WholeRelay:
             self._judge_answer(body)
         else:
             self._judge_refusal(body)
-        fields = lines(for_client(self._headers)) + self._call.fields()
+        fields = for_client(self._headers, self._fields) + self._call.fields()
         self._client.answer(self._status, fields, body)
 
     def failed(self, fault: Refusal) -> None:
@@ -127,8 +132,7 @@ class WholeRelay:
         if error is not None and not content.get("choices"):
             raise self._failure.in_band(error)
         self._metrics.count_tokens(content.get("usage"))
-        failed = any(reason in chunk.FAILED for _, reason in chunk.finishes(content))
-        self._call.ends(Outcome.UPSTREAM_ERROR if failed else Outcome.OK, self._status)
+        self._call.ends(Outcome.UPSTREAM_ERROR if chunk.fails(content) else _OK, self._status)
 
     def _judge_refusal(self, body: bytes) -> None:
         try:
@@ -136,7 +140,7 @@ class WholeRelay:
         except orjson.JSONDecodeError:
             content = None
         if type(content) is not dict:
-            words = words_of(header(self._headers, b"content-type"), body)
+            words = words_of(self._fields.get(b"content-type"), body)
             raise self._failure.of_refusal(self._status, words)
         self._call.ends(Outcome.INVALID, self._status)
 
@@ -146,11 +150,11 @@ class FailureRelay:
 
     began = whole = over = False
 
-    def __init__(self, failure: EngineFailure, status: int, headers: Headers, now_s: float) -> None:
+    def __init__(self, failure: EngineFailure, status: int, fields: Fields, now_s: float) -> None:
         self._failure = failure
         self._status = status
-        self._kind = header(headers, b"content-type")
-        self._readable = not compressed(headers)
+        self._kind = fields.get(b"content-type")
+        self._readable = not compressed(fields)
         self._body = b""
         self.due_s = now_s + WORDS_WITHIN_S
         if 300 <= status < 400 or not self._readable:

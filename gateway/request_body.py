@@ -13,12 +13,12 @@ import orjson
 from gateway.lenient import boolean, integer
 from gateway.outcome import Route
 from gateway.prompt_size import prompt_bytes
-from gateway.refusal import Headers, Refusal, invalid, model_not_found, too_large
+from gateway.refusal import Fields, Refusal, invalid, model_not_found, too_large
 from gateway.sse import BOM
 from gateway.ticket import RequestFacts
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ChatRequest:
     """What a client asks for, in a chat or a completion.
 
@@ -34,15 +34,7 @@ class ChatRequest:
     usage_hidden: bool
 
 
-def header(headers: Headers, name: bytes) -> bytes | None:
-    """The first value of a field whose name is in lower case, or None."""
-    for key, value in headers:
-        if key == name:
-            return value
-    return None
-
-
-def check_head(fields: Mapping[bytes, bytes], max_body_bytes: int) -> None:
+def check_head(fields: Fields, max_body_bytes: int) -> None:
     """Judges a body before any of it is read, by the first value of each field. Raises Refusal when it would
     be too large, or has a form that the gateway does not read.
     """

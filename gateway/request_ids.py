@@ -2,8 +2,9 @@
 
 import re
 import secrets
-from collections.abc import Mapping
 from itertools import count
+
+from gateway.refusal import Fields
 
 _SANE = re.compile(rb"[!-~]{1,128}")
 
@@ -17,7 +18,7 @@ class RequestIds:
         self._process = secrets.token_hex(8).encode()
         self._numbers = count(1)
 
-    def of(self, fields: Mapping[bytes, bytes]) -> bytes:
+    def of(self, fields: Fields) -> bytes:
         """By the fields of the request's head."""
         given = fields.get(b"x-request-id")
         if given is not None and _SANE.fullmatch(given) is not None:

@@ -11,11 +11,11 @@ from typing import Protocol
 
 import httptools
 
-from gateway.refusal import Headers, Refusal, invalid, too_large
+from gateway.refusal import Fields, Headers, Refusal, invalid, too_large
 from gateway.settings import Settings
 from gateway.upgrade import declined
 
-_HOST = re.compile(rb"[!$-+\-.0-;=A-Z\[\]^_`a-z{|}~]{1,255}")
+_is_host = re.compile(rb"[!$-+\-.0-;=A-Z\[\]^_`a-z{|}~]{1,255}").fullmatch
 
 
 class Reading(StrEnum):
@@ -26,6 +26,10 @@ class Reading(StrEnum):
     BODY = "body"
     COMPLETE = "complete"
     SKIPPING = "skipping"  # it was answered, while its body is still coming
+
+
+# Bound once: in Python 3.11 each `Reading.X` ends in a Python function of the enum's class.
+_IDLE, _HEAD, _BODY, _COMPLETE, _SKIPPING = Reading
 
 
 class UnreadableError(Exception):
@@ -91,7 +95,7 @@ class RequestReader:
         self._now_bytes = 0
         self._head_bytes = 0
         self.stopped = False
-        self.state = Reading.IDLE
+        self.state = _IDLE
         self.method = b""
         self.version = "1.1"
         self.keep_alive = True
@@ -102,10 +106,10 @@ class RequestReader:
 
     def feed(self, data: bytes) -> None:
         """Reads on. Raises UnreadableError; the state then says how far the request had come."""
-        if self.state is Reading.IDLE:
-            self.state = Reading.HEAD
+        if self.state is _IDLE:
+            self.state = _HEAD
         self._now_bytes = len(data)
-        if self.state is Reading.HEAD:
+        if self.state is _HEAD:
             self._head_bytes += len(data)
         try:
             self._parse(data)
@@ -113,7 +117,7 @@ class RequestReader:
             raise UnreadableError(
                 self._fault or invalid("The request is not valid HTTP/1.1.", status=400)
             ) from None
-        if self.state is Reading.HEAD and self._head_bytes > self._settings.max_header_bytes:
+        if self.state is _HEAD and self._head_bytes > self._settings.max_header_bytes:
             raise UnreadableError(self._head_too_large())
 
     def take(self) -> bytes:
@@ -124,10 +128,10 @@ class RequestReader:
 
     def next_request(self) -> None:
         """The request was answered: what is left of its body is skipped, then comes another one."""
-        if self.state is Reading.COMPLETE:
+        if self.state is _COMPLETE:
             self._begin()
         else:
-            self.state = Reading.SKIPPING
+            self.state = _SKIPPING
             self.body = []
 
     def stop(self) -> None:
@@ -139,10 +143,10 @@ class RequestReader:
         self._parser = None
 
     def _begin(self) -> None:
-        self.state = Reading.IDLE
+        self.state = _IDLE
         self.target = b""
         self.headers: Headers = []
-        self.fields: dict[bytes, bytes] = {}
+        self.fields: Fields = {}
         self.body = []
         self.body_bytes = 0
         self._head_bytes = 0
@@ -173,9 +177,9 @@ class RequestReader:
             self._parser.feed_data(head)
 
     def on_url(self, url: bytes) -> None:
-        if self.state in (Reading.BODY, Reading.COMPLETE):
+        if self.state in (_BODY, _COMPLETE):
             raise _StopError
-        self.state = Reading.HEAD
+        self.state = _HEAD
         self.target += url
         if len(self.target) > self._settings.max_url_bytes:
             self._fault = too_large(
@@ -193,26 +197,24 @@ class RequestReader:
         if parser.should_upgrade() and self.method != b"CONNECT":
             self._declined = declined(self.method, self.target, self.version, self.headers)
             return
-        self.fields = dict(reversed(self.headers))
+        fields = self.fields = dict(reversed(self.headers))
         self._fault = self._fault_of_head()
         if self._fault is not None:
             raise _StopError
-        self.state = Reading.BODY
+        self.state = _BODY
         self.keep_alive = self.version != "1.0" and parser.should_keep_alive()
-        expected = self.fields.get(b"expect")
-        self.expects_continue = (
-            expected is not None and self.version != "1.0" and expected.lower() == b"100-continue"
-        )
+        expects = b"expect" in fields and fields[b"expect"].lower() == b"100-continue"
+        self.expects_continue = expects and self.version != "1.0"
 
     def on_body(self, body: bytes) -> None:
-        if self.state is Reading.BODY:
+        if self.state is _BODY:
             self.body.append(body)
             self.body_bytes += len(body)
 
     def on_message_complete(self) -> None:
-        if self.state is Reading.BODY:
-            self.state = Reading.COMPLETE
-        elif self.state is Reading.SKIPPING:
+        if self.state is _BODY:
+            self.state = _COMPLETE
+        elif self.state is _SKIPPING:
             self._begin()
             self._head_bytes = self._now_bytes
 
@@ -232,7 +234,7 @@ class RequestReader:
             one = len(self.fields) == len(headers) or sum(name == b"host" for name, _ in headers) == 1
         if not one:
             return invalid("The request must have exactly one Host field.", "host")
-        if host is not None and _HOST.fullmatch(host) is None:
+        if host is not None and _is_host(host) is None:
             return invalid("The Host field is malformed.", "host")
         return None
 

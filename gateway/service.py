@@ -13,6 +13,7 @@ from gateway.metrics import Metrics
 from gateway.relays import Relays
 from gateway.settings import Settings
 from gateway.waiting import WaitingRoom
+from gateway.waits import Waits
 
 
 class Running(Protocol):
@@ -26,12 +27,13 @@ class Running(Protocol):
 class Service:
     """room admits a completion, engine answers it, relays hand the answer on, account counts it.
 
-    models: those that clients may name, empty for all; passes_clients_key: whether the engine gets the
-    clients' keys; running: all that have not ended.
+    waits: what refused clients are told; models: those that clients may name, empty for all; running: all
+    that have not ended.
     """
 
     settings: Settings
     room: WaitingRoom
+    waits: Waits
     engine: Engine
     relays: Relays
     account: Account
@@ -39,5 +41,4 @@ class Service:
     deadlines: Deadlines
     log: FilteringBoundLogger
     models: tuple[str, ...]
-    passes_clients_key: bool
     running: set[Running] = field(default_factory=set)

@@ -10,11 +10,11 @@ from gateway.client import Client
 from gateway.engine_failure import EngineFailure
 from gateway.engine_word import compressed
 from gateway.finishing import HELD_FOR_S, FinishingEvent, lacks_fingerprint
-from gateway.header_fields import absent_from, for_client
+from gateway.header_fields import for_client
 from gateway.metrics import Metrics
 from gateway.outcome import Outcome
-from gateway.refusal import Headers, Refusal, broken, lines, truncated
-from gateway.request_body import ChatRequest, header
+from gateway.refusal import Fields, Headers, Refusal, broken, lines, truncated
+from gateway.request_body import ChatRequest
 
 STREAM_HEADERS: Headers = [(b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no")]
 
@@ -31,7 +31,7 @@ class StreamRelay:
         "_failure",
         "_finished",
         "_finishing",
-        "_headers",
+        "_head",
         "_last_s",
         "_metrics",
         "_plain",
@@ -61,7 +61,7 @@ class StreamRelay:
         self._cutter = sse.EventCutter(max_event_bytes)
         self._slots = request.slots
         self._usage_hidden = request.usage_hidden
-        self._headers: Headers = []
+        self._head = b""
         self._status = 200
         self._last_s = 0.0
         self._plain = False
@@ -71,18 +71,19 @@ class StreamRelay:
         self.began = self.whole = self.over = False
         self.due_s = inf
 
-    def begin(self, status: int, headers: Headers) -> None:
+    def begin(self, status: int, headers: Headers, fields: Fields) -> None:
         """With the head of the answer. Raises Refusal for one that is no readable stream."""
-        if not (header(headers, b"content-type") or b"").startswith(b"text/event-stream"):
+        if not fields.get(b"content-type", b"").startswith(b"text/event-stream"):
             raise broken(
                 "The engine answered a stream request with something else.", "upstream_bad_content_type"
             )
-        if compressed(headers):
+        if compressed(fields):
             raise broken(
                 "The engine's stream is compressed, which was not asked for.", "upstream_bad_encoding"
             )
         self._status = status
-        self._headers = headers
+        ours = [pair for pair in STREAM_HEADERS if pair[0] not in fields]
+        self._head = for_client(headers, fields) + lines(ours)
 
     def chunk_arrived(self, data: bytes, start: int, now_s: float) -> bool:
         if not self._plain or not sse.plain(data, start, b"}\n\n\r\n"):
@@ -155,9 +156,8 @@ class StreamRelay:
 
     def _begin(self, first: bytes) -> None:
         self.began = True
-        headers, self._headers = for_client(self._headers), []
-        fields = lines([*headers, *absent_from(headers, STREAM_HEADERS)]) + self._call.fields()
-        self._client.begin(self._status, fields, first)
+        head, self._head = self._head, b""
+        self._client.begin(self._status, head + self._call.fields(), first)
 
     def _inspected(self, events: bytes, now_s: float) -> bytes:
         """Looks into each event for content, usage, errors and the end. Returns what the client gets: nothing
@@ -196,7 +196,7 @@ class StreamRelay:
         return (
             self._usage_hidden
             and len(self._finished) >= self._slots
-            and any(chunk.finishes(fields))
+            and bool(chunk.finishes(fields))
             and lacks_fingerprint(fields)
         )
 

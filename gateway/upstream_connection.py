@@ -7,7 +7,7 @@ from typing import Protocol, cast
 import httptools
 
 from gateway.asking import Reader
-from gateway.refusal import Headers, Refusal, broken, late, truncated
+from gateway.refusal import Fields, Headers, Refusal, broken, late, truncated
 
 MAX_HEAD_BYTES = 65_536
 
@@ -23,12 +23,19 @@ class EngineState(StrEnum):
     CLOSED = "closed"
 
 
+# Bound once: in Python 3.11 each `EngineState.X` ends in a Python function of the enum's class.
+_IDLE, _ASKED, _HEAD, _BODY, _COMPLETE, _CLOSED = EngineState
+
+
 class Length(StrEnum):
     """How the end of an answer's body is known."""
 
     COUNTED = "counted"
     CHUNKED = "chunked"
     UNTIL_CLOSE = "until close"
+
+
+_COUNTED, _CHUNKED, _UNTIL_CLOSE = Length
 
 
 class Pool(Protocol):
@@ -62,6 +69,7 @@ class EngineConnection(asyncio.Protocol):
 
     __slots__ = (
         "_at_chunk",
+        "_first",
         "_head_bytes",
         "_headers",
         "_keeps",
@@ -91,7 +99,7 @@ class EngineConnection(asyncio.Protocol):
         self._reader: Reader | None = None
         self._request = b""
         self._reused = self._paused = False
-        self.state = EngineState.IDLE
+        self.state = _IDLE
         self.idle_since_s: float | None = None
         self._begin()
 
@@ -102,17 +110,17 @@ class EngineConnection(asyncio.Protocol):
         """Sends the request; its reader is told the rest. For an idle connection."""
         self._reader = reader
         self._request = request
-        self.state = EngineState.ASKED
+        self.state = _ASKED
         reader.carrier = self
         self._transport.write(request)
 
     def release(self) -> None:
         self._reader = None
         unsent = self._transport.get_write_buffer_size()  # an engine may answer what it has not read
-        if self.state is not EngineState.COMPLETE or not self._keeps or self._paused or unsent:
+        if self.state is not _COMPLETE or not self._keeps or self._paused or unsent:
             self._drop()
             return
-        self.state = EngineState.IDLE
+        self.state = _IDLE
         self._reused = True
         self._begin()
         self._pool.give_back(self)
@@ -131,16 +139,17 @@ class EngineConnection(asyncio.Protocol):
 
     def _begin(self) -> None:
         self._headers: Headers = []
+        self._first: Fields = {}
         self._status = 0
         self._head_bytes = 0
         self._pieces: list[bytes] = []
-        self._length = Length.COUNTED
+        self._length = _COUNTED
         self._keeps = False
         self._at_chunk = False
 
     def _drop(self) -> None:
-        if self.state is not EngineState.CLOSED:
-            self.state = EngineState.CLOSED
+        if self.state is not _CLOSED:
+            self.state = _CLOSED
             self._pool.lost(self)
             self._transport.abort()
 
@@ -158,13 +167,14 @@ class EngineConnection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         if self._stall_timer is not None:
             self._stall_timer.cancel()
-        if self.state is EngineState.ASKED:
+        if self.state is _ASKED:
             self._die_unheard()
-        elif self.state is EngineState.HEAD:
+        elif self.state is _HEAD:
             self._fail(broken("The engine closed the connection within the head of its answer."))
-        elif self.state is EngineState.BODY and self._length is Length.UNTIL_CLOSE and exc is None:
-            self._complete()
-        elif self.state is EngineState.BODY:
+        elif self.state is _BODY and self._length is _UNTIL_CLOSE and exc is None:
+            self.state = _COMPLETE
+            self._tell(None)
+        elif self.state is _BODY:
             self._fail(truncated("The engine's answer broke off."))
         else:
             self._drop()
@@ -184,19 +194,19 @@ class EngineConnection(asyncio.Protocol):
             start = whole_chunk(data)
             if start and reader.answer_chunk(data, start):
                 return
-        if reader is None or self.state is EngineState.COMPLETE:
+        if reader is None or self.state is _COMPLETE:
             self._drop()
             return
-        if self.state is EngineState.ASKED:
-            self.state = EngineState.HEAD
+        if self.state is _ASKED:
+            self.state = _HEAD
             self._request = b""
-        head_due = self.state is EngineState.HEAD
+        head_due = self.state is _HEAD
         if head_due:
             self._head_bytes += len(data)
         fault = self._parse(data)
         self._at_chunk = self._at_chunk and data.endswith(b"\r\n")  # not within the next one's size
-        if head_due and self.state is not EngineState.HEAD:
-            reader.answer_begins(self._status, self._headers)
+        if head_due and self.state is not _HEAD:
+            reader.answer_begins(self._status, self._headers, self._first)
         self._tell(fault)
 
     def _parse(self, data: bytes) -> Refusal | None:
@@ -204,28 +214,23 @@ class EngineConnection(asyncio.Protocol):
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             self._keeps = False
-            if self.state is EngineState.HEAD:
+            if self.state is _HEAD:
                 return broken("The engine's answer is not HTTP.", "upstream_garbage")
-            if self.state is EngineState.BODY:
+            if self.state is _BODY:
                 return truncated("The engine's answer is malformed.")
-        if self.state is EngineState.HEAD and self._head_bytes > MAX_HEAD_BYTES:
+        if self.state is _HEAD and self._head_bytes > MAX_HEAD_BYTES:
             return broken("The head of the engine's answer is too large.", "upstream_too_large")
         return None
 
     def _tell(self, fault: Refusal | None) -> None:
         """What the parser has read. Each word may be the reader's last."""
-        if self._pieces and self._reader is not None:
+        complete = self.state is _COMPLETE
+        if self._reader is not None and (self._pieces or complete):
             pieces, self._pieces = self._pieces, []
-            self._reader.answer_arrived(pieces[0] if len(pieces) == 1 else b"".join(pieces))
-        if self.state is EngineState.COMPLETE and self._reader is not None:
-            self._complete()
-        elif fault is not None:
+            data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+            self._reader.answer_arrived(data, complete)
+        if fault is not None:
             self._fail(fault)
-
-    def _complete(self) -> None:
-        reader, self.state = self._reader, EngineState.COMPLETE
-        if reader is not None:
-            reader.answer_ends()
 
     def pause_writing(self) -> None:
         self._stall_timer = self._loop.call_later(self._stall_timeout_s, self._on_stall)
@@ -241,26 +246,26 @@ class EngineConnection(asyncio.Protocol):
     # httptools
 
     def on_message_begin(self) -> None:
-        if self.state is EngineState.COMPLETE:
+        if self.state is _COMPLETE:
             self._keeps = False  # bytes behind the answer: nobody asked for them
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if self.state is EngineState.HEAD:
+        if self.state is _HEAD:
             self._headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
         self._status = self._parser.get_status_code()
-        if self.state is not EngineState.HEAD or self._status < 200:
+        if self.state is not _HEAD or self._status < 200:
             return
-        names = {name for name, _ in self._headers}
-        if b"transfer-encoding" in names:
-            self._length = Length.CHUNKED
-        elif b"content-length" not in names and self._status not in (204, 304):
-            self._length = Length.UNTIL_CLOSE
-        self.state = EngineState.BODY
+        fields = self._first = dict(reversed(self._headers))
+        if b"transfer-encoding" in fields:
+            self._length = _CHUNKED
+        elif b"content-length" not in fields and self._status not in (204, 304):
+            self._length = _UNTIL_CLOSE
+        self.state = _BODY
 
     def on_body(self, body: bytes) -> None:
-        if self.state is EngineState.BODY:
+        if self.state is _BODY:
             self._pieces.append(body)
 
     def on_chunk_header(self) -> None:
@@ -271,10 +276,10 @@ class EngineConnection(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         self._at_chunk = False
-        if self.state is EngineState.HEAD:  # 100 Continue, 103 Early Hints: the answer is still to come
+        if self.state is _HEAD:  # 100 Continue, 103 Early Hints: the answer is still to come
             self._headers = []
-        elif self.state is EngineState.BODY:
-            self.state = EngineState.COMPLETE
+        elif self.state is _BODY:
+            self.state = _COMPLETE
             self._keeps = self._parser.should_keep_alive()
 
 

@@ -112,8 +112,9 @@ def _relayed(pieces: Sequence[bytes], monkeypatch: pytest.MonkeyPatch, n: int) -
     metrics = Metrics(lambda: ())
     call, client, settings = Call(Route.CHAT, b"request", 1), _Sent(), Settings.model_validate({})
     request = ChatRequest(b"{}", stream=True, slots=n, facts=NOTHING_KNOWN, usage_hidden=False)
+    head = [(b"content-type", b"text/event-stream")]
     relays = Relays(settings, metrics, EngineFailure(settings.engine({})))
-    relay = relays.of(200, [(b"content-type", b"text/event-stream")], call, client, request)
+    relay = relays.of(200, head, dict(head), call, client, request)
     try:
         for second, piece in enumerate(pieces):
             clock.now_s = float(second)
