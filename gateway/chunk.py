@@ -39,10 +39,7 @@ def finishes(chunk: Mapping[str, object]) -> list[tuple[int, str]]:
 
 def fails(chunk: Mapping[str, object]) -> bool:
     """Whether a choice ends here with a reason that says so."""
-    for _, reason in finishes(chunk):
-        if reason in FAILED:
-            return True
-    return False
+    return not FAILED.isdisjoint([reason for _, reason in finishes(chunk)])
 
 
 def error_in(chunk: Mapping[str, object]) -> object:

@@ -8,11 +8,7 @@ to it is one call, which runs to its end.
 """
 
 import time
-from collections.abc import Callable
-from enum import StrEnum
-from functools import wraps
 from math import inf
-from typing import TypeVarTuple
 
 from gateway.asking import Carrier
 from gateway.call import Call, CancelReason
@@ -27,46 +23,11 @@ from gateway.relay import Relay
 from gateway.request_body import ChatRequest, parse, too_large_body
 from gateway.request_reader import Reading, RequestReader
 from gateway.service import Service
+from gateway.stage import ASKED, BODY, ENDED, RELAYING, WAITING, event
 from gateway.ticket import State, Ticket
 
 _WHOLE, _FIRST_EVENT = CancelReason.WHOLE, CancelReason.FIRST_EVENT
-
-_RUNS, _WAITS = State.RUNNING, State.WAITING
-
-_COMPLETE = Reading.COMPLETE
-
-
-class Stage(StrEnum):
-    """How far a completion has come."""
-
-    BODY = "body"
-    WAITING = "waiting"
-    ASKED = "asked"
-    RELAYING = "relaying"
-    ENDED = "ended"
-
-
-# Bound once: in Python 3.11 each `Stage.X` ends in a Python function of the enum's class.
-_BODY, _WAITING, _ASKED, _RELAYING, _ENDED = Stage
-
-
-_Facts = TypeVarTuple("_Facts")
-
-
-def _event(
-    happens: "Callable[[Completion, *_Facts], None]",
-) -> "Callable[[Completion, *_Facts], None]":
-    """Something that happens to a completion. What it raises ends it; after the end nothing happens."""
-
-    @wraps(happens)
-    def guarded(completion: "Completion", *facts: *_Facts) -> None:
-        if completion.stage is not _ENDED:
-            try:
-                happens(completion, *facts)
-            except Exception as error:
-                completion.fail(error)
-
-    return guarded
+_RUNS, _WAITS, _COMPLETE = State.RUNNING, State.WAITING, Reading.COMPLETE
 
 
 class Completion:
@@ -98,7 +59,7 @@ class Completion:
         self._patience = Patience(call.arrived_s + service.room.admission.limits.request_timeout_s)
         self.call = call
         self.carrier: Carrier | None = None
-        self.stage = _BODY
+        self.stage = BODY
         self.tick = 0
         service.running.add(self)
 
@@ -107,14 +68,13 @@ class Completion:
 
     # The body, and a slot.
 
-    @_event
     def await_body(self) -> None:
         """Its head is good, and its body not complete."""
         self._enter(CancelReason.BODY, self._service.settings.body_timeout_s, self.call.arrived_s)
 
-    @_event
+    @event
     def body_arrived(self) -> None:
-        if self.stage is not _BODY:
+        if self.stage is not BODY:
             return
         if self._request.body_bytes > self._service.settings.max_body_bytes:
             raise too_large_body(self._service.settings.max_body_bytes)
@@ -125,7 +85,7 @@ class Completion:
                 raise refused(state, self._service.room.admission.limits)
             self.ask_for_slot()
 
-    @_event
+    @event
     def ask_for_slot(self) -> None:
         """Its body is complete, and it would not be refused whatever it asks for."""
         service, call = self._service, self.call
@@ -137,18 +97,19 @@ class Completion:
         )
         self._ticket = service.room.offer(self._wish.slots, self._wish.facts, self)
         if self._ticket.state is _WAITS:
-            self.stage = _WAITING
+            self.stage = WAITING
             call.offered = True
             self._watch()
         else:
             self._run(self._ticket)
 
-    @_event
+    @event
     def ticket_changed(self) -> None:
         """The wait is over: see `waiting.Waiter`."""
-        if self._ticket is not None and self.stage is _WAITING:
-            self.call.queue_s = time.monotonic() - self._ticket.arrived_s
-            self._run(self._ticket)
+        ticket = self._ticket
+        if ticket is not None and self.stage is WAITING:
+            self.call.queue_s = time.monotonic() - ticket.arrived_s
+            self._run(ticket)
 
     def _run(self, ticket: Ticket) -> None:
         if ticket.state is not _RUNS:
@@ -164,32 +125,29 @@ class Completion:
         now_s = time.monotonic()
         if not service.engine.breaker.allows(now_s):
             raise unreachable("The engine cannot be reached; the next try is due in a moment.")
-        self.stage = _ASKED
+        self.stage = ASKED
         call.dispatched_s = now_s
         call.limits_version = service.room.admission.limits.version
         self._enter(_FIRST_EVENT, service.settings.ttft_timeout_s if wish.stream else inf, now_s)
-        passed = for_engine(
-            self._request.headers, self._request.fields, keys_pass=service.engine.passes_clients_key
-        )
-        fields = b"%baccept-encoding: identity\r\nx-request-id: %b\r\n" % (passed, call.request_id)
-        service.engine.upstream.ask(call.route, fields, wish.content, self)
+        asked, keys_pass = self._request, service.engine.passes_clients_key
+        lines = for_engine(asked.headers, asked.fields, call.request_id, keys_pass=keys_pass)
+        service.engine.upstream.ask(call.route, lines, wish.content, self)
 
-    @_event
+    @event
     def answer_begins(self, status: int, headers: Headers, fields: Fields) -> None:
         service, call, wish = self._service, self.call, self._wish
         assert wish is not None
         self._wish = None  # its body is long, and an answer may be too
         self._engine_says = fields
-        self.stage = _RELAYING
+        self.stage = RELAYING
         call.head_s = time.monotonic()
         service.engine.begins(status, fields)
         self._relay = service.relays.of(status, headers, fields, call, self._client, wish)
+        self._watch()
         if self._client.stalled:
             self.client_paused()
-        if self._relay.due_s < inf:
-            self._watch()
 
-    @_event
+    @event
     def answer_arrived(self, data: bytes, complete: bool) -> None:
         relay = self._relay
         assert relay is not None
@@ -217,11 +175,10 @@ class Completion:
         self._patience.renew(now_s)
         return True
 
-    @_event
+    @event
     def answer_fails(self, fault: Refusal) -> None:
         if self._relay is None:
-            if fault.kind == "upstream_unreachable":
-                self._service.engine.breaker.unreachable(self.call.dispatched_s or 0.0)
+            self._service.engine.fails(fault, self.call.dispatched_s or 0.0)
             raise fault
         self._relay.failed(fault)
         self._end()
@@ -238,11 +195,11 @@ class Completion:
         self.cut(CancelReason.STALLED)
 
     def client_paused(self) -> None:
-        if self.stage is _RELAYING and self.carrier is not None:
+        if self.stage is RELAYING and self.carrier is not None:
             self.carrier.pause()
 
     def client_resumed(self) -> None:
-        if self.stage is _RELAYING and self.carrier is not None:
+        if self.stage is RELAYING and self.carrier is not None:
             self._patience.renew(time.monotonic())
             self.carrier.resume()
 
@@ -258,9 +215,9 @@ class Completion:
         lost = self._patience.lost(now_s)
         if lost is not None:
             self.cut(lost)
-        return inf if self.stage is _ENDED else self._next_s()
+        return inf if self.stage is ENDED else self._next_s()
 
-    @_event
+    @event
     def _relay_is_due(self) -> None:
         assert self._relay is not None
         self._relay.on_due()
@@ -280,7 +237,7 @@ class Completion:
 
     def cut(self, reason: CancelReason) -> None:
         """Ends it early. Only the first reason counts."""
-        if self.stage is _ENDED:
+        if self.stage is ENDED:
             return
         call, client, relay = self.call, self._client, self._relay
         call.cancel_reason = reason
@@ -307,8 +264,7 @@ class Completion:
         if isinstance(error, Refusal):
             self.refuse(error, told_wait_s(self._engine_says) if self._engine_says else None)
             return
-        name = self.call.request_id.decode()
-        self._service.log.error("internal error", request_id=name, exc_info=error)
+        self._service.log.error("internal error", request_id=self.call.request_id.decode(), exc_info=error)
         self.refuse(internal())
 
     def refuse(self, refusal: Refusal, told_s: float | None = None) -> None:
@@ -332,9 +288,9 @@ class Completion:
     def _end(self) -> None:
         """The way out, once: nobody is told anything any more, the slot goes back, and it is counted."""
         service, call, ticket = self._service, self.call, self._ticket
-        if self.stage is _WAITING and ticket is not None:
+        if self.stage is WAITING and ticket is not None:
             call.queue_s = time.monotonic() - ticket.arrived_s
-        self.stage = _ENDED
+        self.stage = ENDED
         service.running.discard(self)
         service.deadlines.forget(self)
         try:

@@ -6,7 +6,7 @@ from gateway.breaker import Breaker
 from gateway.endpoint import Endpoint
 from gateway.engine_word import refused_key
 from gateway.probe import Probe
-from gateway.refusal import Fields
+from gateway.refusal import Fields, Refusal
 from gateway.upstream import Upstream
 
 
@@ -21,6 +21,11 @@ class Engine:
     breaker: Breaker
     probe: Probe
     passes_clients_key: bool
+
+    def fails(self, fault: Refusal, asked_s: float) -> None:
+        """It has not begun to answer what it was asked at `asked_s` (monotonic)."""
+        if fault.kind == "upstream_unreachable":
+            self.breaker.unreachable(asked_s)
 
     def begins(self, status: int, fields: Fields) -> None:
         """It has begun to answer. Raises Refusal where it, or who stands before it, refuses a key that is not

@@ -76,15 +76,17 @@ KEPT_FROM_CLIENT: Mapping[bytes, str] = {
 """Fields of the engine's answer that do not reach the client, each with the reason."""
 
 
-def for_engine(headers: Headers, fields: Fields, *, keys_pass: bool) -> bytes:
-    """The lines of the client's fields that the engine gets. fields: the first of each name; keys_pass: the
-    client's key is meant for the engine.
+def for_engine(headers: Headers, fields: Fields, request_id: bytes, *, keys_pass: bool) -> bytes:
+    """The lines of what the engine gets: the client's fields, and those that the gateway sets.
+
+    fields: the first of each name; keys_pass: the client's key is meant for the engine.
     """
     kept = KEPT_FROM_ENGINE if keys_pass else _KEPT_WITH_KEYS
     if fields.get(b"connection") not in _NAMES_NOTHING:
         named = _named_by_connection(headers)
         headers = [pair for pair in headers if pair[0] not in named]
-    return lines([pair for pair in headers if pair[0] not in kept])
+    ours = (b"accept-encoding", b"identity"), (b"x-request-id", request_id)
+    return lines([*[pair for pair in headers if pair[0] not in kept], *ours])
 
 
 def for_client(headers: Headers, fields: Fields) -> bytes:
