@@ -34,18 +34,8 @@ class Completion:
     """A `client.Exchange`, an `asking.Reader`, a `deadlines.Timed`, and a waiter for a slot."""
 
     __slots__ = (
-        "_client",
-        "_engine_says",
-        "_patience",
-        "_relay",
-        "_request",
-        "_service",
-        "_ticket",
-        "_wish",
-        "call",
-        "carrier",
-        "stage",
-        "tick",
+        *("_client", "_engine_says", "_patience", "_relay", "_request", "_service", "_ticket", "_wish"),
+        *("call", "carrier", "stage", "tick"),
     )
 
     def __init__(self, service: Service, client: Client, request: RequestReader, call: Call) -> None:
@@ -106,10 +96,9 @@ class Completion:
     @event
     def ticket_changed(self) -> None:
         """The wait is over: see `waiting.Waiter`."""
-        ticket = self._ticket
-        if ticket is not None and self.stage is WAITING:
-            self.call.queue_s = time.monotonic() - ticket.arrived_s
-            self._run(ticket)
+        if self._ticket is not None and self.stage is WAITING:
+            self.call.queue_s = time.monotonic() - self._ticket.arrived_s
+            self._run(self._ticket)
 
     def _run(self, ticket: Ticket) -> None:
         if ticket.state is not _RUNS:
@@ -143,7 +132,8 @@ class Completion:
         call.head_s = time.monotonic()
         service.engine.begins(status, fields)
         self._relay = service.relays.of(status, headers, fields, call, self._client, wish)
-        self._watch()
+        if self._relay.due_s < inf:
+            self._watch()
         if self._client.stalled:
             self.client_paused()
 
@@ -243,8 +233,7 @@ class Completion:
         call.cancel_reason = reason
         deaf = client.gone or client.stalled
         if relay is not None and relay.whole:
-            # The client has the whole answer, and the engine does not end it.
-            if not deaf:
+            if not deaf:  # the client has the whole answer, and the engine does not end it
                 self.answer_arrived(b"", True)
                 return
             call.ends(call.outcome or Outcome.OK, call.code or 200)
@@ -262,10 +251,11 @@ class Completion:
     def fail(self, error: Exception) -> None:
         """Ends it with what went wrong in an event: a refusal, or a bug of ours."""
         if isinstance(error, Refusal):
-            self.refuse(error, told_wait_s(self._engine_says) if self._engine_says else None)
-            return
-        self._service.log.error("internal error", request_id=self.call.request_id.decode(), exc_info=error)
-        self.refuse(internal())
+            self.refuse(error, told_wait_s(self._engine_says))
+        else:
+            name = self.call.request_id.decode()
+            self._service.log.error("internal error", request_id=name, exc_info=error)
+            self.refuse(internal())
 
     def refuse(self, refusal: Refusal, told_s: float | None = None) -> None:
         """Ends it with this answer, or as the last event of a stream that the client has begun to read.
