@@ -63,11 +63,12 @@ class Relay(Protocol):
 class WholeRelay:
     """One JSON object, held until it is complete: an answer, or the engine's 4xx."""
 
+    __slots__ = (
+        *("_bytes", "_call", "_client", "_failure", "_fields", "_headers", "_max_bytes", "_metrics"),
+        *("_parts", "_status"),
+    )
     began = whole = over = False
     due_s = inf
-    _status = 0
-    _headers: Headers
-    _fields: Fields
 
     def __init__(
         self, call: Call, client: Client, metrics: Metrics, failure: EngineFailure, max_bytes: int
@@ -77,6 +78,9 @@ class WholeRelay:
         self._metrics = metrics
         self._failure = failure
         self._max_bytes = max_bytes
+        self._status = 0
+        self._headers: Headers = []
+        self._fields: Fields = {}
         self._parts: list[bytes] = []
         self._bytes = 0
 
