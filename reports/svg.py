@@ -10,7 +10,7 @@ from markupsafe import Markup, escape
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
-from reports import palette
+from loadtests.look import palette
 
 _BY_HEX = {pair[0]: name for name, pair in palette.variables().items()}
 _HEX = re.compile(r"#[0-9a-f]{6}\b")

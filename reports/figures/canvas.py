@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
-from reports.palette import light
+from loadtests.look.palette import light
 
 SIZE = 9.5
 WIDEST_LEFT = 0.7

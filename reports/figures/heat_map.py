@@ -11,10 +11,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from reports import numbers, palette, svg
+from loadtests.look import palette
+from loadtests.look.palette import light
+from reports import numbers, svg
 from reports.common_blocks import mean_by_setting
 from reports.figures import canvas
-from reports.palette import light
 from reports.rows import CellRow, rows_of
 
 # what → (title, how repeats are joined, number shown, is more better)

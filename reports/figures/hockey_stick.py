@@ -11,9 +11,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from experiments.run_folder.run_state import Objective
+from loadtests.look.palette import light
 from reports.common_blocks import mean_by_setting
 from reports.figures import canvas
-from reports.palette import light
 
 Knee = tuple[float, float, float]  # requests/s: value, low, high; nan where unknown
 UNKNOWN: Knee = (float("nan"),) * 3

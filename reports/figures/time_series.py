@@ -11,8 +11,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from loadtests.look.palette import light
 from reports.figures import canvas
-from reports.palette import light
 
 MOST_POINTS = 240
 

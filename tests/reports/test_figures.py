@@ -16,6 +16,7 @@ from reports.figures.tail import points
 from reports.figures.time_series import thin
 from reports.per_second import per_second
 from reports.run import Run
+from reports.svg import inline
 
 
 def test_the_parts_of_a_request_add_up_to_the_whole(run: Run) -> None:
@@ -187,3 +188,10 @@ def test_attainment_of_repeats_weighs_their_requests() -> None:
     """A short block that missed does not hide a long one that met."""
     cells = pd.DataFrame({"rate_per_s": 5.0, "load": "x", "attainment": [1.0, 0.5], "offered": [90, 10]})
     assert answer.pooled_attainment(cells).tolist() == [pytest.approx(0.95)]
+
+
+def test_every_colour_of_a_figure_follows_the_theme(run: Run) -> None:
+    """A drawn colour that is not of the palette would be unreadable on the dark page."""
+    drawing = inline(figures.heat_map(figures.grid(run.cells, run.latency, "goodput_per_s")), "x", "a matrix")
+    assert "var(--cool6)" in drawing
+    assert "#" not in drawing.replace("url(#", "").replace('href="#', "")

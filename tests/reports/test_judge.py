@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
+from loadtests.look.palette import COOL
 from loadtests.slo import SLO
 from reports import figures, numbers, page, tables
 from reports.__main__ import main
 from reports.answer import LoadLine, answer
 from reports.cells import line
 from reports.judged import judged
-from reports.palette import COOL
 from reports.rows import CellRow, rows_of
 from reports.run import Run, load
 from tests import browser

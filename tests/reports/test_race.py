@@ -11,11 +11,11 @@ import pytest
 from experiments.run_folder import codec
 from experiments.run_folder.race_story import EngineRace, RaceEnd, RaceStory
 from experiments.spec.setting import Setting
+from loadtests.look.palette import COOL
 from loadtests.slo import SLO
 from reports import figures, labels, page, tables
 from reports.figures.race import led
 from reports.judged import judged
-from reports.palette import COOL
 from reports.race import race_sections
 from reports.run import Run, load
 from tests import browser
