@@ -41,6 +41,7 @@ class Conductor:
         self._begun = Event()
         self.worker: WorkerSide | None = None
         self._prepared: Prepared | None = None
+        self._preparing = False
         self._done_workers: set[str] = set()
         self._watcher: Greenlet | None = None
         self._signalled = False
@@ -97,22 +98,22 @@ class Conductor:
         except OSError as error:
             _fail(str(error), 1)
 
-    def prepare_for_ui(self, options: Namespace, host: str | None) -> str | None:
-        """Check and prepare the web form's settings; the sentence to show when they are wrong."""
+    def prepare_for_ui(self, options: Namespace, host: str | None, plan_hash: str = "") -> None:
+        """Check and prepare the web form's settings; see `Prepared` for the hash and what is raised."""
+        self._preparing = True
         try:
-            self._prepared = self._prepare(options, host)
-        except (ValueError, OSError) as error:
-            return str(error)
-        return None
+            self._prepared = self._prepare(options, host, plan_hash)
+        finally:
+            self._preparing = False
 
     def busy(self) -> bool:
         """Whether a run is in progress, or was asked for and has not begun."""
         running = self.run is not None and not self.run.done.is_set()
-        return running or self.environment.runner.shape_greenlet is not None
+        return running or self._preparing or self.environment.runner.shape_greenlet is not None
 
     @staticmethod
-    def _prepare(options: Namespace, host: str | None) -> Prepared:
-        return Prepared(run_settings.from_options(options, host))
+    def _prepare(options: Namespace, host: str | None, plan_hash: str = "") -> Prepared:
+        return Prepared(run_settings.from_options(options, host), plan_hash)
 
     # The run.
 

@@ -41,9 +41,14 @@ log = logging.getLogger("loadtests")
 class Prepared:
     """Everything that can be done before the start: the plan, the target asked, the folder made."""
 
-    def __init__(self, settings: Settings) -> None:
-        """Raises ValueError (the user's settings), UnreachableError or FileExistsError; each a sentence."""
+    def __init__(self, settings: Settings, plan_hash: str = "") -> None:
+        """`plan_hash`: the only plan that may be sent, where one was shown before.
+
+        Raises ValueError (the user's settings), UnreachableError or FileExistsError; each a sentence.
+        """
         self.plan: Plan = settings.plan.make()
+        if plan_hash not in ("", self.plan.hash):
+            raise ValueError("these settings make another plan than the one shown: look at it, start again")
         control = Control(settings.target)
         self.settings = replace(settings, model=model_name(control, settings.model))
         tokenizer = Control(settings.tokenizer) if settings.tokenizer else control

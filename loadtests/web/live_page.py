@@ -62,8 +62,9 @@ def to_json(content: object) -> bytes:
     return orjson.dumps(content)
 
 
-def live_page(run: Run | None) -> LivePage | NoRun:
-    """The page's data."""
+def live_page(run: Run | None, folder: str = "", after_s: float = -1.0) -> LivePage | NoRun:
+    """The page's data. `folder`, `after_s`: which run's points the page has, and up to which second; of that
+    run it gets the later ones alone."""
     if run is None:
         return NoRun()
     plan = run.plan.header
@@ -81,7 +82,7 @@ def live_page(run: Run | None) -> LivePage | NoRun:
         outcomes={outcome.value: count for outcome, count in run.live.outcomes.items()},
         planned=run.live.planned,
         recorded=run.live.recorded,
-        points=_points(run),
+        points=[p for p in _points(run) if p.t_s > after_s or str(run.folder.path) != folder],
         findings=_findings(run),
     )
 

@@ -16,9 +16,7 @@ from loadtests.running.metrics_port import text
 from loadtests.running.series import Point
 from loadtests.web.live_page import LivePage, live_page, to_json
 
-SCRIPT = (
-    resources.files("loadtests.web").joinpath("llm.html").read_text(encoding="utf-8").split("<script>")[1]
-)
+SCRIPT = resources.files("loadtests.web").joinpath("page").joinpath("live.js").read_text(encoding="utf-8")
 
 
 def names(declared: type) -> set[str]:
@@ -28,10 +26,9 @@ def names(declared: type) -> set[str]:
 def test_every_name_in_the_script_is_declared() -> None:
     """A field that is renamed in the data alone would leave an empty chart."""
     charts = SCRIPT.split("const CHARTS")[1].split("];\n")[0]
-    assert set(re.findall(r'\["(\w+)", "', charts)) <= names(Point)
+    assert set(re.findall(r'key: "(\w+)"', charts)) <= names(Point)
     assert set(re.findall(r"\brun\.(\w+)", SCRIPT)) <= names(LivePage)
     assert set(re.findall(r"\br\.(\w+)", SCRIPT)) == names(LatencyRow)
-    assert set(re.findall(r"\bp\.(\w+)", SCRIPT)) <= names(Point)
 
 
 def test_before_the_first_run_there_is_nothing_to_draw() -> None:
