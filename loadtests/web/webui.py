@@ -19,7 +19,7 @@ from loadtests.recording.run_folder import LOAD, PLAN, RECORDS
 from loadtests.running import logins
 from loadtests.running.conductor import Conductor
 from loadtests.running.locust_types import LocustEnvironment, LocustWebUi
-from loadtests.web.live_page import live_page, state_rows, to_json
+from loadtests.web.live_page import latency_rows, live_page, state_rows, to_json
 
 _PAGE = Path(__file__).with_name("llm.html")
 _TAB, _STATE_TAB = "llm", "llm_state"
@@ -78,7 +78,7 @@ class WebUi:
             run = self._conductor.run
             content = response.get_json()
             content["extended_stats"] = [
-                {"key": _TAB, "data": run.live.latencies() if run is not None else []},
+                {"key": _TAB, "data": latency_rows(run)},
                 {"key": _STATE_TAB, "data": state_rows(run)},
             ]
             response.set_data(to_json(content))
@@ -88,7 +88,10 @@ class WebUi:
         return _PAGE.read_text(encoding="utf-8")
 
     def _series(self) -> Response:
-        return Response(to_json(live_page(self._conductor.run)), mimetype="application/json")
+        """`?from=K`: only the points from number K on."""
+        first_point = request.args.get("from", 0, type=int)
+        page = live_page(self._conductor.run, self._conductor.workers_seen(), first_point)
+        return Response(to_json(page), mimetype="application/json")
 
     # Downloads.
 
