@@ -6,12 +6,10 @@ import logging
 import os
 import signal
 import sys
-import time
 from argparse import Namespace
 from pathlib import Path
 
 import gevent
-from gevent import Greenlet
 from gevent.event import Event
 from locust.runners import MasterRunner, WorkerRunner
 
@@ -22,9 +20,10 @@ from loadtests.recording.result import UNREACHABLE, SenderFacts
 from loadtests.running import lifecycle, logins, messages, metrics_port
 from loadtests.running.lifecycle import Prepared, Run
 from loadtests.running.locust_types import LocustEnvironment, LocustMessage
-from loadtests.running.messages import Brief
+from loadtests.running.messages import Brief, SenderNews
 from loadtests.running.series import Series
 from loadtests.running.worker import WorkerSide
+from loadtests.running.workers import Workers, WorkersSeen
 from loadtests.settings import HostNotAllowedError
 
 log = logging.getLogger("loadtests")
@@ -42,8 +41,7 @@ class Conductor:
         self.worker: WorkerSide | None = None
         self._prepared: Prepared | None = None
         self._preparing = False
-        self._done_workers: set[str] = set()
-        self._watcher: Greenlet | None = None
+        self._workers: Workers | None = None
         self._signalled = False
 
     @property
@@ -66,6 +64,7 @@ class Conductor:
             self._catch_signals()
             return
         if self.distributed:
+            self._workers = Workers(runner, self.options.expect_workers)
             runner.register_message(messages.RECORDS, self._on_records)
             runner.register_message(messages.PROGRESS, self._on_progress)
             runner.register_message(messages.DONE, self._on_worker_done)
@@ -134,15 +133,13 @@ class Conductor:
         self._begun.set()
         if self.environment.web_ui is not None:
             run.watch(Series(run.settings.gateway_metrics, run.settings.engine_metrics))
-        if self.distributed:
+        if self._workers is not None:
+            self._workers.begin(run)
             self._brief_workers(run)
         if self.options.run_time:  # Locust itself ignores it where there is a shape
             gevent.spawn_later(self.options.run_time, self._end_if_running, run)
 
     def _brief_workers(self, run: Run) -> None:
-        clients = self.environment.runner.clients
-        run.workers = sorted(client.id for client in clients.ready + clients.running + clients.spawning)
-        self._done_workers = set()
         brief = Brief(
             plan=run.plan.to_bytes(),
             cost=run.prepared.cost,
@@ -153,7 +150,6 @@ class Conductor:
             run_dir=str(run.folder.path.resolve()),
         )
         self.options.headroom_start = brief.to_wire()  # Locust sends the options with its start message
-        self._watcher = gevent.spawn(self._watch_workers, run)
 
     def senders(self) -> int:
         """How many Locust users the shape asks for: one per sending process."""
@@ -184,33 +180,21 @@ class Conductor:
 
     def _on_progress(self, environment: LocustEnvironment, msg: LocustMessage) -> None:
         if self.run is not None:
-            self.run.live.senders[msg.node_id] = Progress(**msg.data)
+            news = SenderNews(**msg.data)
+            self.run.live.senders[msg.node_id] = Progress(news.sent, news.in_flight)
+            self.run.live.add_sender(news.hub_lags_s, news.cpu_shares)
 
     def _on_worker_done(self, environment: LocustEnvironment, msg: LocustMessage) -> None:
         if self.run is None:
             return
         self.run.facts.append(SenderFacts(**msg.data))
-        self._done_workers.add(msg.node_id)
         environment.runner.send_message(messages.ACK, None, client_id=msg.node_id)
-        if self._done_workers.issuperset(self.run.workers):
-            self.run.done.set()
+        if self._workers is not None:
+            self._workers.finished(msg.node_id)
 
-    def _watch_workers(self, run: Run) -> None:
-        while not run.done.is_set():
-            gevent.sleep(0.25)
-            clients = self.environment.runner.clients
-            alive = {c.id for c in clients.ready + clients.spawning + clients.running}
-            for worker in run.workers:
-                if (
-                    worker not in alive
-                    and worker not in self._done_workers
-                    and worker not in run.lost_workers
-                ):
-                    run.lost_workers[worker] = time.monotonic() - run.start_s
-                    run.live.senders.pop(worker, None)
-                    log.error("worker %s was lost: what it had not sent counts as not sent", worker)
-            if self._done_workers.union(run.lost_workers).issuperset(run.workers):
-                run.done.set()
+    def workers_seen(self) -> WorkersSeen | None:
+        """The workers as they are now; None where this process sends by itself."""
+        return None if self._workers is None else self._workers.seen()
 
     # The end.
 
@@ -246,10 +230,11 @@ class Conductor:
             return
         if not run.done.is_set():
             run.end("stopped")
-        if self._watcher is not None:
-            self._watcher.kill()
-        ended = run.finish(gate=self.options.gate)
-        if ended is not None:
+        if self._workers is not None:
+            self._workers.stop()
+        finished = run.finish(gate=self.options.gate)
+        if finished is not None:
+            ended = finished.ended
             self.environment.process_exit_code = ended.exit_code
             for reason in ended.reasons:
                 log.warning("client saturated: %s", reason)

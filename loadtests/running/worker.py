@@ -17,7 +17,7 @@ from loadtests.recording.run_folder import RecordFile, RunFolder
 from loadtests.running import lifecycle, messages
 from loadtests.running.locust_statistics import LocustStatistics
 from loadtests.running.locust_types import LocustEnvironment, LocustMessage
-from loadtests.running.messages import Brief
+from loadtests.running.messages import Brief, SenderNews
 from loadtests.sending.hub_probe import HubProbe
 from loadtests.sending.sender import Sender
 
@@ -86,7 +86,9 @@ class WorkerSide:
         while True:
             gevent.sleep(_SHIP_EVERY_S)
             recorder.flush()
-            self._runner.send_message(messages.PROGRESS, asdict(self._progress))
+            hub_lags_s, cpu_shares = self._probe.news()
+            news = SenderNews(self._progress.sent, self._progress.in_flight, hub_lags_s, cpu_shares)
+            self._runner.send_message(messages.PROGRESS, asdict(news))
 
     def _ship_lines(self, lines: bytes) -> None:
         self._runner.send_message(messages.RECORDS, {"lines": lines})

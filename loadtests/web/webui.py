@@ -17,7 +17,7 @@ from loadtests.running.locust_types import LocustEnvironment, LocustWebUi
 from loadtests.web import door, login, origin
 from loadtests.web.form import form
 from loadtests.web.history import REPORT, RunsFolder
-from loadtests.web.live_page import live_page, state_rows, to_json
+from loadtests.web.live_page import latency_rows, live_page, state_rows, to_json
 from loadtests.web.starting import Problem, Starting
 
 _TAB, _STATE_TAB = "llm", "llm_state"
@@ -97,7 +97,7 @@ class WebUi:
             run = self._conductor.run
             content = response.get_json()
             content["extended_stats"] = [
-                {"key": _TAB, "data": run.live.latencies() if run is not None else []},
+                {"key": _TAB, "data": latency_rows(run)},
                 {"key": _STATE_TAB, "data": state_rows(run)},
             ]
             response.set_data(to_json(content))
@@ -120,8 +120,9 @@ class WebUi:
         return _json(self._starting.target(request.form))
 
     def _series(self) -> Response:
-        after_s = request.args.get("after", -1.0, type=float)
-        return _json(live_page(self._conductor.run, request.args.get("folder", ""), after_s))
+        """`?from=K`: only the points from number K on."""
+        first_point = request.args.get("from", 0, type=int)
+        return _json(live_page(self._conductor.run, self._conductor.workers_seen(), first_point))
 
     def _history(self) -> Response:
         return _json(self._runs.history())

@@ -162,7 +162,7 @@ def summary(lines: Sequence[Line]) -> str:
 
 
 def _share(hits: Sequence[bool]) -> str:
-    from experiments.stats.share import wilson
+    from loadtests.recording.share import wilson
 
     if not hits:
         return "none"
