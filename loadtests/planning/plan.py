@@ -353,7 +353,7 @@ PLAN_BOUNDS = {
 
 
 def check_window(warm_up_s: float, measure_s: float, seed: int) -> None:
-    """Raise WrongValueError, naming the parameter and what is allowed, when one cannot be (times: seconds)."""
+    """Raise WrongValueError, naming the parameter and what is allowed, when one cannot be (times in s)."""
     for name, value in (("warm_up_s", warm_up_s), ("measure_s", measure_s), ("seed", seed)):
         PLAN_BOUNDS[name].check(name, value)
 

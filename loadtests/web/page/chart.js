@@ -70,7 +70,7 @@ export class Chart {
   }
 
   times() {
-    const step = niceStep(this.end / Math.max(2, Math.floor(this.width / 130)));
+    const step = niceStep(this.end / Math.max(2, Math.floor(this.width / 90)));
     const texts = [];
     for (let t = 0; t <= this.end * 1.0001; t += step) {
       const last = t + step > this.end * 1.0001;

@@ -1,17 +1,11 @@
-// The run while it goes on, and what it came to.
-import { byId, el, table } from "./dom.js";
+// The run while it goes on, and what it came to. States as PageState has them: ready, running, ending, ended.
+import { byId, el } from "./dom.js";
 import { Chart } from "./chart.js";
+import { CHARTS } from "./charts.js";
+import { figures, tables } from "./figures.js";
 import { number, perSecond, seconds } from "./format.js";
 
-const CHARTS = [
-  { title: "TTFT of the last 5 s, from the due time", mayBeLog: true, format: seconds, bound: "ttft_s",
-    lines: [{ key: "ttft_p50_s", name: "p50", color: "blue" }, { key: "ttft_p95_s", name: "p95", color: "orange", dash: "6 3" }] },
-  { title: "Requests per second", format: perSecond,
-    lines: [{ key: "due_per_s", name: "due", color: "grey" }, { key: "served_per_s", name: "served", color: "green" }, { key: "failed_per_s", name: "not served", color: "red", dash: "6 3" }] },
-  { title: "In flight: client, gateway, engine",
-    lines: [{ key: "in_flight", name: "client", color: "blue" }, { key: "gateway_active", name: "gateway slots", color: "green" }, { key: "gateway_queue", name: "gateway queue", color: "orange", dash: "6 3" }, { key: "engine_running", name: "engine running", color: "purple", dash: "2 3" }, { key: "engine_waiting", name: "engine waiting", color: "grey", dash: "1 3" }] },
-  { title: "Output tokens per second (5 s mean)", lines: [{ key: "output_tokens_per_s", name: "tokens/s", color: "purple" }] },
-];
+const MOST_POINTS = 3600; // as many as the server keeps
 
 export class LiveView {
   constructor({ onStop, onNext }) {
@@ -20,22 +14,28 @@ export class LiveView {
     this.awaiting = null; // the folder of the run before, while the next one is being started
     this.points = [];
     this.charts = CHARTS.map((described) => new Chart(described));
-    this.what = el("p", {});
+    this.title = el("h2", { id: "run-title" });
+    this.facts = el("p", { class: "quiet", id: "run-facts" });
+    this.figures = el("div", { class: "figures", id: "figures" });
     this.progress = el("progress", { "aria-label": "Requests recorded" });
-    this.findings = el("ul", { class: "notes" });
-    this.tables = el("div", {});
+    this.findings = el("ul", { class: "findings" });
+    this.tables = el("div", { class: "tables" });
+    this.said = el("p", { class: "hidden-text", role: "status" });
     this.stop = el("button", { type: "button", class: "danger", id: "stop" }, "Stop");
     this.stop.addEventListener("click", () => { this.stop.disabled = true; onStop(); });
     this.next = el("button", { type: "button", class: "primary", id: "next", hidden: true }, "Next run");
     this.next.addEventListener("click", onNext);
     byId("live").replaceChildren(
-      el("section", {}, el("div", { class: "runbar" }, this.what, el("p", {}, this.stop, this.next)), this.progress, this.findings, this.tables),
-      el("section", {}, el("div", { class: "charts" }, ...this.charts.map((chart) => chart.figure))));
+      el("section", { "aria-labelledby": "run-title" },
+        el("div", { class: "runbar" }, el("div", {}, this.title, this.facts), el("p", {}, this.stop, this.next)),
+        this.progress, this.said, this.findings, this.figures, this.tables),
+      el("section", { "aria-label": "Charts" }, el("div", { class: "charts" }, ...this.charts.map((chart) => chart.figure))));
   }
 
+  // Only the points that are not here yet are asked for.
   path() {
-    const last = this.points.at(-1)?.t_s;
-    return last === undefined ? "llm/series.json" : `llm/series.json?folder=${encodeURIComponent(this.folder)}&after=${last}`;
+    this.asked = this.points.length ? this.first + this.points.length : 0;
+    return `llm/series.json?from=${this.asked}`;
   }
 
   // "ready", "running" or "ended", for this page: a run that was left is over, one that was started goes on.
@@ -43,11 +43,13 @@ export class LiveView {
     if (this.awaiting !== null && (run.folder ?? "") === this.awaiting) return "running";
     this.awaiting = null;
     if (run.state === "ended" && run.folder === this.left) return "ready";
-    return run.state;
+    return run.state === "ending" ? "running" : run.state;
   }
 
   expect() {
     this.awaiting = this.folder ?? "";
+    this.title.textContent = "Starting …";
+    this.facts.textContent = "";
   }
 
   leave() {
@@ -57,23 +59,56 @@ export class LiveView {
   show(run) {
     if (run.state === "ready") return;
     if (this.folder === null && run.state === "ended") this.left = run.folder; // over before this page was opened
-    if (run.folder !== this.folder) {
-      this.folder = run.folder;
-      this.points = [];
-      this.stop.disabled = false;
-    }
-    this.points.push(...run.points);
-    const running = run.state === "running";
+    if (run.folder !== this.folder) this.begin(run);
+    else this.more(run);
+    if (this.awaiting === run.folder) return; // the run before
+    const running = run.state !== "ended";
     this.stop.hidden = !running;
     this.next.hidden = running;
-    this.what.textContent = `${run.scenario} at ${perSecond(run.rate_per_s)} on ${run.model} (${run.host}), ${run.state}: ${number(run.recorded)} of ${number(run.planned)} recorded, in ${run.folder}. SLO ${run.slo}`;
+    this.say(run);
     this.progress.max = Math.max(1, run.planned);
     this.progress.value = run.recorded;
-    this.findings.replaceChildren(...run.findings.map((finding) => el("li", {}, finding)));
-    const columns = [{ title: "" }, { title: "samples", n: true }, ...["p50", "p95", "p99"].map((title) => ({ title, n: true }))];
-    this.tables.replaceChildren(
-      table("Latency so far, ms", columns, run.table.map((r) => [r.name, number(r.n), r.p50, r.p95, r.p99])),
-      table("Outcomes", [{ title: "outcome" }, { title: "requests", n: true }], Object.entries(run.outcomes).sort().map(([name, n]) => [name, number(n)])));
-    this.charts.forEach((chart) => chart.show(this.points, { end_s: run.end_s, warm_up_s: run.warm_up_s }));
+    if (run.numbers) this.decide(run, run.numbers);
+    const bounds = run.numbers?.objective.bounds_s ?? {};
+    this.charts.forEach((chart, k) => {
+      const bound = bounds[CHARTS[k].bound];
+      chart.show(this.points, {
+        end_s: run.end_s, warm_up_s: run.warm_up_s,
+        bounds: bound ? [{ value: bound, name: `SLO ${seconds(bound)}` }] : [],
+      });
+    });
+  }
+
+  // A run that is new here: if the answer leaves out its first points, they are asked for next time.
+  begin(run) {
+    this.points = [];
+    this.first = 0;
+    this.folder = run.folder;
+    this.stop.disabled = false;
+    if (!this.asked) this.more(run);
+  }
+
+  more({ first_point, points }) {
+    if (!this.points.length) this.first = first_point;
+    this.points.push(...points);
+    const over = Math.max(0, this.points.length - MOST_POINTS);
+    this.points.splice(0, over);
+    this.first += over;
+  }
+
+  say(run) {
+    const state = { running: "running", ending: "ending", ended: "ended" }[run.state];
+    const title = `${run.scenario}${run.rate_per_s ? ` at ${perSecond(run.rate_per_s)}` : ""}: ${state}`;
+    if (title !== this.title.textContent) this.said.textContent = title;
+    this.title.textContent = title;
+    const counted = run.planned ? `${number(run.recorded)} of ${number(run.planned)} requests recorded` : `${number(run.recorded)} requests recorded`;
+    this.facts.textContent = `${counted} · ${run.model} at ${run.host} · SLO ${run.numbers?.objective.text ?? ""} · ${run.folder}`;
+  }
+
+  decide(run, numbers) {
+    const told = [...numbers.generator.reasons.map((reason) => `The load generator bends its own numbers: ${reason}`), ...numbers.findings];
+    this.findings.replaceChildren(...told.map((text) => el("li", { class: "doubt warn" }, text)));
+    this.figures.replaceChildren(...figures({ ...run, points: this.points }, numbers));
+    this.tables.replaceChildren(...tables(run, numbers));
   }
 }

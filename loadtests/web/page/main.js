@@ -7,6 +7,7 @@ import { showHistory } from "./history.js";
 import { LiveView } from "./live.js";
 import { Preview } from "./preview.js";
 import { targetLine } from "./target.js";
+import { workersLine, workersWrong } from "./workers.js";
 
 const TYPING_MS = 150;
 const POLL_MS = 1000;
@@ -73,7 +74,7 @@ function tell(problem) {
   byId("problem").hidden = problem === null || atField;
   byId("problem").textContent = problem === null || atField ? "" : problem.sentence;
   byId("start").disabled = problem !== null;
-  byId("start-hint").textContent = problem === null ? "" : "Something above is not right yet.";
+  byId("start-hint").textContent = problem === null ? "" : "Nothing is sent before every value is right.";
 }
 
 // Sends the values together with the hash of the plan that is drawn: another plan is refused.
@@ -113,6 +114,7 @@ async function refresh() {
   try {
     const run = await get(live.path());
     byId("lost").hidden = true;
+    showWorkers(run.workers ?? null);
     live.show(run);
     const state = live.state(run);
     if (state !== seen) {
@@ -121,6 +123,13 @@ async function refresh() {
       if (state !== "running") await showHistory();
     }
   } catch (error) { lost(error); }
+}
+
+function showWorkers(workers) {
+  const line = byId("workers");
+  line.hidden = workers === null;
+  line.textContent = workersLine(workers);
+  line.className = workersWrong(workers) ? "meta bad" : "meta";
 }
 
 function view(name) {

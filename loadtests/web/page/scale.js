@@ -1,13 +1,14 @@
 // Axes: where a value lies, and which values get a line. Logarithmic where the span asks for it.
 
-const WIDE = 50; // largest over smallest value from which on a linear axis would hide the small ones
+const WIDE = 15; // largest over smallest value from which on a linear axis would flatten the small ones
+const ABOVE = 1.1; // room above a bound for its name
 
 // values: what is drawn; bounds: what has to be on the axis too; mayBeLog: whether the quantity may be shown so.
 export function scale(values, bounds, mayBeLog) {
   const positive = values.filter((value) => value > 0);
-  const top = Math.max(...positive, ...bounds, 0);
+  const top = Math.max(...positive, ...bounds.map((bound) => bound * ABOVE), 0);
   const least = Math.min(...positive);
-  return mayBeLog && positive.length > 1 && top / least > WIDE ? logarithmic(Math.min(least, ...bounds), top) : linear(top);
+  return mayBeLog && positive.length && top / least > WIDE ? logarithmic(Math.min(least, ...bounds), top) : linear(top);
 }
 
 function linear(top) {

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import re
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -25,6 +27,8 @@ pytestmark = pytest.mark.skipif(browser.find() is None, reason="no Chromium on t
 HASH = "document.querySelector('#preview')?.dataset.hash"
 LIVE = "!document.querySelector('#live').hidden"
 ENDED = "!document.querySelector('#next').hidden"
+PICTURES = "PAGE_PICTURES"
+"""Names a folder for pictures of every state; they take ten seconds."""
 SECOND_RUN = {"rate": "20", "warmup": "0", "duration": "1", "output_tokens": "4"}
 
 
@@ -38,20 +42,23 @@ class Seen:
     wrong: dict[str, list[Any]] = field(default_factory=dict)
     rows: int = 0
     target: str = ""
+    live: str = ""
+    ended: str = ""
     complaints: list[str] = field(default_factory=list)
     outside: int = -1
     wide: dict[str, int] = field(default_factory=dict)
 
 
-async def look(page: Page, seen: Seen, name: str, folder: Path) -> None:
-    """A picture of the state in both sizes and themes, and whether it is wider than the window."""
+async def look(page: Page, seen: Seen, name: str, folder: Path | None) -> None:
+    """Whether the state is wider than the window, in both sizes and themes; pictures, where somebody looks."""
     for width in (1440, 390):
         for dark in (False, True):
             await page.look(width, 900, dark=dark)
             await page.run("new Promise(requestAnimationFrame)")
             picture = f"{name}-{width}-{'dark' if dark else 'light'}"
-            (folder / f"{picture}.png").write_bytes(await page.png())
-            seen.wide[picture] = await page.run("document.documentElement.scrollWidth - innerWidth")
+            if folder is not None:
+                (folder / f"{picture}.png").write_bytes(await page.png())
+            seen.wide[picture] = await page.run(f"document.documentElement.scrollWidth - {width}")
     await page.look(1440, 900)
 
 
@@ -68,12 +75,14 @@ async def say_wrong(page: Page, name: str, value: str) -> list[Any]:
     )
 
 
-async def visit(seen: Seen, pictures: Path) -> None:
+async def visit(seen: Seen, pictures: Path | None) -> None:
     async with browser.page() as page:
         await page.look(1440, 900)
         await page.open(seen.url)
         # The first three presses of a person who wants a burst.
         await page.click("#headroom")
+        await page.until("!!document.querySelector('input[value=burst]')")
+        page.complaints.clear()  # those of Locust's own page are not ours
         await page.click("input[value=burst]")
         seen.hashes.append(await page.until(HASH))
         await look(page, seen, "plan", pictures)
@@ -82,16 +91,19 @@ async def visit(seen: Seen, pictures: Path) -> None:
         await page.until("document.querySelectorAll('#live path[data-line]').length >= 4")
         await page.until("document.querySelector('#live progress').value >= 10")
         seen.target = await page.run("document.querySelector('#target').innerText")
+        await page.until("document.querySelector('#figures').innerText.includes('in SLO')")
+        seen.live = await page.run("document.querySelector('#live').innerText")
         await look(page, seen, "live", pictures)
         await page.click("#stop")
         await page.until(ENDED)
+        seen.ended = await page.run("document.querySelector('#live').innerText")
         await look(page, seen, "ended", pictures)
         await page.click("#next")
         for name, value in (("rate", "abc"), ("rate", "0"), ("period_s", "2"), ("slo", "fast")):
             seen.wrong[f"{name}={value}"] = await say_wrong(page, name, value)
             if value == "0":
                 await look(page, seen, "wrong", pictures)
-            await page.type(f"#field-{name}", {"rate": "2", "period_s": "20", "slo": "ttft<=1s"}[name])
+            await page.type(f"#field-{name}", {"rate": "8", "period_s": "20", "slo": "ttft<=1s"}[name])
             await page.until(f"document.querySelector('#wrong-{name}').hidden")
         for name, value in SECOND_RUN.items():
             await page.type(f"#field-{name}", value)
@@ -108,9 +120,13 @@ async def visit(seen: Seen, pictures: Path) -> None:
 def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seen]:
     """One stack and one browser for all that is asked here; the stack still runs while it is asked."""
     folder = tmp_path_factory.mktemp("door")
-    with upstream(folder, ttft_s=0.05, gap_s=0.02) as server, web_ui(folder, server.url) as (url, runs):
+    with (
+        upstream(folder, ttft_s=0.05, gap_s=0.02) as server,
+        web_ui(folder, server.url, "--rate", "8") as (url, runs),
+    ):
         seen = Seen(url, runs)
-        asyncio.run(visit(seen, folder))
+        wanted = os.environ.get(PICTURES)
+        asyncio.run(visit(seen, Path(wanted) if wanted else None))
         yield seen
 
 
@@ -155,6 +171,23 @@ def test_the_page_is_quiet_and_fits(seen: Seen) -> None:
 def test_the_target_tells_model_and_limits(seen: Seen) -> None:
     """Before anything is sent."""
     assert "model scripted-model · 6 slots, queue of 20" in seen.target
+
+
+def test_the_run_is_shown_while_it_goes_on_and_in_the_end(seen: Seen) -> None:
+    """The numbers that decide, each with what there is of it; a quantile of few samples is none."""
+    for words in (
+        "in SLO",
+        "goodput",
+        "TTFT p95",
+        "output tokens per second",
+        "in flight",
+        "own lag",
+        "n too small",
+    ):
+        assert words in seen.live, words
+        assert words in seen.ended, words
+    assert "not_sent" in seen.ended
+    assert not {"undefined", "NaN", "null"} & set(re.findall(r"\w+", seen.live + seen.ended))
 
 
 def ask(url: str, form: dict[str, str] | None = None, **headers: str) -> tuple[int, str]:

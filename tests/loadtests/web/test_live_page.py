@@ -21,7 +21,8 @@ from loadtests.running.series import Point
 from loadtests.slo import SLO
 from loadtests.web.live_page import LivePage, live_page, to_json
 
-SCRIPT = resources.files("loadtests.web").joinpath("page").joinpath("live.js").read_text(encoding="utf-8")
+PAGE = resources.files("loadtests.web").joinpath("page")
+SCRIPTS = {name: PAGE.joinpath(name).read_text() for name in ("charts.js", "live.js", "figures.js")}
 
 
 def names(declared: type) -> set[str]:
@@ -30,10 +31,14 @@ def names(declared: type) -> set[str]:
 
 def test_every_name_in_the_script_is_declared() -> None:
     """A field that is renamed in the data alone would leave an empty chart."""
-    charts = SCRIPT.split("const CHARTS")[1].split("];\n")[0]
-    assert set(re.findall(r'key: "(\w+)"', charts)) <= names(Point)
-    assert set(re.findall(r"\brun\.(\w+)", SCRIPT)) <= names(LivePage)
-    assert set(re.findall(r"\br\.(\w+)", SCRIPT)) == names(LatencyRow)
+    charts = SCRIPTS["charts.js"]
+    spread = [
+        f"{name}_{of}_s" for name in re.findall(r'spread\("(\w+)"\)', charts) for of in ("p50", "p95", "max")
+    ]
+    assert {*re.findall(r'key: "(\w+)"', charts), *spread} <= names(Point)
+    assert len(spread) == 9
+    assert set(re.findall(r"\brun\.(\w+)", "".join(SCRIPTS.values()))) <= names(LivePage)
+    assert set(re.findall(r"\br\.(\w+)", SCRIPTS["figures.js"])) == names(LatencyRow)
 
 
 def test_before_the_first_run_there_is_nothing_to_draw() -> None:
