@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import re
@@ -17,7 +18,7 @@ from typing import Any
 import pytest
 
 from loadtests.recording.run_folder import RunFolder
-from tests import browser
+from tests import axe, browser
 from tests.browser import Page
 from tests.loadtests.harness import upstream
 from tests.loadtests.web.test_web_ui import OUTSIDE, get, web_ui
@@ -44,13 +45,14 @@ class Seen:
     target: str = ""
     live: str = ""
     ended: str = ""
+    faults: dict[str, list[str]] = field(default_factory=dict)
     complaints: list[str] = field(default_factory=list)
     outside: int = -1
     wide: dict[str, int] = field(default_factory=dict)
 
 
 async def look(page: Page, seen: Seen, name: str, folder: Path | None) -> None:
-    """Whether the state is wider than the window, in both sizes and themes; pictures, where somebody looks."""
+    """Whether the state is wider than the window, in both sizes and themes; pictures, where wanted."""
     for width in (1440, 390):
         for dark in (False, True):
             await page.look(width, 900, dark=dark)
@@ -60,6 +62,13 @@ async def look(page: Page, seen: Seen, name: str, folder: Path | None) -> None:
                 (folder / f"{picture}.png").write_bytes(await page.png())
             seen.wide[picture] = await page.run(f"document.documentElement.scrollWidth - {width}")
     await page.look(1440, 900)
+
+
+async def unfold_and_check(page: Page, seen: Seen, name: str) -> None:
+    """Everything that is folded away is opened; then axe looks, where it can be had."""
+    await page.run("document.querySelectorAll('details').forEach(fold => { fold.open = true; }); true")
+    with contextlib.suppress(pytest.skip.Exception):
+        seen.faults[name] = await axe.grave_faults(page)
 
 
 async def say_wrong(page: Page, name: str, value: str) -> list[Any]:
@@ -98,11 +107,13 @@ async def visit(seen: Seen, pictures: Path | None) -> None:
         await page.until(ENDED)
         seen.ended = await page.run("document.querySelector('#live').innerText")
         await look(page, seen, "ended", pictures)
+        await unfold_and_check(page, seen, "ended")
         await page.click("#next")
         for name, value in (("rate", "abc"), ("rate", "0"), ("period_s", "2"), ("slo", "fast")):
             seen.wrong[f"{name}={value}"] = await say_wrong(page, name, value)
             if value == "0":
                 await look(page, seen, "wrong", pictures)
+                await unfold_and_check(page, seen, "wrong")
             await page.type(f"#field-{name}", {"rate": "8", "period_s": "20", "slo": "ttft<=1s"}[name])
             await page.until(f"document.querySelector('#wrong-{name}').hidden")
         for name, value in SECOND_RUN.items():
@@ -166,6 +177,13 @@ def test_the_page_is_quiet_and_fits(seen: Seen) -> None:
     assert seen.complaints == []
     assert seen.outside == 0
     assert {name: over for name, over in seen.wide.items() if over > 0} == {}
+
+
+def test_axe_finds_nothing_grave(seen: Seen) -> None:
+    """Neither on the form, with a wrong value and every fold open, nor on a run, in both themes."""
+    if not seen.faults:
+        pytest.skip("axe-core is not here, and no npm to fetch it")
+    assert seen.faults == {"ended": [], "wrong": []}
 
 
 def test_the_target_tells_model_and_limits(seen: Seen) -> None:
