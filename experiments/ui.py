@@ -77,7 +77,7 @@ def main(argv: Sequence[str], prog: str = "python -m experiments.ui") -> int:
         _say(f"engine       {served.url}  ({served.label})")
         _say(f"gateway      {front.url}  (admin token {front.admin_token})")
         _say(f"Prometheus   {prometheus_at}")
-        _say(f"Locust       http://127.0.0.1:{web_port}   ← open this; Ctrl-C ends everything")
+        _say(f"load test    http://127.0.0.1:{web_port}/llm   ← open this; Ctrl-C ends everything")
         while (code := web.wait(3600)) is None:
             pass
     raise EnvironmentProblem(

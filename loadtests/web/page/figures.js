@@ -36,9 +36,10 @@ function ttft({ summary, objective }) {
     [p95?.why ?? "", bound ? `bound ${seconds(bound)}` : ""].filter(Boolean).join(" · ") || "no bound asked");
 }
 
-function tokens({ summary }) {
+function tokens({ summary, seen }) {
   const rate = summary.rates.output_tokens_per_s;
-  return figure(number(rate), "output tokens per second", rate === null ? "not reported by the engine" : "of served requests");
+  const unknown = seen.measured_s > 0 ? "not reported by the engine" : "nothing measured yet";
+  return figure(number(rate), "output tokens per second", rate === null ? unknown : "of served requests");
 }
 
 function flight(run) {

@@ -97,8 +97,8 @@ export class LiveView {
   }
 
   say(run) {
-    const state = { running: "running", ending: "ending", ended: "ended" }[run.state];
-    const title = `${run.scenario}${run.rate_per_s ? ` at ${perSecond(run.rate_per_s)}` : ""}: ${state}`;
+    const warmingUp = run.state === "running" && run.numbers?.seen.measured_s <= 0;
+    const title = `${run.scenario}${run.rate_per_s ? ` at ${perSecond(run.rate_per_s)}` : ""}: ${run.state}${warmingUp ? ", warming up: not counted yet" : ""}`;
     if (title !== this.title.textContent) this.said.textContent = title;
     this.title.textContent = title;
     const counted = run.planned ? `${number(run.recorded)} of ${number(run.planned)} requests recorded` : `${number(run.recorded)} requests recorded`;

@@ -29,13 +29,15 @@ HEAP = "Runtime.getHeapUsage"
 
 @dataclass
 class Observed:
-    """Shares are of one core, over turns with and without the page; bytes at the ends of turns with it."""
+    """Shares are of one core, over turns with and without the page; bytes at the ends of turns with it, while
+    the run goes on."""
 
     with_page: list[float] = field(default_factory=list)
     without_page: list[float] = field(default_factory=list)
     master_bytes: list[int] = field(default_factory=list)
     page_bytes: list[float] = field(default_factory=list)
     pieces: int = 0
+    workers: str = ""
     points: int = 0
     complaints: list[str] = field(default_factory=list)
 
@@ -65,6 +67,8 @@ async def turn_with_page(page: Page, url: str, master: psutil.Process, seen: Obs
     await page.open(f"{url}/llm")
     await page.until("document.querySelectorAll('#live path[data-line]').length > 4")
     seen.with_page.append(await share(master))
+    if get(f"{url}/llm/series.json")["state"] != "running":
+        return  # at its end all records are read once more, for load.json
     seen.master_bytes.append(master.memory_info().rss)
     await page.ask("HeapProfiler.collectGarbage")
     seen.page_bytes.append((await page.ask(HEAP))["usedSize"])
@@ -80,6 +84,7 @@ async def watch(url: str, seen: Observed) -> None:
             seen.without_page.append(await share(master))
         await page.open(f"{url}/llm")
         await page.until("document.querySelectorAll('#history tbody tr').length === 1")
+        seen.workers = await page.run("document.querySelector('#workers').innerText")
         seen.points = len(get(f"{url}/llm/series.json")["points"])
         seen.complaints = page.complaints
     points = get(f"{url}/llm/series.json")["points"]
@@ -118,3 +123,4 @@ def test_the_charts_have_no_gap(observed: Observed) -> None:
     assert observed.pieces == 1, observed
     assert observed.points >= MEASURE_S * 0.98, observed
     assert observed.complaints == []
+    assert observed.workers == "2 workers connected, 2 expected"

@@ -194,6 +194,19 @@ def test_runs_follow_each_other(tmp_path: Path, flags: tuple[str, ...]) -> None:
     assert len({record.request_id for load in loads for record in load.records()}) == 40
 
 
+def test_a_master_without_workers_says_so(tmp_path: Path) -> None:
+    """Instead of a run that never begins; the page knows how many there should be."""
+    port = str(free_port())
+    flags = ("--master", "--master-bind-port", port, "--expect-workers", "2")
+    with upstream(tmp_path) as server, web_ui(tmp_path, server.url, *flags) as (url, runs):
+        answer = post(f"{url}/swarm", host=server.url, **QUICK)
+        assert not answer["success"]
+        assert "no worker is connected" in answer["message"]
+        workers = get(f"{url}/llm/series.json")["workers"]
+        assert (workers["expected"], workers["connected"]) == (2, 0)
+        assert not runs.exists()
+
+
 def test_a_login_guards_everything(tmp_path: Path) -> None:
     """With --web-login neither page, data nor start are for strangers; a wrong password is refused,
     the right one opens."""
@@ -201,11 +214,21 @@ def test_a_login_guards_everything(tmp_path: Path) -> None:
         flags = ("--web-login", "--web-user", "ann", "--web-password", "secret")
         with web_ui(tmp_path, server.url, *flags) as (url, runs):
             jar = urllib.request.build_opener(urllib.request.HTTPCookieProcessor())
-            for path in ("/llm", "/llm/series.json", "/llm/records.jsonl", "/llm/run.zip", "/stats/requests"):
+            names = (
+                "",
+                "/series.json",
+                "/records.jsonl",
+                "/run.zip",
+                "/form.json",
+                "/history.json",
+                "/page/main.js",
+            )
+            for path in (*(f"/llm{name}" for name in names), "/llm/runs/a/load.json", "/stats/requests"):
                 with urllib.request.urlopen(url + path) as page:
-                    assert page.url.startswith(f"{url}/login")
-            with urllib.request.urlopen(f"{url}/swarm", b"rate=5") as page:
-                assert page.url.startswith(f"{url}/login")
+                    assert page.url.startswith(f"{url}/login"), path
+            for path in ("/swarm", "/stop", "/llm/plan", "/llm/target"):
+                with urllib.request.urlopen(url + path, b"rate=5") as page:
+                    assert page.url.startswith(f"{url}/login"), path
             assert not runs.exists()
             with jar.open(f"{url}/llm/login", b"username=ann&password=wrong") as page:
                 assert page.url.startswith(f"{url}/login")
