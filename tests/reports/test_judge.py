@@ -91,7 +91,7 @@ async def _type(tab: Page, slo: SLO) -> Any:
 
 def _heat(run: Run, what: str) -> dict[str, Any]:
     """Texts, shades and values of a heat map as the figure has them."""
-    grid = figures.grid(run.matrix, run.latency, what)
+    grid = figures.grid(run.naming.columns(run.matrix), run.latency, what)
     show = numbers.significant if what == "goodput_per_s" else numbers.percent
     usable = grid.loc[grid["valid"], "value"].dropna()
     low, high = float(usable.min()), float(usable.max())
@@ -149,7 +149,7 @@ def _compare(shown: Any, run: Run, slo: SLO) -> None:
     if any(expected["goodput"]["values"]):
         assert shown["best"] == expected["best"], str(slo)
         assert shown["under"] == expected["under"]
-        grid = figures.grid(again.matrix, again.latency, "goodput_per_s")
+        grid = figures.grid(again.naming.columns(again.matrix), again.latency, "goodput_per_s")
         framed = {grid["setting"][at] for at in shown["goodput"]["framed"]}
         assert framed == {answer(again).words}
     else:
