@@ -50,9 +50,12 @@ class Observed:
 def of_port(url: str) -> psutil.Process:
     """The process that listens at this address: the master."""
     port = int(url.rpartition(":")[2])
-    listening = (c for c in psutil.net_connections("tcp") if c.status == psutil.CONN_LISTEN and c.laddr)
-    pid = next(c.pid for c in listening if c.laddr[1] == port)
-    return psutil.Process(pid)
+    listening = {
+        connection.laddr.port: connection.pid
+        for connection in psutil.net_connections("tcp")
+        if connection.status == psutil.CONN_LISTEN and connection.laddr
+    }
+    return psutil.Process(listening[port])
 
 
 async def share(master: psutil.Process) -> float:
