@@ -68,8 +68,8 @@ class WorkerSide:
         bodies.prepare(a for a in share.arrivals if a.due_s < 30.0)
 
     def send(self) -> None:
-        """Send the share, in a greenlet of its own: when a worker comes or goes, Locust moves users about, and
-        a share that was begun goes on without one."""
+        """Send the share, in a greenlet of its own: when a worker comes or goes, Locust moves users about,
+        and a share that was begun goes on without one."""
         sender, recorder = self._sender, self._recorder
         if sender is None or recorder is None:
             return

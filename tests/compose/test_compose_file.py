@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
+from experiments.stack.receivers import RECEIVERS
 from gateway.settings import LiveSettings, Settings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -21,6 +22,7 @@ PORTS = {
     "vllm-cpu": 8000,
     "emulator": 8000,
     "prometheus": 9090,
+    "alertmanager": 9093,
     "grafana": 9091,
     "open-webui": 3000,
     "locust-master": 8089,
@@ -97,7 +99,7 @@ def test_every_service_restarts_logs_within_bounds_and_tells_its_health() -> Non
         assert service["restart"] in {"unless-stopped", "on-failure:3"}, name
         assert service["logging"]["options"]["max-size"] == "10m", name
     # The exporters, Locust and Open WebUI: scraped, or with a health check of their image.
-    for name in ("api", "vllm", "vllm-cpu", "emulator", "prometheus", "grafana"):
+    for name in ("api", "vllm", "vllm-cpu", "emulator", "prometheus", "alertmanager", "grafana"):
         assert service_has_health_check(SERVICES[name]), name
 
 
@@ -109,7 +111,8 @@ def service_has_health_check(service: dict[str, Any]) -> bool:
 def test_the_profiles() -> None:
     """One engine a profile, each under the name "vllm"; what has no profile is the stack around it."""
     profiles = {name: service.get("profiles", []) for name, service in SERVICES.items()}
-    assert {name for name, of in profiles.items() if not of} == {"api", "prometheus", "grafana", "ready"}
+    everywhere = {"api", "prometheus", "alertmanager", "grafana", "ready"}
+    assert {name for name, of in profiles.items() if not of} == everywhere
     assert [name for name, of in profiles.items() if "gpu" in of] == [
         "vllm",
         "open-webui",
@@ -168,6 +171,18 @@ def test_prometheus_scrapes_the_services_of_this_file() -> None:
         for entry in job.get("dns_sd_configs", []):
             targets |= set(entry["names"])
     assert targets - {"localhost"} <= set(SERVICES)
+
+
+def test_alerts_go_to_the_alertmanager_of_this_file() -> None:
+    """Prometheus sends to its name and port, and it is told who the receivers are, from .env alone."""
+    config = yaml.safe_load((ROOT / "monitoring/prometheus/prometheus.yml").read_text())
+    (sent_to,) = config["alerting"]["alertmanagers"][0]["static_configs"][0]["targets"]
+    service = SERVICES["alertmanager"]
+    assert sent_to == f"alertmanager:{service['ports'][0].split(':')[2]}"
+    assert set(service["environment"]) == set(RECEIVERS)
+    assert not any(service["environment"].values())
+    script = (ROOT / "monitoring/alertmanager/entrypoint.sh").read_text()
+    assert set(re.findall(r"ALERT_[A-Z]+_[A-Z]+", script)) == set(RECEIVERS)
 
 
 def test_images_get_only_what_they_copy() -> None:

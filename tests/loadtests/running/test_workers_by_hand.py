@@ -100,7 +100,7 @@ def test_a_missing_worker_is_told_and_a_late_one_disturbs_nothing(stack: Stack) 
     stack.begin()
     until(lambda: stack.page().get("recorded", 0) > 0, "records of the second run")
     assert stack.page()["workers"]["sending"] == 3
-    get(f"{stack.url}/stop")
+    post(f"{stack.url}/stop")
     second = stack.ended(2).load()
     assert (second["senders"], second["ended"], second["complete"]) == (3, "stopped", True)
     assert sum(second["outcomes"].values()) == 120
