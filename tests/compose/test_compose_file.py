@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from experiments.stack.compose_env import PORTS as PORT_OF
+from experiments.stack.compose_services import SERVICES as TOLD
 from experiments.stack.receivers import RECEIVERS
 from gateway.settings import LiveSettings, Settings
 
@@ -171,6 +174,26 @@ def test_prometheus_scrapes_the_services_of_this_file() -> None:
         for entry in job.get("dns_sd_configs", []):
             targets |= set(entry["names"])
     assert targets - {"localhost"} <= set(SERVICES)
+
+
+def test_the_status_knows_every_published_service_by_profile_and_port() -> None:
+    """`make up` and `headroom status` read a list of their own; here it is held against this file."""
+    told = {(name, profile) for service in TOLD for profile, name in service.name.items()}
+    published = {name: service for name, service in SERVICES.items() if "ports" in service}
+    assert told == {(name, of) for name, service in published.items() for of in service.get("profiles", [""])}
+    for service in TOLD:
+        for name in service.name.values():
+            assert PORT_OF[service.port] == PORTS[name]
+            assert f"${{{service.port}:-{PORTS[name]}}}" in TEXT
+
+
+def test_make_up_ends_with_the_status() -> None:
+    """For the profile that was asked for, before anything is installed; whatever it says, all was started."""
+    said = subprocess.run(
+        ["make", "-n", "up", "PROFILE=emulator,load", "COMPOSE=true"],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    ).stdout.splitlines()  # fmt: skip
+    assert said[-1] == "COMPOSE_PROFILES=emulator,load python3 -m headroom.status || true"
 
 
 def test_alerts_go_to_the_alertmanager_of_this_file() -> None:
