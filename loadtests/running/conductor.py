@@ -16,8 +16,10 @@ from locust.runners import MasterRunner, WorkerRunner
 from loadtests import settings as run_settings
 from loadtests.reach.endpoint import UnreachableError
 from loadtests.recording.live import Live, Progress
+from loadtests.recording.load_run import Ended
 from loadtests.recording.result import UNREACHABLE, SenderFacts
 from loadtests.running import lifecycle, logins, messages, metrics_port
+from loadtests.running.console import Console
 from loadtests.running.lifecycle import Prepared, Run
 from loadtests.running.locust_types import LocustEnvironment, LocustMessage
 from loadtests.running.messages import Brief, SenderNews
@@ -42,6 +44,7 @@ class Conductor:
         self._prepared: Prepared | None = None
         self._preparing = False
         self._workers: Workers | None = None
+        self._console: Console | None = None
         self._signalled = False
 
     @property
@@ -61,6 +64,7 @@ class Conductor:
         runner = self.environment.runner
         if isinstance(runner, WorkerRunner):
             self.worker = WorkerSide(self.environment)
+            self.options.json = False  # given with --processes; the master says it
             self._catch_signals()
             return
         if self.distributed:
@@ -71,6 +75,7 @@ class Conductor:
         if self.options.metrics_port:
             self._serve_metrics()
         if self.options.headless:
+            self._console = Console(self.options)
             self._catch_signals()
             self.prepare_or_exit()
 
@@ -131,6 +136,8 @@ class Conductor:
         run.set_start(_WORKER_LEAD_S if self.distributed else _LOCAL_LEAD_S)
         self.run = run
         self._begun.set()
+        if self._console is not None:
+            self._console.watch(run)
         if self.environment.web_ui is not None:
             run.watch(Series(run.settings.gateway_metrics, run.settings.engine_metrics))
         if self._workers is not None:
@@ -218,6 +225,8 @@ class Conductor:
 
     def on_stopping(self) -> None:
         """Locust is about to stop the users: if the run is not over, somebody pressed Stop."""
+        if self.worker is not None:
+            self.worker.end("stopped")
         if self.run is not None and not self.run.done.is_set() and self.run.why == "completed":
             self.run.why = "stopped"
 
@@ -233,15 +242,13 @@ class Conductor:
         if self._workers is not None:
             self._workers.stop()
         finished = run.finish(gate=self.options.gate)
-        if finished is not None:
-            ended = finished.ended
-            self.environment.process_exit_code = ended.exit_code
-            for reason in ended.reasons:
-                log.warning("client saturated: %s", reason)
-            for finding in ended.lengths.findings if ended.lengths is not None else ():
-                log.warning("lengths: %s", finding.text)
-            if not ended.complete:
-                log.error("records lost: %d rebuilt of %d planned", ended.rebuilt, ended.planned)
+        if finished is None:
+            return
+        self.environment.process_exit_code = finished.ended.exit_code
+        if self._console is not None:
+            self._console.say_end(finished, str(run.folder.path))
+        else:
+            _log_doubts(finished.ended)
 
     def on_quitting(self) -> None:
         """The process is going: whatever is still running is cut and recorded."""
@@ -265,6 +272,16 @@ class Conductor:
             sys.stderr.write(f"{name} before the load started\n")
             os._exit(128 + number)
         self.end(name)
+
+
+def _log_doubts(ended: Ended) -> None:
+    """For the terminal of a web UI, whose page shows everything."""
+    for reason in ended.reasons:
+        log.warning("client saturated: %s", reason)
+    for finding in ended.lengths.findings if ended.lengths is not None else ():
+        log.warning("lengths: %s", finding.text)
+    if not ended.complete:
+        log.error("records lost: %d rebuilt of %d planned", ended.rebuilt, ended.planned)
 
 
 def _fail(sentence: str, code: int) -> None:

@@ -133,6 +133,10 @@ class Run:
     def _take(self, record: RequestRecord) -> None:
         self.recorder.take(record)
 
+    def user_stopped(self) -> None:
+        """In one process nothing but Stop stops the user."""
+        self.end("stopped")
+
     def end(self, why: str) -> None:
         """End early: what is in flight is cut, the rest counted as not sent."""
         if self.why == "completed":
