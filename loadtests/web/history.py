@@ -95,7 +95,8 @@ class RunsFolder:
         return replace(known[1], files=[name for name in FILES if self.file(run, name)])
 
 
-def _read(name: str, load: dict[str, Any]) -> RunRow:
+def _read(name: str, load: Any) -> RunRow:
+    """`load`: load.json of any version."""
     summary = load["summary"]
     ttft = summary["latency"]["ttft_s"] or {}
     return RunRow(
