@@ -57,15 +57,15 @@ def capacity(stretches: Sequence[Stretch], target: float) -> Capacity:
 
 def capacity_of(known: Posterior, stretches: Sequence[Stretch]) -> Capacity:
     """The same, where the posterior was computed already."""
-    rates = [stretch.rate_per_s for stretch in stretches]
-    lowest, highest = min(rates), max(rates)
+    asked = [stretch.rate_per_s for stretch in stretches]
+    came = [stretch.came_per_s for stretch in stretches]
     value, low, high = (known.quantile(share) for share in (0.5, 0.025, 0.975))
     above = value is None and known.of_rate[-len(known.of_rate) // 2 :].sum() > 0.5
-    if above or (value is not None and value > highest * _BEYOND):
-        why = f"not reached in this range: met at every rate up to {highest:.3g}/s"
+    if _none_missed(stretches) or above or (value is not None and value > max(came) * _BEYOND):
+        why = f"not reached in this range: met at every rate up to {max(asked):.3g}/s"
         return Capacity(CapacityVerdict.NOT_REACHED, None, low, None, why)
-    if value is None or value < lowest / _BEYOND:
-        why = f"already missed at the lowest rate, {lowest:.3g}/s"
+    if value is None or value < min(came) / _BEYOND:
+        why = f"already missed at the lowest rate, {min(asked):.3g}/s"
         return Capacity(CapacityVerdict.BELOW_RANGE, None, None, high, why)
     if low is None and high is None:
         said = "with nothing measured that bounds it"
@@ -76,3 +76,8 @@ def capacity_of(known: Posterior, stretches: Sequence[Stretch]) -> Capacity:
     else:
         said = f"between {low:.3g} and {high:.3g}/s with 95 % confidence"
     return Capacity(CapacityVerdict.FOUND, value, low, high, said)
+
+
+def _none_missed(stretches: Sequence[Stretch]) -> bool:
+    """Whether nothing bounds the capacity from above: its median then lies where the prior has it."""
+    return all(stretch.good == stretch.offered for stretch in stretches)
