@@ -53,9 +53,11 @@ def heat_maps(run: Run) -> list[Block]:
     chosen, near = best(run), inseparable(run)
     for what, name in HEATS.items():
         grid = figures.grid(run.matrix, run.latency, what)
+        in_part = figures.heat_map_in_part(grid)
         marks = ["orange frame: recommended"] if chosen else []
         marks += ["hatched corner: cannot be told from it"] if near else []
         marks += ["grey ×: invalid"] if not grid["valid"].all() else []
+        marks += ["1 of 3: one stretch of three counts, the others are invalid"] if in_part else []
         marks += _repeats(grid, what)
         spans = ("value",) if what.endswith("_s") and what != "goodput_per_s" else ()
         heads = {
@@ -64,6 +66,7 @@ def heat_maps(run: Run) -> list[Block]:
             "queue": "Queue",
             "value": figures.heat_map_title(what),
             "stretches": "Stretches",
+            "usable": "Counted",
         }
         drawing = figures.heat_map(grid, what, best=chosen, inseparable=near)
         alt = (

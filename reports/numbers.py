@@ -55,11 +55,12 @@ def asked(value: float | None) -> str:
 
 
 def percent(ratio: float | None) -> str:
-    """A ratio as a percentage with one decimal; 0 % and 100 % only when it is exactly that."""
+    """A ratio as a percentage with one decimal; 0 % and 100 % only when it is exactly that, but for what a
+    mean of such loses in the arithmetic."""
     if ratio is None or missing(ratio):
         return DASH
-    if ratio in (0, 1):
-        return f"{ratio * 100:.0f} %"
+    if min(abs(ratio), abs(ratio - 1)) < 1e-9:
+        return f"{abs(round(ratio * 100)):d} %"
     if 0.9995 <= ratio < 1:
         return "> 99.9 %"
     if 0 < ratio < 0.0005:

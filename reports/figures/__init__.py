@@ -4,7 +4,8 @@ alike.
 
 from reports.figures.agreement import agreement
 from reports.figures.breakdown import breakdown
-from reports.figures.heat_map import grid, heat_map
+from reports.figures.heat_map import counted, grid, heat_map
+from reports.figures.heat_map import in_part as heat_map_in_part
 from reports.figures.heat_map import join as heat_map_joins
 from reports.figures.heat_map import title as heat_map_title
 from reports.figures.heat_map import unequal as heat_map_is_unequal
@@ -22,9 +23,11 @@ __all__ = [
     "agreement",
     "base_scenario",
     "breakdown",
+    "counted",
     "curves",
     "grid",
     "heat_map",
+    "heat_map_in_part",
     "heat_map_is_unequal",
     "heat_map_joins",
     "heat_map_title",
