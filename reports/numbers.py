@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 
 DASH = "–"
+ROUNDING = 1e-12
 
 
 def missing(value: float | None) -> bool:
@@ -55,12 +56,11 @@ def asked(value: float | None) -> str:
 
 
 def percent(ratio: float | None) -> str:
-    """A ratio as a percentage with one decimal; 0 % and 100 % only when it is exactly that, but for what a
-    mean of such loses in the arithmetic."""
+    """A ratio as a percentage with one decimal; 0 % and 100 % only when it is that (`ROUNDING` of a mean apart)."""
     if ratio is None or missing(ratio):
         return DASH
-    if min(abs(ratio), abs(ratio - 1)) < 1e-9:
-        return f"{abs(round(ratio * 100)):d} %"
+    if min(abs(ratio), abs(ratio - 1)) < ROUNDING:
+        return f"{ratio * 100:.0f} %"
     if 0.9995 <= ratio < 1:
         return "> 99.9 %"
     if 0 < ratio < 0.0005:

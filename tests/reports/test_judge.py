@@ -14,13 +14,13 @@ from experiments.run_folder import codec
 from experiments.run_folder.cell_summary import CellSummary
 from experiments.run_folder.doubt import Doubt, DoubtCode, Severity
 from experiments.run_folder.reading import read_run
+from loadtests.look.palette import COOL
 from loadtests.slo import SLO
 from reports import figures, numbers, page, tables
 from reports.__main__ import main
 from reports.answer import LoadLine, answer
 from reports.cells import line
 from reports.judged import judged
-from reports.palette import COOL
 from reports.rows import CellRow, rows_of
 from reports.run import Run, load
 from tests import browser
@@ -108,7 +108,7 @@ async def _type(tab: Page, slo: SLO) -> Any:
 
 def _heat(run: Run, what: str) -> dict[str, Any]:
     """Texts, shades and values of a heat map as the figure has them."""
-    grid = figures.grid(run.matrix, run.latency, what)
+    grid = figures.grid(run.naming.columns(run.matrix), run.latency, what)
     show = numbers.significant if what == "goodput_per_s" else numbers.percent
     usable = grid.loc[grid["valid"], "value"].dropna()
     low, high = float(usable.min()), float(usable.max())
@@ -166,7 +166,7 @@ def _compare(shown: Any, run: Run, slo: SLO) -> None:
     if any(expected["goodput"]["values"]):
         assert shown["best"] == expected["best"], str(slo)
         assert shown["under"] == expected["under"]
-        grid = figures.grid(again.matrix, again.latency, "goodput_per_s")
+        grid = figures.grid(again.naming.columns(again.matrix), again.latency, "goodput_per_s")
         framed = {grid["setting"][at] for at in shown["goodput"]["framed"]}
         assert framed == {answer(again).words}
     else:
