@@ -4,6 +4,7 @@ alike.
 
 from reports.figures.agreement import agreement
 from reports.figures.breakdown import breakdown
+from reports.figures.changes import changes
 from reports.figures.heat_map import counted, grid, heat_map
 from reports.figures.heat_map import in_part as heat_map_in_part
 from reports.figures.heat_map import join as heat_map_joins
@@ -12,6 +13,7 @@ from reports.figures.heat_map import unequal as heat_map_is_unequal
 from reports.figures.hockey_stick import UNKNOWN as UNKNOWN_KNEE
 from reports.figures.hockey_stick import Knee, hockey_stick
 from reports.figures.hockey_stick import columns as hockey_stick_columns
+from reports.figures.knee import knee
 from reports.figures.outcomes import outcomes
 from reports.figures.predicted import predicted
 from reports.figures.race import in_order, race
@@ -25,6 +27,7 @@ __all__ = [
     "agreement",
     "base_scenario",
     "breakdown",
+    "changes",
     "counted",
     "curves",
     "grid",
@@ -36,6 +39,7 @@ __all__ = [
     "hockey_stick",
     "hockey_stick_columns",
     "in_order",
+    "knee",
     "outcomes",
     "predicted",
     "race",

@@ -97,7 +97,8 @@ def counted(cells: pd.DataFrame) -> pd.Series:
 def _means(of_load: pd.DataFrame) -> dict[str, float]:
     """Setting → mean. What does not count for itself counts for no other setting's either."""
     alone = of_load[~of_load["usable"]].groupby("setting")["value"].mean()
-    return {**alone.to_dict(), **mean_by_setting(of_load[of_load["usable"]], "value")}
+    own = {str(setting): float(value) for setting, value in alone.items()}
+    return {**own, **mean_by_setting(of_load[of_load["usable"]], "value")}
 
 
 def unequal(grid: pd.DataFrame) -> bool:
