@@ -56,6 +56,15 @@ def test_one_cell_that_never_missed_finds_no_capacity(stretch: Stretch, target: 
     assert (found.verdict, found.value_per_s, found.high_per_s) == ("not_reached", None, None)
 
 
+def test_an_end_that_no_measurement_bounds_is_not_told() -> None:
+    """One stretch that just meets the target tells where the capacity surely is not below; that it is not
+    twice as high was measured by nobody."""
+    found = capacity([Stretch(4.0, 38, 40, 10.0)], 0.95)
+    assert (found.verdict, found.high_per_s) == ("found", None)
+    assert found.low_per_s is not None
+    assert found.why.startswith("surely above ")
+
+
 def test_the_range_is_that_of_the_rates_that_came() -> None:
     """A capacity is one of an engine of usual speed: 8/s on one a quarter slower count as 10/s."""
     slow, usual = Stretch(8.0, 290, 300, 37.5, None, 1.25), Stretch(6.0, 216, 216, 36.0)
