@@ -62,7 +62,7 @@ def knees(run: Run) -> list[SettingKnee]:
     found = [one for setting, of in own.items() if (one := _knee(run, setting, of, usual)) is not None]
     if not found:
         raise NotARunError(
-            f"No valid cell of {run.name} had a steady load: a knee takes one, such as --load sustained@0.7x."
+            f"No valid cell of {run.name} had a steady load: a knee takes some (--load sustained@0.7x)."
         )
     return sorted(found, key=lambda one: -_takes_per_s(one))
 

@@ -46,8 +46,8 @@ def test_client_and_gateway_counted_the_same_requests(swept: Path) -> None:
 
 @pytest.mark.parametrize("place", ["client and gateway", "gateway and engine"])
 def test_client_gateway_and_engine_saw_the_same_request_seconds(place: str, swept: Path) -> None:
-    """Little's law as bookkeeping, in the middle one of the eight cells: within 2 % and 8 ms a request of each
-    other, as in the ledger, and twice as late as the generator itself was woken in that cell: so long a
+    """Little's law as bookkeeping, in the middle one of the eight cells: within 2 % and 8 ms a request of
+    each other, as in the ledger, and twice as late as the generator itself was woken in that cell: so long a
     request waits on its way in and back on a machine that is busy. A slot that is free at the first token is
     off by more than half.
     """
