@@ -56,7 +56,7 @@ def asked(value: float | None) -> str:
 
 
 def percent(ratio: float | None) -> str:
-    """A ratio as a percentage with one decimal; 0 % and 100 % only when it is that (`ROUNDING` of a mean apart)."""
+    """A ratio as a percentage with one decimal; 0 % and 100 % only when it is that, up to `ROUNDING`."""
     if ratio is None or missing(ratio):
         return DASH
     if min(abs(ratio), abs(ratio - 1)) < ROUNDING:

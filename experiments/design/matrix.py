@@ -10,7 +10,7 @@ from experiments.design import sentinels
 from experiments.design.cells import Cell, cells_in_order, settings_of
 from experiments.design.objective import queue_timeout_s
 from experiments.design.probe import Probe
-from experiments.design.windows import Phases, phases
+from experiments.design.windows import Phases, longest_life_s, phases
 from experiments.spec import workloads
 from experiments.spec.loads import Load
 from experiments.spec.setting import Setting
@@ -87,11 +87,13 @@ def build(
     timeout_s = queue_timeout_s(slo.ttft_s, probe.ttft_at_capacity_s)
     settings = settings_of(spec, timeout_s)
     longest_s = _longest_queue_timeout_s(settings)
+    widest = max(setting.limits.max_active for setting in settings)
     by_load: dict[Load, Phases] = {}
     for relative in spec.load.parsed():
         seen = (probes or {}).get(relative.workload or "", probe)
         load = relative.at_capacity(seen.capacity_per_s)
-        by_load[load] = phases(spec.window, load.rate_per_s or 0.0, seen.e2e_at_capacity_s, longest_s)
+        life_s = longest_life_s(seen, widest, longest_s)
+        by_load[load] = phases(spec.window, load.rate_per_s or 0.0, life_s, longest_s)
     engines, blocks = spec.engine.values(), spec.design.blocks
     watched = None
     if sentinel and spec.design.sentinel and blocks > 1:

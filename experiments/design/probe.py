@@ -1,6 +1,27 @@
 """What the probe saw of the engine: the measure of loads, windows, objective and queue timeout."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True, slots=True)
+class IdleLatencies:
+    """Of an engine with one request at a time: medians over a few, seconds; no TPOT where answers have one
+    token."""
+
+    ttft_s: float
+    tpot_s: float | None
+    e2e_s: float
+
+    def at_best(self, again: IdleLatencies) -> IdleLatencies:
+        """The lower of each in two looks."""
+        tpots_s = [tpot_s for tpot_s in (self.tpot_s, again.tpot_s) if tpot_s is not None]
+        return IdleLatencies(
+            min(self.ttft_s, again.ttft_s), min(tpots_s, default=None), min(self.e2e_s, again.e2e_s)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +42,16 @@ class Probe:
     """the same for the TTFT"""
     steps: tuple[tuple[int, float], ...]
     """the staircase: requests in flight, completions per second"""
+
+    def rate_with(self, in_flight: int) -> float:
+        """About what the engine completes per second with so many requests in flight (1 at least): straight
+        lines between the steps of the staircase, capacity beyond them."""
+        counts, rates = zip((1, min(1.0 / self.e2e_s, self.capacity_per_s)), *sorted(self.steps), strict=True)
+        return float(np.interp(in_flight, counts, rates, right=self.capacity_per_s))
+
+    def e2e_with_s(self, in_flight: int) -> float:
+        """About how long a request takes with so many in flight, seconds (Little's law)."""
+        return in_flight / self.rate_with(in_flight)
 
 
 ASSUMED = Probe(

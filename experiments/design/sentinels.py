@@ -9,7 +9,7 @@ called drifted in 6 to 63 % of sweeps; like this it is in fewer than 1 % (`tests
 from dataclasses import dataclass, replace
 
 from experiments.design.probe import Probe
-from experiments.design.windows import Phases, phases
+from experiments.design.windows import Phases, longest_life_s, phases
 from experiments.spec.loads import Load
 from experiments.spec.setting import Setting
 from experiments.spec.sweep_spec import SweepSpec
@@ -29,23 +29,11 @@ class Sentinel:
 def of(spec: SweepSpec, probe: Probe, by_load: dict[Load, Phases]) -> Sentinel:
     """The sentinel of a sweep over the loads of `by_load`."""
     setting = Setting(spec.design.current.limits())
-    rate_per_s = float(f"{_CALM * served_per_s(setting.limits.max_active, probe):.3g}")
-    alone = phases(spec.window, rate_per_s, probe.e2e_at_capacity_s, 0.0)
+    rate_per_s = float(f"{_CALM * probe.rate_with(setting.limits.max_active):.3g}")
+    life_s = longest_life_s(probe, setting.limits.max_active, 0.0)
+    alone = phases(spec.window, rate_per_s, life_s, 0.0)
     # A slow setting would need minutes for the requests of one cell; it may take what the others take.
     longest_s = max(phase.measure_s for phase in by_load.values())
     alone = replace(alone, measure_s=min(alone.measure_s, longest_s))
     first = spec.load.workloads[0] if spec.load.workloads else None
     return Sentinel(setting, Load("sustained", rate_per_s, None, first), alone)
-
-
-def served_per_s(in_flight: int, probe: Probe) -> float:
-    """About what the engine serves with so many requests in flight: the probe's staircase, straight lines
-    between its steps.
-    """
-    below = (1, min(1.0 / probe.e2e_s, probe.capacity_per_s))
-    for step in (*sorted(probe.steps), (max(in_flight, 2), probe.capacity_per_s)):
-        if step[0] >= in_flight:
-            share = (in_flight - below[0]) / (step[0] - below[0]) if step[0] > below[0] else 1.0
-            return below[1] + share * (step[1] - below[1])
-        below = step
-    return probe.capacity_per_s

@@ -1,7 +1,8 @@
-"""How long a cell's phases last, from the latency that the probe saw."""
+"""How long a cell's phases last, from the latencies that the probe saw."""
 
 from dataclasses import dataclass
 
+from experiments.design.probe import Probe
 from experiments.spec.sweep_spec import AUTO, WindowSection
 
 # Between cells: wait for the next generator, set the limits, read the counters. The rest of it overlaps.
@@ -23,26 +24,28 @@ class Phases:
         return self.warm_up_s + self.measure_s + min(self.drain_s, 0.4 * self.drain_s + 0.5) + OVERHEAD_S
 
 
-def phases(
-    spec: WindowSection, rate_per_s: float, e2e_at_capacity_s: float, longest_queue_timeout_s: float
-) -> Phases:
-    """The phases for a load of `rate_per_s`.
+def longest_life_s(probe: Probe, widest: int, longest_queue_timeout_s: float) -> float:
+    """About how long a request stays under full load, seconds: as long as at the engine's capacity, or less
+    where `widest`, the most slots of any setting, keep the engine from it."""
+    behind_slots_s = probe.e2e_with_s(widest) + longest_queue_timeout_s
+    return min(probe.e2e_at_capacity_s, behind_slots_s)
 
-    Warm-up: two and a half times the E2E latency at capacity, so that the requests of a filling system are
-    over. Measured window: long enough for `min_requests` arrivals with a tenth to spare, and for five such
-    latencies. Drain: the longest a request that is admitted at the very end can need. One minute at most
-    for the warm-up.
+
+def phases(spec: WindowSection, rate_per_s: float, life_s: float, longest_queue_timeout_s: float) -> Phases:
+    """The phases for a load of `rate_per_s`; `life_s`: `longest_life_s`.
+
+    Warm-up: two and a half lives, so that the requests of a filling system are over. Measured window: long
+    enough for `min_requests` arrivals with a tenth to spare, and for five lives. Drain: the longest a request
+    that is admitted at the very end can need. One minute at most for the warm-up.
     """
-    warm_up_s = (
-        min(60.0, max(1.5, 2.5 * e2e_at_capacity_s)) if spec.warm_up_s == AUTO else float(spec.warm_up_s)
-    )
+    warm_up_s = min(60.0, max(1.5, 2.5 * life_s)) if spec.warm_up_s == AUTO else float(spec.warm_up_s)
     measure_s = (
-        max(7.0, 1.1 * spec.min_requests / rate_per_s, 5.0 * e2e_at_capacity_s)
+        max(7.0, 1.1 * spec.min_requests / rate_per_s, 5.0 * life_s)
         if spec.measure_s == AUTO
         else float(spec.measure_s)
     )
     drain_s = (
-        max(3.0, 4.0 * e2e_at_capacity_s + min(longest_queue_timeout_s, 120.0))
+        max(3.0, 4.0 * life_s + min(longest_queue_timeout_s, 120.0))
         if spec.drain_s == AUTO
         else float(spec.drain_s)
     )

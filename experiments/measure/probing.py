@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from experiments.design.probe import Probe
+from experiments.design.probe import IdleLatencies, Probe
 from experiments.errors import EnvironmentProblem
 from experiments.measure import prompt_cost
 from experiments.observe.ask import Asker, AskFailed, StreamedAnswer
@@ -30,6 +30,7 @@ _PLATEAU = 1.06
 _AT_CAPACITY = 0.9
 _STEPS = (4, 8, 16, 32, 64, 128, 256)
 _IDLE_REQUESTS = 6
+_IDLE_AGAIN = 3
 _LONGEST_ANSWER_S = 300.0
 
 
@@ -141,29 +142,41 @@ async def _bursts(target: Target, prompt_tokens: int, output_tokens: int, sizes:
             await prober.burst(size)
 
 
+def _latencies(idle: list[StreamedAnswer]) -> IdleLatencies:
+    """Medians over answers to one request at a time."""
+    tpots_s = [answer.tpot_s for answer in idle if answer.tpot_s is not None]
+    return IdleLatencies(
+        ttft_s=statistics.median(answer.first_s - answer.sent_s for answer in idle),
+        tpot_s=statistics.median(tpots_s) if tpots_s else None,
+        e2e_s=statistics.median(answer.ended_s - answer.sent_s for answer in idle),
+    )
+
+
 async def _run(target: Target, prompt_tokens: int, output_tokens: int, tell: Callable[[str], None]) -> Probe:
     async with Asker(target.gateway, timeout_s=_LONGEST_ANSWER_S) as asker:
         prober = _Prober(asker, target, prompt_tokens, output_tokens)
         tell("warming up the engine")
         await prober.burst(8)
-        idle = [await prober.ask() for _ in range(_IDLE_REQUESTS)]
-        _tell_lengths(idle, output_tokens, target.fields, tell)
-        e2e_s = statistics.median(answer.ended_s - answer.sent_s for answer in idle)
+        answers = [await prober.ask() for _ in range(_IDLE_REQUESTS)]
+        _tell_lengths(answers, output_tokens, target.fields, tell)
+        idle = _latencies(answers)
         steps: list[_Step] = []
         for in_flight in _STEPS:
             tell(f"probing capacity with {in_flight} requests in flight")
-            longest_s = max([e2e_s, *(step.e2e_s for step in steps)])
+            longest_s = max([idle.e2e_s, *(step.e2e_s for step in steps)])
             steps.append(await prober.step(in_flight, max(2.0, 2.0 * longest_s)))
             if len(steps) > 1 and steps[-1].rate_per_s <= _PLATEAU * steps[-2].rate_per_s:
                 break
+        # Others may have been at work on the machine before; what disturbs only makes latencies longer.
+        again = _latencies([await prober.ask() for _ in range(_IDLE_AGAIN)])
+    idle = idle.at_best(again)
     capacity_per_s = max(step.rate_per_s for step in steps)
     # The first step at capacity: beyond it requests only wait for each other, in the engine's own queue.
     first = next(step for step in steps if step.rate_per_s >= _AT_CAPACITY * capacity_per_s)
-    tpots_s = [answer.tpot_s for answer in idle if answer.tpot_s is not None]
     return Probe(
-        ttft_s=statistics.median(answer.first_s - answer.sent_s for answer in idle),
-        tpot_s=statistics.median(tpots_s) if tpots_s else None,
-        e2e_s=e2e_s,
+        ttft_s=idle.ttft_s,
+        tpot_s=idle.tpot_s,
+        e2e_s=idle.e2e_s,
         capacity_per_s=capacity_per_s,
         e2e_at_capacity_s=first.e2e_s,
         ttft_at_capacity_s=first.ttft_s,

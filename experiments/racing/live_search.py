@@ -6,8 +6,6 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-import numpy as np
-
 from experiments.cli.progress import SweepProgress
 from experiments.design import matrix
 from experiments.design.cell_purpose import CellPurpose
@@ -65,16 +63,7 @@ def search(
 
 def start_of(probe: Probe, setting: Setting) -> float:
     """A rate to begin with: 0.7 of what the probe's staircase has at this many in flight."""
-    return float(f"{0.7 * rate_with(probe.steps, setting.limits.max_active):.3g}")
-
-
-def rate_with(steps: Sequence[tuple[int, float]], in_flight: int) -> float:
-    """Completions per second with so many requests in flight, read off the probe's staircase (ascending);
-    below its first step in proportion."""
-    counts, rates = zip(*steps, strict=True)
-    if in_flight < counts[0]:
-        return float(rates[0] * in_flight / counts[0])
-    return float(np.interp(in_flight, counts, rates))
+    return float(f"{0.7 * probe.rate_with(setting.limits.max_active):.3g}")
 
 
 def after_race(

@@ -50,11 +50,11 @@ PICTURES = (
     Picture("report-390", 390, 844),
     Picture("report-390-dark", 390, 844, dark=True),
     Picture("report-print", 794, 1123, paper=True),
-    Picture("report-bend", 1440, 480, start="#bend"),
+    Picture("report-bend", 1440, 860, start="#bend"),
     Picture("report-judge", 1440, 900, start="#judge", script=MOVE),
     Picture("report-judge-390-dark", 390, 844, dark=True, start="#judge", script=MOVE),
     Picture("report-tables", 1440, 900, start="#cells"),
-    Picture("report-cell", 1440, 640, start="#each details.cell[open]", script=OPEN_FIRST),
+    Picture("report-cell", 1440, 760, start="#each details.cell[open]", script=OPEN_FIRST),
 )
 
 

@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 
 from experiments import capacity
+from experiments.design.probe import ASSUMED
 from experiments.errors import UserError
-from experiments.racing.live_search import rate_with
+from experiments.racing.live_search import start_of
+from experiments.spec.setting import Setting
 from experiments.twin.profile import TINY_CPU
 from experiments.twin.simulate import Core, simulate
 from gateway.limits import Limits
@@ -103,6 +105,6 @@ def test_a_spec_of_a_grid_may_be_given(tmp_path: Path) -> None:
 
 
 def test_the_search_begins_where_the_slots_can_follow() -> None:
-    """Two slots of an engine that could do ten times as much do not begin at seven tenths of that."""
-    steps = ((4, 10.0), (8, 18.0), (16, 30.0))
-    assert [rate_with(steps, n) for n in (2, 4, 6, 16, 64)] == [5.0, 10.0, 14.0, 30.0, 30.0]
+    """Two slots of an engine that could do four times as much do not begin at seven tenths of that."""
+    begins = [start_of(ASSUMED, Setting(Limits(max_active=n))) for n in (2, 4, 16, 64)]
+    assert begins == [2.33, 4.2, 10.5, 10.5]

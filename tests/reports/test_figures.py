@@ -234,8 +234,8 @@ def test_of_many_settings_six_have_a_column(run: Run) -> None:
     ("limit", "name", "top"), [(16.0, "MAX_ACTIVE", 16.0), (512.0, "MAX_ACTIVE 512 ↑", 5.5)]
 )
 def test_the_gateway_panel_is_as_high_as_what_was_measured(limit: float, name: str, top: float) -> None:
-    """The limit of the probe, in force until the cell's own was set, does not flatten it; nor does the cell's own
-    where it is far above what was busy: then its value is said.
+    """The limit of the probe, in force until the cell's own was set, does not flatten it; nor does the cell's
+    own where it is far above what was busy: then its value is said.
     """
     rows = [(0.5, "gateway_active_limit", 512.0), (5.0, "gateway_active_limit", limit)]
     rows += [(float(at), "gateway_active", 5.0) for at in range(10)]

@@ -114,7 +114,9 @@ def _heat(run: Run, what: str) -> dict[str, Any]:
     low, high = float(usable.min()), float(usable.max())
     shares = [(value - low) / (high - low) if high > low else 0.0 for value in grid["value"]]
     return {
-        "texts": [show(value) for value in grid["value"]],
+        # A fitted mean differs in its last digit from the sum of its weighed values: both sides of a tie
+        # are right.
+        "texts": [{show(value * (1 + off)) for off in (-1e-12, 0.0, 1e-12)} for value in grid["value"]],
         "fills": [f"var(--cool{min(int(share * len(COOL)), len(COOL) - 1)})" for share in shares],
         "values": [float(value) for value in grid["value"]],
     }
@@ -151,8 +153,9 @@ def _compare(shown: Any, run: Run, slo: SLO) -> None:
     again = judged(run, slo)
     expected = _expected(again)
     for what in ("goodput", "attainment"):
-        for part in ("texts", "fills"):
-            assert shown[what][part] == expected[what][part], (str(slo), what, part)
+        assert shown[what]["fills"] == expected[what]["fills"], (str(slo), what)
+        for text, right in zip(shown[what]["texts"], expected[what]["texts"], strict=True):
+            assert text in right, (str(slo), what)
         found = [float(value) for value in shown[what]["values"]]
         assert found == pytest.approx(expected[what]["values"], rel=1e-12)
     cells = {
@@ -211,7 +214,8 @@ def test_back_at_the_run_s_own_objective_the_page_is_as_it_was(run: Run, address
     assert not first["moved"]
     assert all(state == first for state in others)
     own = _expected(run)
-    assert first["goodput"]["texts"] == own["goodput"]["texts"]
+    texts = zip(first["goodput"]["texts"], own["goodput"]["texts"], strict=True)
+    assert all(text in right for text, right in texts)
     assert first["goodput"]["own"] > 0
 
 

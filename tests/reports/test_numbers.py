@@ -34,7 +34,7 @@ def test_spans_change_their_unit_at_round_numbers(value: float | None, text: str
     ("value", "text"),
     [
         (1.0, "100 %"),
-        (1 - 1e-16, "100 %"),
+        (1 - 1e-15, "100 %"),
         (0.9999, "> 99.9 %"),
         (0.951, "95.1 %"),
         (0.0001, "< 0.1 %"),

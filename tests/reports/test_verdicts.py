@@ -37,8 +37,9 @@ def test_the_objectives_verdict_says_what_became_of_the_others(run: Run) -> None
     (missed,) = verdicts(ROW, run.slo, None, LATE)
     assert (missed.name, missed.tone) == ("SLO missed", "bad")
     assert missed.why == (
-        "80.0 % of 100 offered requests were served within TTFT 500 ms and TPOT 60.0 ms (95 %: 71.0–87.0 %); the "
-        "target is 95.0 %. Of the others 12 were rejected, 5 came late (TTFT 4, TPOT 3), 3 waited in vain."
+        "80.0 % of 100 offered requests were served within TTFT 500 ms and TPOT 60.0 ms (95 %: 71.0–87.0 %); "
+        "the target is 95.0 %. Of the others 12 were rejected, 5 came late (TTFT 4, TPOT 3), "
+        "3 waited in vain."
     )
 
 

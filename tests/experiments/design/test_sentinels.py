@@ -3,7 +3,6 @@
 import pytest
 
 from experiments.cli import sweep_args
-from experiments.design import sentinels
 from experiments.design.matrix import Matrix, build
 from experiments.design.probe import Probe
 from experiments.errors import UserError
@@ -46,10 +45,10 @@ def test_it_can_be_left_out() -> None:
 
 def test_it_is_measured_at_half_of_what_its_slots_serve() -> None:
     """Between one request at a time (2 per second) and four (6.5), two slots serve 3.5."""
-    assert sentinels.served_per_s(2, STAIRS) == pytest.approx(3.5)
-    assert sentinels.served_per_s(8, STAIRS) == pytest.approx(11.0)
-    assert sentinels.served_per_s(64, STAIRS) == pytest.approx(15.0)
-    assert sentinels.served_per_s(2, PROBE) == pytest.approx(10.0)
+    assert STAIRS.rate_with(2) == pytest.approx(3.5)
+    assert STAIRS.rate_with(8) == pytest.approx(11.0)
+    assert STAIRS.rate_with(64) == pytest.approx(15.0)
+    assert PROBE.rate_with(2) == pytest.approx(10.0)
     (watch, *_) = [cell for cell in _built("--blocks", "2").cells if cell.sentinel]
     assert watch.load.rate_per_s == pytest.approx(1.75)
 
