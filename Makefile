@@ -110,9 +110,10 @@ clean: ## remove what set-up made (runs/ stays)
 EVERY_PROFILE := $(addprefix --profile ,gpu cpu emulator load ui)
 COMPOSE ?= $(shell docker compose version > /dev/null 2>&1 && echo docker compose || echo podman-compose)
 
-up: ## the compose stack (PROFILE=gpu, cpu or emulator; ,load and ,ui add parts), with a password of its own
+up: ## the compose stack (PROFILE=gpu, cpu or emulator; ,load and ,ui add parts), and where it is
 	@python3 compose/write_env.py --profile $(or $(PROFILE),gpu)
 	cd compose && set -a && if [ -f recommended.env ]; then . ./recommended.env; fi && $(if $(PROFILE),COMPOSE_PROFILES=$(PROFILE)) $(COMPOSE) up -d --build
+	@$(if $(PROFILE),COMPOSE_PROFILES=$(PROFILE)) python3 -m headroom.status || true
 
 down: ## stop the compose stack; its data stays in volumes
 	cd compose && $(COMPOSE) $(EVERY_PROFILE) down

@@ -14,10 +14,12 @@ from pathlib import Path
 
 from experiments.cli import secrets
 from experiments.errors import EnvironmentProblem, run_command
-from experiments.stack import cores, engine, gateway, load, paths, ports, process, prometheus
+from experiments.stack import alertmanager, cores, engine, gateway, load, paths, ports, process, prometheus
+from experiments.stack.alertmanager import Alertmanager
 from experiments.stack.providers import known
 from experiments.stack.providers.emulator import EMULATOR
 from experiments.stack.providers.external import EXTERNAL
+from experiments.stack.receivers import RECEIVERS, told_of
 from gateway.limits import LIMIT_NAMES
 from loadtests.reach import handed_down
 from loadtests.reach.endpoint import Endpoint
@@ -77,7 +79,7 @@ def main(argv: Sequence[str], prog: str = "python -m experiments.ui") -> int:
         _say(f"engine       {served.url}  ({served.label})")
         _say(f"gateway      {front.url}  (admin token {front.admin_token})")
         _say(f"Prometheus   {prometheus_at}")
-        _say(f"Locust       http://127.0.0.1:{web_port}   ← open this; Ctrl-C ends everything")
+        _say(f"load test    http://127.0.0.1:{web_port}/llm   ← open this; Ctrl-C ends everything")
         while (code := web.wait(3600)) is None:
             pass
     raise EnvironmentProblem(
@@ -98,7 +100,8 @@ def _arguments(argv: Sequence[str], prog: str) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog=prog,
         description=__doc__,
-        epilog=f"{_EXAMPLES}\nThe gateway's limits come from the environment: {', '.join(_LIMITS)}.",
+        epilog=f"{_EXAMPLES}\nThe gateway's limits come from the environment: {', '.join(_LIMITS)}.\n"
+        f"So does who is told of alerts: {', '.join(RECEIVERS)}.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--engine", default=EMULATOR.name, choices=known.CHOICES, help="default: %(default)s")
@@ -127,12 +130,29 @@ def _prometheus(
     if served.facts.metrics_page and served.endpoint is not None:
         targets["engine"] = served.endpoint
     try:
+        told = _alertmanager(stack, folder)
         running = stack.enter_context(
-            prometheus.running(targets=targets, data_dir=folder / "prometheus", log_dir=folder / "logs")
+            prometheus.running(
+                targets=targets,
+                data_dir=folder / "prometheus",
+                log_dir=folder / "logs",
+                alertmanager=told.address if told else None,
+            )
         )
     except EnvironmentProblem as problem:
         return f"not running: {problem}"
-    return running.url
+    return running.url if told is None else f"{running.url}  (alerts go to {told.url})"
+
+
+def _alertmanager(stack: contextlib.ExitStack, folder: Path) -> Alertmanager | None:
+    """Where alerts go; None where no receiver is named."""
+    if not told_of(os.environ):
+        return None
+    return stack.enter_context(
+        alertmanager.running(
+            receivers=os.environ, data_dir=folder / "alertmanager", log_dir=folder / "logs", on_progress=_say
+        )
+    )
 
 
 def _locust(

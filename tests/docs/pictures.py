@@ -71,7 +71,7 @@ async def draw(run: Path, folder: Path) -> list[Path]:
             drawn = [(picture, await _take(tab, picture, report.as_uri())) for picture in PICTURES]
             if tab.complaints:
                 raise RuntimeError(f"The browser complains: {tab.complaints}")
-    return [_write(folder / f"{picture.name}.png", png) for picture, png in drawn]
+    return [write(folder / f"{picture.name}.png", png) for picture, png in drawn]
 
 
 async def _take(tab: browser.Page, picture: Picture, address: str) -> bytes:
@@ -83,7 +83,7 @@ async def _take(tab: browser.Page, picture: Picture, address: str) -> bytes:
     return await tab.png(top=max(0.0, float(top) - 12), size=(picture.width_px, picture.height_px))
 
 
-def _write(path: Path, png: bytes) -> Path:
+def write(path: Path, png: bytes) -> Path:
     """256 colours, chosen so that rare ones stay: the file is half as large."""
     method, dither = Image.Quantize.MAXCOVERAGE, Image.Dither.NONE
     small = Image.open(io.BytesIO(png)).convert("RGB").quantize(256, method=method, dither=dither)

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from experiments.stats.share import wilson
 from loadtests.record import RequestRecord
+from loadtests.recording.share import wilson
 from reports import columns, export
 from reports.run import NotARunError, Run, load
 from tests.reports.synthetic_run import LOADS, SETTINGS, write_run

@@ -172,7 +172,7 @@ def ceiling(seeds: Sequence[int]) -> str:
 
 
 def _share(hits: Sequence[bool]) -> str:
-    from experiments.stats.share import wilson
+    from loadtests.recording.share import wilson
 
     if not hits:
         return "none"
