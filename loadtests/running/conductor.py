@@ -188,7 +188,7 @@ class Conductor:
     def _on_worker_done(self, environment: LocustEnvironment, msg: LocustMessage) -> None:
         if self.run is None:
             return
-        self.run.facts.append(SenderFacts(**msg.data))
+        self.run.facts.append(SenderFacts.of(msg.data))
         self._done_workers.add(msg.node_id)
         environment.runner.send_message(messages.ACK, None, client_id=msg.node_id)
         if self._done_workers.issuperset(self.run.workers):

@@ -15,6 +15,7 @@ from loadtests.outcome import Outcome
 from loadtests.planning.plan import Arrival, Plan, Share
 from loadtests.reach.endpoint import UnreachableError
 from loadtests.record import RequestRecord
+from loadtests.recording.chunk_times import ChunkTimes
 from loadtests.recording.live import Progress
 from loadtests.sending.alarm import Alarm
 from loadtests.sending.answer import Answer
@@ -92,6 +93,11 @@ class Sender:
             self._stopping = True
             gevent.killall(greenlets)
             self.finish("the run was ended")
+
+    @property
+    def chunk_times(self) -> ChunkTimes:
+        """Which clock the times of the answers are from."""
+        return self._client.times
 
     # The open loop.
 
