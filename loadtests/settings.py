@@ -19,8 +19,8 @@ from loadtests.planning.trace_files import reading, replay
 from loadtests.planning.trace_files.replay import TraceScale
 from loadtests.planning.trace_files.units import TraceUnit
 from loadtests.reach import handed_down
-from loadtests.reach.handed_down import API_KEY_VARIABLE
 from loadtests.reach.endpoint import Endpoint
+from loadtests.reach.handed_down import API_KEY_VARIABLE
 from loadtests.slo import SLO
 
 OWN_KEY = "headroom_api_key"

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from experiments.errors import EnvironmentProblem, UserError
-from experiments.stack import engine_asked, paths
+from experiments.stack import engine_asked
 from experiments.stack.engine import Engine, usable_gpu
 from experiments.stack.engine_facts import EngineFacts
 from experiments.stack.ports import answers

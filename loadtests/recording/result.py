@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
@@ -31,11 +30,6 @@ class SenderFacts:
     cpu_shares: list[float] = field(default_factory=list)
     recorded: int = 0
     chunk_times: ChunkTimes = field(default_factory=ChunkTimes)
-
-    @staticmethod
-    def of(fields: Mapping[str, Any]) -> SenderFacts:
-        """From `asdict`'s, as a worker sends them."""
-        return SenderFacts(**{**fields, "chunk_times": ChunkTimes(**fields["chunk_times"])})
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from locust.runners import MasterRunner, WorkerRunner
 
 from loadtests import settings as run_settings
 from loadtests.reach.endpoint import UnreachableError
+from loadtests.recording.chunk_times import ChunkTimes
 from loadtests.recording.live import Live, Progress
 from loadtests.recording.result import UNREACHABLE, SenderFacts
 from loadtests.running import lifecycle, logins, messages, metrics_port
@@ -188,7 +189,8 @@ class Conductor:
     def _on_worker_done(self, environment: LocustEnvironment, msg: LocustMessage) -> None:
         if self.run is None:
             return
-        self.run.facts.append(SenderFacts.of(msg.data))
+        times = ChunkTimes(**msg.data.pop("chunk_times"))
+        self.run.facts.append(SenderFacts(**msg.data, chunk_times=times))
         self._done_workers.add(msg.node_id)
         environment.runner.send_message(messages.ACK, None, client_id=msg.node_id)
         if self._done_workers.issuperset(self.run.workers):

@@ -1,7 +1,8 @@
 """One connection: a request's bytes out, the response's into an `Answer`.
 
-A plain one is read in the hub's callback, which saves the switch to a greenlet for every chunk; that is what a
-streaming client mostly pays for (docs/decisions, load client). A TLS one is read by the greenlet that waits for it.
+A plain one is read in the hub's callback, which saves the switch to a greenlet for every chunk; that is what
+a streaming client mostly pays for (docs/decisions, load client). A TLS one is read by the greenlet that waits
+for it.
 """
 
 from __future__ import annotations

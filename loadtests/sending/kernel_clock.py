@@ -12,7 +12,7 @@ from collections.abc import Callable
 _LOOKS = 5
 _NARROW_NS = 20_000
 _STEP_NS = 1_000_000
-"""Less than this between two looks is taken for adjustment of the clock's speed, and for the looking itself."""
+"""Less than this between two looks is taken for an adjustment of the clock's speed, or for the looking."""
 _FASTEST_DRIFT = 1_000
 """One part in so many: the kernel adjusts a clock's speed by half of that."""
 
@@ -56,8 +56,8 @@ class KernelClock:
         return at_s
 
     def _compare(self) -> tuple[int, int]:
-        """By how much the wall clock is ahead, and when that was: read again where the process was interrupted
-        in between."""
+        """By how much the wall clock is ahead, and when that was; read again where the process was
+        interrupted in between."""
         for _ in range(_LOOKS):
             before_ns = self._monotonic_ns()
             wall_ns = self._wall_ns()

@@ -1,8 +1,8 @@
 """When the sockets of a load are read, and which time their bytes are given.
 
 On Linux the kernel stamps what it receives, so that reading late costs no accuracy: connections are read in
-batches, a tick apart while bytes keep coming (docs/decisions, arrival times). Elsewhere each connection is read
-when the hub finds it readable, and the time is that of the reading.
+batches, a tick apart while bytes keep coming (docs/decisions, arrival times). Elsewhere each connection is
+read when the hub finds it readable, and the time is that of the reading.
 """
 
 from __future__ import annotations
@@ -39,16 +39,16 @@ class Reading(Protocol):
         """No more calls; safe to ask for again. To be called before the socket is closed."""
 
     def receive(self, sock: socket, not_before_s: float) -> tuple[bytes, float]:
-        """What there is, and when it arrived, on the monotonic clock: not before `not_before_s`. Of bytes that
-        arrived one after another, when the last did. Raises OSError as `recv` does."""
+        """What there is, and when it arrived, on the monotonic clock: not before `not_before_s`. Of bytes
+        that arrived one after another, when the last did. Raises OSError as `recv` does."""
 
     def close(self) -> None:
         """Stop watching; safe to call again."""
 
 
 class BatchReading:
-    """All connections in one epoll set, with arrival times from the kernel. After a batch was read the next is
-    read a tick later, until there is none; then the hub waits for the set itself."""
+    """All connections in one epoll set, with arrival times from the kernel. After a batch was read the next
+    is read a tick later, until there is none; then the hub waits for the set itself."""
 
     def __init__(self) -> None:
         self.times = ChunkTimes()

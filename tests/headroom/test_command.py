@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -122,15 +123,51 @@ def test_nothing_heavy_is_imported_before_the_command_is_known() -> None:
     assert HEAVY & set(done.stderr.split()) == set()
 
 
-def test_a_command_starts_without_the_slowest_library() -> None:
-    """scipy.stats is 40 % of what a sweep imports, and only numbers need it: `import scipy` brings it with
-    its first use, `from scipy import stats` at once."""
-    script = "import sys, experiments.sweep, experiments.tune, experiments.compare; print(*sys.modules)"
+def test_helps_and_mistakes_import_no_analysis() -> None:
+    """Parse first, import later: what a help or a wrong flag costs is imports. One process for all commands,
+    so that a module which one of them imports is seen."""
     done = subprocess.run(
-        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
+        [sys.executable, "-c", _EVERY_COMMAND], cwd=ROOT, capture_output=True, text=True, check=True
     )
-    assert "scipy" in done.stdout.split()
-    assert "scipy.stats" not in done.stdout.split()
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert {name for name, _ in found} == {command.name for command in COMMANDS}
+    assert [words for words in found if words[1]] == []
+
+
+_EVERY_COMMAND = """
+import contextlib, json, sys
+from experiments.errors import UserError
+from headroom.__main__ import run
+from headroom.commands import COMMANDS
+
+SLOW = {
+    "scipy", "pandas", "matplotlib", "pyarrow", "numba", "httpx", "requests", "locust", "gevent",
+    "uvicorn", "rich",
+}
+MISTAKES = {
+    "sweep": ["--slo", "x"], "tune": ["--model", "no/such"], "capacity": ["--max-active", "2,4"],
+    "compare": ["no/such", "no/such"], "gate": ["no/such", "--baseline", "no/such"], "recommend": ["no/such"],
+    "predict": ["--model", "no/such"], "calibrate": ["--from-run", "no/such"], "report": ["no/such"],
+    "export-trace": ["no/such"], "traces": ["no/such"], "gateway": ["--max-active", "0"],
+    "ui": ["--engine", "x"],
+}
+found = []
+for command in COMMANDS:
+    for words in (["--help"], MISTAKES.get(command.name)):
+        if words is None:
+            assert command.name == "load"
+            continue
+        try:
+            code = run([command.name, *words])
+        except SystemExit as end:
+            code = end.code
+        except UserError:
+            code = 2
+        assert code == (0 if words == ["--help"] else 2), (command.name, words, code)
+    found.append((command.name, sorted(SLOW & sys.modules.keys())))
+print()
+print(json.dumps(found))
+"""
 
 
 def test_load_is_locust_with_our_flags(tmp_path: Path) -> None:

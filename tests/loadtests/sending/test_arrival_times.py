@@ -24,7 +24,7 @@ _END = b"data: [DONE]\n\n"
 
 
 class _Server:
-    """Writes one chunk each time that the reader says it does nothing else, and keeps it so for 50 ms more."""
+    """Writes one chunk each time that the reader says it is held up, and holds it for 50 ms more."""
 
     def __init__(self) -> None:
         self.listening = socket.create_server(("127.0.0.1", 0))
@@ -82,7 +82,8 @@ def _asked(reading: Callable[[], Reading]) -> tuple[Answer, Client, list[tuple[f
 @pytest.mark.skipif(sys.platform != "linux", reason="stamps are Linux's")
 def test_a_reader_that_is_held_up_has_the_times_of_arrival() -> None:
     answer, client, writes_s = _asked(BatchReading)
-    assert answer.complete and answer.done
+    assert answer.complete
+    assert answer.done
     for at_s, (before_s, after_s) in zip(answer.chunk_s, writes_s[:_CHUNKS], strict=True):
         assert before_s - 1e-3 < at_s < after_s + 1e-3
     assert (client.times.reader, client.times.clock_steps) == (0, 0)
@@ -91,7 +92,8 @@ def test_a_reader_that_is_held_up_has_the_times_of_arrival() -> None:
 
 def test_without_stamps_the_time_is_that_of_the_reading_and_said_to_be() -> None:
     answer, client, writes_s = _asked(PromptReading)
-    assert answer.complete and answer.done
+    assert answer.complete
+    assert answer.done
     for at_s, (_, after_s) in zip(answer.chunk_s, writes_s[:_CHUNKS], strict=True):
         assert at_s > after_s + _HELD_S / 2
     assert client.times.kernel == 0
