@@ -19,13 +19,18 @@ IN_PROCESS := $(addprefix tests/gateway/test_,admission.py clock.py orders.py pa
   $(addprefix tests/experiments/twin/test_,predicted.py simulate.py step_time.py) \
   tests/packaging tests/reports
 
+# For the inner loop: what is computed and decided, without servers, browsers and engines. Two halves of equal length.
+QUICK_SERVING := $(addprefix tests/gateway/test_,admission.py clock.py orders.py parts.py waiting.py settings.py) \
+  $(addprefix tests/loadtests/,recording sending test_slo.py) tests/headroom tests/packaging tests/docs/test_house.py
+QUICK_MEASURING := $(addprefix tests/experiments/,cli decide design run_folder spec speed stats)
+
 # What starts a make of its own must not look for this one's jobs.
 ALONE := env -u MAKEFLAGS -u MFLAGS
 
 ENGINE_FLAGS = $(if $(ENGINE),--engine $(ENGINE)) $(if $(ENGINE_URL),--engine-url $(ENGINE_URL)) $(if $(MODEL),--model $(MODEL))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup prometheus engine sweep test coverage test-others test-stack prove check hooks lock ui notebook notebooks-run report clean
+.PHONY: help setup prometheus engine sweep quick quick-serving quick-measuring test coverage test-others test-stack prove check hooks lock ui notebook notebooks-run report clean
 
 help: ## show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
@@ -46,6 +51,12 @@ engine: $(READY) ## install the engine that a sweep would choose here (vLLM in .
 
 sweep: setup ## the main job: measure, recommend, report (ENGINE=emulator is the quick way)
 	@$(PYTHON) -m experiments.sweep $(ENGINE_FLAGS) $(ARGS)
+
+quick: $(READY) ## the tests of the inner loop, within a minute: cores, records, command lines, statistics, decisions
+	@$(MAKE) --no-print-directory -j2 --output-sync=line quick-serving quick-measuring
+
+quick-serving quick-measuring: $(READY)
+	@$(ALONE) $(PYTHON) -m pytest -q -m "not prove" $(if $(filter quick-serving,$@),$(QUICK_SERVING),$(QUICK_MEASURING)) $(ARGS)
 
 # Two halves side by side: each leaves about one core idle. With ARGS, which may choose a few tests, in one process.
 test: setup ## the tests, except the long ones (those on real vLLM where it can be installed)
