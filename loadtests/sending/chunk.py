@@ -28,7 +28,7 @@ def content_of(choices: Sequence[Mapping[str, object]]) -> tuple[bool, bool]:
     any_content = False
     for choice in choices:
         delta = choice.get("delta") or choice.get("message")
-        if type(delta) is dict and delta:  # the last chunk of most engines has an empty one
+        if type(delta) is dict:
             content = delta.get("content")
             if content and type(content) is str:  # nearly every chunk there is
                 return True, True
