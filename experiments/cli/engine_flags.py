@@ -30,6 +30,6 @@ def add(parser: argparse.ArgumentParser, default: str) -> None:
 
 
 def settle(args: argparse.Namespace) -> None:
-    """Give the parsed flags `at`: where --engine-url says that the engine is, None without. Raises UserError."""
+    """Give the flags `at`: where --engine-url says that the engine is, None without. Raises UserError."""
     given = args.engine_url
     args.at = secrets.engine(given, args.upstream_api_key, os.environ) if given else None

@@ -14,7 +14,7 @@ from loadtests.reach.endpoint import Endpoint, UnreachableError
 from loadtests.recording.chunk_times import ChunkTimes
 from loadtests.sending.answer import Answer
 from loadtests.sending.connections import Connection, GreenletConnection, HubConnection
-from loadtests.sending.reading import Reading, reading_here
+from loadtests.sending.reading import TICK_S, Reading, reading_here
 
 CONNECT_TIMEOUT_S = 10.0
 
@@ -34,7 +34,7 @@ class Client:
         self._keep_idle_s = keep_idle_s
         self._idle: deque[tuple[float, Connection]] = deque()
         self._addresses = self._resolve()
-        self._reading = reading or reading_here()
+        self._reading = reading or reading_here(TICK_S["closed"])
         self._tls = gevent.ssl.create_default_context() if target.scheme == "https" else None
 
     def exchange(self, request: bytes, answer: Answer) -> None:

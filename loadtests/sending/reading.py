@@ -21,7 +21,8 @@ from loadtests.recording.chunk_times import ChunkTimes
 from loadtests.sending.kernel_clock import KernelClock
 
 _READ, _SIZE = 1, 65536
-_TICK_S = 0.001
+TICK_S = {"closed": 0.001, "open": 0.004}
+"""Between batches, by the plan's loop: in a closed one a question waits for the end of an answer."""
 _SO_TIMESTAMPNS = 35  # the module socket has no name for it
 _TIMESPEC = struct.Struct("@ll")
 _STAMP_ROOM = CMSG_SPACE(_TIMESPEC.size)
@@ -50,14 +51,14 @@ class BatchReading:
     """All connections in one epoll set, with arrival times from the kernel. After a batch was read the next
     is read a tick later, until there is none; then the hub waits for the set itself."""
 
-    def __init__(self) -> None:
+    def __init__(self, tick_s: float) -> None:
         self.times = ChunkTimes()
         self._clock = KernelClock()
         self._set = get_original("select", "epoll")()
         self._readable: dict[int, Callable[[], None]] = {}
         loop = gevent.get_hub().loop
         self._first = loop.io(self._set.fileno(), _READ)
-        self._tick = loop.timer(_TICK_S, _TICK_S)
+        self._tick = loop.timer(tick_s, tick_s)
         self._first.start(self._begin)
 
     def watch(self, sock: socket, readable: Callable[[], None]) -> None:
@@ -130,6 +131,6 @@ class PromptReading:
             self._watchers.popitem()[1].close()
 
 
-def reading_here() -> Reading:
-    """The way of this platform."""
-    return BatchReading() if sys.platform == "linux" else PromptReading()
+def reading_here(tick_s: float) -> Reading:
+    """The way of this platform. `tick_s`: between batches, by which the end of an answer may be seen late."""
+    return BatchReading(tick_s) if sys.platform == "linux" else PromptReading()

@@ -21,6 +21,7 @@ from loadtests.sending.alarm import Alarm
 from loadtests.sending.answer import Answer
 from loadtests.sending.bodies import Bodies
 from loadtests.sending.client import Client
+from loadtests.sending.reading import TICK_S, reading_here
 from loadtests.sending.request import request, request_head
 from loadtests.sending.retry import RetryPolicy, jitter_of
 from loadtests.settings import Settings
@@ -58,7 +59,7 @@ class Sender:
         self.plan = plan
         self.in_flight: dict[int, tuple[_Exchange, Greenlet]] = {}
         self._share = share
-        self._client = Client(settings.target)
+        self._client = Client(settings.target, reading=reading_here(TICK_S[plan.header.loop]))
         self._bodies = bodies
         self._settings = settings
         self._record = record

@@ -81,7 +81,7 @@ def _asked(reading: Callable[[], Reading]) -> tuple[Answer, Client, list[tuple[f
 
 @pytest.mark.skipif(sys.platform != "linux", reason="stamps are Linux's")
 def test_a_reader_that_is_held_up_has_the_times_of_arrival() -> None:
-    answer, client, writes_s = _asked(BatchReading)
+    answer, client, writes_s = _asked(lambda: BatchReading(0.001))
     assert answer.complete
     assert answer.done
     for at_s, (before_s, after_s) in zip(answer.chunk_s, writes_s[:_CHUNKS], strict=True):
