@@ -13,7 +13,6 @@ from pathlib import Path
 
 from experiments.cli import slo_flag
 from experiments.errors import UserError, run_command
-from experiments.spec import sweep_spec
 
 _EXAMPLES = """examples:
   %(prog)s --model runs/calibration
@@ -28,6 +27,8 @@ def main(argv: Sequence[str], prog: str = "python -m experiments.predict") -> in
         UserError: no such model, or arguments that do not parse.
     """
     args = _arguments(argv, prog)
+    from experiments.spec import sweep_spec
+
     if not args.model.exists():
         raise UserError(f"--model {args.model}: there is no such calibration (profile.json, or its folder)")
     slo = slo_flag.parsed(args.slo)
