@@ -18,6 +18,8 @@ IN_PROCESS := $(addprefix tests/gateway/test_,admission.py clock.py orders.py pa
   $(addprefix tests/experiments/stats/test_,agreement.py breakdown.py goodput.py knee.py ledger.py saturation.py) \
   $(addprefix tests/experiments/twin/test_,predicted.py simulate.py step_time.py) \
   tests/packaging tests/reports
+# Those that start whole runs of the commands, and so wait more than they compute.
+WHOLE_RUNS := $(wildcard tests/experiments/test_*.py) tests/engines tests/reaching tests/headroom
 
 # For the inner loop: what is computed and decided, without servers, browsers and engines. Two halves of equal length.
 QUICK_ONE := $(addprefix tests/gateway/test_,admission.py clock.py orders.py parts.py waiting.py settings.py) \
@@ -30,7 +32,7 @@ ALONE := env -u MAKEFLAGS -u MFLAGS
 ENGINE_FLAGS = $(if $(ENGINE),--engine $(ENGINE)) $(if $(ENGINE_URL),--engine-url $(ENGINE_URL)) $(if $(MODEL),--model $(MODEL))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup prometheus engine sweep quick quick-one quick-two test coverage test-others test-stack prove check hooks lock ui notebook notebooks-run report clean
+.PHONY: help setup prometheus engine engine-if-any sweep quick quick-one quick-two test coverage test-runs test-others test-stack prove check hooks lock ui notebook notebooks-run report clean
 
 help: ## show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
@@ -58,11 +60,11 @@ quick: $(READY) ## the tests of the inner loop, within a minute: cores, records,
 quick-one quick-two: $(READY)
 	@$(ALONE) $(PYTHON) -m pytest -q -m "not prove" $(if $(filter quick-one,$@),$(QUICK_ONE),$(QUICK_TWO)) $(ARGS)
 
-# Two halves side by side: each leaves about one core idle. With ARGS, which may choose a few tests, in one process.
+# Three parts side by side: mostly they wait. With ARGS, which may choose a few tests, in one process.
 test: setup ## the tests, except the long ones (those on real vLLM where it can be installed)
 ifeq ($(ARGS),)
-	@echo "two halves side by side; each is shown when it is over, the longer one after about fifteen minutes"
-	@$(MAKE) --no-print-directory -j2 --output-sync=line coverage test-others
+	@echo "three parts side by side; each is shown when it is over, the longest after about fifteen minutes"
+	@$(MAKE) --no-print-directory -j3 --output-sync=line coverage test-runs test-others
 else
 	@$(PYTHON) -m pytest -m "not prove" $(ARGS)
 endif
@@ -70,9 +72,15 @@ endif
 coverage: setup ## the tests that stay in one process, and whether they still run enough of the code
 	@$(ALONE) $(PYTHON) -m pytest -m "not prove" --cov --cov-report=term $(IN_PROCESS) $(ARGS)
 
-test-others: setup ## the tests that `make coverage` leaves out: processes, browsers, sweeps
+# The tests on a real engine are left out where none can be had.
+engine-if-any: setup
 	@$(PYTHON) -m experiments.stack.provide engine > /dev/null || true
-	@$(ALONE) $(PYTHON) -m pytest -m "not prove" $(addprefix --ignore=,$(IN_PROCESS)) $(ARGS)
+
+test-runs: engine-if-any ## the tests that start whole runs: sweeps, races, comparisons, also on the real vLLM
+	@$(ALONE) $(PYTHON) -m pytest -m "not prove" $(WHOLE_RUNS) $(ARGS)
+
+test-others: engine-if-any ## the tests that neither `make coverage` nor `make test-runs` has: processes, browsers, clients
+	@$(ALONE) $(PYTHON) -m pytest -m "not prove" $(addprefix --ignore=,$(IN_PROCESS) $(WHOLE_RUNS)) $(ARGS)
 
 test-stack: setup ## the compose stack for real, with the emulator, where Docker or Podman runs containers
 	@$(PYTHON) -m pytest -m prove -s tests/compose/test_stack_runs.py $(ARGS)
@@ -113,9 +121,10 @@ clean: ## remove what set-up made (runs/ stays)
 EVERY_PROFILE := $(addprefix --profile ,gpu cpu emulator load ui)
 COMPOSE ?= $(shell docker compose version > /dev/null 2>&1 && echo docker compose || echo podman-compose)
 
-up: ## the compose stack (PROFILE=gpu, cpu or emulator; ,load and ,ui add parts), with a password of its own
+up: ## the compose stack (PROFILE=gpu, cpu or emulator; ,load and ,ui add parts), and where it is
 	@python3 compose/write_env.py --profile $(or $(PROFILE),gpu)
 	cd compose && set -a && if [ -f recommended.env ]; then . ./recommended.env; fi && $(if $(PROFILE),COMPOSE_PROFILES=$(PROFILE)) $(COMPOSE) up -d --build
+	@$(if $(PROFILE),COMPOSE_PROFILES=$(PROFILE)) python3 -m headroom.status || true
 
 down: ## stop the compose stack; its data stays in volumes
 	cd compose && $(COMPOSE) $(EVERY_PROFILE) down

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from experiments.cli import engine_flags, secrets
 from experiments.errors import run_command
+from experiments.stack.receivers import RECEIVERS
 from gateway.limits import LIMIT_NAMES
 
 _EXAMPLES = """examples:
@@ -36,7 +37,8 @@ def _arguments(argv: Sequence[str], prog: str) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog=prog,
         description=__doc__,
-        epilog=f"{_EXAMPLES}\nThe gateway's limits come from the environment: {limits}.",
+        epilog=f"{_EXAMPLES}\nThe gateway's limits come from the environment: {limits}.\n"
+        f"So does who is told of alerts: {', '.join(RECEIVERS)}.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     engine_flags.add(parser, engine_flags.HERE)

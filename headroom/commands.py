@@ -49,5 +49,6 @@ COMMANDS = (
     Command("traces", "loadtests.traces", "describe a trace file before anyone plays it"),
     Command("gateway", "gateway.__main__", "the admission gateway in front of an engine"),
     Command("ui", "experiments.ui", "a local stack with the Locust web UI in front of it"),
+    Command("status", "headroom.status", "what of the compose stack runs, where, and how it is"),
     Command("load", "headroom.load", "Locust with the project's scenarios; every flag of Locust is taken"),
 )

@@ -9,6 +9,7 @@ from argparse import Namespace
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
+from loadtests.bounds import Bound, WrongValueError, wrong
 from loadtests.planning import plan as plans
 from loadtests.planning.mix import Mix
 from loadtests.planning.optional_fields import ALL_FIELDS, OptionalFields, UsageFields
@@ -45,6 +46,11 @@ class PlanSettings:
     trace_scale: TraceScale = TraceScale.TIME
     trace_unit: TraceUnit = TraceUnit.AUTO
 
+    @property
+    def trace_path(self) -> Path:
+        """The trace file."""
+        return Path(self.trace_file)
+
     def make(self) -> Plan:
         """The plan. Raises ValueError in one sentence."""
         if self.plan_file:
@@ -63,9 +69,10 @@ class PlanSettings:
 
     def _replay(self) -> Plan:
         if not self.trace_file:
-            raise ValueError("scenario = 'trace': give the file to replay with --trace")
+            sentence = "scenario = 'trace': give the file to replay with --trace"
+            raise WrongValueError("trace_file", "give the file to replay", sentence)
         return replay.replay(
-            reading.read(Path(self.trace_file), self.trace_unit, self.seed),
+            reading.read(self.trace_path, self.trace_unit, self.seed),
             rate_per_s=self.rate_per_s,
             warm_up_s=self.warm_up_s,
             measure_s=self.measure_s,
@@ -122,18 +129,39 @@ class Settings:
             )
 
 
-class HostNotAllowedError(ValueError):
+class HostNotAllowedError(WrongValueError):
     """The target is not on the allow-list."""
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__("host", sentence, sentence)
+
+
+RUN_BOUNDS = {"drain": Bound(0, unit="s"), "max_inflight": Bound(0)}
+"""What the numbers of a run may be that are not its plan's."""
+
+
+_OPTIONS = {
+    "rate_per_s": "rate",
+    "warm_up_s": "warmup",
+    "measure_s": "duration",
+    "users": "vusers",
+    "trace_file": "trace",
+}
+
+
+def option_of(name: str) -> str:
+    """The option, as Locust's parsed options call it, that a setting or parameter of the plan comes from."""
+    return _OPTIONS.get(name, name)
 
 
 def from_options(options: Namespace, host: str | None) -> Settings:
     """Settings from Locust's parsed options (our own flags; see `options.py`). Raises
-    ValueError in one sentence."""
+    ValueError in one sentence; WrongValueError where it is about one setting."""
     if not host:
-        raise ValueError("host: give the target with --host, e.g. http://127.0.0.1:8080")
-    for name in ("drain", "max_inflight"):
-        if getattr(options, name) < 0:
-            raise ValueError(f"{name} = {getattr(options, name)}: must be >= 0")
+        sentence = "host: give the target with --host, e.g. http://127.0.0.1:8080"
+        raise WrongValueError("host", "give the target, e.g. http://127.0.0.1:8080", sentence)
+    for name, bound in RUN_BOUNDS.items():
+        bound.check(name, getattr(options, name))
     target = _endpoint(options, "host", host)
     fields = OptionalFields.named(options.lengths, options.usage)
     if options.chunk_usage and fields.usage is UsageFields.NONE:
@@ -174,14 +202,14 @@ def _endpoint(options: Namespace, name: str, url: str) -> Endpoint:
     try:
         to = handed_down.endpoint(url, "", getattr(options, CREDENTIALS, ""))
     except ValueError as error:
-        raise ValueError(f"{name} = {error}") from None
+        raise WrongValueError(name, str(error), f"{name} = {error}") from None
     return to if to.api_key or name == "engine_metrics" else replace(to, api_key=own_key)
 
 
 def _plan_settings(options: Namespace) -> PlanSettings:
     for name, allowed in (("trace_scale", TraceScale), ("trace_unit", TraceUnit)):
         if getattr(options, name) not in list(allowed):
-            raise ValueError(f"{name} = {getattr(options, name)!r}: must be one of {', '.join(allowed)}")
+            raise wrong(name, repr(getattr(options, name)), f"one of {', '.join(allowed)}")
     shape = {f.name: getattr(options, f.name) for f in fields(Shape) if f.name != "users"}
     return PlanSettings(
         scenario=options.scenario,

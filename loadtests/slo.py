@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from loadtests.bounds import WrongValueError
 from loadtests.outcome import Outcome
 
 if TYPE_CHECKING:
@@ -43,16 +44,16 @@ class SLO:
     def parse(text: str) -> SLO:
         """Read `ttft<=1s,tpot<=60ms,e2e<=20s,attainment>=0.95`: any of the terms, in any order, each once.
 
-        Raises ValueError with the term at fault and what is allowed.
+        Raises WrongValueError with the term at fault and what is allowed.
         """
         terms: dict[str, float] = {}
         for term in (raw.strip() for raw in text.split(",")):
             key, value = _read_term(term)
             if key in terms:
-                raise ValueError(f"SLO term {term!r}: {key.removesuffix('_s')} is given twice")
+                raise _wrong(f"SLO term {term!r}: {key.removesuffix('_s')} is given twice")
             terms[key] = value
         if not terms.keys() - {"attainment"}:
-            raise ValueError(f"SLO {text!r}: needs at least one of ttft, ttfv, tpot, e2e")
+            raise _wrong(f"SLO {text!r}: needs at least one of ttft, ttfv, tpot, e2e")
         return SLO(**terms)
 
     def scaled(self, factor: float) -> SLO:
@@ -124,15 +125,19 @@ def _read_term(term: str) -> tuple[str, float]:
     """Field and value (seconds or share) of one term."""
     match = _TERM.match(term.lower())
     if match is None:
-        raise ValueError(f"SLO term {term!r}: must be {_ALLOWED}")
+        raise _wrong(f"SLO term {term!r}: must be {_ALLOWED}")
     name, number, unit, share, share_number, percent = match.groups()
     try:
         value = float(number) * _UNIT_S[unit] if name else float(share_number) / (100 if percent else 1)
     except ValueError:
-        raise ValueError(f"SLO term {term!r}: {number or share_number!r} is not a number") from None
+        raise _wrong(f"SLO term {term!r}: {number or share_number!r} is not a number") from None
     if not value > 0 or (share and value > 1):
-        raise ValueError(f"SLO term {term!r}: times must be > 0, attainment in (0, 1]")
+        raise _wrong(f"SLO term {term!r}: times must be > 0, attainment in (0, 1]")
     return (f"{name}_s" if name else share), value
+
+
+def _wrong(sentence: str) -> WrongValueError:
+    return WrongValueError("slo", sentence, sentence)
 
 
 def _span(seconds: float) -> str:

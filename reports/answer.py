@@ -14,7 +14,6 @@ from experiments.decide.recommendation_text import today
 from experiments.run_folder.recommendation import LoadEvidence, Neighbour, Recommendation
 from experiments.run_folder.run_state import RunStatus
 from experiments.spec.setting import Setting
-from gateway.limits import QueueMode, QueueOrder
 from reports import labels, numbers
 from reports.frames import number
 from reports.run import Run
@@ -55,7 +54,6 @@ class AnswerSection:
 
     known: bool
     why: str
-    settings: tuple[tuple[str, str], ...] = ()
     words: str = ""
     goodput: str = numbers.DASH
     goodput_interval: str = ""
@@ -85,8 +83,7 @@ def answer(run: Run) -> AnswerSection:
     return AnswerSection(
         known=True,
         why=recommended.why,
-        settings=_tiles(recommended.setting),
-        words=labels.setting(recommended.setting),
+        words=run.naming.of(recommended.setting),
         goodput=numbers.rate(goodput.value),
         goodput_interval=numbers.between(goodput.low, goodput.high, "rate"),
         goodput_value=goodput.value,
@@ -103,30 +100,16 @@ def answer(run: Run) -> AnswerSection:
         ),
         attainment_at=_the_one([_load(at) for at in recommended.loads if at.attainment == share]),
         env="".join(f"{name}={_shell(value)}\n" for name, value in recommended.env.items()),
-        neighbours=tuple(_neighbour(one) for one in recommended.neighbours),
-        inseparable=tuple(labels.setting(other) for other in recommended.inseparable),
+        neighbours=tuple(_neighbour(run.naming.of(one.setting), one) for one in recommended.neighbours),
+        inseparable=tuple(run.naming.of(other) for other in recommended.inseparable),
         doubts=recommended.doubts,
     )
 
 
-def _neighbour(one: Neighbour) -> NeighbourLine:
+def _neighbour(name: str, one: Neighbour) -> NeighbourLine:
     goodput = numbers.rate(one.goodput_per_s.value)
     takes_ = "" if one.capacity is None else in_short(one.capacity)
-    return NeighbourLine(labels.setting(one.setting), goodput, one.why_not, takes_)
-
-
-def _tiles(setting: Setting) -> tuple[tuple[str, str], ...]:
-    """The values that matter: the queue's only where there is a queue, its order only where it is unusual."""
-    limits = setting.limits
-    hidden = {"request_timeout_s"}
-    if limits.queue_mode is QueueMode.REJECT:
-        hidden |= {name for name in limits.values() if name.startswith("queue_")} - {"queue_mode"}
-    elif limits.queue_order is QueueOrder.FIFO:
-        hidden.add("queue_order")
-    gateway = [(name.upper(), value) for name, value in limits.values().items() if name not in hidden]
-    # The engine's are flags of its own, so they keep their names.
-    engine = sorted(setting.engine.given().items())
-    return tuple((name, numbers.bare(value)) for name, value in [*gateway, *engine])
+    return NeighbourLine(name, goodput, one.why_not, takes_)
 
 
 def _shell(value: str) -> str:

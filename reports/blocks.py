@@ -9,7 +9,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from experiments.decide.capacity_text import takes
-from reports import figures, labels, numbers, svg, tables
+from reports import figures, numbers, svg, tables
 from reports.answer import AnswerSection
 from reports.frames import number
 from reports.rows import BreakdownRow, rows_of
@@ -30,12 +30,12 @@ class Block:
 
 def best(run: Run) -> str | None:
     """The recommended setting in words; None without a recommendation."""
-    return labels.setting(run.recommendation.setting) if run.recommendation is not None else None
+    return run.naming.of(run.recommendation.setting) if run.recommendation is not None else None
 
 
 def inseparable(run: Run) -> list[str]:
     """The settings that cannot be told from the recommended one, in words."""
-    return [labels.setting(one) for one in (run.recommendation.inseparable if run.recommendation else ())]
+    return [run.naming.of(one) for one in (run.recommendation.inseparable if run.recommendation else ())]
 
 
 HEATS = {
@@ -52,7 +52,7 @@ def heat_maps(run: Run) -> list[Block]:
     blocks = []
     chosen, near = best(run), inseparable(run)
     for what, name in HEATS.items():
-        grid = figures.grid(run.matrix, run.latency, what)
+        grid = figures.grid(run.naming.columns(run.matrix), run.latency, what)
         marks = ["orange frame: recommended"] if chosen else []
         marks += ["hatched corner: cannot be told from it"] if near else []
         marks += ["grey ×: invalid"] if not grid["valid"].all() else []
@@ -99,7 +99,7 @@ def _repeats(grid: pd.DataFrame, what: str) -> list[str]:
 
 def hockey_stick(run: Run) -> Block:
     """Goodput and p95 over the offered rate."""
-    curves = figures.curves(run.matrix, run.latency)
+    curves = figures.curves(run.naming.columns(run.matrix), run.latency)
     probe = run.state.probe if run.state is not None else None
     heads = {
         "setting": "Setting",
@@ -113,12 +113,12 @@ def hockey_stick(run: Run) -> Block:
         curves,
         run.slo,
         best=best(run),
-        named=_named(run, curves),
+        named=_named(run),
         capacity_per_s=number(probe.capacity_per_s if probe is not None else None),
         knee=_knee(run),
     )
     alt = (
-        "Goodput, p95 TTFT and p95 E2E against the offered rate, one line per setting; numbers in the "
+        "Goodput, p95 TTFT and p95 E2E against the offered rate, a column per setting; numbers in the "
         "table below."
     )
     return Block(
@@ -130,11 +130,11 @@ def hockey_stick(run: Run) -> Block:
     )
 
 
-def _named(run: Run, curves: pd.DataFrame) -> list[str]:
-    """The settings to draw in colour: those that are hard to tell from the best, then its neighbours."""
+def _named(run: Run) -> list[str]:
+    """The settings to draw first: those that are hard to tell from the best, then its neighbours."""
     if run.recommendation is None:
-        return list(dict.fromkeys(curves["setting"]))[:4]
-    neighbours = [labels.setting(one.setting) for one in run.recommendation.neighbours]
+        return []
+    neighbours = [run.naming.of(one.setting) for one in run.recommendation.neighbours]
     return list(dict.fromkeys([*inseparable(run), *neighbours]))
 
 
@@ -148,11 +148,14 @@ def _knee(run: Run) -> figures.Knee:
 def _caption(run: Run, curves: pd.DataFrame) -> str:
     """How to read the curves."""
     caption = (
-        "One line per setting over the measured offered rate, repeats of a load taken together (of p95s the "
-        "worst): bold with its 95 % band the recommended one, in colour its neighbours, grey the rest. Left "
-        "of the bend goodput follows the dotted line; right of it the gateway must refuse or the answers "
-        "come late."
+        "A column per setting over the measured offered rate, all with the same axes; blue: the recommended "
+        "one, thin in the columns of the others. Repeats of a load are taken together (of p95s the worst); "
+        "bars are 95 % intervals. Left of the bend goodput follows the dotted line; right of it the gateway "
+        "must refuse or the answers come late."
     )
+    shown = figures.hockey_stick_columns(curves, best(run), _named(run))
+    if further := curves["setting"].nunique() - len(shown):
+        caption += f" {further} more settings are in the table only."
     capacity = run.recommendation.capacity if run.recommendation is not None else None
     if math.isfinite(_knee(run)[0]):
         caption += (
@@ -174,7 +177,7 @@ def time_spent(run: Run) -> Block:
     """The p95 request of every measured cell, taken apart."""
     p95 = run.breakdown[run.breakdown["quantile"] == "p95"]
     apart = {row.cell: row for row in rows_of(p95, BreakdownRow)}
-    names = tables.cell_names(run.cells)
+    names = tables.cell_names(run.shown)
     bars = {names[cell]: apart.get(cell) for cell in run.cells["cell"] if cell in run.summaries}
     drawn = [name for name, row in bars.items() if row is not None]
     alt = (
@@ -204,7 +207,7 @@ def time_spent(run: Run) -> Block:
 def outcomes(run: Run) -> Block:
     """Shares of outcomes, a bar per cell."""
     measured = set(run.outcomes["cell"])
-    names = {cell: name for cell, name in tables.cell_names(run.cells).items() if cell in measured}
+    names = {cell: name for cell, name in tables.cell_names(run.shown).items() if cell in measured}
     alt = "Share of offered requests by outcome, one bar per cell; counts in the table below."
     return Block(
         "outcome-shares",

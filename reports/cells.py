@@ -15,12 +15,12 @@ from reports.per_second import per_second
 from reports.rows import CellRow
 from reports.run import Run
 from reports.tables import anchor
-from reports.tables.overview import VERDICTS
+from reports.verdicts import Verdict, verdicts
 
 
 @dataclass(frozen=True, slots=True)
 class CellSection:
-    """One cell of the page. `saturation`: the verdict and its reasons. `open`: it starts unfolded.
+    """One cell of the page. `verdicts`: each with its reasons in a sentence. `open`: it starts unfolded.
     `packed`: its requests for `judging`.
     """
 
@@ -29,7 +29,7 @@ class CellSection:
     cell: str
     line: str
     engine: str
-    saturation: tuple[str, str]
+    verdicts: list[Verdict]
     facts: list[tuple[str, str]]
     doubts: list[tuple[str, str]]
     notes: list[str]
@@ -63,7 +63,7 @@ def cell_section(
         cell=row.cell,
         line=line(row) if known else "not measured",
         engine=row.engine,
-        saturation=(_verdict(row), row.saturation_why),
+        verdicts=verdicts(row, run.slo, summary, measured) if known else [],
         facts=_facts(summary, row),
         doubts=[(str(doubt.severity), doubt.text) for doubt in summary.doubts] if summary else [],
         notes=notes,
@@ -128,12 +128,6 @@ def line(row: CellRow) -> str:
     """A cell's goodput and attainment in a line."""
     share, offered = numbers.percent(row.attainment), numbers.count(row.offered)
     return f"{numbers.rate(row.goodput_per_s)} goodput · {share} of {offered} offered served in SLO"
-
-
-def _verdict(row: CellRow) -> str:
-    """`Saturated (slots)`; "" where nobody judged."""
-    verdict = VERDICTS.get(row.verdict, (row.verdict, ""))[0].capitalize()
-    return f"{verdict} ({row.binding.replace('_', ' ')})" if verdict and row.binding else verdict
 
 
 def _facts(summary: CellSummary | None, row: CellRow) -> list[tuple[str, str]]:

@@ -29,8 +29,8 @@ def cell_sections(run: Run, processes: int = 1) -> Iterator[Iterator[CellSection
     More than one needs a caller that can be imported again (`if __name__ == "__main__"`): the processes are
     started afresh rather than forked, which would copy locks held by this one's threads.
     """
-    rows = rows_of(run.cells, CellRow)
-    draw = partial(_draw, tables.cell_names(run.cells), blocks.best(run), judging.digits(run))
+    rows = rows_of(run.shown, CellRow)
+    draw = partial(_draw, tables.cell_names(run.shown), blocks.best(run), judging.digits(run))
     if processes < 2 or len(rows) < WORTHWHILE:
         yield (draw(run, row) for row in rows)
         return

@@ -15,9 +15,9 @@ from experiments.run_folder.prediction import PredictedMetric, Prediction
 from experiments.spec.setting import Setting
 from experiments.stats.breakdown import Parts
 from experiments.stats.saturation import Saturation
-from experiments.stats.share import wilson
 from gateway.limits import LIMIT_NAMES, Limits
 from loadtests.outcome import Outcome
+from loadtests.recording.share import wilson
 from loadtests.recording.summary import LATENCIES, Counts, Latency
 from reports import columns, labels
 from reports.known_cell import KnownCell

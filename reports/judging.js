@@ -24,7 +24,7 @@ const judging = (() => {
   const rate = (value) => (missing(value) ? "–" : `${significant(value)}/s`);
   const percent = (ratio) => {
     if (missing(ratio)) return "–";
-    if (ratio === 0 || ratio === 1) return `${ratio * 100} %`;
+    if (Math.min(Math.abs(ratio), Math.abs(ratio - 1)) < 1e-12) return `${Math.round(ratio) * 100} %`;
     if (ratio >= 0.9995 && ratio < 1) return "> 99.9 %";
     if (ratio > 0 && ratio < 0.0005) return "< 0.1 %";
     return `${fixed(ratio * 100, 1)} %`;

@@ -21,7 +21,7 @@ from experiments.stats.choice import INDIFFERENCE
 from experiments.stats.common_blocks import weights_on_common_blocks
 from experiments.stats.goodput import RUN_TO_RUN, half_widths
 from loadtests.slo import SLO
-from reports import figures, labels, numbers, packed_cell, tables
+from reports import figures, numbers, packed_cell, tables
 from reports.bound_grid import bounds_s
 from reports.common_blocks import weights_by_setting
 from reports.rows import CellRow, rows_of
@@ -196,7 +196,7 @@ def _cell(row: CellRow, arrivals: int, packed: str) -> JudgedCell:
 
 def _boxes(run: Run, known: Collection[str], at: Mapping[str, int]) -> list[Box]:
     """The boxes in the order of `figures.grid`, each with the mean that it takes there."""
-    cells = run.matrix
+    cells = run.naming.columns(run.matrix)
     judged = cells[cells["cell"].isin(known) & (cells["setting"] != "")]
     weights = {str(load): weights_by_setting(of) for load, of in judged.groupby("load", sort=False)}
     grid = figures.grid(cells, run.latency, "goodput_per_s")
@@ -231,7 +231,7 @@ def _choice(run: Run, known: Collection[str], at: Mapping[str, int]) -> JudgedCh
     return JudgedChoice(
         [_load(load, one_of[load]) for load in loads],
         [
-            _contender(found, setting, loads, [of[setting] for of in means], at)
+            _contender(run.naming.of(setting), found, setting, loads, [of[setting] for of in means], at)
             for setting in sorted(found.contenders, key=lambda setting: setting.smaller_first)
         ],
         [
@@ -256,7 +256,12 @@ def _means(found: Participants, load: str, at: Mapping[str, int]) -> dict[Settin
 
 
 def _contender(
-    found: Participants, setting: Setting, loads: Sequence[str], means: list[Mean], at: Mapping[str, int]
+    name: str,
+    found: Participants,
+    setting: Setting,
+    loads: Sequence[str],
+    means: list[Mean],
+    at: Mapping[str, int],
 ) -> Contender:
     cells = [found.choosing(setting, load) for load in loads]
     confirming = [
@@ -264,7 +269,7 @@ def _contender(
         for load in loads
     ]
     return Contender(
-        labels.setting(setting),
+        name,
         means,
         [[at[cell.id] for cell in of] for of in cells],
         [[at[cell.id] for cell in told or of] for of, told in zip(cells, confirming, strict=True)],

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from experiments.run_folder.cell_summary import SeenLimits, Workload
 from experiments.spec.setting import Setting
 from gateway.limits import QueueMode, QueueOrder
 from loadtests.outcome import Outcome
 from reports import numbers
+
+NOTHING: Mapping[str, object] = {}
 
 # name in summary.json → (short name, what it is)
 METRICS = {
@@ -83,40 +87,48 @@ def predicted_name(name: str) -> str:
     return PREDICTED[name][0] if name in PREDICTED else name
 
 
-def engine_limits(known: Setting | SeenLimits | None) -> str:
-    """What the engine was given: `max_num_seqs 8`; "" where it has its own limits."""
+def engine_limits(known: Setting | SeenLimits | None, same: Mapping[str, object] = NOTHING) -> str:
+    """What the engine was given: `max_num_seqs 8`; "" where it has its own limits. As in `queue`."""
     given = known.engine.given() if isinstance(known, Setting) else {}
-    return " · ".join(f"{name} {numbers.bare(value)}" for name, value in sorted(given.items()))
+    return " · ".join(
+        f"{name} {numbers.bare(value)}" for name, value in sorted(given.items()) if same.get(name) != value
+    )
 
 
-def queue(known: Setting | SeenLimits | None) -> str:
+def queue(known: Setting | SeenLimits | None, same: Mapping[str, object] = NOTHING) -> str:
     """The queue half of a setting: `reject`, or `queue 8 · 2 s`, with the order when it is not FIFO.
 
-    Of a load run of its own only the length was seen: `queue 8`.
+    Of a load run of its own only the length was seen: `queue 8`. A value that is its name's in `same` is left
+    out, since every other setting has it too: `queue 2 s`, or `queue`.
     """
     if known is None:
         return "no queue"
     limits = known.limits if isinstance(known, Setting) else known
     if limits.queue_mode is QueueMode.REJECT:
         return "reject"
-    length = f"queue {numbers.bare(limits.queue_max)}"
     if isinstance(limits, SeenLimits):
-        return length
-    order = "" if limits.queue_order is QueueOrder.FIFO else f" · {limits.queue_order}"
-    return f"{length} · {numbers.bare(limits.queue_timeout_s)} s{order}"
+        return f"queue {numbers.bare(limits.queue_max)}"
+    order = "" if limits.queue_order is QueueOrder.FIFO else str(limits.queue_order)
+    values = {
+        "queue_max": numbers.bare(limits.queue_max),
+        "queue_timeout_s": f"{numbers.bare(limits.queue_timeout_s)} s",
+        "queue_order": order,
+    }
+    said = (text for name, text in values.items() if same.get(name) != getattr(limits, name))
+    return f"queue {' · '.join(text for text in said if text)}".rstrip()
 
 
-def setting(known: Setting | SeenLimits | None) -> str:
+def setting(known: Setting | SeenLimits | None, same: Mapping[str, object] = NOTHING) -> str:
     """A whole setting: `8 slots · queue 8 · 2 s`, then what the engine was given: `max_num_seqs 8`.
 
     Two settings of a run are the same when their words are: in reject mode the queue's own values have no
-    effect and are left out. Without a gateway it is `engine alone`.
+    effect and are left out. Without a gateway it is `engine alone`. As in `queue`.
     """
     if known is None:
         return "engine alone"
     limits = known.limits if isinstance(known, Setting) else known
     slots = f"{numbers.bare(limits.max_active)} {'slot' if limits.max_active == 1 else 'slots'}"
-    return " · ".join(part for part in (slots, queue(known), engine_limits(known)) if part)
+    return " · ".join(part for part in (slots, queue(known, same), engine_limits(known, same)) if part)
 
 
 def load(workload: Workload) -> str:

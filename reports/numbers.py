@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 
 DASH = "–"
+ROUNDING = 1e-12
 
 
 def missing(value: float | None) -> bool:
@@ -55,10 +56,10 @@ def asked(value: float | None) -> str:
 
 
 def percent(ratio: float | None) -> str:
-    """A ratio as a percentage with one decimal; 0 % and 100 % only when it is exactly that."""
+    """A ratio as a percentage with one decimal; 0 % and 100 % only when it is that, up to `ROUNDING`."""
     if ratio is None or missing(ratio):
         return DASH
-    if ratio in (0, 1):
+    if min(abs(ratio), abs(ratio - 1)) < ROUNDING:
         return f"{ratio * 100:.0f} %"
     if 0.9995 <= ratio < 1:
         return "> 99.9 %"

@@ -3,20 +3,8 @@
   const root = document.documentElement;
   root.classList.add("js");
 
-  // Light or dark: the system's choice until the button is used. A file opened from disk may have no storage.
-  const remembered = {
-    get() { try { return localStorage.getItem("headroom-theme"); } catch { return null; } },
-    set(value) { try { localStorage.setItem("headroom-theme", value); } catch { /* this page only */ } },
-  };
-  const asked = new URLSearchParams(location.search).get("theme") || remembered.get();
-  if (asked === "light" || asked === "dark") root.dataset.theme = asked;
-  const onClick = (id, act) => { const at = document.getElementById(id); if (at) at.addEventListener("click", act); };
-  onClick("theme", () => {
-    const dark = root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
-    root.dataset.theme = dark ? "light" : "dark";
-    remembered.set(root.dataset.theme);
-  });
-  onClick("print", () => window.print());
+  const print = document.getElementById("print");
+  if (print) print.addEventListener("click", () => window.print());
 
   for (const button of document.querySelectorAll(".copy")) {
     button.addEventListener("click", async () => {

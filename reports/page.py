@@ -8,7 +8,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from loadtests.bulk import no_collection
-from reports import blocks, labels, palette, provenance, tables
+from loadtests.look import sheet
+from reports import blocks, labels, provenance, tables
 from reports.answer import answer
 from reports.definitions import DEFINITIONS
 from reports.each_cell import cell_sections
@@ -85,14 +86,9 @@ def environment() -> Environment:
 
 
 def assets() -> dict[str, Markup]:
-    """The style sheet with the palette in front, and the script."""
-    pairs = palette.variables().items()
-    bright = "".join(f"--{name}:{pair[0]};" for name, pair in pairs)
-    dark = "".join(f"--{name}:{pair[1]};" for name, pair in pairs)
-    css = f":root{{{bright}}}\n@media screen{{:root[data-theme=dark]{{{dark}}}}}\n"
-    css += f"@media screen and (prefers-color-scheme:dark){{:root:not([data-theme=light]){{{dark}}}}}\n"
-    css += _own_file("page.css")
-    return {"css": Markup(css), "js": _script("page.js")}
+    """The style sheet and the script: what all pages share, then the report's own."""
+    css = sheet.style() + _own_file("page.css")
+    return {"css": Markup(css), "js": Markup(sheet.theme_script()) + _script("page.js")}
 
 
 def _script(name: str) -> Markup:

@@ -35,7 +35,7 @@ def prediction_section(run: Run) -> PredictionSection | None:
         _facts(prediction),
         _drawing(run, prediction) if compared else None,
         tables.errors(run) if compared else None,
-        tables.predicted_matrix(prediction, run.engine) if prediction.matrix else None,
+        tables.predicted_matrix(prediction, run.naming, run.engine) if prediction.matrix else None,
     )
 
 

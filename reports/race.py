@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from experiments.racing.standing import SURE
 from experiments.run_folder.race_story import EngineRace, RaceEnd, RacePlace
 from experiments.spec.durations import about
-from reports import figures, labels, numbers, svg, tables
+from reports import figures, numbers, svg, tables
 from reports.blocks import Block
 from reports.run import Run
 
@@ -24,11 +24,11 @@ class RaceSection:
 def race_sections(run: Run) -> list[RaceSection]:
     """A section per race; none for a run that was none."""
     races = run.whole.race.races if run.whole.race is not None else ()
-    return [_section(raced, f"race-{at}", run.engine) for at, raced in enumerate(races)]
+    return [_section(run, raced, f"race-{at}") for at, raced in enumerate(races)]
 
 
-def _section(raced: EngineRace, name: str, engine: str) -> RaceSection:
-    words = {place.name: labels.setting(place.setting) for place in raced.places}
+def _section(run: Run, raced: EngineRace, name: str) -> RaceSection:
+    words = {place.name: run.naming.of(place.setting) for place in raced.places}
     title = "The race over time"
     alt = (
         f"{title}: a bar per setting until it left, and how sure the leader was; numbers in the table below."
@@ -40,7 +40,7 @@ def _section(raced: EngineRace, name: str, engine: str) -> RaceSection:
         "score is to the leader's (number at its end). Line in it: it led. Orange frame: taken. Below: the "
         f"probability that no setting is better than the leader by more than {raced.within * 100:g} %.",
         svg.inline(figures.race(raced, words), name, alt),
-        tables.places(raced, words, engine),
+        tables.places(raced, words, run.engine),
     )
     return RaceSection([_ended(raced, words), *_not_told_apart(raced, words)], drawing)
 

@@ -18,6 +18,7 @@ from experiments.run_folder.whole_run import WholeRun, read_whole_run
 from reports import frames, records
 from reports.errors import NotARunError
 from reports.known_cell import ENGINE_UNKNOWN, known_cells
+from reports.naming import Naming, naming
 
 NO_OBJECTIVE = Objective("", ttft_s=None, tpot_s=None, e2e_s=None, attainment=None, scaled_from=None)
 
@@ -28,6 +29,7 @@ class Run:
 
     `whole` is the folder as `experiments.run_folder` declares it; the others are frames made from it.
     `own_slo`: the objective that the run was measured under, where it is judged by another one (`judged`).
+    `naming`: how its page names settings; the frames have their whole words.
     """
 
     whole: WholeRun
@@ -39,6 +41,7 @@ class Run:
     ledger: pd.DataFrame
     doubts: pd.DataFrame
     predicted: pd.DataFrame
+    naming: Naming
     own_slo: str | None = None
 
     @property
@@ -94,6 +97,11 @@ class Run:
         own = self.of_settings
         chosen: pd.DataFrame = own[own["purpose"] == CellPurpose.MATRIX]
         return chosen
+
+    @property
+    def shown(self) -> pd.DataFrame:
+        """`cells` as the page shows them, settings named by what differs in this run."""
+        return self.naming.columns(self.cells)
 
     @property
     def engine(self) -> str:
@@ -152,6 +160,7 @@ def of_whole(whole: WholeRun) -> Run:
         ledger=frames.ledger(ordered),
         doubts=frames.doubts(ordered),
         predicted=frames.predicted(whole.prediction),
+        naming=naming(whole),
     )
 
 

@@ -10,7 +10,7 @@ from markupsafe import Markup, escape
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
-from reports import palette
+from loadtests.look import palette
 
 _BY_HEX = {pair[0]: name for name, pair in palette.variables().items()}
 _HEX = re.compile(r"#[0-9a-f]{6}\b")
@@ -41,7 +41,9 @@ def inline(figure: Figure, name: str, alt: str) -> Markup:
     body = _HEX.sub(_variable, _NUMBER.sub(r"\1", body))
     body = re.sub(r"\n\s*", "\n", _FONT.sub(r"font-size: \2", body))
     width, height = (72 * inches for inches in figure.get_size_inches())
-    head = f'<svg viewBox="0 0 {width:g} {height:g}" role="img" aria-label="{escape(alt)}">'
+    # The page scales it between bounds of its text's size (`--natural`, see page.css).
+    size = f'viewBox="0 0 {width:g} {height:g}" style="--natural:{width:g}px"'
+    head = f'<svg {size} role="img" aria-label="{escape(alt)}">'
     # Safe: matplotlib escapes the text it draws, and the alt text is escaped above.
     return Markup(head + body)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import json
 import shutil
 import tempfile
 from collections.abc import AsyncIterator
@@ -34,6 +35,21 @@ POLL_S = 0.1
 def find() -> str | None:
     """The path of a Chromium, None where there is none."""
     return next((found for name in NAMES if (found := shutil.which(name))), None)
+
+
+_PLACE = """
+(selector => {
+  const found = document.querySelector(selector);
+  if (!found) return null;
+  const seen = ["radio", "checkbox"].includes(found.type) ? found.labels[0] : found;
+  seen.scrollIntoView({block: "center"});
+  const box = seen.getBoundingClientRect();
+  const [x, y] = [box.x + box.width / 2, box.y + box.height / 2];
+  const top = document.elementFromPoint(x, y);
+  return box.width && seen.contains(top) ? [x, y] : null;
+})(%s)
+"""
+"""Where to press; a radio button or a box is often drawn by its label."""
 
 
 @dataclass(slots=True)
@@ -110,6 +126,24 @@ class Page:
                 raise TimeoutError(f"not true within {deadline_s:g} s: {script}")
             await asyncio.sleep(POLL_S)
         return value
+
+    async def click(self, selector: str) -> None:
+        """Press the middle of an element with the mouse, as a person does: scrolled to, and not covered.
+
+        Raises:
+            TimeoutError: there is no such element that can be seen, or something lies over it.
+        """
+        place = await self.until(_PLACE % json.dumps(selector))
+        for kind in ("mousePressed", "mouseReleased"):
+            await self.ask(
+                "Input.dispatchMouseEvent", type=kind, x=place[0], y=place[1], button="left", clickCount=1
+            )
+
+    async def type(self, selector: str, text: str) -> None:
+        """Click into a field and type over what is in it."""
+        await self.click(selector)
+        await self.run(f"document.querySelector({json.dumps(selector)}).select()")
+        await self.ask("Input.insertText", text=text)
 
     async def png(self, top: float = 0.0, size: tuple[int, int] | None = None) -> bytes:
         """A picture of the page from `top` on, of `size` (width, height); without it down to the end."""

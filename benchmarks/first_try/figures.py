@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from benchmarks.first_try.conditions import Condition
 from benchmarks.first_try.lines import CellLine, RunLine, of
 
-OTHERS_BELOW = 0.03
-"""Share of the engine's cores, and of the harness's, that others may use in a run that counts."""
+OTHERS_BELOW = 0.05
+"""Share of the engine's cores, and of the harness's, that others may use in a run that counts: as much as a
+sweep's own witness lets pass."""
 HIT_FROM = 0.2
 """Share of its window in which the planted loop was busy, from which on a cell counts as hit."""
 HARMLESS_WITHIN = 0.05

@@ -17,7 +17,7 @@ from benchmarks.first_try.figures import (
     was_left_alone,
 )
 from benchmarks.first_try.lines import RunLine
-from experiments.stats.share import wilson
+from loadtests.recording.share import wilson
 
 _NO_RUNS = "No runs yet: `python -m benchmarks.first_try --want quiet=10,engine-busy=10,harness-busy=5`."
 

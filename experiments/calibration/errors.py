@@ -37,8 +37,8 @@ from experiments.calibration.measured_cells import read_run
 from experiments.errors import UserError, run_command
 from experiments.files import write_json
 from experiments.run_folder.prediction import PredictedMetric
-from experiments.stats.share import wilson
 from experiments.twin.profile import Profile
+from loadtests.recording.share import wilson
 from loadtests.slo import SLO
 
 

@@ -9,7 +9,9 @@ import sys
 from pathlib import Path
 
 from experiments.errors import EnvironmentProblem
-from experiments.stack import cores, engine, gateway, load, paths, ports, process, prometheus
+from experiments.stack import alertmanager, cores, engine, gateway, load, paths, ports, process, prometheus
+from experiments.stack.alertmanager import Alertmanager
+from experiments.stack.receivers import told_of
 from gateway.limits import LIMIT_NAMES
 from loadtests.reach import handed_down
 from loadtests.reach.endpoint import Endpoint
@@ -71,7 +73,7 @@ def run(args: argparse.Namespace) -> int:
         _say(f"engine       {served.url}  ({served.label})")
         _say(f"gateway      {front.url}  (admin token {front.admin_token})")
         _say(f"Prometheus   {prometheus_at}")
-        _say(f"Locust       http://127.0.0.1:{web_port}   ← open this; Ctrl-C ends everything")
+        _say(f"load test    http://127.0.0.1:{web_port}/llm   ← open this; Ctrl-C ends everything")
         while (code := web.wait(3600)) is None:
             pass
     raise EnvironmentProblem(
@@ -88,12 +90,29 @@ def _prometheus(
     if served.facts.metrics_page and served.endpoint is not None:
         targets["engine"] = served.endpoint
     try:
+        told = _alertmanager(stack, folder)
         running = stack.enter_context(
-            prometheus.running(targets=targets, data_dir=folder / "prometheus", log_dir=folder / "logs")
+            prometheus.running(
+                targets=targets,
+                data_dir=folder / "prometheus",
+                log_dir=folder / "logs",
+                alertmanager=told.address if told else None,
+            )
         )
     except EnvironmentProblem as problem:
         return f"not running: {problem}"
-    return running.url
+    return running.url if told is None else f"{running.url}  (alerts go to {told.url})"
+
+
+def _alertmanager(stack: contextlib.ExitStack, folder: Path) -> Alertmanager | None:
+    """Where alerts go; None where no receiver is named."""
+    if not told_of(os.environ):
+        return None
+    return stack.enter_context(
+        alertmanager.running(
+            receivers=os.environ, data_dir=folder / "alertmanager", log_dir=folder / "logs", on_progress=_say
+        )
+    )
 
 
 def _locust(

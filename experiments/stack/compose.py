@@ -13,6 +13,7 @@ from pathlib import Path
 
 from experiments.errors import EnvironmentProblem, UserError
 from experiments.stack import engine_asked
+from experiments.stack.compose_env import PORTS, address, read_env
 from experiments.stack.engine import Engine, usable_gpu
 from experiments.stack.engine_facts import EngineFacts
 from experiments.stack.ports import answers
@@ -25,7 +26,6 @@ from experiments.stack.providers.vllm import VLLM
 from experiments.stack.providers.vllm_cpu import VLLM_CPU
 from loadtests.reach.endpoint import Endpoint
 
-PORTS = {"GATEWAY_PORT": 8080, "VLLM_PORT": 8000, "PROMETHEUS_PORT": 9090, "GRAFANA_PORT": 9091}
 # Where the image of the cpu profile keeps its random-weight model: nothing else says what it serves.
 _TINY_MODEL = "/opt/tiny"
 # Largest batch by engine: the variable of compose.yaml that sets it, and its default there.
@@ -70,7 +70,7 @@ def find(env_file: Path, environment: Mapping[str, str] | None = None) -> Compos
             "writes compose/.env and starts the stack, --compose-env names another file"
         ) from None
     settings = of_file | {name: value for name, value in own.items() if value}
-    urls = {name: _address(settings, name, default, env_file) for name, default in PORTS.items()}
+    urls = {name: address(settings, name, env_file) for name in PORTS}
     return ComposeStack(
         gateway_url=urls["GATEWAY_PORT"],
         engine_url=urls["VLLM_PORT"],
@@ -82,23 +82,6 @@ def find(env_file: Path, environment: Mapping[str, str] | None = None) -> Compos
         grafana_password=settings.get("GRAFANA_PASSWORD") or None,
         settings=settings,
     )
-
-
-def read_env(text: str) -> dict[str, str]:
-    """The variables of an env file: `NAME=value` lines, quotes around a value taken
-    off, comments left out."""
-    variables: dict[str, str] = {}
-    for line in text.splitlines():
-        name, equals, value = line.strip().removeprefix("export ").partition("=")
-        if not equals or name.startswith("#"):
-            continue
-        value = value.strip()
-        if len(value) >= 2 and value[0] == value[-1] and value[0] in "'\"":
-            value = value[1:-1]
-        else:
-            value = value.partition(" #")[0].rstrip()
-        variables[name.strip()] = value
-    return variables
 
 
 def look(stack: ComposeStack, model: str | None) -> Engine:
@@ -130,14 +113,6 @@ def look(stack: ComposeStack, model: str | None) -> Engine:
         label=f"{known.label_of(provider, facts)} in compose",
         facts=facts,
     )
-
-
-def _address(settings: Mapping[str, str], name: str, default: int, env_file: Path) -> str:
-    port = settings.get(name) or str(default)
-    if not port.isdigit():
-        raise UserError(f"{env_file}: {name} = {port!r} is not a port number")
-    host = settings.get("BIND_ADDRESS") or "127.0.0.1"
-    return f"http://{'127.0.0.1' if host == '0.0.0.0' else host}:{port}"
 
 
 def _require(url: str, what: str, variable: str) -> None:

@@ -52,6 +52,11 @@ def rules() -> Path:
     return Path(str(resources.files("monitoring"))) / "prometheus"
 
 
+def alertmanager_start() -> Path:
+    """The script that writes Alertmanager's configuration from ALERT_… and starts it."""
+    return Path(str(resources.files("monitoring"))) / "alertmanager" / "entrypoint.sh"
+
+
 def locustfile() -> Path:
     """The one locustfile. `loadtests.locustfile` must not be imported to find it: that starts Locust."""
     return Path(str(resources.files("loadtests"))) / "locustfile.py"

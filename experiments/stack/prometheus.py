@@ -13,9 +13,8 @@ from pathlib import Path
 import httpx
 
 from experiments.errors import EnvironmentProblem
-from experiments.stack import paths, process
+from experiments.stack import fetched, paths, process
 from experiments.stack.ports import answers, free_port
-from experiments.stack.prometheus_binary import provide
 from loadtests.reach.endpoint import Endpoint
 
 SCRAPE_S = 1
@@ -35,6 +34,7 @@ def running(
     data_dir: Path,
     log_dir: Path,
     rules: Path | None = None,
+    alertmanager: str | None = None,
     port: int | None = None,
     cpus: Collection[int] | None = None,
     on_progress: process.Progress | None = None,
@@ -47,6 +47,7 @@ def running(
         data_dir: the time series are kept here; a later run continues them.
         log_dir: gets `prometheus.log`.
         rules: folder with `*.rules.yml`; None: the project's own; a missing folder: no rules.
+        alertmanager: `host:port` that alerts are sent to; None: nobody is told.
         port: to listen on, on 127.0.0.1; None: a free one.
         cpus: the CPU numbers it may use.
         on_progress: told what is being waited for.
@@ -54,12 +55,13 @@ def running(
     Raises:
         EnvironmentProblem: no Prometheus on this machine and none to be fetched, or it does not start.
     """
-    binary = provide(on_progress=on_progress)
+    binary = fetched.provide(fetched.PROMETHEUS, on_progress=on_progress)
     port = port or free_port()
     data_dir.mkdir(parents=True, exist_ok=True)
     pages = {job: _page(target) for job, target in targets.items()}
     url = f"http://127.0.0.1:{port}"
-    with _configured(pages, rules or paths.rules(), data_dir / "prometheus.json") as config:
+    configured = _config(pages, rules or paths.rules(), alertmanager)
+    with _written(configured, pages, data_dir / "prometheus.json") as config:
         command = process.Command(
             [
                 str(binary),
@@ -109,10 +111,10 @@ def _jobs_up(client: httpx.Client) -> set[str]:
 
 
 @contextlib.contextmanager
-def _configured(pages: Mapping[str, Endpoint], rules: Path, path: Path) -> Iterator[Path]:
+def _written(configured: Mapping[str, object], pages: Mapping[str, Endpoint], path: Path) -> Iterator[Path]:
     """Where Prometheus finds its configuration: `path`, or memory of this process where a key or a login is
     in it, which goes with the process and which nobody else can read."""
-    text = json.dumps(_config(pages, rules), indent=2) + "\n"
+    text = json.dumps(configured, indent=2) + "\n"
     if not any(page.login or page.api_key or (page.proxy and page.proxy.login) for page in pages.values()):
         path.write_text(text, encoding="utf-8")
         yield path
@@ -123,7 +125,7 @@ def _configured(pages: Mapping[str, Endpoint], rules: Path, path: Path) -> Itera
         yield Path(f"/proc/{os.getpid()}/fd/{memory.fileno()}")
 
 
-def _config(pages: Mapping[str, Endpoint], rules: Path) -> dict[str, object]:
+def _config(pages: Mapping[str, Endpoint], rules: Path, alertmanager: str | None) -> dict[str, object]:
     """The configuration; Prometheus reads YAML, and JSON is YAML."""
     return {
         "global": {
@@ -132,6 +134,9 @@ def _config(pages: Mapping[str, Endpoint], rules: Path) -> dict[str, object]:
             "evaluation_interval": "5s",
         },
         "rule_files": sorted(str(path) for path in rules.resolve().glob("*.rules.yml")),
+        "alerting": {"alertmanagers": [{"static_configs": [{"targets": [alertmanager]}]}]}
+        if alertmanager
+        else {},
         "scrape_configs": [_scrape(job, page) for job, page in pages.items()],
     }
 

@@ -33,7 +33,7 @@ from experiments.stats.all_slots_busy import SaturatedRate
 from experiments.stats.backlog import BATCHES, backlog_drift
 from experiments.stats.effective_size import of_mean
 from experiments.stats.rate_by_concurrency import RateByConcurrency
-from experiments.stats.share import wilson
+from loadtests.recording.share import wilson
 
 Floats = npt.NDArray[np.float64]
 

@@ -8,7 +8,7 @@ import scipy
 
 from experiments.stats.effective_size import of_indicator
 from experiments.stats.goodput import Trace
-from experiments.stats.share import wilson
+from loadtests.recording.share import wilson
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from loadtests.bounds import Bound, wrong
 from loadtests.planning.workloads import PROFILES, Counts, Workload, fixed, lognormal, servegen_clients
 
 WORKLOADS = ("fixed", "lognormal", *PROFILES)
@@ -47,25 +48,12 @@ class Mix:
         return cls(prompt_tokens=prompt_tokens, output_tokens=output_tokens)
 
     def check(self) -> None:
-        """Raise ValueError, naming the parameter and what is allowed, when one is out of range."""
-        for name, ok, allowed in (
-            ("workload", self.workload in WORKLOADS, f"one of {', '.join(WORKLOADS)}"),
-            ("prompt_tokens", self.prompt_tokens >= 1, ">= 1 token"),
-            ("output_tokens", self.output_tokens >= 1, ">= 1 token"),
-            ("length_sigma", self.length_sigma >= 0, ">= 0"),
-            ("max_prompt_tokens", self.max_prompt_tokens >= 1, ">= 1 token"),
-            ("max_output_tokens", self.max_output_tokens >= 1, ">= 1 token"),
-            ("prefix_groups", self.prefix_groups >= 0, ">= 0"),
-            ("prefix_tokens", self.prefix_tokens >= 0, ">= 0 tokens"),
-            ("turns", self.turns >= 1, ">= 1"),
-            ("turn_gap_s", self.turn_gap_s >= 0, ">= 0 s"),
-            ("cancel_rate", 0 <= self.cancel_rate <= 1, "between 0 and 1"),
-            ("cancel_after_s", self.cancel_after_s > 0, "> 0 s"),
-            ("deadline_s", self.deadline_s >= 0, ">= 0 s"),
-            ("retry", self.retry in RETRIES, f"one of {', '.join(RETRIES)}"),
-        ):
-            if not ok:
-                raise ValueError(f"{name} = {getattr(self, name)}: must be {allowed}")
+        """Raise WrongValueError, naming the parameter and what is allowed, when one is out of range."""
+        for name, names in (("workload", WORKLOADS), ("retry", RETRIES)):
+            if getattr(self, name) not in names:
+                raise wrong(name, getattr(self, name), f"one of {', '.join(names)}")
+        for name, bound in MIX_BOUNDS.items():
+            bound.check(name, getattr(self, name))
 
     def resolve(self, rng: np.random.Generator) -> Workload:
         """The workload this mix names; random profiles draw their clients from `rng`."""
@@ -78,6 +66,23 @@ class Mix:
             own = servegen_clients(rng)
             return Workload(profile.name, profile.source, profile.prompt, profile.output, clients=own)
         return profile
+
+
+MIX_BOUNDS = {
+    "prompt_tokens": Bound(1, unit="tokens"),
+    "output_tokens": Bound(1, unit="tokens"),
+    "length_sigma": Bound(0),
+    "max_prompt_tokens": Bound(1, unit="tokens"),
+    "max_output_tokens": Bound(1, unit="tokens"),
+    "prefix_groups": Bound(0),
+    "prefix_tokens": Bound(0, unit="tokens"),
+    "turns": Bound(1),
+    "turn_gap_s": Bound(0, unit="s"),
+    "cancel_rate": Bound(0, 1),
+    "cancel_after_s": Bound(0, above=True, unit="s"),
+    "deadline_s": Bound(0, unit="s"),
+}
+"""What each number of `Mix` may be."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from loadtests.bounds import wrong
+
 
 class AnswerLengths(StrEnum):
     """What decides how long an answer is."""
@@ -36,7 +38,7 @@ class OptionalFields:
         """From the words of the flags. Raises ValueError in one sentence."""
         for name, value, allowed in (("lengths", lengths, AnswerLengths), ("usage", usage, UsageFields)):
             if value not in list(allowed):
-                raise ValueError(f"{name} = {value!r}: must be one of {', '.join(allowed)}")
+                raise wrong(name, repr(value), f"one of {', '.join(allowed)}")
         return cls(AnswerLengths(lengths), UsageFields(usage))
 
 

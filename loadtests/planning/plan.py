@@ -16,6 +16,7 @@ from typing import NamedTuple
 import numpy as np
 import orjson
 
+from loadtests.bounds import Bound, WrongValueError, wrong
 from loadtests.bulk import no_collection
 from loadtests.planning.mix import Floats, Mix, Sessions, cancellations, no_sessions
 from loadtests.planning.mix import sessions as draw_sessions
@@ -177,7 +178,7 @@ def from_bytes(content: bytes) -> Plan:
 def loop_of(scenario: str) -> str:
     """ "open" or "closed"; ValueError with the allowed names for an unknown scenario."""
     if scenario not in SCENARIOS:
-        raise ValueError(f"scenario = {scenario!r}: must be one of {', '.join(SCENARIOS)}")
+        raise wrong("scenario", repr(scenario), f"one of {', '.join(SCENARIOS)}")
     return SCENARIOS[scenario].loop
 
 
@@ -336,21 +337,25 @@ def _peak(scenario: str, rate_per_s: float, measure_s: float, shape: Shape) -> d
 def _check(scenario: str, rate_per_s: float, warm_up_s: float, measure_s: float, seed: int, mix: Mix) -> None:
     mix.check()
     if scenario == "trace":
-        raise ValueError("scenario = 'trace': give the trace file (--trace), its arrivals are not drawn")
-    if not 0 < rate_per_s < np.inf:
-        raise ValueError(f"rate_per_s = {rate_per_s}: must be > 0 requests per second")
+        sentence = "scenario = 'trace': give the trace file (--trace), its arrivals are not drawn"
+        raise WrongValueError("trace_file", "give the file to replay", sentence)
+    PLAN_BOUNDS["rate_per_s"].check("rate_per_s", rate_per_s)
     check_window(warm_up_s, measure_s, seed)
 
 
+PLAN_BOUNDS = {
+    "rate_per_s": Bound(0, above=True, unit="requests per second"),
+    "warm_up_s": Bound(0, unit="s"),
+    "measure_s": Bound(0, above=True, unit="s"),
+    "seed": Bound(0),
+}
+"""What the numbers of a drawn plan may be, beside its shape and mix."""
+
+
 def check_window(warm_up_s: float, measure_s: float, seed: int) -> None:
-    """Raise ValueError, naming the parameter and what is allowed, when one cannot be (times in seconds)."""
-    for name, value, ok, allowed in (
-        ("warm_up_s", warm_up_s, warm_up_s >= 0, ">= 0 s"),
-        ("measure_s", measure_s, measure_s > 0, "> 0 s"),
-        ("seed", seed, seed >= 0, "an integer >= 0"),
-    ):
-        if not ok or not np.isfinite(value):
-            raise ValueError(f"{name} = {value}: must be {allowed}")
+    """Raise WrongValueError, naming the parameter and what is allowed, when one cannot be (times in s)."""
+    for name, value in (("warm_up_s", warm_up_s), ("measure_s", measure_s), ("seed", seed)):
+        PLAN_BOUNDS[name].check(name, value)
 
 
 def _rng(seed: int, purpose: str) -> np.random.Generator:

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
+from loadtests.bounds import Bound, wrong
 from loadtests.planning import arrivals
 from loadtests.planning.arrivals import RateProfile, Times
 
@@ -34,20 +35,24 @@ class Shape:
     think_s: float = 0.0
 
     def check(self) -> None:
-        """Raise ValueError, naming the parameter and what is allowed, when one is out of range."""
-        for name, ok, allowed in (
-            ("cv", self.cv > 0, "> 0"),
-            ("factor", self.factor >= 1, ">= 1"),
-            ("burst_s", self.burst_s > 0, "> 0 s"),
-            ("period_s", self.period_s > self.burst_s, f"> burst_s ({self.burst_s} s)"),
-            ("swing", 0 <= self.swing <= 1, "between 0 and 1"),
-            ("steps", self.steps >= 1, ">= 1"),
-            ("users", self.users >= 1, ">= 1"),
-            ("think_s", self.think_s >= 0, ">= 0 s"),
-        ):
-            if not ok:
-                raise ValueError(f"{name} = {getattr(self, name)}: must be {allowed}")
+        """Raise WrongValueError, naming the parameter and what is allowed, when one is out of range."""
+        for name, bound in SHAPE_BOUNDS.items():
+            bound.check(name, getattr(self, name))
+        if self.period_s <= self.burst_s:
+            raise wrong("period_s", self.period_s, f"> burst_s ({self.burst_s} s)")
 
+
+SHAPE_BOUNDS = {
+    "cv": Bound(0, above=True),
+    "factor": Bound(1),
+    "burst_s": Bound(0, above=True, unit="s"),
+    "period_s": Bound(0, above=True, unit="s"),
+    "swing": Bound(0, 1),
+    "steps": Bound(1),
+    "users": Bound(1),
+    "think_s": Bound(0, unit="s"),
+}
+"""What each parameter of `Shape` may be; a period is also longer than its burst."""
 
 Gaps = Callable[[float, Shape, np.random.Generator], Times]
 """Unit-rate arrivals on [0, total): expected count, shape, generator → times in unit time."""
@@ -189,3 +194,16 @@ def _profile(scenario: str, length_s: float, shape: Shape, rng: np.random.Genera
     if make is None:
         raise ValueError(f"scenario = {scenario!r}: it makes no due times of its own")
     return make(length_s, shape, rng)
+
+
+def curve(scenario: str, length_s: float, shape: Shape, points: int) -> list[float]:
+    """How the rate moves over a window, relative to its mean, in so many equal pieces; for drawings.
+
+    Empty where due times are not drawn. Raises ValueError for a shape out of range.
+    """
+    shape.check()
+    if SCENARIOS[scenario].profile is None:
+        return []
+    profile = _profile(scenario, length_s, shape, np.random.default_rng(0))
+    edges = np.linspace(0.0, length_s, points + 1)
+    return [float(x) for x in np.diff(np.interp(edges, profile.t_s, profile.area)) * points / length_s]

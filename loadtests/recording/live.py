@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+
+import numpy as np
 
 from loadtests.outcome import Outcome
 from loadtests.record import RequestRecord
 from loadtests.recording.histogram import Histogram
-from loadtests.recording.quantiles import of_sorted
+from loadtests.recording.load_run import CpuShare
+from loadtests.recording.numbers import Generator, Numbers, numbers
+from loadtests.recording.quantiles import quantile
+from loadtests.recording.saturation import Lags, reasons
+from loadtests.recording.so_far import SoFar
+from loadtests.slo import SLO
 
-TITLES = {"ttft_s": "TTFT", "itl_s": "ITL", "tpot_s": "TPOT", "e2e_s": "E2E"}
 WINDOW_S = 5.0
 
 
@@ -26,26 +32,26 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class LastSeconds:
-    """Means per second over the requests that ended in the last 5 s, and their TTFT; None
-    without a served one, or where the engine does not report tokens."""
+    """Over the requests that ended in the last 5 s: means per second; latencies of the served ones, seconds.
+
+    None: of fewer samples than the quantile needs (the largest: without one), or where the engine does not
+    report tokens.
+    """
 
     served_per_s: float
+    good_per_s: float
+    """served within the SLO"""
     failed_per_s: float
     output_tokens_per_s: float | None
     ttft_p50_s: float | None
     ttft_p95_s: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class LatencyRow:
-    """One latency so far, as shown: n is a count, the quantiles are milliseconds in
-    words, "–" without samples."""
-
-    name: str
-    n: int
-    p50: str
-    p95: str
-    p99: str
+    ttft_max_s: float | None
+    tpot_p50_s: float | None
+    tpot_p95_s: float | None
+    tpot_max_s: float | None
+    e2e_p50_s: float | None
+    e2e_p95_s: float | None
+    e2e_max_s: float | None
 
 
 @dataclass(slots=True)
@@ -54,21 +60,22 @@ class Live:
 
     due_s: the plan's due times (open loop). senders: the progress of each sending process, by its name.
     output_tokens: of the served requests; None where the engine reported none of them.
-    detailed: also gather what only the live view shows.
+    measured: gathers what only the live view shows; None for none.
     """
 
     due_s: Sequence[float] = ()
     planned: int = 0
     now_s: float = 0.0
-    detailed: bool = False
+    measured: SoFar | None = None
     recorded: int = 0
     output_tokens: int | None = 0
     chunks: int = 0
     senders: dict[str, Progress] = field(default_factory=dict)
     outcomes: Counter[Outcome] = field(default_factory=Counter)
-    histograms: dict[str, Histogram] = field(default_factory=lambda: {name: Histogram() for name in TITLES})
     send_lag: Histogram = field(default_factory=Histogram)
-    _recent: deque[tuple[float, RequestRecord]] = field(default_factory=deque)
+    hub_lag: Histogram = field(default_factory=Histogram)
+    cpu_share: Histogram = field(default_factory=Histogram)
+    _recent: deque[_Ended] = field(default_factory=deque)
 
     @property
     def due(self) -> int:
@@ -93,10 +100,15 @@ class Live:
             self.send_lag.add(record.send_lag_s)
         if record.outcome is Outcome.OK:
             self._add_tokens(record.output_tokens)
-        if self.detailed:
-            self._recent.append((now_s, record))
-            if record.outcome is Outcome.OK:
-                self._add_times(record)
+        if self.measured is not None:
+            self._recent.append(_Ended(now_s, record, self.measured.add(record)))
+
+    def add_sender(self, hub_lags_s: Iterable[float], cpu_shares: Iterable[float]) -> None:
+        """Take what a sending process saw of itself since it last told."""
+        for lag_s in hub_lags_s:
+            self.hub_lag.add(lag_s)
+        for share in cpu_shares:
+            self.cpu_share.add(share)
 
     def _add_tokens(self, tokens: int | None) -> None:
         if tokens is not None:
@@ -104,46 +116,55 @@ class Live:
         elif self.output_tokens == 0:
             self.output_tokens = None
 
-    def _add_times(self, record: RequestRecord) -> None:
-        for name in ("ttft_s", "tpot_s", "e2e_s"):
-            value = getattr(record, name)
-            if value is not None:
-                self.histograms[name].add(value)
-        times = record.chunk_times_s
-        gaps = self.histograms["itl_s"]
-        for k in range(1, len(times)):
-            gaps.add(times[k] - times[k - 1])
-
     def last_seconds(self, now_s: float) -> LastSeconds:
         """At run time `now_s`: on the wall clock, so a stall shows as zero."""
         self.now_s = now_s
-        while self._recent and self._recent[0][0] < now_s - WINDOW_S:
+        while self._recent and self._recent[0].at_s < now_s - WINDOW_S:
             self._recent.popleft()
-        records = [record for _, record in self._recent]
-        served = [record for record in records if record.outcome is Outcome.OK]
-        ttft = sorted(r.ttft_s for r in served if r.ttft_s is not None)
+        served = [ended.record for ended in self._recent if ended.record.outcome is Outcome.OK]
         tokens = [r.output_tokens for r in served if r.output_tokens is not None]
         window_s = min(WINDOW_S, max(now_s, 1.0))
+        latencies = {name: _spread([getattr(record, f"{name}_s") for record in served]) for name in _CHARTED}
         return LastSeconds(
             served_per_s=len(served) / window_s,
-            failed_per_s=(len(records) - len(served)) / window_s,
+            good_per_s=sum(ended.good for ended in self._recent) / window_s,
+            failed_per_s=(len(self._recent) - len(served)) / window_s,
             output_tokens_per_s=sum(tokens) / window_s if tokens or not served else None,
-            ttft_p50_s=of_sorted(ttft, 0.5),
-            ttft_p95_s=of_sorted(ttft, 0.95),
+            **{f"{name}_{which}_s": value for name, of in latencies.items() for which, value in of.items()},
         )
 
-    def latencies(self) -> list[LatencyRow]:
-        """Since the start, over served requests; ITL over their chunks."""
-        return [_row(title, self.histograms[name]) for name, title in TITLES.items()]
+    def numbers(self, now_s: float, slo: SLO) -> Numbers | None:
+        """The measured phase at run time `now_s`; None where it is not gathered."""
+        if self.measured is None:
+            return None
+        send, hub, cpu = _lags(self.send_lag), _lags(self.hub_lag), self.cpu_share
+        share = CpuShare(cpu.total / cpu.n if cpu.n else None, cpu.largest)
+        generator = Generator(send, hub, share, tuple(reasons(send, hub, slo)))
+        seen = self.measured.seen(now_s, self.in_flight)
+        return numbers(self.measured.summary(now_s), seen, slo, generator, (), final=False)
 
 
-def _row(title: str, histogram: Histogram) -> LatencyRow:
-    return LatencyRow(title, histogram.n, *(_milliseconds(histogram.quantile(q)) for q in (0.5, 0.95, 0.99)))
+@dataclass(frozen=True, slots=True)
+class _Ended:
+    """A request that ended at run time `at_s`; whether it met the SLO."""
+
+    at_s: float
+    record: RequestRecord
+    good: bool
 
 
-def _milliseconds(value_s: float | None) -> str:
-    """Three digits, and whole milliseconds from 100 on."""
-    if value_s is None:
-        return "–"
-    value = value_s * 1e3
-    return f"{value:.0f}" if value >= 99.95 else f"{value:.3g}"
+_CHARTED = ("ttft", "tpot", "e2e")
+
+
+def _spread(values: Iterable[float | None]) -> dict[str, float | None]:
+    """p50 and p95 where there are enough values, and the largest."""
+    sample = np.array([value for value in values if value is not None], dtype=float)
+    return {
+        "p50": quantile(sample, 0.5).value,
+        "p95": quantile(sample, 0.95).value,
+        "max": float(sample.max()) if len(sample) else None,
+    }
+
+
+def _lags(histogram: Histogram) -> Lags:
+    return Lags(histogram.n, histogram.quantile(0.5), histogram.quantile(0.99), histogram.largest)

@@ -42,13 +42,19 @@ def quantile(sample: Sample, q: float) -> Quantile:
     its side. `sample` is partially sorted in place.
     """
     n = len(sample)
-    needed = MINIMUM_N.get(q, math.ceil(math.log(1 - LEVEL) / math.log(max(q, 1 - q))))
-    if n < needed:
-        return Quantile(None, None, None, why=f"n too small: {n} of {needed}")
+    missing = too_few(n, q)
+    if missing is not None:
+        return missing
     low, high = interval_ranks(n, q)
     place = rank(n, q)
     sample.partition(sorted({low, place, high}))
     return Quantile(float(sample[place]), float(sample[low]), float(sample[high]))
+
+
+def too_few(n: int, q: float) -> Quantile | None:
+    """The q-quantile of so few samples that there is none, which says why; None where n is enough."""
+    needed = MINIMUM_N.get(q, math.ceil(math.log(1 - LEVEL) / math.log(max(q, 1 - q))))
+    return Quantile(None, None, None, why=f"n too small: {n} of {needed}") if n < needed else None
 
 
 def rank(n: int, q: float) -> int:
@@ -73,7 +79,9 @@ def interval_ranks(n: int, q: float) -> tuple[int, int]:
     spread = 10 * math.sqrt(n * q * (1 - q)) + 20
     first, last = max(0, int(n * q - spread)), min(n, int(n * q + spread))
     k = np.arange(first, last + 1)
-    log_pmf = _log_choose(n, k) + k * math.log(q) + (n - k) * math.log1p(-q)
+    # From one probability to the next by their ratio: no gamma function for each, and as exact.
+    steps = np.log(n - k[:-1]) - np.log(k[1:]) + (math.log(q) - math.log1p(-q))
+    log_pmf = _log_pmf(n, first, q) + np.concatenate(([0.0], np.cumsum(steps)))
     cdf = np.cumsum(np.exp(log_pmf))
     side = (1 - LEVEL) / 2
     below = int(np.searchsorted(cdf, side, side="right"))  # P(Bin ≤ first + below - 1) ≤ side
@@ -81,5 +89,7 @@ def interval_ranks(n: int, q: float) -> tuple[int, int]:
     return max(0, first + below - 1), min(n - 1, first + above)
 
 
-def _log_choose(n: int, k: NDArray[np.int64]) -> NDArray[np.float64]:
-    return np.array([math.lgamma(n + 1) - math.lgamma(x + 1) - math.lgamma(n - x + 1) for x in k.tolist()])
+def _log_pmf(n: int, k: int, q: float) -> float:
+    """log P(Bin(n, q) = k)."""
+    choose = math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)
+    return choose + k * math.log(q) + (n - k) * math.log1p(-q)

@@ -37,6 +37,8 @@ class Counts:
     """served, and a threshold missed"""
     attempts: int
     """requests sent; more than recorded where a client retries"""
+    retries: int | None = None
+    """of these, sent again after a refusal; none in runs of earlier versions"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +103,9 @@ class LoadSummary:
     """the same for each class of requests, where there are several"""
 
 
+_UNTOLD = Quantile(None, None, None, why="not reported: the engine tells no output tokens")
+NO_TPOT = Latency(n=0, mean=None, p50=_UNTOLD, p95=_UNTOLD, p99=_UNTOLD)
+"""Of answers whose number of tokens nobody told."""
 LATENCIES = tuple(field.name for field in fields(Latencies))
 
 
@@ -148,6 +153,7 @@ def _summary(data: Table, mask: NDArray[np.bool_], offered: int, length_s: float
             served_in_slo=good,
             served_late=served - good,
             attempts=int(data.attempts[mask].sum()),
+            retries=int(np.maximum(data.attempts[mask] - 1, 0).sum()),
         ),
         rates=Rates(
             offered_per_s=_per(offered, length_s),
@@ -164,8 +170,7 @@ def _latencies(data: Table, mask: NDArray[np.bool_], ok: NDArray[np.bool_], *, t
     """`told`: whether the engine reported the tokens of answers, without which nothing is per token."""
     found = {name: _latency(_sample(data, name, mask, ok)) for name in LATENCIES}
     if not told:
-        unknown = Quantile(None, None, None, why="not reported: the engine tells no output tokens")
-        found["tpot_s"] = Latency(n=0, mean=None, p50=unknown, p95=unknown, p99=unknown)
+        found["tpot_s"] = NO_TPOT
     return Latencies(**found)
 
 

@@ -6,12 +6,10 @@ import logging
 import os
 import signal
 import sys
-import time
 from argparse import Namespace
 from pathlib import Path
 
 import gevent
-from gevent import Greenlet
 from gevent.event import Event
 from locust.runners import MasterRunner, WorkerRunner
 
@@ -19,13 +17,16 @@ from loadtests import settings as run_settings
 from loadtests.reach.endpoint import UnreachableError
 from loadtests.recording.chunk_times import ChunkTimes
 from loadtests.recording.live import Live, Progress
+from loadtests.recording.load_run import Ended
 from loadtests.recording.result import UNREACHABLE, SenderFacts
 from loadtests.running import lifecycle, logins, messages, metrics_port
+from loadtests.running.console import Console
 from loadtests.running.lifecycle import Prepared, Run
 from loadtests.running.locust_types import LocustEnvironment, LocustMessage
-from loadtests.running.messages import Brief
+from loadtests.running.messages import Brief, SenderNews
 from loadtests.running.series import Series
 from loadtests.running.worker import WorkerSide
+from loadtests.running.workers import Workers, WorkersSeen
 from loadtests.settings import HostNotAllowedError
 
 log = logging.getLogger("loadtests")
@@ -42,8 +43,9 @@ class Conductor:
         self._begun = Event()
         self.worker: WorkerSide | None = None
         self._prepared: Prepared | None = None
-        self._done_workers: set[str] = set()
-        self._watcher: Greenlet | None = None
+        self._preparing = False
+        self._workers: Workers | None = None
+        self._console: Console | None = None
         self._signalled = False
 
     @property
@@ -63,15 +65,18 @@ class Conductor:
         runner = self.environment.runner
         if isinstance(runner, WorkerRunner):
             self.worker = WorkerSide(self.environment)
+            self.options.json = False  # given with --processes; the master says it
             self._catch_signals()
             return
         if self.distributed:
+            self._workers = Workers(runner, self.options.expect_workers)
             runner.register_message(messages.RECORDS, self._on_records)
             runner.register_message(messages.PROGRESS, self._on_progress)
             runner.register_message(messages.DONE, self._on_worker_done)
         if self.options.metrics_port:
             self._serve_metrics()
         if self.options.headless:
+            self._console = Console(self.options)
             self._catch_signals()
             self.prepare_or_exit()
 
@@ -98,22 +103,22 @@ class Conductor:
         except OSError as error:
             _fail(str(error), 1)
 
-    def prepare_for_ui(self, options: Namespace, host: str | None) -> str | None:
-        """Check and prepare the web form's settings; the sentence to show when they are wrong."""
+    def prepare_for_ui(self, options: Namespace, host: str | None, plan_hash: str = "") -> None:
+        """Check and prepare the web form's settings; see `Prepared` for the hash and what is raised."""
+        self._preparing = True
         try:
-            self._prepared = self._prepare(options, host)
-        except (ValueError, OSError) as error:
-            return str(error)
-        return None
+            self._prepared = self._prepare(options, host, plan_hash)
+        finally:
+            self._preparing = False
 
     def busy(self) -> bool:
         """Whether a run is in progress, or was asked for and has not begun."""
         running = self.run is not None and not self.run.done.is_set()
-        return running or self.environment.runner.shape_greenlet is not None
+        return running or self._preparing or self.environment.runner.shape_greenlet is not None
 
     @staticmethod
-    def _prepare(options: Namespace, host: str | None) -> Prepared:
-        return Prepared(run_settings.from_options(options, host))
+    def _prepare(options: Namespace, host: str | None, plan_hash: str = "") -> Prepared:
+        return Prepared(run_settings.from_options(options, host), plan_hash)
 
     # The run.
 
@@ -132,17 +137,17 @@ class Conductor:
         run.set_start(_WORKER_LEAD_S if self.distributed else _LOCAL_LEAD_S)
         self.run = run
         self._begun.set()
+        if self._console is not None:
+            self._console.watch(run)
         if self.environment.web_ui is not None:
             run.watch(Series(run.settings.gateway_metrics, run.settings.engine_metrics))
-        if self.distributed:
+        if self._workers is not None:
+            self._workers.begin(run)
             self._brief_workers(run)
         if self.options.run_time:  # Locust itself ignores it where there is a shape
             gevent.spawn_later(self.options.run_time, self._end_if_running, run)
 
     def _brief_workers(self, run: Run) -> None:
-        clients = self.environment.runner.clients
-        run.workers = sorted(client.id for client in clients.ready + clients.running + clients.spawning)
-        self._done_workers = set()
         brief = Brief(
             plan=run.plan.to_bytes(),
             cost=run.prepared.cost,
@@ -153,7 +158,6 @@ class Conductor:
             run_dir=str(run.folder.path.resolve()),
         )
         self.options.headroom_start = brief.to_wire()  # Locust sends the options with its start message
-        self._watcher = gevent.spawn(self._watch_workers, run)
 
     def senders(self) -> int:
         """How many Locust users the shape asks for: one per sending process."""
@@ -184,34 +188,22 @@ class Conductor:
 
     def _on_progress(self, environment: LocustEnvironment, msg: LocustMessage) -> None:
         if self.run is not None:
-            self.run.live.senders[msg.node_id] = Progress(**msg.data)
+            news = SenderNews(**msg.data)
+            self.run.live.senders[msg.node_id] = Progress(news.sent, news.in_flight)
+            self.run.live.add_sender(news.hub_lags_s, news.cpu_shares)
 
     def _on_worker_done(self, environment: LocustEnvironment, msg: LocustMessage) -> None:
         if self.run is None:
             return
         times = ChunkTimes(**msg.data.pop("chunk_times"))
         self.run.facts.append(SenderFacts(**msg.data, chunk_times=times))
-        self._done_workers.add(msg.node_id)
         environment.runner.send_message(messages.ACK, None, client_id=msg.node_id)
-        if self._done_workers.issuperset(self.run.workers):
-            self.run.done.set()
+        if self._workers is not None:
+            self._workers.finished(msg.node_id)
 
-    def _watch_workers(self, run: Run) -> None:
-        while not run.done.is_set():
-            gevent.sleep(0.25)
-            clients = self.environment.runner.clients
-            alive = {c.id for c in clients.ready + clients.spawning + clients.running}
-            for worker in run.workers:
-                if (
-                    worker not in alive
-                    and worker not in self._done_workers
-                    and worker not in run.lost_workers
-                ):
-                    run.lost_workers[worker] = time.monotonic() - run.start_s
-                    run.live.senders.pop(worker, None)
-                    log.error("worker %s was lost: what it had not sent counts as not sent", worker)
-            if self._done_workers.union(run.lost_workers).issuperset(run.workers):
-                run.done.set()
+    def workers_seen(self) -> WorkersSeen | None:
+        """The workers as they are now; None where this process sends by itself."""
+        return None if self._workers is None else self._workers.seen()
 
     # The end.
 
@@ -235,6 +227,8 @@ class Conductor:
 
     def on_stopping(self) -> None:
         """Locust is about to stop the users: if the run is not over, somebody pressed Stop."""
+        if self.worker is not None:
+            self.worker.end("stopped")
         if self.run is not None and not self.run.done.is_set() and self.run.why == "completed":
             self.run.why = "stopped"
 
@@ -247,17 +241,16 @@ class Conductor:
             return
         if not run.done.is_set():
             run.end("stopped")
-        if self._watcher is not None:
-            self._watcher.kill()
-        ended = run.finish(gate=self.options.gate)
-        if ended is not None:
-            self.environment.process_exit_code = ended.exit_code
-            for reason in ended.reasons:
-                log.warning("client saturated: %s", reason)
-            for finding in ended.lengths.findings if ended.lengths is not None else ():
-                log.warning("lengths: %s", finding.text)
-            if not ended.complete:
-                log.error("records lost: %d rebuilt of %d planned", ended.rebuilt, ended.planned)
+        if self._workers is not None:
+            self._workers.stop()
+        finished = run.finish(gate=self.options.gate)
+        if finished is None:
+            return
+        self.environment.process_exit_code = finished.ended.exit_code
+        if self._console is not None:
+            self._console.say_end(finished, str(run.folder.path))
+        else:
+            _log_doubts(finished.ended)
 
     def on_quitting(self) -> None:
         """The process is going: whatever is still running is cut and recorded."""
@@ -281,6 +274,16 @@ class Conductor:
             sys.stderr.write(f"{name} before the load started\n")
             os._exit(128 + number)
         self.end(name)
+
+
+def _log_doubts(ended: Ended) -> None:
+    """For the terminal of a web UI, whose page shows everything."""
+    for reason in ended.reasons:
+        log.warning("client saturated: %s", reason)
+    for finding in ended.lengths.findings if ended.lengths is not None else ():
+        log.warning("lengths: %s", finding.text)
+    if not ended.complete:
+        log.error("records lost: %d rebuilt of %d planned", ended.rebuilt, ended.planned)
 
 
 def _fail(sentence: str, code: int) -> None:

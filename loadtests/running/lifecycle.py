@@ -21,11 +21,13 @@ from loadtests.record import RequestRecord
 from loadtests.recording import scrape
 from loadtests.recording.lengths import compare
 from loadtests.recording.live import Live, Progress
-from loadtests.recording.load_run import Asked, Ended, LimitsSeen, LoadRun, PromptLengths, Versions
+from loadtests.recording.load_run import Asked, LimitsSeen, LoadRun, PromptLengths, Versions
+from loadtests.recording.numbers import Numbers, of_run
 from loadtests.recording.recorder import LocalRecorder, MasterRecorder
 from loadtests.recording.result import Ending, SenderFacts, result
 from loadtests.recording.run_folder import RunFolder, new_cell_folder
 from loadtests.recording.saturation import load_average
+from loadtests.recording.so_far import SoFar
 from loadtests.running.locust_statistics import LocustStatistics
 from loadtests.running.locust_types import LocustEnvironment
 from loadtests.running.series import Series
@@ -41,9 +43,14 @@ log = logging.getLogger("loadtests")
 class Prepared:
     """Everything that can be done before the start: the plan, the target asked, the folder made."""
 
-    def __init__(self, settings: Settings) -> None:
-        """Raises ValueError (the user's settings), UnreachableError or FileExistsError; each a sentence."""
+    def __init__(self, settings: Settings, plan_hash: str = "") -> None:
+        """`plan_hash`: the only plan that may be sent, where one was shown before.
+
+        Raises ValueError (the user's settings), UnreachableError or FileExistsError; each a sentence.
+        """
         self.plan: Plan = settings.plan.make()
+        if plan_hash not in ("", self.plan.hash):
+            raise ValueError("these settings make another plan than the one shown: look at it, start again")
         control = Control(settings.target)
         self.settings = replace(settings, model=model_name(control, settings.model))
         tokenizer = Control(settings.tokenizer) if settings.tokenizer else control
@@ -76,7 +83,7 @@ class Run:
         self.live = Live(
             due_s=[a.due_s for a in self.plan.arrivals] if opened else (),
             planned=len(self.plan) if opened else 0,
-            detailed=environment.web_ui is not None,
+            measured=SoFar(self.plan, self.settings.slo) if environment.web_ui is not None else None,
         )
         self.series: Series | None = None
         self.facts: list[SenderFacts] = []
@@ -87,7 +94,8 @@ class Run:
         self.sender: Sender | None = None
         self._environment = environment
         self._distributed = distributed
-        self.ended: Ended | None = None
+        self.ended: LoadRun | None = None
+        self._probe = HubProbe()
         self._finished = False
         self.start_s = 0.0
         self.start_unix_s = 0.0
@@ -105,7 +113,7 @@ class Run:
     def send(self) -> None:
         """Send the whole plan from this process; returns when every request has its record."""
         assert self.sender is not None
-        probe = HubProbe()
+        probe = self._probe = HubProbe()
         probing = gevent.spawn(probe.run)
         try:
             self.sender.run(self.start_s)
@@ -126,6 +134,10 @@ class Run:
     def _take(self, record: RequestRecord) -> None:
         self.recorder.take(record)
 
+    def user_stopped(self) -> None:
+        """In one process nothing but Stop stops the user."""
+        self.end("stopped")
+
     def end(self, why: str) -> None:
         """End early: what is in flight is cut, the rest counted as not sent."""
         if self.why == "completed":
@@ -134,7 +146,7 @@ class Run:
             self.sender.finish(f"the run was ended ({why})")
         self.done.set()
 
-    def finish(self, *, gate: bool) -> Ended | None:
+    def finish(self, *, gate: bool) -> LoadRun | None:
         """Reconcile plan and records, write load.json; None when that was done before."""
         if self._finished:
             return None
@@ -145,9 +157,17 @@ class Run:
         table, asked = self.folder.table(), self._asked()
         lengths = compare(table, self.plan, self.settings.fields.lengths, self.prepared.cost)
         ended = result(table, self.plan, self.settings.slo, self.facts, ending, lengths, gate=gate)
-        self.folder.save_load(LoadRun(asked, ended))
-        self.ended = ended
-        return ended
+        run = LoadRun(asked, ended)
+        self.folder.save_load(run)
+        self.ended = run
+        return run
+
+    def numbers(self) -> Numbers | None:
+        """What the measured phase has come to: in the end as in load.json; None before where nobody looks."""
+        if self.ended is not None:
+            return of_run(self.ended)
+        self.live.add_sender(*self._probe.news())
+        return self.live.numbers(time.monotonic() - self.start_s, self.settings.slo)
 
     @property
     def name(self) -> str:

@@ -106,8 +106,8 @@ class Sending(Protocol):
     def send(self) -> None:
         """All of it; returns when every request has its record."""
 
-    def end(self, why: str) -> None:
-        """Cut what is in flight, count the rest as not sent."""
+    def user_stopped(self) -> None:
+        """The user is gone: Stop in the web UI, or Locust moves it to another worker."""
 
 
 class Conducting(Protocol):

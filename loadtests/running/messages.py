@@ -11,13 +11,26 @@ from loadtests.planning.prompts import TokenCost
 RECORDS = "headroom_records"
 """Worker → master: {"lines": whole lines of records}."""
 PROGRESS = "headroom_progress"
-"""Worker → master: the fields of `Progress`."""
+"""Worker → master: the fields of `SenderNews`."""
 DONE = "headroom_done"
 """Worker → master: the fields of `SenderFacts`; no records follow."""
 ACK = "headroom_ack"
 """Master → worker: everything of yours is here, the spool may go."""
 END = "headroom_end"
 """Master → workers: {"why": end now}."""
+
+
+@dataclass(frozen=True, slots=True)
+class SenderNews:
+    """Worker → master, twice a second: how far it is, and what it saw of itself since it last told.
+
+    Requests; hub lags in seconds; CPU of single seconds, of one core, 0-1.
+    """
+
+    sent: int
+    in_flight: int
+    hub_lags_s: Sequence[float]
+    cpu_shares: Sequence[float]
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from itertools import islice
 
 import gevent
 
@@ -20,18 +21,26 @@ _KEPT = 3600
 class Point:
     """One second of a run; None for what a server does not tell, or when nothing was served.
 
-    t_s: run time. due_per_s: requests that became due since the last point. The rest is as in `LastSeconds`,
-    in requests in flight, slots and places.
+    t_s: run time. due_per_s: requests that became due since the last point. The next ones are as in
+    `LastSeconds`; then slots and places as the servers tell them.
     """
 
     t_s: float
     due_per_s: float
     in_flight: int
     served_per_s: float
+    good_per_s: float
     failed_per_s: float
     output_tokens_per_s: float | None
     ttft_p50_s: float | None
     ttft_p95_s: float | None
+    ttft_max_s: float | None
+    tpot_p50_s: float | None
+    tpot_p95_s: float | None
+    tpot_max_s: float | None
+    e2e_p50_s: float | None
+    e2e_p95_s: float | None
+    e2e_max_s: float | None
     gateway_active: float | None = None
     gateway_queue: float | None = None
     engine_running: float | None = None
@@ -46,6 +55,12 @@ class Series:
         named = ((gateway_metrics, scrape.GATEWAY), (engine_metrics, scrape.ENGINE))
         self._pages = [scrape.Page(page, wanted) for page, wanted in named if page is not None]
         self.points: deque[Point] = deque(maxlen=_KEPT)
+        self._dropped = 0
+
+    def since(self, first: int) -> tuple[int, list[Point]]:
+        """Points from number `first` on (0: the run's first) as far as kept, and the first one's number."""
+        first = max(first, self._dropped)
+        return first, list(islice(self.points, first - self._dropped, None))
 
     def run(self, live: Live, start_s: float, ended: Callable[[], bool]) -> None:
         """Gather until `ended()`; one last point after it."""
@@ -56,6 +71,7 @@ class Series:
             now_s = time.monotonic() - start_s
             seconds = asdict(live.last_seconds(now_s))
             due, in_flight = live.due, live.in_flight
+            self._dropped += len(self.points) == _KEPT
             self.points.append(
                 Point(round(now_s, 2), float(due - last_due), in_flight, **seconds, **self._gauges())
             )

@@ -26,7 +26,7 @@ class PlanUser(User):
         raise StopUser
 
     def on_stop(self) -> None:
-        """Done, or stopped from outside (Stop in the web UI, a worker told to stop): cut what is left."""
+        """Done, or stopped from outside."""
         sending = self._conductor.sending
         if sending is not None:
-            sending.end("stopped")
+            sending.user_stopped()

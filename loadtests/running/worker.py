@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import tempfile
 import time
 from dataclasses import asdict, replace
 
 import gevent
+from gevent import Greenlet
 
 from loadtests import settings as run_settings
 from loadtests.planning import plan as plans
@@ -17,11 +19,13 @@ from loadtests.recording.run_folder import RecordFile, RunFolder
 from loadtests.running import lifecycle, messages
 from loadtests.running.locust_statistics import LocustStatistics
 from loadtests.running.locust_types import LocustEnvironment, LocustMessage
-from loadtests.running.messages import Brief
+from loadtests.running.messages import Brief, SenderNews
 from loadtests.sending.hub_probe import HubProbe
 from loadtests.sending.sender import Sender
 
+log = logging.getLogger("loadtests")
 _SHIP_EVERY_S = 0.5
+_END_S = 5.0
 
 
 class WorkerSide:
@@ -32,6 +36,7 @@ class WorkerSide:
         self._runner = environment.runner
         self._sender: Sender | None = None
         self._running: Sender | None = None
+        self._share: Greenlet | None = None
         self._recorder: WorkerRecorder | None = None
         self._probe = HubProbe()
         self._progress = Progress()
@@ -42,7 +47,8 @@ class WorkerSide:
     def prepare(self, brief: Brief) -> None:
         """Make everything ready to send this worker's share; t = 0 is turned from UTC to our clock."""
         if self._runner.client_id not in brief.order:
-            self._sender = None  # came after the start: the plan is dealt already
+            self._sender = None
+            log.warning("this worker came after the run was dealt: it sends from the next one on")
             return
         place = brief.order.index(self._runner.client_id)
         plan = plans.from_bytes(brief.plan)
@@ -62,13 +68,21 @@ class WorkerSide:
         bodies.prepare(a for a in share.arrivals if a.due_s < 30.0)
 
     def send(self) -> None:
-        """Send the share; ship records as they come, and the rest with what the worker saw of
-        itself at the end."""
+        """Send the share, in a greenlet of its own: when a worker comes or goes, Locust moves users about,
+        and a share that was begun goes on without one."""
         sender, recorder = self._sender, self._recorder
         if sender is None or recorder is None:
             return
-        self._sender = None  # a second user on this worker (rebalancing) finds nothing to do
+        self._sender = None  # a second user on this worker finds nothing to do
         self._running = sender
+        self._share = gevent.spawn(self._send_share, sender, recorder)
+        self._share.get()
+
+    def user_stopped(self) -> None:
+        """That Locust moves a user is no reason to stop; for Stop there is `end`."""
+
+    def _send_share(self, sender: Sender, recorder: WorkerRecorder) -> None:
+        """Ship records as they come, and the rest with what the worker saw of itself at the end."""
         self._probe = HubProbe()
         helpers = [gevent.spawn(self._probe.run), gevent.spawn(self._ship, recorder)]
         try:
@@ -78,15 +92,18 @@ class WorkerSide:
             self._report(sender, recorder)
 
     def end(self, why: str) -> None:
-        """Cut what is in flight, count the rest as not sent."""
-        if self._running is not None:
+        """Cut what is in flight, count the rest as not sent, and see that the master gets it all."""
+        if self._running is not None and self._share is not None:
             self._running.finish(f"the run was ended ({why})")
+            self._share.join(_END_S)
 
     def _ship(self, recorder: WorkerRecorder) -> None:
         while True:
             gevent.sleep(_SHIP_EVERY_S)
             recorder.flush()
-            self._runner.send_message(messages.PROGRESS, asdict(self._progress))
+            hub_lags_s, cpu_shares = self._probe.news()
+            news = SenderNews(self._progress.sent, self._progress.in_flight, hub_lags_s, cpu_shares)
+            self._runner.send_message(messages.PROGRESS, asdict(news))
 
     def _ship_lines(self, lines: bytes) -> None:
         self._runner.send_message(messages.RECORDS, {"lines": lines})

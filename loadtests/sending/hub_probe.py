@@ -17,6 +17,13 @@ class HubProbe:
 
     hub_lags_s: list[float] = field(default_factory=list)
     cpu_shares: list[float] = field(default_factory=list)
+    _told: tuple[int, int] = (0, 0)
+
+    def news(self) -> tuple[list[float], list[float]]:
+        """Hub lags and CPU shares since this was last asked."""
+        lags, shares = self._told
+        self._told = len(self.hub_lags_s), len(self.cpu_shares)
+        return self.hub_lags_s[lags:], self.cpu_shares[shares:]
 
     def run(self) -> None:
         """Sample until killed."""

@@ -1,27 +1,25 @@
-"""Our part of Locust's web UI: the LLM tab, the /llm page, downloads, the check of the form, the login."""
+"""Our part of Locust's web UI: the page /llm, the LLM tab, downloads, the check of every start, the login."""
 
 from __future__ import annotations
 
-import copy
-import hmac
-import secrets
 import zipfile
-from argparse import Namespace
+from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
 
-from flask import Response, jsonify, redirect, request, session
-from flask_login import login_user  # type: ignore[import-untyped] # it ships no types
+from flask import Response, jsonify, request, send_file, session
 from werkzeug.datastructures import ImmutableMultiDict
-from werkzeug.wrappers import Response as BaseResponse
 
 from loadtests.recording.run_folder import LOAD, PLAN, RECORDS
 from loadtests.running import logins
 from loadtests.running.conductor import Conductor
 from loadtests.running.locust_types import LocustEnvironment, LocustWebUi
-from loadtests.web.live_page import live_page, state_rows, to_json
+from loadtests.web import door, login, origin
+from loadtests.web.form import form
+from loadtests.web.history import REPORT, RunsFolder
+from loadtests.web.live_page import latency_rows, live_page, state_rows, to_json
+from loadtests.web.starting import Problem, Starting
 
-_PAGE = Path(__file__).with_name("llm.html")
 _TAB, _STATE_TAB = "llm", "llm_state"
 _COLUMNS = (
     ("name", "Latency"),
@@ -31,6 +29,8 @@ _COLUMNS = (
     ("p99", "p99 (ms)"),
 )
 _STATE = (("what", "Now"), ("value", "Value"))
+_REPORT_POLICY = "sandbox allow-scripts allow-popups allow-downloads; frame-ancestors 'none'"
+"""For reports that lie in the folder: whatever is in one, it cannot give orders as our page could."""
 
 
 class WebUi:
@@ -40,11 +40,13 @@ class WebUi:
         self._ui = web_ui
         self._conductor = conductor
         self._environment = environment
+        self._starting = Starting(conductor, environment)
+        self._runs = RunsFolder(Path(environment.parsed_options.runs_dir))
         self._base = environment.parsed_options.web_base_path or ""
         self._add_tab()
         self._add_routes()
         if environment.parsed_options.web_login:
-            self._add_login(environment.parsed_options)
+            login.add(web_ui, environment.parsed_options, self._base)
 
     def _add_tab(self) -> None:
         tabs = [{"title": "LLM", "key": _TAB}, {"title": "LLM state", "key": _STATE_TAB}]
@@ -53,44 +55,88 @@ class WebUi:
             {"key": _STATE_TAB, "structure": [{"key": key, "title": title} for key, title in _STATE]},
         ]
         files = [
-            {"href": f"{self._base}/llm", "title": "Live charts"},
+            {"href": f"{self._base}/llm", "title": "Headroom: plan, watch, history"},
             {"href": f"{self._base}/llm/records.jsonl", "title": "Records (JSON lines)"},
             {"href": f"{self._base}/llm/run.zip", "title": "Run folder (zip)"},
         ]
         self._ui.template_args.update(extended_tabs=tabs, extended_tables=tables, extended_csv_files=files)
 
     def _add_routes(self) -> None:
-        app, guard = self._ui.app, self._ui.auth_required_if_enabled
-        for path, view in (
-            ("/llm", self._page),
-            ("/llm/series.json", self._series),
-            ("/llm/records.jsonl", self._records),
-            ("/llm/run.zip", self._zip),
-        ):
-            app.add_url_rule(f"{self._base}{path}", endpoint=f"headroom {path}", view_func=guard(view))
-        app.before_request(self._check_form)
-        app.after_request(self._extend_stats)
+        self._ui.app.before_request(self._refuse_foreign)
+        self._add("/llm", door.page)
+        self._add("/llm/page/<name>", door.part)
+        self._add("/llm/form.json", self._form)
+        self._add("/llm/plan", self._plan, "POST")
+        self._add("/llm/target", self._target, "POST")
+        self._add("/llm/series.json", self._series)
+        self._add("/llm/history.json", self._history)
+        self._add("/llm/runs/<run>/<name>", self._run_file)
+        self._add("/llm/records.jsonl", self._records)
+        self._add("/llm/run.zip", self._zip)
+        self._ui.app.before_request(self._check_start)
+        self._ui.app.after_request(self._extend_stats)
+        self._ui.app.after_request(self._show_door)
 
-    # The tab and the page.
+    def _add(self, path: str, view: Callable[..., Response], method: str = "GET") -> None:
+        guarded = self._ui.auth_required_if_enabled(view)
+        self._ui.app.add_url_rule(f"{self._base}{path}", f"headroom {path}", guarded, methods=[method])
+
+    # Who asks.
+
+    def _refuse_foreign(self) -> Response | None:
+        """Orders, and whatever is ours, are for pages of this server alone."""
+        ours = request.path.startswith(f"{self._base}/llm")
+        if (ours or request.method == "POST") and origin.foreign(request.method, dict(request.headers)):
+            return Response("asked by a page of another site: refused\n", status=403, mimetype="text/plain")
+        return None
+
+    # The tab, and the way from Locust's first screen.
 
     def _extend_stats(self, response: Response) -> Response:
         if request.path == f"{self._base}/stats/requests" and response.is_json:
             run = self._conductor.run
             content = response.get_json()
             content["extended_stats"] = [
-                {"key": _TAB, "data": run.live.latencies() if run is not None else []},
+                {"key": _TAB, "data": latency_rows(run)},
                 {"key": _STATE_TAB, "data": state_rows(run)},
             ]
             response.set_data(to_json(content))
         return response
 
-    def _page(self) -> str:
-        return _PAGE.read_text(encoding="utf-8")
+    def _show_door(self, response: Response) -> Response:
+        if request.path == f"{self._base}/" and response.mimetype == "text/html":
+            response.set_data(door.with_door(response.get_data(as_text=True), self._base))
+        return response
+
+    # What the page asks for.
+
+    def _form(self) -> Response:
+        return _json(form(self._environment.parsed_options, self._environment.host))
+
+    def _plan(self) -> Response:
+        return _json(self._starting.plan(request.form))
+
+    def _target(self) -> Response:
+        return _json(self._starting.target(request.form))
 
     def _series(self) -> Response:
-        return Response(to_json(live_page(self._conductor.run)), mimetype="application/json")
+        """`?from=K`: only the points from number K on."""
+        first_point = request.args.get("from", 0, type=int)
+        return _json(live_page(self._conductor.run, self._conductor.workers_seen(), first_point))
+
+    def _history(self) -> Response:
+        return _json(self._runs.history())
 
     # Downloads.
+
+    def _run_file(self, run: str, name: str) -> Response:
+        path = self._runs.file(run, name)
+        if path is None:
+            return Response("there is no such run, or it has no such file\n", 404, mimetype="text/plain")
+        response = send_file(path.resolve(), as_attachment=name != REPORT, download_name=name)
+        if name == REPORT:
+            response.headers["Content-Security-Policy"] = _REPORT_POLICY
+        return response
 
     def _records(self) -> Response:
         run = self._conductor.run
@@ -111,70 +157,38 @@ class WebUi:
                     archive.write(path, name)
         return _download(packed.getvalue(), f"{run.name}.zip", "application/zip")
 
-    # The form and the login.
+    # The start, whichever form it comes from.
 
-    def _check_form(self) -> Response | None:
+    def _check_start(self) -> Response | None:
         """Start was pressed: check everything and prepare, or say in one sentence what is wrong."""
         if request.path != f"{self._base}/swarm" or request.method != "POST":
             return None
         if self._ui.web_login and not session.get("_user_id"):
             return None  # Locust's own guard answers
-        if self._conductor.busy():
-            return self._refused("a run is in progress: stop it first")
-        form = request.form.copy()
-        if "@" in form.get("host", ""):
+        problem = self._starting.prepare(request.form)
+        if problem is not None:
+            return self._refused(problem)
+        if "@" in request.form.get("host", ""):
             # Locust shows the host that was asked for on its page, and keeps it for the next form.
-            form["host"] = logins.clean(self._environment.parsed_options, form["host"]) or ""
-            request.form = ImmutableMultiDict(form.items(multi=True))
-        options = copy.copy(self._environment.parsed_options)
-        for name, value in form.items():
-            old = getattr(options, name, None)
-            if old is None or isinstance(old, list):
-                continue
-            try:
-                setattr(options, name, value == "true" if isinstance(old, bool) else type(old)(value))
-            except ValueError:
-                return self._refused(f"{name} = {value!r}: must be a number")
-        problem = self._conductor.prepare_for_ui(options, request.form.get("host") or self._environment.host)
-        return None if problem is None else self._refused(problem)
+            kept = request.form.copy()
+            kept["host"] = logins.clean(self._environment.parsed_options, kept["host"]) or ""
+            request.form = ImmutableMultiDict(kept.items(multi=True))
+        return None
 
-    def _refused(self, sentence: str) -> Response:
-        return jsonify({"success": False, "message": sentence, "host": self._environment.host})
-
-    def _add_login(self, options: Namespace) -> None:
-        """One user, named by --web-user and --web-password, kept in a signed session cookie."""
-        if not options.web_user or not options.web_password:
-            raise ValueError("--web-login needs --web-user and --web-password")
-        self._ui.app.config["SECRET_KEY"] = secrets.token_hex(32)
-        self._ui.login_manager.user_loader(_Person)
-        self._ui.auth_args = {"username_password_callback": f"{self._base}/llm/login"}
-
-        def login() -> BaseResponse:
-            name, password = request.form.get("username", ""), request.form.get("password", "")
-            right = hmac.compare_digest(name.encode(), options.web_user.encode())
-            right &= hmac.compare_digest(password.encode(), options.web_password.encode())
-            if not right:
-                session["auth_error"] = "Wrong user name or password"
-                return redirect(f"{self._base}/login")
-            login_user(_Person(name))
-            return redirect(f"{self._base}/")
-
-        self._ui.app.add_url_rule(f"{self._base}/llm/login", "headroom login", login, methods=["POST"])
+    def _refused(self, problem: Problem) -> Response:
+        return jsonify(
+            {
+                "success": False,
+                "message": problem.sentence,
+                "field": problem.field,
+                "reason": problem.reason,
+                "host": self._environment.host,
+            }
+        )
 
 
-class _Person:
-    """Whoever knows the password, as Flask-Login wants to see him."""
-
-    is_authenticated = True
-    is_active = True
-    is_anonymous = False
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-
-    def get_id(self) -> str:
-        """The name that the session keeps."""
-        return self._name
+def _json(content: object) -> Response:
+    return Response(to_json(content), mimetype="application/json", headers={"Cache-Control": "no-store"})
 
 
 def _download(content: bytes, name: str, kind: str) -> Response:

@@ -9,10 +9,12 @@ from reports.figures.heat_map import join as heat_map_joins
 from reports.figures.heat_map import title as heat_map_title
 from reports.figures.heat_map import unequal as heat_map_is_unequal
 from reports.figures.hockey_stick import UNKNOWN as UNKNOWN_KNEE
-from reports.figures.hockey_stick import Knee, base_scenario, curves, hockey_stick
+from reports.figures.hockey_stick import Knee, hockey_stick
+from reports.figures.hockey_stick import columns as hockey_stick_columns
 from reports.figures.outcomes import outcomes
 from reports.figures.predicted import predicted
 from reports.figures.race import in_order, race
+from reports.figures.rate_points import base_scenario, curves
 from reports.figures.tail import tail
 from reports.figures.time_series import time_series
 
@@ -29,6 +31,7 @@ __all__ = [
     "heat_map_joins",
     "heat_map_title",
     "hockey_stick",
+    "hockey_stick_columns",
     "in_order",
     "outcomes",
     "predicted",

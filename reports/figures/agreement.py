@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from loadtests.look.palette import light
 from reports import labels
 from reports.figures import canvas
-from reports.palette import light
 
 
 def agreement(frame: pd.DataFrame) -> Figure:

@@ -9,9 +9,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from loadtests.look.palette import light
 from reports import labels
 from reports.figures import canvas
-from reports.palette import light
 
 # part → colour; without the engine's word its queue and the prefill are one, drawn apart from both
 COLOURS = {

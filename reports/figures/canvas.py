@@ -13,9 +13,11 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
-from reports.palette import light
+from loadtests.look.palette import light
 
 SIZE = 9.5
+PAGE_IN = 14.0
+"""The width of a figure that takes the whole page: texts are then as large as those beside it."""
 WIDEST_LEFT = 0.7
 """Of a figure's width: what is written left of the axes may be longer than that, and is then cut."""
 
@@ -77,10 +79,10 @@ def plain(ax: Axes) -> None:
     ax.yaxis.label.set(color=light("muted"), size=SIZE - 0.5)
 
 
-def title(ax: Axes, text: str) -> None:
-    """The panel's title, above its left edge."""
+def title(ax: Axes, text: str, role: str = "ink") -> None:
+    """The panel's title, above its left edge, in a colour of the palette."""
     # A fixed y spares matplotlib the layout of every tick label just to see whether the title must move.
-    look = {"fontsize": SIZE, "color": light("ink"), "fontweight": "bold"}
+    look = {"fontsize": SIZE, "color": light(role), "fontweight": "bold"}
     ax.set_title(literal(text), look, loc="left", y=1.0, pad=6)
 
 
@@ -143,6 +145,11 @@ def legend_above(figure: Figure, ax: Axes, columns: int = 6) -> None:
         labelcolor=light("ink"),
         handlelength=1.2,
     )
+
+
+def marker(shape: str) -> Line2D:
+    """A marker alone, for a legend."""
+    return Line2D([], [], linestyle="none", marker=shape, color=light("muted"), markersize=4.5)
 
 
 def message(text: str, width_in: float = 6.0) -> Figure:

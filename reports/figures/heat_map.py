@@ -11,10 +11,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from reports import numbers, palette, svg
+from loadtests.look import palette
+from loadtests.look.palette import light
+from reports import numbers, svg
 from reports.common_blocks import mean_by_setting
 from reports.figures import canvas
-from reports.palette import light
 from reports.rows import CellRow, rows_of
 
 # what → (title, how repeats are joined, number shown, is more better)
@@ -114,10 +115,11 @@ def heat_map(
     queues = list(dict.fromkeys(grid["queue"]))
     # An engine without a gateway has no MAX_ACTIVE: its column stands last, under a dash.
     actives = [numbers.bare(float(a)) for a in sorted(grid["max_active"].unique(), key=_nan_last)]
-    columns = min(len(loads), 3)
-    rows = -(-len(loads) // columns)
     left = max(1.35, 0.3 + 0.075 * max(map(len, queues)))
-    width = min(13.5, max(4.6, left + 0.35 + columns * (0.9 + 0.62 * len(actives))))
+    fitting = int((canvas.PAGE_IN - left) / (0.6 + 0.5 * len(actives)))
+    rows = -(-len(loads) // min(max(fitting, 1), 4))
+    columns = -(-len(loads) // rows)
+    width = min(canvas.PAGE_IN, max(4.6, left + 0.35 + columns * (0.9 + 0.62 * len(actives))))
     height = rows * (0.95 + 0.42 * len(queues)) + 0.1
     figure, panels = canvas.axes(
         width, height, rows=rows, columns=columns, margins=canvas.Margins(left=left, wspace=0.08, hspace=0.75)

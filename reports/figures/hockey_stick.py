@@ -1,8 +1,8 @@
-"""The hockey stick: what comes out, and how late, as the offered load rises; one line per setting."""
+"""The hockey stick: what comes out, and how late, as the offered load rises; a column per setting."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,93 +11,42 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from experiments.run_folder.run_state import Objective
-from reports.common_blocks import mean_by_setting
+from loadtests.look.palette import light
 from reports.figures import canvas
-from reports.palette import light
+from reports.figures.rate_points import base_scenario, pooled
 
 Knee = tuple[float, float, float]  # requests/s: value, low, high; nan where unknown
 UNKNOWN: Knee = (float("nan"),) * 3
-NAMED = (("sky", "s", "--"), ("purple", "D", "-."), ("green", "^", ":"), ("amber", "v", "--"))
+MOST_COLUMNS = 6
+ROWS = (("goodput_per_s", "Goodput, requests/s"), ("ttft_s", "TTFT p95, s"), ("e2e_s", "E2E p95, s"))
+MARKERS = ("o", "s", "^", "D", "v")
+MARGINS = canvas.Margins(left=0.75, bottom=0.95, top=0.45, wspace=0.1, hspace=0.14)
 
 
 @dataclass(frozen=True, slots=True)
 class LineStyle:
-    """How one setting's line is drawn: the palette's role, then as in matplotlib."""
+    """How a setting's line is drawn: the palette's role, then as in matplotlib."""
 
     role: str
     width: float
     order: float
-    marker: str = "o"
-    size: float = 4.0
+    size: float
     dash: str = "-"
-    alpha: float = 1.0
 
 
-GREY = LineStyle("grey", width=0.9, order=1.5, size=2.5, alpha=0.6)
-BEST = LineStyle("blue", width=2.4, order=4.0, size=5.0)
-MARGINS = canvas.Margins(bottom=0.85, top=0.4, wspace=0.24)
-LATENCIES = (("ttft_s", "TTFT p95, s"), ("e2e_s", "E2E p95, s"))
-MEASURED = (
-    "cell",
-    "setting",
-    "workload",
-    "scenario",
-    "block",
-    "plan_hash",
-    "rate_per_s",
-    "offered_per_s",
-    "goodput_per_s",
-    "goodput_per_s_low",
-    "goodput_per_s_high",
-    "attainment",
-)
+BEST = LineStyle("blue", width=2.2, order=4.0, size=4.5)
+OTHER = LineStyle("orange", width=1.8, order=3.0, size=4.5)
+# The recommended one again, in another setting's panel.
+BESIDE = LineStyle("blue", width=1.0, order=2.0, size=0.0, dash="--")
 
 
-def curves(cells: pd.DataFrame, latency: pd.DataFrame) -> pd.DataFrame:
-    """The points of the curves, a row per cell that is not stamped invalid.
-
-    goodput_per_s, ttft_s and e2e_s (both p95) each have NAME_low and NAME_high beside them; nan where
-    unknown.
+def columns(points: pd.DataFrame, best: str | None, named: Collection[str]) -> list[str]:
+    """The settings that have a column: the best, the `named` ones, then the others in their order, six at
+    most; `points` may be `curves` too.
     """
-    usable = cells[~cells["validity"].isin(["invalid", "missing"]) & cells["offered_per_s"].notna()]
-    ends = {"goodput_low_per_s": "goodput_per_s_low", "goodput_high_per_s": "goodput_per_s_high"}
-    out = usable.rename(columns=ends)[list(MEASURED)].copy()
-    for metric, _ in LATENCIES:
-        p95 = latency[(latency["metric"] == metric) & (latency["quantile"] == "p95")].set_index("cell")
-        for column, end in ((metric, "value_s"), (f"{metric}_low", "low_s"), (f"{metric}_high", "high_s")):
-            out[column] = out["cell"].map(p95[end]).astype(float)
-    order = ["setting", "workload", "scenario", "block", "offered_per_s"]
-    return out.sort_values(order, kind="stable").reset_index(drop=True)
-
-
-def pooled(curves: pd.DataFrame) -> pd.DataFrame:
-    """One point for each setting and load: over its blocks the mean of the rates, brought to the same
-    arrivals where settings have different blocks, the worst of the p95s (quantiles are never averaged), the
-    outermost ends of their intervals. Attainment is over all offered requests.
-    """
-    weighed = curves.assign(_good=curves["attainment"] * curves["offered_per_s"])
-    latencies = [metric for metric, _ in LATENCIES]
-    how = dict.fromkeys(("offered_per_s", "goodput_per_s", "_good"), "mean")
-    how |= dict.fromkeys(latencies, "max")
-    for name in ("goodput_per_s", *latencies):
-        how |= {f"{name}_low": "min", f"{name}_high": "max"}
-    by = ["setting", "workload", "scenario", "rate_per_s"]
-    points = weighed.groupby(by, sort=False, dropna=False).agg(how).reset_index()
-    points = points.assign(attainment=points["_good"] / points["offered_per_s"]).drop(columns="_good")
-    for name in ("offered_per_s", "goodput_per_s"):
-        means = {
-            load: mean_by_setting(of, name) for load, of in weighed.groupby(by[1:], sort=False, dropna=False)
-        }
-        loads = points[by[1:]].itertuples(index=False, name=None)
-        rows = zip(loads, points["setting"], points[name], strict=True)
-        brought = [means.get(load, {}).get(setting, plain) for load, setting, plain in rows]
-        if name == "goodput_per_s":
-            shift = pd.Series(brought, index=points.index) - points[name]
-            points = points.assign(
-                **{f"{name}_{end}": points[f"{name}_{end}"] + shift for end in ("low", "high")}
-            )
-        points[name] = brought
-    return points
+    measured = list(dict.fromkeys(points["setting"]))
+    wanted = [*([best] if best is not None else []), *named, *measured]
+    return [setting for setting in dict.fromkeys(wanted) if setting in set(measured)][:MOST_COLUMNS]
 
 
 def hockey_stick(
@@ -109,73 +58,63 @@ def hockey_stick(
     capacity_per_s: float = float("nan"),
     knee: Knee = UNKNOWN,
 ) -> Figure:
-    """Goodput, p95 TTFT and p95 E2E over the offered rate, repeats of a load `pooled`.
+    """Goodput, p95 TTFT and p95 E2E over the offered rate, repeats of a load `pooled`, a column for each of
+    `columns` with the same axes; settings are given in words.
 
-    Of the settings, given in words, `best` is bold with its 95 % band, up to four `named` ones are in
-    colour, the rest is grey. Each workload is a line of its own through the points of `base_scenario`; those
-    of others are hollow. The SLO's limits are dashed lines. `capacity_per_s` (of the probe) is marked, and so
-    is the `knee`: the capacity of `best` under the SLO with its ends; where that is unknown, the largest load
-    at which `best` meets the SLO.
+    In every other column the `best` one is there again as a thin line. Each workload is a line of its own,
+    with its own marker, through the points of `base_scenario`; those of others are hollow. Bars are 95 %
+    intervals, of the repeats the widest. The SLO's limits are dashed. `capacity_per_s` (of the probe) is
+    marked where loads were that high; in the best one's column the `knee`: its capacity under the SLO with
+    its ends, or where that is unknown the largest load at which it meets the SLO.
     """
     if not len(curves):
         return canvas.message("No cell that can be trusted has been measured.")
     points = pooled(curves)
-    figure, panels = canvas.axes(11.6, 3.7, columns=3, margins=MARGINS)
-    columns = ("goodput_per_s", *(metric for metric, _ in LATENCIES))
-    for ax, column in zip(panels, columns, strict=True):
-        _lines(ax, points, column, _styles(named, best), best)
+    shown = columns(points, best, named)
+    figure, panels = canvas.axes(canvas.PAGE_IN, 6.6, rows=3, columns=len(shown), margins=MARGINS)
     top = float(points["offered_per_s"].max()) * 1.06
-    _goodput_panel(panels[0], top)
-    for ax, (_, text), limit in zip(panels[1:], LATENCIES, (slo.ttft_s, slo.e2e_s), strict=True):
-        _latency_panel(ax, text, limit)
-    marks = _marks(points, slo, best, capacity_per_s, knee[0])
+    rows = [panels[at * len(shown) : (at + 1) * len(shown)] for at in range(len(ROWS))]
+    for row, (column, _) in zip(rows, ROWS, strict=True):
+        for ax, setting in zip(row, shown, strict=True):
+            if best is not None and setting != best:
+                _lines(ax, points, column, best, BESIDE)
+            _lines(ax, points, column, setting, BEST if setting == best else OTHER)
+    _goodput_axes(rows[0], top)
+    for row, limit in zip(rows[1:], (slo.ttft_s, slo.e2e_s), strict=True):
+        _latency_axes(row, limit)
     for ax in panels:
-        if np.isfinite(knee[1]) and np.isfinite(knee[2]):
-            ax.axvspan(knee[1], knee[2], color=light("green"), alpha=0.08, linewidth=0, zorder=0)
-        ax.set_xlabel("offered, requests/s")
         ax.set_xlim(0, top)
-        for x, text, role in marks:
-            ax.axvline(x, color=light(role), linewidth=1.0, linestyle=(0, (4, 2)), zorder=1, label=text)
-    _legend(figure, panels[0])
+        if capacity_per_s <= top:
+            _upright(ax, capacity_per_s, "probe capacity", "grey")
+    if shown[0] == best:
+        for row in rows:
+            _mark_knee(row[0], points, slo, best, knee)
+    _words(rows, shown, best)
+    _legend(figure, panels, points, best)
     return figure
 
 
-def _styles(named: Collection[str], best: str | None) -> dict[str, LineStyle]:
-    styles = {} if best is None else {best: BEST}
-    others = [setting for setting in named if setting != best]
-    for setting, (role, marker, dash) in zip(others, NAMED, strict=False):
-        styles[setting] = LineStyle(role, width=1.5, order=3.0, marker=marker, dash=dash)
-    return styles
-
-
-def base_scenario(curves: pd.DataFrame) -> str:
-    """The scenario whose points are filled: `sustained` where there is one, else the first by name."""
-    names = sorted(curves["scenario"].unique())
-    return "sustained" if "sustained" in names or not names else str(names[0])
-
-
-def _lines(
-    ax: Axes, points: pd.DataFrame, column: str, styles: Mapping[str, LineStyle], best: str | None
-) -> None:
-    """A line per setting and workload; a setting is named once."""
-    named: set[str] = set()
+def _lines(ax: Axes, points: pd.DataFrame, column: str, setting: str, style: LineStyle) -> None:
+    """A line per workload of a setting, named by both where there are several workloads."""
     base = base_scenario(points)
-    ascending = points.sort_values("offered_per_s")
-    owners = list(zip(ascending["setting"], ascending["workload"], strict=True))
-    for setting, workload in dict.fromkeys(owners):
-        own = ascending[[owner == (setting, workload) for owner in owners]]
+    workloads = list(dict.fromkeys(points["workload"]))
+    for at, workload in enumerate(workloads):
+        every = points[points["workload"] == workload].sort_values("offered_per_s")
+        own = every[every["setting"] == setting]
         line = own[own[column].notna()]
         if not len(line):
             continue
-        line = _with_gaps(line, own, ascending[ascending["workload"] == workload], base)
-        style = styles.get(setting, GREY)
-        name = setting if setting in styles and setting not in named else None
-        named.add(setting)
+        line = _with_gaps(line, own, every, base)
         filled = (line["scenario"] == base).to_numpy(bool)
-        _line(ax, line[filled], column, style, name)
-        _hollow(ax, line[~filled], column, style)
-        if setting == best:
-            _band(ax, line, column, filled)
+        name = setting if len(workloads) == 1 else f"{setting} · {workload}"
+        marker = MARKERS[at % len(MARKERS)]
+        _line(ax, line[filled], column, style, (marker, name))
+        if style is not BESIDE:
+            _hollow(ax, line[~filled], column, style, (marker, name))
+            # The worst of several p95s may have no interval of its own, where that of another one ends below.
+            own = line[line[column].between(line[f"{column}_low"], line[f"{column}_high"])]
+            low, high = (own[f"{column}_{end}"].to_numpy(float) for end in ("low", "high"))
+            ax.vlines(own["offered_per_s"].to_numpy(float), low, high, color=light(style.role), linewidth=1.2)
 
 
 def _with_gaps(line: pd.DataFrame, own: pd.DataFrame, every: pd.DataFrame, base: str) -> pd.DataFrame:
@@ -189,82 +128,112 @@ def _with_gaps(line: pd.DataFrame, own: pd.DataFrame, every: pd.DataFrame, base:
     return pd.concat([line, holes]).sort_values("offered_per_s")
 
 
-def _line(ax: Axes, line: pd.DataFrame, column: str, style: LineStyle, name: str | None) -> None:
+def _line(ax: Axes, line: pd.DataFrame, column: str, style: LineStyle, look: tuple[str, str]) -> None:
+    marker, name = look
     ax.plot(
         line["offered_per_s"].to_numpy(float), line[column].to_numpy(float), label=name,
-        color=light(style.role), linewidth=style.width, linestyle=style.dash, alpha=style.alpha,
-        marker=style.marker, markersize=style.size, zorder=style.order,
+        color=light(style.role), linewidth=style.width, linestyle=style.dash,
+        marker=marker, markersize=style.size, zorder=style.order,
     )  # fmt: skip
 
 
-def _hollow(ax: Axes, line: pd.DataFrame, column: str, style: LineStyle) -> None:
+def _hollow(ax: Axes, line: pd.DataFrame, column: str, style: LineStyle, look: tuple[str, str]) -> None:
+    marker, name = look
     ax.plot(
-        line["offered_per_s"].to_numpy(float), line[column].to_numpy(float), linestyle="none",
-        color=light(style.role), alpha=style.alpha, marker=style.marker, markersize=style.size,
+        line["offered_per_s"].to_numpy(float), line[column].to_numpy(float), label=f"{name}, other arrivals",
+        linestyle="none", color=light(style.role), marker=marker, markersize=style.size,
         markerfacecolor=light("surface"), zorder=5,
     )  # fmt: skip
 
 
-def _band(ax: Axes, line: pd.DataFrame, column: str, filled: np.ndarray) -> None:
-    """The 95 % intervals: a band along the line, and at each of its points."""
-    x = line["offered_per_s"].to_numpy(float)
-    low, high = (line[f"{column}_{end}"].to_numpy(float) for end in ("low", "high"))
-    blue = light(BEST.role)
-    ax.fill_between(x[filled], low[filled], high[filled], color=blue, alpha=0.16, linewidth=0)
-    ax.vlines(x, low, high, color=blue, linewidth=1.2)
+def _goodput_axes(row: Sequence[Axes], top: float) -> None:
+    for ax in row:
+        ax.plot(
+            [0, top], [0, top], color=light("grey"), linewidth=0.9, linestyle=(0, (2, 3)),
+            label="all served in SLO",
+        )  # fmt: skip
+        ax.set_ylim(0, top)
 
 
-def _goodput_panel(ax: Axes, top: float) -> None:
-    canvas.title(ax, "Goodput, requests/s")
-    dots = (0, (2, 3))
-    ax.plot([0, top], [0, top], color=light("grey"), linewidth=0.9, linestyle=dots, label="all served in SLO")
-    ax.set_ylim(0, top)
+def _latency_axes(row: Sequence[Axes], limit: float | None) -> None:
+    """The same extent in the whole row, that of its lines: a logarithmic axis helps only where times differ
+    by an order.
+    """
+    for ax in row:
+        if not ax.lines:
+            ax.text(0.5, 0.5, "too few served", transform=ax.transAxes, ha="center", color=light("muted"))
+        if limit:
+            ax.axhline(limit, color=light("red"), linewidth=1.1, linestyle="--", label=f"SLO {limit:.3g} s")
+    low, high = min(ax.dataLim.y0 for ax in row), max(ax.dataLim.y1 for ax in row)
+    spread = np.isfinite(high) and low > 0 and high / low >= 8
+    for ax in row:
+        if not spread:
+            ax.set_ylim(0, high * 1.1 if np.isfinite(high) and high > 0 else 1)
+            continue
+        ax.set_yscale("log")
+        ends = low / 1.2, high * 1.2
+        at = [m * 10.0**e for e in range(-4, 4) for m in (1, 2, 5) if ends[0] <= m * 10.0**e <= ends[1]]
+        ax.set_yticks(at)
+        ax.set_yticks([], minor=True)
+        ax.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+        ax.set_ylim(*ends)
 
 
-def _latency_panel(ax: Axes, title: str, limit: float | None) -> None:
-    canvas.title(ax, title)
-    if limit:
-        ax.axhline(limit, color=light("red"), linewidth=1.1, linestyle="--")
-        text = f"SLO {limit:.3g} s"
-        ax.annotate(text, (0, limit), (3, 3), textcoords="offset points", size=8, color=light("red"))
-    # The lines' own extent decides: a logarithmic axis helps only where times differ by an order.
-    low, high = ax.dataLim.y0, ax.dataLim.y1
-    if not (np.isfinite(high) and low > 0 and high / low >= 8):
-        ax.set_ylim(0, high * 1.1 if np.isfinite(high) and high > 0 else 1)
-        return
-    ax.set_yscale("log")
-    low, high = low / 1.2, high * 1.2
-    ax.set_yticks([m * 10.0**e for e in range(-4, 4) for m in (1, 2, 5) if low <= m * 10.0**e <= high])
-    ax.set_yticks([], minor=True)
-    ax.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
-    ax.set_ylim(low, high)
-
-
-def _marks(
-    points: pd.DataFrame, slo: Objective, best: str | None, capacity_per_s: float, knee_per_s: float
-) -> list[tuple[float, str, str]]:
-    """(offered rate, words, colour role) of the upright lines."""
-    marks = [(capacity_per_s, "probe capacity", "grey")]
-    if np.isfinite(knee_per_s):
-        marks.append((knee_per_s, "knee: capacity under the SLO", "green"))
-    elif best is not None and slo.attainment is not None:
+def _mark_knee(ax: Axes, points: pd.DataFrame, slo: Objective, best: str, knee: Knee) -> None:
+    value, low, high = knee
+    if np.isfinite(low) and np.isfinite(high):
+        ax.axvspan(low, high, color=light("green"), alpha=0.08, linewidth=0, zorder=0)
+    if np.isfinite(value):
+        _upright(ax, value, "knee: capacity under the SLO", "green")
+    elif slo.attainment is not None:
         own = points[points["setting"] == best].groupby("rate_per_s")
         met = own["attainment"].min() >= slo.attainment
         if met.any():
             highest = float(own["offered_per_s"].mean()[met].max())
-            marks.append((highest, "recommended meets the SLO up to here", "green"))
-    return [mark for mark in marks if np.isfinite(mark[0])]
+            _upright(ax, highest, "recommended meets the SLO up to here", "green")
 
 
-def _legend(figure: Figure, ax: Axes) -> None:
-    handles, names = ax.get_legend_handles_labels()
+def _upright(ax: Axes, x: float, name: str, role: str) -> None:
+    ax.axvline(x, color=light(role), linewidth=1.0, linestyle=(0, (4, 2)), zorder=1, label=name)
+
+
+def _words(rows: Sequence[Sequence[Axes]], shown: Sequence[str], best: str | None) -> None:
+    """The settings above their columns, what is measured left of its row, the rate below."""
+    for ax, setting in zip(rows[0], shown, strict=True):
+        canvas.title(ax, setting, "blue" if setting == best else "ink")
+    for row, (_, text) in zip(rows, ROWS, strict=True):
+        row[0].set_ylabel(text)
+        for ax in row[1:]:
+            ax.set_yticklabels([])
+    for row in rows[:-1]:
+        for ax in row:
+            ax.set_xticklabels([])
+    for ax in rows[-1]:
+        ax.set_xlabel("offered, requests/s")
+
+
+def _legend(figure: Figure, panels: Sequence[Axes], points: pd.DataFrame, best: str | None) -> None:
+    """What is the same in all columns; the settings have their names above."""
+    found = {str(line.get_label()): line for ax in reversed(panels) for line in ax.lines}
+    settings = set(points["setting"])
+    shared = {
+        name: line
+        for name, line in found.items()
+        if not any(name == one or name.startswith((f"{one} ·", f"{one},")) for one in settings)
+    }
+    beside = [
+        line for ax in panels for line in ax.lines if line.get_label() == best and line.get_markersize() == 0
+    ]
+    if beside:
+        shared = {"recommended, for comparison": beside[0], **shared}
+    workloads = list(dict.fromkeys(points["workload"]))
+    names = [canvas.literal(name) for name in shared]
+    handles = list(shared.values())
+    if len(workloads) > 1:
+        for at, workload in enumerate(workloads):
+            handles.append(canvas.marker(MARKERS[at % len(MARKERS)]))
+            names.append(canvas.literal(str(workload)))
     figure.legend(
-        handles,
-        [canvas.literal(name) for name in names],
-        loc="lower left",
-        bbox_to_anchor=(0.04, 0.0),
-        ncols=4,
-        frameon=False,
-        fontsize=8.4,
-        labelcolor=light("ink"),
-    )
+        handles, names, loc="lower left", bbox_to_anchor=(0.04, 0.0), ncols=4, frameon=False,
+        fontsize=canvas.SIZE - 0.6, labelcolor=light("ink"),
+    )  # fmt: skip

@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from loadtests.look.palette import light
 from loadtests.outcome import Outcome
 from reports.figures import canvas
-from reports.palette import light
 
 # group → (colour, outcomes in it)
 GROUPS: dict[str, tuple[str, set[str]]] = {

@@ -9,9 +9,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from loadtests.look.palette import light
 from reports import labels, numbers
 from reports.figures import canvas
-from reports.palette import light
 
 # what it is → (role, marker, filled)
 KINDS = {

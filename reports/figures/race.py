@@ -9,9 +9,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from experiments.run_folder.race_story import EngineRace, RaceLook, RacePlace
-from reports import numbers, palette
+from loadtests.look import palette
+from loadtests.look.palette import light
+from reports import numbers
 from reports.figures import canvas
-from reports.palette import light
 
 _WORST = 0.5
 """Of the leader's score: what is below has the lightest shade."""

@@ -8,9 +8,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from experiments.run_folder.run_state import Objective
+from loadtests.look.palette import light
 from reports import numbers
 from reports.figures import canvas
-from reports.palette import light
 
 MOST_POINTS = 160
 LINES = (("ttft_s", "TTFT", "blue", "-"), ("e2e_s", "E2E", "orange", "--"))

@@ -11,10 +11,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from loadtests.look.palette import light
 from reports.figures import canvas
-from reports.palette import light
 
 MOST_POINTS = 240
+WIDTH_IN = 6.8
 
 SHARE, CLOCK, OTHERS = "Share in use", "GPU clock", "CPU cores, share of their time"
 FORMATS: dict[str, Callable[[float], str]] = {
@@ -83,9 +84,16 @@ PANELS: tuple[tuple[str, dict[str, tuple[str, str, str]]], ...] = (
 )
 
 
+LIMIT = "gateway_active_limit"
+FAR = 4.0
+
+
 def time_series(series: pd.DataFrame, *, start_s: float = 0.0, end_s: float | None = None) -> Figure:
     """Draw a cell's series (long form: t_s, metric, value); what lies outside [start_s, end_s] is shaded as
     not measured.
+
+    A limit is drawn as it was in that time: before it, what was set for another cell, or by the probe, may
+    still be in force. Where it is far above all that was measured, it is named and does not stretch the axis.
 
     Long series are thinned to at most 240 points by taking the mean of equal stretches. Panels without data
     are left out.
@@ -97,7 +105,7 @@ def time_series(series: pd.DataFrame, *, start_s: float = 0.0, end_s: float | No
         return canvas.message("No Prometheus series were stored for this cell.")
     height = 0.75 + 1.05 * len(panels)
     figure, axes = canvas.axes(
-        8.6,
+        WIDTH_IN,
         height,
         rows=len(panels),
         share_x=True,
@@ -105,9 +113,10 @@ def time_series(series: pd.DataFrame, *, start_s: float = 0.0, end_s: float | No
     )
     last = float(series["t_s"].max())
     stop = last if end_s is None or not np.isfinite(end_s) else end_s
-    by_metric = dict(tuple(series.groupby("metric", sort=False)))
+    drawn = series[(series["metric"] != LIMIT) | series["t_s"].between(start_s, stop)]
+    by_metric = dict(tuple(drawn.groupby("metric", sort=False)))
     for ax, (text, lines) in zip(axes, panels, strict=True):
-        _panel(ax, text, {m: (by_metric[m], style) for m, style in lines.items()})
+        _panel(ax, text, {m: (by_metric[m], style) for m, style in lines.items() if m in by_metric})
         for left, right in ((0.0, start_s), (stop, last)):
             if right > left:
                 ax.axvspan(left, right, color=light("shade"), linewidth=0, zorder=0)
@@ -129,10 +138,14 @@ def time_series(series: pd.DataFrame, *, start_s: float = 0.0, end_s: float | No
 
 def _panel(ax: Axes, text: str, lines: dict[str, tuple[pd.DataFrame, tuple[str, str, str]]]) -> None:
     canvas.title(ax, text)
-    for frame, (name, role, dash) in lines.values():
+    highest = max((float(f["value"].max()) for m, (f, _) in lines.items() if m != LIMIT), default=0.0)
+    top = None
+    for metric, (frame, (name, role, dash)) in lines.items():
         t, value = thin(frame["t_s"].to_numpy(float), frame["value"].to_numpy(float))
+        if metric == LIMIT and len(value) and value.min() > FAR * highest > 0:
+            name, top = f"{name} {value.min():g} ↑", highest * 1.1
         ax.plot(t, value, color=light(role), linestyle=dash, linewidth=1.3, label=name)
-    ax.set_ylim(bottom=0)
+    ax.set_ylim(0, top)
     if ax.get_ylim()[1] < 0.01:
         ax.set_ylim(0, 1)
     ax.locator_params(axis="y", nbins=3)

@@ -15,7 +15,7 @@ def outcomes(run: Run) -> Table:
         counts.setdefault(counted.cell, {})[counted.outcome] = counted.count
     present = {outcome for of_cell in counts.values() for outcome, count in of_cell.items() if count}
     order = [*(n for n in labels.OUTCOMES if n in present), *sorted(present - set(labels.OUTCOMES))]
-    names = cell_names(run.cells)
+    names = cell_names(run.shown)
     rows = []
     for row in rows_of(run.cells, CellRow):
         if row.cell not in counts:

@@ -38,7 +38,7 @@ HEADS = (
 def overview(run: Run) -> Table:
     """The table of all cells but the sentinels; one that no setting is chosen by says what it is for."""
     p95 = by_quantile(run.latency, "p95")
-    cells = rows_of(run.of_settings, CellRow)
+    cells = rows_of(run.naming.columns(run.of_settings), CellRow)
     tones = ["" if row.usable else "faded" for row in cells]
     loads = asked_loads(run.cells)
     rows = [_row(row, loads[row.cell], p95, run.slo.attainment) for row in cells]

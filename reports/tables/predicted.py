@@ -9,6 +9,7 @@ import pandas as pd
 
 from experiments.run_folder.prediction import PredictedSetting, Prediction
 from reports import labels, numbers
+from reports.naming import Naming
 from reports.rows import PredictedRow, rows_of
 from reports.run import Run
 from reports.tables.entry import Entry, Head, Table, anchor, cell_names
@@ -61,7 +62,7 @@ def errors(run: Run) -> Table:
         Head("Speed", "the engine's steps in this cell / as calibrated; above 1: slower"),
         Head("Inside", "whether the measured value lies in the prediction interval", number=False),
     ]
-    names = cell_names(run.cells)
+    names = cell_names(run.shown)
     rows = [_error(row, names) for row in rows_of(run.predicted, PredictedRow)]
     return Table(f"Predicted, measured, and the signed error · {run.engine}", heads, rows, "errors")
 
@@ -102,7 +103,7 @@ def _signed(error: float) -> Entry:
     return Entry(f"{error * 100:+.1f} %", error, "", "warn" if abs(error) > LARGE else "")
 
 
-def predicted_matrix(prediction: Prediction, engine: str) -> Table:
+def predicted_matrix(prediction: Prediction, naming: Naming, engine: str) -> Table:
     """The matrix as the model predicted it before anything of it was measured, the least regret first."""
     widest = max((len(entry.goodput_per_s) for entry in prediction.matrix), default=0)
     loads = [*prediction.loads, *(f"load {at + 1}" for at in range(len(prediction.loads), widest))]
@@ -110,12 +111,11 @@ def predicted_matrix(prediction: Prediction, engine: str) -> Table:
     heads += [Head(f"Goodput at {load}", "predicted, requests/s") for load in loads]
     heads += [Head("Regret", "the largest share of the best goodput that it loses at any load")]
     by_regret = sorted(prediction.matrix, key=lambda entry: entry.regret)
-    rows = [_predicted_setting(entry, len(loads)) for entry in by_regret]
+    rows = [_predicted_setting(naming.of(entry.setting), entry, len(loads)) for entry in by_regret]
     return Table(f"The predicted matrix (not measured) · {engine}", heads, rows, "predicted-matrix")
 
 
-def _predicted_setting(entry: PredictedSetting, loads: int) -> list[Entry]:
-    name = labels.setting(entry.setting)
+def _predicted_setting(name: str, entry: PredictedSetting, loads: int) -> list[Entry]:
     absent = [Entry(numbers.DASH)] * (loads - len(entry.goodput_per_s))
     return [
         Entry(name, name),

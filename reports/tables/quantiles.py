@@ -36,7 +36,7 @@ def quantiles(run: Run, metric: str) -> Table:
     counted = dict(zip(part["cell"], part["n"], strict=True))
     loads = asked_loads(run.cells)
     rows = []
-    for row in rows_of(run.of_settings, CellRow):
+    for row in rows_of(run.naming.columns(run.of_settings), CellRow):
         cell = row.cell
         if cell in counted:
             n = Entry(numbers.count(counted[cell]), counted[cell])

@@ -23,7 +23,7 @@ def sentinels(run: Run) -> Table:
         Head("Validity", "the worst doubt about this cell; its section says which", number=False),
     ]
     p50, p95 = (by_quantile(run.latency, quantile) for quantile in ("p50", "p95"))
-    watched = run.cells[run.cells["sentinel"].astype(bool)].sort_values(["knobs", "block"], kind="stable")
+    watched = run.shown[run.cells["sentinel"].astype(bool)].sort_values(["knobs", "block"], kind="stable")
     rows = [
         [
             Entry(numbers.bare(row.block), row.block, link="#" + anchor(row.cell)),

@@ -61,7 +61,7 @@ def _by_cell(
     run: Run, frame: pd.DataFrame, entries: Mapping[tuple[str, Column], Entry], columns: Sequence[Column]
 ) -> list[list[Entry]]:
     """A row per cell of the frame; a dash where it has no entry for a column."""
-    names, have = cell_names(run.cells), set(frame["cell"])
+    names, have = cell_names(run.shown), set(frame["cell"])
     return [
         [
             Entry(names[cell], names[cell], link="#" + anchor(cell)),

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from experiments.design.cell_purpose import CellPurpose
 from experiments.run_folder.recommendation import Neighbour, Standing
-from reports import labels, numbers
+from reports import numbers
 from reports.run import Run
 from reports.tables.entry import Entry, Head, Table
 
@@ -20,7 +20,8 @@ STANDING = {
 
 def stretches(run: Run) -> Table:
     """A row per setting, a column per load; no rows where every setting was measured equally often."""
-    measured = run.of_settings[run.of_settings["offered"].notna()]
+    own = run.naming.columns(run.of_settings)
+    measured = own[own["offered"].notna()]
     matrix = measured[measured["purpose"] == CellPurpose.MATRIX]
     counted = matrix.groupby(["setting", "load"], sort=False).size().unstack("load").fillna(0)
     heads = [Head("Setting", "gateway slots · queue", number=False)]
@@ -55,8 +56,8 @@ def _standings(run: Run) -> Mapping[str, Entry]:
     if recommended is None:
         return {}
     chosen = Entry("recommended", "recommended", tone="good")
-    found = {labels.setting(one.setting): _standing(one) for one in recommended.neighbours}
-    return {labels.setting(recommended.setting): chosen, **found}
+    found = {run.naming.of(one.setting): _standing(one) for one in recommended.neighbours}
+    return {run.naming.of(recommended.setting): chosen, **found}
 
 
 def _standing(one: Neighbour) -> Entry:

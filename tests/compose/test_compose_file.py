@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from experiments.stack.compose_env import PORTS as PORT_OF
+from experiments.stack.compose_services import SERVICES as TOLD
+from experiments.stack.receivers import RECEIVERS
 from gateway.settings import LiveSettings, Settings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -21,6 +25,7 @@ PORTS = {
     "vllm-cpu": 8000,
     "emulator": 8000,
     "prometheus": 9090,
+    "alertmanager": 9093,
     "grafana": 9091,
     "open-webui": 3000,
     "locust-master": 8089,
@@ -97,7 +102,7 @@ def test_every_service_restarts_logs_within_bounds_and_tells_its_health() -> Non
         assert service["restart"] in {"unless-stopped", "on-failure:3"}, name
         assert service["logging"]["options"]["max-size"] == "10m", name
     # The exporters, Locust and Open WebUI: scraped, or with a health check of their image.
-    for name in ("api", "vllm", "vllm-cpu", "emulator", "prometheus", "grafana"):
+    for name in ("api", "vllm", "vllm-cpu", "emulator", "prometheus", "alertmanager", "grafana"):
         assert service_has_health_check(SERVICES[name]), name
 
 
@@ -109,7 +114,8 @@ def service_has_health_check(service: dict[str, Any]) -> bool:
 def test_the_profiles() -> None:
     """One engine a profile, each under the name "vllm"; what has no profile is the stack around it."""
     profiles = {name: service.get("profiles", []) for name, service in SERVICES.items()}
-    assert {name for name, of in profiles.items() if not of} == {"api", "prometheus", "grafana", "ready"}
+    everywhere = {"api", "prometheus", "alertmanager", "grafana", "ready"}
+    assert {name for name, of in profiles.items() if not of} == everywhere
     assert [name for name, of in profiles.items() if "gpu" in of] == [
         "vllm",
         "open-webui",
@@ -168,6 +174,38 @@ def test_prometheus_scrapes_the_services_of_this_file() -> None:
         for entry in job.get("dns_sd_configs", []):
             targets |= set(entry["names"])
     assert targets - {"localhost"} <= set(SERVICES)
+
+
+def test_the_status_knows_every_published_service_by_profile_and_port() -> None:
+    """`make up` and `headroom status` read a list of their own; here it is held against this file."""
+    told = {(name, profile) for service in TOLD for profile, name in service.name.items()}
+    published = {name: service for name, service in SERVICES.items() if "ports" in service}
+    assert told == {(name, of) for name, service in published.items() for of in service.get("profiles", [""])}
+    for service in TOLD:
+        for name in service.name.values():
+            assert PORT_OF[service.port] == PORTS[name]
+            assert f"${{{service.port}:-{PORTS[name]}}}" in TEXT
+
+
+def test_make_up_ends_with_the_status() -> None:
+    """For the profile that was asked for, before anything is installed; whatever it says, all was started."""
+    said = subprocess.run(
+        ["make", "-n", "up", "PROFILE=emulator,load", "COMPOSE=true"],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    ).stdout.splitlines()  # fmt: skip
+    assert said[-1] == "COMPOSE_PROFILES=emulator,load python3 -m headroom.status || true"
+
+
+def test_alerts_go_to_the_alertmanager_of_this_file() -> None:
+    """Prometheus sends to its name and port, and it is told who the receivers are, from .env alone."""
+    config = yaml.safe_load((ROOT / "monitoring/prometheus/prometheus.yml").read_text())
+    (sent_to,) = config["alerting"]["alertmanagers"][0]["static_configs"][0]["targets"]
+    service = SERVICES["alertmanager"]
+    assert sent_to == f"alertmanager:{service['ports'][0].split(':')[2]}"
+    assert set(service["environment"]) == set(RECEIVERS)
+    assert not any(service["environment"].values())
+    script = (ROOT / "monitoring/alertmanager/entrypoint.sh").read_text()
+    assert set(re.findall(r"ALERT_[A-Z]+_[A-Z]+", script)) == set(RECEIVERS)
 
 
 def test_images_get_only_what_they_copy() -> None:

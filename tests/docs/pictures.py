@@ -50,11 +50,11 @@ PICTURES = (
     Picture("report-390", 390, 844),
     Picture("report-390-dark", 390, 844, dark=True),
     Picture("report-print", 794, 1123, paper=True),
-    Picture("report-bend", 1440, 480, start="#bend"),
+    Picture("report-bend", 1440, 860, start="#bend"),
     Picture("report-judge", 1440, 900, start="#judge", script=MOVE),
     Picture("report-judge-390-dark", 390, 844, dark=True, start="#judge", script=MOVE),
     Picture("report-tables", 1440, 900, start="#cells"),
-    Picture("report-cell", 1440, 640, start="#each details.cell[open]", script=OPEN_FIRST),
+    Picture("report-cell", 1440, 760, start="#each details.cell[open]", script=OPEN_FIRST),
 )
 
 
@@ -71,7 +71,7 @@ async def draw(run: Path, folder: Path) -> list[Path]:
             drawn = [(picture, await _take(tab, picture, report.as_uri())) for picture in PICTURES]
             if tab.complaints:
                 raise RuntimeError(f"The browser complains: {tab.complaints}")
-    return [_write(folder / f"{picture.name}.png", png) for picture, png in drawn]
+    return [write(folder / f"{picture.name}.png", png) for picture, png in drawn]
 
 
 async def _take(tab: browser.Page, picture: Picture, address: str) -> bytes:
@@ -83,7 +83,7 @@ async def _take(tab: browser.Page, picture: Picture, address: str) -> bytes:
     return await tab.png(top=max(0.0, float(top) - 12), size=(picture.width_px, picture.height_px))
 
 
-def _write(path: Path, png: bytes) -> Path:
+def write(path: Path, png: bytes) -> Path:
     """256 colours, chosen so that rare ones stay: the file is half as large."""
     method, dither = Image.Quantize.MAXCOVERAGE, Image.Dither.NONE
     small = Image.open(io.BytesIO(png)).convert("RGB").quantize(256, method=method, dither=dither)

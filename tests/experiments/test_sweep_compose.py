@@ -14,7 +14,7 @@ from experiments.cli.sweep_args import parse
 from experiments.errors import EnvironmentProblem, UserError
 from experiments.measure import sweep_stack
 from experiments.observe.gateway_admin import GatewayAdmin
-from experiments.stack import engine, gateway, prometheus, prometheus_binary
+from experiments.stack import engine, fetched, gateway, prometheus
 from experiments.stack.ports import free_port
 from tests.experiments import sweeping
 from tests.experiments.observe import fake_grafana
@@ -41,7 +41,7 @@ class Stack:
 def composed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """Emulator, gateway, Prometheus and a fake Grafana, with the `.env` that describes them."""
     try:
-        prometheus_binary.find()
+        fetched.find(fetched.PROMETHEUS)
     except EnvironmentProblem as problem:
         pytest.skip(str(problem))
     folder = tmp_path_factory.mktemp("compose")

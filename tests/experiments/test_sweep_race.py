@@ -1,24 +1,27 @@
-"""A race for real, on the emulator: the sweep as it is without `--design`."""
+"""A race for real, on the emulator: the sweep as it is without `--design`, and without loads."""
 
 import json
 import os
 import signal
 import subprocess
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from experiments.design.default_loads import default_loads
 from experiments.racing.plan import CONFIRMING
 from experiments.run_folder import journal
+from experiments.run_folder.reading import objective_of, read_run
+from experiments.spec.sweep_spec import LoadSection
 from tests.experiments import sweeping
 
-# Three settings, one of them far too small for what comes.
+# Three settings, one of them far too small for what comes, and no loads: those follow from the probe.
 SMALL = (
-    *("--engine", "emulator", "--max-active", "2,8,16", "--queue-mode", "queue"),
-    *("--load", "sustained@0.6x,burst@1.2x", "--measure", "4s", "--warm-up", "1s"),
-    *("--min-requests", "10", "--drain", "3s", "--quiet"),
+    *("--engine", "emulator", "--max-active", "2,8,16", "--queue-mode", "queue", "--budget", "90s"),
+    *("--measure", "4s", "--warm-up", "1s", "--min-requests", "10", "--drain", "3s"),
 )
 
 
@@ -31,18 +34,27 @@ def _of(out: Path, purpose: str) -> list[dict[str, Any]]:
     return [one for one in sweeping.summaries(out) if one["workload"].get("purpose", "matrix") == purpose]
 
 
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A race that came to its end: its folder, its answer, and what was said on the way."""
+
+    out: Path
+    answer: str
+    progress: str
+
+
 @pytest.fixture(scope="module")
-def raced(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    """The folder, and what was printed."""
+def raced(tmp_path_factory: pytest.TempPathFactory) -> Ended:
+    """The folder, and what a person saw."""
     out = tmp_path_factory.mktemp("race") / "run"
     done = sweeping.run(out, *SMALL, timeout_s=600)
     assert done.returncode == 0, done.stdout + done.stderr
-    return out, done.stdout
+    return Ended(out, done.stdout, done.stderr)
 
 
-def test_every_setting_is_accounted_for(raced: tuple[Path, str]) -> None:
+def test_every_setting_is_accounted_for(raced: Ended) -> None:
     """In race.json, how often it ran; in the recommendation, why it is not the one."""
-    out, _ = raced
+    out = raced.out
     (race,) = _json(out / "race.json")["races"]
     names = {place["name"] for place in race["places"]}
     assert len(names) == 3
@@ -55,9 +67,9 @@ def test_every_setting_is_accounted_for(raced: tuple[Path, str]) -> None:
     assert all(others.values())
 
 
-def test_what_cannot_keep_up_is_not_taken(raced: tuple[Path, str]) -> None:
+def test_what_cannot_keep_up_is_not_taken(raced: Ended) -> None:
     """Two slots serve a fifth of what comes, and are not measured often."""
-    out, _ = raced
+    out = raced.out
     (race,) = _json(out / "race.json")["races"]
     (narrow,) = (place for place in race["places"] if place["setting"]["max_active"] == 2)
     assert race["winner"] != narrow["name"]
@@ -65,12 +77,12 @@ def test_what_cannot_keep_up_is_not_taken(raced: tuple[Path, str]) -> None:
     assert narrow["better"] < 0.025
 
 
-def test_the_winner_is_confirmed_on_other_arrivals(raced: tuple[Path, str]) -> None:
+def test_the_winner_is_confirmed_on_other_arrivals(raced: Ended) -> None:
     """At every load, by blocks that nobody was chosen on; and nobody else is."""
-    out, _ = raced
+    out = raced.out
     (race,) = _json(out / "race.json")["races"]
     confirming = _of(out, "validation")
-    assert {one["workload"]["load"] for one in confirming} == {"sustained@0.6x", "burst@1.2x"}
+    assert {one["workload"]["load"] for one in confirming} == set(read_run(out).loads or ())
     for one in confirming:
         assert one["workload"]["block"] >= CONFIRMING
         assert one["cell"].startswith(f"{race['winner']}--")
@@ -78,9 +90,9 @@ def test_the_winner_is_confirmed_on_other_arrivals(raced: tuple[Path, str]) -> N
     assert all(one["workload"]["block"] < CONFIRMING for one in _of(out, "matrix"))
 
 
-def test_its_largest_rate_is_searched(raced: tuple[Path, str]) -> None:
+def test_its_largest_rate_is_searched(raced: Ended) -> None:
     """By steady loads of its own, with the winner alone."""
-    out, _ = raced
+    out = raced.out
     (race,) = _json(out / "race.json")["races"]
     searched = _of(out, "capacity")
     assert searched
@@ -89,9 +101,9 @@ def test_its_largest_rate_is_searched(raced: tuple[Path, str]) -> None:
     assert _json(out / "recommendation.json")["capacity"] is not None
 
 
-def test_the_answer_begins_with_requests_a_second(raced: tuple[Path, str]) -> None:
+def test_the_answer_begins_with_requests_a_second(raced: Ended) -> None:
     """What people ask first; and the run is a whole one."""
-    out, said = raced
+    out, said = raced.out, raced.answer
     assert "requests a second" in said.splitlines()[0]
     assert "Recommended for" in said
     assert f"report: {out / 'report.html'}" in said
@@ -99,6 +111,40 @@ def test_the_answer_begins_with_requests_a_second(raced: tuple[Path, str]) -> No
     assert state["status"] == "complete"
     assert {cell["id"] for cell in state["cells"]} == {one["cell"] for one in sweeping.summaries(out)}
     assert sweeping.processes_naming(str(out)) == []
+
+
+def test_the_loads_follow_from_the_probe_and_the_spec_stays_as_asked(raced: Ended) -> None:
+    """What was begun with is in run.json; what is offered is what the probe says, or has moved from there."""
+    out, said = raced.out, raced.progress
+    state = read_run(out)
+    assert state.loads_settled
+    assert state.loads is not None
+    assert state.probe is not None
+    derived = default_loads(objective_of(out), state.probe)
+    assert state.loads == derived or "would tell nothing" in said
+    asked = json.loads((out / "run.json").read_text())["spec"]["load"]["loads"]
+    assert tuple(asked) == LoadSection().loads
+    offered = {s["workload"]["load"] for s in sweeping.summaries(out) if s["workload"]["purpose"] == "matrix"}
+    assert offered == set(state.loads)
+
+
+def test_what_will_be_decided_is_said_after_the_probe(raced: Ended) -> None:
+    """How many settings, under what, and how long at most."""
+    out, said = raced.out, raced.progress
+    (line,) = (line for line in said.splitlines() if line.startswith("to be decided: "))
+    loads = read_run(out).loads
+    assert loads is not None
+    assert f"which of 3 settings is the best within 3 % under {' and '.join(sorted(loads))}" in line
+    assert " at most; then about " in line
+    assert said.index("idle: TTFT") < said.index(line) < said.index("screening")
+
+
+def test_a_run_goes_on_with_its_loads_only(raced: Ended) -> None:
+    """With loads that are named it is another run."""
+    out = raced.out
+    named = sweeping.run(out, *SMALL, "--load", ",".join(LoadSection().loads))
+    assert named.returncode == 2
+    assert "was begun without naming loads" in named.stderr
 
 
 def _killed_once(out: Path, cells: int) -> None:

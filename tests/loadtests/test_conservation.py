@@ -166,7 +166,7 @@ def test_two_processes_send_what_one_sends(tmp_path: Path) -> None:
     """The union of two workers is the plan, each request asked for once, and every
     record reaches the master."""
     with upstream(tmp_path, behaviours=["ok", "429", "close_mid"], ttft_s=0.02, gap_s=0.01) as server:
-        ran = run(server.url, tmp_path / "run", "--rate", "40", "--processes", "2", *SHORT)
+        ran = run(server.url, tmp_path / "run", "--rate", "40", "--processes", "2", "--print-stats", *SHORT)
         asked = Counter(entry["id"] for entry in server.log())
     ran.assert_conserved()
     assert ran.load["senders"] == 2
@@ -251,7 +251,7 @@ def test_a_closed_loop_has_a_record_for_each_question(tmp_path: Path) -> None:
 def test_aggregated_counts_requests_only(tmp_path: Path) -> None:
     """TTFT and TPOT have rows of their own; Locust's total stays the number of requests."""
     with upstream(tmp_path, ttft_s=0.02, gap_s=0.01) as server:
-        ran: Ran = run(server.url, tmp_path / "run", "--rate", "20", *SHORT)
+        ran: Ran = run(server.url, tmp_path / "run", "--rate", "20", "--print-stats", *SHORT)
     totals = [line.split()[1] for line in ran.output.splitlines() if line.strip().startswith("Aggregated")]
     assert int(totals[0]) == len(ran.records)
     assert "chat TTFT" in ran.output

@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from experiments.errors import EnvironmentProblem
-from experiments.stack import engine, gateway, load, prometheus, prometheus_binary
+from experiments.stack import engine, fetched, gateway, load, prometheus
 from experiments.stack.ports import free_port
 from loadtests.planning import plan
 from loadtests.planning.mix import Mix
@@ -58,7 +58,7 @@ def overload(host: str, model: str, folder: Path, metrics_port: int) -> Iterator
 def asked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
     """Emulator, gateway, load and Prometheus with the project's rules, some seconds under overload."""
     try:
-        prometheus_binary.find()
+        fetched.find(fetched.PROMETHEUS)
     except EnvironmentProblem as problem:
         pytest.skip(str(problem))
     folder = tmp_path_factory.mktemp("live")

@@ -63,7 +63,7 @@ def test_every_file_of_every_package_is_in_the_wheel(wheel: Path) -> None:
     [
         *("monitoring/prometheus/gateway.rules.yml", "monitoring/grafana/dashboards/headroom-overview.json"),
         *("experiments/specs/standard.toml", "experiments/stack/words.txt", "experiments/stack/setup.sh"),
-        *("reports/template.html", "reports/page.css", "reports/page.js", "loadtests/web/llm.html"),
+        *("reports/template.html", "reports/page.css", "reports/page.js", "loadtests/web/page/index.html"),
         *(f"{package}/py.typed" for package in PACKAGES),
     ],
 )

@@ -11,11 +11,12 @@ from matplotlib.figure import Figure
 from experiments.spec.setting import Setting
 from gateway.limits import Limits, QueueMode
 from reports import answer, figures, labels
-from reports.figures.hockey_stick import pooled
+from reports.figures.rate_points import pooled
 from reports.figures.tail import points
 from reports.figures.time_series import thin
 from reports.per_second import per_second
 from reports.run import Run
+from reports.svg import inline
 
 
 def test_the_parts_of_a_request_add_up_to_the_whole(run: Run) -> None:
@@ -171,6 +172,51 @@ def test_the_knee_is_marked_where_it_was_found(run: Run) -> None:
     assert len(found.axes[0].patches) == len(plain.axes[0].patches) + 1
 
 
+def test_every_setting_has_a_column_with_its_name_and_no_line_is_without(run: Run) -> None:
+    """The best first, in the others' columns again; all with the same axes, which what was measured spans: a
+    capacity of the probe beyond it is not drawn.
+    """
+    curves = figures.curves(run.shown, run.latency)
+    names = list(dict.fromkeys(curves["setting"]))
+    best = names[-1]
+    figure = figures.hockey_stick(curves, run.slo, best=best, capacity_per_s=512.0)
+    assert len(names) == 6
+    panels = figure.axes
+    first = panels[: len(names)]
+    assert [ax.get_title(loc="left") for ax in first] == [best, *names[:-1]]
+    drawn = {str(line.get_label()) for ax in panels for line in ax.lines}
+    assert not [name for name in drawn if name.startswith("_")]
+    assert set(names) <= drawn
+    assert "probe capacity" not in drawn
+    assert len({ax.get_xlim() for ax in panels}) == 1
+    assert panels[0].get_xlim()[1] < 1.1 * curves["offered_per_s"].max()
+    assert all(best in {str(line.get_label()) for line in ax.lines} for ax in first)
+
+
+def test_of_many_settings_six_have_a_column(run: Run) -> None:
+    """The best, then those that were named for it; the caption counts the others."""
+    one = figures.curves(run.cells, run.latency).iloc[:1]
+    curves = pd.concat([one.assign(setting=f"{at} slots · reject") for at in range(9)])
+    shown = figures.hockey_stick_columns(curves, "7 slots · reject", ["8 slots · reject", "gone"])
+    assert shown[:3] == ["7 slots · reject", "8 slots · reject", "0 slots · reject"]
+    assert len(shown) == 6
+
+
+@pytest.mark.parametrize(
+    ("limit", "name", "top"), [(16.0, "MAX_ACTIVE", 16.0), (512.0, "MAX_ACTIVE 512 ↑", 5.5)]
+)
+def test_the_gateway_panel_is_as_high_as_what_was_measured(limit: float, name: str, top: float) -> None:
+    """The limit of the probe, in force until the cell's own was set, does not flatten it; nor does the cell's
+    own where it is far above what was busy: then its value is said.
+    """
+    rows = [(0.5, "gateway_active_limit", 512.0), (5.0, "gateway_active_limit", limit)]
+    rows += [(float(at), "gateway_active", 5.0) for at in range(10)]
+    series = pd.DataFrame(rows, columns=["t_s", "metric", "value"])
+    (panel,) = figures.time_series(series, start_s=2.0, end_s=9.0).axes
+    assert name in {str(line.get_label()) for line in panel.lines}
+    assert top <= panel.get_ylim()[1] <= 1.1 * top
+
+
 def test_repeats_of_a_load_are_one_point(run: Run) -> None:
     """Rates are means, attainment is over all offered requests, an interval ends where the widest does."""
     once = figures.curves(run.cells, run.latency).iloc[:1]
@@ -187,3 +233,10 @@ def test_attainment_of_repeats_weighs_their_requests() -> None:
     """A short block that missed does not hide a long one that met."""
     cells = pd.DataFrame({"rate_per_s": 5.0, "load": "x", "attainment": [1.0, 0.5], "offered": [90, 10]})
     assert answer.pooled_attainment(cells).tolist() == [pytest.approx(0.95)]
+
+
+def test_every_colour_of_a_figure_follows_the_theme(run: Run) -> None:
+    """A drawn colour that is not of the palette would be unreadable on the dark page."""
+    drawing = inline(figures.heat_map(figures.grid(run.cells, run.latency, "goodput_per_s")), "x", "a matrix")
+    assert "var(--cool6)" in drawing
+    assert "#" not in drawing.replace("url(#", "").replace('href="#', "")

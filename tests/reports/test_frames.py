@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from experiments.stats.share import wilson
 from loadtests.record import RequestRecord
+from loadtests.recording.share import wilson
 from reports import columns, export
 from reports.errors import NotARunError
 from reports.run import Run, load

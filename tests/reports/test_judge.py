@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
+from loadtests.look.palette import COOL
 from loadtests.slo import SLO
 from reports import figures, numbers, page, tables
 from reports.__main__ import main
 from reports.answer import LoadLine, answer
 from reports.cells import line
 from reports.judged import judged
-from reports.palette import COOL
 from reports.rows import CellRow, rows_of
 from reports.run import Run, load
 from tests import browser
@@ -91,13 +91,15 @@ async def _type(tab: Page, slo: SLO) -> Any:
 
 def _heat(run: Run, what: str) -> dict[str, Any]:
     """Texts, shades and values of a heat map as the figure has them."""
-    grid = figures.grid(run.matrix, run.latency, what)
+    grid = figures.grid(run.naming.columns(run.matrix), run.latency, what)
     show = numbers.significant if what == "goodput_per_s" else numbers.percent
     usable = grid.loc[grid["valid"], "value"].dropna()
     low, high = float(usable.min()), float(usable.max())
     shares = [(value - low) / (high - low) if high > low else 0.0 for value in grid["value"]]
     return {
-        "texts": [show(value) for value in grid["value"]],
+        # A fitted mean differs in its last digit from the sum of its weighed values: both sides of a tie
+        # are right.
+        "texts": [{show(value * (1 + off)) for off in (-1e-12, 0.0, 1e-12)} for value in grid["value"]],
         "fills": [f"var(--cool{min(int(share * len(COOL)), len(COOL) - 1)})" for share in shares],
         "values": [float(value) for value in grid["value"]],
     }
@@ -134,8 +136,9 @@ def _compare(shown: Any, run: Run, slo: SLO) -> None:
     again = judged(run, slo)
     expected = _expected(again)
     for what in ("goodput", "attainment"):
-        for part in ("texts", "fills"):
-            assert shown[what][part] == expected[what][part], (str(slo), what, part)
+        assert shown[what]["fills"] == expected[what]["fills"], (str(slo), what)
+        for text, right in zip(shown[what]["texts"], expected[what]["texts"], strict=True):
+            assert text in right, (str(slo), what)
         found = [float(value) for value in shown[what]["values"]]
         assert found == pytest.approx(expected[what]["values"], rel=1e-12)
     cells = {
@@ -149,7 +152,7 @@ def _compare(shown: Any, run: Run, slo: SLO) -> None:
     if any(expected["goodput"]["values"]):
         assert shown["best"] == expected["best"], str(slo)
         assert shown["under"] == expected["under"]
-        grid = figures.grid(again.matrix, again.latency, "goodput_per_s")
+        grid = figures.grid(again.naming.columns(again.matrix), again.latency, "goodput_per_s")
         framed = {grid["setting"][at] for at in shown["goodput"]["framed"]}
         assert framed == {answer(again).words}
     else:
@@ -194,7 +197,8 @@ def test_back_at_the_run_s_own_objective_the_page_is_as_it_was(run: Run, address
     assert not first["moved"]
     assert all(state == first for state in others)
     own = _expected(run)
-    assert first["goodput"]["texts"] == own["goodput"]["texts"]
+    texts = zip(first["goodput"]["texts"], own["goodput"]["texts"], strict=True)
+    assert all(text in right for text, right in texts)
     assert first["goodput"]["own"] > 0
 
 

@@ -32,7 +32,15 @@ def test_spans_change_their_unit_at_round_numbers(value: float | None, text: str
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(1.0, "100 %"), (0.9999, "> 99.9 %"), (0.951, "95.1 %"), (0.0001, "< 0.1 %"), (0.0, "0 %"), (None, "–")],
+    [
+        (1.0, "100 %"),
+        (1 - 1e-15, "100 %"),
+        (0.9999, "> 99.9 %"),
+        (0.951, "95.1 %"),
+        (0.0001, "< 0.1 %"),
+        (0.0, "0 %"),
+        (None, "–"),
+    ],
 )
 def test_a_share_never_rounds_to_all_or_nothing(value: float | None, text: str) -> None:
     """One late request in ten thousand is not `100 %`."""

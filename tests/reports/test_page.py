@@ -266,7 +266,7 @@ def test_where_the_time_went_has_the_engines_queue_and_prefill(root: Element, ru
     assert heads == ["Cell", "E2E", *labels.PARTS.values()]
     p95 = run.breakdown[run.breakdown["quantile"] == "p95"]
     parts = {row.cell: row for row in rows_of(p95, BreakdownRow)}
-    cells = {name: cell for cell, name in tables.cell_names(run.cells).items()}
+    cells = {name: cell for cell, name in tables.cell_names(run.shown).items()}
     rows = figure.all("tbody")[0].all("tr")
     assert len(rows) == len(run.cells)
     for tr in rows:

@@ -11,11 +11,11 @@ import pytest
 from experiments.run_folder import codec
 from experiments.run_folder.race_story import EngineRace, RaceEnd, RaceStory
 from experiments.spec.setting import Setting
+from loadtests.look.palette import COOL
 from loadtests.slo import SLO
 from reports import figures, labels, page, tables
 from reports.figures.race import led
 from reports.judged import judged
-from reports.palette import COOL
 from reports.race import race_sections
 from reports.run import Run, load
 from tests import browser
@@ -103,7 +103,8 @@ def test_why_it_ended_and_what_was_not_told_apart_is_said(run: Run, end: RaceEnd
     said = _said(run, _raced(end))
     assert words in said
     assert "1 of 3 settings left as surely worse" in said
-    assert f"Not told apart from the leader: {WORDS[RUNNER_UP.name]} (about 13 min more would tell)." in said
+    near = run.naming.of(RUNNER_UP)
+    assert f"Not told apart from the leader: {near} (about 13 min more would tell)." in said
     never = tuple(replace(one, further_s=None) for one in _raced().places)
     assert "too close for more measuring to tell" in _said(run, replace(_raced(end), places=never))
 
@@ -140,7 +141,7 @@ def test_the_section_in_a_browser(run: Run, tmp_path: Path) -> None:
     """
     path = tmp_path / "report.html"
     path.write_text(page.render(run))
-    assert WORDS[RUNNER_UP.name] in reading.by_id(reading.read(path.read_text()), "race").text
+    assert run.naming.of(RUNNER_UP) in reading.by_id(reading.read(path.read_text()), "race").text
 
     async def visit() -> Any:
         async with browser.page() as tab:

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from reports import answer, blocks, export, figures, labels, markdown, page, tables
-from reports.figures.hockey_stick import pooled
+from reports.figures.rate_points import pooled
 from reports.run import Run, load
 from tests.reports import reading
 from tests.reports.synthetic_race import BEST, CONFIRMED, HEAVY, LEFT, MATRIX, RUNNER_UP, SEARCHED, write_race
@@ -74,8 +74,8 @@ def test_goodputs_in_the_matrix_and_on_the_curves_are_brought_to_the_same_arriva
 def test_no_line_is_drawn_across_a_load_that_was_not_measured(race: Run) -> None:
     """The runner-up has points at the ends and none in the middle."""
     curves = figures.curves(race.matrix, race.latency)
-    (goodput, *_) = figures.hockey_stick(curves, race.slo, named=list(WORDS.values())).axes
-    lines = {str(line.get_label()): np.asarray(line.get_ydata()) for line in goodput.lines}
+    goodput = figures.hockey_stick(curves, race.slo, named=list(WORDS.values())).axes[: len(WORDS)]
+    lines = {str(line.get_label()): np.asarray(line.get_ydata()) for ax in goodput for line in ax.lines}
     assert len(lines[WORDS[BEST]]) == 3
     assert np.isnan(lines[WORDS[RUNNER_UP]]).tolist() == [False, True, False]
     assert len(lines[WORDS[LEFT]]) == 1
@@ -86,12 +86,12 @@ def test_every_setting_stands_in_the_table_with_its_stretches_and_the_reason(rac
     table = tables.stretches(race)
     assert [head.text for head in table.heads][-3:] == ["Confirmed", "Searched", "Against the recommended"]
     rows = {row[0].text: row[1:] for row in table.rows}
-    assert set(rows) == set(WORDS.values())
-    *_, confirmed, searched, standing = rows[WORDS[BEST]]
+    assert set(rows) == {race.naming.of(one) for one in WORDS}
+    *_, confirmed, searched, standing = rows[race.naming.of(BEST)]
     assert confirmed.value == sum(len(of) for of in CONFIRMED.values())
     assert searched.value == len(SEARCHED)
     assert standing.text == "recommended"
-    left = rows[WORDS[LEFT]]
+    left = rows[race.naming.of(LEFT)]
     assert [entry.value for entry in left[:-1]].count(1.0) == 1
     assert left[-1].text == "surely worse"
     assert left[-1].small.startswith("measured on 1 stretch at sustained@1.25x: ")

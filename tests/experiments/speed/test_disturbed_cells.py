@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import pytest
 
 from experiments.speed.judge import SpeedVerdict
-from experiments.stats.share import wilson
 from experiments.twin.simulate import Core
+from loadtests.recording.share import wilson
 from tests.experiments.speed.virtual_cells import judged, virtual_run
 
 HIT = 0.20

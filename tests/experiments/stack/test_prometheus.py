@@ -11,7 +11,7 @@ import pytest
 
 from experiments.errors import EnvironmentProblem
 from experiments.observe.prometheus import ServerMetrics
-from experiments.stack import engine, prometheus, prometheus_binary
+from experiments.stack import engine, fetched, prometheus
 from experiments.stack.ports import free_port
 
 
@@ -76,7 +76,7 @@ def test_the_one_on_the_path_comes_first(tmp_path: Path, monkeypatch: pytest.Mon
     """Nothing is fetched where it is installed."""
     program(tmp_path / "bin" / "prometheus", "exit 0")
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
-    assert prometheus_binary.provide(tmp_path / "tools") == tmp_path / "bin" / "prometheus"
+    assert fetched.provide(fetched.PROMETHEUS, tmp_path / "tools") == tmp_path / "bin" / "prometheus"
 
 
 def test_without_apt_and_brew_the_sentence_says_what_to_do(
@@ -85,9 +85,9 @@ def test_without_apt_and_brew_the_sentence_says_what_to_do(
     """Both asking and fetching end in one sentence with a remedy."""
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(EnvironmentProblem, match="`make setup` fetches it"):
-        prometheus_binary.find(tmp_path)
+        fetched.find(fetched.PROMETHEUS, tmp_path)
     with pytest.raises(EnvironmentProblem, match=r"neither apt-get nor brew is here.*--prometheus-url"):
-        prometheus_binary.provide(tmp_path)
+        fetched.provide(fetched.PROMETHEUS, tmp_path)
 
 
 def test_it_comes_out_of_the_debian_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -107,7 +107,7 @@ def test_it_comes_out_of_the_debian_package(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:/usr/bin:/bin")
     if (Path("/usr/bin/prometheus")).exists():
         pytest.skip("Prometheus is installed on this machine")
-    found = prometheus_binary.provide(tmp_path / "tools")
+    found = fetched.provide(fetched.PROMETHEUS, tmp_path / "tools")
     assert found == tmp_path / "tools" / "prometheus" / "usr" / "bin" / "prometheus"
     assert [line.split()[-1] for line in said.read_text().splitlines()] == [
         "prometheus",

@@ -21,12 +21,12 @@ from experiments.spec.setting import Setting
 from experiments.stats.goodput import Trace
 from experiments.stats.knee import CapacityVerdict, capacity
 from experiments.stats.rate_search import next_rate
-from experiments.stats.share import wilson
 from experiments.stats.stretch import Stretch, stretch_of
 from experiments.tuning.outlook import regret_of
 from experiments.twin.simulate import Core, simulate
 from loadtests.latency import tpot_column_s
 from loadtests.planning import plan as plans
+from loadtests.recording.share import wilson
 from loadtests.slo import SLO
 from tests.experiments.tuning import virtual_tuning
 from tests.experiments.tuning.virtual_tuning import WARM_UP_S, Scenario

@@ -74,7 +74,7 @@ def test_shares_are_over_what_was_offered() -> None:
     summary = summarise(records, PLAN, GOAL)
     assert summary.counts == Counts(
         offered=100, recorded=90, missing=10, outcomes={"ok": 89, "rejected_full": 1},
-        served_in_slo=88, served_late=1, attempts=90,
+        served_in_slo=88, served_late=1, attempts=90, retries=0,
     )  # fmt: skip
     assert summary.attainment == pytest.approx(0.88)
     assert summary.rates.offered_per_s == pytest.approx(10.0)

@@ -1,10 +1,12 @@
-"""Colours by role, for a light and a dark page; figures are drawn in the light ones and follow the page by
-CSS variable.
+"""Colours by role, for a light and a dark page.
+
+A page has them as CSS variables (`var(--blue)`), for what a browser draws too; the report's figures are drawn
+in the light ones, which become variables.
 
 The hues are those of Okabe and Ito's colour-blind-safe set, darkened or lightened until they meet WCAG
-contrast (text 4.5 : 1, marks 3 : 1; tests/reports/test_palette.py). Every light value is unique, because it
-is how a role is found again in a drawn SVG. Colour is never the only sign: lines differ in dash, bars in
-order, cells carry their number.
+contrast (text 4.5 : 1, marks 3 : 1; tests/loadtests/look/test_palette.py). Every light value is unique,
+because it is how a role is found again in a drawn SVG. Colour is never the only sign: lines differ in dash,
+bars in order, cells carry their number.
 """
 
 from __future__ import annotations
@@ -23,6 +25,11 @@ ROLES: dict[str, tuple[str, str]] = {
     "purple": ("#9b4480", "#e3a0cb"),
     "grey": ("#757f8d", "#8a95a5"),
     "amber": ("#9a6f00", "#e3c04f"),
+    # Grounds and lines of the page itself.
+    "page": ("#f6f7f9", "#12151a"),
+    "line": ("#d9dee5", "#353d4a"),
+    "tint": ("#eef4fa", "#1d2936"),
+    "caution": ("#fff6e6", "#2e2415"),
 }
 
 # Sequential steps, few to many: blue for what is good to have, warm for what it costs. (fill light, fill

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from experiments.stats.share import wilson
+from loadtests.recording.share import wilson
 
 
 def test_wilsons_interval_is_the_published_one() -> None:
