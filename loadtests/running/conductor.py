@@ -32,6 +32,7 @@ from loadtests.settings import HostNotAllowedError
 log = logging.getLogger("loadtests")
 _WORKER_LEAD_S = 1.0
 _LOCAL_LEAD_S = 0.02
+_END_S = 5.0
 
 
 class Conductor:
@@ -217,8 +218,7 @@ class Conductor:
             return
         run.why = why
         self.environment.runner.send_message(messages.END, {"why": why})
-        with gevent.Timeout(5.0, False):
-            run.done.wait()
+        run.done.wait(_END_S)
         run.done.set()
 
     def _end_if_running(self, run: Run) -> None:
@@ -239,6 +239,8 @@ class Conductor:
             if self.worker is not None:
                 self.environment.process_exit_code = 0
             return
+        if self.distributed:  # Stop: what the workers have of it is on its way
+            run.done.wait(_END_S)
         if not run.done.is_set():
             run.end("stopped")
         if self._workers is not None:
