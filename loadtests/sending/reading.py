@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Callable
 from socket import CMSG_SPACE, SOL_SOCKET, socket
-from typing import Any, Protocol
+from typing import Protocol
 
 import gevent
 from gevent.monkey import get_original
@@ -104,13 +104,21 @@ class BatchReading:
             self._readable[fd]()
 
 
+class _Watcher(Protocol):
+    """Of gevent, which has no types."""
+
+    def start(self, callback: Callable[[], None]) -> None: ...
+
+    def close(self) -> None: ...
+
+
 class PromptReading:
     """Each connection is read as soon as the hub finds it readable."""
 
     def __init__(self) -> None:
         self.times = ChunkTimes()
         self._loop = gevent.get_hub().loop
-        self._watchers: dict[int, Any] = {}  # gevent has no types
+        self._watchers: dict[int, _Watcher] = {}
 
     def watch(self, sock: socket, readable: Callable[[], None]) -> None:
         watcher = self._watchers[sock.fileno()] = self._loop.io(sock.fileno(), _READ)
