@@ -100,8 +100,8 @@ class Metrics:
         """Adds the engine's own counts; anything malformed is left out."""
         if type(usage) is not dict:
             return
-        for kind in ("prompt", "completion"):
-            self.tokens[kind] += chunk.count(usage.get(f"{kind}_tokens")) or 0
+        for kind, name in _USAGE:
+            self.tokens[kind] += chunk.count(usage.get(name)) or 0
 
     def text(self) -> bytes:
         """Everything in the Prometheus text format."""
@@ -121,6 +121,9 @@ class Metrics:
             for histogram in series.values():
                 samples[histogram.name].append(histogram.text())
         return _page(samples)
+
+
+_USAGE = (("prompt", "prompt_tokens"), ("completion", "completion_tokens"))
 
 
 def _series(series: dict[Outcome, Histogram], name: str, outcome: Outcome) -> Histogram:

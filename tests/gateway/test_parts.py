@@ -193,7 +193,7 @@ def test_an_error_is_the_openai_form() -> None:
         "code": "rejected_full",
         "retry_after_s": 2.345,
     }
-    headers = dict(refusal.headers(b""))
+    headers = dict(refusal.headers())
     assert (headers[b"retry-after"], headers[b"retry-after-ms"]) == (b"3", b"2345")
 
 
