@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from experiments.run_folder.prediction import Coverage, Prediction
-from reports import figures, labels, numbers, svg, tables
+from reports import labels, numbers, svg, tables
 from reports.blocks import Block
 from reports.run import Run
 from reports.tables import Table
@@ -92,7 +92,7 @@ def _drawing(run: Run, prediction: Prediction) -> Block:
         "predicted",
         "Predicted and measured",
         caption,
-        svg.inline(figures.predicted(run.predicted), "predicted", _alt(run)),
+        svg.inline(run.plot.predicted(), "predicted", _alt(run)),
         tables.accuracy(run),
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
@@ -16,14 +17,14 @@ from experiments.run_folder.recommendation import Recommendation
 from experiments.run_folder.run_state import Objective, RunState
 from experiments.run_folder.whole_run import WholeRun, read_whole_run
 from reports import frames, records
+from reports.errors import NotARunError
 from reports.known_cell import ENGINE_UNKNOWN, known_cells
 from reports.naming import Naming, naming
 
+if TYPE_CHECKING:
+    from reports.plots import Plots
+
 NO_OBJECTIVE = Objective("", ttft_s=None, tpot_s=None, e2e_s=None, attainment=None, scaled_from=None)
-
-
-class NotARunError(Exception):
-    """The path is not a run folder; the message is one sentence for the user."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +120,13 @@ class Run:
         """Whether an emulator, not a real engine, answered."""
         engine = self.state.engine if self.state is not None else None
         return engine is not None and engine.provider == "emulator"
+
+    @property
+    def plot(self) -> Plots:
+        """The report's figures of this run: `plot.hockey_stick()`."""
+        from reports.plots import Plots  # it draws runs, so it knows this module
+
+        return Plots(self)
 
     def cell_records(self, cell: str, columns: Sequence[str] | None = None) -> pd.DataFrame:
         """The records of one cell, a row per request (`reports.columns.RECORDS`); all columns unless told."""
