@@ -56,8 +56,8 @@ def _meaning() -> str:
         "recommend or cannot tell from theirs; a quiet run is judged by the others. *Hit*: the loop was "
         f"busy for {HIT_FROM:.0%} of the measured window or more. *Flagged*: the run says so of the cell, by "
         "the engine's speed (doubt `disturbed`) or by what it saw of the cores (`others_busy`). *Harmless*: "
-        f"attainment within {HARMLESS_WITHIN:g} of what quiet runs saw of the same setting and load. *Time*: from the "
-        "engine's being ready to the end of the command, over the quiet runs' median. A commit with `+` had "
+        f"attainment within {HARMLESS_WITHIN:g} of what quiet runs saw of the same setting and load. *Time*: "
+        "from the engine's being ready to the end of the command, over the quiet runs' median. A commit with `+` had "
         "changes that were not in it."
     )
 
