@@ -24,7 +24,7 @@ WHOLE_RUNS := $(wildcard tests/experiments/test_*.py) tests/engines tests/reachi
 # For the inner loop: what is computed and decided, without servers, browsers and engines. Two halves of equal length.
 QUICK_ONE := $(addprefix tests/gateway/test_,admission.py clock.py orders.py parts.py waiting.py settings.py) \
   $(addprefix tests/loadtests/,recording sending test_slo.py) tests/headroom tests/packaging
-QUICK_TWO := $(addprefix tests/experiments/,cli decide design run_folder spec speed) tests/docs/test_house.py
+QUICK_TWO := $(addprefix tests/experiments/,cli decide design spec speed)
 
 # What starts a make of its own must not look for this one's jobs.
 ALONE := env -u MAKEFLAGS -u MFLAGS
