@@ -23,8 +23,8 @@ WHOLE_RUNS := $(wildcard tests/experiments/test_*.py) tests/engines tests/reachi
 
 # For the inner loop: what is computed and decided, without servers, browsers and engines. Two halves of equal length.
 QUICK_ONE := $(addprefix tests/gateway/test_,admission.py clock.py orders.py parts.py waiting.py settings.py) \
-  $(addprefix tests/loadtests/,recording sending test_slo.py) tests/headroom tests/packaging tests/experiments/stats
-QUICK_TWO := $(addprefix tests/experiments/,cli decide design run_folder spec speed) tests/docs/test_house.py
+  $(addprefix tests/loadtests/,recording sending test_slo.py) tests/headroom tests/packaging
+QUICK_TWO := $(addprefix tests/experiments/,cli decide design spec speed)
 
 # What starts a make of its own must not look for this one's jobs.
 ALONE := env -u MAKEFLAGS -u MFLAGS
@@ -54,7 +54,7 @@ engine: $(READY) ## install the engine that a sweep would choose here (vLLM in .
 sweep: setup ## the main job: measure, recommend, report (ENGINE=emulator is the quick way)
 	@$(PYTHON) -m experiments.sweep $(ENGINE_FLAGS) $(ARGS)
 
-quick: $(READY) ## the tests of the inner loop, within a minute: cores, records, command lines, statistics, decisions
+quick: $(READY) ## the tests of the inner loop, within a minute: cores, records, command lines, decisions
 	@$(MAKE) --no-print-directory -j2 --output-sync=line quick-one quick-two
 
 quick-one quick-two: $(READY)
