@@ -7,7 +7,7 @@ from structlog.typing import FilteringBoundLogger
 
 from gateway.call import Call
 from gateway.metrics import Metrics
-from gateway.outcome import Outcome
+from gateway.outcome import Outcome, Route
 
 # Logged at level debug only. The metrics count them; under load a line for each would hide the other lines.
 QUIET = frozenset(
@@ -37,10 +37,24 @@ class Account:
             if call.first_s is not None:
                 metrics.ttft.observe(call.first_s - call.received_s)
                 metrics.upstream_ttft.observe(call.first_s - call.dispatched_s)
-        quiet = outcome in QUIET
-        if not quiet or self._log_quiet:
-            level = logging.DEBUG if quiet else logging.WARNING
-            self._log.log(level, "request", **_facts(call, outcome, now_s))
+        if outcome not in QUIET or self._log_quiet:
+            self._write(call, outcome, now_s)
+
+    def finish_refused(
+        self, route: Route, outcome: Outcome, code: int, request_id: bytes, arrived_s: float
+    ) -> None:
+        """The same for one that was refused as soon as it was in, before it became a call."""
+        now_s = time.monotonic()
+        self._metrics.requests[route, outcome, code] += 1
+        self._metrics.request(outcome).observe(now_s - arrived_s)
+        if self._log_quiet:
+            call = Call(route, request_id, 0)
+            call.code = code
+            self._write(call, outcome, now_s)
+
+    def _write(self, call: Call, outcome: Outcome, now_s: float) -> None:
+        level = logging.DEBUG if outcome in QUIET else logging.WARNING
+        self._log.log(level, "request", **_facts(call, outcome, now_s))
 
 
 def _facts(call: Call, outcome: Outcome, now_s: float) -> dict[str, object]:

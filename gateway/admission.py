@@ -78,7 +78,7 @@ class Admission:
         """How a newcomer would be refused now, or None when it would run or wait. Changes nothing."""
         if self.draining:
             return State.DRAINING
-        if not self._by_arrival and self._fitting(slots) <= self.limits.max_active - self.active:
+        if self._runs_at_once(slots):
             return None
         if self.limits.queue_mode is QueueMode.REJECT:
             return State.REJECTED_MODE
@@ -99,11 +99,10 @@ class Admission:
         self.advance(now_s)
         self.arrived += 1
         ticket = Ticket(now_s, slots, request, owner)
-        refused = self.refusal(slots)
-        if refused is not None:
-            ticket.state = refused
-        elif not self._by_arrival and self._fitting(slots) <= self.limits.max_active - self.active:
+        if self._runs_at_once(slots):
             self._start(ticket, now_s)
+        elif (refused := self.refusal(slots)) is not None:
+            ticket.state = refused
         else:
             self._by_arrival[ticket] = None
             self._line.push(ticket)
@@ -183,6 +182,11 @@ class Admission:
         self.queue_seconds += queued * elapsed_s
         if queued and queued >= self.limits.queue_max:
             self.queue_full_seconds += elapsed_s
+
+    def _runs_at_once(self, slots: int) -> bool:
+        free = self.limits.max_active - self.active
+        fits = slots <= free or (free > 0 and free == self.limits.max_active)
+        return fits and not self._by_arrival and not self.draining
 
     def _fitting(self, slots: int) -> int:
         return min(slots, self.limits.max_active)

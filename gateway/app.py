@@ -18,34 +18,31 @@ from structlog.typing import FilteringBoundLogger
 from gateway.access import Access
 from gateway.account import Account
 from gateway.breaker import Breaker
-from gateway.call import Call, CancelReason
+from gateway.call import CancelReason
 from gateway.chat import Chat
 from gateway.control import Control
 from gateway.cors import Cors
+from gateway.deadlines import Deadlines
 from gateway.engine import Engine
+from gateway.engine_failure import EngineFailure
+from gateway.front import Front, route_of
 from gateway.limits import QueueMode
+from gateway.listener import Listener
 from gateway.log import LogWriter
-from gateway.metrics import Metrics, Reading
+from gateway.metrics import Metrics, Sample
 from gateway.outcome import Outcome, Route
 from gateway.probe import Probe
-from gateway.protocol import Listener
 from gateway.refusal import Refusal, internal, routing
+from gateway.relays import Relays
+from gateway.service import Service
 from gateway.settings import Settings
 from gateway.upstream import Upstream
 from gateway.waiting import WaitingRoom
-
-ROUTES = {
-    "/v1/chat/completions": Route.CHAT,
-    "/v1/completions": Route.COMPLETIONS,
-    "/health": Route.HEALTH,
-    "/ready": Route.READY,
-    "/metrics": Route.METRICS,
-}
-COMPLETIONS = ("/v1/chat/completions", "/v1/completions")
+from gateway.waits import Waits
 
 
 class Gateway(FastAPI):
-    """The ASGI application: completions take the short way, everything else FastAPI's routes."""
+    """Wires the parts of one gateway. As an ASGI application it is the control plane."""
 
     def __init__(self, settings: Settings, writer: LogWriter, log: FilteringBoundLogger) -> None:
         super().__init__(title="Headroom gateway", docs_url=None, redoc_url=None, lifespan=_lifespan)
@@ -66,12 +63,22 @@ class Gateway(FastAPI):
         self.probe = Probe(
             endpoint, settings.probe_interval_s, self.breaker, log, clients_bring_keys=passes_keys
         )
-        self.metrics = Metrics(self._readings)
-        self.listener = Listener(settings, self._count, _connection_bound(settings))
-        account = Account(self.metrics, log, settings.log_level)
-        engine = Engine(endpoint, self.upstream, self.breaker, self.probe)
-        self.chat = Chat(settings, self.room, engine, self.metrics, access, account, log)
-        self._cors = Cors(settings.allowed_origins)
+        self.metrics = Metrics(self._samples)
+        deadlines = Deadlines()
+        self.service = Service(
+            settings=settings,
+            room=self.room,
+            waits=Waits(self.room, self.metrics),
+            engine=Engine(endpoint, self.upstream, self.breaker, self.probe, passes_keys),
+            relays=Relays(settings, self.metrics, EngineFailure(endpoint)),
+            account=Account(self.metrics, log, settings.log_level),
+            metrics=self.metrics,
+            deadlines=deadlines,
+            log=log,
+            models=settings.models(),
+        )
+        front = Front(Chat(self.service, access), self, Cors(settings.allowed_origins), self.metrics)
+        self.listener = Listener(settings, front, deadlines, self._count, _connection_bound(settings))
         self.loop_lag_s = 0.0
         self._process = psutil.Process()
         self._instance = secrets.token_hex(8)
@@ -84,29 +91,7 @@ class Gateway(FastAPI):
         if scope["type"] != "http":
             await super().__call__(scope, receive, send)
             return
-        if scope["path"].endswith("/") and scope["path"] != "/":
-            # Base URLs are written with a slash at their end, and joined with paths that have one too.
-            scope = {**scope, "path": scope["path"].rstrip("/") or "/"}
-        if self._cors.covers(scope["path"]):
-            allowed = self._cors.preflight(scope)
-            if allowed is not None:
-                self._count(route_of(scope["path"]), Outcome.OK, 204)
-                await send({"type": "http.response.start", "status": 204, "headers": allowed})
-                await send({"type": "http.response.body", "body": b""})
-                return
-            send = self._cors.sending(scope, send)
-        if scope["path"] in COMPLETIONS and scope["method"] == "POST":
-            await self.chat(scope, receive, send)
-        else:
-            await self._control(scope, receive, send)
-
-    async def _control(self, scope: Scope, receive: Receive, send: Send) -> None:
         route = route_of(scope["path"])
-        if scope["path"] in COMPLETIONS:
-            refusal = routing(405, b"POST")
-            self._count(Route.OTHER, refusal.outcome, refusal.status)
-            await _answer(refusal)(scope, receive, send)
-            return
 
         async def counting(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -114,53 +99,50 @@ class Gateway(FastAPI):
                 self._count(route, Outcome(outcome.decode()), message["status"])
             await send(message)
 
-        # HEAD is answered wherever GET is; the server leaves out the body of an answer to HEAD.
-        asked = {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope
-        await super().__call__(asked, receive, counting)
+        await super().__call__(scope, receive, counting)
 
     def stop_all(self) -> None:
         """Cancels every request that still runs: an error event or a 503 is its end."""
-        calls: list[Call] = list(self.chat.calls)
-        for call in calls:
-            call.cancel(CancelReason.STOPPING)
+        for completion in list(self.service.running):
+            completion.cut(CancelReason.STOPPING)
 
     def _count(self, route: Route, outcome: Outcome, status: int) -> None:
         self.metrics.requests[route, outcome, status] += 1
 
-    def _readings(self) -> Iterator[Reading]:
+    def _samples(self) -> Iterator[Sample]:
         admission = self.room.admission
         admission.advance(time.monotonic())
         limits = admission.limits
-        yield Reading("gateway_active", "", admission.active)
-        yield Reading("gateway_active_limit", "", limits.max_active)
-        yield Reading("gateway_queue_depth", "", admission.queued)
-        yield Reading(
+        yield Sample("gateway_active", "", admission.active)
+        yield Sample("gateway_active_limit", "", limits.max_active)
+        yield Sample("gateway_queue_depth", "", admission.queued)
+        yield Sample(
             "gateway_queue_limit", "", limits.queue_max if limits.queue_mode is QueueMode.QUEUE else 0
         )
-        yield Reading("gateway_active_seconds_total", "", admission.active_seconds)
-        yield Reading("gateway_queue_seconds_total", "", admission.queue_seconds)
-        yield Reading("gateway_queue_full_seconds_total", "", admission.queue_full_seconds)
-        yield Reading("gateway_limits_version", "", limits.version)
-        yield Reading("gateway_draining", "", int(admission.draining))
-        yield Reading("gateway_breaker_state", "", int(self.breaker.state))
-        yield Reading("gateway_limit_changes_total", 'reason="admin"', self.room.limit_changes)
+        yield Sample("gateway_active_seconds_total", "", admission.active_seconds)
+        yield Sample("gateway_queue_seconds_total", "", admission.queue_seconds)
+        yield Sample("gateway_queue_full_seconds_total", "", admission.queue_full_seconds)
+        yield Sample("gateway_limits_version", "", limits.version)
+        yield Sample("gateway_draining", "", int(admission.draining))
+        yield Sample("gateway_breaker_state", "", int(self.breaker.state))
+        yield Sample("gateway_limit_changes_total", 'reason="admin"', self.room.limit_changes)
         for state, count in self.upstream.connections().items():
-            yield Reading("gateway_upstream_connections", f'state="{state}"', count)
-        yield Reading("gateway_upstream_retries_total", "", self.upstream.retries)
-        yield Reading("gateway_client_connections", "", len(self.listener.open))
-        yield Reading("gateway_connections_refused_total", "", self.listener.refused_connections)
-        yield Reading("gateway_event_loop_lag_seconds", "", self.loop_lag_s)
-        yield Reading("gateway_log_lines_dropped_total", "", self.writer.dropped)
-        yield from self._process_readings()
+            yield Sample("gateway_upstream_connections", f'state="{state}"', count)
+        yield Sample("gateway_upstream_retries_total", "", self.upstream.retries)
+        yield Sample("gateway_client_connections", "", len(self.listener.open))
+        yield Sample("gateway_connections_refused_total", "", self.listener.refused_connections)
+        yield Sample("gateway_event_loop_lag_seconds", "", self.loop_lag_s)
+        yield Sample("gateway_log_lines_dropped_total", "", self.writer.dropped)
+        yield from self._process_samples()
 
-    def _process_readings(self) -> Iterator[Reading]:
+    def _process_samples(self) -> Iterator[Sample]:
         with self._process.oneshot():
             cpu = self._process.cpu_times()
-            yield Reading("gateway_open_fds", "", self._process.num_fds())
-            yield Reading("gateway_resident_bytes", "", self._process.memory_info().rss)
-            yield Reading("gateway_cpu_seconds_total", "", cpu.user + cpu.system)
-        yield Reading("gateway_build_info", f'version="{_version()}"', 1)
-        yield Reading("gateway_instance_info", f'id="{self._instance}"', 1)
+            yield Sample("gateway_open_fds", "", self._process.num_fds())
+            yield Sample("gateway_resident_bytes", "", self._process.memory_info().rss)
+            yield Sample("gateway_cpu_seconds_total", "", cpu.user + cpu.system)
+        yield Sample("gateway_build_info", f'version="{_version()}"', 1)
+        yield Sample("gateway_instance_info", f'id="{self._instance}"', 1)
 
 
 @asynccontextmanager
@@ -191,19 +173,11 @@ async def _watch_loop(app: Gateway, every_s: float = 0.1, kept: int = 10) -> Non
         app.loop_lag_s = max(lags)
 
 
-def route_of(path: str) -> Route:
-    """The metric label of a path."""
-    if path.startswith("/admin/"):
-        return Route.ADMIN
-    if path == "/v1/models" or path.startswith("/v1/models/"):
-        return Route.MODELS
-    return ROUTES.get(path, Route.OTHER)
-
-
 def _answer(refusal: Refusal) -> Response:
-    body = refusal.body()
-    headers = {name.decode(): value.decode() for name, value in refusal.headers(body)}
-    return Response(body, refusal.status, headers)
+    headers = {name.decode(): value.decode() for name, value in refusal.headers()}
+    if refusal.close:
+        headers["connection"] = "close"
+    return Response(refusal.body(), refusal.status, headers)
 
 
 async def _on_refusal(_request: Request, error: Exception) -> Response:

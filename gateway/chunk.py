@@ -1,6 +1,6 @@
 """What a chunk of a completion says: content, usage, an end, an error. All that engines send can be read."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 THOUGHTS = ("reasoning_content", "reasoning")
 SHOWN = ("content", "tool_calls", "function_call", "refusal", "audio")
@@ -21,18 +21,25 @@ def has_content(chunk: Mapping[str, object]) -> bool:
     return False
 
 
-def finishes(chunk: Mapping[str, object]) -> Iterator[tuple[int, str]]:
+def finishes(chunk: Mapping[str, object]) -> list[tuple[int, str]]:
     """Index and finish reason of each choice that ends here.
 
     Some engines write "" or "null" for none into every chunk, some an object with the reason as its `type`.
     """
+    found = []
     for choice in _choices(chunk):
         reason = choice.get("finish_reason")
         if type(reason) is dict:
             reason = reason.get("type")
         if type(reason) is str and reason not in ("", "null"):
             index = choice.get("index")
-            yield (index if type(index) is int else 0), reason.lower()
+            found.append((index if type(index) is int else 0, reason.lower()))
+    return found
+
+
+def fails(chunk: Mapping[str, object]) -> bool:
+    """Whether a choice ends here with a reason that says so."""
+    return not FAILED.isdisjoint([reason for _, reason in finishes(chunk)])
 
 
 def error_in(chunk: Mapping[str, object]) -> object:
@@ -50,11 +57,9 @@ def count(value: object) -> int | None:
     return value if type(value) is int and value >= 0 else None
 
 
-def _choices(chunk: Mapping[str, object]) -> Iterator[dict[str, object]]:
+def _choices(chunk: Mapping[str, object]) -> list[dict[str, object]]:
     choices = chunk.get("choices")
-    for choice in choices if type(choices) is list else ():
-        if type(choice) is dict:
-            yield choice
+    return [choice for choice in choices if type(choice) is dict] if type(choices) is list else []
 
 
 def _filled(value: object) -> bool:

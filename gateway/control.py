@@ -78,7 +78,7 @@ class Control:
 
     async def models(self, request: Request) -> Response:
         """The engine's own list as last seen, with its age in seconds. Raises Refusal while there is none."""
-        self._access.check_client(request.headers.raw)
+        self._access.check_client(dict(reversed(request.headers.raw)))
         body, listed_s = self._known_models()
         return Response(
             body, media_type="application/json", headers={"age": f"{time.monotonic() - listed_s:.0f}"}
@@ -86,7 +86,7 @@ class Control:
 
     async def model(self, name: str, request: Request) -> Response:
         """One entry of that list. Raises Refusal 404 when it is not in it."""
-        self._access.check_client(request.headers.raw)
+        self._access.check_client(dict(reversed(request.headers.raw)))
         body, _ = self._known_models()
         known = {model.get("id"): model for model in orjson.loads(body)["data"]}
         if name not in known:
@@ -95,7 +95,7 @@ class Control:
 
     async def limits(self, request: Request) -> Response:
         """The limits in force."""
-        self._access.check_admin(request.headers.raw)
+        self._access.check_admin(dict(reversed(request.headers.raw)))
         return _json(_shown(self._room.admission.limits))
 
     async def set_limits(self, request: Request) -> Response:
@@ -103,7 +103,7 @@ class Control:
 
         Raises Refusal when the body is late, too large, no JSON object, or has a value that is not allowed.
         """
-        self._access.check_admin(request.headers.raw)
+        self._access.check_admin(dict(reversed(request.headers.raw)))
         try:
             async with asyncio.timeout(self._settings.body_timeout_s):
                 body = await _small_body(request)
@@ -130,7 +130,7 @@ class Control:
 
     async def state(self, request: Request) -> Response:
         """What is going on now. arrived = the sum of outcomes + in_flight, at any time."""
-        self._access.check_admin(request.headers.raw)
+        self._access.check_admin(dict(reversed(request.headers.raw)))
         admission = self._room.admission
         outcomes = self._metrics.outcomes()
         return _json(

@@ -1,9 +1,6 @@
 """Cross-origin requests of browsers, for the origins that the operator has named."""
 
-from starlette.types import Message, Scope, Send
-
-from gateway.refusal import Headers
-from gateway.request_body import header
+from gateway.refusal import Fields, Headers
 
 EXPOSED = (
     b"x-request-id, x-gateway-outcome, x-gateway-limits-version, retry-after, retry-after-ms, server-timing"
@@ -17,29 +14,30 @@ _FIELD_LETTERS = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXY
 class Cors:
     """What is added to answers. Without origins it is never asked; `/admin` is never part of it.
 
-    Where any origin is let in (`*`), credentials are not: a browser then sends no cookies along.
+    Where all origins are let in (`*`), credentials are not: a browser then sends no cookies along.
+    any: whether there is one at all.
     """
 
     def __init__(self, origins: str | None) -> None:
         named = frozenset((origins or "").split(",")) - {""}
-        self._any = "*" in named
+        self.any = bool(named)
+        self._all = "*" in named
         self._named = frozenset(name.encode() for name in named - {"*"})
 
     def covers(self, path: str) -> bool:
         """Whether answers of that path may be for pages of other origins."""
-        return (self._any or bool(self._named)) and not (path == "/admin" or path.startswith("/admin/"))
+        return self.any and not (path == "/admin" or path.startswith("/admin/"))
 
-    def preflight(self, scope: Scope) -> Headers | None:
+    def preflight(self, method: bytes, fields: Fields) -> Headers | None:
         """The fields of the 204 to a browser's question before a request, or None when it asks none or its
         origin is not let in.
         """
-        headers: Headers = scope["headers"]
-        if scope["method"] != "OPTIONS" or header(headers, b"access-control-request-method") is None:
+        if method != b"OPTIONS" or fields.get(b"access-control-request-method") is None:
             return None
-        granted = self._granted(headers)
+        granted = self._granted(fields)
         if not granted:
             return None
-        wanted = header(headers, b"access-control-request-headers") or USUAL_FIELDS
+        wanted = fields.get(b"access-control-request-headers") or USUAL_FIELDS
         if not _FIELD_LETTERS.issuperset(wanted):
             wanted = USUAL_FIELDS
         more: Headers = [
@@ -48,26 +46,18 @@ class Cors:
             (b"access-control-max-age", KEPT_S),
             (b"vary", b"origin, access-control-request-method, access-control-request-headers"),
         ]
-        if header(headers, b"access-control-request-private-network") == b"true":
+        if fields.get(b"access-control-request-private-network") == b"true":
             more.append((b"access-control-allow-private-network", b"true"))
         return [*granted, *more]
 
-    def sending(self, scope: Scope, send: Send) -> Send:
-        """`send`, with the answer's head completed."""
-        granted = self._granted(scope["headers"])
-        added: Headers = [(b"vary", b"origin")]
-        if granted:
-            added = [*granted, (b"access-control-expose-headers", EXPOSED), *added]
+    def added(self, fields: Fields) -> Headers:
+        """The fields that the answer to a request with these gets."""
+        granted = self._granted(fields)
+        vary = (b"vary", b"origin")
+        return [*granted, (b"access-control-expose-headers", EXPOSED), vary] if granted else [vary]
 
-        async def complete(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], *added]
-            await send(message)
-
-        return complete
-
-    def _granted(self, headers: Headers) -> Headers:
-        origin = header(headers, b"origin")
+    def _granted(self, fields: Fields) -> Headers:
+        origin = fields.get(b"origin")
         if origin is None:
             return []
         if origin.lower() in self._named:
@@ -75,4 +65,4 @@ class Cors:
                 (b"access-control-allow-origin", origin),
                 (b"access-control-allow-credentials", b"true"),
             ]
-        return [(b"access-control-allow-origin", b"*")] if self._any else []
+        return [(b"access-control-allow-origin", b"*")] if self._all else []

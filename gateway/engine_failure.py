@@ -1,17 +1,12 @@
 """What the client is told where the engine gave an error instead of an answer."""
 
-import asyncio
 from collections.abc import Mapping
-from contextlib import suppress
 
 from gateway.endpoint import Endpoint
-from gateway.engine_word import compressed, words_in, words_of
+from gateway.engine_word import words_in
 from gateway.outcome import Outcome
 from gateway.refusal import Refusal, broken
-from gateway.request_body import header
-from gateway.upstream_connection import Answer
 
-WORDS_WITHIN_S = 0.5
 MOST_WORDS_BYTES = 65_536
 
 
@@ -21,23 +16,21 @@ class EngineFailure:
     def __init__(self, endpoint: Endpoint) -> None:
         self._secrets = endpoint.secrets()
 
-    async def of_status(self, answer: Answer) -> Refusal:
-        """For a status that is no answer and not the client's mistake."""
-        status = answer.status
+    def of_status(self, status: int, words: str) -> Refusal:
+        """For a status that is no answer and not the client's mistake. words: what its body says."""
         if 300 <= status < 400:
             return broken("The engine answered with a redirect.", "upstream_redirect")
-        why = self._told(await _words_soon(answer))
+        why = self._told(words)
         return (
             _overloaded(why)
             if status in (429, 503)
             else broken(f"The engine failed with status {status}{why}.")
         )
 
-    def of_refusal(self, answer: Answer, body: bytes) -> Refusal:
+    def of_refusal(self, status: int, words: str) -> Refusal:
         """For a 4xx whose body is no JSON object, which clients of the API could not read."""
-        why = self._told(words_of(header(answer.headers, b"content-type"), body))
-        text = f"The engine refused the request with status {answer.status}{why}."
-        return Refusal(Outcome.INVALID, answer.status, text, "invalid_request_error")
+        text = f"The engine refused the request with status {status}{self._told(words)}."
+        return Refusal(Outcome.INVALID, status, text, "invalid_request_error")
 
     def in_band(self, error: object) -> Refusal:
         """For an error under a 200, before anything was sent: its own status where it names a usable one."""
@@ -81,15 +74,3 @@ def _overloaded(why: str) -> Refusal:
         "server_overloaded",
         come_back=True,
     )
-
-
-async def _words_soon(answer: Answer) -> str:
-    """The words of a body that comes at once: nobody waits long for the text of a failure."""
-    if compressed(answer.headers):
-        return ""
-    body = b""
-    with suppress(Refusal, TimeoutError):
-        async with asyncio.timeout(WORDS_WITHIN_S):
-            while len(body) < MOST_WORDS_BYTES and (piece := await answer.read()):
-                body += piece
-    return words_of(header(answer.headers, b"content-type"), body)

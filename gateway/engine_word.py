@@ -7,22 +7,21 @@ import orjson
 
 from gateway import chunk
 from gateway.endpoint import Endpoint
-from gateway.refusal import Headers, Refusal, broken
-from gateway.request_body import header
+from gateway.refusal import Fields, Refusal, broken
 from gateway.why import denied
 
 LONGEST_S = 86_400.0
 LONGEST_TEXT = 500
 
 
-def told_wait_s(headers: Headers) -> float | None:
+def told_wait_s(fields: Fields) -> float | None:
     """The engine's `Retry-After`, or its `retry-after-ms` where that is longer, in seconds up to a day; None
     where there is none that can be read.
 
     A date is taken against the answer's own `Date`: no clock of ours is asked.
     """
-    waits = [_seconds(header(headers, b"retry-after")), _seconds(header(headers, b"retry-after-ms"), 1e-3)]
-    waits.append(_until(header(headers, b"retry-after"), header(headers, b"date")))
+    waits = [_seconds(fields.get(b"retry-after")), _seconds(fields.get(b"retry-after-ms"), 1e-3)]
+    waits.append(_until(fields.get(b"retry-after"), fields.get(b"date")))
     told = [wait_s for wait_s in waits if wait_s is not None]
     return min(LONGEST_S, max(told)) if told else None
 
@@ -41,9 +40,10 @@ def refused_key(
     return broken(f"The engine cannot be used: {why}.", "upstream_unauthorized")
 
 
-def compressed(headers: Headers) -> bool:
+def compressed(fields: Fields) -> bool:
     """Whether the body is encoded in a way that was not asked for."""
-    return (header(headers, b"content-encoding") or b"identity").strip().lower() not in (b"identity", b"")
+    encoding = fields.get(b"content-encoding")
+    return encoding is not None and encoding.strip().lower() not in (b"identity", b"")
 
 
 def words_of(kind: bytes | None, body: bytes) -> str:

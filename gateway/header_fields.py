@@ -1,9 +1,9 @@
 """Which header fields pass the gateway, in each direction: all but those that have a reason to stay."""
 
+import re
 from collections.abc import Mapping
 
-from gateway.refusal import Headers
-from gateway.request_body import header
+from gateway.refusal import Fields, Headers, lines
 
 MAX_VALUE_BYTES = 4096
 _ONE_CONNECTION = (
@@ -76,35 +76,35 @@ KEPT_FROM_CLIENT: Mapping[bytes, str] = {
 """Fields of the engine's answer that do not reach the client, each with the reason."""
 
 
-def for_engine(headers: Headers, *, keys_pass: bool) -> Headers:
-    """The client's fields that the engine gets. keys_pass: the client's key is meant for the engine."""
-    named = _named_by_connection(headers)
-    return [
-        pair
-        for pair in headers
-        if pair[0] not in KEPT_FROM_ENGINE and (keys_pass or pair[0] not in KEYS) and pair[0] not in named
-    ]
+def for_engine(headers: Headers, fields: Fields, request_id: bytes, *, keys_pass: bool) -> bytes:
+    """The lines of what the engine gets: the client's fields, and those that the gateway sets.
+
+    fields: the first of each name; keys_pass: the client's key is meant for the engine.
+    """
+    kept = KEPT_FROM_ENGINE if keys_pass else _KEPT_WITH_KEYS
+    if fields.get(b"connection") not in _NAMES_NOTHING:
+        named = _named_by_connection(headers)
+        headers = [pair for pair in headers if pair[0] not in named]
+    ours = (b"accept-encoding", b"identity"), (b"x-request-id", request_id)
+    return lines([*[pair for pair in headers if pair[0] not in kept], *ours])
 
 
-def for_client(headers: Headers) -> Headers:
-    """The engine's fields that the client gets; none whose value is not printable ASCII, or huge."""
-    named = _named_by_connection(headers)
-    return [
-        (name, value)
-        for name, value in headers
-        if name not in KEPT_FROM_CLIENT and name not in named and _sane(value)
-    ]
+def for_client(headers: Headers, fields: Fields) -> bytes:
+    """The lines of the engine's fields that the client gets: none whose value is huge or not printable ASCII.
+
+    fields: the first of each name.
+    """
+    if fields.get(b"connection") not in _NAMES_NOTHING:
+        named = _named_by_connection(headers)
+        headers = [pair for pair in headers if pair[0] not in named]
+    return lines([pair for pair in headers if pair[0] not in KEPT_FROM_CLIENT and _sane(pair[1])])
 
 
-def absent_from(headers: Headers, defaults: Headers) -> Headers:
-    """Those of the defaults whose field is not among the headers."""
-    return [pair for pair in defaults if header(headers, pair[0]) is None]
+_KEPT_WITH_KEYS = frozenset(KEPT_FROM_ENGINE) | KEYS
+_NAMES_NOTHING = (None, b"keep-alive", b"close")
+_sane = re.compile(rb"[ -~]{0,%d}" % MAX_VALUE_BYTES).fullmatch
 
 
 def _named_by_connection(headers: Headers) -> frozenset[bytes]:
     named = [value for name, value in headers if name == b"connection"]
     return frozenset(part.strip().lower() for value in named for part in value.split(b","))
-
-
-def _sane(value: bytes) -> bool:
-    return len(value) <= MAX_VALUE_BYTES and value.isascii() and value.decode("ascii").isprintable()

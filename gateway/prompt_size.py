@@ -18,12 +18,14 @@ def prompt_bytes(fields: Mapping[str, object], route: Route) -> int:
 
 def _messages(fields: Mapping[str, object]) -> Iterable[object]:
     messages = fields.get("messages")
+    prompts: list[object] = []
     for message in messages if type(messages) is list else ():
         content = message.get("content") if type(message) is dict else None
         if type(content) is list:
-            yield from (part.get("text") for part in content if type(part) is dict)
+            prompts += [part.get("text") for part in content if type(part) is dict]
         else:
-            yield content
+            prompts.append(content)
+    return prompts
 
 
 def _prompts(fields: Mapping[str, object]) -> Iterable[object]:

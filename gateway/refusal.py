@@ -1,7 +1,7 @@
 """An answer that the gateway makes itself: the OpenAI error body, the right status, and the way back in."""
 
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import orjson
@@ -9,6 +9,16 @@ import orjson
 from gateway.outcome import Outcome
 
 Headers = list[tuple[bytes, bytes]]
+"""All fields of a head as they came, the names in lower case."""
+
+Fields = Mapping[bytes, bytes]
+"""The first value of each field of a head."""
+
+
+def lines(headers: Headers) -> bytes:
+    """Fields as they stand in a head."""
+    return b"".join([b"%b: %b\r\n" % pair for pair in headers])
+
 
 SERVED = ("/v1/chat/completions", "/v1/completions", "/v1/models", "/health", "/ready", "/metrics")
 """The paths that a 404 names: all but those of the operator."""
@@ -16,7 +26,7 @@ SERVED = ("/v1/chat/completions", "/v1/completions", "/v1/models", "/health", "/
 
 @dataclass(slots=True)
 class Refusal(Exception):  # noqa: N818 - a refusal is an answer, not an error of the gateway
-    """Why a request gets no answer from the engine. Raised anywhere in its task, answered in one place.
+    """Why a request gets no answer from the engine. Raised anywhere on its way, answered in one place.
 
     kind: the body's `type`; param: the request's field at fault; come_back: waiting helps; wait_s: for how
     long, filled in from the measured drain rate where it is still None; close: this is the last answer on its
@@ -48,11 +58,10 @@ class Refusal(Exception):  # noqa: N818 - a refusal is an answer, not an error o
             error["retry_after_s"] = round(self.wait_s, 3)
         return orjson.dumps({"error": error})
 
-    def headers(self, body: bytes) -> Headers:
-        """Headers for `body`, without those that every answer carries."""
+    def headers(self) -> Headers:
+        """Fields of the answer, without those that every answer carries and those about its length."""
         headers: Headers = [
             (b"content-type", b"application/json"),
-            (b"content-length", b"%d" % len(body)),
             (b"x-gateway-outcome", self.outcome.value.encode()),
         ]
         if self.wait_s is not None:
@@ -60,9 +69,11 @@ class Refusal(Exception):  # noqa: N818 - a refusal is an answer, not an error o
             headers.append((b"retry-after-ms", b"%d" % math.ceil(self.wait_s * 1000)))
         if self.allow is not None:
             headers.append((b"allow", self.allow))
-        if self.close:
-            headers.append((b"connection", b"close"))
         return headers
+
+    def fields(self) -> bytes:
+        """The same as lines of a head."""
+        return lines(self.headers())
 
     def event(self) -> bytes:
         """The same error as one server-sent event, for a stream that has already begun."""

@@ -9,17 +9,16 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import orjson
-from starlette.types import Receive
 
 from gateway.lenient import boolean, integer
 from gateway.outcome import Route
 from gateway.prompt_size import prompt_bytes
-from gateway.refusal import Headers, invalid, model_not_found, too_large
+from gateway.refusal import Fields, Refusal, invalid, model_not_found, too_large
 from gateway.sse import BOM
 from gateway.ticket import RequestFacts
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ChatRequest:
     """What a client asks for, in a chat or a completion.
 
@@ -35,47 +34,26 @@ class ChatRequest:
     usage_hidden: bool
 
 
-def header(headers: Headers, name: bytes) -> bytes | None:
-    """The first value of a field whose name is in lower case, or None."""
-    for key, value in headers:
-        if key == name:
-            return value
-    return None
-
-
-def check_head(headers: Headers, max_body_bytes: int) -> None:
-    """Judges a body before any of it is read. Raises Refusal when it would be too large, or has a form that
-    the gateway does not read.
+def check_head(fields: Fields, max_body_bytes: int) -> None:
+    """Judges a body before any of it is read, by the first value of each field. Raises Refusal when it would
+    be too large, or has a form that the gateway does not read.
     """
-    kind = header(headers, b"content-type")
-    if kind is None or kind.split(b";", 1)[0].strip().lower() != b"application/json":
+    kind = fields.get(b"content-type")
+    if kind != b"application/json" and (
+        kind is None or kind.split(b";", 1)[0].strip().lower() != b"application/json"
+    ):
         raise invalid("Content-Type must be application/json.", "content-type", 415, close=True)
-    encoding = header(headers, b"content-encoding")
+    encoding = fields.get(b"content-encoding")
     if encoding is not None and encoding.strip().lower() != b"identity":
         raise invalid("The request body must not be compressed.", "content-encoding", 415, close=True)
-    length = header(headers, b"content-length")
+    length = fields.get(b"content-length")
     if length is not None and int(length) > max_body_bytes:
-        raise too_large(f"The request body is larger than {max_body_bytes} bytes.")
+        raise too_large_body(max_body_bytes)
 
 
-async def read(receive: Receive, max_body_bytes: int) -> bytes:
-    """The whole body. Raises Refusal when it grows past the bound. A client that leaves cancels the task."""
-    message = await receive()
-    body: bytes = message.get("body", b"")
-    if not message.get("more_body", False):
-        if len(body) > max_body_bytes:
-            raise too_large(f"The request body is larger than {max_body_bytes} bytes.")
-        return body
-    parts, size = [body], len(body)
-    while message.get("more_body", False):
-        if size > max_body_bytes:
-            raise too_large(f"The request body is larger than {max_body_bytes} bytes.")
-        message = await receive()
-        parts.append(message.get("body", b""))
-        size += len(parts[-1])
-    if size > max_body_bytes:
-        raise too_large(f"The request body is larger than {max_body_bytes} bytes.")
-    return b"".join(parts)
+def too_large_body(max_body_bytes: int) -> Refusal:
+    """The answer to a body over the bound."""
+    return too_large(f"The request body is larger than {max_body_bytes} bytes.")
 
 
 def parse(

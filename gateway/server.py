@@ -4,13 +4,14 @@ import asyncio
 import logging
 import socket
 import sys
+import time
 from types import FrameType
 
 import uvicorn
 
 from gateway.app import Gateway
+from gateway.client_connection import ClientConnection
 from gateway.log import Forward, LogWriter, logger
-from gateway.protocol import GatewayProtocol
 from gateway.settings import Settings
 
 
@@ -50,9 +51,10 @@ class Server(uvicorn.Server):
     async def _drain(self) -> None:
         settings = self._gateway.settings
         await asyncio.sleep(settings.drain_delay_s)
-        tasks = self._gateway.chat.tasks()
-        if tasks:
-            await asyncio.wait(tasks, timeout=settings.drain_timeout_s)
+        latest_s = time.monotonic() + settings.drain_timeout_s
+        running = self._gateway.service.running
+        while running and time.monotonic() < latest_s:  # noqa: ASYNC110 - an event would cost each request
+            await asyncio.sleep(0.02)
         self._gateway.stop_all()
         self.should_exit = True
 
@@ -70,7 +72,7 @@ def run(settings: Settings) -> int:
         gateway,
         host=settings.gateway_host,
         port=settings.gateway_port,
-        http=GatewayProtocol,
+        http=ClientConnection,
         ws="none",
         loop="uvloop",
         lifespan="on",

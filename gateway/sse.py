@@ -86,11 +86,13 @@ def parse(event: bytes) -> tuple[bytes, bytes]:
     return name, b"\n".join(lines).strip()
 
 
-def plain(events: bytes) -> bool:
-    """Whether these are events that need no look into them: no name, no comment, no usage, error or end."""
+def plain(events: bytes, start: int = 0, end: bytes = b"}\n\n") -> bool:
+    """Whether these are events that need no look into them: no name, no comment, no usage, error or end. They
+    begin at `start`; end: the last one's, with what stands behind it.
+    """
     return (
-        events.startswith(b"data: {")
-        and events.endswith(b"}\n\n")
+        events.startswith(b"data: {", start)
+        and events.endswith(end)
         and b'"usage"' not in events
         and b"error" not in events
         and DONE not in events

@@ -8,11 +8,15 @@ little per chunk. The figures are in docs/decisions/007-upstream-client.md.
 import asyncio
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Coroutine
 
+from gateway.asking import Reader
 from gateway.endpoint import Endpoint
-from gateway.refusal import unreachable
-from gateway.upstream_connection import Answer, Connection, StaleError
+from gateway.outcome import Route
+from gateway.refusal import broken, unreachable
+from gateway.upstream_connection import EngineConnection, EngineState
+
+PATHS = {Route.CHAT: b"/v1/chat/completions", Route.COMPLETIONS: b"/v1/completions"}
 
 
 class Upstream:
@@ -28,10 +32,10 @@ class Upstream:
         self._keep_alive_s = keep_alive_s
         self._connect_timeout_s = connect_timeout_s
         self._stall_timeout_s = stall_timeout_s
-        self._idle: deque[Connection] = deque()
+        self._idle: deque[EngineConnection] = deque()
         self._sweeper: asyncio.TimerHandle | None = None
         self._stopped = False
-        self.open: set[Connection] = set()
+        self.open: set[EngineConnection] = set()
         self.retries = 0
 
     def connections(self) -> dict[str, int]:
@@ -46,27 +50,33 @@ class Upstream:
         if self._sweeper is not None:
             self._sweeper.cancel()
 
-    async def send(self, path: bytes, headers: Sequence[tuple[bytes, bytes]], content: bytes) -> Answer:
-        """Posts `content`; returns the answer once its head is in. Raises Refusal.
+    def ask(self, route: Route, fields: bytes, content: bytes, reader: Reader) -> None:
+        """Posts `content` to the same path; the reader is told the answer.
 
-        headers: without Host, Content-Length and the gateway's own credentials. A reused connection that dies
-        before any byte of an answer was its engine's idle timeout: the request then goes out once more, on a
-        fresh one.
+        fields: lines of the head without Host, Content-Length and the gateway's own credentials. A reused
+        connection that dies before any byte of an answer was its engine's idle timeout: the request then goes
+        out once more, on a fresh one.
         """
-        lines = [b"POST %s%s HTTP/1.1\r\n%s" % (self._prefix, path, self._fields)]
-        lines += [b"%s: %s\r\n" % pair for pair in headers]
-        lines.append(b"content-length: %d\r\n\r\n" % len(content))
-        lines.append(content)
-        request = b"".join(lines)
+        request = b"POST %b%b HTTP/1.1\r\n%b%bcontent-length: %d\r\n\r\n%b" % (
+            self._prefix,
+            PATHS[route],
+            self._fields,
+            fields,
+            len(content),
+            content,
+        )
         connection = self._take()
         if connection is not None:
-            try:
-                return await connection.ask(request)
-            except StaleError:
-                self.retries += 1
-        return await (await self._connect()).ask(request)
+            connection.ask(request, reader)
+        else:
+            reader.carrier = _Connecting(self._connect(request, reader))
 
-    def give_back(self, connection: Connection) -> None:
+    def ask_again(self, request: bytes, reader: Reader) -> None:
+        """See `upstream_connection.Pool`."""
+        self.retries += 1
+        reader.carrier = _Connecting(self._connect(request, reader))
+
+    def give_back(self, connection: EngineConnection) -> None:
         """A connection whose answer was read to its end may serve another request."""
         if self._stopped:
             connection.abort()
@@ -76,14 +86,14 @@ class Upstream:
         if self._sweeper is None:
             self._sweeper = asyncio.get_running_loop().call_later(self._keep_alive_s, self._sweep)
 
-    def lost(self, connection: Connection) -> None:
+    def lost(self, connection: EngineConnection) -> None:
         """A connection is closed."""
         self.open.discard(connection)
         if connection.idle_since_s is not None:
             self._idle.remove(connection)
             connection.idle_since_s = None
 
-    def _take(self) -> Connection | None:
+    def _take(self) -> EngineConnection | None:
         # The last one used goes first: the others grow old together and are swept.
         if not self._idle or time.monotonic() - self._idle[-1].idle_since_s > self._keep_alive_s:  # type: ignore[operator]
             return None
@@ -100,23 +110,28 @@ class Upstream:
         if self._idle:
             self._sweeper = asyncio.get_running_loop().call_later(self._keep_alive_s / 4, self._sweep)
 
-    async def _connect(self) -> Connection:
+    async def _connect(self, request: bytes, reader: Reader) -> None:
+        """The task of a request that needs a new connection; it is cancelled when nobody waits any more."""
         try:
             async with asyncio.timeout(self._connect_timeout_s):
                 connection = await self._open()
-        except TimeoutError as error:
-            raise unreachable("The engine did not accept a connection in time.") from error
-        except OSError as error:
-            raise unreachable("The engine cannot be reached.") from error
-        self.open.add(connection)
-        return connection
+        except TimeoutError:
+            reader.answer_fails(unreachable("The engine did not accept a connection in time."))
+        except (OSError, UnicodeError):  # also a name that no DNS can hold
+            reader.answer_fails(unreachable("The engine cannot be reached."))
+        else:
+            if connection.state is EngineState.CLOSED:
+                reader.answer_fails(broken("The engine closed the connection at once."))
+                return
+            self.open.add(connection)
+            connection.ask(request, reader)
 
-    async def _open(self) -> Connection:
+    async def _open(self) -> EngineConnection:
         loop = asyncio.get_running_loop()
         to = self._endpoint
 
-        def made() -> Connection:
-            return Connection(loop, self, self._stall_timeout_s)
+        def made() -> EngineConnection:
+            return EngineConnection(loop, self, self._stall_timeout_s)
 
         if to.proxy is None:
             # Every address of the name is tried.
@@ -126,3 +141,19 @@ class Upstream:
         name = to.host if self._tls else None
         _, connection = await loop.create_connection(made, sock=sock, ssl=self._tls, server_hostname=name)
         return connection
+
+
+class _Connecting:
+    """Carries a request until it has a connection: the one thing at which a request waits in a task."""
+
+    def __init__(self, connecting: Coroutine[object, object, None]) -> None:
+        self._task = asyncio.get_running_loop().create_task(connecting)
+
+    def release(self) -> None:
+        self._task.cancel()
+
+    def pause(self) -> None:
+        """Nothing: nothing is delivered yet."""
+
+    def resume(self) -> None:
+        """Nothing: see `pause`."""

@@ -1,26 +1,54 @@
-"""One connection to the engine, and the answer that is being read from it."""
+"""One connection to the engine, and the answer that comes in on it."""
 
 import asyncio
+from enum import StrEnum
 from typing import Protocol, cast
 
 import httptools
 
-from gateway.refusal import Headers, Refusal, broken, late, truncated
+from gateway.asking import Reader
+from gateway.refusal import Fields, Headers, Refusal, broken, late, truncated
 
 MAX_HEAD_BYTES = 65_536
-MAX_HELD_BYTES = 262_144
 
 
-class StaleError(Exception):
-    """A reused connection died before any byte of an answer."""
+class EngineState(StrEnum):
+    """Where the connection stands: between two answers, in one, or at its end."""
+
+    IDLE = "idle"
+    ASKED = "asked"  # no byte of an answer yet
+    HEAD = "head"
+    BODY = "body"
+    COMPLETE = "complete"
+    CLOSED = "closed"
+
+
+# Bound once: in Python 3.11 each `EngineState.X` ends in a Python function of the enum's class.
+_IDLE, _ASKED, _HEAD, _BODY, _COMPLETE, _CLOSED = EngineState
+
+
+class Length(StrEnum):
+    """How the end of an answer's body is known."""
+
+    COUNTED = "counted"
+    CHUNKED = "chunked"
+    UNTIL_CLOSE = "until close"
+
+
+_COUNTED, _CHUNKED, _UNTIL_CLOSE = Length
 
 
 class Pool(Protocol):
     """Where connections come from and go back to."""
 
-    def give_back(self, connection: "Connection") -> None: ...
+    def give_back(self, connection: "EngineConnection") -> None:
+        """It may serve another request."""
 
-    def lost(self, connection: "Connection") -> None: ...
+    def lost(self, connection: "EngineConnection") -> None:
+        """It is closed, or will be."""
+
+    def ask_again(self, request: bytes, reader: Reader) -> None:
+        """A reused connection died before any byte of an answer: the request may go out once more."""
 
 
 class ResponseParser(Protocol):
@@ -33,174 +61,176 @@ class ResponseParser(Protocol):
     def should_keep_alive(self) -> bool: ...
 
 
-class Answer:
-    """The engine's answer: status, fields with lower-case names, and a body that is read once.
+class EngineConnection(asyncio.Protocol):
+    """An `asking.Carrier` of one request at a time. Bytes that nobody asked for end it.
 
-    `close` is owed on every path: it gives a connection back whose answer was read to its end and drops any
-    other, which is how the engine learns that nobody wants the rest.
+    idle_since_s: when it went back to the pool, None while in use.
     """
 
-    __slots__ = ("_connection", "headers", "status")
-
-    def __init__(self, connection: "Connection", status: int, headers: Headers) -> None:
-        self._connection = connection
-        self.status = status
-        self.headers = headers
-
-    async def read(self) -> bytes:
-        """Everything that came in since the last call, at least one byte; b"" at the end.
-
-        Raises Refusal when the answer breaks off.
-        """
-        return await self._connection.read()
-
-    def close(self) -> None:
-        self._connection.done()
-
-
-class Connection(asyncio.Protocol):
-    """One request at a time: `ask`, then `read` until b"", then `done`.
-
-    idle_since_s: when it went back to the pool, None while in use. Bytes that nobody asked for end it.
-    """
+    __slots__ = (
+        "_at_chunk",
+        "_first",
+        "_head_bytes",
+        "_headers",
+        "_keeps",
+        "_length",
+        "_loop",
+        "_parser",
+        "_paused",
+        "_pieces",
+        "_pool",
+        "_reader",
+        "_request",
+        "_reused",
+        "_stall_timeout_s",
+        "_stall_timer",
+        "_status",
+        "_transport",
+        "idle_since_s",
+        "state",
+    )
 
     def __init__(self, loop: asyncio.AbstractEventLoop, pool: Pool, stall_timeout_s: float) -> None:
         self._loop = loop
         self._pool = pool
         self._stall_timeout_s = stall_timeout_s
-        self._parser: ResponseParser = httptools.HttpResponseParser(self)
-        self._waiter: asyncio.Future[None] | None = None
         self._stall_timer: asyncio.TimerHandle | None = None
-        self._asked = False
-        self._asked_before = False
-        self._closed = False
-        self._paused = False
-        self._reset()
+        self._parser: ResponseParser = httptools.HttpResponseParser(self)
+        self._reader: Reader | None = None
+        self._request = b""
+        self._reused = self._paused = False
+        self.state = _IDLE
         self.idle_since_s: float | None = None
+        self._begin()
 
-    def _reset(self) -> None:
-        self._headers: Headers = []
-        self._status = 0
-        self._head_bytes = 0
-        self._any_byte = False
-        self._head_done = False
-        self._complete = False
-        self._until_eof = False
-        self._reusable = False
-        self._pieces: list[bytes] = []
-        self._held_bytes = 0
-        self._fault: Refusal | StaleError | None = None
+    def __repr__(self) -> str:
+        return f"<EngineConnection [{self.state.value} | {self._length.value} | {self._reader!r}]>"
 
-    async def ask(self, request: bytes) -> Answer:
-        """Sends the request; returns when the head of its answer is in. Raises Refusal or StaleError."""
-        reused, self._asked_before = self._asked_before, True
-        if self._closed:
-            raise StaleError if reused else broken("The engine closed the connection at once.")
-        self._asked = True
-        try:
-            self.transport.write(request)
-            while not self._head_done and self._fault is None:
-                await self._wait_for_change()
-        except BaseException:
-            self.abort()
-            raise
-        if self._fault is not None and not self._head_done:
-            self.abort()
-            if isinstance(self._fault, StaleError) and not reused:
-                raise broken("The engine closed the connection without an answer.")
-            raise self._fault
-        return Answer(self, self._status, self._headers)
+    def ask(self, request: bytes, reader: Reader) -> None:
+        """Sends the request; its reader is told the rest. For an idle connection."""
+        self._reader = reader
+        self._request = request
+        self.state = _ASKED
+        reader.carrier = self
+        self._transport.write(request)
 
-    async def read(self) -> bytes:
-        """The body's next bytes; b"" at its end. Raises Refusal when it breaks off."""
-        while not self._pieces:
-            if self._complete:
-                return b""
-            if self._fault is not None:
-                raise self._fault
-            await self._wait_for_change()
-        data = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
-        self._pieces.clear()
-        self._held_bytes = 0
-        if self._paused and not self._closed:
-            self._paused = False
-            self.transport.resume_reading()
-        return data
-
-    def done(self) -> None:
-        """The reader has finished, or wants no more."""
-        if not (self._complete and self._reusable) or self._closed or self._fault is not None or self._paused:
-            self.abort()
+    def release(self) -> None:
+        self._reader = None
+        unsent = self._transport.get_write_buffer_size()  # an engine may answer what it has not read
+        if self.state is not _COMPLETE or not self._keeps or self._paused or unsent:
+            self._drop()
             return
-        self._asked = False
-        self._reset()
+        self.state = _IDLE
+        self._reused = True
+        self._begin()
         self._pool.give_back(self)
 
+    def pause(self) -> None:
+        self._paused = True
+        self._transport.pause_reading()
+
+    def resume(self) -> None:
+        self._paused = False
+        self._transport.resume_reading()
+
     def abort(self) -> None:
-        """Drops the connection at once."""
-        self._asked = False
-        self.transport.abort()
+        """Drops the connection at once; whoever asked on it is told."""
+        self._fail(truncated("The gateway is stopping."))
 
-    async def _wait_for_change(self) -> None:
-        self._waiter = self._loop.create_future()
-        try:
-            await self._waiter
-        finally:
-            self._waiter = None
+    def _begin(self) -> None:
+        self._headers: Headers = []
+        self._first: Fields = {}
+        self._status = 0
+        self._head_bytes = 0
+        self._pieces: list[bytes] = []
+        self._length = _COUNTED
+        self._keeps = False
+        self._at_chunk = False
 
-    def _wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
+    def _drop(self) -> None:
+        if self.state is not _CLOSED:
+            self.state = _CLOSED
+            self._pool.lost(self)
+            self._transport.abort()
 
-    def _fail(self, fault: Refusal | StaleError) -> None:
-        if self._fault is None and not self._complete:
-            self._fault = fault
-        self._wake()
+    def _fail(self, fault: Refusal) -> None:
+        reader, self._reader = self._reader, None
+        self._drop()
+        if reader is not None:
+            reader.answer_fails(fault)
 
     # asyncio.Protocol
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = cast("asyncio.Transport", transport)
+        self._transport = cast("asyncio.Transport", transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._closed = True
-        self._pool.lost(self)
         if self._stall_timer is not None:
             self._stall_timer.cancel()
-        if self._until_eof and exc is None and self._head_done:
-            self._complete = True
-        elif self._head_done:
-            self._fail(truncated("The engine's answer broke off."))
-        elif self._any_byte:
+        if self.state is _ASKED:
+            self._die_unheard()
+        elif self.state is _HEAD:
             self._fail(broken("The engine closed the connection within the head of its answer."))
+        elif self.state is _BODY and self._length is _UNTIL_CLOSE and exc is None:
+            self.state = _COMPLETE
+            self._tell(None)
+        elif self.state is _BODY:
+            self._fail(truncated("The engine's answer broke off."))
         else:
-            self._fail(StaleError())
-        self._wake()
+            self._drop()
+        self._reader = None
+
+    def _die_unheard(self) -> None:
+        reader, request = self._reader, self._request
+        if self._reused and reader is not None:
+            self._drop()
+            self._pool.ask_again(request, reader)
+        else:
+            self._fail(broken("The engine closed the connection without an answer."))
 
     def data_received(self, data: bytes) -> None:
-        if not self._asked or self._complete:
-            self._reusable = False
-            self.transport.abort()
+        reader = self._reader
+        if self._at_chunk and reader is not None:
+            start = whole_chunk(data)
+            if start and reader.answer_chunk(data, start):
+                return
+        if reader is None or self.state is _COMPLETE:
+            self._drop()
             return
-        self._any_byte = True
-        if not self._head_done:
+        if self.state is _ASKED:
+            self.state = _HEAD
+            self._request = b""
+        head_due = self.state is _HEAD
+        if head_due:
             self._head_bytes += len(data)
+        fault = self._parse(data)
+        self._at_chunk = self._at_chunk and data.endswith(b"\r\n")  # not within the next one's size
+        if head_due and self.state is not _HEAD:
+            reader.answer_begins(self._status, self._headers, self._first)
+        self._tell(fault)
+
+    def _parse(self, data: bytes) -> Refusal | None:
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
-            if self._complete:
-                self._reusable = False
-            elif self._head_done:
-                self._fail(truncated("The engine's answer is malformed."))
-            else:
-                self._fail(broken("The engine's answer is not HTTP.", "upstream_garbage"))
-            self.transport.abort()
-            return
-        if not self._head_done and self._head_bytes > MAX_HEAD_BYTES:
-            self._fail(broken("The head of the engine's answer is too large.", "upstream_too_large"))
-            self.transport.abort()
-            return
-        self._wake()
+            self._keeps = False
+            if self.state is _HEAD:
+                return broken("The engine's answer is not HTTP.", "upstream_garbage")
+            if self.state is _BODY:
+                return truncated("The engine's answer is malformed.")
+        if self.state is _HEAD and self._head_bytes > MAX_HEAD_BYTES:
+            return broken("The head of the engine's answer is too large.", "upstream_too_large")
+        return None
+
+    def _tell(self, fault: Refusal | None) -> None:
+        """What the parser has read. Each word may be the reader's last."""
+        complete = self.state is _COMPLETE
+        if self._reader is not None and (self._pieces or complete):
+            pieces, self._pieces = self._pieces, []
+            data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+            self._reader.answer_arrived(data, complete)
+        if fault is not None:
+            self._fail(fault)
 
     def pause_writing(self) -> None:
         self._stall_timer = self._loop.call_later(self._stall_timeout_s, self._on_stall)
@@ -212,36 +242,53 @@ class Connection(asyncio.Protocol):
 
     def _on_stall(self) -> None:
         self._fail(late("The engine stopped reading the request.", "upstream_write_timeout"))
-        self.transport.abort()
 
     # httptools
 
     def on_message_begin(self) -> None:
-        if self._complete:
-            self._reusable = False  # bytes behind the answer: nobody asked for them
+        if self.state is _COMPLETE:
+            self._keeps = False  # bytes behind the answer: nobody asked for them
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._headers.append((name.lower(), value))
+        if self.state is _HEAD:
+            self._headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
         self._status = self._parser.get_status_code()
-        if self._status < 200:
+        if self.state is not _HEAD or self._status < 200:
             return
-        names = {name for name, _ in self._headers}
-        bounded = b"content-length" in names or b"transfer-encoding" in names or self._status in (204, 304)
-        self._until_eof = not bounded
-        self._head_done = True
+        fields = self._first = dict(reversed(self._headers))
+        if b"transfer-encoding" in fields:
+            self._length = _CHUNKED
+        elif b"content-length" not in fields and self._status not in (204, 304):
+            self._length = _UNTIL_CLOSE
+        self.state = _BODY
 
     def on_body(self, body: bytes) -> None:
-        self._pieces.append(body)
-        self._held_bytes += len(body)
-        if self._held_bytes > MAX_HELD_BYTES and not self._paused:
-            self._paused = True
-            self.transport.pause_reading()
+        if self.state is _BODY:
+            self._pieces.append(body)
+
+    def on_chunk_header(self) -> None:
+        self._at_chunk = False
+
+    def on_chunk_complete(self) -> None:
+        self._at_chunk = True
 
     def on_message_complete(self) -> None:
-        if self._status < 200:  # 100 Continue, 103 Early Hints: the answer is still to come
+        self._at_chunk = False
+        if self.state is _HEAD:  # 100 Continue, 103 Early Hints: the answer is still to come
             self._headers = []
-            return
-        self._complete = True
-        self._reusable = self._parser.should_keep_alive()
+        elif self.state is _BODY:
+            self.state = _COMPLETE
+            self._keeps = self._parser.should_keep_alive()
+
+
+def whole_chunk(data: bytes) -> int:
+    """Where the content begins in what is exactly one chunk of a body, without extensions; it ends before the
+    last two bytes. 0 for anything else.
+    """
+    line_end = data.find(b"\r\n", 1, 10)
+    size = len(data) - line_end - 4
+    if line_end < 0 or size <= 0 or not data.endswith(b"\r\n"):
+        return 0
+    return line_end + 2 if data[:line_end].lower() == b"%x" % size else 0

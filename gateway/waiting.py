@@ -1,17 +1,27 @@
-"""The asyncio side of admission: futures for waiters, and one timer for the queue timeout."""
+"""The asyncio side of admission: waiters are told of their turn, and one timer is for the queue timeout."""
 
 import asyncio
 from collections.abc import Callable
 from math import inf
+from typing import Protocol
 
-from gateway.admission import Admission, Change
+from gateway.admission import NOTHING, Admission, Change
 from gateway.drain_rate import DrainRate
 from gateway.limits import Limits
 from gateway.ticket import RequestFacts, State, Ticket
 
+_RUNNING, _WAITING = State.RUNNING, State.WAITING
+
+
+class Waiter(Protocol):
+    """Who waits with a ticket."""
+
+    def ticket_changed(self) -> None:
+        """The ticket runs now, or was ended, but for one that its waiter has ended itself meanwhile."""
+
 
 class WaitingRoom:
-    """Drives an `Admission` with the clock of the process, on one event loop. Only `wait` awaits anything."""
+    """Drives an `Admission` with the clock of the process, on one event loop."""
 
     def __init__(self, limits: Limits, clock: Callable[[], float]) -> None:
         self._clock = clock
@@ -27,34 +37,28 @@ class WaitingRoom:
         Lets a refusal skip reading the request. Question and offer are one step: had time passed between
         them, a waiter could expire there, and the offer would be a ticket that nobody holds.
         """
-        self._expire()
+        now_s = self._expire()
         if self.admission.refusal() is None:
             return None
-        return self.admission.offer(self._clock()).state
+        return self.admission.offer(now_s).state
 
-    def offer(self, slots: int, request: RequestFacts) -> Ticket:
-        """Asks for slots; the ticket's state says whether to run, to `wait`, or how it was refused."""
-        self._expire()
-        ticket = self.admission.offer(self._clock(), slots, request)
-        if ticket.state is State.WAITING and self._timer is None:
+    def offer(self, slots: int, request: RequestFacts, waiter: Waiter | None = None) -> Ticket:
+        """Asks for slots; the ticket's state says whether it runs, waits (its waiter is told when that is
+        over), or how it was refused. In any case `end` is owed, once.
+        """
+        ticket = self.admission.offer(self._expire(), slots, request, waiter)
+        if ticket.state is _WAITING and self._timer is None:
             self._arm()
         return ticket
 
-    async def wait(self, ticket: Ticket) -> None:
-        """Returns when the ticket runs or was ended. When cancelled, call `end` as in every other case."""
-        future = asyncio.get_running_loop().create_future()
-        ticket.owner = future
-        await future
-
     def end(self, ticket: Ticket) -> None:
         """Gives back whatever the ticket still holds: its slots, its place, or nothing. Once per ticket."""
-        now_s = self._clock()
-        self._expire()
-        if ticket.state is State.RUNNING:
+        now_s = self._expire()
+        if ticket.state is _RUNNING:
             self.drain_rate.released(now_s)
-            self._wake(self.admission.release(ticket, self._clock()))
-        elif ticket.state is State.WAITING:
-            self._wake(self.admission.leave(ticket, self._clock()))
+            self._wake(self.admission.release(ticket, now_s))
+        elif ticket.state is _WAITING:
+            self._wake(self.admission.leave(ticket, now_s))
 
     def resize(self, limits: Limits) -> None:
         """Puts new limits in force."""
@@ -71,17 +75,21 @@ class WaitingRoom:
         return self.drain_rate.wait_s(self.admission.queued, self._clock())
 
     def _wake(self, change: Change) -> None:
+        if change is NOTHING:
+            return
+        loop = asyncio.get_running_loop()
         for ticket in (*change.granted, *change.ended):
-            future = ticket.owner
-            # A cancelled future belongs to a client that left in this very tick: its own `end` gives the slot
-            # back.
-            if isinstance(future, asyncio.Future) and not future.done():
-                future.set_result(None)
+            waiter: Waiter | None = ticket.owner  # type: ignore[assignment]  # what `offer` put there
+            # Not here and now: what a waiter does may end it, which may wake the next one, and so on.
+            if waiter is not None:
+                loop.call_soon(waiter.ticket_changed)
 
-    def _expire(self) -> None:
+    def _expire(self) -> float:
+        """Ends those whose patience is over. Returns the time."""
         now_s = self._clock()
-        if now_s >= self.admission.next_deadline_s:
+        if self.admission.queued and now_s >= self.admission.next_deadline_s:
             self._wake(self.admission.expire(now_s))
+        return now_s
 
     def _arm(self) -> None:
         if self._timer is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from reports.run import NotARunError
+from reports.errors import NotARunError
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "docs" / "examples"
 

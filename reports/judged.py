@@ -12,7 +12,8 @@ from experiments.run_folder.run_state import Objective
 from loadtests.outcome import Outcome
 from loadtests.slo import SLO
 from reports import records
-from reports.run import NotARunError, R, Run, of_whole
+from reports.errors import NotARunError
+from reports.run import R, Run, of_whole
 
 _NEEDED = ("phase", "due_s", "first_s", "last_s", "visible_s", "finished_s", "outcome", "output_tokens")
 

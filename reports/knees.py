@@ -12,7 +12,8 @@ from experiments.run_folder.relative_speed import usual_speed
 from experiments.spec.setting import Setting
 from experiments.stats.knee import Capacity, CapacityVerdict, capacity
 from experiments.stats.stretch import attainment_of, by_rate
-from reports.run import NotARunError, Run
+from reports.errors import NotARunError
+from reports.run import Run
 
 
 @dataclass(frozen=True, slots=True)

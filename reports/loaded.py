@@ -7,8 +7,9 @@ from pathlib import Path
 
 from experiments.errors import UserError
 from experiments.run_folder.whole_run import read_whole_run
+from reports.errors import NotARunError
 from reports.plots import Plots
-from reports.run import NotARunError, Run, of_whole
+from reports.run import Run, of_whole
 
 
 @dataclass(frozen=True, slots=True)

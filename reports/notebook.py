@@ -18,11 +18,12 @@ from experiments.decide.recommendation_text import show
 from loadtests.slo import SLO
 from reports import compare, figures, labels, numbers
 from reports.answer import answer
+from reports.errors import NotARunError
 from reports.figures import canvas
 from reports.judged import judged
 from reports.knees import knees
 from reports.provenance import untold
-from reports.run import NotARunError, R, Run
+from reports.run import R, Run
 
 HOW = (
     "A knee is seen where rates on both sides of it were measured. A sweep by default searches it for the\n"

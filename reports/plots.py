@@ -9,11 +9,12 @@ from matplotlib.figure import Figure
 
 from reports import figures, tables
 from reports.cell_data import records_of, series_of
+from reports.errors import NotARunError
 from reports.figures import canvas
 from reports.frames import number
 from reports.knees import knees
 from reports.rows import BreakdownRow, rows_of
-from reports.run import NotARunError, Run
+from reports.run import Run
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,14 +17,11 @@ from experiments.run_folder.recommendation import Recommendation
 from experiments.run_folder.run_state import Objective, RunState
 from experiments.run_folder.whole_run import WholeRun, read_whole_run
 from reports import frames, records
+from reports.errors import NotARunError
 from reports.known_cell import ENGINE_UNKNOWN, known_cells
 from reports.naming import Naming, naming
 
 NO_OBJECTIVE = Objective("", ttft_s=None, tpot_s=None, e2e_s=None, attainment=None, scaled_from=None)
-
-
-class NotARunError(Exception):
-    """The path is not a run folder; the message is one sentence for the user."""
 
 
 @dataclass(frozen=True, slots=True)

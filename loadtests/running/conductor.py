@@ -15,6 +15,7 @@ from locust.runners import MasterRunner, WorkerRunner
 
 from loadtests import settings as run_settings
 from loadtests.reach.endpoint import UnreachableError
+from loadtests.recording.chunk_times import ChunkTimes
 from loadtests.recording.live import Live, Progress
 from loadtests.recording.load_run import Ended
 from loadtests.recording.result import UNREACHABLE, SenderFacts
@@ -31,6 +32,7 @@ from loadtests.settings import HostNotAllowedError
 log = logging.getLogger("loadtests")
 _WORKER_LEAD_S = 1.0
 _LOCAL_LEAD_S = 0.02
+_END_S = 5.0
 
 
 class Conductor:
@@ -194,7 +196,8 @@ class Conductor:
     def _on_worker_done(self, environment: LocustEnvironment, msg: LocustMessage) -> None:
         if self.run is None:
             return
-        self.run.facts.append(SenderFacts(**msg.data))
+        times = ChunkTimes(**msg.data.pop("chunk_times"))
+        self.run.facts.append(SenderFacts(**msg.data, chunk_times=times))
         environment.runner.send_message(messages.ACK, None, client_id=msg.node_id)
         if self._workers is not None:
             self._workers.finished(msg.node_id)
@@ -215,8 +218,7 @@ class Conductor:
             return
         run.why = why
         self.environment.runner.send_message(messages.END, {"why": why})
-        with gevent.Timeout(5.0, False):
-            run.done.wait()
+        run.done.wait(_END_S)
         run.done.set()
 
     def _end_if_running(self, run: Run) -> None:
@@ -237,6 +239,8 @@ class Conductor:
             if self.worker is not None:
                 self.environment.process_exit_code = 0
             return
+        if self.distributed:  # Stop: what the workers have of it is on its way
+            run.done.wait(_END_S)
         if not run.done.is_set():
             run.end("stopped")
         if self._workers is not None:

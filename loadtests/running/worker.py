@@ -70,16 +70,21 @@ class WorkerSide:
     def send(self) -> None:
         """Send the share, in a greenlet of its own: when a worker comes or goes, Locust moves users about,
         and a share that was begun goes on without one."""
-        sender, recorder = self._sender, self._recorder
-        if sender is None or recorder is None:
-            return
-        self._sender = None  # a second user on this worker finds nothing to do
-        self._running = sender
-        self._share = gevent.spawn(self._send_share, sender, recorder)
-        self._share.get()
+        share = self._begin()
+        if share is not None:  # a second user on this worker finds nothing to do
+            share.get()
 
     def user_stopped(self) -> None:
         """That Locust moves a user is no reason to stop; for Stop there is `end`."""
+
+    def _begin(self) -> Greenlet | None:
+        """None where there is no share, or it was begun."""
+        sender, recorder = self._sender, self._recorder
+        if sender is None or recorder is None:
+            return None
+        self._running, self._sender = sender, None
+        self._share = gevent.spawn(self._send_share, sender, recorder)
+        return self._share
 
     def _send_share(self, sender: Sender, recorder: WorkerRecorder) -> None:
         """Ship records as they come, and the rest with what the worker saw of itself at the end."""
@@ -89,10 +94,11 @@ class WorkerSide:
             sender.run(self._start_s)
         finally:
             gevent.killall(helpers)
-            self._report(recorder)
+            self._report(sender, recorder)
 
     def end(self, why: str) -> None:
         """Cut what is in flight, count the rest as not sent, and see that the master gets it all."""
+        self._begin()  # where no user came to begin it, it has its records, too
         if self._running is not None and self._share is not None:
             self._running.finish(f"the run was ended ({why})")
             self._share.join(_END_S)
@@ -108,11 +114,11 @@ class WorkerSide:
     def _ship_lines(self, lines: bytes) -> None:
         self._runner.send_message(messages.RECORDS, {"lines": lines})
 
-    def _report(self, recorder: WorkerRecorder) -> None:
+    def _report(self, sender: Sender, recorder: WorkerRecorder) -> None:
         recorder.close()
         lags = sorted(self._probe.hub_lags_s)
         thinned = lags[:: max(1, len(lags) // 1000)] + lags[-20:]
-        facts = SenderFacts(thinned, self._probe.cpu_shares, recorder.recorded)
+        facts = SenderFacts(thinned, self._probe.cpu_shares, recorder.recorded, sender.chunk_times)
         self._runner.send_message(messages.DONE, asdict(facts))
 
     def _on_end(self, environment: LocustEnvironment, msg: LocustMessage) -> None:

@@ -5,19 +5,19 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from experiments.observe import ask
-from gateway import relay as gateway_relay
+from gateway import stream_relay
 from gateway.call import Call
 from gateway.engine_failure import EngineFailure
 from gateway.metrics import Metrics
 from gateway.outcome import Outcome as GatewayOutcome
 from gateway.outcome import Route
 from gateway.refusal import Refusal
+from gateway.relays import Relays
 from gateway.request_body import ChatRequest
 from gateway.settings import Settings
 from gateway.ticket import NOTHING_KNOWN
@@ -70,42 +70,66 @@ def load(pieces: Sequence[bytes]) -> tuple[Answer, Outcome]:
 
 def gateway(pieces: Sequence[bytes], monkeypatch: pytest.MonkeyPatch, n: int = 1) -> GatewayReading:
     """As the gateway relays it."""
-    return asyncio.run(_relayed(pieces, monkeypatch, n))
+    return _relayed(pieces, monkeypatch, n)
 
 
-async def _relayed(pieces: Sequence[bytes], monkeypatch: pytest.MonkeyPatch, n: int) -> GatewayReading:
+class _Sent:
+    """A client that keeps what it is sent."""
+
+    gone = stalled = False
+
+    def __init__(self) -> None:
+        self.body: list[bytes] = []
+
+    def ask_for_body(self) -> None:
+        """Never."""
+
+    def answer(self, status: int, fields: bytes, body: bytes) -> None:
+        self.body.append(body)
+
+    def begin(self, status: int, fields: bytes, first: bytes) -> None:
+        self.body.append(first)
+
+    def send(self, data: bytes) -> None:
+        self.body.append(data)
+
+    def send_chunk(self, chunk: bytes, start: int) -> None:
+        self.body.append(chunk[start:-2])
+
+    def end(self, last: bytes = b"") -> None:
+        self.body.append(last)
+
+    def close_after_answer(self) -> None:
+        """Nothing."""
+
+    def abort(self) -> None:
+        """Nothing."""
+
+
+def _relayed(pieces: Sequence[bytes], monkeypatch: pytest.MonkeyPatch, n: int) -> GatewayReading:
     clock = Clock()
-    monkeypatch.setattr(gateway_relay, "time", clock)
-    left = list(enumerate(pieces))
-    sent: list[bytes] = []
-
-    async def read() -> bytes:
-        while left:
-            clock.now_s, piece = left.pop(0)
-            if piece:
-                return piece
-        return b""
-
-    async def send(message: Any) -> None:
-        sent.append(message.get("body", b""))
-
+    monkeypatch.setattr(stream_relay, "time", clock)
     metrics = Metrics(lambda: ())
-    connection: Any = SimpleNamespace(call=None, gone=False, stalled=False)
-    call = Call(connection, Route.CHAT, b"request", 1)
-    answer: Any = SimpleNamespace(status=200, headers=[(b"content-type", b"text/event-stream")], read=read)
-    settings = Settings.model_validate({})
-    relay = gateway_relay.Relay(call, settings, metrics, EngineFailure(settings.engine({})), send)
+    call, client, settings = Call(Route.CHAT, b"request", 1), _Sent(), Settings.model_validate({})
     request = ChatRequest(b"{}", stream=True, slots=n, facts=NOTHING_KNOWN, usage_hidden=False)
+    head = [(b"content-type", b"text/event-stream")]
+    relays = Relays(settings, metrics, EngineFailure(settings.engine({})))
+    relay = relays.of(200, head, dict(head), call, client, request)
     try:
-        await relay.answer(answer, request)
+        for second, piece in enumerate(pieces):
+            clock.now_s = float(second)
+            if piece and not relay.chunk_arrived(framed(piece), len(b"%x" % len(piece)) + 2, clock.now_s):
+                relay.arrived(piece, clock.now_s)
+            if relay.over:
+                break
+        relay.ended()
     except Refusal as refusal:
         call.outcome = refusal.outcome
-    except gateway_relay.StreamBrokenError as broken:
-        call.outcome = broken.refusal.outcome
-    finally:
-        call.close()
+        client.end(relay.unsent())
+    relay.close()
     tokens = metrics.tokens
-    return GatewayReading(call.outcome, call.first_s, tokens["completion"], tokens["prompt"], b"".join(sent))
+    sent = b"".join(client.body)
+    return GatewayReading(call.outcome, call.first_s, tokens["completion"], tokens["prompt"], sent)
 
 
 def probe(pieces: Sequence[bytes], monkeypatch: pytest.MonkeyPatch) -> ask.StreamedAnswer:

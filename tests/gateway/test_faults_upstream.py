@@ -2,6 +2,7 @@
 
 import json
 import socket
+import threading
 import time
 from typing import Any
 
@@ -383,6 +384,24 @@ def test_every_byte_boundary(stand: Stand) -> None:
 
 
 @pytest.mark.fault(35)
+def test_a_cut_within_a_chunks_size(stand: Stand) -> None:
+    """What comes behind the cut looks like a chunk of its own, and is not taken for one."""
+    first = event("b" * 60)
+    size = len(first)
+    assert 0x10 <= size <= 0xFF
+    # The size is written as 1 and, after a pause, as two more digits: together 256 more than the digits say.
+    payload = first + "\r\n" + event("c" * (0x100 - len("\r\n") - len(event(""))))
+    assert len(payload) == 0x100 + size
+    looks_whole = f"{size:x}\r\n{first}\r\n"
+    rest = payload[size + 2 :] + "\r\n"
+    steps: list[Any] = [["send", chunk(event("a"))], ["wait", 0.05], ["send", "1"], ["wait", 0.05]]
+    steps += [["send", looks_whole], ["wait", 0.05], ["send", rest + chunk(DONE) + END]]
+    _, _, body = stand.gateway.chat(**stream(*steps))
+    assert body == (event("a") + payload + DONE).encode()
+    stand.ended(ok=1)
+
+
+@pytest.mark.fault(35)
 def test_an_event_of_a_megabyte(stand: Stand) -> None:
     """One line of 1 MiB passes unchanged."""
     big = event("x" * (1 << 20))
@@ -486,6 +505,38 @@ def test_an_engine_that_does_not_read(stand: Stand) -> None:
         with gateway(url, stall_timeout_s=0.5, max_body_bytes=30_000_000, body_timeout_s=20) as running:
             status, _, body = running.chat(user="x" * 20_000_000)
             assert (status, error_of(body)["type"]) == (504, "upstream_write_timeout")
+
+
+@pytest.mark.fault(41)
+def test_an_engine_that_answers_what_it_has_not_read(stand: Stand) -> None:
+    """Its answer reaches the client; the connection, on which the request is still being sent, is not used
+    again.
+    """
+    with socket.socket() as early:
+        early.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        early.bind(("127.0.0.1", 0))
+        early.listen(8)
+        url = f"http://127.0.0.1:{early.getsockname()[1]}"
+        accepted: list[socket.socket] = []
+
+        def answer_posts() -> None:
+            early.settimeout(10)
+            while len(posts) < 2:
+                accepted.append(early.accept()[0])
+                if accepted[-1].recv(4).startswith(b"POST"):
+                    posts.append(len(accepted))
+                    accepted[-1].sendall(whole(413, '{"error":{}}').encode())
+
+        posts: list[int] = []
+        answering = threading.Thread(target=answer_posts)
+        with gateway(url, max_body_bytes=30_000_000, body_timeout_s=20, probe_interval_s=30) as running:
+            answering.start()
+            for _ in range(2):
+                assert running.chat(user="x" * 20_000_000)[0] == 413
+        answering.join(10)
+        for one in accepted:
+            one.close()
+    assert len(posts) == 2
 
 
 @pytest.mark.fault(42)

@@ -1,0 +1,68 @@
+"""The answer to a request that finds no place, made before it comes: in overload most are these."""
+
+import math
+from dataclasses import dataclass
+
+import orjson
+
+from gateway.endings import refused
+from gateway.limits import Limits
+from gateway.outcome import Outcome
+from gateway.ticket import State
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedRefusal:
+    """A refusal under certain limits, but for the wait and the request's name."""
+
+    status: int
+    outcome: Outcome
+    _fields: bytes
+    _body: bytes
+
+    @classmethod
+    def of(cls, state: State, limits: Limits) -> "PreparedRefusal":
+        """For a ticket that ended in `state` at once. Equal to what `Refusal` and `Call` say of it."""
+        refusal = refused(state, limits)
+        error = {
+            "message": f"{refusal.message} Retry in @wait@ s.",
+            "type": refusal.kind,
+            "param": None,
+            "code": refusal.outcome.value,
+            "retry_after_s": "@wait_s@",
+        }
+        body = orjson.dumps({"error": error}).replace(b"%", b"%%")
+        fields = refusal.fields() + b"retry-after: %d\r\nretry-after-ms: %d\r\nx-request-id: %b\r\n"
+        fields += b"x-gateway-limits-version: " + str(limits.version).encode() + b"\r\n"
+        fields += b"server-timing: queue;dur=0.000\r\n"
+        return cls(
+            refusal.status,
+            refusal.outcome,
+            fields,
+            body.replace(b"@wait@", b"%.1f").replace(b'"@wait_s@"', b"%.3f"),
+        )
+
+    def fields(self, wait_s: float, request_id: bytes) -> bytes:
+        """The lines of its head. wait_s: when to come back."""
+        return self._fields % (math.ceil(wait_s), math.ceil(wait_s * 1000), request_id)
+
+    def body(self, wait_s: float) -> bytes:
+        """The OpenAI error object."""
+        return self._body % (wait_s, wait_s)
+
+
+class PreparedRefusals:
+    """The ones of the limits in force."""
+
+    def __init__(self) -> None:
+        self._limits: Limits | None = None
+        self._made: dict[State, PreparedRefusal] = {}
+
+    def of(self, state: State, limits: Limits) -> PreparedRefusal:
+        """Made at the first call after a change of the limits."""
+        if limits is not self._limits:
+            self._limits, self._made = limits, {}
+        made = self._made.get(state)
+        if made is None:
+            made = self._made[state] = PreparedRefusal.of(state, limits)
+        return made

@@ -1,0 +1,44 @@
+"""What every completion has to do with, each part by its name."""
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from structlog.typing import FilteringBoundLogger
+
+from gateway.account import Account
+from gateway.call import CancelReason
+from gateway.deadlines import Deadlines
+from gateway.engine import Engine
+from gateway.metrics import Metrics
+from gateway.relays import Relays
+from gateway.settings import Settings
+from gateway.waiting import WaitingRoom
+from gateway.waits import Waits
+
+
+class Running(Protocol):
+    """A completion that has not ended."""
+
+    def cut(self, reason: CancelReason) -> None:
+        """Ends it early."""
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """room admits a completion, engine answers it, relays hand the answer on, account counts it.
+
+    waits: what refused clients are told; models: those that clients may name, empty for all; running: all
+    that have not ended.
+    """
+
+    settings: Settings
+    room: WaitingRoom
+    waits: Waits
+    engine: Engine
+    relays: Relays
+    account: Account
+    metrics: Metrics
+    deadlines: Deadlines
+    log: FilteringBoundLogger
+    models: tuple[str, ...]
+    running: set[Running] = field(default_factory=set)
