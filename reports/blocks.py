@@ -11,6 +11,7 @@ from markupsafe import Markup
 from experiments.decide.capacity_text import takes
 from reports import figures, numbers, svg, tables
 from reports.answer import AnswerSection
+from reports.plots import Plots
 from reports.rows import BreakdownRow, rows_of
 from reports.run import Run
 from reports.tables import Table
@@ -39,7 +40,7 @@ HEATS = {
 def heat_maps(run: Run) -> list[Block]:
     """The matrix five times: goodput, attainment, TTFT p95, E2E p95, refused."""
     blocks = []
-    plot = run.plot
+    plot = Plots(run)
     for what, name in HEATS.items():
         grid = figures.grid(run.naming.columns(run.matrix), run.latency, what)
         in_part = figures.heat_map_in_part(grid)
@@ -107,7 +108,7 @@ def hockey_stick(run: Run) -> Block:
         "hockey-stick",
         "Where it bends",
         _caption(run, curves),
-        svg.inline(run.plot.hockey_stick(), "hockey-stick", alt),
+        svg.inline(Plots(run).hockey_stick(), "hockey-stick", alt),
         tables.from_frame(curves, "Points of the curves", heads, ("ttft_s", "e2e_s")),
     )
 
@@ -120,11 +121,11 @@ def _caption(run: Run, curves: pd.DataFrame) -> str:
         "bars are 95 % intervals. Left of the bend goodput follows the dotted line; right of it the gateway "
         "must refuse or the answers come late."
     )
-    shown = figures.hockey_stick_columns(curves, run.plot.best, run.plot.named)
+    shown = figures.hockey_stick_columns(curves, Plots(run).best, Plots(run).named)
     if further := curves["setting"].nunique() - len(shown):
         caption += f" {further} more settings are in the table only."
     capacity = run.recommendation.capacity if run.recommendation is not None else None
-    if math.isfinite(run.plot.knee_per_s[0]):
+    if math.isfinite(Plots(run).knee_per_s[0]):
         caption += (
             " Green: the knee, its capacity under the SLO; shaded from the largest load whose attainment has "
             "its whole 95 % interval above the target to the smallest that has it below."
@@ -165,7 +166,7 @@ def time_spent(run: Run) -> Block:
         "time-spent",
         "Where the p95's time went",
         caption,
-        svg.inline(run.plot.time_spent(), "time-spent", alt),
+        svg.inline(Plots(run).time_spent(), "time-spent", alt),
         tables.parts(bars, "Cell"),
     )
 
@@ -177,7 +178,7 @@ def outcomes(run: Run) -> Block:
         "outcome-shares",
         "What became of the offered requests",
         "Every bar is all requests that were due in the measured window.",
-        svg.inline(run.plot.outcomes(), "outcome-shares", alt),
+        svg.inline(Plots(run).outcomes(), "outcome-shares", alt),
         None,
     )
 
@@ -197,7 +198,7 @@ def agreement(run: Run) -> Block:
         "two-sources",
         "Two sources side by side",
         caption if len(run.agreement) else "This run holds no comparison with Prometheus.",
-        svg.inline(run.plot.agreement(), "two-sources", alt),
+        svg.inline(Plots(run).agreement(), "two-sources", alt),
         None,
     )
 

@@ -6,6 +6,7 @@ import pandas as pd
 
 from reports import figures, labels, numbers, svg
 from reports.blocks import Block
+from reports.plots import Plots
 from reports.rows import BreakdownRow, rows_of
 from reports.run import Run
 from reports.tables import Entry, Head, Table, anchor, parts, words
@@ -19,7 +20,7 @@ def over_time(run: Run, cell: str, series: pd.DataFrame) -> Block:
     name = f"{anchor(cell)}-time"
     alt = "Requests, slots, queue, engine and cache use over time; means in the table below."
     return Block(
-        name, "Over time", "", svg.inline(run.plot.of_series(cell, series), name, alt), series_table(series)
+        name, "Over time", "", svg.inline(Plots(run).of_series(cell, series), name, alt), series_table(series)
     )
 
 
@@ -64,5 +65,5 @@ def time_spent(run: Run, cell: str) -> Block:
         "The p50 and the p95 request cut into send lag, gateway queue, network, engine queue, prefill and "
         "decode; numbers in the table below."
     )
-    drawing = svg.inline(run.plot.parts(cell), name, alt)
+    drawing = svg.inline(Plots(run).parts(cell), name, alt)
     return Block(name, "Where the time went", "", drawing, parts(bars, "Request"))

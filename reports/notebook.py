@@ -1,4 +1,4 @@
-"""What the notebooks ask of a run, beside its figures (`Run.plot`): sentences and frames.
+"""What the notebooks ask of a run, beside its figures (`reports.load(run).plot`): sentences and frames.
 
 Whatever a run lacks becomes a sentence in place of the answer, so that a notebook goes on with what there is.
 """
@@ -23,7 +23,7 @@ from reports.figures import canvas
 from reports.judged import judged
 from reports.knees import knees
 from reports.provenance import untold
-from reports.run import Run
+from reports.run import R, Run
 
 HOW = (
     "A knee is seen where rates on both sides of it were measured. A sweep by default searches it for the\n"
@@ -62,7 +62,7 @@ def recommendation(run: Run) -> str:
     return show(run.recommendation, Path(run.path.name) / "recommended.env")
 
 
-def again(run: Run, times: float = 1.0) -> Run:
+def again(run: R, times: float = 1.0) -> R:
     """The run judged by this version of Headroom, under an objective whose bounds are so many times as long;
     where that cannot be, as it is, with the reason among its problems (`head` shows them)."""
     try:

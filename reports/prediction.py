@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from experiments.run_folder.prediction import Coverage, Prediction
 from reports import labels, numbers, svg, tables
 from reports.blocks import Block
+from reports.plots import Plots
 from reports.run import Run
 from reports.tables import Table
 
@@ -92,7 +93,7 @@ def _drawing(run: Run, prediction: Prediction) -> Block:
         "predicted",
         "Predicted and measured",
         caption,
-        svg.inline(run.plot.predicted(), "predicted", _alt(run)),
+        svg.inline(Plots(run).predicted(), "predicted", _alt(run)),
         tables.accuracy(run),
     )
 

@@ -10,6 +10,7 @@ from experiments.run_folder.race_story import EngineRace, RaceEnd, RacePlace
 from experiments.spec.durations import about
 from reports import figures, numbers, svg, tables
 from reports.blocks import Block
+from reports.plots import Plots
 from reports.run import Run
 
 
@@ -40,7 +41,7 @@ def _section(run: Run, raced: EngineRace, at: int) -> RaceSection:
         "Bar: until when a setting was measured, in engine time; the stronger its shade, the nearer its "
         "score is to the leader's (number at its end). Line in it: it led. Orange frame: taken. Below: the "
         f"probability that no setting is better than the leader by more than {raced.within * 100:g} %.",
-        svg.inline(run.plot.race(at), name, alt),
+        svg.inline(Plots(run).race(at), name, alt),
         tables.places(raced, words, run.engine),
     )
     return RaceSection([_ended(raced, words), *_not_told_apart(raced, words)], drawing)

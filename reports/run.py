@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TypeVar
 
 import pandas as pd
 
@@ -20,9 +20,6 @@ from reports import frames, records
 from reports.errors import NotARunError
 from reports.known_cell import ENGINE_UNKNOWN, known_cells
 from reports.naming import Naming, naming
-
-if TYPE_CHECKING:
-    from reports.plots import Plots
 
 NO_OBJECTIVE = Objective("", ttft_s=None, tpot_s=None, e2e_s=None, attainment=None, scaled_from=None)
 
@@ -121,13 +118,6 @@ class Run:
         engine = self.state.engine if self.state is not None else None
         return engine is not None and engine.provider == "emulator"
 
-    @property
-    def plot(self) -> Plots:
-        """The report's figures of this run: `plot.hockey_stick()`."""
-        from reports.plots import Plots  # it draws runs, so it knows this module
-
-        return Plots(self)
-
     def cell_records(self, cell: str, columns: Sequence[str] | None = None) -> pd.DataFrame:
         """The records of one cell, a row per request (`reports.columns.RECORDS`); all columns unless told."""
         return records.read_records(self.path / "cells" / cell, columns)
@@ -152,16 +142,19 @@ def load(run: str | Path) -> Run:
     Raises NotARunError when the path is no folder, or holds neither run.json nor a cell.
     """
     try:
-        return of_whole(read_whole_run(Path(run)))
+        return of_whole(read_whole_run(Path(run)), Run)
     except UserError as error:
         raise NotARunError(str(error)) from None
 
 
-def of_whole(whole: WholeRun) -> Run:
-    """The frames of a run folder that was read."""
+R = TypeVar("R", bound=Run)
+
+
+def of_whole(whole: WholeRun, kind: type[R]) -> R:
+    """The frames of a run folder that was read; `kind`: Run, or what adds to it."""
     cells = frames.cells(known_cells(whole))
     ordered = [whole.summaries[cell] for cell in cells["cell"] if cell in whole.summaries]
-    return Run(
+    return kind(
         whole=whole,
         cells=cells,
         latency=frames.latency(ordered),

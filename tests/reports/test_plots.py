@@ -9,9 +9,9 @@ from matplotlib.figure import Figure
 
 from experiments.run_folder import codec
 from gateway.limits import Limits
-from reports import page
+from reports import load, page
 from reports.plots import Plots
-from reports.run import Run, load
+from reports.run import Run
 from tests.reports.synthetic_race import story, write_race
 from tests.reports.synthetic_run import write_load_run
 
@@ -32,13 +32,13 @@ OF_A_CELL: dict[str, Callable[[Plots, str], Figure]] = {
 @pytest.mark.parametrize("name", OF_A_RUN)
 def test_a_figure_of_a_run_is_drawn(name: str, run: Run) -> None:
     """There is something in it: axes, and more than a sentence."""
-    assert OF_A_RUN[name](run.plot).axes
+    assert OF_A_RUN[name](Plots(run)).axes
 
 
 @pytest.mark.parametrize("name", OF_A_CELL)
 def test_a_figure_of_a_cell_is_drawn(name: str, run: Run) -> None:
     """From the id of the cell alone."""
-    assert OF_A_CELL[name](run.plot, run.cells["cell"][0]).axes
+    assert OF_A_CELL[name](Plots(run), run.cells["cell"][0]).axes
 
 
 def test_the_page_has_the_same_figures(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -62,8 +62,8 @@ def test_a_race_is_drawn_and_a_run_without_one_says_so(run: Run, tmp_path: Path)
     codec.write(root / "race.json", story())
     raced = load(root)
     assert raced.plot.race().axes
-    assert run.plot.predicted().axes
-    for figure in (run.plot.race(), raced.plot.race(1), raced.plot.predicted()):
+    assert Plots(run).predicted().axes
+    for figure in (Plots(run).race(), Plots(raced).race(1), Plots(raced).predicted()):
         assert not figure.axes
         assert "this run" in figure.texts[0].get_text()
 
@@ -73,10 +73,10 @@ def test_a_load_run_of_its_own_has_figures_too(tmp_path: Path) -> None:
     run = load(write_load_run(tmp_path / "load", Limits(max_active=4)))
     (cell,) = run.cells["cell"]
     for draw in OF_A_RUN.values():
-        assert isinstance(draw(run.plot), Figure)
+        assert isinstance(draw(Plots(run)), Figure)
     for of_cell in OF_A_CELL.values():
-        assert isinstance(of_cell(run.plot, cell), Figure)
-    assert (run.plot.best, run.plot.inseparable, run.plot.named) == (None, [], [])
+        assert isinstance(of_cell(Plots(run), cell), Figure)
+    assert (Plots(run).best, Plots(run).inseparable, Plots(run).named) == (None, [], [])
 
 
 @pytest.fixture(autouse=True)
