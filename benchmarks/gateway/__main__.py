@@ -2,7 +2,7 @@
 [--write]`.
 
 Each round starts every peer anew, one at a time, in an order that rotates, and measures three workloads plus
-memory. CPU is user + system time of the peer's whole process tree over the measured window, divided by what
+memory. CPU is time on a CPU of the peer's whole process tree over the measured window, divided by what
 passed through in it. `--write` puts the table into docs/benchmarks-gateway.md.
 """
 
@@ -23,8 +23,8 @@ from typing import Any
 
 import psutil
 
-from benchmarks.gateway.peers import PEERS, ROOT, Peer
-from benchmarks.gateway.report import page
+from benchmarks.gateway.peers import FULL_AT, PEERS, ROOT, Peer
+from benchmarks.gateway.report import REFUSED, page
 
 MESSAGES = '"model":"bench","messages":[{"role":"user","content":"' + "y" * 200 + '"}]'
 NON_STREAM = "{" + MESSAGES + "}"
@@ -43,6 +43,8 @@ class Workload:
     per: str
 
 
+Cores = tuple[int, ...]
+
 STREAMED = Workload("64 streams, 10 ms gaps", 64, STREAM, "chunks")
 WHOLE = Workload("non-streamed 1 KB", 32, NON_STREAM, "requests")
 WORKLOADS = (
@@ -50,6 +52,12 @@ WORKLOADS = (
     STREAMED,
     Workload("32 streams, no gaps", 32, NO_GAP, "chunks"),
 )
+
+
+def apart() -> tuple[Cores, Cores]:
+    """Cores for the peer, and for engine and load: they do not take turns on one, where there are two."""
+    cores = sorted(os.sched_getaffinity(0))
+    return tuple(cores[-1:]), tuple(cores[:-1] or cores)
 
 
 def free_port() -> int:
@@ -65,12 +73,14 @@ def free_port() -> int:
 
 @contextlib.contextmanager
 def process(
-    command: list[str], env: dict[str, str] | None = None, log: Path | None = None
+    command: list[str], env: dict[str, str] | None = None, log: Path | None = None, cores: Cores = ()
 ) -> Iterator[psutil.Process]:
-    """A child with its whole tree ended on exit."""
+    """A child with its whole tree ended on exit. cores: the only ones that it may use; () for all."""
     with (log or Path("/dev/null")).open("ab") as out:
         child = subprocess.Popen(command, stdout=out, stderr=out, env=env, cwd=ROOT)
     tree = psutil.Process(child.pid)
+    if cores:
+        tree.cpu_affinity([*cores])
     try:
         yield tree
     finally:
@@ -97,13 +107,15 @@ def wait_for_answer(port: int, tree: psutil.Process, path: str = "/v1/models", w
 
 
 def cpu_s(tree: psutil.Process) -> float:
-    """User and system time of the tree."""
-    total = 0.0
+    """Time on a CPU of all threads of the tree, by the scheduler's own account (the kernel's user and system
+    times count whole ticks).
+    """
+    total_ns = 0
     for one in [tree, *tree.children(recursive=True)]:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            times = one.cpu_times()
-            total += times.user + times.system
-    return total
+        for stat in Path(f"/proc/{one.pid}/task").glob("*/schedstat"):
+            with contextlib.suppress(OSError):
+                total_ns += int(stat.read_text().split()[0])
+    return total_ns / 1e9
 
 
 def wait_until_idle(tree: psutil.Process, within_s: float = 20.0) -> None:
@@ -168,8 +180,49 @@ def memory_kb(tree: psutil.Process, port: int, streams: int = 1000) -> float | N
     return grown / streams / 1000 if result["chunks"] >= streams else None
 
 
+def refusals(peer: Peer, engine_port: int, seconds: float, cores: Cores) -> dict[str, float]:
+    """What a refusal costs when all slots are held by streams, and how many a second were made. {} for a peer
+    that has no such limit.
+    """
+    if peer.full is None:
+        return {}
+    port = free_port()
+    url = f"http://127.0.0.1:{port}/v1/chat/completions"
+    load = [sys.executable, "-m", "benchmarks.gateway.load", url]
+    holding = [*load, str(FULL_AT), str(seconds + 5), OPEN]
+    asking = [*load, "64", str(seconds), NON_STREAM]
+    with tempfile.TemporaryDirectory() as folder:
+        command = peer.full(port, engine_port, Path(folder))
+        env = {**os.environ, **dict(peer.env)}
+        with process(command, env, Path(folder) / "log", cores) as tree:
+            wait_for_answer(port, tree)
+            with process(holding):
+                time.sleep(2.0)  # until the last of them has its slot
+                with subprocess.Popen(asking, cwd=ROOT, stdout=subprocess.PIPE, text=True) as refused:
+                    assert refused.stdout is not None
+                    refused.stdout.readline()
+                    before_s = cpu_s(tree)
+                    result: dict[str, Any] = json.loads(refused.stdout.readline())
+                    spent_s = cpu_s(tree) - before_s
+    if result["ok"]:
+        raise RuntimeError(f"{peer.name}: {result['ok']} of {result['requests']} were not refused")
+    return {"cpu_us": spent_s / result["requests"] * 1e6, "per_s": result["requests"] / seconds}
+
+
+def idle_kb(tree: psutil.Process, port: int, connections: int = 2000) -> float:
+    """Resident kB of each connection that was used once and is kept open."""
+    request = f"GET /health HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\n\r\n".encode()
+    before = rss_bytes(tree)
+    with contextlib.ExitStack() as kept:
+        for _ in range(connections):
+            client = kept.enter_context(socket.create_connection(("127.0.0.1", port)))
+            client.sendall(request)
+            client.recv(65536)
+        return (rss_bytes(tree) - before) / connections / 1000
+
+
 def one_peer(
-    peer: Peer, engine: psutil.Process, engine_port: int, seconds: float
+    peer: Peer, engine: psutil.Process, engine_port: int, seconds: float, cores: Cores
 ) -> dict[str, dict[str, float]]:
     """Everything about one peer in one round."""
     port = free_port()
@@ -179,7 +232,7 @@ def one_peer(
 
         env = {**os.environ, **dict(peer.env)}
         command = peer.command(port, engine_port, folder)
-        with process(command, env, folder / "log") as tree:
+        with process(command, env, folder / "log", cores) as tree:
             wait_for_answer(port, tree)
             with contextlib.suppress(RuntimeError):
                 measure(tree, port, WHOLE, 2.0)  # lazy imports, first connections
@@ -192,6 +245,11 @@ def one_peer(
             wait_until_idle(tree)
             kb = memory_kb(tree, port)
             results["memory"] = {} if kb is None else {"kb_per_stream": kb}
+        # Memory that streams have given back would be used again: a process of its own.
+        with process(command, env, folder / "log") as tree:
+            wait_for_answer(port, tree)
+            results["memory"]["kb_per_idle"] = idle_kb(tree, port)
+    results[REFUSED] = refusals(peer, engine_port, seconds, cores)
     return results
 
 
@@ -208,6 +266,8 @@ def main() -> int:
     for peer in peers:
         peer.provide()
     rounds: list[dict[str, Any]] = []
+    of_peer, of_the_others = apart()
+    os.sched_setaffinity(0, of_the_others)
     for number in range(options.rounds):
         engine_port = free_port()
         command = [sys.executable, "-m", "benchmarks.gateway.engine", str(engine_port)]
@@ -217,7 +277,7 @@ def main() -> int:
             turn = number % len(peers)
             for peer in [*peers[turn:], *peers[:turn]]:
                 try:
-                    results[peer.name] = one_peer(peer, engine, engine_port, options.seconds)
+                    results[peer.name] = one_peer(peer, engine, engine_port, options.seconds, of_peer)
                 except RuntimeError as error:
                     results[peer.name] = {"failed": str(error)}
                 print(

@@ -3,12 +3,13 @@ the result.
 
 `python -m benchmarks.gateway.load URL CONNECTIONS SECONDS BODY`, BODY being the JSON to post. Times are
 seconds; `first_s` is from sending a request to the first piece of its answer that holds content, `chunks`
-counts events with content.
+counts events with content. A connection that is closed on it is opened again, and counted as lost.
 """
 
 import asyncio
 import sys
 import time
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -19,14 +20,14 @@ import uvloop
 class Asker(asyncio.Protocol):
     """One connection."""
 
-    def __init__(self, request: bytes, tally: dict[str, Any]) -> None:
+    def __init__(self, request: bytes, tally: dict[str, Any], reopen: Callable[["Asker"], None]) -> None:
         self._request = request
+        self._reopen = reopen
         self._tally = tally
         self._stream = b'"stream":true' in request
         self._held = b""
         self._first = True
         self.stopping = False
-        self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def connection_made(self, transport: Any) -> None:
         self._transport = transport
@@ -35,8 +36,8 @@ class Asker(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         if not self.stopping:
             self._tally["lost"] += 1
-        if not self.done.done():
-            self.done.set_result(None)
+            self._held = b""
+            self._reopen(self)
 
     def _ask(self) -> None:
         self._sent_s = time.perf_counter()
@@ -58,7 +59,7 @@ class Asker(asyncio.Protocol):
         if complete:
             self._tally["requests"] += 1
             self._tally["ok"] += self._held.startswith(b"HTTP/1.1 200") or self._stream
-            if self.stopping:
+            if self.stopping or _closes(self._held):
                 self._transport.close()
             else:
                 self._ask()
@@ -67,6 +68,10 @@ class Asker(asyncio.Protocol):
         """Ends now."""
         self.stopping = True
         self._transport.abort()
+
+
+def _closes(held: bytes) -> bool:
+    return b"connection: close\r\n" in held.partition(b"\r\n\r\n")[0].lower() + b"\r\n"
 
 
 def _complete(held: bytes) -> bool:
@@ -90,12 +95,18 @@ async def run(url: str, connections: int, seconds: float, body: str) -> dict[str
         f"authorization: Bearer sk-bench\r\ncontent-length: {len(content)}\r\n\r\n"
     )
     tally: dict[str, Any] = {"requests": 0, "ok": 0, "chunks": 0, "lost": 0, "first_s": []}
+    reopening: set[asyncio.Task[Any]] = set()
+
+    def reopen(asker: Asker) -> None:
+        opening = loop.create_connection(lambda: asker, target.hostname or "", target.port or 80)
+        task = loop.create_task(opening)
+        reopening.add(task)
+        task.add_done_callback(reopening.discard)
+
     askers = []
     for _ in range(connections):
-        _, asker = await loop.create_connection(
-            lambda: Asker(head.encode() + content, tally), target.hostname or "", target.port or 80
-        )
-        askers.append(asker)
+        askers.append(Asker(head.encode() + content, tally, reopen))
+        reopen(askers[-1])
         await asyncio.sleep(0.5 / connections)
     await asyncio.sleep(0.5)
     for key in ("requests", "ok", "chunks"):
