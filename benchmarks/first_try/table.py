@@ -57,8 +57,8 @@ def _meaning() -> str:
         f"busy for {HIT_FROM:.0%} of the measured window or more. *Flagged*: the run says so of the cell, by "
         "the engine's speed (doubt `disturbed`) or by what it saw of the cores (`others_busy`). *Harmless*: "
         f"attainment within {HARMLESS_WITHIN:g} of what quiet runs saw of the same setting and load. *Time*: "
-        "from the engine's being ready to the end of the command, over the quiet runs' median. A commit with `+` had "
-        "changes that were not in it."
+        "from the engine's being ready to the end of the command, over the quiet runs' median. A commit with "
+        "`+` had changes that were not in it."
     )
 
 
