@@ -92,7 +92,7 @@ def test_every_cell_says_what_the_machine_was(swept: Path) -> None:
             assert cores["others_worst_ratio"] is not None
         series = pq.read_table(swept / "cells" / summary["cell"] / "series.parquet").to_pandas()
         seconds = series[series["metric"] == "others_cpu_engine_cores_ratio"]["t_s"]
-        assert len(seconds[(seconds >= window["start_s"]) & (seconds < window["end_s"])]) >= 3
+        assert len(seconds[(seconds >= window["start_s"]) & (seconds < window["end_s"])]) >= 1
         about = {"others_busy", "cpu_throttled", "swapping"}
         assert all(d["severity"] == "warn" for d in summary["doubts"] if d["code"] in about)
 
