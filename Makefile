@@ -21,13 +21,18 @@ IN_PROCESS := $(addprefix tests/gateway/test_,admission.py clock.py orders.py pa
 # Those that start whole runs of the commands, and so wait more than they compute.
 WHOLE_RUNS := $(wildcard tests/experiments/test_*.py) tests/engines tests/reaching tests/headroom
 
+# For the inner loop: what is computed and decided, without servers, browsers and engines. Two halves of equal length.
+QUICK_ONE := $(addprefix tests/gateway/test_,admission.py clock.py orders.py parts.py waiting.py settings.py) \
+  $(addprefix tests/loadtests/,recording sending test_slo.py) tests/headroom tests/packaging
+QUICK_TWO := $(addprefix tests/experiments/,cli decide design spec speed)
+
 # What starts a make of its own must not look for this one's jobs.
 ALONE := env -u MAKEFLAGS -u MFLAGS
 
 ENGINE_FLAGS = $(if $(ENGINE),--engine $(ENGINE)) $(if $(ENGINE_URL),--engine-url $(ENGINE_URL)) $(if $(MODEL),--model $(MODEL))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup prometheus engine engine-if-any sweep test coverage test-runs test-others test-stack prove check hooks lock ui notebook notebooks-run report clean
+.PHONY: help setup prometheus engine engine-if-any sweep quick quick-one quick-two test coverage test-runs test-others test-stack prove check hooks lock ui notebook notebooks-run report clean
 
 help: ## show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
@@ -48,6 +53,12 @@ engine: $(READY) ## install the engine that a sweep would choose here (vLLM in .
 
 sweep: setup ## the main job: measure, recommend, report (ENGINE=emulator is the quick way)
 	@$(PYTHON) -m experiments.sweep $(ENGINE_FLAGS) $(ARGS)
+
+quick: $(READY) ## the tests of the inner loop, within a minute: cores, records, command lines, decisions
+	@$(MAKE) --no-print-directory -j2 --output-sync=line quick-one quick-two
+
+quick-one quick-two: $(READY)
+	@$(ALONE) $(PYTHON) -m pytest -q -m "not prove" $(if $(filter quick-one,$@),$(QUICK_ONE),$(QUICK_TWO)) $(ARGS)
 
 # Three parts side by side: mostly they wait. With ARGS, which may choose a few tests, in one process.
 test: setup ## the tests, except the long ones (those on real vLLM where it can be installed)

@@ -1,15 +1,11 @@
 """`python -m experiments.gate RUN --baseline DIR`: does this run keep up with the stored one? For CI."""
 
 import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from experiments.compare import UNSURE, WORSE, add_options, slo_of, write
-from experiments.decide.comparison import compare_runs
-from experiments.decide.comparison_text import headline, not_judged
+from experiments.cli import comparison_flags, run_argument, slo_flag
 from experiments.errors import run_command
-from experiments.stats.paired import Verdict
 
 _EXAMPLES = """examples:
   %(prog)s runs/today --baseline docs/examples/standard --junit gate.xml
@@ -36,17 +32,14 @@ def main(argv: Sequence[str], prog: str = "python -m experiments.gate") -> int:
         "--baseline", type=Path, required=True, metavar="DIR", help="run folder it has to match"
     )
     parser.add_argument("--strict", action="store_true", help="also fail when it cannot be told")
-    add_options(parser)
+    comparison_flags.add(parser)
     args = parser.parse_args(argv)
-    found = compare_runs(
-        args.baseline, args.run, slo=slo_of(args.slo), delta=args.delta / 100, anyway=args.anyway
-    )
-    write(found, args.markdown, args.junit)
-    unsure = found.verdict is Verdict.CANT_TELL or found.recommended_missing
-    code = WORSE if found.regressed else UNSURE if args.strict and unsure else 0
-    left = "".join(f"; not judged: {one}" for one in not_judged(found))
-    print(f"gate {'passed' if code == 0 else 'FAILED'}: {headline(found)}{left}", file=sys.stderr)
-    return code
+    slo = slo_flag.parsed(args.slo)
+    for run in (args.baseline, args.run):
+        run_argument.require_run(run)
+    from experiments.jobs import gate
+
+    return gate.run(args.baseline, args.run, slo, args)
 
 
 if __name__ == "__main__":

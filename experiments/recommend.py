@@ -3,18 +3,11 @@ live."""
 
 import argparse
 import os
-import sys
 from collections.abc import Sequence
-from contextlib import closing
 from pathlib import Path
 
-from experiments.cli import secrets
-from experiments.decide.recommendation import recommend, save
-from experiments.decide.recommendation_text import show
+from experiments.cli import run_argument, secrets, slo_flag
 from experiments.errors import run_command
-from experiments.observe.gateway_admin import GatewayAdmin
-from experiments.run_folder.reading import objective_of
-from loadtests.slo import SLO
 
 _EXAMPLES = """examples:
   %(prog)s runs/20260101-120000-0123456789ab
@@ -28,19 +21,11 @@ def main(argv: Sequence[str], prog: str = "python -m experiments.recommend") -> 
     secrets.hide(argv)
     args = _parser(prog).parse_args(argv)
     gateway = secrets.endpoint("--apply", args.apply) if args.apply else None
-    slo = SLO.parse(args.slo) if args.slo else objective_of(args.run)
-    found = recommend(args.run, slo)
-    path = save(args.run, found)
-    print(show(found, path))
-    if gateway is not None:
-        setting = found.setting
-        with closing(GatewayAdmin(gateway, args.admin_token)) as admin:
-            in_force = admin.apply(setting.limits)
-        print(f"applied to {gateway.url}: version {in_force.version} in force", file=sys.stderr)
-        if setting.engine.given():
-            flags = " ".join(setting.engine.flags())
-            print(f"the engine must be started anew for its part: vLLM with {flags}", file=sys.stderr)
-    return 0
+    slo = slo_flag.parsed(args.slo)
+    run_argument.require_run(args.run)
+    from experiments.jobs import recommend
+
+    return recommend.run(args.run, slo, gateway, args.admin_token)
 
 
 def _parser(prog: str) -> argparse.ArgumentParser:

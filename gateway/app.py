@@ -29,7 +29,7 @@ from gateway.front import Front, route_of
 from gateway.limits import QueueMode
 from gateway.listener import Listener
 from gateway.log import LogWriter
-from gateway.metrics import Metrics, Reading
+from gateway.metrics import Metrics, Sample
 from gateway.outcome import Outcome, Route
 from gateway.probe import Probe
 from gateway.refusal import Refusal, internal, routing
@@ -63,7 +63,7 @@ class Gateway(FastAPI):
         self.probe = Probe(
             endpoint, settings.probe_interval_s, self.breaker, log, clients_bring_keys=passes_keys
         )
-        self.metrics = Metrics(self._readings)
+        self.metrics = Metrics(self._samples)
         deadlines = Deadlines()
         self.service = Service(
             settings=settings,
@@ -109,40 +109,40 @@ class Gateway(FastAPI):
     def _count(self, route: Route, outcome: Outcome, status: int) -> None:
         self.metrics.requests[route, outcome, status] += 1
 
-    def _readings(self) -> Iterator[Reading]:
+    def _samples(self) -> Iterator[Sample]:
         admission = self.room.admission
         admission.advance(time.monotonic())
         limits = admission.limits
-        yield Reading("gateway_active", "", admission.active)
-        yield Reading("gateway_active_limit", "", limits.max_active)
-        yield Reading("gateway_queue_depth", "", admission.queued)
-        yield Reading(
+        yield Sample("gateway_active", "", admission.active)
+        yield Sample("gateway_active_limit", "", limits.max_active)
+        yield Sample("gateway_queue_depth", "", admission.queued)
+        yield Sample(
             "gateway_queue_limit", "", limits.queue_max if limits.queue_mode is QueueMode.QUEUE else 0
         )
-        yield Reading("gateway_active_seconds_total", "", admission.active_seconds)
-        yield Reading("gateway_queue_seconds_total", "", admission.queue_seconds)
-        yield Reading("gateway_queue_full_seconds_total", "", admission.queue_full_seconds)
-        yield Reading("gateway_limits_version", "", limits.version)
-        yield Reading("gateway_draining", "", int(admission.draining))
-        yield Reading("gateway_breaker_state", "", int(self.breaker.state))
-        yield Reading("gateway_limit_changes_total", 'reason="admin"', self.room.limit_changes)
+        yield Sample("gateway_active_seconds_total", "", admission.active_seconds)
+        yield Sample("gateway_queue_seconds_total", "", admission.queue_seconds)
+        yield Sample("gateway_queue_full_seconds_total", "", admission.queue_full_seconds)
+        yield Sample("gateway_limits_version", "", limits.version)
+        yield Sample("gateway_draining", "", int(admission.draining))
+        yield Sample("gateway_breaker_state", "", int(self.breaker.state))
+        yield Sample("gateway_limit_changes_total", 'reason="admin"', self.room.limit_changes)
         for state, count in self.upstream.connections().items():
-            yield Reading("gateway_upstream_connections", f'state="{state}"', count)
-        yield Reading("gateway_upstream_retries_total", "", self.upstream.retries)
-        yield Reading("gateway_client_connections", "", len(self.listener.open))
-        yield Reading("gateway_connections_refused_total", "", self.listener.refused_connections)
-        yield Reading("gateway_event_loop_lag_seconds", "", self.loop_lag_s)
-        yield Reading("gateway_log_lines_dropped_total", "", self.writer.dropped)
-        yield from self._process_readings()
+            yield Sample("gateway_upstream_connections", f'state="{state}"', count)
+        yield Sample("gateway_upstream_retries_total", "", self.upstream.retries)
+        yield Sample("gateway_client_connections", "", len(self.listener.open))
+        yield Sample("gateway_connections_refused_total", "", self.listener.refused_connections)
+        yield Sample("gateway_event_loop_lag_seconds", "", self.loop_lag_s)
+        yield Sample("gateway_log_lines_dropped_total", "", self.writer.dropped)
+        yield from self._process_samples()
 
-    def _process_readings(self) -> Iterator[Reading]:
+    def _process_samples(self) -> Iterator[Sample]:
         with self._process.oneshot():
             cpu = self._process.cpu_times()
-            yield Reading("gateway_open_fds", "", self._process.num_fds())
-            yield Reading("gateway_resident_bytes", "", self._process.memory_info().rss)
-            yield Reading("gateway_cpu_seconds_total", "", cpu.user + cpu.system)
-        yield Reading("gateway_build_info", f'version="{_version()}"', 1)
-        yield Reading("gateway_instance_info", f'id="{self._instance}"', 1)
+            yield Sample("gateway_open_fds", "", self._process.num_fds())
+            yield Sample("gateway_resident_bytes", "", self._process.memory_info().rss)
+            yield Sample("gateway_cpu_seconds_total", "", cpu.user + cpu.system)
+        yield Sample("gateway_build_info", f'version="{_version()}"', 1)
+        yield Sample("gateway_instance_info", f'id="{self._instance}"', 1)
 
 
 @asynccontextmanager

@@ -56,7 +56,7 @@ HELP: dict[str, tuple[str, str]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class Sample:
     """One value that is read at the time of the scrape. labels: `state="idle"` or empty."""
 
     name: str
@@ -65,10 +65,10 @@ class Reading:
 
 
 class Metrics:
-    """Counters and histograms of the request path; `readings` is asked for the rest at scrape time."""
+    """Counters and histograms of the request path; `samples` is asked for the rest at scrape time."""
 
-    def __init__(self, readings: Callable[[], Iterable[Reading]]) -> None:
-        self._readings = readings
+    def __init__(self, samples: Callable[[], Iterable[Sample]]) -> None:
+        self._samples = samples
         self.requests: Counter[tuple[Route, Outcome, int]] = Counter()
         self.tokens: Counter[str] = Counter({"prompt": 0, "completion": 0})
         self.arrived = 0
@@ -112,9 +112,9 @@ class Metrics:
         for kind, count in self.tokens.items():
             samples["gateway_tokens_total"].append(f'gateway_tokens_total{{kind="{kind}"}} {count}')
         samples["gateway_arrived_total"].append(f"gateway_arrived_total {self.arrived}")
-        for reading in self._readings():
-            labels = f"{{{reading.labels}}}" if reading.labels else ""
-            samples[reading.name].append(f"{reading.name}{labels} {reading.value!r}")
+        for sample in self._samples():
+            labels = f"{{{sample.labels}}}" if sample.labels else ""
+            samples[sample.name].append(f"{sample.name}{labels} {sample.value!r}")
         for histogram in (self.ttft, self.upstream_ttft, self.inter_token, self.overhead, self.retry_after):
             samples[histogram.name].append(histogram.text())
         for series in (self._queue_wait, self._request):

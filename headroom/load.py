@@ -12,6 +12,7 @@ from experiments.stack import paths
 _EXAMPLES = """examples:
   %(prog)s --host http://127.0.0.1:8080                 the web UI, on http://127.0.0.1:8089
   %(prog)s --host http://127.0.0.1:8080 --headless --scenario burst --rate 4 --duration 60
+  %(prog)s --host http://127.0.0.1:8080 --headless --json | jq .numbers.attainment
 
 Every flag of Locust itself is taken as well (python -m locust --help).
 """

@@ -21,10 +21,9 @@ from loadtests.planning.trace_files.replay import TraceScale
 from loadtests.planning.trace_files.units import TraceUnit
 from loadtests.reach import handed_down
 from loadtests.reach.endpoint import Endpoint
+from loadtests.reach.handed_down import API_KEY_VARIABLE
 from loadtests.slo import SLO
 
-API_KEY_VARIABLE = "GATEWAY_API_KEY"
-"""Where --api-key comes from when it is not typed."""
 OWN_KEY = "headroom_api_key"
 """An option that nobody types: --api-key, taken from where the web UI's form would show it."""
 CREDENTIALS = "headroom_credentials"

@@ -5,13 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING
 
 from loadtests.bounds import WrongValueError
 from loadtests.outcome import Outcome
-from loadtests.record import RequestRecord
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from loadtests.record import RequestRecord
 
 DEFAULT = "ttft<=1s,tpot<=60ms,attainment>=0.95"
 _TERM = re.compile(
@@ -107,6 +110,8 @@ class SLO:
             ok: which ended with outcome `ok` (n,).
             column: a moment or a latency by name, seconds, nan where there is none (n,).
         """
+        import numpy as np  # an objective is on every command line, columns are not
+
         good = ok.copy()
         for moment in self.needs:
             good &= ~np.isnan(column(moment))

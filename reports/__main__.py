@@ -8,11 +8,10 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from experiments.decide import comparison_text
+from experiments.errors import UserError
+from experiments.run_folder.named_run import require_cells
 from loadtests.slo import SLO
-from reports import compare, export, index, markdown, page
-from reports.judged import judged
-from reports.run import NotARunError, load
+from reports.errors import NotARunError
 
 # A process holds up to 0.5 GB.
 MOST_PROCESSES = 4
@@ -58,6 +57,12 @@ def _report(argv: Sequence[str], prog: str) -> int:
     )
     options = parser.parse_args(argv)
     slo = _slo(options.slo)
+    _require_run(options.run)
+    # Only here, as below: a help or a wrong flag should not cost the import of what draws.
+    from reports import export, page
+    from reports.judged import judged
+    from reports.run import load
+
     run = load(options.run) if slo is None else judged(load(options.run), slo)
     name = "report.html" if slo is None else "report-slo.html"
     target = Path(options.output) if options.output else run.path / name
@@ -78,6 +83,14 @@ def _slo(text: str | None) -> SLO | None:
         raise NotARunError(str(error)) from None
 
 
+def _require_run(folder: str) -> None:
+    """Raises NotARunError for a path that cannot be a run."""
+    try:
+        require_cells(Path(folder))
+    except UserError as error:
+        raise NotARunError(str(error)) from None
+
+
 def _compare(argv: Sequence[str], prog: str) -> int:
     parser = _parser(
         prog, "Compare two runs, cell by cell on the same arrivals, as `python -m experiments.compare`."
@@ -88,6 +101,11 @@ def _compare(argv: Sequence[str], prog: str) -> int:
         "-o", "--output", metavar="FILE", help="write a page (.html) or Markdown (any other name)"
     )
     options = parser.parse_args(argv)
+    for folder in (options.a, options.b):
+        _require_run(folder)
+    from experiments.decide import comparison_text
+    from reports import compare
+
     comparison = compare.compare(options.a, options.b)
     return _give(options.output, lambda: compare.page(comparison), comparison_text.markdown(comparison))
 
@@ -97,6 +115,10 @@ def _summary(argv: Sequence[str], prog: str) -> int:
     parser.add_argument("run", metavar="RUN", help="the folder of a run")
     parser.add_argument("-o", "--output", metavar="FILE", help="a file (default: the standard output)")
     options = parser.parse_args(argv)
+    _require_run(options.run)
+    from reports import markdown
+    from reports.run import load
+
     return _give(options.output, None, markdown.summary(load(options.run)))
 
 
@@ -110,6 +132,8 @@ def _index(argv: Sequence[str], prog: str) -> int:
     folder = Path(options.runs)
     if not folder.is_dir():
         raise NotARunError(f"{folder} is not a folder: give the folder that holds the runs.")
+    from reports import index
+
     target = Path(options.output) if options.output else folder / "index.html"
     _write(target, index.page(folder, target.parent))
     print(target)

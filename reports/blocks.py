@@ -11,7 +11,7 @@ from markupsafe import Markup
 from experiments.decide.capacity_text import takes
 from reports import figures, numbers, svg, tables
 from reports.answer import AnswerSection
-from reports.frames import number
+from reports.plots import Plots
 from reports.rows import BreakdownRow, rows_of
 from reports.run import Run
 from reports.tables import Table
@@ -28,16 +28,6 @@ class Block:
     table: Table | None
 
 
-def best(run: Run) -> str | None:
-    """The recommended setting in words; None without a recommendation."""
-    return run.naming.of(run.recommendation.setting) if run.recommendation is not None else None
-
-
-def inseparable(run: Run) -> list[str]:
-    """The settings that cannot be told from the recommended one, in words."""
-    return [run.naming.of(one) for one in (run.recommendation.inseparable if run.recommendation else ())]
-
-
 HEATS = {
     "goodput_per_s": "Goodput",
     "attainment": "Attainment",
@@ -50,12 +40,14 @@ HEATS = {
 def heat_maps(run: Run) -> list[Block]:
     """The matrix five times: goodput, attainment, TTFT p95, E2E p95, refused."""
     blocks = []
-    chosen, near = best(run), inseparable(run)
+    plot = Plots(run)
     for what, name in HEATS.items():
         grid = figures.grid(run.naming.columns(run.matrix), run.latency, what)
-        marks = ["orange frame: recommended"] if chosen else []
-        marks += ["hatched corner: cannot be told from it"] if near else []
+        in_part = figures.heat_map_in_part(grid)
+        marks = ["orange frame: recommended"] if plot.best else []
+        marks += ["hatched corner: cannot be told from it"] if plot.inseparable else []
         marks += ["grey ×: invalid"] if not grid["valid"].all() else []
+        marks += ["1 of 3: one stretch of three counts, the others are invalid"] if in_part else []
         marks += _repeats(grid, what)
         spans = ("value",) if what.endswith("_s") and what != "goodput_per_s" else ()
         heads = {
@@ -64,8 +56,8 @@ def heat_maps(run: Run) -> list[Block]:
             "queue": "Queue",
             "value": figures.heat_map_title(what),
             "stretches": "Stretches",
+            "usable": "Counted",
         }
-        drawing = figures.heat_map(grid, what, best=chosen, inseparable=near)
         alt = (
             f"{figures.heat_map_title(what)} over MAX_ACTIVE and queue setting, a panel per load; numbers "
             "in the table below."
@@ -75,7 +67,7 @@ def heat_maps(run: Run) -> list[Block]:
                 f"heat-{what}",
                 name,
                 f"{figures.heat_map_title(what)}. " + "; ".join(marks).capitalize() + ("." if marks else ""),
-                svg.inline(drawing, f"heat-{what}", alt),
+                svg.inline(plot.heat_map(what), f"heat-{what}", alt),
                 tables.from_frame(grid, figures.heat_map_title(what), heads, spans),
             )
         )
@@ -100,7 +92,6 @@ def _repeats(grid: pd.DataFrame, what: str) -> list[str]:
 def hockey_stick(run: Run) -> Block:
     """Goodput and p95 over the offered rate."""
     curves = figures.curves(run.naming.columns(run.matrix), run.latency)
-    probe = run.state.probe if run.state is not None else None
     heads = {
         "setting": "Setting",
         "scenario": "Scenario",
@@ -109,14 +100,6 @@ def hockey_stick(run: Run) -> Block:
         "ttft_s": "TTFT p95",
         "e2e_s": "E2E p95",
     }
-    drawing = figures.hockey_stick(
-        curves,
-        run.slo,
-        best=best(run),
-        named=_named(run),
-        capacity_per_s=number(probe.capacity_per_s if probe is not None else None),
-        knee=_knee(run),
-    )
     alt = (
         "Goodput, p95 TTFT and p95 E2E against the offered rate, a column per setting; numbers in the "
         "table below."
@@ -125,24 +108,9 @@ def hockey_stick(run: Run) -> Block:
         "hockey-stick",
         "Where it bends",
         _caption(run, curves),
-        svg.inline(drawing, "hockey-stick", alt),
+        svg.inline(Plots(run).hockey_stick(), "hockey-stick", alt),
         tables.from_frame(curves, "Points of the curves", heads, ("ttft_s", "e2e_s")),
     )
-
-
-def _named(run: Run) -> list[str]:
-    """The settings to draw first: those that are hard to tell from the best, then its neighbours."""
-    if run.recommendation is None:
-        return []
-    neighbours = [run.naming.of(one.setting) for one in run.recommendation.neighbours]
-    return list(dict.fromkeys([*inseparable(run), *neighbours]))
-
-
-def _knee(run: Run) -> figures.Knee:
-    capacity = run.recommendation.capacity if run.recommendation is not None else None
-    if capacity is None:
-        return figures.UNKNOWN_KNEE
-    return number(capacity.value_per_s), number(capacity.low_per_s), number(capacity.high_per_s)
 
 
 def _caption(run: Run, curves: pd.DataFrame) -> str:
@@ -153,11 +121,11 @@ def _caption(run: Run, curves: pd.DataFrame) -> str:
         "bars are 95 % intervals. Left of the bend goodput follows the dotted line; right of it the gateway "
         "must refuse or the answers come late."
     )
-    shown = figures.hockey_stick_columns(curves, best(run), _named(run))
+    shown = figures.hockey_stick_columns(curves, Plots(run).best, Plots(run).named)
     if further := curves["setting"].nunique() - len(shown):
         caption += f" {further} more settings are in the table only."
     capacity = run.recommendation.capacity if run.recommendation is not None else None
-    if math.isfinite(_knee(run)[0]):
+    if math.isfinite(Plots(run).knee_per_s[0]):
         caption += (
             " Green: the knee, its capacity under the SLO; shaded from the largest load whose attainment has "
             "its whole 95 % interval above the target to the smallest that has it below."
@@ -179,7 +147,7 @@ def time_spent(run: Run) -> Block:
     apart = {row.cell: row for row in rows_of(p95, BreakdownRow)}
     names = tables.cell_names(run.shown)
     bars = {names[cell]: apart.get(cell) for cell in run.cells["cell"] if cell in run.summaries}
-    drawn = [name for name, row in bars.items() if row is not None]
+    drawn = sum(row is not None for row in bars.values())
     alt = (
         "The p95 request of each cell cut into send lag, gateway queue, network, engine queue, prefill and "
         "decode; numbers in the table below."
@@ -189,31 +157,28 @@ def time_spent(run: Run) -> Block:
         "Engine queue and prefill are split by the engine's own mean times of the cell; where it tells none, "
         "all before the first token is one part."
     )
-    if len(drawn) < len(bars):
+    if drawn < len(bars):
         caption += (
-            f" Not taken apart: {len(bars) - len(drawn)} of {len(bars)} cells, which served fewer than five "
+            f" Not taken apart: {len(bars) - drawn} of {len(bars)} cells, which served fewer than five "
             "requests or were measured without it."
         )
-    ordered = p95.set_index("cell").loc[[row.cell for row in bars.values() if row is not None]].reset_index()
     return Block(
         "time-spent",
         "Where the p95's time went",
         caption,
-        svg.inline(figures.breakdown(ordered, drawn), "time-spent", alt),
+        svg.inline(Plots(run).time_spent(), "time-spent", alt),
         tables.parts(bars, "Cell"),
     )
 
 
 def outcomes(run: Run) -> Block:
     """Shares of outcomes, a bar per cell."""
-    measured = set(run.outcomes["cell"])
-    names = {cell: name for cell, name in tables.cell_names(run.shown).items() if cell in measured}
     alt = "Share of offered requests by outcome, one bar per cell; counts in the table below."
     return Block(
         "outcome-shares",
         "What became of the offered requests",
         "Every bar is all requests that were due in the measured window.",
-        svg.inline(figures.outcomes(run.outcomes, names), "outcome-shares", alt),
+        svg.inline(Plots(run).outcomes(), "outcome-shares", alt),
         None,
     )
 
@@ -233,7 +198,7 @@ def agreement(run: Run) -> Block:
         "two-sources",
         "Two sources side by side",
         caption if len(run.agreement) else "This run holds no comparison with Prometheus.",
-        svg.inline(figures.agreement(run.agreement), "two-sources", alt),
+        svg.inline(Plots(run).agreement(), "two-sources", alt),
         None,
     )
 

@@ -6,6 +6,7 @@ import pandas as pd
 
 from reports import figures, labels, numbers, svg
 from reports.blocks import Block
+from reports.plots import Plots
 from reports.rows import BreakdownRow, rows_of
 from reports.run import Run
 from reports.tables import Entry, Head, Table, anchor, parts, words
@@ -16,13 +17,11 @@ STRETCHES = 10
 
 def over_time(run: Run, cell: str, series: pd.DataFrame) -> Block:
     """Load, gateway, engine and cache on one clock."""
-    start_s, end_s = 0.0, None
-    if cell in run.summaries:
-        start_s, end_s = run.summaries[cell].window.start_s, run.summaries[cell].window.end_s
-    drawing = figures.time_series(series, start_s=start_s, end_s=end_s)
     name = f"{anchor(cell)}-time"
     alt = "Requests, slots, queue, engine and cache use over time; means in the table below."
-    return Block(name, "Over time", "", svg.inline(drawing, name, alt), series_table(series))
+    return Block(
+        name, "Over time", "", svg.inline(Plots(run).of_series(cell, series), name, alt), series_table(series)
+    )
 
 
 def series_table(series: pd.DataFrame) -> Table | None:
@@ -66,5 +65,5 @@ def time_spent(run: Run, cell: str) -> Block:
         "The p50 and the p95 request cut into send lag, gateway queue, network, engine queue, prefill and "
         "decode; numbers in the table below."
     )
-    drawing = svg.inline(figures.breakdown(own, list(bars), width_in=5.0), name, alt)
+    drawing = svg.inline(Plots(run).parts(cell), name, alt)
     return Block(name, "Where the time went", "", drawing, parts(bars, "Request"))

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-import pandas as pd
-
 from experiments.run_folder.cell_summary import CellSummary
 from loadtests.planning.optional_fields import AnswerLengths
-from reports import cell_figures, judging, numbers, records, witness
+from reports import cell_figures, judging, numbers, witness
 from reports.blocks import Block
-from reports.per_second import per_second
+from reports.cell_data import records_of, series_of
 from reports.rows import CellRow
 from reports.run import Run
 from reports.tables import anchor
@@ -47,12 +44,12 @@ def cell_section(
     """
     known = row.validity != "missing"
     notes: list[str] = []
-    stored = _records(run, row.cell, notes)
+    stored = records_of(run, row.cell, notes)
     measured = stored[stored["phase"] == "measure"]
     blocks = []
     if known or len(measured):
         blocks = [
-            cell_figures.over_time(run, row.cell, _series(run, row.cell, stored, notes)),
+            cell_figures.over_time(run, row.cell, series_of(run, row.cell, stored, notes)),
             cell_figures.tail(run, row.cell, measured),
             cell_figures.time_spent(run, row.cell),
         ]
@@ -70,57 +67,6 @@ def cell_section(
         blocks=blocks,
         open=unfold,
         packed=judging.packed(run.slo, measured, digits),
-    )
-
-
-def _records(run: Run, cell: str, notes: list[str]) -> pd.DataFrame:
-    try:
-        frame = run.cell_records(cell, _wanted(run))
-    except records.UnreadableError as error:
-        notes.append(str(error))
-        return pd.DataFrame(columns=list(records.LIGHT))
-    if not len(frame):
-        notes.append("No records are stored for this cell.")
-    absent = sorted(set(_wanted(run)) - set(frame.columns))
-    if absent:
-        notes.append(f"The records have no {', '.join(absent)}: figures that need them are empty.")
-        frame = frame.assign(**dict.fromkeys(absent, np.nan))
-    return frame
-
-
-def _wanted(run: Run) -> tuple[str, ...]:
-    """The first visible token only where the objective has a bound on it: older records have none."""
-    return records.LIGHT if run.slo.ttfv_s is None else (*records.LIGHT, "visible_s")
-
-
-def _series(run: Run, cell: str, stored: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
-    """Prometheus's series; what the records can count per second stands in for its lagging rates."""
-    counted, speed = per_second(stored), _speed(run.summaries.get(cell))
-    if len(speed):
-        counted = pd.concat([counted, speed], ignore_index=True) if len(counted) else speed
-    try:
-        series = run.cell_series(cell)
-    except records.UnreadableError as error:
-        notes.append(str(error))
-        return counted
-    rest = series[~series["metric"].isin(counted["metric"])]
-    return pd.concat([frame for frame in (counted, rest) if len(frame)] or [counted], ignore_index=True)
-
-
-def _speed(summary: CellSummary | None) -> pd.DataFrame:
-    """The speed index second by second, on the cell's clock; empty where nobody judged it."""
-    columns = ["t_s", "metric", "value"]
-    if summary is None or summary.speed is None:
-        return pd.DataFrame(columns=columns)
-    seconds, start_s = summary.speed.seconds, summary.window.start_s
-    lines = {"": seconds.index, "_low": seconds.low, "_high": seconds.high}
-    return pd.DataFrame(
-        [
-            (start_s + at_s, f"engine_speed_index{suffix}", value)
-            for suffix, values in lines.items()
-            for at_s, value in zip(seconds.t_s, values, strict=False)
-        ],
-        columns=columns,
     )
 
 

@@ -15,9 +15,9 @@ from experiments.errors import UserError
 from experiments.run_folder.run_state import RunState
 from experiments.stats.paired import Comparison, Verdict
 from reports import labels, numbers
+from reports.errors import NotARunError
 from reports.known_cell import ENGINE_UNKNOWN
 from reports.page import assets, environment
-from reports.run import NotARunError
 from reports.tables import Entry, Head, Table
 
 HEADS = (

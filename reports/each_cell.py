@@ -12,8 +12,9 @@ from functools import partial
 import pandas as pd
 
 from loadtests.bulk import no_collection
-from reports import blocks, judging, tables
+from reports import judging, tables
 from reports.cells import CellSection, cell_section
+from reports.plots import Plots
 from reports.rows import CellRow, rows_of
 from reports.run import Run
 
@@ -30,7 +31,7 @@ def cell_sections(run: Run, processes: int = 1) -> Iterator[Iterator[CellSection
     started afresh rather than forked, which would copy locks held by this one's threads.
     """
     rows = rows_of(run.shown, CellRow)
-    draw = partial(_draw, tables.cell_names(run.shown), blocks.best(run), judging.digits(run))
+    draw = partial(_draw, tables.cell_names(run.shown), Plots(run).best, judging.digits(run))
     if processes < 2 or len(rows) < WORTHWHILE:
         yield (draw(run, row) for row in rows)
         return

@@ -5,22 +5,21 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from reports.run import NotARunError
+from reports.errors import NotARunError
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "docs" / "examples"
 
 
-def example() -> Path:
-    """The run folder named by the variable HEADROOM_RUN, else the first example run of this checkout.
+def example(name: str = "vllm-cpu-standard", variable: str = "HEADROOM_RUN") -> Path:
+    """The run folder named by an environment variable, else an example run of this checkout.
 
     Raises NotARunError, with what to do, when there is neither.
     """
-    named = os.environ.get("HEADROOM_RUN")
+    named = os.environ.get(variable)
     if named:
         return Path(named)
-    stored = sorted(path.parent for path in EXAMPLES.glob("*/run.json"))
-    if not stored:
+    if not (EXAMPLES / name / "run.json").is_file():
         raise NotARunError(
-            "There is no example run here: set HEADROOM_RUN to the folder of a run (runs/<name>)."
+            f"There is no example run here: set {variable} to the folder of a run (runs/<name>)."
         )
-    return stored[0]
+    return EXAMPLES / name

@@ -9,9 +9,10 @@ from urllib.parse import quote
 from experiments.run_folder.run_state import RunStatus
 from reports import numbers
 from reports.answer import answer
+from reports.errors import NotARunError
 from reports.page import assets, environment
 from reports.provenance import made
-from reports.run import NotARunError, Run, load
+from reports.run import Run, load
 from reports.tables import Entry, Head, Table
 
 

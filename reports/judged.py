@@ -12,12 +12,13 @@ from experiments.run_folder.run_state import Objective
 from loadtests.outcome import Outcome
 from loadtests.slo import SLO
 from reports import records
-from reports.run import NotARunError, Run, of_whole
+from reports.errors import NotARunError
+from reports.run import R, Run, of_whole
 
 _NEEDED = ("phase", "due_s", "first_s", "last_s", "visible_s", "finished_s", "outcome", "output_tokens")
 
 
-def judged(run: Run, slo: SLO) -> Run:
+def judged(run: R, slo: SLO) -> R:
     """The same cells with attainment and goodput under `slo`, and the recommendation that follows.
 
     What a model predicted is left out: it knew the run's own objective only. Raises NotARunError for a folder
@@ -45,7 +46,7 @@ def judged(run: Run, slo: SLO) -> Run:
         race=None,
         problems=tuple(problems),
     )
-    return replace(of_whole(whole), own_slo=run.slo.text)
+    return replace(of_whole(whole, type(run)), own_slo=run.slo.text)
 
 
 def _recommendation(run: Run, slo: SLO, problems: list[str]) -> Recommendation | None:

@@ -197,14 +197,24 @@ def _cell(row: CellRow, arrivals: int, packed: str) -> JudgedCell:
 def _boxes(run: Run, known: Collection[str], at: Mapping[str, int]) -> list[Box]:
     """The boxes in the order of `figures.grid`, each with the mean that it takes there."""
     cells = run.naming.columns(run.matrix)
-    judged = cells[cells["cell"].isin(known) & (cells["setting"] != "")]
-    weights = {str(load): weights_by_setting(of) for load, of in judged.groupby("load", sort=False)}
+    shown = cells["cell"].isin(known) & (cells["setting"] != "") & figures.counted(cells)
+    weights = {str(load): _weights(of) for load, of in cells[shown].groupby("load", sort=False)}
     grid = figures.grid(cells, run.latency, "goodput_per_s")
     drawn = zip(grid["load"], grid["setting"], grid["valid"], strict=True)
     return [
         Box(str(name), _mean(weights.get(str(load), {}).get(str(name), {}), at), bool(valid))
         for load, name, valid in drawn
     ]
+
+
+def _weights(of_load: pd.DataFrame) -> Mapping[str, Mapping[str, float]]:
+    """Setting → cell → its weight in the box, as `figures.grid` has it: invalid ones are among themselves."""
+    usable = ~of_load["validity"].isin(["invalid", "missing"])
+    alone = {
+        str(setting): dict.fromkeys(map(str, cells), 1 / len(cells))
+        for setting, cells in of_load[~usable].groupby("setting")["cell"]
+    }
+    return {**alone, **weights_by_setting(of_load[usable])}
 
 
 def _mean(weights: Mapping[str, float], at: Mapping[str, int]) -> Mean:

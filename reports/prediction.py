@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from experiments.run_folder.prediction import Coverage, Prediction
-from reports import figures, labels, numbers, svg, tables
+from reports import labels, numbers, svg, tables
 from reports.blocks import Block
+from reports.plots import Plots
 from reports.run import Run
 from reports.tables import Table
 
@@ -92,7 +93,7 @@ def _drawing(run: Run, prediction: Prediction) -> Block:
         "predicted",
         "Predicted and measured",
         caption,
-        svg.inline(figures.predicted(run.predicted), "predicted", _alt(run)),
+        svg.inline(Plots(run).predicted(), "predicted", _alt(run)),
         tables.accuracy(run),
     )
 

@@ -10,6 +10,7 @@ from experiments.run_folder.race_story import EngineRace, RaceEnd, RacePlace
 from experiments.spec.durations import about
 from reports import figures, numbers, svg, tables
 from reports.blocks import Block
+from reports.plots import Plots
 from reports.run import Run
 
 
@@ -24,10 +25,11 @@ class RaceSection:
 def race_sections(run: Run) -> list[RaceSection]:
     """A section per race; none for a run that was none."""
     races = run.whole.race.races if run.whole.race is not None else ()
-    return [_section(run, raced, f"race-{at}") for at, raced in enumerate(races)]
+    return [_section(run, raced, at) for at, raced in enumerate(races)]
 
 
-def _section(run: Run, raced: EngineRace, name: str) -> RaceSection:
+def _section(run: Run, raced: EngineRace, at: int) -> RaceSection:
+    name = f"race-{at}"
     words = {place.name: run.naming.of(place.setting) for place in raced.places}
     title = "The race over time"
     alt = (
@@ -39,7 +41,7 @@ def _section(run: Run, raced: EngineRace, name: str) -> RaceSection:
         "Bar: until when a setting was measured, in engine time; the stronger its shade, the nearer its "
         "score is to the leader's (number at its end). Line in it: it led. Orange frame: taken. Below: the "
         f"probability that no setting is better than the leader by more than {raced.within * 100:g} %.",
-        svg.inline(figures.race(raced, words), name, alt),
+        svg.inline(Plots(run).race(at), name, alt),
         tables.places(raced, words, run.engine),
     )
     return RaceSection([_ended(raced, words), *_not_told_apart(raced, words)], drawing)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import pandas as pd
 
@@ -16,14 +17,11 @@ from experiments.run_folder.recommendation import Recommendation
 from experiments.run_folder.run_state import Objective, RunState
 from experiments.run_folder.whole_run import WholeRun, read_whole_run
 from reports import frames, records
+from reports.errors import NotARunError
 from reports.known_cell import ENGINE_UNKNOWN, known_cells
 from reports.naming import Naming, naming
 
 NO_OBJECTIVE = Objective("", ttft_s=None, tpot_s=None, e2e_s=None, attainment=None, scaled_from=None)
-
-
-class NotARunError(Exception):
-    """The path is not a run folder; the message is one sentence for the user."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,16 +142,19 @@ def load(run: str | Path) -> Run:
     Raises NotARunError when the path is no folder, or holds neither run.json nor a cell.
     """
     try:
-        return of_whole(read_whole_run(Path(run)))
+        return of_whole(read_whole_run(Path(run)), Run)
     except UserError as error:
         raise NotARunError(str(error)) from None
 
 
-def of_whole(whole: WholeRun) -> Run:
-    """The frames of a run folder that was read."""
+R = TypeVar("R", bound=Run)
+
+
+def of_whole(whole: WholeRun, kind: type[R]) -> R:
+    """The frames of a run folder that was read; `kind`: Run, or what adds to it."""
     cells = frames.cells(known_cells(whole))
     ordered = [whole.summaries[cell] for cell in cells["cell"] if cell in whole.summaries]
-    return Run(
+    return kind(
         whole=whole,
         cells=cells,
         latency=frames.latency(ordered),

@@ -90,7 +90,7 @@ def next_condition(wanted: Mapping[Condition, int], made: Sequence[RunLine]) -> 
 
 def said(run: RunLine) -> str:
     """One line for the terminal."""
-    flagged = sum(cell.flagged for cell in run.cells)
+    flagged = sum(cell.is_flagged for cell in run.cells)
     noisy = "" if was_left_alone(run) else "; others were busy: it does not count"
     return f"{run.recommended}, {run.wall_s:.0f} s, {flagged} of {len(run.cells)} cells flagged{noisy}"
 

@@ -101,8 +101,8 @@ def figures(condition: Condition, runs: Sequence[RunLine]) -> Figures:
     return Figures(
         runs=len(own),
         agree=Share(sum(agrees(run, quiet) for run in own), len(own)),
-        hit=Share(sum(cell.flagged or is_harmless(cell, quiet) for cell in hit), len(hit)),
-        flagged=Share(sum(cell.flagged for cell in others), len(others)),
+        hit=Share(sum(cell.is_flagged or is_harmless(cell, quiet) for cell in hit), len(hit)),
+        flagged=Share(sum(cell.is_flagged for cell in others), len(others)),
         time_ratio=_times(own, quiet),
     )
 

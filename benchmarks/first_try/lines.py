@@ -23,7 +23,7 @@ class CellLine:
         kept: whether its numbers count in the run; not when it was measured again.
         start_s, end_s: of the measured window, from the engine's being ready.
         index: of the engine's speed, as the run has it; above 1: slower.
-        flagged: whether the run says that the cell was disturbed.
+        flagged: whether the speed of the engine says that the cell was disturbed (doubt `disturbed`).
         doubts: all of their codes.
         planted_ratio: share of the window in which the planted loop was busy, from the schedule.
         foreign_engine_ratio, foreign_harness_ratio: share of those cores that others used, ours and the
@@ -43,6 +43,11 @@ class CellLine:
     planted_ratio: float
     foreign_engine_ratio: float | None
     foreign_harness_ratio: float | None
+
+    @property
+    def is_flagged(self) -> bool:
+        """Whether the run says that the cell was disturbed, by the engine's speed or by its witness."""
+        return self.flagged or "others_busy" in self.doubts
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,10 +54,11 @@ def _meaning() -> str:
         f"{OTHERS_BELOW:.0%} of both, from the engine's being ready to the end, as the runner counts it from "
         "`/proc`. *Same answer*: what most quiet runs recommend, or what at least half of them "
         "recommend or cannot tell from theirs; a quiet run is judged by the others. *Hit*: the loop was "
-        f"busy for {HIT_FROM:.0%} of the measured window or more. *Harmless*: attainment within "
-        f"{HARMLESS_WITHIN:g} of what quiet runs saw of the same setting and load. *Time*: from the "
-        "engine's being ready to the end of the command, over the quiet runs' median. A commit with `+` had "
-        "changes that were not in it."
+        f"busy for {HIT_FROM:.0%} of the measured window or more. *Flagged*: the run says so of the cell, by "
+        "the engine's speed (doubt `disturbed`) or by what it saw of the cores (`others_busy`). *Harmless*: "
+        f"attainment within {HARMLESS_WITHIN:g} of what quiet runs saw of the same setting and load. *Time*: "
+        "from the engine's being ready to the end of the command, over the quiet runs' median. A commit with "
+        "`+` had changes that were not in it."
     )
 
 
@@ -85,8 +86,8 @@ def _row(run: RunLine, quiet: Sequence[RunLine]) -> Sequence[str]:
         f"`{run.recommended}`" if run.recommended else f"none (exit code {run.exit_code})",
         ", ".join(f"`{name}`" for name in run.inseparable) or "–",
         judged,
-        f"{sum(cell.flagged for cell in hit)} of {len(hit)}",
-        f"{sum(cell.flagged for cell in others)} of {len(others)}",
+        f"{sum(cell.is_flagged for cell in hit)} of {len(hit)}",
+        f"{sum(cell.is_flagged for cell in others)} of {len(others)}",
         f"{run.wall_s / 60:.1f} min",
     )
 

@@ -7,12 +7,14 @@ import gevent.socket
 
 from loadtests.locustfile import PlanShape, PlanUser
 from loadtests.sending import client
+from loadtests.sending.connections import GreenletConnection
+from loadtests.sending.reading import Reading
 
 __all__ = ["PlanShape", "PlanUser"]
 
 
-def _read_in_a_greenlet(fd: int) -> client._GreenletConnection:
-    return client._GreenletConnection(gevent.socket.socket(fileno=fd))
+def _read_in_a_greenlet(fd: int, reading: Reading) -> GreenletConnection:
+    return GreenletConnection(gevent.socket.socket(fileno=fd), reading.times)
 
 
-client._HubConnection = _read_in_a_greenlet  # type: ignore[assignment,misc] # that is the experiment
+client.HubConnection = _read_in_a_greenlet  # type: ignore[assignment,misc] # that is the experiment

@@ -10,7 +10,7 @@ from itertools import pairwise
 from experiments.errors import UserError
 from loadtests.reach import handed_down, own_arguments
 from loadtests.reach.endpoint import Endpoint, without_login
-from loadtests.settings import API_KEY_VARIABLE
+from loadtests.reach.handed_down import API_KEY_VARIABLE
 
 ENGINE_KEY_VARIABLE = "UPSTREAM_API_KEY"
 """The gateway's own name for the key that its engine wants."""

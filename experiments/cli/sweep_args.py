@@ -1,18 +1,18 @@
 """The command line of a sweep: flags over a TOML spec."""
 
+from __future__ import annotations
+
 import argparse
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from experiments.cli import current_setting, engine_axis, secrets
 from experiments.cli.sweep_flags import parser
 from experiments.errors import UserError
-from experiments.observe.grafana import Grafana
 from experiments.observe.selector import GivenSelectors, Scope
-from experiments.run_folder.reading import read_run
 from experiments.spec import sweep_spec
 from experiments.spec.design_kind import DesignKind
 from experiments.spec.loads import parse_rate
@@ -23,6 +23,9 @@ from experiments.stack.providers import known
 from gateway.limits import LIMIT_NAMES
 from loadtests.reach.endpoint import Endpoint, without_login
 from loadtests.slo import SLO
+
+if TYPE_CHECKING:
+    from experiments.observe.grafana import Grafana
 
 _PRESETS = Path(__file__).parents[1] / "specs"
 
@@ -76,10 +79,8 @@ def parse(argv: Sequence[str], prog: str = "python -m experiments.sweep") -> Swe
         )
     if spec.slo.text is not None:
         _check_slo(spec.slo.text)
-    if args.like is not None and read_run(args.like).probe is None:
-        raise UserError(
-            f"--like {args.like}: that run has no probe, so it has no rates to take; name the run of a sweep"
-        )
+    if args.like is not None:
+        _check_has_rates(args.like)
     if args.fresh and args.out is not None and (args.out / "run.json").exists():
         raise UserError(f"--fresh with --out {args.out}: that folder holds a run already; name another one")
     _check_servers(args, spec)
@@ -107,6 +108,16 @@ def parse(argv: Sequence[str], prog: str = "python -m experiments.sweep") -> Swe
         calibration=_calibration(args.calibration),
         command=("python", "-m", "experiments.sweep", *secrets.without_secrets(argv)),
     )
+
+
+def _check_has_rates(like: Path) -> None:
+    """See that a run has been probed. Raises UserError."""
+    from experiments.run_folder.reading import read_run  # a run folder's types: seldom, and slow to import
+
+    if read_run(like).probe is None:
+        raise UserError(
+            f"--like {like}: that run has no probe, so it has no rates to take; name the run of a sweep"
+        )
 
 
 def _calibration(path: Path | None) -> Path | None:
@@ -163,6 +174,8 @@ def _grafana(url: str | None) -> Grafana | None:
         raise UserError(f"--grafana-url {url}: annotations need GRAFANA_TOKEN, a service account's token")
     if url is None:
         return None
+    from experiments.observe.grafana import Grafana  # with an HTTP client, which is slow to import
+
     endpoint = secrets.endpoint("--grafana-url", url)
     return Grafana(endpoint.url, token, login=endpoint.login)
 

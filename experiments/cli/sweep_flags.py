@@ -11,7 +11,7 @@ from pathlib import Path
 from experiments.cli import optional_field_flags, secrets
 from experiments.cli.one_sentence import OneSentenceParser
 from experiments.spec.sweep_spec import GatewaySection
-from experiments.stack import compose
+from experiments.stack import paths
 from experiments.stack.engine_knobs import DESCRIPTION, EngineKnobs, flag_of
 from experiments.stack.providers import known
 from gateway.limits import LIMIT_NAMES
@@ -224,7 +224,7 @@ def _add_services(flags: argparse.ArgumentParser, environment: Mapping[str, str]
         "--compose-env",
         type=Path,
         metavar="FILE",
-        default=compose.env_file(),
+        default=paths.compose_env(),
         help="with --engine compose: the stack's variables (default compose/.env)",
     )
     group.add_argument(

@@ -18,7 +18,7 @@ def markdown(found: RunComparison) -> str:
         f"### {found.b.name} compared with {found.a.name}: {headline(found)}",
         "",
         f"Engine: {_engine(found)}. Judged under `{found.slo}`. Over all "
-        f"{len(found.judged)} cells: {_change(found.overall)} goodput, {WORDS[found.overall.verdict]} "
+        f"{len(found.judged)} cells: {change(found.overall)} goodput, {WORDS[found.overall.verdict]} "
         f"({found.overall.why}){_further(found.overall)}.",
         *(["", f"Not judged: {'; '.join(unjudged)}."] if (unjudged := not_judged(found)) else []),
         "",
@@ -87,7 +87,7 @@ def junit(found: RunComparison) -> str:
     )  # fmt: skip
     for name, one in cases:
         case = ElementTree.SubElement(suite, "testcase", classname="headroom.goodput", name=name)
-        text = f"{_change(one)} ({one.why})"
+        text = f"{change(one)} ({one.why})"
         if _dropped(one):
             ElementTree.SubElement(case, "failure", message=text)
         elif one.verdict is Verdict.CANT_TELL:
@@ -102,7 +102,7 @@ def _line(row: Row) -> str:
     one, p95 = row.goodput, row.p95
     return (
         f"| {row.pair.setting.name} | {row.pair.load} | {one.blocks} | {one.baseline:.2f} "
-        f"| {one.baseline + one.difference:.2f} | {_change(one)} | {verdict(row)} "
+        f"| {one.baseline + one.difference:.2f} | {change(one)} | {verdict(row)} "
         f"| {_seconds(p95['ttft_s'])} | {_seconds(p95['e2e_s'])} |"
     )
 
@@ -112,7 +112,7 @@ def verdict(row: Row) -> str:
     return f"{WORDS[row.goodput.verdict]}{_further(row.goodput)}" if row.judged else "not judged"
 
 
-def _change(one: Comparison) -> str:
+def change(one: Comparison) -> str:
     """Relative change with its interval."""
     if one.relative is None:
         return "no goodput on either side"

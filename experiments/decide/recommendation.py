@@ -11,7 +11,7 @@ are brought to the same arrivals before one is called the best.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -28,7 +28,7 @@ from experiments.files import write_bytes
 from experiments.run_folder import codec
 from experiments.run_folder.measured_cell import finished_cells
 from experiments.run_folder.reading import read_run
-from experiments.run_folder.recommendation import LoadEvidence, Neighbour, Recommendation
+from experiments.run_folder.recommendation import LoadEvidence, Neighbour, Recommendation, Standing
 from experiments.run_folder.run_state import RunState
 from experiments.spec.setting import Setting
 from experiments.stats.choice import Choice, Means, choose_by_means
@@ -70,6 +70,7 @@ def recommend(run: Path, slo: SLO) -> Recommendation:
         neighbours = of_race.as_raced(raced, run, neighbours)
     neighbours = _with_capacities(neighbours, found, chosen.setting, slo.attainment, _current(state.spec))
     largest = capacity_of(chosen, slo.attainment)
+    near = _not_told_apart(neighbours, by_name)
     return Recommendation(
         setting=chosen.setting,
         cell_ids=tuple(
@@ -85,9 +86,9 @@ def recommend(run: Path, slo: SLO) -> Recommendation:
         attainment=at[_nominal(chosen, found.loads)].attainment,
         capacity=largest,
         overload=above_capacity(chosen, found.loads, largest, slo),
-        why=_why(choice, [_share(found, chosen, load, best[load]) for load in found.loads]),
+        why=_why(choice, [_share(found, chosen, load, best[load]) for load in found.loads], len(near)),
         neighbours=neighbours,
-        inseparable=tuple(by_name[name].setting for name in choice.tied if name != choice.chosen),
+        inseparable=near,
         doubts=(
             *found.doubts,
             *recommendation_doubts.of_choice(at[_nominal(chosen, found.loads)], loads, slo),
@@ -181,6 +182,14 @@ def _neighbours(
     return tuple(made)
 
 
+def _not_told_apart(neighbours: Sequence[Neighbour], contenders: Container[str]) -> tuple[Setting, ...]:
+    """Of those measured at every load, the ones that stand so: an answer counts them in one way only. The
+    smaller first."""
+    open_ = (Standing.EQUAL, Standing.CANT_TELL)
+    near = [one.setting for one in neighbours if one.standing in open_ and one.name in contenders]
+    return tuple(sorted(near, key=lambda setting: setting.smaller_first))
+
+
 def _shift_per_s(
     ground: Ground, found: Gathered, other: Evidence, load: str, at: Mapping[str, LoadEvidence]
 ) -> float:
@@ -229,8 +238,8 @@ def _share(found: Gathered, chosen: Evidence, load: str, best: float) -> tuple[s
     return load, found.means[load][chosen.setting] / best if best else None
 
 
-def _why(choice: Choice, shares: Sequence[tuple[str, float | None]]) -> str:
-    """Why this one, in sentences."""
+def _why(choice: Choice, shares: Sequence[tuple[str, float | None]], near: int) -> str:
+    """Why this one, in sentences; `near`: how many others cannot be told from it."""
     if len(choice.regret) == 1:
         return f"{choice.chosen} is the only setting that was measured at every load."
     first = [load for load, share in shares if share is not None and share >= 0.995]
@@ -245,9 +254,8 @@ def _why(choice: Choice, shares: Sequence[tuple[str, float | None]]) -> str:
             f" {choice.winner} measured higher, but not by more than the noise, and admits more at once or "
             "queues longer."
         )
-    elif len(choice.tied) > 1:
-        others = len(choice.tied) - 1
-        text += f" This run cannot tell {others} other setting{'s' * (others > 1)} from it."
+    elif near:
+        text += f" This run cannot tell {near} other setting{'s' * (near > 1)} from it."
     return text
 
 

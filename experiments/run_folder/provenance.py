@@ -22,6 +22,9 @@ class Cpu:
     usable_cores: int | None
     """those that this process may use"""
 
+    def __str__(self) -> str:
+        return f"{self.model or 'unknown'}, {self.usable_cores} of {self.cores} cores"
+
 
 @dataclass(frozen=True, slots=True)
 class Provenance:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from experiments.errors import UserError
 from experiments.run_folder import codec
+from experiments.run_folder.named_run import require_run
 from experiments.run_folder.old_versions import upgraded_run
 from experiments.run_folder.recommendation import Recommendation
 from experiments.run_folder.run_state import RunState
@@ -19,10 +20,9 @@ def read_run(run: Path) -> RunState:
     Raises:
         UserError: it is not a run folder, or one of another version.
     """
+    require_run(run)
     try:
         state, problems = codec.read_tolerantly(RunState, run / "run.json", upgraded_run)
-    except FileNotFoundError:
-        raise UserError(f"{run} is not a run folder: it has no run.json") from None
     except codec.NotReadableError as error:
         raise UserError(str(error)) from None
     if state is None:

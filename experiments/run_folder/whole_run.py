@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from experiments.errors import UserError
 from experiments.run_folder import codec, load_run
 from experiments.run_folder.cell_summary import CellSummary
+from experiments.run_folder.named_run import require_cells
 from experiments.run_folder.old_versions import upgraded_run, upgraded_summary
 from experiments.run_folder.prediction import Prediction
 from experiments.run_folder.race_story import RaceStory
@@ -47,11 +47,8 @@ def read_whole_run(path: Path) -> WholeRun:
     Raises:
         UserError: the path is no folder, or holds neither run.json nor a cell.
     """
-    if not path.is_dir():
-        raise UserError(f"{path} is not a folder: give the folder of a run, such as runs/<name>.")
+    require_cells(path)
     cells = path / "cells"
-    if not (path / "run.json").exists() and not cells.is_dir():
-        raise UserError(f"{path} has neither run.json nor cells/: it is not the folder of a run.")
     reader = _Reader(path)
     load_runs = _load_runs(reader, cells) if not (path / "run.json").exists() else {}
     state = _state(reader, load_runs)

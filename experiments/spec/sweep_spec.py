@@ -19,7 +19,6 @@ from pydantic import (
 )
 
 from experiments.errors import UserError
-from experiments.spec import workloads
 from experiments.spec.design_kind import DesignKind
 from experiments.spec.durations import parse_s
 from experiments.spec.loads import Load, parse_load
@@ -28,13 +27,16 @@ from experiments.stack.providers import known
 from gateway.limits import LIMIT_NAMES, QueueMode, QueueOrder
 from gateway.settings import LiveSettings, explain
 from loadtests.planning.optional_fields import AnswerLengths, UsageFields
-from loadtests.planning.scenarios import SCENARIOS
 from loadtests.reach.endpoint import without_login
 
-OPEN_SCENARIOS = tuple(
-    name for name, scenario in SCENARIOS.items() if scenario.loop == "open" and name != "trace"
-)
 AUTO = "auto"
+
+
+def open_scenarios() -> tuple[str, ...]:
+    """What a load of a sweep can be."""
+    from loadtests.planning.scenarios import SCENARIOS  # with numpy: only for a load that is named
+
+    return tuple(name for name, scenario in SCENARIOS.items() if scenario.loop == "open" and name != "trace")
 
 
 def _seconds_or_auto(value: object) -> object:
@@ -151,11 +153,13 @@ class LoadSection(_Strict):
     @field_validator("loads")
     @classmethod
     def _loads_parse(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(str(parse_load(text, OPEN_SCENARIOS)) for text in value)
+        return tuple(str(parse_load(text, open_scenarios())) for text in value)
 
     @field_validator("workloads")
     @classmethod
     def _workloads_parse(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        from experiments.spec import workloads  # the same of lengths
+
         return tuple(dict.fromkeys(workloads.parse(text) for text in value))
 
     @property
@@ -170,7 +174,7 @@ class LoadSection(_Strict):
 
     def parsed(self) -> tuple[Load, ...]:
         """The loads, with duplicates dropped, in the order given; each under each workload."""
-        loads = dict.fromkeys(parse_load(text, OPEN_SCENARIOS) for text in self.loads)
+        loads = dict.fromkeys(parse_load(text, open_scenarios()) for text in self.loads)
         return tuple(replace(load, workload=name) for name in self.workloads or (None,) for load in loads)
 
 

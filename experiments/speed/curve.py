@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import nnls
+import scipy
 
 from experiments.speed.cell_steps import TOKENS
 from experiments.speed.steps import Floats
@@ -126,7 +126,7 @@ def _non_negative(design: Floats, wanted: Floats, weights: Floats) -> Floats:
     scaled /= scale
     gram = scaled.T @ scaled
     upper = np.linalg.cholesky(gram + RIDGE * len(gram) * np.eye(len(gram))).T
-    found, _ = nnls(upper, np.linalg.solve(upper.T, scaled.T @ (wanted * root_weights)))
+    found, _ = scipy.optimize.nnls(upper, np.linalg.solve(upper.T, scaled.T @ (wanted * root_weights)))
     return np.asarray(found / scale, dtype=np.float64)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import httpx
 
 from experiments.observe import clients
-from experiments.stack.engine_facts import unusable
+from experiments.stack.engine_asked import unusable
 from loadtests.reach import why
 from loadtests.reach.endpoint import Endpoint
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from experiments.errors import EnvironmentProblem, UserError
-from experiments.stack import engine_facts, paths
+from experiments.stack import engine_asked
 from experiments.stack.compose_env import PORTS, address, read_env
 from experiments.stack.engine import Engine, usable_gpu
 from experiments.stack.engine_facts import EngineFacts
@@ -51,11 +51,6 @@ class ComposeStack:
     engine_key: str = field(repr=False)
     grafana_password: str | None = field(repr=False)
     settings: Mapping[str, str] = field(repr=False)
-
-
-def env_file() -> Path:
-    """The stack's variables, where `make up` writes them."""
-    return paths.compose() / ".env"
 
 
 def find(env_file: Path, environment: Mapping[str, str] | None = None) -> ComposeStack:
@@ -132,7 +127,7 @@ def _facts(stack: ComposeStack, direct: bool) -> EngineFacts:
     """What the engine says of itself, or what the gateway knows of it where its port is not published."""
     try:
         url, key = (stack.engine_url, stack.engine_key) if direct else (stack.gateway_url, stack.api_key)
-        return engine_facts.read(Endpoint.parse(url, key or ""), recognising.recognise)
+        return engine_asked.read(Endpoint.parse(url, key or ""), recognising.recognise)
     except EnvironmentProblem:
         return EngineFacts(models=(stack.settings.get("MODEL_NAME") or "qwen25-14b",))
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from experiments.errors import EnvironmentProblem, UserError
 from experiments.observe.engine_metrics import EngineMetrics
-from experiments.stack import chat_route, engine_facts, process
+from experiments.stack import chat_route, engine_asked, engine_facts, process
 from experiments.stack.engine_facts import EngineFacts
 from experiments.stack.ports import answers, free_port
 from experiments.stack.providers import known, recognising
@@ -169,7 +169,7 @@ def running(
     ready = answers(f"{url}/health")
     with process.running(command, ready=ready, ready_timeout_s=provider.ready_s, on_progress=on_progress):
         facts = replace(
-            engine_facts.read(Endpoint.parse(url), recognising.as_one_of(provider)),
+            engine_asked.read(Endpoint.parse(url), recognising.as_one_of(provider)),
             command=engine_facts.portable(launch.argv),
             cpus=tuple(sorted(cpus)) if cpus else None,
             max_num_seqs=choice.knobs.max_num_seqs or engine_facts.max_num_seqs(launch.argv),
@@ -218,7 +218,7 @@ def elsewhere(provider: Provider, at: Endpoint, model: str | None) -> Engine:
     """
     asked = recognising.recognise if provider is EXTERNAL else recognising.as_one_of(provider)
     try:
-        facts = engine_facts.read(at, asked, model=model)
+        facts = engine_asked.read(at, asked, model=model)
         if model and model not in facts.models:
             served = ", ".join(facts.models)
             raise UserError(f"the engine at {at.url} does not serve {model!r}; it serves {served}")

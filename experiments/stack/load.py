@@ -14,7 +14,7 @@ from experiments.stack import paths, process
 from loadtests.planning.optional_fields import ALL_FIELDS, OptionalFields
 from loadtests.reach import handed_down
 from loadtests.reach.endpoint import Endpoint
-from loadtests.settings import API_KEY_VARIABLE
+from loadtests.reach.handed_down import API_KEY_VARIABLE
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,6 +42,11 @@ def compose() -> Path:
     return home() / "compose"
 
 
+def compose_env() -> Path:
+    """The variables of the compose stack, where `make up` writes them."""
+    return compose() / ".env"
+
+
 def rules() -> Path:
     """Recording and alerting rules, `*.rules.yml`."""
     return Path(str(resources.files("monitoring"))) / "prometheus"

@@ -15,6 +15,8 @@ from experiments.stats.stretch import Stretch
 
 _BEYOND = 1.15
 """How far beyond the measured rates a crossing is still believed."""
+_PLAUSIBLE = 0.147
+"""exp(-1.92): a likelihood ratio above it lies inside of a 95 % interval."""
 
 
 class CapacityVerdict(StrEnum):
@@ -57,15 +59,15 @@ def capacity(stretches: Sequence[Stretch], target: float) -> Capacity:
 
 def capacity_of(known: Posterior, stretches: Sequence[Stretch]) -> Capacity:
     """The same, where the posterior was computed already."""
-    rates = [stretch.rate_per_s for stretch in stretches]
-    lowest, highest = min(rates), max(rates)
-    value, low, high = (known.quantile(share) for share in (0.5, 0.025, 0.975))
+    asked = [stretch.rate_per_s for stretch in stretches]
+    came = [stretch.came_per_s for stretch in stretches]
+    value, (low, high) = known.quantile(0.5), _ends(known)
     above = value is None and known.of_rate[-len(known.of_rate) // 2 :].sum() > 0.5
-    if above or (value is not None and value > highest * _BEYOND):
-        why = f"not reached in this range: met at every rate up to {highest:.3g}/s"
+    if _none_missed(stretches) or above or (value is not None and value > max(came) * _BEYOND):
+        why = f"not reached in this range: met at every rate up to {max(asked):.3g}/s"
         return Capacity(CapacityVerdict.NOT_REACHED, None, low, None, why)
-    if value is None or value < lowest / _BEYOND:
-        why = f"already missed at the lowest rate, {lowest:.3g}/s"
+    if value is None or value < min(came) / _BEYOND:
+        why = f"already missed at the lowest rate, {min(asked):.3g}/s"
         return Capacity(CapacityVerdict.BELOW_RANGE, None, None, high, why)
     if low is None and high is None:
         said = "with nothing measured that bounds it"
@@ -76,3 +78,16 @@ def capacity_of(known: Posterior, stretches: Sequence[Stretch]) -> Capacity:
     else:
         said = f"between {low:.3g} and {high:.3g}/s with 95 % confidence"
     return Capacity(CapacityVerdict.FOUND, value, low, high, said)
+
+
+def _ends(known: Posterior) -> tuple[float | None, float | None]:
+    """Of the 95 % interval. Where the end of what the posterior reaches is itself plausible, nothing that was
+    measured bounds it on that side: the quantile would only say how far the posterior was drawn."""
+    of_rate = known.of_rate
+    first, last = (float(of_rate[at]) > _PLAUSIBLE * float(of_rate.max()) for at in (0, -1))
+    return None if first else known.quantile(0.025), None if last else known.quantile(0.975)
+
+
+def _none_missed(stretches: Sequence[Stretch]) -> bool:
+    """Whether nothing bounds the capacity from above: its median then lies where the prior has it."""
+    return all(stretch.good == stretch.offered for stretch in stretches)

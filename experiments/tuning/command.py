@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from experiments.cli.progress import SweepProgress
-from experiments.cli.tune_args import TuneOptions, parse
+from experiments.cli.tune_args import TuneOptions
 from experiments.decide.recommendation import save
 from experiments.decide.recommendation_text import show as show_recommendation
 from experiments.design import matrix as matrices
@@ -34,30 +33,33 @@ from experiments.tuning.task_of_run import dry_run, task_of, verification_budget
 from loadtests.planning.optional_fields import AnswerLengths
 
 
-def main(argv: Sequence[str], prog: str = "python -m experiments.tune") -> int:
-    """The whole of it; exit code 0, 1 when something could not be measured, 2 for a user's mistake."""
-    options = parse(argv, prog)
+def run(options: TuneOptions) -> int:
+    """The whole of it; exit code 0, or 1 when something could not be measured.
+
+    Raises:
+        UserError, EnvironmentProblem: what was asked for cannot be measured.
+    """
     if options.sweep.dry_run:
         print(dry_run(options))
         return 0
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a polite kill ends like Ctrl-C
     progress = SweepProgress(options.sweep.quiet)
     options = replace(options, sweep=preflight.check(options.sweep, progress.say))
-    run, resumed = _open(options)
+    folder, resumed = _open(options)
     try:
         with progress:
-            progress.say(f"{'resuming' if resumed else 'run'} {run.path}")
-            problems = _tune(options, run, progress)
+            progress.say(f"{'resuming' if resumed else 'run'} {folder.path}")
+            problems = _tune(options, folder, progress)
         status = RunStatus.PARTIAL if problems else RunStatus.COMPLETE
-        run.save(replace(run.state, status=status))
-        problems += render(run.path)
+        folder.save(replace(folder.state, status=status))
+        problems += render(folder.path)
         for problem in problems:
             print(f"headroom: {problem}", file=sys.stderr)
         return 1 if problems else 0
     except KeyboardInterrupt:
-        return interruption.stopped(run)
+        return interruption.stopped(folder)
     finally:
-        run.close()
+        folder.close()
 
 
 def _open(options: TuneOptions) -> tuple[RunDir, bool]:

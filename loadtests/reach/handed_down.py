@@ -10,6 +10,8 @@ from dataclasses import replace
 
 from loadtests.reach.endpoint import Endpoint
 
+API_KEY_VARIABLE = "GATEWAY_API_KEY"
+"""Where --api-key comes from when it is not typed."""
 VARIABLE = "HEADROOM_CREDENTIALS"
 """JSON: address without login → [login, key]."""
 

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from loadtests.planning.optional_fields import AnswerLengths, UsageFields
+from loadtests.recording.chunk_times import ChunkTimes
 from loadtests.recording.lengths import ComparedLengths
 from loadtests.recording.saturation import Lags
 from loadtests.recording.summary import LoadSummary
@@ -125,6 +126,8 @@ class Ended:
     """of the measured phase"""
     lengths: ComparedLengths | None = None
     """as reported by the engine against as asked for, measured phase"""
+    chunk_times: ChunkTimes | None = None
+    """which clock the times of the answers are from; none in runs from before it was noted"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ import numpy as np
 
 from loadtests.outcome import Outcome
 from loadtests.planning.plan import Plan
+from loadtests.recording.chunk_times import ChunkTimes
 from loadtests.recording.lengths import ComparedLengths
 from loadtests.recording.load_run import CpuShare, Ended
 from loadtests.recording.saturation import Lags, reasons
@@ -28,6 +29,7 @@ class SenderFacts:
     hub_lags_s: list[float] = field(default_factory=list)
     cpu_shares: list[float] = field(default_factory=list)
     recorded: int = 0
+    chunk_times: ChunkTimes = field(default_factory=ChunkTimes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +85,7 @@ def result(
         exit_code=code,
         summary=summary,
         lengths=lengths,
+        chunk_times=ChunkTimes.sum(sender.chunk_times for sender in senders),
     )
 
 

@@ -15,6 +15,7 @@ from locust.runners import MasterRunner, WorkerRunner
 
 from loadtests import settings as run_settings
 from loadtests.reach.endpoint import UnreachableError
+from loadtests.recording.chunk_times import ChunkTimes
 from loadtests.recording.live import Live, Progress
 from loadtests.recording.load_run import Ended
 from loadtests.recording.result import UNREACHABLE, SenderFacts
@@ -195,7 +196,8 @@ class Conductor:
     def _on_worker_done(self, environment: LocustEnvironment, msg: LocustMessage) -> None:
         if self.run is None:
             return
-        self.run.facts.append(SenderFacts(**msg.data))
+        times = ChunkTimes(**msg.data.pop("chunk_times"))
+        self.run.facts.append(SenderFacts(**msg.data, chunk_times=times))
         environment.runner.send_message(messages.ACK, None, client_id=msg.node_id)
         if self._workers is not None:
             self._workers.finished(msg.node_id)

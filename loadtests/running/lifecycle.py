@@ -119,7 +119,8 @@ class Run:
             self.sender.run(self.start_s)
         finally:
             probing.kill()
-            self.facts.append(SenderFacts(probe.hub_lags_s, probe.cpu_shares, self.live.recorded))
+            times = self.sender.chunk_times
+            self.facts.append(SenderFacts(probe.hub_lags_s, probe.cpu_shares, self.live.recorded, times))
             self.done.set()
 
     def make_sender(self) -> None:

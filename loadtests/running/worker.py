@@ -94,7 +94,7 @@ class WorkerSide:
             sender.run(self._start_s)
         finally:
             gevent.killall(helpers)
-            self._report(recorder)
+            self._report(sender, recorder)
 
     def end(self, why: str) -> None:
         """Cut what is in flight, count the rest as not sent, and see that the master gets it all."""
@@ -114,11 +114,11 @@ class WorkerSide:
     def _ship_lines(self, lines: bytes) -> None:
         self._runner.send_message(messages.RECORDS, {"lines": lines})
 
-    def _report(self, recorder: WorkerRecorder) -> None:
+    def _report(self, sender: Sender, recorder: WorkerRecorder) -> None:
         recorder.close()
         lags = sorted(self._probe.hub_lags_s)
         thinned = lags[:: max(1, len(lags) // 1000)] + lags[-20:]
-        facts = SenderFacts(thinned, self._probe.cpu_shares, recorder.recorded)
+        facts = SenderFacts(thinned, self._probe.cpu_shares, recorder.recorded, sender.chunk_times)
         self._runner.send_message(messages.DONE, asdict(facts))
 
     def _on_end(self, environment: LocustEnvironment, msg: LocustMessage) -> None:

@@ -152,6 +152,9 @@ class Answer:
     def _event(self, payload: bytes) -> None:
         if self._over:  # what an engine sends after [DONE] is not part of the answer
             return
+        if payload.startswith(b"{") and type(payload) is bytes:  # nearly every event there is
+            self._chunk(orjson.loads(payload))
+            return
         text = payload.strip()
         if text == DONE:
             self._over = self.done = True

@@ -1,10 +1,4 @@
-"""The HTTP client under Locust: keep-alive connections whose responses are read in the
-hub's own I/O callback.
-
-Reading in the callback saves the switch to a greenlet for every chunk, which is what a streaming client
-mostly pays for (docs/decisions, load client). A greenlet sleeps from the request's last byte to the
-response's last byte; a TLS connection reads in that greenlet instead.
-"""
+"""The HTTP client under Locust: keep-alive connections to one target."""
 
 from __future__ import annotations
 
@@ -12,129 +6,17 @@ import socket as plain_socket
 import time
 from collections import deque
 
-import gevent
 import gevent.socket
 import gevent.ssl
-from gevent.hub import Waiter
-from gevent.monkey import get_original
 
 from loadtests.reach import why
 from loadtests.reach.endpoint import Endpoint, UnreachableError
-from loadtests.sending.answer import Answer, BrokenAnswerError
+from loadtests.recording.chunk_times import ChunkTimes
+from loadtests.sending.answer import Answer
+from loadtests.sending.connections import Connection, GreenletConnection, HubConnection
+from loadtests.sending.reading import TICK_S, Reading, reading_here
 
-_RawSocket = get_original("socket", "socket")
-_READ, _SIZE = 1, 65536
 CONNECT_TIMEOUT_S = 10.0
-
-
-class _HubConnection:
-    """A plain TCP connection, watched by the hub from its first to its last moment."""
-
-    def __init__(self, fd: int) -> None:
-        self._socket = _RawSocket(fileno=fd)
-        self._socket.setblocking(False)
-        self._answer: Answer | None = None
-        self._sleeper: Waiter | None = None
-        self._loop = gevent.get_hub().loop
-        self.dead = False
-        self._watcher = self._loop.io(fd, _READ)
-        self._watcher.start(self._readable)
-
-    def exchange(self, request: bytes, answer: Answer) -> None:
-        self._answer = answer
-        try:
-            self._send(request)
-            if not answer.complete and not self.dead:
-                self._sleeper = Waiter()
-                self._sleeper.get()
-        finally:
-            self._answer = self._sleeper = None
-
-    def _send(self, request: bytes) -> None:
-        view = memoryview(request)
-        while view:
-            try:
-                view = view[self._socket.send(view) :]
-            except BlockingIOError:
-                gevent.socket.wait_write(self._socket.fileno())
-            except OSError:
-                # An answer may be there all the same: a server may refuse a request before it has read it.
-                self._readable()
-                self.dead = True
-                return
-
-    def _readable(self) -> None:
-        """Runs in the hub: it must neither block nor raise."""
-        try:
-            data = self._socket.recv(_SIZE)
-        except BlockingIOError:
-            return
-        except OSError:
-            data = b""
-        answer = self._answer
-        if answer is not None:
-            now_s = time.monotonic()
-            try:
-                if data:
-                    answer.feed(data, now_s)
-                else:
-                    answer.ended_by_close(now_s)
-            except BrokenAnswerError as error:
-                answer.error_text = f"unreadable answer: {error}"
-                data = b""
-            if answer.complete and data:
-                self._wake()
-                return
-            if data:
-                return
-        # The peer closed, broke the protocol, or spoke while nothing was asked.
-        self.dead = True
-        self._watcher.stop()
-        self._wake()
-
-    def _wake(self) -> None:
-        """Let the sleeper go on once every connection that is readable now was read: its work
-        must not delay them."""
-        if self._sleeper is not None:
-            self._loop.run_callback(self._sleeper.switch, None)
-            self._sleeper = None
-
-    def close(self) -> None:
-        self.dead = True
-        self._watcher.stop()
-        self._watcher.close()
-        self._socket.close()
-
-
-class _GreenletConnection:
-    """A connection read by the greenlet that waits for it: for TLS, whose reading also writes."""
-
-    def __init__(self, sock: gevent.socket.socket) -> None:
-        self._socket = sock
-        self.dead = False
-
-    def exchange(self, request: bytes, answer: Answer) -> None:
-        try:
-            self._socket.sendall(request)
-            while not answer.complete:
-                data = self._socket.recv(_SIZE)
-                if not data:
-                    answer.ended_by_close(time.monotonic())
-                    self.dead = True
-                    return
-                answer.feed(data, time.monotonic())
-        except BrokenAnswerError as error:
-            answer.error_text = f"unreadable answer: {error}"
-            self.dead = True
-        except OSError:
-            self.dead = True
-
-    def close(self) -> None:
-        self.dead = True
-        self._socket.close()
-
-
-Connection = _HubConnection | _GreenletConnection
 
 
 class Client:
@@ -144,13 +26,15 @@ class Client:
     belong to the run).
     """
 
-    def __init__(self, target: Endpoint, *, keep_idle_s: float = 2.0) -> None:
+    def __init__(self, target: Endpoint, *, keep_idle_s: float = 2.0, reading: Reading | None = None) -> None:
         """`keep_idle_s`: an idle connection older than this is closed; below the shortest keep-alive of
-        usual servers. Raises UnreachableError when the target's name cannot be resolved."""
+        usual servers. `reading`: of plain connections, by default that of the platform. Raises
+        UnreachableError when the target's name cannot be resolved."""
         self.target = target
         self._keep_idle_s = keep_idle_s
         self._idle: deque[tuple[float, Connection]] = deque()
         self._addresses = self._resolve()
+        self._reading = reading or reading_here(TICK_S["closed"])
         self._tls = gevent.ssl.create_default_context() if target.scheme == "https" else None
 
     def exchange(self, request: bytes, answer: Answer) -> None:
@@ -171,10 +55,16 @@ class Client:
                 connection.close()
             self._close_oldest()
 
+    @property
+    def times(self) -> ChunkTimes:
+        """Where the times in the answers are from."""
+        return self._reading.times
+
     def close(self) -> None:
-        """Close the idle connections."""
+        """Close the idle connections; there are no others any more. Safe to call again."""
         while self._idle:
             self._idle.pop()[1].close()
+        self._reading.close()
 
     def _close_oldest(self) -> None:
         """After a burst: what the newest-first use leaves lying must not keep its sockets."""
@@ -197,12 +87,12 @@ class Client:
             sock.setsockopt(plain_socket.IPPROTO_TCP, plain_socket.TCP_NODELAY, 1)
             if self._tls is None:
                 sock.settimeout(None)
-                return _HubConnection(sock.detach())
+                return HubConnection(sock.detach(), self._reading)
             if self.target.proxy is not None:
                 self.target.proxy.tunnel(sock, self.target.authority)
             secure = self._tls.wrap_socket(sock, server_hostname=self.target.host)
             secure.settimeout(None)
-            return _GreenletConnection(secure)
+            return GreenletConnection(secure, self._reading.times)
         except OSError as error:
             sock.close()
             raise self._unreachable(error) from error

@@ -26,6 +26,8 @@ class SseDecoder:
         """Payloads completed by `data`, in order; comments and events without data give none."""
         if self._tail:
             data = self._tail + data
+        elif self._begun and _is_one_event(data):  # nearly every chunk there is
+            return [data[6:-2]]
         if not self._begun:
             if len(data) < len(_BOM) and _BOM.startswith(data):
                 self._tail = data
@@ -46,6 +48,12 @@ class SseDecoder:
         """The payload of what came after the last empty line, at the end of the stream: whole or torn."""
         event, self._tail = self._tail.replace(b"\r", b"\n"), b""
         return _payload(event.strip(b"\n"))
+
+
+def _is_one_event(data: bytes) -> bool:
+    """Whether it is one whole event of a single `data` line, and nothing else."""
+    whole = data.startswith(b"data: ") and data.endswith(b"\n\n")
+    return whole and data.find(b"\n") == len(data) - 2 and b"\r" not in data
 
 
 def _payload(event: bytes) -> bytes | None:

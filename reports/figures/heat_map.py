@@ -43,7 +43,8 @@ def join(what: str) -> str:
 @dataclass(frozen=True, slots=True)
 class GridRow:
     """One box of a heat map. value: nan when unmeasured, n is too small, or no arrivals are common with the
-    others'; valid: all of its cells are; stretches: how many they are."""
+    others'; stretches: how many of its cells were measured; usable: how many of these count; valid: whether
+    any does."""
 
     load: str
     max_active: float
@@ -52,38 +53,65 @@ class GridRow:
     value: float
     valid: bool
     stretches: int
+    usable: int
 
 
 def grid(cells: pd.DataFrame, latency: pd.DataFrame, what: str) -> pd.DataFrame:
     """The numbers of a heat map, a row per setting and load: the columns of `GridRow`, and its cells.
 
-    `what` is a key of WHATS. Repeats of a cell are joined by the mean of rates and shares, brought to the
-    same arrivals where settings have different blocks, and by the worst of a quantile (quantiles are never
-    averaged).
+    `what` is a key of WHATS. Repeats of a cell that count (`counted`) are joined by the mean of rates and
+    shares, brought to the same arrivals where settings have different blocks, and by the worst of a quantile
+    (quantiles are never averaged).
     """
     rows = rows_of(cells, CellRow)
     frame = cells.assign(
-        value=_values(cells, latency, what),
+        value=_values(cells, latency, what).where(counted(cells)),
         queue=[" · ".join(part for part in (row.queue, row.knobs) if part) for row in rows],
-        valid=[row.usable for row in rows],
+        usable=[row.usable for row in rows],
+        measured=[row.validity != "missing" for row in rows],
     )
     frame = frame[frame["setting"] != ""]  # a cell of unknown setting has no place in a matrix
     frame = frame.sort_values(["workload", "rate_per_s", "scenario", "max_active"], kind="stable")
     grouped = frame.groupby(["load", "max_active", "queue", "setting"], sort=False, dropna=False)
     joined = grouped.agg(
-        value=("value", "max"), valid=("valid", "all"), stretches=("cell", "size"), cells=("cell", list)
+        value=("value", "max"),
+        valid=("usable", "any"),
+        stretches=("measured", "sum"),
+        usable=("usable", "sum"),
+        cells=("cell", list),
     ).reset_index()
     if WHATS[what][1] == "mean":
-        means = {load: mean_by_setting(of, "value") for load, of in frame.groupby("load", sort=False)}
+        means = {load: _means(of) for load, of in frame.groupby("load", sort=False)}
         keys = zip(joined["load"], joined["setting"], strict=True)
         joined["value"] = [means[load].get(setting, np.nan) for load, setting in keys]
     return joined
 
 
+def counted(cells: pd.DataFrame) -> pd.Series:
+    """Whether a cell is part of its box's number: those not stamped invalid; of a setting that has no other
+    at a load, all."""
+    usable = ~cells["validity"].isin(["invalid", "missing"])
+    return usable | ~usable.groupby([cells["load"], cells["setting"]]).transform("any")
+
+
+def _means(of_load: pd.DataFrame) -> dict[str, float]:
+    """Setting → mean. What does not count for itself counts for no other setting's either."""
+    alone = of_load[~of_load["usable"]].groupby("setting")["value"].mean()
+    own = {str(setting): float(value) for setting, value in alone.items()}
+    return {**own, **mean_by_setting(of_load[of_load["usable"]], "value")}
+
+
 def unequal(grid: pd.DataFrame) -> bool:
     """Whether the boxes rest on different numbers of stretches, or some are missing."""
     boxes = grid[["max_active", "queue"]].drop_duplicates()
-    return len(grid) < len(boxes) * grid["load"].nunique() or grid["stretches"].nunique() > 1
+    if len(grid) < len(boxes) * grid["load"].nunique() or grid["stretches"].nunique() > 1:
+        return True
+    return in_part(grid)
+
+
+def in_part(grid: pd.DataFrame) -> bool:
+    """Whether there is a box of which some stretches count and others do not."""
+    return bool(grid["usable"].between(0, grid["stretches"], inclusive="neither").any())
 
 
 def _values(cells: pd.DataFrame, latency: pd.DataFrame, what: str) -> pd.Series:
@@ -103,11 +131,12 @@ def heat_map(
     best: str | None = None,
     inseparable: Collection[str] = (),
 ) -> Figure:
-    """Draw `grid(…, what)`: the setting `best` is outlined, `inseparable` ones are hatched, invalid cells are
-    grey with a cross. Settings are given in words.
+    """Draw `grid(…, what)`: the setting `best` is outlined, `inseparable` ones are hatched, boxes without a
+    valid cell are grey with a cross. Settings are given in words.
 
-    The shade is one of seven steps, common to all panels; every cell also carries its number, and how many
-    stretches it rests on where these differ. A setting that was not measured at a load has a dash there.
+    The shade is one of seven steps, common to all panels; every box also carries its number, and how many
+    stretches it rests on where these differ: `n 3`, or `1 of 3` where the others are invalid. A setting that
+    was not measured at a load has a dash there.
     """
     if not len(grid):
         return canvas.message("No cell has been measured.")
@@ -192,7 +221,8 @@ def _box(
     text = texts[show](box.value) + (" ×" if np.isfinite(box.value) and not box.valid else "")
     _text(ax, (x, y - 0.14 if counts else y), text, ink, mark=f"{mark}-text")
     if counts:
-        _text(ax, (x, y + 0.27), f"n {box.stretches}", ink, canvas.SIZE * 0.72, f"{mark}-count")
+        n = f"n {box.stretches}" if box.usable == box.stretches else f"{box.usable} of {box.stretches}"
+        _text(ax, (x, y + 0.27), n, ink, canvas.SIZE * 0.72, f"{mark}-count")
 
 
 def _text(

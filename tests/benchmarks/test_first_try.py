@@ -188,12 +188,12 @@ def test_the_figures_of_a_condition() -> None:
     crowded = replace(busy("other", bad), foreign_harness_ratio=0.2)
     made = [
         crowded,
-        busy("ma16-q100", hit, bad, replace(bad, flagged=True), CELL),
+        busy("ma16-q100", hit, bad, replace(bad, flagged=True), replace(bad, doubts=("others_busy",)), CELL),
         busy("ma2-q100", wall_s=400.0),
     ]
     found = figures(Condition.ENGINE_BUSY, [*runs, noisy, crowded, *made])
     assert (found.runs, found.agree.k, found.agree.n) == (2, 1, 2)
-    assert (found.hit.k, found.hit.n) == (2, 3)
+    assert (found.hit.k, found.hit.n) == (3, 4)
     assert (found.flagged.k, found.flagged.n) == (0, 1)
     assert found.time_ratio == (1.5, 2.0)
     of_quiet = figures(Condition.QUIET, [*runs, noisy, *made])

@@ -190,7 +190,7 @@ def test_the_status_knows_every_published_service_by_profile_and_port() -> None:
 def test_make_up_ends_with_the_status() -> None:
     """For the profile that was asked for, before anything is installed; whatever it says, all was started."""
     said = subprocess.run(
-        ["make", "-n", "up", "PROFILE=emulator,load", "COMPOSE=true"],
+        ["make", "--no-print-directory", "-n", "up", "PROFILE=emulator,load", "COMPOSE=true"],
         cwd=ROOT, capture_output=True, text=True, check=True,
     ).stdout.splitlines()  # fmt: skip
     assert said[-1] == "COMPOSE_PROFILES=emulator,load python3 -m headroom.status || true"

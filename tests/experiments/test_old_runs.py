@@ -14,7 +14,6 @@ import sys
 from pathlib import Path
 
 import matplotlib as mpl
-import nbformat
 import pytest
 
 import reports
@@ -23,13 +22,14 @@ from benchmarks.before_after.leaves import Difference, Leaves, differences, of_d
 from benchmarks.before_after.made import of_csv
 from benchmarks.before_after.stored import as_written_and_as_read
 from tests.experiments import sweeping
+from tests.reports import notebooks
 
 ROOT = sweeping.ROOT
 OLD = {path.name: path for path in sorted((ROOT / "tests" / "data" / "runs").iterdir())}
 EXPECTED = ROOT / "tests" / "data" / "expected"
 """The exported tables and recommendations that the code of then made of them."""
 MEANT = allowed.read(ROOT / "benchmarks" / "before_after" / "since_91ec9e7.toml")
-EXAMPLES = {path.parent.name: path.parent for path in sorted((ROOT / "docs" / "examples").glob("*/run.json"))}
+EXAMPLES = {name: ROOT / "docs" / "examples" / name for name in ("vllm-cpu", "vllm-cpu-standard")}
 RUNS = OLD | EXAMPLES
 NO_CHOICE = "load run of its own.*; python -m reports"
 """Why nothing can be chosen from a run of the load generator alone, and what to do with it."""
@@ -193,30 +193,16 @@ def test_documents_are_written_as_they_were_read(name: str) -> None:
 # Notebooks
 
 
-@pytest.mark.parametrize("notebook", ["read_a_run", "find_the_knee", "choose_a_setting"])
-@every_run
+@pytest.mark.parametrize("notebook", notebooks.NAMES)
+@pytest.mark.parametrize("name", OLD)
 def test_what_the_notebooks_do(
     name: str, notebook: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The code of each notebook from top to bottom; a load run of its own gets as far as the choice."""
+    """The code of each notebook from top to bottom, to its last cell."""
     mpl.use("Agg")
     monkeypatch.setenv("HEADROOM_RUN", str(copied(name, tmp_path)))
-    found = nbformat.read(ROOT / "notebooks" / f"{notebook}.ipynb", as_version=4)  # type: ignore[no-untyped-call] # nbformat ships no types
-    cells = [
-        cell.source.replace("%matplotlib inline\n", "") for cell in found.cells if cell.cell_type == "code"
-    ]
-    names: dict[str, object] = {}
-    *most, last = [
-        compile(source, f"{notebook}, cell {n}", "exec") for n, source in enumerate(cells, start=1)
-    ]
-    for code in most:
-        exec(code, names)
-    if (name, notebook) == ("load", "choose_a_setting"):
-        with pytest.raises(Exception, match=NO_CHOICE):
-            exec(last, names)
-    else:
-        exec(last, names)
-    assert isinstance(names["run"], reports.Run)
+    names = notebooks.played(notebook)
+    assert isinstance(names["b" if notebook == "compare_two_runs" else "run"], reports.Run)
 
 
 @every_run

@@ -18,7 +18,7 @@ from gateway.drain_rate import LONGEST_S, DrainRate
 from gateway.histogram import BOUNDS_S, Histogram
 from gateway.lenient import boolean, integer
 from gateway.limits import Limits
-from gateway.metrics import HELP, Metrics, Reading
+from gateway.metrics import HELP, Metrics, Sample
 from gateway.outcome import Outcome, Route
 from gateway.refusal import Refusal
 from gateway.request_body import parse
@@ -156,7 +156,7 @@ def test_a_histogram_is_what_prometheus_reads() -> None:
 
 def test_the_page_of_metrics_parses() -> None:
     """Every family has its help and type, and every sample its family."""
-    metrics = Metrics(lambda: [Reading("gateway_active", "", 2)])
+    metrics = Metrics(lambda: [Sample("gateway_active", "", 2)])
     metrics.requests[Route.CHAT, Outcome.OK, 200] += 3
     metrics.queue_wait(Outcome.OK).observe(0.1)
     families = {family.name: family for family in text_string_to_metric_families(metrics.text().decode())}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -122,15 +123,55 @@ def test_nothing_heavy_is_imported_before_the_command_is_known() -> None:
     assert HEAVY & set(done.stderr.split()) == set()
 
 
-def test_a_command_starts_without_the_slowest_library() -> None:
-    """scipy.stats is 40 % of what a sweep imports, and only numbers need it: `import scipy` brings it with
-    its first use, `from scipy import stats` at once."""
-    script = "import sys, experiments.sweep, experiments.tune, experiments.compare; print(*sys.modules)"
+def test_helps_and_mistakes_import_no_analysis() -> None:
+    """Parse first, import later: what a help or a wrong flag costs is imports. One process for all commands,
+    so that a module which one of them imports is seen."""
     done = subprocess.run(
-        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
+        [sys.executable, "-c", _EVERY_COMMAND], cwd=ROOT, capture_output=True, text=True, check=True
     )
-    assert "scipy" in done.stdout.split()
-    assert "scipy.stats" not in done.stdout.split()
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert {name for name, _ in found} == {command.name for command in COMMANDS}
+    assert len(found) == 2 * len(COMMANDS) - 1, "all but load, whose flags are Locust's, have a mistake"
+    assert [words for words in found if words[1]] == []
+
+
+_EVERY_COMMAND = """
+import json, sys
+from experiments.errors import UserError
+from headroom.__main__ import run
+from headroom.commands import COMMANDS
+
+SLOW = {
+    "scipy", "pandas", "matplotlib", "pyarrow", "numba", "httpx", "requests", "locust", "gevent",
+    "uvicorn", "rich",
+}
+MISTAKES = {
+    "sweep": ["--slo", "x"], "tune": ["--model", "no/such"], "capacity": ["--max-active", "2,4"],
+    "compare": ["no/such", "no/such"], "gate": ["no/such", "--baseline", "no/such"], "recommend": ["no/such"],
+    "predict": ["--model", "no/such"], "calibrate": ["--from-run", "no/such"], "report": ["no/such"],
+    "export-trace": ["no/such"], "traces": ["no/such"], "gateway": ["--max-active", "0"],
+    "ui": ["--engine", "x"], "status": ["--nope"],
+}
+WITH_NUMBERS = {"traces", "load"}  # whose flags are those of what is drawn with numpy
+
+
+def imported(name, words, code, slow):
+    try:
+        ended = run([name, *words])
+    except SystemExit as end:
+        ended = end.code
+    except UserError:
+        ended = 2
+    assert ended == code, (name, words, ended)
+    return name, sorted(slow & sys.modules.keys())
+
+
+names = sorted((command.name for command in COMMANDS), key=WITH_NUMBERS.__contains__)
+found = [imported(name, ["--help"], 0, SLOW if name in WITH_NUMBERS else SLOW | {"numpy"}) for name in names]
+found += [imported(name, words, 2, SLOW) for name, words in MISTAKES.items()]
+print()
+print(json.dumps(found))
+"""
 
 
 def test_load_is_locust_with_our_flags(tmp_path: Path) -> None:

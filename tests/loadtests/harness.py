@@ -124,7 +124,7 @@ def run(
     return Ran(code, log.read_text(), RunFolder(folder))
 
 
-def until(condition: Callable[[], bool], what: str, deadline_s: float = 30.0) -> None:
+def until(condition: Callable[[], bool], what: str, deadline_s: float = 90.0) -> None:
     """Poll until true; fails naming what did not happen."""
     give_up = time.monotonic() + deadline_s
     while not condition():

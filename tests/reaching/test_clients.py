@@ -13,7 +13,7 @@ from experiments.measure import prompt_cost
 from experiments.observe import clients, engine_counters
 from experiments.observe.ask import Asker, AskFailed
 from experiments.observe.request_bodies import RequestBodies
-from experiments.stack import chat_route, engine_facts, prometheus
+from experiments.stack import chat_route, engine_asked, prometheus
 from experiments.stack.providers.recognising import recognise
 from loadtests.planning.prompts import ONE_EACH
 from loadtests.reach.control import Control
@@ -36,7 +36,7 @@ def by_probe(to: Endpoint) -> None:
 
 def by_facts(to: Endpoint) -> None:
     """As a sweep looks at an engine before it starts."""
-    assert engine_facts.read(to, recognise).models == ("emulated",)
+    assert engine_asked.read(to, recognise).models == ("emulated",)
     chat_route.require(to, "emulated")
 
 
@@ -116,7 +116,7 @@ def test_what_is_wrong_is_told(front: Front, monkeypatch: pytest.MonkeyPatch, wh
     """One sentence, the same from whoever asks, and no secret in it."""
     to = wrong(front, what, monkeypatch)
     with pytest.raises(EnvironmentProblem) as error:
-        engine_facts.read(to, recognise)
+        engine_asked.read(to, recognise)
     assert said in str(error.value)
     assert "\n" not in str(error.value)
     assert not found_in(str(error.value).encode())
@@ -133,7 +133,7 @@ def test_a_refused_key_is_told_without_a_front(keyed_engine: int) -> None:
     """The engine alone: which of the two it is can be told."""
     for key, said in (("wrong", "it refuses the key"), ("", "it wants a key, and none was given")):
         with pytest.raises(EnvironmentProblem, match=said):
-            engine_facts.read(Endpoint.parse(f"http://127.0.0.1:{keyed_engine}", key), recognise)
+            engine_asked.read(Endpoint.parse(f"http://127.0.0.1:{keyed_engine}", key), recognise)
 
 
 def pages_of_prometheus(url: str) -> bytes:

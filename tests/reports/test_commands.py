@@ -178,7 +178,7 @@ def test_the_index_lists_runs_and_names_what_is_none(runs: Path, tmp_path: Path)
         (["{}/nowhere"], "is not a folder"),
         (["{}/notes"], "neither run.json nor cells/"),
         (["compare", "{}/a", "{}/nowhere"], "is not a folder"),
-        (["compare", "{}/a", "{}/notes"], "no run.json"),
+        (["compare", "{}/a", "{}/notes"], "neither run.json nor cells/"),
         (["compare", "{}/a", "{}/alone"], "share no valid cell"),
         (["index", "{}/nowhere"], "is not a folder"),
     ],

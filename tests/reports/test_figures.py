@@ -111,6 +111,34 @@ def test_the_heat_map_joins_repeats_without_averaging_quantiles(run: Run) -> Non
     assert list(p95["value"]) == pytest.approx(list(once["value"] * 3))
 
 
+def test_a_box_is_crossed_out_only_where_no_repeat_counts(run: Run) -> None:
+    """One bad repeat of three is left out of the number and said; so is a cell that was not measured yet."""
+    cells = pd.concat(
+        [run.cells.assign(cell=f"{block}", goodput_per_s=block) for block in (1.0, 2.0, 9.0)],
+        ignore_index=True,
+    )
+    setting, load = cells["setting"][0], cells["load"][0]
+    own = (cells["setting"] == setting) & (cells["load"] == load)
+    cells.loc[own & (cells["goodput_per_s"] == 9.0), "validity"] = "invalid"
+    grid = figures.grid(cells, run.latency, "goodput_per_s").set_index(["setting", "load"])
+    assert grid.loc[setting, load][["value", "valid", "usable", "stretches"]].tolist() == [1.5, True, 2, 3]
+    assert grid["value"].drop(index=(setting, load)).tolist() == pytest.approx([4.0] * (len(grid) - 1))
+    drawn = [text.get_text() for ax in figures.heat_map(grid.reset_index()).axes for text in ax.texts]
+    assert "2 of 3" in drawn
+    assert not any("×" in text for text in drawn)
+
+    cells.loc[own, "validity"] = "invalid"
+    grid = figures.grid(cells, run.latency, "goodput_per_s")
+    drawn = [text.get_text() for ax in figures.heat_map(grid).axes for text in ax.texts]
+    assert [text for text in drawn if "×" in text] == ["4.00 ×"]
+    assert not figures.heat_map_in_part(grid)
+
+    cells.loc[own & (cells["goodput_per_s"] != 1.0), "validity"] = "missing"
+    cells.loc[own & (cells["goodput_per_s"] == 1.0), "validity"] = "valid"
+    grid = figures.grid(cells, run.latency, "goodput_per_s").set_index(["setting", "load"])
+    assert grid.loc[setting, load][["valid", "usable", "stretches"]].tolist() == [True, 1, 1]
+
+
 def test_reject_mode_is_one_setting_whatever_the_queue_says() -> None:
     """Nobody queues in reject mode, so QUEUE_MAX does not make another setting."""
     one = Limits(max_active=4, queue_mode=QueueMode.REJECT, queue_max=8, queue_timeout_s=1.0)

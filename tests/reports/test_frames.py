@@ -11,7 +11,8 @@ import pytest
 from loadtests.record import RequestRecord
 from loadtests.recording.share import wilson
 from reports import columns, export
-from reports.run import NotARunError, Run, load
+from reports.errors import NotARunError
+from reports.run import Run, load
 from tests.reports.synthetic_run import LOADS, SETTINGS, write_run
 
 

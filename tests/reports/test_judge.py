@@ -3,11 +3,17 @@
 import asyncio
 import shlex
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from experiments.decide.recommendation import recommend, save
+from experiments.run_folder import codec
+from experiments.run_folder.cell_summary import CellSummary
+from experiments.run_folder.doubt import Doubt, DoubtCode, Severity
+from experiments.run_folder.reading import read_run
 from loadtests.look.palette import COOL
 from loadtests.slo import SLO
 from reports import figures, numbers, page, tables
@@ -48,14 +54,25 @@ OBJECTIVES = (
 
 @pytest.fixture(scope="module", params=[1, 3, 0], ids=["one block", "three blocks", "unequal"])
 def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """Settings at two loads; with three blocks intervals are over blocks. And a run without all cells, of
-    unequal windows, with some that confirm the choice.
+    """Settings at two loads; with three blocks intervals are over blocks, and one cell is invalid. And a run
+    without all cells, of unequal windows, with some that confirm the choice.
     """
     root = tmp_path_factory.mktemp("runs") / f"blocks{request.param}"
     if not request.param:
         return load(write_race(root))
     settings = SETTINGS if request.param == 1 else SETTINGS[::2]
-    return load(write_run(root, settings=settings, measure_s=20, blocks=request.param))
+    write_run(root, settings=settings, measure_s=20, blocks=request.param)
+    if request.param == 3:
+        _spoil(root, next(cell.id for cell in read_run(root).cells if cell.id.endswith("--b1")))
+    return load(root)
+
+
+def _spoil(run: Path, cell: str) -> None:
+    """Stamp a cell invalid, and recommend anew."""
+    path = run / "cells" / cell / "summary.json"
+    doubt = Doubt(DoubtCode.CLIENT_SATURATED, Severity.INVALID, "the generator was late")
+    codec.write(path, replace(codec.read(CellSummary, path), doubts=(doubt,)))
+    save(run, recommend(run, OBJECTIVE))
 
 
 @pytest.fixture(scope="module")

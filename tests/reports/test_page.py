@@ -104,7 +104,7 @@ def test_an_emulator_is_announced_loudly_and_a_real_engine_is_not(html: str, tmp
     assert real.state.engine is not None
     engine = replace(real.state.engine, provider="vllm", label="vLLM 0.32.0")
     state = replace(real.state, engine=engine)
-    assert 'class="banner emulator"' not in page.render(of_whole(replace(real.whole, state=state)))
+    assert 'class="banner emulator"' not in page.render(of_whole(replace(real.whole, state=state), Run))
 
 
 def test_nothing_is_fetched_from_anywhere(root: Element, html: str) -> None:

@@ -5,18 +5,16 @@ import shutil
 from pathlib import Path
 
 import matplotlib as mpl
-import nbformat
 import numpy as np
 import pandas as pd
 import pytest
 
-from reports import answer, blocks, export, figures, labels, markdown, page, tables
+from reports import answer, blocks, export, figures, knees, labels, markdown, notebook, page, tables
 from reports.figures.rate_points import pooled
 from reports.run import Run, load
-from tests.reports import reading
+from tests.reports import notebooks, reading
 from tests.reports.synthetic_race import BEST, CONFIRMED, HEAVY, LEFT, MATRIX, RUNNER_UP, SEARCHED, write_race
 
-NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
 WORDS = {one: labels.setting(one) for one in (LEFT, RUNNER_UP, BEST)}
 
 
@@ -121,23 +119,27 @@ def test_the_exported_tables_say_what_a_cell_was_measured_for(race: Run, tmp_pat
     }
 
 
-@pytest.mark.parametrize("name", ["read_a_run", "find_the_knee", "choose_a_setting"])
+@pytest.mark.parametrize("name", notebooks.NAMES)
 def test_what_the_notebooks_do(
     name: str, race_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The code of each from top to bottom."""
     mpl.use("Agg")
     monkeypatch.setenv("HEADROOM_RUN", str(shutil.copytree(race_dir, tmp_path / "race")))
-    found = nbformat.read(NOTEBOOKS / f"{name}.ipynb", as_version=4)  # type: ignore[no-untyped-call] # nbformat ships no types
-    code = [cell.source for cell in found.cells if cell.cell_type == "code"]
-    names: dict[str, object] = {}
-    for at, source in enumerate(code):
-        exec(compile(source.replace("%matplotlib inline\n", ""), f"{name}, {at}", "exec"), names)
-    if name == "find_the_knee":
-        by_load = names["by_load"]
-        assert isinstance(by_load, pd.DataFrame)
-        assert by_load.isna().sum().sum() == 3
-    if name == "choose_a_setting":
-        goodput = names["goodput"]
-        assert isinstance(goodput, dict)
-        assert set(goodput) == set(WORDS.values())
+    monkeypatch.setenv("HEADROOM_BASELINE", str(race_dir))
+    notebooks.played(name)
+
+
+def test_the_search_for_the_largest_rate_shows_the_knee(race: Run) -> None:
+    """What confirmed the choice and what searched are among its points; who left was measured at one rate."""
+    of = {one.setting: one for one in knees.knees(race)}
+    searched = {point.rate_per_s for point in of[race.naming.of(BEST)].points}
+    assert len(searched) > len({load.rate_per_s for load in MATRIX[BEST]})
+    assert of[race.naming.of(BEST)].found
+    assert race.recommendation is not None
+    assert of[race.naming.of(BEST)].capacity == race.recommendation.capacity
+    assert len(of[race.naming.of(LEFT)].points) == 1
+    told = notebook.knee_table(race)
+    assert isinstance(told, pd.DataFrame)
+    assert set(told.index) == set(of)
+    assert f"{race.naming.of(BEST)} takes about " in notebook.about_knees(race)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from experiments.observe.engine_metrics import EngineMetrics, names_on
-from experiments.stack.engine_signature import Kind, Signature, Site, Told
+from experiments.stack.engine_signature import Kind, Signature, Told
+from experiments.stack.engine_site import Site
 from experiments.stack.providers.known import PROVIDERS
 from experiments.stack.providers.provider import Provider
 from experiments.stack.providers.vllm import SIGNATURE as VLLM_SIGNATURE

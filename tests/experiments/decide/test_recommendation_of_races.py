@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -197,13 +198,33 @@ def test_what_a_race_confirmed_is_what_is_recommended(race: Path, tmp_path: Path
     """Judged by the objective it was run for; under another one the cells are judged anew."""
     run = tmp_path / "run"
     shutil.copytree(race, run)
-    slo, state = SLO.parse(TEXT), read_run(run)
-    own = Objective(str(slo), slo.ttft_s, slo.tpot_s, slo.e2e_s, slo.attainment, None)
-    codec.write(run / "run.json", replace(state, slo=own))
-    places = tuple(
-        RacePlace(one, one.name, {}, None, None, None, 0.0, None, None) for one in (BEST, RUNNER_UP, LEFT)
-    )
-    told = EngineRace(RaceEnd.BUDGET, 0.03, 0.9, RUNNER_UP.name, (), places)
-    codec.write(run / "race.json", RaceStory((told,)))
+    _tell(run, (BEST, RUNNER_UP, LEFT), RUNNER_UP)
+    slo = SLO.parse(TEXT)
     assert recommend(run, slo).setting == RUNNER_UP
     assert recommend(run, slo.scaled(1.001)).setting == BEST
+
+
+def test_one_answer_counts_the_settings_in_one_way(tmp_path: Path) -> None:
+    """Where the race's winner was not measured at every load, the choice is made without the race; who is
+    surely worse by the race is still not called inseparable in the next line.
+    """
+    near = Setting(replace(BEST.limits, max_active=7))
+    every = {LIGHT: (0, 1, 2), HEAVY: (0, 1, 2)}
+    measured = {LEFT: Measured({HEAVY: (0,)}, {}), near: Measured(every, {}), BEST: Measured(every, {})}
+    run = race_on_disk.write(tmp_path / "run", measured)
+    _tell(run, tuple(measured), LEFT)
+    found = recommend(run, SLO.parse(TEXT))
+    assert found.setting == BEST
+    assert of(found, near.name).standing is Standing.WORSE
+    assert found.inseparable == ()
+    assert "cannot tell" not in found.why
+
+
+def _tell(run: Path, settings: Sequence[Setting], winner: Setting) -> None:
+    """Writes the story of a race of the settings, and the objective that it was run for."""
+    slo = SLO.parse(TEXT)
+    own = Objective(str(slo), slo.ttft_s, slo.tpot_s, slo.e2e_s, slo.attainment, None)
+    codec.write(run / "run.json", replace(read_run(run), slo=own))
+    places = tuple(RacePlace(one, one.name, {}, None, None, None, 0.0, None, None) for one in settings)
+    told = EngineRace(RaceEnd.BUDGET, 0.03, 0.9, winner.name, (), places)
+    codec.write(run / "race.json", RaceStory((told,)))

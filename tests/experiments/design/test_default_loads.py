@@ -7,7 +7,7 @@ import pytest
 from experiments.design.default_loads import default_loads, moved, sustainable_per_s
 from experiments.design.probe import Probe
 from experiments.spec.loads import parse_load
-from experiments.spec.sweep_spec import OPEN_SCENARIOS
+from experiments.spec.sweep_spec import open_scenarios
 from loadtests.slo import SLO
 
 # Requests in flight slow each other: 1, 1.25, 1.5, 2 and 4 times as long as alone.
@@ -28,7 +28,7 @@ def test_a_tight_objective_lowers_the_load_that_is_to_be_met() -> None:
     assert sustainable_per_s(tight, PROBE) == pytest.approx(2.0 + (6.4 - 2.0) / 3)
     below, above = default_loads(tight, PROBE)
     assert (below, above) == ("sustained@0.13x", "burst@1.2x")
-    assert all(parse_load(text, OPEN_SCENARIOS) for text in (below, above))
+    assert all(parse_load(text, open_scenarios()) for text in (below, above))
 
 
 def test_a_lax_target_raises_the_load_that_is_to_be_missed() -> None:

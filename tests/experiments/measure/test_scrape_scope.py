@@ -12,7 +12,7 @@ from experiments.measure import scrape_scope
 from experiments.observe import engine_metrics
 from experiments.observe.prometheus import series_of
 from experiments.observe.selector import Scope, Selector
-from experiments.stack import engine_facts
+from experiments.stack import engine_asked
 from experiments.stack.engine import Engine
 from experiments.stack.engine_facts import EngineFacts
 from experiments.stack.providers.external import EXTERNAL
@@ -29,7 +29,7 @@ def test_a_foreign_page_is_not_scraped_and_said_once(page: bytes, scraped: bool)
     """An engine that answers `/metrics` with a web page is measured without metrics."""
     with answering(page) as url:
         at = Endpoint.parse(url)
-        served = replace(ENGINE, endpoint=at, facts=engine_facts.read(at, recognise))
+        served = replace(ENGINE, endpoint=at, facts=engine_asked.read(at, recognise))
     targets = scrape_scope.targets(GATEWAY, served, (9001, 9002))
     assert ("engine" in targets) is scraped
     said = "without metrics of it" in served.account, "(its /metrics is an HTML page" in served.account

@@ -13,7 +13,7 @@ from experiments.errors import EnvironmentProblem
 from experiments.observe import engine_counters, engine_metrics, metrics_page
 from experiments.observe.gateway_admin import GatewayAdmin
 from experiments.observe.metrics_page import MetricSample, NotMetricsError
-from experiments.stack import engine_facts
+from experiments.stack import engine_asked
 from experiments.stack.providers.recognising import recognise
 from loadtests.reach.endpoint import Endpoint
 from tests.answering import Page
@@ -61,7 +61,7 @@ def test_what_is_no_page_is_told_and_harms_nobody(
         with pytest.raises(NotMetricsError, match=said):
             engine_counters.page(Endpoint.parse(url))
         assert engine_counters.read(Endpoint.parse(url)) is None
-        facts = engine_facts.read(Endpoint.parse(url), recognise)
+        facts = engine_asked.read(Endpoint.parse(url), recognise)
     assert facts.models == ("m",)
     assert said in (facts.no_metrics or "")
     assert facts.block_size is None
@@ -82,7 +82,7 @@ def test_a_page_is_read_whatever_its_header_says(body: bytes, headers: dict[str,
     """Its text decides; a line that is broken spoils no other."""
     with answering(body, 200, headers) as url:
         page = engine_counters.page(Endpoint.parse(url))
-        assert engine_facts.read(Endpoint.parse(url), recognise).no_metrics is None
+        assert engine_asked.read(Endpoint.parse(url), recognise).no_metrics is None
     found = engine_counters.sums(page, {"vllm:prompt_tokens_total", "vllm:num_requests_running"})
     assert found == {"vllm:prompt_tokens_total": 5.0}
 
@@ -91,7 +91,7 @@ def test_a_page_is_read_whatever_its_header_says(body: bytes, headers: dict[str,
 def test_an_engine_may_have_nothing_to_tell_before_its_first_request(body: bytes) -> None:
     """It is scraped: samples may come."""
     with answering(body) as url:
-        assert engine_facts.read(Endpoint.parse(url), recognise).no_metrics is None
+        assert engine_asked.read(Endpoint.parse(url), recognise).no_metrics is None
 
 
 @pytest.mark.parametrize("value", ["many", "NaN", "+Inf", "1.2.3", "--4"])
@@ -135,7 +135,7 @@ def test_a_list_of_models_that_is_none_is_one_sentence(models: bytes) -> None:
             EnvironmentProblem, match=r"^the engine at http://\S+ cannot be used: .*needs --model$"
         ),
     ):
-        engine_facts.read(Endpoint.parse(url), recognise)
+        engine_asked.read(Endpoint.parse(url), recognise)
 
 
 def test_a_gateway_that_is_none_is_one_sentence() -> None:

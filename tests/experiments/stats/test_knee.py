@@ -42,6 +42,37 @@ def test_never_reached_is_said() -> None:
     assert found.half_width is None
 
 
+@pytest.mark.parametrize(
+    ("stretch", "target"),
+    [
+        (Stretch(0.5, 5, 5, 10.0), 0.99),  # few enough that the median lies next to the rate
+        (Stretch(6.0, 120, 120, 30.0), 0.95),  # fewer came than were asked for
+        (Stretch(12.0, 120, 120, 30.0), 0.95),
+    ],
+)
+def test_one_cell_that_never_missed_finds_no_capacity(stretch: Stretch, target: float) -> None:
+    """Nothing bounds it from above, wherever the prior puts the median."""
+    found = capacity([stretch], target)
+    assert (found.verdict, found.value_per_s, found.high_per_s) == ("not_reached", None, None)
+
+
+def test_an_end_that_no_measurement_bounds_is_not_told() -> None:
+    """One stretch that just meets the target tells where the capacity surely is not below; that it is not
+    twice as high was measured by nobody."""
+    found = capacity([Stretch(4.0, 38, 40, 10.0)], 0.95)
+    assert (found.verdict, found.high_per_s) == ("found", None)
+    assert found.low_per_s is not None
+    assert found.why.startswith("surely above ")
+
+
+def test_the_range_is_that_of_the_rates_that_came() -> None:
+    """A capacity is one of an engine of usual speed: 8/s on one a quarter slower count as 10/s."""
+    slow, usual = Stretch(8.0, 290, 300, 37.5, None, 1.25), Stretch(6.0, 216, 216, 36.0)
+    found = capacity([slow, usual], 0.95)
+    assert found.verdict == "found"
+    assert found.value_per_s == pytest.approx(10, rel=0.15)
+
+
 def test_a_range_above_capacity_is_said() -> None:
     """And so is one that begins beyond it."""
     found = capacity(_stretches(0, [14.0, 15.0]), 0.95)
