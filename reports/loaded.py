@@ -5,11 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from experiments.errors import UserError
-from experiments.run_folder.whole_run import read_whole_run
-from reports.errors import NotARunError
 from reports.plots import Plots
-from reports.run import Run, of_whole
+from reports.run import Run, load_as
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,11 +20,5 @@ class LoadedRun(Run):
 
 
 def load(run: str | Path) -> LoadedRun:
-    """Read a run folder; what is missing or damaged becomes a sentence in `Run.problems`.
-
-    Raises NotARunError when the path is no folder, or holds neither run.json nor a cell.
-    """
-    try:
-        return of_whole(read_whole_run(Path(run)), LoadedRun)
-    except UserError as error:
-        raise NotARunError(str(error)) from None
+    """As `reports.run.load`, to be drawn."""
+    return load_as(run, LoadedRun)

@@ -136,18 +136,23 @@ class Run:
         return _stack([self.cell_series(cell) for cell in self.cells["cell"]], list(self.cells["cell"]))
 
 
+R = TypeVar("R", bound=Run)
+
+
 def load(run: str | Path) -> Run:
     """Read a run folder; what is missing or damaged becomes a sentence in `Run.problems`.
 
     Raises NotARunError when the path is no folder, or holds neither run.json nor a cell.
     """
+    return load_as(run, Run)
+
+
+def load_as(run: str | Path, kind: type[R]) -> R:
+    """`load`, for a kind of Run that adds to it."""
     try:
-        return of_whole(read_whole_run(Path(run)), Run)
+        return of_whole(read_whole_run(Path(run)), kind)
     except UserError as error:
         raise NotARunError(str(error)) from None
-
-
-R = TypeVar("R", bound=Run)
 
 
 def of_whole(whole: WholeRun, kind: type[R]) -> R:

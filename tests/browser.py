@@ -50,6 +50,9 @@ _PLACE = """
 })(%s)
 """
 """Where to press; a radio button or a box is often drawn by its label."""
+_NEXT_FRAME = (
+    "new Promise(shown => requestAnimationFrame(() => requestAnimationFrame(shown))).then(() => true)"
+)
 
 
 @dataclass(slots=True)
@@ -106,6 +109,7 @@ class Page:
         )  # fmt: skip
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         await self.ask("Emulation.setEmulatedMedia", media="print" if paper else "screen", features=[scheme])
+        await self.run(_NEXT_FRAME)
 
     async def run(self, script: str) -> Any:
         """The value of a JavaScript expression; RuntimeError when it throws."""
@@ -118,12 +122,15 @@ class Page:
         """Poll until a JavaScript expression is true; returns its value.
 
         Raises:
-            TimeoutError: it was not within `deadline_s` seconds.
+            TimeoutError: it was not within `deadline_s` seconds; it has what the page shows.
         """
         give_up_s = asyncio.get_running_loop().time() + deadline_s
         while not (value := await self.run(script)):
             if asyncio.get_running_loop().time() > give_up_s:
-                raise TimeoutError(f"not true within {deadline_s:g} s: {script}")
+                shown = await self.run("document.body.innerText")
+                raise TimeoutError(
+                    f"not true within {deadline_s:g} s: {script}\nthe page shows: {shown[-1500:]}"
+                )
             await asyncio.sleep(POLL_S)
         return value
 
@@ -133,7 +140,10 @@ class Page:
         Raises:
             TimeoutError: there is no such element that can be seen, or something lies over it.
         """
-        place = await self.until(_PLACE % json.dumps(selector))
+        place, before = await self.until(_PLACE % json.dumps(selector)), None
+        while place != before:  # the page may still be moving, after a resize for one
+            await self.run(_NEXT_FRAME)
+            place, before = await self.until(_PLACE % json.dumps(selector)), place
         for kind in ("mousePressed", "mouseReleased"):
             await self.ask(
                 "Input.dispatchMouseEvent", type=kind, x=place[0], y=place[1], button="left", clickCount=1

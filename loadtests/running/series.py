@@ -5,42 +5,30 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import islice
 
 import gevent
 
 from loadtests.reach.endpoint import Endpoint
 from loadtests.recording import scrape
-from loadtests.recording.live import Live
+from loadtests.recording.live import LastSeconds, Live
 
 _KEPT = 3600
 
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One second of a run; None for what a server does not tell, or when nothing was served.
+    """One second of a run; None for what a server does not tell.
 
-    t_s: run time. due_per_s: requests that became due since the last point. The next ones are as in
-    `LastSeconds`; then slots and places as the servers tell them.
+    t_s: run time. due_per_s: requests that became due since the last point. last: of those that ended
+    lately; then slots and places as the servers tell them.
     """
 
     t_s: float
     due_per_s: float
     in_flight: int
-    served_per_s: float
-    good_per_s: float
-    failed_per_s: float
-    output_tokens_per_s: float | None
-    ttft_p50_s: float | None
-    ttft_p95_s: float | None
-    ttft_max_s: float | None
-    tpot_p50_s: float | None
-    tpot_p95_s: float | None
-    tpot_max_s: float | None
-    e2e_p50_s: float | None
-    e2e_p95_s: float | None
-    e2e_max_s: float | None
+    last: LastSeconds
     gateway_active: float | None = None
     gateway_queue: float | None = None
     engine_running: float | None = None
@@ -69,11 +57,10 @@ class Series:
         while not last:
             last = ended()
             now_s = time.monotonic() - start_s
-            seconds = asdict(live.last_seconds(now_s))
-            due, in_flight = live.due, live.in_flight
+            last_seconds, due = live.last_seconds(now_s), live.due
             self._dropped += len(self.points) == _KEPT
             self.points.append(
-                Point(round(now_s, 2), float(due - last_due), in_flight, **seconds, **self._gauges())
+                Point(round(now_s, 2), float(due - last_due), live.in_flight, last_seconds, **self._gauges())
             )
             last_due = due
             gevent.sleep(max(0.05, 1.0 - (time.monotonic() - start_s - now_s)))

@@ -138,7 +138,7 @@ def state_rows(run: Run | None) -> list[StateRow]:
 
 def _last_second(point: Point) -> dict[str, float | None]:
     return {
-        "output tokens per second (last 5 s)": point.output_tokens_per_s,
+        "output tokens per second (last 5 s)": point.last.output_tokens_per_s,
         "gateway: slots in use": point.gateway_active,
         "gateway: waiting": point.gateway_queue,
         "engine: running": point.engine_running,

@@ -90,7 +90,7 @@ export class LiveView {
 
   more({ first_point, points }) {
     if (!this.points.length) this.first = first_point;
-    this.points.push(...points);
+    this.points.push(...points.map(({ last, ...point }) => ({ ...point, ...last })));
     const over = Math.max(0, this.points.length - MOST_POINTS);
     this.points.splice(0, over);
     this.first += over;

@@ -13,7 +13,7 @@ import pytest
 from loadtests.outcome import Outcome
 from loadtests.planning import plan as plans
 from loadtests.record import RequestRecord
-from loadtests.recording.live import Live
+from loadtests.recording.live import LastSeconds, Live
 from loadtests.recording.numbers import LatencyRow
 from loadtests.recording.so_far import SoFar
 from loadtests.running.metrics_port import text
@@ -35,7 +35,7 @@ def test_every_name_in_the_script_is_declared() -> None:
     spread = [
         f"{name}_{of}_s" for name in re.findall(r'spread\("(\w+)"\)', charts) for of in ("p50", "p95", "max")
     ]
-    assert {*re.findall(r'key: "(\w+)"', charts), *spread} <= names(Point)
+    assert {*re.findall(r'key: "(\w+)"', charts), *spread} <= names(Point) | names(LastSeconds)
     assert len(spread) == 9
     assert set(re.findall(r"\brun\.(\w+)", "".join(SCRIPTS.values()))) <= names(LivePage)
     assert set(re.findall(r"\br\.(\w+)", SCRIPTS["figures.js"])) == names(LatencyRow)
