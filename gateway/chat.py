@@ -40,7 +40,10 @@ class Chat:
                 self._refuse(client, request, route, state)
                 return None
         version = service.room.admission.limits.version
-        completion = Completion(service, client, request, Call(route, self._ids.of(request.fields), version))
+        call = Call(route, self._ids.of(request.fields), version)
+        if service.recorder is not None:
+            call.asked = service.recorder.at_door(request.fields)
+        completion = Completion(service, client, request, call)
         if fault is not None:
             completion.refuse(fault)
         elif complete:
@@ -66,4 +69,7 @@ class Chat:
         refusal = self._prepared.of(state, service.room.admission.limits)
         request_id, wait_s = self._ids.of(request.fields), service.waits.tell_s()
         service.account.finish_refused(route, refusal.outcome, refusal.status, request_id, arrived_s)
+        if service.recorder is not None:
+            spent_s = time.monotonic() - arrived_s
+            service.recorder.keep_refused(route, refusal.outcome, refusal.status, request.fields, spent_s)
         client.answer(refusal.status, refusal.fields(wait_s, request_id), refusal.body(wait_s))

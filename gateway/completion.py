@@ -83,8 +83,16 @@ class Completion:
         self._patience.enter(_WHOLE, inf, call.received_s)
         body, settings = self._request.take(), service.settings
         self._wish = parse(
-            body, call.route, settings.max_choices, settings.model_name, service.models, settings.ask_usage
+            body,
+            call.route,
+            settings.max_choices,
+            settings.model_name,
+            service.models,
+            settings.ask_usage,
+            None if service.recorder is None else service.recorder.prefixes,
         )
+        if call.asked is not None:
+            call.asked.learn(self._wish)
         self._ticket = service.room.offer(self._wish.slots, self._wish.facts, self)
         if self._ticket.state is _WAITS:
             self.stage = WAITING

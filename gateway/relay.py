@@ -136,6 +136,7 @@ class WholeRelay:
         if error is not None and not content.get("choices"):
             raise self._failure.in_band(error)
         self._metrics.count_tokens(content.get("usage"))
+        self._call.used(content.get("usage"))
         self._call.ends(Outcome.UPSTREAM_ERROR if chunk.fails(content) else _OK, self._status)
 
     def _judge_refusal(self, body: bytes) -> None:

@@ -12,7 +12,8 @@ import orjson
 
 from gateway.lenient import boolean, integer
 from gateway.outcome import Route
-from gateway.prompt_size import prompt_bytes
+from gateway.prefix_hashes import PrefixHashes
+from gateway.prompt_size import prompt_bytes, texts
 from gateway.refusal import Fields, Refusal, invalid, model_not_found, too_large
 from gateway.sse import BOM
 from gateway.ticket import RequestFacts
@@ -23,8 +24,9 @@ class ChatRequest:
     """What a client asks for, in a chat or a completion.
 
     content: the bytes for the engine; stream: whether it wants events; slots: one per sequence that the
-    engine generates; facts: what
-    admission may know of it; usage_hidden: the gateway asked for the usage event, the client did not.
+    engine generates; facts: what admission may know of it; usage_hidden: the gateway asked for the usage
+    event, the client did not. Only where the request is recorded: max_tokens, the longest answer that it
+    wants, and prefix, see `prefix_hashes`.
     """
 
     content: bytes
@@ -32,6 +34,8 @@ class ChatRequest:
     slots: int
     facts: RequestFacts
     usage_hidden: bool
+    max_tokens: int | None = None
+    prefix: bytes = b""
 
 
 def check_head(fields: Fields, max_body_bytes: int) -> None:
@@ -63,12 +67,13 @@ def parse(
     model_name: str | None,
     models: Collection[str],
     ask_usage: bool = True,
+    prefixes: PrefixHashes | None = None,
 ) -> ChatRequest:
     """Reads what admission needs, as the engine will read it, and leaves all else to the engine.
 
     models: the names that the operator lets through, empty for all; ask_usage: whether streams are made to
-    end with their usage. Raises Refusal for what is no JSON object, asks for too many sequences, or names
-    another model.
+    end with their usage; prefixes: None where it is not recorded. Raises Refusal for what is no JSON
+    object, asks for too many sequences, or names another model.
     """
     body = body.removeprefix(BOM)  # nobody should write one, some do, and not every engine reads it
     try:
@@ -84,7 +89,17 @@ def parse(
     if options is not None:
         added["stream_options"] = options
     content = _with(body, added, bool(fields)) if added else body
-    return ChatRequest(content, stream, slots, RequestFacts(prompt_bytes(fields, route)), options is not None)
+    facts = RequestFacts(prompt_bytes(fields, route))
+    wish = ChatRequest(content, stream, slots, facts, options is not None)
+    if prefixes is not None:
+        wish.max_tokens = _max_tokens(fields)
+        wish.prefix = prefixes.of(texts(fields, route))
+    return wish
+
+
+def _max_tokens(fields: Mapping[str, object]) -> int | None:
+    most = integer(fields.get("max_completion_tokens"))
+    return integer(fields.get("max_tokens")) if most is None else most
 
 
 def _sequences(fields: Mapping[str, object], route: Route, most: int) -> int:

@@ -12,7 +12,8 @@ import uvicorn
 from gateway.app import Gateway
 from gateway.client_connection import ClientConnection
 from gateway.log import Forward, LogWriter, logger
-from gateway.settings import Settings
+from gateway.recorder import of_settings
+from gateway.settings import BadSettingError, Settings
 
 
 class Server(uvicorn.Server):
@@ -60,14 +61,21 @@ class Server(uvicorn.Server):
 
 
 def run(settings: Settings) -> int:
-    """Serves until a signal ends it. Returns the exit status: 0, or 1 when the address cannot be bound."""
+    """Serves until a signal ends it. Returns the exit status: 0, 1 when the address cannot be bound, or 2
+    when there is no recording where it was asked for.
+    """
     writer = LogWriter()
     log = logger(writer, settings.log_level)
     writer.start()
     forwarded = logging.getLogger("uvicorn.error")
     forwarded.handlers, forwarded.propagate = [Forward(log)], False
     forwarded.setLevel(logging.WARNING)
-    gateway = Gateway(settings, writer, log)
+    try:
+        recorder = of_settings(settings, log)
+    except BadSettingError as error:
+        print(f"gateway: {error}", file=sys.stderr)
+        return 2
+    gateway = Gateway(settings, writer, log, recorder)
     config = uvicorn.Config(
         gateway,
         host=settings.gateway_host,
@@ -96,9 +104,13 @@ def run(settings: Settings) -> int:
         url=f"http://{f'[{host}]' if ':' in host else host}:{port}",
         engine=settings.vllm_base_url,
     )
+    if recorder is not None:
+        recorder.start()
     try:
         Server(config, gateway).run([listening])
     finally:
+        if recorder is not None:
+            recorder.stop()
         writer.stop()
     return 0
 

@@ -10,6 +10,7 @@ from gateway.call import CancelReason
 from gateway.deadlines import Deadlines
 from gateway.engine import Engine
 from gateway.metrics import Metrics
+from gateway.recorder import Recorder
 from gateway.relays import Relays
 from gateway.settings import Settings
 from gateway.waiting import WaitingRoom
@@ -28,7 +29,7 @@ class Service:
     """room admits a completion, engine answers it, relays hand the answer on, account counts it.
 
     waits: what refused clients are told; models: those that clients may name, empty for all; running: all
-    that have not ended.
+    that have not ended; recorder: keeps rows of them, None where nobody asked for it.
     """
 
     settings: Settings
@@ -42,3 +43,4 @@ class Service:
     log: FilteringBoundLogger
     models: tuple[str, ...]
     running: set[Running] = field(default_factory=set)
+    recorder: Recorder | None = None

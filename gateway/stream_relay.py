@@ -137,6 +137,8 @@ class StreamRelay:
 
     def close(self) -> None:
         self._metrics.count_tokens(self._usage)
+        self._call.used(self._usage)
+        self._call.last_s = self._last_s or None
 
     def _pass_on(self, events: bytes, now_s: float) -> None:
         if self._call.first_s is None or self._finishing.held or not sse.plain(events):
