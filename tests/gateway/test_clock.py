@@ -1,4 +1,4 @@
-"""Nothing but log lines and the Date header may know the time of day."""
+"""Nothing but log lines, the Date header and the stamps of a recording may know the time of day."""
 
 import ast
 from pathlib import Path

@@ -86,7 +86,7 @@ def test_an_answered_stream(engine: ScriptedEngine, recording: GatewayProcess, f
 
 
 def test_what_was_not_answered(engine: ScriptedEngine, recording: GatewayProcess, folder: Path) -> None:
-    """Refused at the door, timed out in the queue, left, broken off by the engine: a row each, and nulls for
+    """Refused at the door, timed out in the queue, left, broken off by the engine: a row each, nulls for
     what did not happen.
     """
     held, waiting, leaver = (Raw(recording.port) for _ in range(3))
@@ -98,14 +98,13 @@ def test_what_was_not_answered(engine: ScriptedEngine, recording: GatewayProcess
     assert waiting.answer()[0] == 503
     engine.open_gate("held")
     assert held.answer()[0] == 502
-
     leaver.send(post({"script": [["hang"]]}))
     until(lambda: recording.state()["active"] == 1, 3)
     leaver.reset()
     held.close()
     waiting.close()
     found = {found["outcome"]: found for found in rows_come(folder, 4)}
-    assert set(found) == {"rejected_full", "queue_timeout", "upstream_truncated", "client_abort"}
+    assert set(found) == {"rejected_full", "queue_timeout", "upstream_error", "client_abort"}
     refused = found["rejected_full"]
     assert refused["status"] == 429
     assert refused["body_bytes"] > 0
@@ -135,7 +134,7 @@ def test_prompts_that_begin_alike(recording: GatewayProcess, folder: Path) -> No
 
 
 def test_no_text_is_in_any_file(engine: ScriptedEngine, tmp_path: Path, folder: Path) -> None:
-    """Not of prompts and answers, nor of anything else that a client or the engine can write: names of models,
+    """Not of prompts and answers, nor of what else a client or the engine can write: names of models,
     users, sessions, requests, keys, headers, errors.
     """
     folder.mkdir()
@@ -150,9 +149,7 @@ def test_no_text_is_in_any_file(engine: ScriptedEngine, tmp_path: Path, folder: 
                 "stream": True,
                 "script": [["send", SSE_HEAD + answer + END]],
             }
-            headers = {
-                name: CANARY for name in ("x-session-id", "x-request-id", "authorization", "user-agent")
-            }
+            headers = dict.fromkeys(("x-session-id", "x-request-id", "authorization", "user-agent"), CANARY)
             status, _, body = running.ask("POST", f"/v1/{route}?{CANARY}", fields, headers)
             assert status == 200
             assert CANARY.encode() in body
@@ -166,7 +163,7 @@ def test_no_text_is_in_any_file(engine: ScriptedEngine, tmp_path: Path, folder: 
 
 
 def test_the_same_salt_the_next_day(engine: ScriptedEngine, folder: Path) -> None:
-    """A restart goes on with the salt that is there, so that hashes stay comparable; another one makes others."""
+    """A restart goes on with the salt that is there: hashes stay comparable; another one makes others."""
     body = {"messages": [{"role": "user", "content": "x" * 600}]}
     salt = folder.with_name("recording.salt")
     for _ in range(2):
@@ -217,7 +214,7 @@ def test_a_removed_folder_costs_nobody_a_request(recording: GatewayProcess, fold
 
 @pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="mounting a small disk needs root")
 def test_a_full_disk_costs_rows_and_no_request(engine: ScriptedEngine, tmp_path: Path) -> None:
-    """A disk of a few pages: what does not fit is lost, counted; every line that is there is whole; once there
+    """A disk of a few pages: what does not fit is lost, counted; every line on it is whole. Once there
     is room again rows are kept again.
     """
     disk = tmp_path / "disk"
