@@ -78,9 +78,9 @@ def read_lines(path: Path) -> Lines:
         OSError: it cannot be read.
     """
     first, *lines = path.read_bytes().split(b"\n")
-    torn = 1 if lines and lines.pop() else 0  # what follows the last line end
-    if not lines:
-        return Lines((), Row._fields, {}, torn)
+    if not lines:  # killed within its first line
+        return Lines((), Row._fields, {}, 1 if first else 0)
+    torn = 1 if lines.pop() else 0  # what follows the last line end
     facts = _head(path, first)
     columns = facts.pop("columns")
     assert isinstance(columns, list)

@@ -87,7 +87,7 @@ def test_a_span_of_time(folder: Path) -> None:
 @pytest.mark.parametrize("torn", [b"[176400", b"[1764000003.0,\n", b"[1,2]\n", b"{}\n"])
 def test_a_damaged_line_is_left_out_and_counted(folder: Path, torn: bytes) -> None:
     """The last one of a gateway that was killed, one in the middle, one of another kind; also in a table."""
-    good = [line(float(k)) for k in range(600)]
+    good = [line(float(k)) for k in range(1000)]
     last = not torn.endswith(b"\n")
     path = (
         segment(folder, NAMES[0], *good, torn)
@@ -95,10 +95,10 @@ def test_a_damaged_line_is_left_out_and_counted(folder: Path, torn: bytes) -> No
         else segment(folder, NAMES[0], good[0], torn, *good[1:])
     )
     found = table.read(folder)
-    assert (found.table.num_rows, found.damaged) == (600, 1)
+    assert (found.table.num_rows, found.damaged) == (1000, 1)
     assert table.pack(path) is not None
     packed = table.read(folder)
-    assert (packed.table.num_rows, packed.damaged) == (600, 1)
+    assert (packed.table.num_rows, packed.damaged) == (1000, 1)
 
 
 def test_an_empty_segment(folder: Path) -> None:
