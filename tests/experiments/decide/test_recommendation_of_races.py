@@ -221,8 +221,8 @@ def test_one_answer_counts_the_settings_in_one_way(tmp_path: Path) -> None:
 
 
 def test_who_is_lower_after_a_single_stretch_is_called_probably_worse(tmp_path: Path) -> None:
-    """A stretch is too little for "surely"; but whose score is at most 90 % of the best one's is not said to be
-    inseparable from it either.
+    """A stretch is too little for "surely"; but nobody with at most 90 % of the best score is called
+    inseparable from it.
     """
     lower = Setting(replace(BEST.limits, max_active=7))
     every = {LIGHT: (0, 1, 2), HEAVY: (0, 1, 2)}
