@@ -9,6 +9,7 @@ without the salt nobody can try a guessed text.
 from array import array
 from collections.abc import Iterable
 from hashlib import blake2b
+from typing import cast
 from zlib import crc32
 
 HASH_BYTES = 6
@@ -75,6 +76,6 @@ def _leading(texts: Iterable[object]) -> bytes:
 def _of_ids(ids: list[object]) -> bytes:
     """Four bytes a token, as its size is counted; b"" for what are none."""
     try:
-        return array("i", ids).tobytes()  # type: ignore[arg-type]  # that is what it finds out
+        return array("i", cast("list[int]", ids)).tobytes()
     except (TypeError, OverflowError):
         return b""

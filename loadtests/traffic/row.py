@@ -15,7 +15,7 @@ PREFIX_ENDS_BYTES = (512, 1024, 2048, 4096, 8192, 16_384, 32_768, 65_536)
 """Bytes of the prompt that each hash covers."""
 
 
-class Row(NamedTuple):
+class TrafficRow(NamedTuple):
     """One finished completion. Moments are seconds after its arrival, the place of `due_s` in a load run's
     records; None: it did not happen, or nobody knows. Nothing of it is text that a client wrote.
     """

@@ -11,7 +11,7 @@ from pathlib import Path
 import orjson
 
 from loadtests.bulk import no_collection
-from loadtests.traffic.row import SCHEMA_VERSION, Row
+from loadtests.traffic.row import SCHEMA_VERSION, TrafficRow
 
 LINES, TABLE, DRAFT = ".jsonl", ".parquet", ".part"
 Cells = Sequence[object]
@@ -79,7 +79,7 @@ def read_lines(path: Path) -> Lines:
     """
     first, *lines = path.read_bytes().split(b"\n")
     if not lines:  # killed within its first line
-        return Lines((), Row._fields, {}, 1 if first else 0)
+        return Lines((), TrafficRow._fields, {}, 1 if first else 0)
     torn = 1 if lines.pop() else 0  # what follows the last line end
     facts = _head(path, first)
     columns = facts.pop("columns")

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from loadtests.traffic.row import Row
+from loadtests.traffic.row import TrafficRow
 from loadtests.traffic.segments import DRAFT, EVER, LINES, TABLE, Lines, Span, TrafficError, read_lines, stems
 from loadtests.traffic.traffic import Names, Traffic
 
@@ -26,16 +26,16 @@ _ARROW = {str: pa.string(), int: pa.int64(), float: pa.float64()}
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Rows in order of arrival, with the columns of `Row`; damaged: how many lines were no rows."""
+    """Rows in order of arrival, with the columns of `TrafficRow`; damaged: how many lines were no rows."""
 
     table: pa.Table
     damaged: int
 
 
 def schema() -> pa.Schema:
-    """The columns of `Row`, in order."""
-    kinds = get_type_hints(Row)
-    return pa.schema([(name, _ARROW[_plain(kinds[name])]) for name in Row._fields])
+    """The columns of `TrafficRow`, in order."""
+    kinds = get_type_hints(TrafficRow)
+    return pa.schema([(name, _ARROW[_plain(kinds[name])]) for name in TrafficRow._fields])
 
 
 def _plain(hint: type) -> type:

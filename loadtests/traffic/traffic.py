@@ -32,8 +32,8 @@ class Names:
 
 @dataclass(frozen=True, slots=True)
 class Traffic:
-    """The columns of `Row` (n,), ascending in arrival, n ≥ 1. -1 and nan stand for none. damaged: lines of
-    the recording that are no rows.
+    """The columns of `TrafficRow` (n,), ascending in arrival, n ≥ 1; -1 and nan stand for none. damaged:
+    lines of the recording that are no rows.
     """
 
     arrived_unix_s: Column

@@ -53,7 +53,7 @@ def rows_come(folder: Path, count: int) -> list[dict[str, Any]]:
 
 def test_both_sides_name_the_same_columns() -> None:
     """The gateway writes what the reader declares, in the same version."""
-    assert row.Row._fields == record_row.COLUMNS
+    assert row.TrafficRow._fields == record_row.COLUMNS
     assert row.SCHEMA_VERSION == record_row.SCHEMA_VERSION
     assert row.PREFIX_ENDS_BYTES == prefix_hashes.ENDS
     assert row.PREFIX_CHARACTERS == prefix_hashes.HASH_BYTES * 4 / 3

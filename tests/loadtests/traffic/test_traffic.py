@@ -16,7 +16,7 @@ from gateway.call import Call
 from gateway.outcome import Outcome, Route
 from loadtests.traces import main
 from loadtests.traffic import pack, table
-from loadtests.traffic.row import Row
+from loadtests.traffic.row import TrafficRow
 from loadtests.traffic.segments import Span, TrafficError
 from loadtests.traffic.shared_prefixes import seen_before_bytes
 
@@ -62,7 +62,7 @@ def test_lines_and_tables_are_one(folder: Path) -> None:
     assert after.table.equals(before.table)
     assert after.table.schema == table.schema()
     assert after.table.num_rows == 1002
-    assert after.table.column_names == list(Row._fields)
+    assert after.table.column_names == list(TrafficRow._fields)
     facts = pq.read_schema(folder / f"{NAMES[0]}.parquet").metadata
     assert (facts[b"salt_id"], facts[b"schema_version"]) == (b"salt", b"1")
     traffic = table.traffic(folder)
