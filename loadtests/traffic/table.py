@@ -97,6 +97,7 @@ def pack(lines: Path) -> Path | None:
     draft, packed = lines.with_suffix(DRAFT), lines.with_suffix(TABLE)
     facts = {name: str(value) for name, value in {**read_.facts, "damaged": read_.damaged}.items()}
     try:
+        draft.touch(mode=0o600)  # as the lines have it, whatever the folder lets others see
         pq.write_table(_of_lines(read_).replace_schema_metadata(facts), draft, compression="zstd")
         if not lines.exists():
             return None

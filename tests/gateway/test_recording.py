@@ -82,8 +82,9 @@ def test_an_answered_stream(engine: ScriptedEngine, recording: GatewayProcess, f
     assert len(found["session"]) == 8
     assert found["queue_s"] == 0
     assert 0.05 <= found["upstream_s"] <= found["first_s"]
-    assert found["first_s"] + 0.05 <= found["last_s"]
-    assert found["last_s"] + 0.05 <= found["finished_s"]
+    assert found["last_s"] >= 0.1
+    assert found["finished_s"] >= 0.15
+    assert found["first_s"] < found["last_s"] < found["finished_s"]
 
 
 def test_what_was_not_answered(engine: ScriptedEngine, recording: GatewayProcess, folder: Path) -> None:

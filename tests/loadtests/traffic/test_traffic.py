@@ -57,6 +57,7 @@ def test_lines_and_tables_are_one(folder: Path) -> None:
     before = table.read(folder)
     assert pack.main([str(folder)]) == 0
     assert sorted(path.name for path in folder.iterdir()) == [f"{NAMES[0]}.parquet", f"{NAMES[1]}.jsonl"]
+    assert older.with_suffix(".parquet").stat().st_mode & 0o777 == 0o600
     assert older.with_suffix(".parquet").stat().st_size < 0.5 * 1000 * len(line(0.0))
     after = table.read(folder)
     assert after.table.equals(before.table)
