@@ -124,7 +124,7 @@ def _recording(folder: Path, as_json: bool) -> int:
     try:
         traffic = table.traffic(folder)
     except TrafficError as error:
-        print(f"headroom: {error}", file=sys.stderr)
+        print(f"headroom: trace {error}", file=sys.stderr)
         return 2
     what = traffic_described.describe(traffic)
     if as_json:

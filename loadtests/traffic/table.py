@@ -67,6 +67,8 @@ def read(folder: Path, span: Span = EVER) -> Found:
 def traffic(folder: Path, span: Span = EVER) -> Traffic:
     """The same as arrays. Raises TrafficError, also where there is no row."""
     found = read(folder, span)
+    if not stems(folder):
+        raise TrafficError(f"{folder}: is a directory without segments of a recording")
     if not found.table.num_rows:
         raise TrafficError(
             f"{folder} holds no rows of that time" if span != EVER else f"{folder} holds no rows"

@@ -16,7 +16,7 @@ import pytest
 
 from gateway import prefix_hashes, record_row
 from gateway.recorder import WRITES_EVERY_S
-from loadtests.traffic import row
+from loadtests.traffic import row, table
 from tests.gateway.process import ROOT, GatewayProcess, free_port, gateway, until
 from tests.gateway.scripted_engine import DONE, END, SSE_HEAD, ScriptedEngine, chunk, event, usage_event
 from tests.gateway.stand import Raw, post
@@ -192,6 +192,23 @@ def test_a_kill_loses_less_than_a_second(recording: GatewayProcess, folder: Path
     recording.popen.send_signal(signal.SIGKILL)
     recording.popen.wait(10)
     assert len(rows(folder)) == 200
+
+
+def test_what_a_killed_gateway_left_becomes_a_table(engine: ScriptedEngine, folder: Path) -> None:
+    """Another process makes it, beside the one that serves; the open segment stays lines. No row is lost."""
+    with gateway(engine.url, record_dir=folder) as running:
+        assert running.chat()[0] == 200
+        rows_come(folder, 1)
+    (left,) = folder.iterdir()
+    head, one = left.read_bytes().splitlines(keepends=True)
+    left.write_bytes(head + one * 1000)
+    with gateway(engine.url, record_dir=folder) as running:
+        until(lambda: list(folder.glob("*.parquet")), 30, "a table")
+        until(lambda: not left.exists(), 5, "its lines are gone")
+        assert running.chat()[0] == 200
+        rows_come(folder, 1)
+        assert table.read(folder).table.num_rows == 1001
+        assert "segments stay lines" not in running.log()
 
 
 def test_a_removed_folder_costs_nobody_a_request(recording: GatewayProcess, folder: Path) -> None:

@@ -130,7 +130,7 @@ def test_other_versions_are_refused(folder: Path, capsys: pytest.CaptureFixture[
     path = segment(folder, NAMES[0])
     path.write_bytes(b'{"schema_version":2,"columns":[]}\n[]\n')
     assert main([str(folder)]) == 2
-    assert capsys.readouterr().err == f"headroom: {path}: is of version 2, this program reads 1\n"
+    assert capsys.readouterr().err == f"headroom: trace {path}: is of version 2, this program reads 1\n"
     path.write_bytes(b'{"schema_version":1,"columns":["arrived_unix_s","new"]}\n[5.0,"x"]\n')
     assert table.read(folder).table.to_pylist()[0]["arrived_unix_s"] == 5.0
     assert table.read(folder).table["lane"].null_count == 1
@@ -171,3 +171,5 @@ def test_the_description(folder: Path, capsys: pytest.CaptureFixture[str]) -> No
     assert lines[2] == "outcomes: ok 9 (90.0%), client_abort 1 (10.0%)"
     assert lines[-1] == "note: 1 requests without both lengths: refused, left or failed"
     assert main([str(folder.parent)]) == 2
+    said = f"headroom: trace {folder.parent}: is a directory without segments of a recording\n"
+    assert capsys.readouterr().err == said
