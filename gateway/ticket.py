@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import Enum
+from math import inf
 
 BYTES_PER_TOKEN = 4
 """Prompt bytes of a token where only tokens are known: about what English text has."""
@@ -12,10 +13,15 @@ class RequestFacts:
     """What admission may know of a request before it runs; a queue order may read all of it.
 
     prompt_bytes: size of the prompt's text as UTF-8, at least 0. A prompt given as token ids counts
-    BYTES_PER_TOKEN for each; images and sounds count nothing.
+    BYTES_PER_TOKEN for each; images and sounds count nothing. lane: the name of its `lane.Lane`. cost_tokens:
+    how many tokens it will take, prompt and answer, as far as that can be told, at least 0. due_s: when it
+    should have been served, on admission's clock; inf where nobody said.
     """
 
     prompt_bytes: int = 0
+    lane: str = ""
+    cost_tokens: float = 0.0
+    due_s: float = inf
 
 
 NOTHING_KNOWN = RequestFacts()
@@ -35,6 +41,7 @@ class State(Enum):
     REJECTED_FULL = "rejected_full"
     REJECTED_MODE = "rejected_mode"
     DRAINING = "draining"
+    OVER_BUDGET = "over_budget"
 
 
 class Ticket:
@@ -42,10 +49,11 @@ class Ticket:
 
     slots: how many it asked for; held: how many it has while running (at most the limit at its start);
     request: what it declared; arrived_s and granted_s: points in time, granted_s is None until it runs;
-    owner: whatever the driver wants to find again.
+    owner: whatever the driver wants to find again; lane: admission's own account of its lane, None without
+    lanes; charged: tokens that this account has been charged for it.
     """
 
-    __slots__ = ("arrived_s", "granted_s", "held", "owner", "request", "slots", "state")
+    __slots__ = ("arrived_s", "charged", "granted_s", "held", "lane", "owner", "request", "slots", "state")
 
     def __init__(self, arrived_s: float, slots: int, request: RequestFacts, owner: object) -> None:
         self.arrived_s = arrived_s
@@ -55,6 +63,8 @@ class Ticket:
         self.state = State.WAITING
         self.granted_s: float | None = None
         self.held = 0
+        self.lane: object = None
+        self.charged = 0.0
 
     def __repr__(self) -> str:
         return f"<Ticket [{self.state.value} | slots {self.slots} | arrived {self.arrived_s:.3f}]>"
