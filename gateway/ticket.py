@@ -49,11 +49,10 @@ class Ticket:
 
     slots: how many it asked for; held: how many it has while running (at most the limit at its start);
     request: what it declared; arrived_s and granted_s: points in time, granted_s is None until it runs;
-    owner: whatever the driver wants to find again; lane: admission's own account of its lane, None without
-    lanes; charged: tokens that this account has been charged for it.
+    owner: whatever the driver wants to find again.
     """
 
-    __slots__ = ("arrived_s", "charged", "granted_s", "held", "lane", "owner", "request", "slots", "state")
+    __slots__ = ("arrived_s", "granted_s", "held", "owner", "request", "slots", "state")
 
     def __init__(self, arrived_s: float, slots: int, request: RequestFacts, owner: object) -> None:
         self.arrived_s = arrived_s
@@ -63,8 +62,6 @@ class Ticket:
         self.state = State.WAITING
         self.granted_s: float | None = None
         self.held = 0
-        self.lane: object = None
-        self.charged = 0.0
 
     def __repr__(self) -> str:
         return f"<Ticket [{self.state.value} | slots {self.slots} | arrived {self.arrived_s:.3f}]>"

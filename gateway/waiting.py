@@ -38,7 +38,7 @@ class WaitingRoom:
         them, a waiter could expire there, and the offer would be a ticket that nobody holds.
         """
         now_s = self._expire()
-        if self.admission.refusal() is None:
+        if self.admission.refusal(now_s) is None:
             return None
         return self.admission.offer(now_s).state
 
@@ -47,8 +47,10 @@ class WaitingRoom:
         over), or how it was refused. In any case `end` is owed, once.
         """
         ticket = self.admission.offer(self._expire(), slots, request, waiter)
-        if ticket.state is _WAITING and self._timer is None:
-            self._arm()
+        if ticket.state is _WAITING:
+            self._expire()  # another one may have had to make room
+            if self._timer is None:
+                self._arm()
         return ticket
 
     def end(self, ticket: Ticket) -> None:

@@ -1,0 +1,276 @@
+"""How lanes share the slots: between classes by priority, inside a class by tokens or by the queue order.
+
+Between classes: non-preemptive priority with reserved slots. A free slot goes to the most urgent class with a
+waiter that may take it; a reserved one only to the class it is reserved for. A request for more slots than
+its class can take now makes everybody behind it wait, but for those on reserved slots of their own.
+
+Inside a class, `fair`: deficit round robin (Shreedhar and Varghese, 1996) with a quantum of one token times
+the lane's weight, in which a lane may go into debt: it starts a request when it owes nothing, and is then
+charged the request's tokens, so that a wrong estimate is set right when the cost is known, and a cost nobody
+knew is paid afterwards. Rounds in which nobody could start are not walked through: `LaneState.round` is the one
+in which a lane will be out of debt, and a heap knows the lowest. (In the limit of small quanta this is
+start-time fair queueing: Goyal, Vin and Cheng, 1996; their bound holds: while two lanes both have waiters that
+may start, tokens / weight of the one stay within the sum of the largest request / weight of both, times the
+slots if costs are not known before.) A lane that had nothing to send has saved nothing. In the other orders
+the next one of all lanes of the class goes first.
+
+A lane that holds all the slots that it may has no waiter that may start. Everything costs O(classes +
+log lanes), and O(lanes + waiters · log lanes) when limits or lanes change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from gateway.lane import Lane, Lanes, PriorityClass
+from gateway.lane_state import ClassState, LaneState
+from gateway.limits import Limits, QueueMode, QueueOrder
+from gateway.orders import Orders
+from gateway.ticket import RequestFacts, State, Ticket
+
+
+class LaneUse(NamedTuple):
+    """What a lane has now: slots held, requests waiting, and the tokens it was charged since it is there."""
+
+    lane: Lane
+    held: int
+    waiting: int
+    tokens: float
+
+
+class Sharing:
+    """Decides who of the waiters starts next; `Admission` drives it and knows the bounds of all.
+
+    now_s: of the event. before: what it replaces; requests that run, debts and budgets are taken over,
+    waiters are not: `push` them in order of arrival.
+    """
+
+    def __init__(
+        self, lanes: Lanes, limits: Limits, orders: Orders, now_s: float, before: Sharing | None = None
+    ) -> None:
+        self._limits = limits
+        self._fair = limits.queue_order is QueueOrder.FAIR
+        self._classes = _classes(lanes.classes, limits.max_active)
+        self._kept = sum(each.reserved for each in self._classes)  # reserved and unused
+        classes = {each.name: each for each in self._classes}
+        new_line = orders[limits.queue_order]
+        self._lanes = {
+            lane.name: LaneState(lane, classes[lane.priority_class], new_line(), now_s)
+            for lane in lanes.lanes
+        }
+        self._unknown = self._lanes[lanes.unknown.name]
+        self._live: dict[Ticket, LaneState] = {}
+        if before is not None:
+            self._take_over(before, classes, now_s)
+
+    @property
+    def uses(self) -> Sequence[LaneUse]:
+        """Of each lane, in the order of the lanes."""
+        return [LaneUse(each.lane, each.held, len(each.arrived), each.tokens) for each in self._lanes.values()]
+
+    def lane_of(self, request: RequestFacts) -> LaneState:
+        """The lane that a request names, or the one for all others."""
+        return self._lanes.get(request.lane) or self._unknown
+
+    def budget_wait_s(self, request: RequestFacts, now_s: float) -> float:
+        """See `Admission.budget_wait_s`."""
+        bucket = self.lane_of(request).bucket
+        return 0.0 if bucket is None else bucket.wait_s(now_s)
+
+    def refusal(self, request: RequestFacts, slots: int, free: int, now_s: float) -> State | None:
+        """How a newcomer would be refused with `free` slots; None: it would run or wait."""
+        lane = self.lane_of(request)
+        if lane.over_budget(now_s):
+            return State.OVER_BUDGET
+        return None if self.runs_at_once(lane, slots, free) else self.no_place(lane)
+
+    def no_place(self, lane: LaneState) -> State | None:
+        """How a newcomer of this lane that cannot run is refused; None: there is a place for it to wait."""
+        if self._limits.queue_mode is QueueMode.REJECT:
+            return State.REJECTED_MODE
+        crowded = sum(each.waiting for each in self._classes) >= self._limits.queue_max
+        if lane.full or (crowded and self.displaced_by(lane) is None):
+            return State.REJECTED_FULL
+        return None
+
+    def runs_at_once(self, lane: LaneState, slots: int, free: int) -> bool:
+        """Whether a newcomer would start now, without overtaking anybody who waits and may start."""
+        own = lane.of_class
+        need = self._need(lane, slots)
+        if lane.arrived or need > free or lane.held + need > lane.slots_max:
+            return False
+        room = free - self._kept
+        for each in self._classes:
+            if each.first() is not None:  # and does not fit, or it would run
+                if each is own:
+                    return False
+                room = 0
+            if each is own:
+                break
+        return need <= max(0, room) + own.unused
+
+    def next(self, free: int) -> Ticket | None:
+        """The waiter that starts next with `free` slots; None when nobody may."""
+        if free <= 0:
+            return None
+        room = max(0, free - self._kept)
+        for each in self._classes:
+            lane = each.first()
+            if lane is not None:
+                if lane.need <= free and lane.need <= room + each.unused:
+                    return lane.head
+                room = 0
+        return None
+
+    def displaced_by(self, lane: LaneState) -> Ticket | None:
+        """Who has to leave a full queue for one more waiter of `lane`: the newest of the longest lane.
+
+        That is a lane of the least urgent class, if it is less urgent; else of the same class, if that lane
+        is longer for its weight than this one would be. A class keeps as many places as it has reserved
+        slots. None: nobody has to.
+        """
+        own = lane.of_class
+        wants_its_place = own.waiting < own.reserved
+        for each in reversed(self._classes):
+            longest = each.longest()
+            if each is own:
+                if longest is not None and longest.length > (len(lane.arrived) + 1) / lane.weight:
+                    return next(reversed(longest.arrived))
+                if not wants_its_place:
+                    return None
+            elif longest is not None and each.waiting > each.reserved:
+                return next(reversed(longest.arrived))
+        return None
+
+    def start(self, ticket: Ticket, lane: LaneState, now_s: float) -> int:
+        """A newcomer runs at once, on so many slots."""
+        self._live[ticket] = lane
+        lane.round = max(lane.round, lane.of_class.round)
+        if lane.bucket is not None:
+            lane.bucket.take(_cost(ticket.request), now_s)
+        return self._run(ticket, lane)
+
+    def join(self, ticket: Ticket, now_s: float) -> None:
+        """A newcomer waits."""
+        self.push(ticket)
+        lane = self._live[ticket]
+        if lane.bucket is not None:
+            lane.bucket.take(_cost(ticket.request), now_s)
+
+    def push(self, ticket: Ticket) -> None:
+        """One that is let in already, and charged, stands in line."""
+        self._live[ticket] = lane = self.lane_of(ticket.request)
+        lane.line.push(ticket)
+        lane.arrived[ticket] = None
+        lane.of_class.lengthen(lane)
+        self._refresh(lane)
+
+    def grant(self, ticket: Ticket) -> int:
+        """A waiter, as `next` said, runs, on so many slots."""
+        lane = self._live[ticket]
+        self._leave_line(ticket, lane)
+        held = self._run(ticket, lane)
+        self._refresh(lane)
+        return held
+
+    def remove(self, ticket: Ticket, now_s: float) -> None:
+        """A waiter ends without having run, and its lane gets the tokens back."""
+        lane = self._live.pop(ticket)
+        self._leave_line(ticket, lane)
+        self._refresh(lane)
+        if lane.bucket is not None:
+            lane.bucket.take(-_cost(ticket.request), now_s)
+
+    def release(self, ticket: Ticket) -> None:
+        """A running request ended. One that began before there were lanes was in none."""
+        lane = self._live.pop(ticket, None)
+        if lane is not None:
+            self._hold(lane, -ticket.held)
+            if lane.arrived:
+                self._refresh(lane)
+
+    def correct(self, ticket: Ticket, tokens: float, now_s: float) -> None:
+        """A running request costs `tokens`, not what was estimated: at most once per ticket."""
+        lane = self._live.get(ticket)
+        if lane is None:
+            return
+        more = max(1.0, tokens) - _cost(ticket.request)
+        lane.tokens += more
+        lane.round += more / lane.weight
+        if lane.bucket is not None:
+            lane.bucket.take(more, now_s)
+        if more and self._fair and lane.entry is not None:
+            lane.of_class.enter(lane, lane.round)
+
+    def _need(self, lane: LaneState, slots: int) -> int:
+        return int(min(slots, lane.of_class.cap, lane.slots_max))
+
+    def _run(self, ticket: Ticket, lane: LaneState) -> int:
+        held = self._need(lane, ticket.slots)
+        self._hold(lane, held)
+        lane.of_class.round = max(lane.of_class.round, lane.round)
+        cost = _cost(ticket.request)
+        lane.tokens += cost
+        lane.round += cost / lane.weight
+        return held
+
+    def _hold(self, lane: LaneState, slots: int) -> None:
+        own = lane.of_class
+        lane.held += slots
+        self._kept -= own.unused
+        own.held += slots
+        self._kept += own.unused
+
+    def _leave_line(self, ticket: Ticket, lane: LaneState) -> None:
+        lane.line.remove(ticket)
+        del lane.arrived[ticket]
+        lane.of_class.waiting -= 1
+
+    def _refresh(self, lane: LaneState) -> None:
+        """Puts the lane where it now belongs in the line of its class."""
+        lane.head = head = lane.line.peek()
+        if head is not None:
+            lane.need = self._need(lane, head.slots)
+        if head is None or lane.held + lane.need > lane.slots_max:
+            lane.entry = None
+            return
+        if self._fair:
+            if lane.entry is None:
+                lane.round = max(lane.round, lane.of_class.round)
+            rank = lane.round
+        else:
+            rank = lane.line.rank(head)
+        if lane.entry is None or lane.entry[0] != rank:
+            lane.of_class.enter(lane, rank)
+
+    def _take_over(self, before: Sharing, classes: dict[str, ClassState], now_s: float) -> None:
+        for old in before._classes:
+            if old.name in classes:
+                classes[old.name].round = old.round
+        for name, lane in self._lanes.items():
+            was = before._lanes.get(name)
+            if was is not None:
+                lane.round, lane.tokens = was.round, was.tokens
+                if lane.bucket is not None and was.bucket is not None:
+                    lane.bucket.refill_from(was.bucket, now_s)
+        for ticket in before._live:
+            if ticket.state is State.RUNNING:
+                self._live[ticket] = lane = self.lane_of(ticket.request)
+                self._hold(lane, ticket.held)
+
+
+def _cost(request: RequestFacts) -> float:
+    return max(1.0, request.cost_tokens)
+
+
+def _classes(wanted: Sequence[PriorityClass], max_active: int) -> tuple[ClassState, ...]:
+    """Their reserved slots together below max_active, so that each class can get one."""
+    most, asked = max_active - 1, sum(each.slots_reserved for each in wanted)
+    reserved = [
+        each.slots_reserved if asked <= most else each.slots_reserved * most // asked for each in wanted
+    ]
+    others = max_active - sum(reserved)
+    return tuple(
+        ClassState(each.name, kept, others + kept) for each, kept in zip(wanted, reserved, strict=True)
+    )
