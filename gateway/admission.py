@@ -15,8 +15,8 @@ A freed slot goes to a waiter inside the event that freed it, so a newcomer neve
 exactly once; ending it again is a bug of the driver and raises ValueError. Times are seconds on one monotonic
 clock and never go back.
 
-Where there are lanes, `Sharing` says who is next, and a full queue has a place for a lane that waits with less
-than its share: the longest lane gives one up.
+Where there are lanes, `Sharing` says who is next, and a full queue has a place for a lane that waits with
+less than its share: the longest lane gives one up.
 """
 
 from collections import OrderedDict
@@ -25,7 +25,6 @@ from math import inf
 from typing import NamedTuple
 
 from gateway.lane import NO_LANES, Lanes
-from gateway.lane_state import LaneState
 from gateway.limits import Limits, QueueMode
 from gateway.orders import ORDERS, Orders
 from gateway.sharing import LaneUse, Sharing
@@ -46,8 +45,8 @@ class Admission:
     """The bounded slot queue.
 
     Read-only for drivers: limits, lanes, active (slots held), running (tickets), draining, arrived (offers so
-    far), and the time integrals active_seconds, queue_seconds, queue_full_seconds, up to the last event (`advance`
-    brings them to now).
+    far), and the time integrals active_seconds, queue_seconds, queue_full_seconds, up to the last event
+    (`advance` brings them to now).
     """
 
     def __init__(

@@ -56,13 +56,16 @@ class Lane:
 
     def __post_init__(self) -> None:
         _named(self.tenant, "a tenant")
-        for name, value, allowed, wrong in (
-            ("weight", self.weight, "above 0", not 0 < self.weight < inf),
-            ("slots_max", self.slots_max, "1 or more", _below(self.slots_max, 1)),
-            ("queue_max", self.queue_max, "0 or more", _below(self.queue_max, 0)),
-            ("tokens_per_min", self.tokens_per_min, "above 0", not 0 < (self.tokens_per_min or 1.0) < inf),
+        for name, value, allowed, right in (
+            ("weight", self.weight, "above 0", 0 < self.weight < inf),
+            ("slots_max", self.slots_max, "1 or more", self.slots_max is None or self.slots_max >= 1),
+            ("queue_max", self.queue_max, "0 or more", self.queue_max is None or self.queue_max >= 0),
+            (
+                *("tokens_per_min", self.tokens_per_min, "above 0"),
+                self.tokens_per_min is None or 0 < self.tokens_per_min < inf,
+            ),
         ):
-            if wrong or value == 0 and name == "tokens_per_min":
+            if not right:
                 raise ValueError(f"lane {self.name}: {name}={value} is not allowed; allowed: {allowed}")
 
     @property
@@ -104,7 +107,7 @@ class Lanes:
 
     @cached_property
     def unknown(self) -> Lane:
-        """The lane of requests that name none of these: the first of the tenant `other`, else the last one."""
+        """The lane of requests that name none of these: the first of the tenant `other`, else the last."""
         return next((lane for lane in self.lanes if lane.tenant == OTHERS), self.lanes[-1])
 
     @property
@@ -148,10 +151,6 @@ def _objects(values: Mapping[str, object], key: str) -> Iterable[dict[str, objec
 def _named(name: str, what: str) -> None:
     if not name or "/" in name:
         raise ValueError(f"{name!r} cannot be the name of {what}; allowed: at least one character, no '/'")
-
-
-def _below(value: int | None, least: int) -> bool:
-    return value is not None and value < least
 
 
 NO_LANES = Lanes((PriorityClass("default"),), (Lane("all", "default"),))

@@ -6,13 +6,13 @@ its class can take now makes everybody behind it wait, but for those on reserved
 
 Inside a class, `fair`: deficit round robin (Shreedhar and Varghese, 1996) with a quantum of one token times
 the lane's weight, in which a lane may go into debt: it starts a request when it owes nothing, and is then
-charged the request's tokens, so that a wrong estimate is set right when the cost is known, and a cost nobody
-knew is paid afterwards. Rounds in which nobody could start are not walked through: `LaneState.round` is the one
-in which a lane will be out of debt, and a heap knows the lowest. (In the limit of small quanta this is
-start-time fair queueing: Goyal, Vin and Cheng, 1996; their bound holds: while two lanes both have waiters that
-may start, tokens / weight of the one stay within the sum of the largest request / weight of both, times the
-slots if costs are not known before.) A lane that had nothing to send has saved nothing. In the other orders
-the next one of all lanes of the class goes first.
+charged the request's tokens. So a wrong estimate is set right when the cost is known, and a cost that nobody
+knew is paid afterwards. Rounds in which nobody could start are not walked through: `LaneState.round` is the
+one in which a lane will be out of debt, and a heap knows the lowest. In the limit of small quanta this is
+start-time fair queueing (Goyal, Vin and Cheng, 1996), and their bound holds for tokens as charged: while two
+lanes both have waiters that may start, their tokens / weight differ by at most the sum of the largest
+request / weight of both. A lane that had nothing to send has saved nothing. In the other orders the next one
+of all lanes of the class goes first.
 
 A lane that holds all the slots that it may has no waiter that may start. Everything costs O(classes +
 log lanes), and O(lanes + waiters · log lanes) when limits or lanes change.
@@ -67,7 +67,9 @@ class Sharing:
     @property
     def uses(self) -> Sequence[LaneUse]:
         """Of each lane, in the order of the lanes."""
-        return [LaneUse(each.lane, each.held, len(each.arrived), each.tokens) for each in self._lanes.values()]
+        return [
+            LaneUse(each.lane, each.held, len(each.arrived), each.tokens) for each in self._lanes.values()
+        ]
 
     def lane_of(self, request: RequestFacts) -> LaneState:
         """The lane that a request names, or the one for all others."""
