@@ -93,17 +93,17 @@ class Admission:
 
     def budget_wait_s(self, lane: str, now_s: float) -> float:
         """Seconds until a request of this lane is no longer refused as OVER_BUDGET; 0 when it is not."""
-        return 0.0 if self._sharing is None else self._sharing.budget_wait_s(RequestFacts(lane=lane), now_s)
+        if self._sharing is None:
+            return 0.0
+        return self._sharing.budget_wait_s(self._sharing.lane_of(RequestFacts(lane=lane)), now_s)
 
     def refusal(self, now_s: float, slots: int = 1, request: RequestFacts = NOTHING_KNOWN) -> State | None:
-        """How a newcomer would be refused now, or None when it would run or wait. Changes nothing.
-
-        Of the request only the lane counts.
-        """
+        """How a newcomer of that lane would be refused now, or None when it would run or wait."""
         if self.draining:
             return State.DRAINING
         if self._sharing is not None:
-            return self._sharing.refusal(request, slots, self.limits.max_active - self.active, now_s)
+            lane = self._sharing.lane_of(request)
+            return self._sharing.refusal(lane, slots, self.limits.max_active - self.active, now_s)
         if self._runs_at_once(slots):
             return None
         if self.limits.queue_mode is QueueMode.REJECT:
@@ -159,7 +159,6 @@ class Admission:
         """What a running request really costs its lane, tokens of prompt and answer: known when the engine
         told its usage, or when the client has left. At most once per ticket, before its release.
         """
-        self.advance(now_s)
         if self._sharing is not None:
             self._sharing.correct(ticket, tokens, now_s)
 
@@ -240,9 +239,10 @@ class Admission:
 
     def _offer_in_lane(self, ticket: Ticket, sharing: Sharing, now_s: float) -> None:
         lane = sharing.lane_of(ticket.request)
-        if self.draining or lane.over_budget(now_s):
+        free = self.limits.max_active - self.active
+        if self.draining or sharing.budget_wait_s(lane, now_s) > 0:
             ticket.state = State.DRAINING if self.draining else State.OVER_BUDGET
-        elif sharing.runs_at_once(lane, ticket.slots, self.limits.max_active - self.active):
+        elif sharing.runs_at_once(lane, ticket.slots, free):
             self._start(ticket, now_s, sharing.start(ticket, lane, now_s))
         elif (refused := sharing.no_place(lane)) is not None:
             ticket.state = refused
@@ -251,8 +251,9 @@ class Admission:
                 self._take_out(longest, State.REJECTED_FULL)
                 self._displaced.append(longest)
             self._by_arrival[ticket] = None
-            sharing.join(ticket, now_s)
-            self._hand_over(now_s)  # it may fit where a wide one, behind it now, did not
+            sharing.join(ticket, lane, now_s)
+            if free > 0:
+                self._hand_over(now_s)  # it may fit where a wide one, behind it now, did not
 
     def _start(self, ticket: Ticket, now_s: float, held: int) -> None:
         ticket.state = State.RUNNING
@@ -271,13 +272,13 @@ class Admission:
 
     def _line_up(self, now_s: float) -> None:
         """Those who wait, in a new line for the limits and lanes in force."""
-        self._line = self._orders[self.limits.queue_order]()
+        self._line, before, waiting = self._orders[self.limits.queue_order](), self._sharing, self._by_arrival
+        self._sharing = None
         if self.lanes.shared:
-            self._sharing = Sharing(self.lanes, self.limits, self._orders, now_s, self._sharing)
+            self._sharing = Sharing(self.lanes, self.limits, self._orders, now_s, before, waiting)
         else:
-            self._sharing = None
-        for ticket in self._by_arrival:
-            (self._sharing or self._line).push(ticket)
+            for ticket in waiting:
+                self._line.push(ticket)
 
     def _hand_over(self, now_s: float) -> Change:
         if not self._by_arrival:
