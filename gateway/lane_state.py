@@ -17,9 +17,9 @@ class LaneState:
 
     held: slots of its running requests; tokens: what its requests were charged so far; arrived: its waiters,
     oldest first; line: the same in the order in which they are served, None where that is the same order.
-    head: its next waiter, which takes `need` slots; entry: where the lane stands in its class's line; both None
-    while it can start nothing. round: of its class, in which it may start its next request (see `sharing`);
-    listed: its length in the list of long lanes.
+    head: its next waiter, which takes `need` slots; entry: where the lane stands in its class's line; both
+    None while it can start nothing. round: of its class, in which it may start its next request (see
+    `sharing`); listed: its length in the list of long lanes.
     """
 
     __slots__ = (

@@ -254,3 +254,4 @@ class PlainLanes:
         self.draining = True
         for plain in self.of(State.WAITING):
             plain.state = State.DRAINING
+        self.settle()
