@@ -66,7 +66,7 @@ class Admission:
         self._line = orders[limits.queue_order]()
         self._by_arrival: OrderedDict[Ticket, None] = OrderedDict()
         self._sharing = Sharing(lanes, limits, orders, start_s) if lanes.shared else None
-        self._displaced: list[Ticket] = []  # ended by an `offer`, and not yet told
+        self._untold: list[Ticket] = []  # ended by an `offer` of another one, or started since they ended
 
     def __repr__(self) -> str:
         return f"<Admission [limit {self.limits.max_active} | active {self.active} | waiting {self.queued}]>"
@@ -81,7 +81,7 @@ class Admission:
         """When the longest waiter's patience ends; inf when nobody waits. Call `expire`
         at that time, before any later event. It is now when an `offer` has ended a waiter to make room.
         """
-        if self._displaced:
+        if self._untold:
             return self._now_s
         oldest = next(iter(self._by_arrival), None)
         return inf if oldest is None else oldest.arrived_s + self.limits.queue_timeout_s
@@ -157,9 +157,9 @@ class Admission:
 
     def correct(self, ticket: Ticket, tokens: float, now_s: float) -> None:
         """What a running request really costs its lane, tokens of prompt and answer: known when the engine
-        told its usage, or when the client has left. At most once per ticket, before its release.
+        told its usage, or when the client has left. At most once per ticket, before its release. Nobody
+        starts by it, so time need not have come to `now_s`.
         """
-        self.advance(now_s)
         if self._sharing is not None:
             self._sharing.correct(ticket, tokens, now_s)
 
@@ -176,12 +176,14 @@ class Admission:
         if now_s < self.next_deadline_s:
             return NOTHING
         self.advance(now_s)
-        ended, self._displaced = self._displaced, []
+        untold, self._untold = self._untold, []
+        ended = [ticket for ticket in untold if ticket.state is not State.RUNNING]
+        granted = [ticket for ticket in untold if ticket.state is State.RUNNING]
         while now_s >= self.next_deadline_s:
             ticket = next(iter(self._by_arrival))
             self._take_out(ticket, State.QUEUE_TIMEOUT)
             ended.append(ticket)
-        return Change(self._hand_over(now_s).granted, ended)
+        return Change([*granted, *self._hand_over(now_s).granted], ended)
 
     def resize(self, limits: Limits, now_s: float) -> Change:
         """New limits from now on. No running request is touched: while more run than
@@ -215,7 +217,7 @@ class Admission:
         waiting = list(self._by_arrival)
         for ticket in waiting:
             self._take_out(ticket, State.DRAINING)
-        ended, self._displaced = [*self._displaced, *waiting], []
+        ended, self._untold = [*self._untold, *waiting], []
         return Change((), ended)
 
     def advance(self, now_s: float) -> None:
@@ -240,7 +242,7 @@ class Admission:
 
     def _offer_in_lane(self, ticket: Ticket, sharing: Sharing, now_s: float) -> None:
         lane = sharing.lane_of(ticket.request)
-        if self.draining or lane.over_budget(now_s):
+        if self.draining or (lane.bucket is not None and lane.over_budget(now_s)):
             ticket.state = State.DRAINING if self.draining else State.OVER_BUDGET
         elif sharing.runs_at_once(lane, ticket.slots, self.limits.max_active - self.active):
             self._start(ticket, now_s, sharing.start(ticket, lane, now_s))
@@ -249,10 +251,11 @@ class Admission:
         else:
             if len(self._by_arrival) >= self.limits.queue_max and (longest := sharing.displaced_by(lane)):
                 self._take_out(longest, State.REJECTED_FULL)
-                self._displaced.append(longest)
+                self._untold.append(longest)
             self._by_arrival[ticket] = None
             sharing.join(ticket, now_s)
-            self._hand_over(now_s)  # it may fit where a wide one, behind it now, did not
+            # It may fit where a wide one, behind it now, did not; others may where a wide one has left.
+            self._untold += [other for other in self._hand_over(now_s).granted if other is not ticket]
 
     def _start(self, ticket: Ticket, now_s: float, held: int) -> None:
         ticket.state = State.RUNNING

@@ -64,15 +64,19 @@ class LaneState:
 class ClassState:
     """One priority class.
 
-    reserved: slots that only it may take; held and waiting: slots and waiters of all its lanes; round: of
-    the lane that it served last; cap: the most slots that one of its requests can have.
+    reserved: slots that only it may take; unused: those of them that it does not use; held and waiting: slots
+    and waiters of all its lanes; round: of the lane that it served last; cap: the most slots that one of its
+    requests can have.
     """
 
-    __slots__ = ("_line", "_long", "_most", "_serial", "cap", "held", "name", "reserved", "round", "waiting")
+    __slots__ = (
+        *("_line", "_long", "_most", "_serial", "cap", "held", "name", "reserved", "round", "unused"),
+        "waiting",
+    )
 
     def __init__(self, name: str, reserved: int, cap: int) -> None:
         self.name = name
-        self.reserved = reserved
+        self.reserved = self.unused = reserved
         self.cap = cap
         self.held = self.waiting = 0
         self.round = 0.0
@@ -80,11 +84,6 @@ class ClassState:
         self._most = 64
         self._line: list[tuple[float, int, LaneState]] = []
         self._long: list[tuple[float, int, LaneState]] = []
-
-    @property
-    def unused(self) -> int:
-        """Reserved slots that it does not use."""
-        return max(0, self.reserved - self.held)
 
     def first(self) -> LaneState | None:
         """The lane whose waiter is next, among those that could start one."""

@@ -61,6 +61,7 @@ class Sharing:
         }
         self._unknown = self._lanes[lanes.unknown.name]
         self._live: dict[Ticket, LaneState] = {}
+        self._waiting = 0
         if before is not None:
             self._take_over(before, classes, now_s)
 
@@ -82,8 +83,8 @@ class Sharing:
 
     def refusal(self, request: RequestFacts, slots: int, free: int, now_s: float) -> State | None:
         """How a newcomer would be refused with `free` slots; None: it would run or wait."""
-        lane = self.lane_of(request)
-        if lane.over_budget(now_s):
+        lane = self._lanes.get(request.lane) or self._unknown
+        if lane.bucket is not None and lane.over_budget(now_s):
             return State.OVER_BUDGET
         return None if self.runs_at_once(lane, slots, free) else self.no_place(lane)
 
@@ -91,7 +92,7 @@ class Sharing:
         """How a newcomer of this lane that cannot run is refused; None: there is a place for it to wait."""
         if self._limits.queue_mode is QueueMode.REJECT:
             return State.REJECTED_MODE
-        crowded = sum(each.waiting for each in self._classes) >= self._limits.queue_max
+        crowded = self._waiting >= self._limits.queue_max
         if lane.full or (crowded and self.displaced_by(lane) is None):
             return State.REJECTED_FULL
         return None
@@ -99,18 +100,19 @@ class Sharing:
     def runs_at_once(self, lane: LaneState, slots: int, free: int) -> bool:
         """Whether a newcomer would start now, without overtaking anybody who waits and may start."""
         own = lane.of_class
-        need = self._need(lane, slots)
+        need = 1 if slots == 1 else self._need(lane, slots)
         if lane.arrived or need > free or lane.held + need > lane.slots_max:
             return False
         room = free - self._kept
-        for each in self._classes:
-            if each.first() is not None:  # and does not fit, or it would run
+        if self._waiting:
+            for each in self._classes:
+                if each.first() is not None:  # and does not fit, or it would run
+                    if each is own:
+                        return False
+                    room = 0
                 if each is own:
-                    return False
-                room = 0
-            if each is own:
-                break
-        return need <= max(0, room) + own.unused
+                    break
+        return need <= (room if room > 0 else 0) + own.unused
 
     def next(self, free: int) -> Ticket | None:
         """The waiter that starts next with `free` slots; None when nobody may."""
@@ -148,7 +150,8 @@ class Sharing:
     def start(self, ticket: Ticket, lane: LaneState, now_s: float) -> int:
         """A newcomer runs at once, on so many slots."""
         self._live[ticket] = lane
-        lane.round = max(lane.round, lane.of_class.round)
+        if lane.round < lane.of_class.round:
+            lane.round = lane.of_class.round
         if lane.bucket is not None:
             lane.bucket.take(_cost(ticket.request), now_s)
         return self._run(ticket, lane)
@@ -166,6 +169,7 @@ class Sharing:
         lane.line.push(ticket)
         lane.arrived[ticket] = None
         lane.of_class.lengthen(lane)
+        self._waiting += 1
         self._refresh(lane)
 
     def grant(self, ticket: Ticket) -> int:
@@ -197,21 +201,22 @@ class Sharing:
         lane = self._live.get(ticket)
         if lane is None:
             return
-        more = max(1.0, tokens) - _cost(ticket.request)
+        more = (tokens if tokens > 1.0 else 1.0) - _cost(ticket.request)
         lane.tokens += more
         lane.round += more / lane.weight
         if lane.bucket is not None:
             lane.bucket.take(more, now_s)
-        if more and self._fair and lane.entry is not None:
+        if lane.entry is not None and more and self._fair:
             lane.of_class.enter(lane, lane.round)
 
     def _need(self, lane: LaneState, slots: int) -> int:
         return int(min(slots, lane.of_class.cap, lane.slots_max))
 
     def _run(self, ticket: Ticket, lane: LaneState) -> int:
-        held = self._need(lane, ticket.slots)
+        held = 1 if ticket.slots == 1 else self._need(lane, ticket.slots)
         self._hold(lane, held)
-        lane.of_class.round = max(lane.of_class.round, lane.round)
+        if lane.of_class.round < lane.round:
+            lane.of_class.round = lane.round
         cost = _cost(ticket.request)
         lane.tokens += cost
         lane.round += cost / lane.weight
@@ -220,14 +225,17 @@ class Sharing:
     def _hold(self, lane: LaneState, slots: int) -> None:
         own = lane.of_class
         lane.held += slots
-        self._kept -= own.unused
         own.held += slots
-        self._kept += own.unused
+        if own.reserved:
+            unused = max(0, own.reserved - own.held)
+            self._kept += unused - own.unused
+            own.unused = unused
 
     def _leave_line(self, ticket: Ticket, lane: LaneState) -> None:
         lane.line.remove(ticket)
         del lane.arrived[ticket]
         lane.of_class.waiting -= 1
+        self._waiting -= 1
 
     def _refresh(self, lane: LaneState) -> None:
         """Puts the lane where it now belongs in the line of its class."""
@@ -263,7 +271,8 @@ class Sharing:
 
 
 def _cost(request: RequestFacts) -> float:
-    return max(1.0, request.cost_tokens)
+    cost = request.cost_tokens
+    return cost if cost > 1.0 else 1.0
 
 
 def _classes(wanted: Sequence[PriorityClass], max_active: int) -> tuple[ClassState, ...]:
