@@ -150,10 +150,17 @@ class Settings(LiveSettings):
     gateway_api_keys: str | None = Field(
         None, min_length=1, description="comma-separated keys that clients must send"
     )
+    lanes_file: str | None = Field(
+        None, min_length=1, description="a lanes.toml: whose key is in which lane; none: everybody is alike"
+    )
     allowed_origins: str | None = Field(
         None,
         min_length=1,
         description="comma-separated web origins whose pages may ask (CORS), or `*`; never for /admin",
+    )
+    upstream_priority: bool = Field(
+        False,
+        description="tell vLLM (`--scheduling-policy priority`) the place of a request's class; 0 goes first",
     )
     upstream_api_key: str | None = Field(None, min_length=1, description="bearer token sent to the engine")
     log_level: str = Field("info", description="debug, info, warning or error")
