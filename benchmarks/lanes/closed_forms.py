@@ -111,9 +111,7 @@ def cases() -> Iterator[Case]:
 
 def priority(name: str, c: int, streams: tuple[Stream, ...]) -> Case:
     """Classes in an endless queue."""
-    limits = Limits(
-        max_active=c, queue_max=10**6, queue_timeout_s=ENDLESS_S, queue_order=QueueOrder.FAIR
-    )
+    limits = Limits(max_active=c, queue_max=10**6, queue_timeout_s=ENDLESS_S, queue_order=QueueOrder.FAIR)
     exact = {f"wait of {_class(s)}, s": w for s, w in zip(streams, cobham(c, streams), strict=True)}
     return Case(name, limits, _one_lane_each(streams), streams, exact, _waits)
 
