@@ -181,6 +181,14 @@ class Settings(LiveSettings):
             made._login = login_of(str(given["vllm_base_url"]))
         return made
 
+    @model_validator(mode="before")
+    @classmethod
+    def _lanes_are_for_sharing(cls, given: object) -> object:
+        """With lanes the order is fair, unless somebody says otherwise: in any other a flood goes first."""
+        if isinstance(given, dict) and given.get("lanes_file") and "queue_order" not in given:
+            return given | {"queue_order": QueueOrder.FAIR}
+        return given
+
     def models(self) -> tuple[str, ...]:
         """The models that clients may name; empty when that is the engine's to decide."""
         return tuple(name.strip() for name in (self.allowed_models or "").split(",") if name.strip())

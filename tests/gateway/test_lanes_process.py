@@ -47,7 +47,7 @@ def lanes_of(tenants: Mapping[str, Mapping[str, float | str]], classes: Sequence
 def running_with(url: str, folder: Path, lanes: str, **settings: object) -> Iterator[GatewayProcess]:
     path = folder / "lanes.toml"
     path.write_text(lanes)
-    with gateway(url, **{"lanes_file": path, "queue_order": "fair", **settings}) as running:
+    with gateway(url, **{"lanes_file": path, **settings}) as running:
         yield running
 
 

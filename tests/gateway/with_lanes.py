@@ -56,10 +56,10 @@ def lane_of(headers: Mapping[str, str]) -> str | None:
 def gateway_with(
     engine: ScriptedEngine, folder: Path, lanes: str = LANES, **settings: Any
 ) -> Iterator[GatewayProcess]:
-    """It has read `lanes` from a file; QUEUE_ORDER is `fair`."""
+    """It has read `lanes` from a file; QUEUE_ORDER is `fair`, as it is then."""
     path = folder / "lanes.toml"
     path.write_text(lanes)
-    with gateway(engine.url, **{"lanes_file": path, "queue_order": "fair", **settings}) as running:
+    with gateway(engine.url, **{"lanes_file": path, **settings}) as running:
         yield running
 
 
