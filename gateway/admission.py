@@ -66,7 +66,7 @@ class Admission:
         self._line = orders[limits.queue_order]()
         self._by_arrival: OrderedDict[Ticket, None] = OrderedDict()
         self._sharing = Sharing(lanes, limits, orders, start_s) if lanes.shared else None
-        self._displaced: list[Ticket] = []  # ended by an `offer`, and not yet told
+        self._untold: list[Ticket] = []  # ended by the `offer` of another one, or started by it
 
     def __repr__(self) -> str:
         return f"<Admission [limit {self.limits.max_active} | active {self.active} | waiting {self.queued}]>"
@@ -81,7 +81,7 @@ class Admission:
         """When the longest waiter's patience ends; inf when nobody waits. Call `expire`
         at that time, before any later event. It is now when an `offer` has ended a waiter to make room.
         """
-        if self._displaced:
+        if self._untold:
             return self._now_s
         oldest = next(iter(self._by_arrival), None)
         return inf if oldest is None else oldest.arrived_s + self.limits.queue_timeout_s
@@ -92,18 +92,15 @@ class Admission:
         return () if self._sharing is None else self._sharing.uses
 
     def budget_wait_s(self, lane: str, now_s: float) -> float:
-        """Seconds until a request of this lane is no longer refused as OVER_BUDGET; 0 when it is not."""
-        if self._sharing is None:
-            return 0.0
-        return self._sharing.budget_wait_s(self._sharing.lane_of(RequestFacts(lane=lane)), now_s)
+        """Seconds until a request of this lane is no longer OVER_BUDGET; 0 when it is not."""
+        return 0.0 if self._sharing is None else self._sharing.budget_wait_s(RequestFacts(lane=lane), now_s)
 
     def refusal(self, now_s: float, slots: int = 1, request: RequestFacts = NOTHING_KNOWN) -> State | None:
         """How a newcomer of that lane would be refused now, or None when it would run or wait."""
         if self.draining:
             return State.DRAINING
         if self._sharing is not None:
-            lane = self._sharing.lane_of(request)
-            return self._sharing.refusal(lane, slots, self.limits.max_active - self.active, now_s)
+            return self._sharing.refusal(request, slots, self.limits.max_active - self.active, now_s)
         if self._runs_at_once(slots):
             return None
         if self.limits.queue_mode is QueueMode.REJECT:
@@ -111,11 +108,7 @@ class Admission:
         return State.REJECTED_FULL if len(self._by_arrival) >= self.limits.queue_max else None
 
     def offer(
-        self,
-        now_s: float,
-        slots: int = 1,
-        request: RequestFacts = NOTHING_KNOWN,
-        owner: object = None,
+        self, now_s: float, slots: int = 1, request: RequestFacts = NOTHING_KNOWN, owner: object = None
     ) -> Ticket:
         """A request arrives. The ticket's state is the answer: RUNNING, WAITING, or one of the refusals.
 
@@ -157,7 +150,8 @@ class Admission:
 
     def correct(self, ticket: Ticket, tokens: float, now_s: float) -> None:
         """What a running request really costs its lane, tokens of prompt and answer: known when the engine
-        told its usage, or when the client has left. At most once per ticket, before its release.
+        told its usage, or when the client has left. At most once per ticket, before its release. Nobody
+        starts by it, so time need not have come to `now_s`.
         """
         if self._sharing is not None:
             self._sharing.correct(ticket, tokens, now_s)
@@ -175,12 +169,12 @@ class Admission:
         if now_s < self.next_deadline_s:
             return NOTHING
         self.advance(now_s)
-        ended, self._displaced = self._displaced, []
+        granted, ended = self._tell()
         while now_s >= self.next_deadline_s:
             ticket = next(iter(self._by_arrival))
             self._take_out(ticket, State.QUEUE_TIMEOUT)
             ended.append(ticket)
-        return Change(self._hand_over(now_s).granted, ended)
+        return Change([*granted, *self._hand_over(now_s).granted], ended)
 
     def resize(self, limits: Limits, now_s: float) -> Change:
         """New limits from now on. No running request is touched: while more run than
@@ -211,11 +205,10 @@ class Admission:
         """The process is stopping: every waiter and every newcomer is refused, running requests finish."""
         self.advance(now_s)
         self.draining = True
-        waiting = list(self._by_arrival)
-        for ticket in waiting:
+        for ticket in (waiting := list(self._by_arrival)):
             self._take_out(ticket, State.DRAINING)
-        ended, self._displaced = [*self._displaced, *waiting], []
-        return Change((), ended)
+        granted, ended = self._tell()
+        return Change(granted, [*ended, *waiting])
 
     def advance(self, now_s: float) -> None:
         """Brings the time integrals to `now_s`. Raises ValueError when time would go back."""
@@ -240,7 +233,7 @@ class Admission:
     def _offer_in_lane(self, ticket: Ticket, sharing: Sharing, now_s: float) -> None:
         lane = sharing.lane_of(ticket.request)
         free = self.limits.max_active - self.active
-        if self.draining or sharing.budget_wait_s(lane, now_s) > 0:
+        if self.draining or lane.over_budget(now_s):
             ticket.state = State.DRAINING if self.draining else State.OVER_BUDGET
         elif sharing.runs_at_once(lane, ticket.slots, free):
             self._start(ticket, now_s, sharing.start(ticket, lane, now_s))
@@ -249,11 +242,17 @@ class Admission:
         else:
             if len(self._by_arrival) >= self.limits.queue_max and (longest := sharing.displaced_by(lane)):
                 self._take_out(longest, State.REJECTED_FULL)
-                self._displaced.append(longest)
+                self._untold.append(longest)
             self._by_arrival[ticket] = None
             sharing.join(ticket, lane, now_s)
             if free > 0:
-                self._hand_over(now_s)  # it may fit where a wide one, behind it now, did not
+                # It may fit where a wide one, behind it now, did not; others may where a wide one has left.
+                self._untold += [other for other in self._hand_over(now_s).granted if other is not ticket]
+
+    def _tell(self) -> tuple[list[Ticket], list[Ticket]]:
+        untold, self._untold = self._untold, []
+        started = [ticket for ticket in untold if ticket.state is State.RUNNING]
+        return started, [ticket for ticket in untold if ticket.state is not State.RUNNING]
 
     def _start(self, ticket: Ticket, now_s: float, held: int) -> None:
         ticket.state = State.RUNNING

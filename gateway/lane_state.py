@@ -46,6 +46,10 @@ class LaneState:
     def __repr__(self) -> str:
         return f"<LaneState {self.lane.name} [held {self.held} | waiting {len(self.arrived)}]>"
 
+    def over_budget(self, now_s: float) -> bool:
+        """Whether it has used more tokens than it may."""
+        return self.bucket is not None and self.bucket.wait_s(now_s) > 0
+
     @property
     def length(self) -> float:
         """Its waiters for its weight: by this measure the longest lane has to give way in a full queue."""

@@ -86,13 +86,15 @@ class Sharing:
         """The lane that a request names, or the one for all others."""
         return self._lanes.get(request.lane) or self._unknown
 
-    def budget_wait_s(self, lane: LaneState, now_s: float) -> float:
+    def budget_wait_s(self, request: RequestFacts, now_s: float) -> float:
         """See `Admission.budget_wait_s`."""
-        return 0.0 if lane.bucket is None else lane.bucket.wait_s(now_s)
+        bucket = self.lane_of(request).bucket
+        return 0.0 if bucket is None else bucket.wait_s(now_s)
 
-    def refusal(self, lane: LaneState, slots: int, free: int, now_s: float) -> State | None:
+    def refusal(self, request: RequestFacts, slots: int, free: int, now_s: float) -> State | None:
         """How a newcomer would be refused with `free` slots; None: it would run or wait."""
-        if self.budget_wait_s(lane, now_s) > 0:
+        lane = self.lane_of(request)
+        if lane.over_budget(now_s):
             return State.OVER_BUDGET
         return None if self.runs_at_once(lane, slots, free) else self.no_place(lane)
 
@@ -115,7 +117,7 @@ class Sharing:
         if need > free or lane.held + need > lane.slots_max:
             return False
         room = free - self._kept
-        for each in self._classes:
+        for each in self._classes if self._waiting else ():
             if each.first() is not None:  # and does not fit, or it would run
                 if each is own:
                     return False

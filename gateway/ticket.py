@@ -1,15 +1,14 @@
 """A request's place in admission: what is known of the request, what it asks for, and where it stands."""
 
-from dataclasses import dataclass
 from enum import Enum
 from math import inf
+from typing import NamedTuple
 
 BYTES_PER_TOKEN = 4
 """Prompt bytes of a token where only tokens are known: about what English text has."""
 
 
-@dataclass(frozen=True, slots=True)
-class RequestFacts:
+class RequestFacts(NamedTuple):
     """What admission may know of a request before it runs; a queue order may read all of it.
 
     prompt_bytes: size of the prompt's text as UTF-8, at least 0. A prompt given as token ids counts

@@ -19,13 +19,17 @@ class TokenBucket:
 
     def wait_s(self, now_s: float) -> float:
         """Seconds until it is out of debt if nobody takes more; 0 when it is not in debt."""
+        if self._level >= 0:
+            return 0.0
         debt = -self._level - self._per_min * (now_s - self._at_s) / 60
         return debt * 60 / self._per_min if debt > _TRIFLE else 0.0
 
     def take(self, tokens: float, now_s: float) -> None:
         """Takes `tokens`; a negative number is given back. It never holds more than a minute's."""
-        filled = min(self._per_min, self._level + self._per_min * (now_s - self._at_s) / 60)
-        self._level = min(self._per_min, filled - tokens)
+        most = self._per_min
+        level = self._level + most * (now_s - self._at_s) / 60
+        level = (level if level < most else most) - tokens
+        self._level = level if level < most else most
         self._at_s = now_s
 
     def refill_from(self, other: "TokenBucket", now_s: float) -> None:
