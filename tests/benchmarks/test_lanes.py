@@ -42,7 +42,7 @@ def test_a_flood_leaves_the_neighbour_alone(seeds: tuple[int, ...]) -> None:
 
 @pytest.mark.prove
 def test_slots_in_tokens_beat_any_number_of_slots() -> None:
-    """Nine short requests for a long one: no preemption, and a fifth more goodput than the best MAX_ACTIVE."""
+    """Nine short requests for a long one: no preemption, a fifth more goodput than the best MAX_ACTIVE."""
     seen = token_slots.run(token_slots.MIXED, 3, Player())
     assert seen.gain >= GAIN
     assert (seen.tokens_preempt, seen.as_many_preempt > 0) == (0, True)
