@@ -89,6 +89,12 @@ class LaneBook:
                     raise ValueError(f"lanes {other.name} and {known.name} have the same key")
         self.unknown = self.by_name[lanes.unknown.name]
 
+    def of_bearer(self, authorization: bytes) -> KnownLane | None:
+        """The lane of a key in its usual form, `Bearer KEY`; None for another form, and for nobody's key."""
+        if authorization[:7] != b"Bearer ":
+            return None
+        return self._by_digest.get(sha256(authorization[7:]).digest())
+
     def of_keys(self, keys: Iterable[bytes]) -> KnownLane | None:
         """The lane of the first key that is somebody's, None for none."""
         for key in keys:
