@@ -66,7 +66,7 @@ class Admission:
         self._line = orders[limits.queue_order]()
         self._by_arrival: OrderedDict[Ticket, None] = OrderedDict()
         self._sharing = Sharing(lanes, limits, orders, start_s) if lanes.shared else None
-        self._untold: list[Ticket] = []  # ended by an `offer` of another one, or started since they ended
+        self._untold: list[Ticket] = []  # ended by the `offer` of another one, or started by it
 
     def __repr__(self) -> str:
         return f"<Admission [limit {self.limits.max_active} | active {self.active} | waiting {self.queued}]>"
@@ -92,14 +92,11 @@ class Admission:
         return () if self._sharing is None else self._sharing.uses
 
     def budget_wait_s(self, lane: str, now_s: float) -> float:
-        """Seconds until a request of this lane is no longer refused as OVER_BUDGET; 0 when it is not."""
+        """Seconds until a request of this lane is no longer OVER_BUDGET; 0 when it is not."""
         return 0.0 if self._sharing is None else self._sharing.budget_wait_s(RequestFacts(lane=lane), now_s)
 
     def refusal(self, now_s: float, slots: int = 1, request: RequestFacts = NOTHING_KNOWN) -> State | None:
-        """How a newcomer would be refused now, or None when it would run or wait. Changes nothing.
-
-        Of the request only the lane counts.
-        """
+        """How a newcomer of that lane would be refused now, or None when it would run or wait."""
         if self.draining:
             return State.DRAINING
         if self._sharing is not None:
@@ -111,11 +108,7 @@ class Admission:
         return State.REJECTED_FULL if len(self._by_arrival) >= self.limits.queue_max else None
 
     def offer(
-        self,
-        now_s: float,
-        slots: int = 1,
-        request: RequestFacts = NOTHING_KNOWN,
-        owner: object = None,
+        self, now_s: float, slots: int = 1, request: RequestFacts = NOTHING_KNOWN, owner: object = None
     ) -> Ticket:
         """A request arrives. The ticket's state is the answer: RUNNING, WAITING, or one of the refusals.
 
@@ -176,9 +169,7 @@ class Admission:
         if now_s < self.next_deadline_s:
             return NOTHING
         self.advance(now_s)
-        untold, self._untold = self._untold, []
-        ended = [ticket for ticket in untold if ticket.state is not State.RUNNING]
-        granted = [ticket for ticket in untold if ticket.state is State.RUNNING]
+        granted, ended = self._tell()
         while now_s >= self.next_deadline_s:
             ticket = next(iter(self._by_arrival))
             self._take_out(ticket, State.QUEUE_TIMEOUT)
@@ -214,11 +205,10 @@ class Admission:
         """The process is stopping: every waiter and every newcomer is refused, running requests finish."""
         self.advance(now_s)
         self.draining = True
-        waiting = list(self._by_arrival)
-        for ticket in waiting:
+        for ticket in (waiting := list(self._by_arrival)):
             self._take_out(ticket, State.DRAINING)
-        ended, self._untold = [*self._untold, *waiting], []
-        return Change((), ended)
+        granted, ended = self._tell()
+        return Change(granted, [*ended, *waiting])
 
     def advance(self, now_s: float) -> None:
         """Brings the time integrals to `now_s`. Raises ValueError when time would go back."""
@@ -242,9 +232,10 @@ class Admission:
 
     def _offer_in_lane(self, ticket: Ticket, sharing: Sharing, now_s: float) -> None:
         lane = sharing.lane_of(ticket.request)
-        if self.draining or (lane.bucket is not None and lane.over_budget(now_s)):
+        free = self.limits.max_active - self.active
+        if self.draining or lane.over_budget(now_s):
             ticket.state = State.DRAINING if self.draining else State.OVER_BUDGET
-        elif sharing.runs_at_once(lane, ticket.slots, self.limits.max_active - self.active):
+        elif sharing.runs_at_once(lane, ticket.slots, free):
             self._start(ticket, now_s, sharing.start(ticket, lane, now_s))
         elif (refused := sharing.no_place(lane)) is not None:
             ticket.state = refused
@@ -253,9 +244,15 @@ class Admission:
                 self._take_out(longest, State.REJECTED_FULL)
                 self._untold.append(longest)
             self._by_arrival[ticket] = None
-            sharing.join(ticket, now_s)
-            # It may fit where a wide one, behind it now, did not; others may where a wide one has left.
-            self._untold += [other for other in self._hand_over(now_s).granted if other is not ticket]
+            sharing.join(ticket, lane, now_s)
+            if free > 0:
+                # It may fit where a wide one, behind it now, did not; others may where a wide one has left.
+                self._untold += [other for other in self._hand_over(now_s).granted if other is not ticket]
+
+    def _tell(self) -> tuple[list[Ticket], list[Ticket]]:
+        untold, self._untold = self._untold, []
+        started = [ticket for ticket in untold if ticket.state is State.RUNNING]
+        return started, [ticket for ticket in untold if ticket.state is not State.RUNNING]
 
     def _start(self, ticket: Ticket, now_s: float, held: int) -> None:
         ticket.state = State.RUNNING
@@ -274,13 +271,13 @@ class Admission:
 
     def _line_up(self, now_s: float) -> None:
         """Those who wait, in a new line for the limits and lanes in force."""
-        self._line = self._orders[self.limits.queue_order]()
+        self._line, before, waiting = self._orders[self.limits.queue_order](), self._sharing, self._by_arrival
+        self._sharing = None
         if self.lanes.shared:
-            self._sharing = Sharing(self.lanes, self.limits, self._orders, now_s, self._sharing)
+            self._sharing = Sharing(self.lanes, self.limits, self._orders, now_s, before, waiting)
         else:
-            self._sharing = None
-        for ticket in self._by_arrival:
-            (self._sharing or self._line).push(ticket)
+            for ticket in waiting:
+                self._line.push(ticket)
 
     def _hand_over(self, now_s: float) -> Change:
         if not self._by_arrival:

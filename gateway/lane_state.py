@@ -15,10 +15,11 @@ from gateway.token_bucket import TokenBucket
 class LaneState:
     """One lane.
 
-    held: slots of its running requests; arrived: its waiters, oldest first; line: the same in the order in
-    which they are served; tokens: what its requests were charged so far. round: the lane may start its next
-    request in this round of its class (see `sharing`). entry: where it stands in its class's line, None
-    while it cannot start; listed: its length in the list of long lanes.
+    held: slots of its running requests; tokens: what its requests were charged so far; arrived: its waiters,
+    oldest first; line: the same in the order in which they are served, None where that is the same order.
+    head: its next waiter, which takes `need` slots; entry: where the lane stands in its class's line; both
+    None while it can start nothing. round: of its class, in which it may start its next request (see
+    `sharing`); listed: its length in the list of long lanes.
     """
 
     __slots__ = (
@@ -26,7 +27,7 @@ class LaneState:
         *("need", "of_class", "round", "slots_max", "tokens", "weight"),
     )
 
-    def __init__(self, lane: Lane, of_class: ClassState, line: Order, now_s: float) -> None:
+    def __init__(self, lane: Lane, of_class: ClassState, line: Order | None, now_s: float) -> None:
         self.lane = lane
         self.of_class = of_class
         self.line = line
@@ -45,12 +46,6 @@ class LaneState:
     def __repr__(self) -> str:
         return f"<LaneState {self.lane.name} [held {self.held} | waiting {len(self.arrived)}]>"
 
-    @property
-    def full(self) -> bool:
-        """Whether no more of its requests may wait."""
-        most = self.lane.queue_max
-        return most is not None and len(self.arrived) >= most
-
     def over_budget(self, now_s: float) -> bool:
         """Whether it has used more tokens than it may."""
         return self.bucket is not None and self.bucket.wait_s(now_s) > 0
@@ -64,14 +59,14 @@ class LaneState:
 class ClassState:
     """One priority class.
 
-    reserved: slots that only it may take; unused: those of them that it does not use; held and waiting: slots
+    reserved: slots that only it may take; unused: as many of them as it does not use; held and waiting: slots
     and waiters of all its lanes; round: of the lane that it served last; cap: the most slots that one of its
     requests can have.
     """
 
     __slots__ = (
-        *("_line", "_long", "_most", "_serial", "cap", "held", "name", "reserved", "round", "unused"),
-        "waiting",
+        *("_line", "_long", "_most", "_serial"),
+        *("cap", "held", "name", "reserved", "round", "unused", "waiting"),
     )
 
     def __init__(self, name: str, reserved: int, cap: int) -> None:
@@ -108,7 +103,7 @@ class ClassState:
     def lengthen(self, lane: LaneState) -> None:
         """One more waits in this lane."""
         self.waiting += 1
-        length = lane.length
+        length = len(lane.arrived) / lane.weight
         if length > lane.listed:
             self._list(lane, length)
 

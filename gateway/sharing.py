@@ -20,13 +20,13 @@ log lanes), and O(lanes + waiters · log lanes) when limits or lanes change.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from gateway.lane import Lane, Lanes, PriorityClass
 from gateway.lane_state import ClassState, LaneState
 from gateway.limits import Limits, QueueMode, QueueOrder
-from gateway.orders import Orders
+from gateway.orders import OldestFirst, Orders
 from gateway.ticket import RequestFacts, State, Ticket
 
 
@@ -42,21 +42,29 @@ class LaneUse(NamedTuple):
 class Sharing:
     """Decides who of the waiters starts next; `Admission` drives it and knows the bounds of all.
 
-    now_s: of the event. before: what it replaces; requests that run, debts and budgets are taken over,
-    waiters are not: `push` them in order of arrival.
+    now_s: of the event. before, waiting: what it replaces, and who waits, in order of arrival. Requests that
+    run, debts and budgets are taken over.
     """
 
     def __init__(
-        self, lanes: Lanes, limits: Limits, orders: Orders, now_s: float, before: Sharing | None = None
+        self,
+        lanes: Lanes,
+        limits: Limits,
+        orders: Orders,
+        now_s: float,
+        before: Sharing | None = None,
+        waiting: Iterable[Ticket] = (),
     ) -> None:
         self._limits = limits
         self._fair = limits.queue_order is QueueOrder.FAIR
         self._classes = _classes(lanes.classes, limits.max_active)
         self._kept = sum(each.reserved for each in self._classes)  # reserved and unused
         classes = {each.name: each for each in self._classes}
-        new_line = orders[limits.queue_order]
+        order = orders[limits.queue_order]
         self._lanes = {
-            lane.name: LaneState(lane, classes[lane.priority_class], new_line(), now_s)
+            lane.name: LaneState(
+                lane, classes[lane.priority_class], None if order is OldestFirst else order(), now_s
+            )
             for lane in lanes.lanes
         }
         self._unknown = self._lanes[lanes.unknown.name]
@@ -64,6 +72,8 @@ class Sharing:
         self._waiting = 0
         if before is not None:
             self._take_over(before, classes, now_s)
+        for ticket in waiting:
+            self._stand_in_line(ticket, self.lane_of(ticket.request))
 
     @property
     def uses(self) -> Sequence[LaneUse]:
@@ -83,8 +93,8 @@ class Sharing:
 
     def refusal(self, request: RequestFacts, slots: int, free: int, now_s: float) -> State | None:
         """How a newcomer would be refused with `free` slots; None: it would run or wait."""
-        lane = self._lanes.get(request.lane) or self._unknown
-        if lane.bucket is not None and lane.over_budget(now_s):
+        lane = self.lane_of(request)
+        if lane.over_budget(now_s):
             return State.OVER_BUDGET
         return None if self.runs_at_once(lane, slots, free) else self.no_place(lane)
 
@@ -92,27 +102,29 @@ class Sharing:
         """How a newcomer of this lane that cannot run is refused; None: there is a place for it to wait."""
         if self._limits.queue_mode is QueueMode.REJECT:
             return State.REJECTED_MODE
-        crowded = self._waiting >= self._limits.queue_max
-        if lane.full or (crowded and self.displaced_by(lane) is None):
+        most = lane.lane.queue_max
+        if most is not None and len(lane.arrived) >= most:
             return State.REJECTED_FULL
-        return None
+        crowded = self._waiting >= self._limits.queue_max
+        return State.REJECTED_FULL if crowded and self.displaced_by(lane) is None else None
 
     def runs_at_once(self, lane: LaneState, slots: int, free: int) -> bool:
         """Whether a newcomer would start now, without overtaking anybody who waits and may start."""
+        if free <= 0 or lane.arrived:
+            return False
         own = lane.of_class
-        need = 1 if slots == 1 else self._need(lane, slots)
-        if lane.arrived or need > free or lane.held + need > lane.slots_max:
+        need = self._need(lane, slots)
+        if need > free or lane.held + need > lane.slots_max:
             return False
         room = free - self._kept
-        if self._waiting:
-            for each in self._classes:
-                if each.first() is not None:  # and does not fit, or it would run
-                    if each is own:
-                        return False
-                    room = 0
+        for each in self._classes if self._waiting else ():
+            if each.first() is not None:  # and does not fit, or it would run
                 if each is own:
-                    break
-        return need <= (room if room > 0 else 0) + own.unused
+                    return False
+                room = 0
+            if each is own:
+                break
+        return need <= max(0, room) + own.unused
 
     def next(self, free: int) -> Ticket | None:
         """The waiter that starts next with `free` slots; None when nobody may."""
@@ -150,33 +162,22 @@ class Sharing:
     def start(self, ticket: Ticket, lane: LaneState, now_s: float) -> int:
         """A newcomer runs at once, on so many slots."""
         self._live[ticket] = lane
-        if lane.round < lane.of_class.round:
-            lane.round = lane.of_class.round
+        lane.round = max(lane.round, lane.of_class.round)
         if lane.bucket is not None:
-            lane.bucket.take(_cost(ticket.request), now_s)
-        return self._run(ticket, lane)
+            lane.bucket.take(_cost(ticket), now_s)
+        return self._run(ticket, lane, self._need(lane, ticket.slots))
 
-    def join(self, ticket: Ticket, now_s: float) -> None:
+    def join(self, ticket: Ticket, lane: LaneState, now_s: float) -> None:
         """A newcomer waits."""
-        self.push(ticket)
-        lane = self._live[ticket]
         if lane.bucket is not None:
-            lane.bucket.take(_cost(ticket.request), now_s)
-
-    def push(self, ticket: Ticket) -> None:
-        """One that is let in already, and charged, stands in line."""
-        self._live[ticket] = lane = self.lane_of(ticket.request)
-        lane.line.push(ticket)
-        lane.arrived[ticket] = None
-        lane.of_class.lengthen(lane)
-        self._waiting += 1
-        self._refresh(lane)
+            lane.bucket.take(_cost(ticket), now_s)
+        self._stand_in_line(ticket, lane)
 
     def grant(self, ticket: Ticket) -> int:
         """A waiter, as `next` said, runs, on so many slots."""
         lane = self._live[ticket]
         self._leave_line(ticket, lane)
-        held = self._run(ticket, lane)
+        held = self._run(ticket, lane, lane.need)
         self._refresh(lane)
         return held
 
@@ -186,14 +187,14 @@ class Sharing:
         self._leave_line(ticket, lane)
         self._refresh(lane)
         if lane.bucket is not None:
-            lane.bucket.take(-_cost(ticket.request), now_s)
+            lane.bucket.take(-_cost(ticket), now_s)
 
     def release(self, ticket: Ticket) -> None:
         """A running request ended. One that began before there were lanes was in none."""
         lane = self._live.pop(ticket, None)
         if lane is not None:
             self._hold(lane, -ticket.held)
-            if lane.arrived:
+            if lane.arrived and lane.entry is None:
                 self._refresh(lane)
 
     def correct(self, ticket: Ticket, tokens: float, now_s: float) -> None:
@@ -201,23 +202,22 @@ class Sharing:
         lane = self._live.get(ticket)
         if lane is None:
             return
-        more = (tokens if tokens > 1.0 else 1.0) - _cost(ticket.request)
+        more = (tokens if tokens > 1.0 else 1.0) - _cost(ticket)
         lane.tokens += more
         lane.round += more / lane.weight
         if lane.bucket is not None:
             lane.bucket.take(more, now_s)
-        if lane.entry is not None and more and self._fair:
+        if more and self._fair and lane.entry is not None:
             lane.of_class.enter(lane, lane.round)
 
     def _need(self, lane: LaneState, slots: int) -> int:
-        return int(min(slots, lane.of_class.cap, lane.slots_max))
+        return slots if slots == 1 else int(min(slots, lane.of_class.cap, lane.slots_max))
 
-    def _run(self, ticket: Ticket, lane: LaneState) -> int:
-        held = 1 if ticket.slots == 1 else self._need(lane, ticket.slots)
+    def _run(self, ticket: Ticket, lane: LaneState, held: int) -> int:
         self._hold(lane, held)
-        if lane.of_class.round < lane.round:
-            lane.of_class.round = lane.round
-        cost = _cost(ticket.request)
+        own, cost = lane.of_class, _cost(ticket)
+        if own.round < lane.round:
+            own.round = lane.round
         lane.tokens += cost
         lane.round += cost / lane.weight
         return held
@@ -231,26 +231,38 @@ class Sharing:
             self._kept += unused - own.unused
             own.unused = unused
 
+    def _stand_in_line(self, ticket: Ticket, lane: LaneState) -> None:
+        self._live[ticket] = lane
+        self._waiting += 1
+        lane.arrived[ticket] = None
+        if lane.line is not None:
+            lane.line.push(ticket)
+        lane.of_class.lengthen(lane)
+        if lane.entry is None or lane.line is not None:
+            self._refresh(lane)
+
     def _leave_line(self, ticket: Ticket, lane: LaneState) -> None:
-        lane.line.remove(ticket)
+        if lane.line is not None:
+            lane.line.remove(ticket)
         del lane.arrived[ticket]
         lane.of_class.waiting -= 1
         self._waiting -= 1
 
     def _refresh(self, lane: LaneState) -> None:
         """Puts the lane where it now belongs in the line of its class."""
-        lane.head = head = lane.line.peek()
+        head = next(iter(lane.arrived), None) if lane.line is None else lane.line.peek()
         if head is not None:
             lane.need = self._need(lane, head.slots)
         if head is None or lane.held + lane.need > lane.slots_max:
-            lane.entry = None
+            lane.entry = lane.head = None
             return
-        if self._fair:
-            if lane.entry is None:
-                lane.round = max(lane.round, lane.of_class.round)
-            rank = lane.round
+        lane.head = head
+        if not self._fair:
+            rank = head.arrived_s if lane.line is None else lane.line.rank(head)
         else:
-            rank = lane.line.rank(head)
+            if lane.entry is None and lane.round < lane.of_class.round:
+                lane.round = lane.of_class.round
+            rank = lane.round
         if lane.entry is None or lane.entry[0] != rank:
             lane.of_class.enter(lane, rank)
 
@@ -270,8 +282,8 @@ class Sharing:
                 self._hold(lane, ticket.held)
 
 
-def _cost(request: RequestFacts) -> float:
-    cost = request.cost_tokens
+def _cost(ticket: Ticket) -> float:
+    cost = ticket.request.cost_tokens
     return cost if cost > 1.0 else 1.0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -19,8 +20,8 @@ ENDLESS_S = 1e9
 def cobham(c: int, streams: Sequence[Stream]) -> list[float]:
     """Mean waits of each class, most urgent first, under non-preemptive priority (Cobham 1954).
 
-    W(k) = W0 / ((1 − σ(k−1))(1 − σ(k))), σ(k): load of classes 1..k per slot. One slot: any service times, W0 =
-    Σ λE[S²]/2. More: exponential ones of one mean s, W0 = C(c, a)·s/c with Erlang's C.
+    W(k) = W0 / ((1 − σ(k−1))(1 − σ(k))), σ(k): load of classes 1..k per slot. One slot: any service times,
+    W0 = Σ λE[S²]/2. More: exponential ones of one mean s, W0 = C(c, a)·s/c with Erlang's C.
     """
     if c == 1:
         w0 = sum(stream.per_s * stream.second_moment for stream in streams) / 2
@@ -32,14 +33,14 @@ def cobham(c: int, streams: Sequence[Stream]) -> list[float]:
     sigma = [0.0]
     for stream in streams:
         sigma.append(sigma[-1] + stream.load / c)
-    return [w0 / ((1 - before) * (1 - now)) for before, now in zip(sigma, sigma[1:], strict=False)]
+    return [w0 / ((1 - before) * (1 - now)) for before, now in itertools.pairwise(sigma)]
 
 
 def reserved_slots(c: int, reserved: Sequence[int], loads: Sequence[float]) -> list[float]:
     """Shares of two classes that are turned away where nobody may wait.
 
-    The states (n1, n2) that reserved slots leave are those with n1 + n2 ≤ c, n1 ≤ c − r2, n2 ≤ c − r1; on such a
-    set π ∝ Π a(k)^n(k) / n(k)! (Kaufman 1981), whatever the law of service.
+    The states (n1, n2) that reserved slots leave are those with n1 + n2 ≤ c, n1 ≤ c − r2, n2 ≤ c − r1; on
+    such a set π ∝ Π a(k)^n(k) / n(k)! (Kaufman 1981), whatever the law of service.
     """
     most = (c - reserved[1], c - reserved[0])
     states = {

@@ -74,7 +74,8 @@ class Player:
     """Plays simulations, and learns whether they are many: only then is the compiled core got ready.
 
     Read-only: compiled, interpreted (simulations so far by either code), with_lanes (of those in Python: the
-    compiled core has no lanes), spent_s (seconds in the reference), obstacle (why the core was wanted and is not used, or None).
+    compiled core has no lanes), spent_s (seconds in the reference), obstacle (why the core was wanted and is
+    not used, or None).
     """
 
     def __init__(self, core: Core = Core.AUTO, clock: Callable[[], float] = time.perf_counter) -> None:

@@ -167,8 +167,13 @@ class PlainLanes:
 
     # Events. Each says who was granted a slot, in order.
 
-    def offer(self, now_s: float, slots: int, facts: RequestFacts, displaced: Plain | None) -> Plain:
-        """The newcomer. displaced: who had to make room for it, one of those that may have to."""
+    def offer(
+        self, now_s: float, slots: int, facts: RequestFacts, displaced: Plain | None
+    ) -> tuple[Plain, list[Plain]]:
+        """The newcomer, and others that start. displaced: who had to make room, one of those that may have
+        to.
+        """
+        others: list[Plain] = []
         plain = Plain(now_s, slots, facts, State.LEFT)
         self.everyone.append(plain)
         lane, crowded = self.lane_of(plain), len(self.of(State.WAITING)) >= self.limits.queue_max
@@ -192,8 +197,8 @@ class PlainLanes:
                 self.settle()
             lane.use(facts.cost_tokens, now_s)
             plain.state = State.WAITING
-            self.hand_over()
-        return plain
+            others = [each for each in self.hand_over() if each is not plain]
+        return plain, others
 
     def may_start(self, plain: Plain) -> bool:
         """Whether a newcomer starts now: nobody of its lane waits, nobody of its class could start but for
@@ -254,3 +259,4 @@ class PlainLanes:
         self.draining = True
         for plain in self.of(State.WAITING):
             plain.state = State.DRAINING
+        self.settle()

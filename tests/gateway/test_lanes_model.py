@@ -101,14 +101,14 @@ class LanesMachine(RuleBasedStateMachine):
         told = self.core.expire(self.now_s) if self.core.next_deadline_s <= self.now_s else Change()
         assert len(told.ended) <= 1
         displaced = self.pairs[told.ended[0]] if told.ended else None
-        plain = self.plain.offer(self.now_s, slots, facts, displaced)
+        plain, others = self.plain.offer(self.now_s, slots, facts, displaced)
         self.pairs[ticket] = plain
         assert foretold == (None if ticket.state in LIVE else ticket.state)
         if ticket.state is State.RUNNING:
             self.granted(plain)
         elif ticket.state is State.WAITING:
             self.waits[plain] = Wait(0.0, self.bound(plain))
-        self.tell(told, [])
+        self.tell(told, others)
         self.waits = {each: wait for each, wait in self.waits.items() if each.state is State.WAITING}
 
     def bound(self, plain: Plain) -> float:
