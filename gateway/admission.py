@@ -233,7 +233,7 @@ class Admission:
     def _offer_in_lane(self, ticket: Ticket, sharing: Sharing, now_s: float) -> None:
         lane = sharing.lane_of(ticket.request)
         free = self.limits.max_active - self.active
-        if self.draining or lane.over_budget(now_s):
+        if self.draining or (lane.bucket is not None and lane.over_budget(now_s)):
             ticket.state = State.DRAINING if self.draining else State.OVER_BUDGET
         elif sharing.runs_at_once(lane, ticket.slots, free):
             self._start(ticket, now_s, sharing.start(ticket, lane, now_s))

@@ -16,7 +16,8 @@ Lines = tuple[tuple[str, str], ...]
 
 
 class LaneCounts:
-    """Its requests by outcome, its tokens, and sums of its waits and times to the first token, seconds.
+    """Its requests by outcome, its tokens, which are added before a request `ended`, and sums of its waits
+    and times to the first token, seconds.
 
     A histogram for each of a thousand tenants would be a page of 165,000 lines: sums and counts are enough
     for means, and `lines` makes them again only where something was counted since.
@@ -58,11 +59,6 @@ class LaneCounts:
         if ttft_s is not None:
             self.ttft_s += ttft_s
             self.ttfts += 1
-
-    def used(self, prompt_tokens: int, completion_tokens: int) -> None:
-        """Adds the engine's own counts. Before the request is `ended`."""
-        self.prompt_tokens += prompt_tokens
-        self.completion_tokens += completion_tokens
 
     def lines(self) -> Lines:
         """All of it in the exposition format; none before the first request ended."""

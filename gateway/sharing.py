@@ -94,7 +94,7 @@ class Sharing:
     def refusal(self, request: RequestFacts, slots: int, free: int, now_s: float) -> State | None:
         """How a newcomer would be refused with `free` slots; None: it would run or wait."""
         lane = self.lane_of(request)
-        if lane.over_budget(now_s):
+        if lane.bucket is not None and lane.over_budget(now_s):
             return State.OVER_BUDGET
         return None if self.runs_at_once(lane, slots, free) else self.no_place(lane)
 
@@ -124,7 +124,7 @@ class Sharing:
                 room = 0
             if each is own:
                 break
-        return need <= max(0, room) + own.unused
+        return need <= (room if room > 0 else 0) + own.unused
 
     def next(self, free: int) -> Ticket | None:
         """The waiter that starts next with `free` slots; None when nobody may."""
@@ -162,7 +162,8 @@ class Sharing:
     def start(self, ticket: Ticket, lane: LaneState, now_s: float) -> int:
         """A newcomer runs at once, on so many slots."""
         self._live[ticket] = lane
-        lane.round = max(lane.round, lane.of_class.round)
+        if lane.round < lane.of_class.round:
+            lane.round = lane.of_class.round
         if lane.bucket is not None:
             lane.bucket.take(_cost(ticket), now_s)
         return self._run(ticket, lane, self._need(lane, ticket.slots))

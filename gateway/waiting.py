@@ -39,9 +39,12 @@ class WaitingRoom:
         them, a waiter could expire there, and the offer would be a ticket that nobody holds.
         """
         now_s = self._expire()
-        if self.admission.refusal(now_s, 1, request) is None:
+        admission = self.admission
+        if request.lane and admission.active < admission.limits.max_active and not admission.queued:
+            return None  # not surely: what its lane has against it, `offer` says
+        if admission.refusal(now_s, 1, request) is None:
             return None
-        return self.admission.offer(now_s, 1, request).state
+        return admission.offer(now_s, 1, request).state
 
     def offer(self, slots: int, request: RequestFacts, waiter: Waiter | None = None) -> Ticket:
         """Asks for slots; the ticket's state says whether it runs, waits (its waiter is told when that is

@@ -200,7 +200,7 @@ def test_the_lines_of_a_lane_are_made_when_something_happened() -> None:
     """The same objects until the next end; none before the first."""
     counts = book().by_name["b/later"].counts
     assert counts.lines() == ()
-    counts.used(30, 70)
+    counts.prompt_tokens += 30
     counts.ended(Outcome.OK, 0.5, 1.5)
     first = counts.lines()
     assert counts.lines() is first
