@@ -235,8 +235,9 @@ class Admission:
         free = self.limits.max_active - self.active
         if self.draining or (lane.bucket is not None and lane.over_budget(now_s)):
             ticket.state = State.DRAINING if self.draining else State.OVER_BUDGET
-        elif sharing.runs_at_once(lane, ticket.slots, free):
-            self._start(ticket, now_s, sharing.start(ticket, lane, now_s))
+        elif held := sharing.slots_at_once(lane, ticket.slots, free):
+            sharing.start(ticket, lane, held, now_s)
+            self._start(ticket, now_s, held)
         elif (refused := sharing.no_place(lane)) is not None:
             ticket.state = refused
         else:
