@@ -22,23 +22,13 @@ less than its share: the longest lane gives one up.
 from collections import OrderedDict
 from collections.abc import Sequence
 from math import inf
-from typing import NamedTuple
 
 from gateway.lane import NO_LANES, Lanes
 from gateway.limits import Limits, QueueMode
 from gateway.orders import ORDERS, Orders
 from gateway.sharing import LaneUse, Sharing
-from gateway.ticket import NOTHING_KNOWN, RequestFacts, State, Ticket
-
-
-class Change(NamedTuple):
-    """What an event did to tickets other than its own: these now run, these were ended."""
-
-    granted: Sequence[Ticket] = ()
-    ended: Sequence[Ticket] = ()
-
-
-NOTHING = Change()
+from gateway.ticket import NOTHING, NOTHING_KNOWN, Change, RequestFacts, State, Ticket
+from gateway.token_pool import TokenPool
 
 
 class Admission:
@@ -66,6 +56,7 @@ class Admission:
         self._line = orders[limits.queue_order]()
         self._by_arrival: OrderedDict[Ticket, None] = OrderedDict()
         self._sharing = Sharing(lanes, limits, orders, start_s) if lanes.shared else None
+        self._pool: TokenPool | None = None
         self._untold: list[Ticket] = []  # ended by the `offer` of another one, or started by it
 
     def __repr__(self) -> str:
@@ -101,7 +92,7 @@ class Admission:
             return State.DRAINING
         if self._sharing is not None:
             return self._sharing.refusal(request, slots, self.limits.max_active - self.active, now_s)
-        if self._runs_at_once(slots):
+        if self._runs_at_once(slots, request):
             return None
         if self.limits.queue_mode is QueueMode.REJECT:
             return State.REJECTED_MODE
@@ -121,9 +112,9 @@ class Admission:
         ticket = Ticket(now_s, slots, request, owner)
         if self._sharing is not None:
             self._offer_in_lane(ticket, self._sharing, now_s)
-        elif self._runs_at_once(slots):
+        elif self._runs_at_once(slots, request):
             self._start(ticket, now_s, self._fitting(slots))
-        elif (refused := self.refusal(now_s, slots)) is not None:
+        elif (refused := self.refusal(now_s, slots, request)) is not None:
             ticket.state = refused
         else:
             self._by_arrival[ticket] = None
@@ -146,6 +137,8 @@ class Admission:
         self.running -= 1
         if self._sharing is not None:
             self._sharing.release(ticket)
+        if self._pool is not None:
+            self._pool.give_back(ticket)
         return self._hand_over(now_s)
 
     def correct(self, ticket: Ticket, tokens: float, now_s: float) -> None:
@@ -155,6 +148,13 @@ class Admission:
         """
         if self._sharing is not None:
             self._sharing.correct(ticket, tokens, now_s)
+
+    def hold(self, ticket: Ticket, kv_tokens: float, now_s: float) -> Change:
+        """What a running request really needs of the KV cache: if it is less, others may start."""
+        self.advance(now_s)
+        if self._pool is not None:
+            self._pool.correct(ticket, kv_tokens)
+        return self._hand_over(now_s)
 
     def leave(self, ticket: Ticket, now_s: float) -> Change:
         """A waiter went away; the others keep their order. Raises ValueError for one that does not wait."""
@@ -201,6 +201,14 @@ class Admission:
         self._line_up(now_s)
         return self._hand_over(now_s)
 
+    def budget(self, kv_tokens: float | None, now_s: float) -> Change:
+        """From now on the slots have so many tokens together (None: no bound): see `TokenPool`."""
+        self.advance(now_s)
+        self._pool = None if kv_tokens is None else TokenPool(kv_tokens, self._pool)
+        if self._sharing is not None:
+            self._sharing.pool = self._pool
+        return self._hand_over(now_s)
+
     def drain(self, now_s: float) -> Change:
         """The process is stopping: every waiter and every newcomer is refused, running requests finish."""
         self.advance(now_s)
@@ -222,9 +230,11 @@ class Admission:
         if queued and queued >= self.limits.queue_max:
             self.queue_full_seconds += elapsed_s
 
-    def _runs_at_once(self, slots: int) -> bool:
+    def _runs_at_once(self, slots: int, request: RequestFacts) -> bool:
         free = self.limits.max_active - self.active
         fits = slots <= free or (free > 0 and free == self.limits.max_active)
+        if self._pool is not None and not self._pool.fits(request):
+            return False
         return fits and not self._by_arrival and not self.draining
 
     def _fitting(self, slots: int) -> int:
@@ -235,13 +245,13 @@ class Admission:
         free = self.limits.max_active - self.active
         if self.draining or (lane.bucket is not None and lane.over_budget(now_s)):
             ticket.state = State.DRAINING if self.draining else State.OVER_BUDGET
-        elif held := sharing.slots_at_once(lane, ticket.slots, free):
+        elif held := sharing.slots_at_once(lane, ticket.request, ticket.slots, free):
             sharing.start(ticket, lane, held, now_s)
             self._start(ticket, now_s, held)
         elif (refused := sharing.no_place(lane)) is not None:
             ticket.state = refused
         else:
-            if len(self._by_arrival) >= self.limits.queue_max and (longest := sharing.displaced_by(lane)):
+            if len(self._by_arrival) >= self.limits.queue_max and (longest := sharing.gives_way_to(lane)):
                 self._take_out(longest, State.REJECTED_FULL)
                 self._untold.append(longest)
             self._by_arrival[ticket] = None
@@ -261,6 +271,8 @@ class Admission:
         ticket.held = held
         self.active += held
         self.running += 1
+        if self._pool is not None:
+            self._pool.take(ticket)
 
     def _take_out(self, ticket: Ticket, state: State) -> None:
         del self._by_arrival[ticket]
@@ -276,6 +288,7 @@ class Admission:
         self._sharing = None
         if self.lanes.shared:
             self._sharing = Sharing(self.lanes, self.limits, self._orders, now_s, before, waiting)
+            self._sharing.pool = self._pool
         else:
             for ticket in waiting:
                 self._line.push(ticket)
@@ -293,6 +306,8 @@ class Admission:
         while (ticket := self._line.peek()) is not None:
             held = self._fitting(ticket.slots)
             if held > self.limits.max_active - self.active:
+                break
+            if self._pool is not None and not self._pool.fits(ticket.request):
                 break
             self._take_out(ticket, State.RUNNING)
             self._start(ticket, now_s, held)

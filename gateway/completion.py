@@ -292,6 +292,9 @@ class Completion:
         finally:
             if ticket is not None:
                 lane = call.lane
-                tokens = lane and taken(ticket, call, lane, self._relay, time.monotonic())
-                service.room.end(ticket, tokens)
+                if lane is None:
+                    service.room.end(ticket)
+                else:
+                    tokens = taken(ticket, call, lane, self._relay, time.monotonic())
+                    service.room.end(ticket, tokens)
             service.account.finish_request(call)

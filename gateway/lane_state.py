@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import heapq
 from collections import OrderedDict
+from collections.abc import Sequence
 from math import inf
 
-from gateway.lane import Lane
+from gateway.lane import Lane, PriorityClass
 from gateway.orders import Order
 from gateway.ticket import Ticket
 from gateway.token_bucket import TokenBucket
@@ -124,3 +125,15 @@ class ClassState:
         self._serial += 1
         lane.listed = length
         heapq.heappush(self._long, (-length, self._serial, lane))
+
+
+def class_states(wanted: Sequence[PriorityClass], max_active: int) -> tuple[ClassState, ...]:
+    """Their reserved slots together below max_active, so that each class can get one."""
+    most, asked = max_active - 1, sum(each.slots_reserved for each in wanted)
+    reserved = [
+        each.slots_reserved if asked <= most else each.slots_reserved * most // asked for each in wanted
+    ]
+    others = max_active - sum(reserved)
+    return tuple(
+        ClassState(each.name, kept, others + kept) for each, kept in zip(wanted, reserved, strict=True)
+    )

@@ -23,11 +23,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from gateway.lane import Lane, Lanes, PriorityClass
-from gateway.lane_state import ClassState, LaneState
+from gateway.giving_way import longest_of
+from gateway.lane import Lane, Lanes
+from gateway.lane_state import ClassState, LaneState, class_states
 from gateway.limits import Limits, QueueMode, QueueOrder
 from gateway.orders import OldestFirst, Orders
 from gateway.ticket import RequestFacts, State, Ticket
+from gateway.token_pool import TokenPool
 
 
 class LaneUse(NamedTuple):
@@ -57,7 +59,7 @@ class Sharing:
     ) -> None:
         self._limits = limits
         self._fair = limits.queue_order is QueueOrder.FAIR
-        self._classes = _classes(lanes.classes, limits.max_active)
+        self._classes = class_states(lanes.classes, limits.max_active)
         self._kept = sum(each.reserved for each in self._classes)  # reserved and unused
         classes = {each.name: each for each in self._classes}
         order = orders[limits.queue_order]
@@ -67,6 +69,8 @@ class Sharing:
             )
             for lane in lanes.lanes
         }
+        self.pool: TokenPool | None = None
+        self._claim: Ticket | None = None
         self._unknown = self._lanes[lanes.unknown.name]
         self._live: dict[Ticket, LaneState] = {}
         self._waiting = 0
@@ -96,7 +100,7 @@ class Sharing:
         lane = self.lane_of(request)
         if lane.bucket is not None and lane.over_budget(now_s):
             return State.OVER_BUDGET
-        return None if self.slots_at_once(lane, slots, free) else self.no_place(lane)
+        return None if self.slots_at_once(lane, request, slots, free) else self.no_place(lane)
 
     def no_place(self, lane: LaneState) -> State | None:
         """How a newcomer of this lane that cannot run is refused; None: there is a place for it to wait."""
@@ -106,9 +110,9 @@ class Sharing:
         if most is not None and len(lane.arrived) >= most:
             return State.REJECTED_FULL
         crowded = self._waiting >= self._limits.queue_max
-        return State.REJECTED_FULL if crowded and self.displaced_by(lane) is None else None
+        return State.REJECTED_FULL if crowded and longest_of(self._classes, lane) is None else None
 
-    def slots_at_once(self, lane: LaneState, slots: int, free: int) -> int:
+    def slots_at_once(self, lane: LaneState, request: RequestFacts, slots: int, free: int) -> int:
         """The slots with which a newcomer would start now, without overtaking anybody who waits and may
         start; 0: it would not.
         """
@@ -117,6 +121,8 @@ class Sharing:
         own = lane.of_class
         need = slots if slots == 1 else self._need(lane, slots)
         if need > free or lane.held + need > lane.slots_max:
+            return 0
+        if self.pool is not None and not (self.pool.fits(request) and self._tokens_are_free(own, self.pool)):
             return 0
         room = free - self._kept
         for each in self._classes if self._waiting else ():
@@ -132,34 +138,22 @@ class Sharing:
         """The waiter that starts next with `free` slots; None when nobody may."""
         if free <= 0:
             return None
+        if self.pool is not None and (claim := self._claimant(self.pool)) is not None:
+            return claim if self.pool.fits(claim.request) else None
         room = max(0, free - self._kept)
         for each in self._classes:
             lane = each.first()
-            if lane is not None:
+            if lane is not None and lane.head is not None:
                 if lane.need <= free and lane.need <= room + each.unused:
-                    return lane.head
+                    # Who waits for tokens is not overtaken, also not from below.
+                    return lane.head if self.pool is None or self.pool.fits(lane.head.request) else None
                 room = 0
         return None
 
-    def displaced_by(self, lane: LaneState) -> Ticket | None:
-        """Who has to leave a full queue for one more waiter of `lane`: the newest of the longest lane.
-
-        That is a lane of the least urgent class, if it is less urgent; else of the same class, if that lane
-        is longer for its weight than this one would be. A class keeps as many places as it has reserved
-        slots. None: nobody has to.
-        """
-        own = lane.of_class
-        wants_its_place = own.waiting < own.reserved
-        for each in reversed(self._classes):
-            longest = each.longest()
-            if each is own:
-                if longest is not None and longest.length > (len(lane.arrived) + 1) / lane.weight:
-                    return next(reversed(longest.arrived))
-                if not wants_its_place:
-                    return None
-            elif longest is not None and each.waiting > each.reserved:
-                return next(reversed(longest.arrived))
-        return None
+    def gives_way_to(self, lane: LaneState) -> Ticket | None:
+        """Who has to leave a full queue for one more waiter of `lane`; None: nobody has to."""
+        longest = longest_of(self._classes, lane)
+        return None if longest is None else next(reversed(longest.arrived))
 
     def start(self, ticket: Ticket, lane: LaneState, held: int, now_s: float) -> None:
         """A newcomer runs at once, on so many slots."""
@@ -213,6 +207,31 @@ class Sharing:
             lane.bucket.take(more, now_s)
         if lane.entry is not None and more and self._fair:
             lane.of_class.enter(lane, lane.round)
+
+    def _claimant(self, pool: TokenPool) -> Ticket | None:
+        """Who has a reserved slot and waits for tokens only: nobody else starts before it."""
+        claim = self._claim
+        if claim is None or (lane := self._live.get(claim)) is None or lane.head is not claim:
+            self._claim = None
+            for each in self._classes:
+                lane = each.first() if each.unused else None
+                if lane is None or lane.head is None or lane.need > each.unused:
+                    continue
+                if not pool.fits(lane.head.request):
+                    self._claim = lane.head
+                    break
+        return self._claim
+
+    def _tokens_are_free(self, own: ClassState, pool: TokenPool) -> bool:
+        """Whether nobody waits for tokens whom a newcomer of this class would overtake."""
+        if not self._waiting:
+            return True
+        if self._claimant(pool) is not None:
+            return False
+        heads = [
+            lane.head for each in self._classes if (lane := each.first()) is not None and each is not own
+        ]
+        return all(head is None or pool.fits(head.request) for head in heads)
 
     def _need(self, lane: LaneState, slots: int) -> int:
         return slots if slots == 1 else int(min(slots, lane.of_class.cap, lane.slots_max))
@@ -288,15 +307,3 @@ class Sharing:
 def _cost(ticket: Ticket) -> float:
     cost = ticket.request.cost_tokens
     return cost if cost > 1.0 else 1.0
-
-
-def _classes(wanted: Sequence[PriorityClass], max_active: int) -> tuple[ClassState, ...]:
-    """Their reserved slots together below max_active, so that each class can get one."""
-    most, asked = max_active - 1, sum(each.slots_reserved for each in wanted)
-    reserved = [
-        each.slots_reserved if asked <= most else each.slots_reserved * most // asked for each in wanted
-    ]
-    others = max_active - sum(reserved)
-    return tuple(
-        ClassState(each.name, kept, others + kept) for each, kept in zip(wanted, reserved, strict=True)
-    )

@@ -21,7 +21,7 @@ import numpy as np
 
 from experiments.twin.profile import Profile
 from experiments.twin.scheduler import Scheduler, Sequence, Step
-from experiments.twin.simulated import OUTCOMES, Records, Simulated
+from experiments.twin.simulated import NOBODY, OUTCOMES, Records, Simulated
 from experiments.twin.tables import LoggedStep, Offered, zeros
 from gateway.admission import Admission
 from gateway.limits import Limits
@@ -75,7 +75,8 @@ class _Run:
         self.until_s = until_s
         self.engine = Scheduler(profile.limits)
         self.admission = Admission(limits, orders=orders, lanes=offered.lanes)
-        self.with_lanes = offered.lanes.shared
+        self.shared = offered.shared
+        self.admission.budget(offered.budget, 0.0)
         count = len(arrivals)
         self.due_s = [arrival.due_s for arrival in arrivals]
         self.granted_s, self.first_s, self.last_s = [nan] * count, [nan] * count, [nan] * count
@@ -134,7 +135,7 @@ class _Run:
             next_s = self.inbox[0][0]
         if self.releases and self.releases[0][0] < next_s:
             next_s = self.releases[0][0]
-        if self.with_lanes or self.admission.active >= self.limits.max_active:  # else nobody waits
+        if self.shared or self.admission.active >= self.limits.max_active:  # else nobody waits
             next_s = min(next_s, self.admission.next_deadline_s)
         deadlines = self.deadlines
         while deadlines and deadlines[0][0] < next_s:
@@ -191,11 +192,11 @@ class _Run:
         arrival = self.arrivals[index]
         # A plan knows tokens, the gateway sees bytes. Orders compare requests, so the factor hardly matters.
         prompt_bytes = arrival.prompt_tokens * BYTES_PER_TOKEN
-        if not self.senders:
+        if not self.senders and not self.shared:
             return RequestFacts(prompt_bytes)
-        sender = self.senders[index]
+        sender = self.senders[index] if self.senders else NOBODY
         tokens = arrival.prompt_tokens + arrival.output_tokens
-        return RequestFacts(prompt_bytes, sender.lane, tokens, now_s + sender.within_s)
+        return RequestFacts(prompt_bytes, sender.lane, tokens, now_s + sender.within_s, tokens)
 
     def _dispatch(self, granted: Sequential[Ticket], now_s: float) -> None:
         for ticket in granted:
@@ -259,6 +260,8 @@ class _Run:
         until_s = self.inbox[0][0] if self.inbox else inf
         if self.deadlines:
             until_s = min(until_s, self.deadlines[0][0])
+        if self.shared:
+            until_s = min(until_s, self.admission.next_deadline_s)  # who leaves may have been in the way
         if self.releases and self.admission.queued:
             until_s = min(until_s, self.releases[0][0] + self.lead_s)
         if self.releases or self.admission.active < self.limits.max_active:

@@ -73,21 +73,21 @@ def simulate(
 class Player:
     """Plays simulations, and learns whether they are many: only then is the compiled core got ready.
 
-    Read-only: compiled, interpreted (simulations so far by either code), with_lanes (of those in Python: the
-    compiled core has no lanes), spent_s (seconds in the reference), obstacle (why the core was wanted and is
-    not used, or None).
+    Read-only: compiled, interpreted (simulations so far by either code), shared (of those in Python, with
+    lanes or a budget of tokens, which the compiled core has not), spent_s (seconds in the reference),
+    obstacle (why the core was wanted and is not used, or None).
     """
 
     def __init__(self, core: Core = Core.AUTO, clock: Callable[[], float] = time.perf_counter) -> None:
-        self.compiled = self.interpreted = self.with_lanes = 0
+        self.compiled = self.interpreted = self.shared = 0
         self.spent_s = 0.0
         self.obstacle: str | None = None
         self._core = core
         self._clock = clock
 
     def __str__(self) -> str:
-        lanes = f"{self.with_lanes} of them with lanes, which only Python plays" if self.with_lanes else ""
-        reasons = [reason for reason in (self.obstacle, lanes) if reason]
+        shared = f"{self.shared} of them with lanes or a budget of tokens, which only Python plays"
+        reasons = [reason for reason in (self.obstacle, shared if self.shared else "") if reason]
         why = f" ({'; '.join(reasons)})" if reasons else ""
         return f"{self.compiled} simulations in the compiled core, {self.interpreted} in Python{why}"
 
@@ -105,7 +105,7 @@ class Player:
         """As the function of that name."""
         offered = arrivals if isinstance(arrivals, Offered) else Offered(arrivals)
         laws = self._core is Core.COMPILED
-        if self._may_compile() and compiled.covers(profile, limits, orders, offered.lanes, laws=laws):
+        if self._may_compile() and compiled.covers(offered, profile, limits, orders, laws=laws):
             done = compiled.play(offered, profile, limits, users, until_s, orders, logged=logged)
             if done is not None:
                 self.compiled += 1
@@ -114,7 +114,7 @@ class Player:
         done = reference.play(offered, profile, limits, users, until_s, orders, logged=logged)
         self.spent_s += self._clock() - begin_s
         self.interpreted += 1
-        self.with_lanes += offered.lanes.shared
+        self.shared += offered.shared
         return done
 
     def _may_compile(self) -> bool:

@@ -45,6 +45,9 @@ class Sender:
     within_s: float = inf
 
 
+NOBODY = Sender()
+
+
 @dataclass(frozen=True, slots=True)
 class Simulated:
     """What happened to each request, in the order of the plan; shape (n,), seconds from the start of the run.

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.admission import Admission, Change
+from gateway.admission import Admission
 from gateway.call import Call
 from gateway.endings import refused
 from gateway.lane import NO_LANES, Lane, Lanes, PriorityClass
@@ -21,7 +21,7 @@ from gateway.prepared_refusal import PreparedRefusal, PreparedRefusals
 from gateway.relay import NO_USAGE
 from gateway.request_body import BodyRules, parse
 from gateway.settling import taken
-from gateway.ticket import RequestFacts, State
+from gateway.ticket import Change, RequestFacts, State
 from gateway.token_cost import MOST_OUTPUT_TOKENS, UNTOLD_OUTPUT_TOKENS, estimate
 from gateway.waiting import WaitingRoom
 

@@ -36,7 +36,8 @@ def test_lanes_are_played_in_python_and_the_player_says_so() -> None:
     plain = player.simulate(Offered(arrivals(5, 5, 5, 5), senders), EXACT, ONE)
     assert (shared.compiled, plain.compiled) == (False, True)
     assert plain.granted_s.tolist() == pytest.approx([0.0, 0.1, 0.2, 0.3])
-    said = "1 simulations in the compiled core, 1 in Python (1 of them with lanes, which only Python plays)"
+    said = "1 simulations in the compiled core, 1 in Python (1 of them with lanes or a budget of"
+    said += " tokens, which only Python plays)"
     assert str(player) == said
 
 
@@ -72,6 +73,20 @@ def test_each_lane_has_measures_of_its_own() -> None:
     assert set(by_lane) == {"a/urgent", "b/batch"}
     assert sum(each["goodput_per_s"] for each in by_lane.values()) == pytest.approx(both["goodput_per_s"])
     assert by_lane["a/urgent"]["queue_p95_s"] < by_lane["b/batch"]["queue_p95_s"]
+
+
+def test_slots_in_tokens_keep_the_cache_from_overflowing() -> None:
+    """Where slots of requests make the engine preempt, those of tokens do not, and one request that is larger
+    than the budget runs alone.
+    """
+    small = EXACT.model_copy(update={"num_gpu_blocks": 8, "block_size": 16})
+    crowd = [Planned(0.0, 30, 30) for _ in range(4)]
+    slots = simulate(crowd, small, Limits(max_active=4))
+    tokens = simulate(Offered(crowd, budget=128.0), small, Limits(max_active=4))
+    assert (slots.preemptions > 0, tokens.preemptions, tokens.peak_active) == (True, 0, 2)
+    assert set(tokens.outcome) == {"ok"}
+    alone = simulate(Offered([*crowd[:1], Planned(0.0, 60, 60), *crowd[1:]], budget=100.0), small, Limits())
+    assert alone.granted_s[1] == alone.last_s[0] < alone.last_s[1] == alone.granted_s[2]
 
 
 def test_a_sender_for_each_arrival() -> None:
