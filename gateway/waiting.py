@@ -5,11 +5,11 @@ from collections.abc import Callable
 from math import inf
 from typing import Protocol
 
-from gateway.admission import NOTHING, Admission, Change
+from gateway.admission import Admission
 from gateway.drain_rate import DrainRate
 from gateway.lane import Lanes
 from gateway.limits import Limits
-from gateway.ticket import NOTHING_KNOWN, RequestFacts, State, Ticket
+from gateway.ticket import NOTHING, NOTHING_KNOWN, Change, RequestFacts, State, Ticket
 
 _RUNNING, _WAITING = State.RUNNING, State.WAITING
 
