@@ -37,12 +37,14 @@ class Access:
             if self._keys:
                 self._must_match(_given(fields))
             return None
-        given = _given(fields)
-        lane = book.of_keys(given)
+        lane = book.of_bearer(fields.get(b"authorization", b""))
         if lane is None:
-            if self._keys or book.refuses_unknown:
-                self._must_match(given)
-            lane = book.unknown
+            given = _given(fields)
+            lane = book.of_keys(given)
+            if lane is None:
+                if self._keys or book.refuses_unknown:
+                    self._must_match(given)
+                lane = book.unknown
         return book.said(lane, fields) if lane.trusted else lane
 
     def _must_match(self, given: list[bytes]) -> None:

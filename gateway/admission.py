@@ -243,10 +243,11 @@ class Admission:
     def _offer_in_lane(self, ticket: Ticket, sharing: Sharing, now_s: float) -> None:
         lane = sharing.lane_of(ticket.request)
         free = self.limits.max_active - self.active
-        if self.draining or lane.over_budget(now_s):
+        if self.draining or (lane.bucket is not None and lane.over_budget(now_s)):
             ticket.state = State.DRAINING if self.draining else State.OVER_BUDGET
-        elif sharing.runs_at_once(lane, ticket.request, ticket.slots, free):
-            self._start(ticket, now_s, sharing.start(ticket, lane, now_s))
+        elif held := sharing.slots_at_once(lane, ticket.request, ticket.slots, free):
+            sharing.start(ticket, lane, held, now_s)
+            self._start(ticket, now_s, held)
         elif (refused := sharing.no_place(lane)) is not None:
             ticket.state = refused
         else:

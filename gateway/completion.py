@@ -292,5 +292,9 @@ class Completion:
         finally:
             if ticket is not None:
                 lane = call.lane
-                service.room.end(ticket, None if lane is None else taken(ticket, call, lane, self._relay))
+                if lane is None:
+                    service.room.end(ticket)
+                else:
+                    tokens = taken(ticket, call, lane, self._relay, time.monotonic())
+                    service.room.end(ticket, tokens)
             service.account.finish_request(call)

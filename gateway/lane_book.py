@@ -8,7 +8,6 @@ from gateway.lane import Lane, Lanes
 from gateway.lane_counts import LaneCounts
 from gateway.refusal import Fields
 from gateway.ticket import RequestFacts
-from gateway.token_cost import TokenCost
 
 TENANT_FIELD = b"x-headroom-tenant"
 CLASS_FIELD = b"x-headroom-class"
@@ -19,10 +18,10 @@ class KnownLane:
 
     name: the core's; facts: all that is known of a request before its body is read; rank: place of its class,
     0 is the most urgent; trusted: its clients may say for whom they ask; counts: what became of its requests;
-    cost: what one takes; timing: its entry of `Server-Timing`.
+    timing: its entry of `Server-Timing`.
     """
 
-    __slots__ = ("cost", "counts", "facts", "lane", "name", "rank", "timing", "trusted")
+    __slots__ = ("counts", "facts", "lane", "name", "rank", "timing", "trusted")
 
     def __init__(self, lane: Lane, rank: int, *, trusted: bool) -> None:
         self.lane = lane
@@ -31,7 +30,6 @@ class KnownLane:
         self.rank = rank
         self.trusted = trusted
         self.counts = LaneCounts(lane.tenant, lane.priority_class)
-        self.cost = TokenCost()
         self.timing = f', lane;desc="{lane.name}"'.encode()
 
     def __repr__(self) -> str:
@@ -80,7 +78,7 @@ class LaneBook:
             known = KnownLane(lane, ranks[lane.priority_class], trusted=told.trusted)
             earlier = None if before is None else before.by_name.get(lane.name)
             if earlier is not None:
-                known.counts, known.cost = earlier.counts, earlier.cost
+                known.counts = earlier.counts
             self.by_name[lane.name] = known
             self._first.setdefault(lane.tenant, known)
             for digest in told.digests:
@@ -88,6 +86,12 @@ class LaneBook:
                 if other is not known:
                     raise ValueError(f"lanes {other.name} and {known.name} have the same key")
         self.unknown = self.by_name[lanes.unknown.name]
+
+    def of_bearer(self, authorization: bytes) -> KnownLane | None:
+        """The lane of a key in its usual form, `Bearer KEY`; None for another form, and for nobody's key."""
+        if authorization[:7] != b"Bearer ":
+            return None
+        return self._by_digest.get(sha256(authorization[7:]).digest())
 
     def of_keys(self, keys: Iterable[bytes]) -> KnownLane | None:
         """The lane of the first key that is somebody's, None for none."""

@@ -16,42 +16,44 @@ Lines = tuple[tuple[str, str], ...]
 
 
 class LaneCounts:
-    """Its requests by outcome, its tokens, and sums of its waits and times to the first token, seconds.
+    """Its requests by outcome, its tokens, sums of its waits and times to the first token, seconds; and of
+    the answers whose tokens are known the sequences and the seconds that each took, from dispatch to end.
 
     A histogram for each of a thousand tenants would be a page of 165,000 lines: sums and counts are enough
     for means, and `lines` makes them again only where something was counted since.
     """
 
     __slots__ = (
-        *("_labels", "_lines", "_lines_at", "completion_tokens", "finished", "outcomes", "prompt_tokens"),
-        *("queue_s", "ttft_s", "ttfts", "waits"),
+        *("_labels", "_lines", "_stale", "completion_tokens", "outcomes", "prompt_tokens", "queue_s"),
+        *("sequence_s", "sequences", "ttft_s", "ttfts", "waits"),
     )
 
     def __init__(self, tenant: str, priority_class: str) -> None:
         self._labels = f'tenant="{tenant}",priority_class="{priority_class}"'
         self.outcomes: Counter[Outcome] = Counter()
-        self.finished = 0
         self.prompt_tokens = 0
         self.completion_tokens = 0
+        self.sequences = 0
+        self.sequence_s = 0.0
         self.queue_s = 0.0
         self.waits = 0
         self.ttft_s = 0.0
         self.ttfts = 0
         self._lines: Lines = ()
-        self._lines_at = 0
+        self._stale = False
 
     def __repr__(self) -> str:
-        return f"<LaneCounts [{self._labels} | {self.finished} finished]>"
+        return f"<LaneCounts [{self._labels} | {self.outcomes.total()} finished]>"
 
     def refused(self, outcome: Outcome) -> None:
         """One ended as soon as it was in."""
         self.outcomes[outcome] += 1
-        self.finished += 1
+        self._stale = True
 
     def ended(self, outcome: Outcome, queue_s: float | None, ttft_s: float | None) -> None:
         """One ended. queue_s: its wait, None where it was refused; ttft_s: None where no token came."""
         self.outcomes[outcome] += 1
-        self.finished += 1
+        self._stale = True
         if queue_s is not None:
             self.queue_s += queue_s
             self.waits += 1
@@ -59,15 +61,17 @@ class LaneCounts:
             self.ttft_s += ttft_s
             self.ttfts += 1
 
-    def used(self, prompt_tokens: int, completion_tokens: int) -> None:
-        """Adds the engine's own counts. Before the request is `ended`."""
+    def answered(self, prompt_tokens: int, output_tokens: int, sequences: int, lasted_s: float) -> None:
+        """The tokens of an answer are known. Before the request `ended`."""
         self.prompt_tokens += prompt_tokens
-        self.completion_tokens += completion_tokens
+        self.completion_tokens += output_tokens
+        self.sequences += sequences
+        self.sequence_s += sequences * lasted_s
 
     def lines(self) -> Lines:
         """All of it in the exposition format; none before the first request ended."""
-        if self._lines_at != self.finished:
-            self._lines_at = self.finished
+        if self._stale:
+            self._stale = False
             self._lines = self._render()
         return self._lines
 

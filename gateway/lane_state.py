@@ -60,9 +60,9 @@ class LaneState:
 class ClassState:
     """One priority class.
 
-    reserved: slots that only it may take; unused: as many of them as it does not use; held and waiting: slots
-    and waiters of all its lanes; round: of the lane that it served last; cap: the most slots that one of its
-    requests can have.
+    reserved: slots that only it may take; unused: as many of them as it does not use; held: slots of all its
+    lanes, counted where it has reserved some; waiting: waiters of all its lanes; round: of the lane that it
+    served last; cap: the most slots that one of its requests can have.
     """
 
     __slots__ = (

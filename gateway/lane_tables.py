@@ -188,7 +188,7 @@ def _sentence(error: ValidationError) -> str:
     secret = _SECRET in fault["loc"]
     if fault["type"] == "string_pattern_mismatch":
         message = f"allowed: {_FORMS[_SECRET if secret else 'name']}"
-    value = "" if secret else f"={fault['input']!r}"
+    value = "" if secret else f"={fault['input']!r:.100}"
     return f"{place}{value}: {message[0].lower() + message[1:]}"
 
 

@@ -17,6 +17,7 @@ from gateway.prompt_size import prompt_bytes
 from gateway.refusal import Fields, Refusal, invalid, model_not_found, too_large
 from gateway.sse import BOM
 from gateway.ticket import RequestFacts
+from gateway.token_cost import estimate
 
 
 @dataclass(slots=True)
@@ -106,7 +107,7 @@ def _facts(prompt: int, slots: int, fields: Mapping[str, object], lane: KnownLan
         most = fields.get("max_tokens")
     if type(most) is not int:
         most = integer(most)
-    return RequestFacts(prompt, lane.name, lane.cost.estimate(prompt, slots, most))
+    return RequestFacts(prompt, lane.name, estimate(prompt, slots, most, lane.counts))
 
 
 def _sequences(fields: Mapping[str, object], route: Route, most: int) -> int:

@@ -98,9 +98,9 @@ class Sharing:
     def refusal(self, request: RequestFacts, slots: int, free: int, now_s: float) -> State | None:
         """How a newcomer would be refused with `free` slots; None: it would run or wait."""
         lane = self.lane_of(request)
-        if lane.over_budget(now_s):
+        if lane.bucket is not None and lane.over_budget(now_s):
             return State.OVER_BUDGET
-        return None if self.runs_at_once(lane, request, slots, free) else self.no_place(lane)
+        return None if self.slots_at_once(lane, request, slots, free) else self.no_place(lane)
 
     def no_place(self, lane: LaneState) -> State | None:
         """How a newcomer of this lane that cannot run is refused; None: there is a place for it to wait."""
@@ -112,25 +112,27 @@ class Sharing:
         crowded = self._waiting >= self._limits.queue_max
         return State.REJECTED_FULL if crowded and longest_of(self._classes, lane) is None else None
 
-    def runs_at_once(self, lane: LaneState, request: RequestFacts, slots: int, free: int) -> bool:
-        """Whether a newcomer would start now, without overtaking anybody who waits and may start."""
+    def slots_at_once(self, lane: LaneState, request: RequestFacts, slots: int, free: int) -> int:
+        """The slots with which a newcomer would start now, without overtaking anybody who waits and may
+        start; 0: it would not.
+        """
         if free <= 0 or lane.arrived:
-            return False
+            return 0
         own = lane.of_class
-        need = self._need(lane, slots)
+        need = slots if slots == 1 else self._need(lane, slots)
         if need > free or lane.held + need > lane.slots_max:
-            return False
+            return 0
         if self.pool is not None and not (self.pool.fits(request) and self._tokens_are_free(own, self.pool)):
-            return False
+            return 0
         room = free - self._kept
         for each in self._classes if self._waiting else ():
             if each.first() is not None:  # and does not fit, or it would run
                 if each is own:
-                    return False
+                    return 0
                 room = 0
             if each is own:
                 break
-        return need <= max(0, room) + own.unused
+        return need if need <= (room if room > 0 else 0) + own.unused else 0
 
     def next(self, free: int) -> Ticket | None:
         """The waiter that starts next with `free` slots; None when nobody may."""
@@ -153,13 +155,14 @@ class Sharing:
         longest = longest_of(self._classes, lane)
         return None if longest is None else next(reversed(longest.arrived))
 
-    def start(self, ticket: Ticket, lane: LaneState, now_s: float) -> int:
+    def start(self, ticket: Ticket, lane: LaneState, held: int, now_s: float) -> None:
         """A newcomer runs at once, on so many slots."""
         self._live[ticket] = lane
-        lane.round = max(lane.round, lane.of_class.round)
+        if lane.round < lane.of_class.round:
+            lane.round = lane.of_class.round
         if lane.bucket is not None:
             lane.bucket.take(_cost(ticket), now_s)
-        return self._run(ticket, lane, self._need(lane, ticket.slots))
+        self._run(ticket, lane, held)
 
     def join(self, ticket: Ticket, lane: LaneState, now_s: float) -> None:
         """A newcomer waits."""
@@ -171,7 +174,8 @@ class Sharing:
         """A waiter, as `next` said, runs, on so many slots."""
         lane = self._live[ticket]
         self._leave_line(ticket, lane)
-        held = self._run(ticket, lane, lane.need)
+        held = lane.need
+        self._run(ticket, lane, held)
         self._refresh(lane)
         return held
 
@@ -201,7 +205,7 @@ class Sharing:
         lane.round += more / lane.weight
         if lane.bucket is not None:
             lane.bucket.take(more, now_s)
-        if more and self._fair and lane.entry is not None:
+        if lane.entry is not None and more and self._fair:
             lane.of_class.enter(lane, lane.round)
 
     def _claimant(self, pool: TokenPool) -> Ticket | None:
@@ -232,20 +236,19 @@ class Sharing:
     def _need(self, lane: LaneState, slots: int) -> int:
         return slots if slots == 1 else int(min(slots, lane.of_class.cap, lane.slots_max))
 
-    def _run(self, ticket: Ticket, lane: LaneState, held: int) -> int:
+    def _run(self, ticket: Ticket, lane: LaneState, held: int) -> None:
         self._hold(lane, held)
         own, cost = lane.of_class, _cost(ticket)
         if own.round < lane.round:
             own.round = lane.round
         lane.tokens += cost
         lane.round += cost / lane.weight
-        return held
 
     def _hold(self, lane: LaneState, slots: int) -> None:
         own = lane.of_class
         lane.held += slots
-        own.held += slots
         if own.reserved:
+            own.held += slots
             unused = max(0, own.reserved - own.held)
             self._kept += unused - own.unused
             own.unused = unused

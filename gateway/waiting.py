@@ -5,11 +5,11 @@ from collections.abc import Callable
 from math import inf
 from typing import Protocol
 
-from gateway.admission import NOTHING, Admission, Change
+from gateway.admission import Admission
 from gateway.drain_rate import DrainRate
 from gateway.lane import Lanes
 from gateway.limits import Limits
-from gateway.ticket import NOTHING_KNOWN, RequestFacts, State, Ticket
+from gateway.ticket import NOTHING, NOTHING_KNOWN, Change, RequestFacts, State, Ticket
 
 _RUNNING, _WAITING = State.RUNNING, State.WAITING
 
@@ -39,9 +39,12 @@ class WaitingRoom:
         them, a waiter could expire there, and the offer would be a ticket that nobody holds.
         """
         now_s = self._expire()
-        if self.admission.refusal(now_s, 1, request) is None:
+        admission = self.admission
+        if request.lane and admission.active < admission.limits.max_active and not admission.queued:
+            return None  # not surely: what its lane has against it, `offer` says
+        if admission.refusal(now_s, 1, request) is None:
             return None
-        return self.admission.offer(now_s, 1, request).state
+        return admission.offer(now_s, 1, request).state
 
     def offer(self, slots: int, request: RequestFacts, waiter: Waiter | None = None) -> Ticket:
         """Asks for slots; the ticket's state says whether it runs, waits (its waiter is told when that is

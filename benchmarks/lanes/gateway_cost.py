@@ -57,8 +57,11 @@ def key(number: int) -> bytes:
 
 
 def book(tenants: int) -> LaneBook:
-    """As many tenants, half of them in each of two classes, each with a budget that it does not use up."""
-    lanes = tuple(Lane(f"tenant-{n}", ("now", "later")[n % 2], tokens_per_min=1e12) for n in range(tenants))
+    """As many tenants, half of them in each of two classes, a quarter with a budget that is not used up."""
+    lanes = tuple(
+        Lane(f"tenant-{n}", ("now", "later")[n % 2], tokens_per_min=None if n % 4 else 1e12)
+        for n in range(tenants)
+    )
     clients = {lane.name: Clients(frozenset((sha256(key(n)).digest(),))) for n, lane in enumerate(lanes)}
     others = Lane("other", "later")
     return LaneBook(Lanes((PriorityClass("now", 1), PriorityClass("later")), (*lanes, others)), clients)

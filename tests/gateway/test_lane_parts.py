@@ -1,7 +1,6 @@
 """What the lanes of the gateway are made of, each part by itself."""
 
 import re
-import time
 from hashlib import sha256
 from pathlib import Path
 
@@ -10,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.admission import Admission, Change
+from gateway.admission import Admission
 from gateway.call import Call
 from gateway.endings import refused
 from gateway.lane import NO_LANES, Lane, Lanes, PriorityClass
@@ -22,8 +21,8 @@ from gateway.prepared_refusal import PreparedRefusal, PreparedRefusals
 from gateway.relay import NO_USAGE
 from gateway.request_body import BodyRules, parse
 from gateway.settling import taken
-from gateway.ticket import RequestFacts, State
-from gateway.token_cost import UNTOLD_OUTPUT_TOKENS, TokenCost
+from gateway.ticket import Change, RequestFacts, State
+from gateway.token_cost import MOST_OUTPUT_TOKENS, UNTOLD_OUTPUT_TOKENS, estimate
 from gateway.waiting import WaitingRoom
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -120,15 +119,13 @@ def test_a_cost_is_estimated_from_the_body(prompt: str, most: int | None, choice
 
 
 def test_a_lane_learns_what_its_answers_take() -> None:
-    """The first one is taken as it is; later ones move the mean towards them."""
-    cost = TokenCost()
-    assert (cost.output_tokens, cost.tokens_per_s) == (UNTOLD_OUTPUT_TOKENS, None)
-    cost.learn(100.0, 2.0)
-    assert (cost.output_tokens, cost.tokens_per_s) == (100.0, 50.0)
-    for _ in range(200):
-        cost.learn(10.0, 1.0)
-    assert cost.output_tokens == pytest.approx(10.0, abs=0.1)
-    assert cost.estimate(40, 3, None) == pytest.approx(40.0, abs=0.3)
+    """Where a request does not bound its answer, it is taken to be as long as the lane's were on average."""
+    counts = book().by_name["a/now"].counts
+    assert estimate(40, 3, None, counts) == 10 + 3 * UNTOLD_OUTPUT_TOKENS
+    counts.answered(30, 100, 2, 2.0)
+    counts.answered(30, 100, 2, 4.0)
+    assert estimate(40, 3, None, counts) == 10 + 3 * 50
+    assert estimate(40, 3, 10**9, counts) == 10 + 3 * MOST_OUTPUT_TOKENS
 
 
 def test_a_waiter_that_starts_because_a_wide_one_gave_way_is_told() -> None:
@@ -165,7 +162,7 @@ USAGE: dict[str, object] = {"prompt_tokens": 30, "completion_tokens": 70}
     [
         (Answer(streams=True, usage=USAGE, pieces=70), Outcome.OK, True, 100),
         (Answer(streams=False, usage=USAGE), Outcome.OK, True, 100),
-        (Answer(streams=True, usage={"completion_tokens": 70}), Outcome.OK, True, 80),
+        (Answer(streams=True, usage={"completion_tokens": 70.0}), Outcome.OK, True, 80),
         (Answer(streams=True, pieces=5), Outcome.CLIENT_ABORT, True, 15),
         (Answer(streams=True, pieces=5), Outcome.UPSTREAM_ERROR, True, 15),
         (Answer(streams=True), Outcome.UPSTREAM_TIMEOUT, True, 10),
@@ -173,7 +170,7 @@ USAGE: dict[str, object] = {"prompt_tokens": 30, "completion_tokens": 70}
         (Answer(streams=False), Outcome.INVALID, True, 0),
         (Answer(streams=False), Outcome.OK, True, 500),
         (None, Outcome.CLIENT_ABORT, False, 0),
-        (None, Outcome.CLIENT_ABORT, True, 10 + 2 * 50),
+        (None, Outcome.CLIENT_ABORT, True, 10 + 2 * 2 * 50),
     ],
 )
 def test_what_a_request_has_really_taken(
@@ -181,26 +178,24 @@ def test_what_a_request_has_really_taken(
 ) -> None:
     """By usage; else prompt and pieces, or, of a whole answer left after 2 s, what others had by then."""
     lane = book().by_name["a/now"]
-    lane.cost.learn(100.0, 2.0)
+    lane.counts.answered(0, 100, 1, 2.0)
     room = WaitingRoom(Limits(), lambda: 0.0)
     room.relane(LANES)
     ticket = room.offer(2, RequestFacts(40, "a/now", 500.0))
     call = Call(Route.CHAT, b"name", 1)
-    call.lane, call.outcome, call.dispatched_s = lane, outcome, time.monotonic() - 2.0 if dispatched else None
-    room.end(ticket, taken(ticket, call, lane, answer))  # type: ignore[arg-type]  # only these three things are read
+    call.lane, call.outcome, call.dispatched_s = lane, outcome, 10.0 if dispatched else None
+    room.end(ticket, taken(ticket, call, lane, answer, 12.0))  # type: ignore[arg-type]  # nothing else is read
     (use,) = [use for use in room.admission.uses if use.lane.name == "a/now"]
-    assert use.tokens == pytest.approx(max(1, tokens), abs=5 if answer is None and dispatched else 0)
-    counted = (lane.counts.prompt_tokens, lane.counts.completion_tokens)
-    assert counted == (
-        (30, 70) if answer and answer.usage == USAGE else (0, 70) if answer and answer.usage else (0, 0)
-    )
+    assert use.tokens == max(1, tokens)
+    counted = (lane.counts.prompt_tokens, lane.counts.completion_tokens - 100)
+    assert counted == ((tokens - 70, 70) if answer and answer.usage else (0, 0))
 
 
 def test_the_lines_of_a_lane_are_made_when_something_happened() -> None:
     """The same objects until the next end; none before the first."""
     counts = book().by_name["b/later"].counts
     assert counts.lines() == ()
-    counts.used(30, 70)
+    counts.answered(30, 70, 1, 2.0)
     counts.ended(Outcome.OK, 0.5, 1.5)
     first = counts.lines()
     assert counts.lines() is first
