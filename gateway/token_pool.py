@@ -17,7 +17,7 @@ class TokenPool:
     def __init__(self, budget: float, before: "TokenPool | None" = None) -> None:
         """before: the pool whose running requests it takes over."""
         self.budget = budget
-        self.held = 0.0 if before is None else before.held
+        self.held: float = 0.0 if before is None else before.held
         self._of: dict[Ticket, float] = {} if before is None else before._of
 
     def fits(self, request: RequestFacts) -> bool:

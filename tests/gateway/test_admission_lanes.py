@@ -296,7 +296,7 @@ def test_new_lanes_hold_for_those_who_wait() -> None:
     running = offer(admission, "a/c", 10)
     for lane in ["a/c"] * 3 + ["b/c"] * 3:
         offer(admission, lane, 10)
-    assert admission.uses == ()
+    assert len(admission.uses) == 0
     assert admission.relane(TWO, 1.0) == ([], ())
     assert [(use.held, use.waiting) for use in admission.uses] == [(0, 3), (0, 3)]
     (running,) = admission.release(running, 2.0).granted

@@ -10,10 +10,10 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from gateway.admission import Admission, Change
+from gateway.admission import Admission
 from gateway.lane import Lane, Lanes, PriorityClass
 from gateway.limits import Limits, QueueMode, QueueOrder
-from gateway.ticket import RequestFacts, State, Ticket
+from gateway.ticket import Change, RequestFacts, State, Ticket
 from tests.gateway.plain_lanes import Plain, PlainLanes
 
 LARGEST = 8.0  # tokens of a request
@@ -27,7 +27,8 @@ def some_lanes(draw: st.DrawFn) -> Lanes:
     classes = tuple(PriorityClass(name, draw(st.sampled_from([0, 0, 1, 3]))) for name in ("first", "last"))
     lanes = [
         Lane(
-            *name.split("/"),
+            name.partition("/")[0],
+            name.partition("/")[2],
             weight=draw(st.sampled_from([1.0, 2.0, 4.0])),
             slots_max=draw(st.sampled_from([None, None, 1, 2])),
             queue_max=draw(st.sampled_from([None, None, 0, 1])),
