@@ -103,9 +103,8 @@ class Admission:
     ) -> Ticket:
         """A request arrives. The ticket's state is the answer: RUNNING, WAITING, or one of the refusals.
 
-        slots is at least 1; a request for more than max_active slots runs alone, and one for more than its
-        lane or class may take takes those. request: what the queue order may judge by, and its lane. Raises
-        ValueError when time would go back, as every event does.
+        slots is at least 1; a request for more than max_active runs alone, one for more than its lane or
+        class may take takes those. Raises ValueError when time would go back, as every event does.
         """
         self.advance(now_s)
         self.arrived += 1
@@ -177,12 +176,10 @@ class Admission:
         return Change([*granted, *self._hand_over(now_s).granted], ended)
 
     def resize(self, limits: Limits, now_s: float) -> Change:
-        """New limits from now on. No running request is touched: while more run than
-        a smaller limit allows, none is started.
+        """New limits from now on. While more run than a smaller limit allows, none is started.
 
-        Waiters beyond a smaller queue_max, and those present when the mode becomes `reject`, keep their
-        places: both bounds are for newcomers. A shorter queue_timeout_s holds for all: the waiters it ends
-        are in the answer.
+        Waiters beyond a smaller queue_max, or present when the mode becomes `reject`, keep their places: both
+        are for newcomers. A shorter queue_timeout_s holds for all: the waiters it ends are in the answer.
         """
         self.advance(now_s)
         reordered = limits.queue_order is not self.limits.queue_order
@@ -201,7 +198,7 @@ class Admission:
         self._line_up(now_s)
         return self._hand_over(now_s)
 
-    def budget(self, kv_tokens: float | None, now_s: float) -> Change:
+    def limit_tokens(self, kv_tokens: float | None, now_s: float) -> Change:
         """From now on the slots have so many tokens together (None: no bound): see `TokenPool`."""
         self.advance(now_s)
         self._pool = None if kv_tokens is None else TokenPool(kv_tokens, self._pool)
@@ -231,10 +228,10 @@ class Admission:
             self.queue_full_seconds += elapsed_s
 
     def _runs_at_once(self, slots: int, request: RequestFacts) -> bool:
-        free = self.limits.max_active - self.active
-        fits = slots <= free or (free > 0 and free == self.limits.max_active)
         if self._pool is not None and not self._pool.fits(request):
             return False
+        free = self.limits.max_active - self.active
+        fits = slots <= free or (free > 0 and free == self.limits.max_active)
         return fits and not self._by_arrival and not self.draining
 
     def _fitting(self, slots: int) -> int:
@@ -305,9 +302,8 @@ class Admission:
             return Change(granted, ())
         while (ticket := self._line.peek()) is not None:
             held = self._fitting(ticket.slots)
-            if held > self.limits.max_active - self.active:
-                break
-            if self._pool is not None and not self._pool.fits(ticket.request):
+            fits = self._pool is None or self._pool.fits(ticket.request)
+            if held > self.limits.max_active - self.active or not fits:
                 break
             self._take_out(ticket, State.RUNNING)
             self._start(ticket, now_s, held)

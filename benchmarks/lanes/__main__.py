@@ -4,7 +4,8 @@
     python -m benchmarks.lanes --quick      with a tenth of the arrivals
 
 Exactly solved queues with priority classes, the shares of tenants that always wait beside round robin by
-requests, a flood on the twin, and the CPU time of the core with 1,000 lanes. Intervals are 95 %.
+requests, a flood on the twin, slots in tokens beside slots of requests, and the CPU time of the core with
+1,000 lanes. Intervals are 95 %.
 """
 
 from __future__ import annotations
@@ -16,11 +17,11 @@ from collections.abc import Sequence
 
 import scipy
 
-from benchmarks.lanes import closed_forms, cost, flood, shares
+from benchmarks.lanes import closed_forms, cost, flood, shares, token_slots
 from benchmarks.lanes.virtual import mean_and_error
 from experiments.twin.simulate import Player
 
-KEPT, TOTAL, JAIN = 0.95, 0.99, 0.98
+KEPT, TOTAL, JAIN, GAIN, ALIKE = 0.95, 0.99, 0.98, 1.2, 0.99
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -31,6 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     asked = parser.parse_args(argv)
     size = (20, 4_000) if asked.quick else (40, 40_000)
     met = [_theory(*size), _shares(5 if asked.quick else 20), _flood(3 if asked.quick else 20)]
+    met.append(_token_slots(2 if asked.quick else 10))
     if not asked.skip_cost:
         met.append(_cost())
     return 0 if all(met) else 1
@@ -85,6 +87,30 @@ def _flood(runs: int) -> bool:
         print(f"| {name} | {_interval(values)} |")
     kept, _, total = (mean_and_error(values)[0] for values in rows.values())
     return kept >= KEPT and total >= TOTAL
+
+
+def _token_slots(traces: int) -> bool:
+    player = Player()
+    print(
+        f"\nSlots in tokens (budget: the KV cache, {token_slots.KV_TOKENS} tokens) beside the best of"
+        f" {len(token_slots.ACTIVES)} x {len(token_slots.QUEUES)} fixed settings, at {token_slots.LOAD:g} x"
+        f" capacity, {traces} traces of {token_slots.LENGTH_S:g} s\n"
+    )
+    print(
+        "| requests | goodput by tokens, per s | by the best MAX_ACTIVE | gain | preemptions by tokens |"
+        " by the best | by as many slots |\n| --- | --- | --- | --- | --- | --- | --- |"
+    )
+    met = True
+    for name, lengths, goal in (
+        (f"90 % short, 10 % long (goal {GAIN})", token_slots.MIXED, GAIN),
+        (f"all alike (goal {ALIKE})", token_slots.EQUAL, ALIKE),
+    ):
+        seen = token_slots.run(lengths, traces, player)
+        print(f"| {name} | {seen.tokens_per_s:.2f} | {seen.fixed_per_s:.2f} ({seen.fixed}) |"
+              f" {seen.gain:.3f} | {seen.tokens_preempt:g} | {seen.fixed_preempt:g} |"
+              f" {seen.as_many_preempt:g} ({seen.as_many}) |")  # fmt: skip
+        met &= seen.gain >= goal and not seen.tokens_preempt
+    return met
 
 
 def _cost() -> bool:

@@ -76,7 +76,7 @@ class _Run:
         self.engine = Scheduler(profile.limits)
         self.admission = Admission(limits, orders=orders, lanes=offered.lanes)
         self.shared = offered.shared
-        self.admission.budget(offered.budget, 0.0)
+        self.admission.limit_tokens(offered.budget, 0.0)
         count = len(arrivals)
         self.due_s = [arrival.due_s for arrival in arrivals]
         self.granted_s, self.first_s, self.last_s = [nan] * count, [nan] * count, [nan] * count

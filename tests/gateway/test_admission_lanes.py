@@ -141,6 +141,34 @@ def test_a_cost_that_was_wrong_is_set_right() -> None:
     assert served(again, running)[:3] == ["b/c", "a/c", "b/c"]
 
 
+def test_costs_that_nobody_knew_are_paid_afterwards() -> None:
+    """Each is corrected when it ends: ten short ones for a long one all the same."""
+    admission = core(TWO, 2, 1000)
+    cost = {"a/c": 100.0, "b/c": 10.0}
+    running = [offer(admission, lane, 0.0) for lane in ("a/c", "b/c")]
+    for lane in ["a/c"] * 60 + ["b/c"] * 400:
+        offer(admission, lane, 0.0)
+    for _ in range(300):
+        ended = running.pop(0)
+        admission.correct(ended, cost[str(ended.owner)], 1.0)
+        running += admission.release(ended, 1.0).granted
+    a, b = (use.tokens for use in admission.uses)
+    assert abs(a - b) <= 2 * 100 + 10
+
+
+def test_coming_and_leaving_leaves_nothing_behind() -> None:
+    """While a slot is held for an hour, others join and leave by the thousand."""
+    admission = core(TWO)
+    offer(admission, "a/c")
+    offer(admission, "a/c")
+    for _ in range(5000):
+        admission.leave(offer(admission, "b/c"), 0.0)
+    assert admission._sharing is not None
+    (one,) = admission._sharing._classes
+    assert len(one._line) < 100
+    assert len(one._long) < 100
+
+
 def test_a_reserved_slot_is_kept_for_its_class() -> None:
     """It stays free while its class has no use for it, and nobody else waits behind it."""
     lanes = Lanes((PriorityClass("urgent", 1), PriorityClass("batch", 1)), RANKED.lanes)

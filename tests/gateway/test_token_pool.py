@@ -19,7 +19,7 @@ FLOOR = Lanes((PriorityClass("urgent"), PriorityClass("batch", 1)), RANKED.lanes
 
 def pooled(lanes: Lanes = NO_LANES, max_active: int = 10, budget: float = BUDGET) -> Admission:
     core = Admission(Limits(max_active=max_active), lanes=lanes)
-    core.budget(budget, 0.0)
+    core.limit_tokens(budget, 0.0)
     return core
 
 
@@ -65,12 +65,12 @@ def test_a_budget_comes_grows_and_goes() -> None:
     """Those that run keep what they hold; those that began before hold nothing."""
     core = Admission(Limits(max_active=3))
     before = offer(core, 60)
-    core.budget(50.0, 0.0)
+    core.limit_tokens(50.0, 0.0)
     first, second, third = (offer(core, 40) for _ in range(3))
     assert (before.state, first.state, second.state) == (State.RUNNING, State.RUNNING, State.WAITING)
-    assert core.budget(80.0, 2.0).granted == [second]
+    assert core.limit_tokens(80.0, 2.0).granted == [second]
     assert core.release(before, 3.0).granted == []
-    assert core.budget(None, 4.0).granted == [third]
+    assert core.limit_tokens(None, 4.0).granted == [third]
 
 
 def test_a_large_one_on_a_reserved_slot_is_not_starved() -> None:
@@ -92,7 +92,7 @@ class PoolMachine(RuleBasedStateMachine):
     @initialize(lanes=st.sampled_from([NO_LANES, RANKED, FLOOR]), order=st.sampled_from(QueueOrder))
     def begin(self, lanes: Lanes, order: QueueOrder) -> None:
         self.core = Admission(Limits(max_active=4, queue_max=5, queue_order=order), lanes=lanes)
-        self.core.budget(BUDGET, 0.0)
+        self.core.limit_tokens(BUDGET, 0.0)
         self.budget = BUDGET
         self.held: dict[Ticket, float] = {}
         self.waiting: list[Ticket] = []
@@ -147,7 +147,7 @@ class PoolMachine(RuleBasedStateMachine):
     @rule(budget=st.sampled_from([50.0, BUDGET, 200.0]))
     def change(self, budget: float) -> None:
         self.budget = budget
-        self.tell(self.core.budget(budget, 0.0))
+        self.tell(self.core.limit_tokens(budget, 0.0))
 
     @invariant()
     def somebody_runs_while_anybody_waits(self) -> None:
