@@ -30,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--quick", action="store_true", help="a tenth of the arrivals")
     parser.add_argument("--skip-cost", action="store_true", help="without the CPU times")
     asked = parser.parse_args(argv)
-    size = (20, 4_000) if asked.quick else (40, 40_000)
+    size = (20, 4_000) if asked.quick else (40, 10_000)
     met = [_theory(*size), _shares(5 if asked.quick else 20), _flood(3 if asked.quick else 20)]
     met.append(_token_slots(2 if asked.quick else 10))
     if not asked.skip_cost:
