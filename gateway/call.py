@@ -28,7 +28,8 @@ class Call:
 
     arrived_s: head read; received_s: body read; dispatched_s: sent to the engine; head_s: its answer's head
     read; first_s: first content chunk relayed. queue_s: a span, the wait for a slot. offered: whether
-    it ran or waited. cancel_reason: None unless it was cut short. lane: None where there are no lanes.
+    it ran or waited. cancel_reason: None unless it was cut short. lane: None where there are no lanes;
+    lanes_version: set with it.
     """
 
     __slots__ = (
@@ -49,12 +50,13 @@ class Call:
         "route",
     )
 
+    lanes_version: int
+
     def __init__(self, route: Route, request_id: bytes, limits_version: int) -> None:
         self.route = route
         self.request_id = request_id
         self.limits_version = limits_version
         self.lane: KnownLane | None = None
-        self.lanes_version = 0
         self.arrived_s = time.monotonic()
         self.received_s: float | None = None
         self.dispatched_s: float | None = None

@@ -119,7 +119,7 @@ class Completion:
         if call.lane is not None:
             call.lanes_version = service.room.admission.lanes.version
         self._enter(_FIRST_EVENT, service.settings.ttft_timeout_s if wish.stream else inf, now_s)
-        asked, keys_pass = self._request, service.engine.passes_key_of(call)
+        asked, keys_pass = self._request, service.engine.passes_clients_key and call.lane is None
         lines = for_engine(asked.headers, asked.fields, call.request_id, keys_pass=keys_pass)
         service.engine.upstream.ask(call.route, lines, wish.content, self)
 
@@ -131,7 +131,7 @@ class Completion:
         self._engine_says = fields
         self.stage = RELAYING
         call.head_s = time.monotonic()
-        service.engine.begins(status, fields, keys_pass=service.engine.passes_key_of(call))
+        service.engine.begins(status, fields, call)
         self._relay = service.relays.of(status, headers, fields, call, self._client, wish)
         if self._relay.due_s < inf:
             self._watch()

@@ -29,19 +29,16 @@ class Engine:
         if fault.kind == "upstream_unreachable":
             self.breaker.unreachable(asked_s)
 
-    def passes_key_of(self, call: Call) -> bool:
-        """Whether it gets the key of this request's client."""
-        return self.passes_clients_key and call.lane is None
-
-    def begins(self, status: int, fields: Fields, *, keys_pass: bool) -> None:
+    def begins(self, status: int, fields: Fields, call: Call) -> None:
         """It has begun to answer. Raises Refusal where it, or who stands before it, refuses a key that is not
-        the client's. keys_pass: it got the client's.
+        the client's.
         """
         self.breaker.reached()
         if status in (401, 407):
             asks_for = fields.get(b"www-authenticate", b"")
+            passed = self.passes_clients_key and call.lane is None
             refused = refused_key(
-                status, asks_for=asks_for, clients_key_passed=keys_pass, endpoint=self.endpoint
+                status, asks_for=asks_for, clients_key_passed=passed, endpoint=self.endpoint
             )
             if refused is not None:
                 raise refused

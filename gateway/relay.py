@@ -4,7 +4,6 @@ Three kinds of answers, three relays: a stream of events (`stream_relay`), one J
 which is told in the gateway's own form.
 """
 
-from collections.abc import Mapping
 from math import inf
 from typing import Protocol
 
@@ -24,7 +23,6 @@ _OK = Outcome.OK
 
 WORDS_WITHIN_S = 0.5
 """Nobody waits long for the text of a failure."""
-NO_USAGE: Mapping[str, object] = {}
 
 
 class Relay(Protocol):
@@ -33,7 +31,7 @@ class Relay(Protocol):
     began: the client has begun to read; whole: it has all it wanted, only the engine has not ended yet; over:
     nothing more is wanted of the engine, `ended` is due; due_s: when to call `on_due` (monotonic), inf
     for never. streams: whether the answer comes in pieces; pieces: how many with content came, about one for
-    each token; usage: the engine's own counts, as far as it told them.
+    each token; usage: the engine's own counts as it wrote them, an object if all is well.
     """
 
     began: bool
@@ -44,7 +42,7 @@ class Relay(Protocol):
     pieces: int
 
     @property
-    def usage(self) -> Mapping[str, object]:
+    def usage(self) -> object:
         """See above."""
 
     def arrived(self, data: bytes, now_s: float) -> bool:
@@ -93,7 +91,7 @@ class WholeRelay:
         self._fields: Fields = {}
         self._parts: list[bytes] = []
         self._bytes = 0
-        self.usage = NO_USAGE
+        self.usage: object = None
 
     def begin(self, status: int, headers: Headers, fields: Fields) -> None:
         """With the head of the answer. Raises Refusal for one that cannot be read."""
@@ -146,10 +144,8 @@ class WholeRelay:
         error = chunk.error_in(content)
         if error is not None and not content.get("choices"):
             raise self._failure.in_band(error)
-        usage = content.get("usage")
-        if type(usage) is dict:
-            self.usage = usage
-            self._metrics.count_tokens(usage)
+        self.usage = usage = content.get("usage")
+        self._metrics.count_tokens(usage)
         self._call.ends(Outcome.UPSTREAM_ERROR if chunk.fails(content) else _OK, self._status)
 
     def _judge_refusal(self, body: bytes) -> None:
@@ -168,7 +164,7 @@ class FailureRelay:
 
     began = whole = over = streams = False
     pieces = 0
-    usage = NO_USAGE
+    usage = None
 
     def __init__(self, failure: EngineFailure, status: int, fields: Fields, now_s: float) -> None:
         self._failure = failure

@@ -4,7 +4,7 @@ from gateway import chunk
 from gateway.call import Call
 from gateway.lane_book import KnownLane
 from gateway.outcome import Outcome
-from gateway.relay import NO_USAGE, Relay
+from gateway.relay import Relay
 from gateway.ticket import BYTES_PER_TOKEN, Ticket
 
 _UNSERVED = frozenset((Outcome.UPSTREAM_ERROR, Outcome.UPSTREAM_OVERLOADED, Outcome.INVALID))
@@ -17,7 +17,9 @@ def taken(ticket: Ticket, call: Call, lane: KnownLane, relay: Relay | None, now_
     if sent_s is None:
         return 0.0  # the engine never heard of it
     lasted_s = now_s - sent_s
-    usage = NO_USAGE if relay is None else relay.usage
+    usage = None if relay is None else relay.usage
+    if type(usage) is not dict:
+        return _without_usage(ticket, call, lane, relay, lasted_s)
     output, prompt = usage.get("completion_tokens"), usage.get("prompt_tokens")
     if type(output) is not int or output < 0:
         output = chunk.count(output)

@@ -154,7 +154,7 @@ def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.mark.fault(113)
 def test_a_flood_harms_nobody_else(emulator: str, tmp_path: Path) -> None:
-    """A offers ten times the capacity, B 0.35 of it, equal weights: B's goodput is 95 % of B's alone."""
+    """A offers ten times the capacity, B 0.35 of it, equal weights: B keeps 95 % of its goodput or more."""
     slots, tokens, seconds, objective_s = 4, 20, 15.0, 1.0
     capacity_per_s = slots / (tokens * TOKEN_S)
     lanes = lanes_of({"a": {"class": "all"}, "b": {"class": "all"}}, ["all"])
