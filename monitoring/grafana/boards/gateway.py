@@ -190,6 +190,12 @@ def _lanes() -> tuple[Panel, ...]:
                 ),
             ),
         ),
+        *_turned_away(lane),
+    )
+
+
+def _turned_away(lane: str) -> tuple[Panel, ...]:
+    return (
         Panel(
             "Turned away by lane",
             "Per second: over its tokens per minute, no place in the queue, or waited in vain; of the twenty "
