@@ -26,6 +26,10 @@ from gateway.deadlines import Deadlines
 from gateway.engine import Engine
 from gateway.engine_failure import EngineFailure
 from gateway.front import Front, route_of
+from gateway.lane_book import LaneBook
+from gateway.lane_control import LaneControl
+from gateway.lane_counts import Lines
+from gateway.lanes_in_force import LanesInForce
 from gateway.limits import QueueMode
 from gateway.listener import Listener
 from gateway.log import LogWriter
@@ -34,6 +38,7 @@ from gateway.outcome import Outcome, Route
 from gateway.probe import Probe
 from gateway.refusal import Refusal, internal, routing
 from gateway.relays import Relays
+from gateway.request_body import BodyRules
 from gateway.service import Service
 from gateway.settings import Settings
 from gateway.upstream import Upstream
@@ -44,14 +49,21 @@ from gateway.waits import Waits
 class Gateway(FastAPI):
     """Wires the parts of one gateway. As an ASGI application it is the control plane."""
 
-    def __init__(self, settings: Settings, writer: LogWriter, log: FilteringBoundLogger) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        writer: LogWriter,
+        log: FilteringBoundLogger,
+        lanes: LaneBook | None = None,
+    ) -> None:
         super().__init__(title="Headroom gateway", docs_url=None, redoc_url=None, lifespan=_lifespan)
         self.settings = settings
         self.log = log
         self.writer = writer
         self.room = WaitingRoom(settings.limits(), time.monotonic)
         self.breaker = Breaker(settings.breaker_failures, settings.breaker_cooldown_s)
-        access = Access(settings)
+        self.lanes = LanesInForce(self.room, lanes)
+        access = Access(settings, self.lanes)
         endpoint = settings.engine(os.environ)
         self.upstream = Upstream(
             endpoint,
@@ -63,7 +75,7 @@ class Gateway(FastAPI):
         self.probe = Probe(
             endpoint, settings.probe_interval_s, self.breaker, log, clients_bring_keys=passes_keys
         )
-        self.metrics = Metrics(self._samples)
+        self.metrics = Metrics(self._samples, self._lane_lines)
         deadlines = Deadlines()
         self.service = Service(
             settings=settings,
@@ -75,7 +87,13 @@ class Gateway(FastAPI):
             metrics=self.metrics,
             deadlines=deadlines,
             log=log,
-            models=settings.models(),
+            rules=BodyRules(
+                settings.max_choices,
+                settings.model_name,
+                settings.models(),
+                settings.ask_usage,
+                settings.upstream_priority,
+            ),
         )
         front = Front(Chat(self.service, access), self, Cors(settings.allowed_origins), self.metrics)
         self.listener = Listener(settings, front, deadlines, self._count, _connection_bound(settings))
@@ -83,6 +101,7 @@ class Gateway(FastAPI):
         self._process = psutil.Process()
         self._instance = secrets.token_hex(8)
         self.include_router(Control(settings, self.room, self.metrics, access, self.probe, log).router())
+        self.include_router(LaneControl(settings, self.lanes, access, log).router())
         self.add_exception_handler(Refusal, _on_refusal)
         self.add_exception_handler(HTTPException, _on_http_exception)
         self.add_exception_handler(Exception, _on_exception)
@@ -123,9 +142,11 @@ class Gateway(FastAPI):
         yield Sample("gateway_queue_seconds_total", "", admission.queue_seconds)
         yield Sample("gateway_queue_full_seconds_total", "", admission.queue_full_seconds)
         yield Sample("gateway_limits_version", "", limits.version)
+        yield Sample("gateway_lanes_version", "", admission.lanes.version)
         yield Sample("gateway_draining", "", int(admission.draining))
         yield Sample("gateway_breaker_state", "", int(self.breaker.state))
         yield Sample("gateway_limit_changes_total", 'reason="admin"', self.room.limit_changes)
+        yield Sample("gateway_lane_changes_total", 'reason="admin"', self.lanes.changes)
         for state, count in self.upstream.connections().items():
             yield Sample("gateway_upstream_connections", f'state="{state}"', count)
         yield Sample("gateway_upstream_retries_total", "", self.upstream.retries)
@@ -134,6 +155,17 @@ class Gateway(FastAPI):
         yield Sample("gateway_event_loop_lag_seconds", "", self.loop_lag_s)
         yield Sample("gateway_log_lines_dropped_total", "", self.writer.dropped)
         yield from self._process_samples()
+
+    def _lane_lines(self) -> Iterator[Lines]:
+        book = self.lanes.book
+        if book is None:
+            return
+        for use in self.room.admission.uses:
+            counts = book.by_name[use.lane.name].counts
+            lines = counts.lines()
+            yield lines
+            if lines or use.held or use.waiting:
+                yield counts.now(use.held, use.waiting)
 
     def _process_samples(self) -> Iterator[Sample]:
         with self._process.oneshot():

@@ -3,6 +3,7 @@
 import time
 from enum import Enum
 
+from gateway.lane_book import KnownLane
 from gateway.outcome import Outcome, Route
 
 
@@ -27,7 +28,8 @@ class Call:
 
     arrived_s: head read; received_s: body read; dispatched_s: sent to the engine; head_s: its answer's head
     read; first_s: first content chunk relayed. queue_s: a span, the wait for a slot. offered: whether
-    it ran or waited. cancel_reason: None unless it was cut short.
+    it ran or waited. cancel_reason: None unless it was cut short. lane: None where there are no lanes;
+    lanes_version: set with it.
     """
 
     __slots__ = (
@@ -37,6 +39,8 @@ class Call:
         "dispatched_s",
         "first_s",
         "head_s",
+        "lane",
+        "lanes_version",
         "limits_version",
         "offered",
         "outcome",
@@ -46,10 +50,13 @@ class Call:
         "route",
     )
 
+    lanes_version: int
+
     def __init__(self, route: Route, request_id: bytes, limits_version: int) -> None:
         self.route = route
         self.request_id = request_id
         self.limits_version = limits_version
+        self.lane: KnownLane | None = None
         self.arrived_s = time.monotonic()
         self.received_s: float | None = None
         self.dispatched_s: float | None = None
@@ -66,15 +73,23 @@ class Call:
         self.outcome, self.code = outcome, code
 
     def fields(self) -> bytes:
-        """What every answer's head carries: which request this was, under which limits, and where its time
-        went.
+        """What every answer's head carries: which request this was, under which limits and lanes, and where
+        its time went.
         """
         upstream = b""
         if self.head_s is not None and self.dispatched_s is not None:
             upstream = b", upstream;dur=%.3f" % ((self.head_s - self.dispatched_s) * 1000)
-        return b"x-request-id: %b\r\nx-gateway-limits-version: %d\r\nserver-timing: queue;dur=%.3f%b\r\n" % (
-            self.request_id,
-            self.limits_version,
-            self.queue_s * 1000,
-            upstream,
+        lanes = b""
+        if self.lane is not None:
+            lanes = b"x-gateway-lanes-version: %d\r\n" % self.lanes_version
+            upstream += self.lane.timing
+        return (
+            b"x-request-id: %b\r\nx-gateway-limits-version: %d\r\n%bserver-timing: queue;dur=%.3f%b\r\n"
+            % (
+                self.request_id,
+                self.limits_version,
+                lanes,
+                self.queue_s * 1000,
+                upstream,
+            )
         )

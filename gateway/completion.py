@@ -23,8 +23,9 @@ from gateway.relay import Relay
 from gateway.request_body import ChatRequest, parse, too_large_body
 from gateway.request_reader import Reading, RequestReader
 from gateway.service import Service
+from gateway.settling import taken
 from gateway.stage import ASKED, BODY, ENDED, RELAYING, WAITING, event
-from gateway.ticket import State, Ticket
+from gateway.ticket import NOTHING_KNOWN, State, Ticket
 
 _WHOLE, _FIRST_EVENT = CancelReason.WHOLE, CancelReason.FIRST_EVENT
 _RUNS, _WAITS, _COMPLETE = State.RUNNING, State.WAITING, Reading.COMPLETE
@@ -69,10 +70,11 @@ class Completion:
         if self._request.body_bytes > self._service.settings.max_body_bytes:
             raise too_large_body(self._service.settings.max_body_bytes)
         if self._request.state is _COMPLETE:
-            state = self._service.room.refused()
+            lane = self.call.lane
+            state = self._service.room.refused(NOTHING_KNOWN if lane is None else lane.facts)
             if state is not None:
                 # Surely refused: reading the request's JSON would only make refusing more expensive.
-                raise refused(state, self._service.room.admission.limits)
+                raise refused(state, self._service.room.admission.limits, lane)
             self.ask_for_slot()
 
     @event
@@ -81,10 +83,7 @@ class Completion:
         service, call = self._service, self.call
         call.received_s = time.monotonic()
         self._patience.enter(_WHOLE, inf, call.received_s)
-        body, settings = self._request.take(), service.settings
-        self._wish = parse(
-            body, call.route, settings.max_choices, settings.model_name, service.models, settings.ask_usage
-        )
+        self._wish = parse(self._request.take(), call.route, service.rules, call.lane)
         self._ticket = service.room.offer(self._wish.slots, self._wish.facts, self)
         if self._ticket.state is _WAITS:
             self.stage = WAITING
@@ -102,7 +101,7 @@ class Completion:
 
     def _run(self, ticket: Ticket) -> None:
         if ticket.state is not _RUNS:
-            raise refused(ticket.state, self._service.room.admission.limits)
+            raise refused(ticket.state, self._service.room.admission.limits, self.call.lane)
         self.call.offered = True
         self._ask_engine()
 
@@ -117,8 +116,10 @@ class Completion:
         self.stage = ASKED
         call.dispatched_s = now_s
         call.limits_version = service.room.admission.limits.version
+        if call.lane is not None:
+            call.lanes_version = service.room.admission.lanes.version
         self._enter(_FIRST_EVENT, service.settings.ttft_timeout_s if wish.stream else inf, now_s)
-        asked, keys_pass = self._request, service.engine.passes_clients_key
+        asked, keys_pass = self._request, service.engine.passes_clients_key and call.lane is None
         lines = for_engine(asked.headers, asked.fields, call.request_id, keys_pass=keys_pass)
         service.engine.upstream.ask(call.route, lines, wish.content, self)
 
@@ -130,7 +131,7 @@ class Completion:
         self._engine_says = fields
         self.stage = RELAYING
         call.head_s = time.monotonic()
-        service.engine.begins(status, fields)
+        service.engine.begins(status, fields, call)
         self._relay = service.relays.of(status, headers, fields, call, self._client, wish)
         if self._relay.due_s < inf:
             self._watch()
@@ -270,7 +271,7 @@ class Completion:
             return
         self.call.ends(refusal.outcome, refusal.status)
         self._end()
-        self._service.waits.complete(refusal, told_s)
+        self._service.waits.complete(refusal, told_s, self.call.lane)
         if refusal.close:
             client.close_after_answer()
         client.answer(refusal.status, refusal.fields() + self.call.fields(), refusal.body())
@@ -290,5 +291,10 @@ class Completion:
                 self._relay.close()
         finally:
             if ticket is not None:
-                service.room.end(ticket)
+                lane = call.lane
+                if lane is None:
+                    service.room.end(ticket)
+                else:
+                    tokens = taken(ticket, call, lane, self._relay, time.monotonic())
+                    service.room.end(ticket, tokens)
             service.account.finish_request(call)

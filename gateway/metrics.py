@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from gateway import chunk
 from gateway.histogram import Histogram
+from gateway.lane_counts import ACTIVE, QUEUE_DEPTH, QUEUE_WAIT, REQUESTS, TOKENS, TTFT, Lines
 from gateway.outcome import Outcome, Route
 
 CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
@@ -39,6 +40,14 @@ HELP: dict[str, tuple[str, str]] = {
     "gateway_breaker_state": ("gauge", "0 closed, 1 half open, 2 open."),
     "gateway_limit_changes_total": ("counter", "Changes of the limits by reason."),
     "gateway_limits_version": ("gauge", "Version of the limits in force."),
+    "gateway_lane_changes_total": ("counter", "Changes of the lanes by reason."),
+    "gateway_lanes_version": ("gauge", "Version of the lanes in force; 1 until they are changed."),
+    REQUESTS: ("counter", "Finished requests by lane and outcome."),
+    TOKENS: ("counter", "Tokens by lane and kind, from the engine's usage."),
+    QUEUE_WAIT: ("summary", "Wait for a slot of every request that got one or waited, by lane."),
+    TTFT: ("summary", "Request fully read to first content chunk, queue included, by lane."),
+    ACTIVE: ("gauge", "Slots held now by lane."),
+    QUEUE_DEPTH: ("gauge", "Requests waiting for a slot now by lane."),
     "gateway_draining": ("gauge", "1 while the gateway is draining."),
     "gateway_client_connections": ("gauge", "Open client connections."),
     "gateway_connections_refused_total": ("counter", "Client connections refused at the connection limit."),
@@ -67,8 +76,12 @@ class Sample:
 class Metrics:
     """Counters and histograms of the request path; `samples` is asked for the rest at scrape time."""
 
-    def __init__(self, samples: Callable[[], Iterable[Sample]]) -> None:
+    def __init__(
+        self, samples: Callable[[], Iterable[Sample]], lane_lines: Callable[[], Iterable[Lines]] = tuple
+    ) -> None:
+        """lane_lines: of all lanes, each as `LaneCounts.lines` has them."""
         self._samples = samples
+        self._lane_lines = lane_lines
         self.requests: Counter[tuple[Route, Outcome, int]] = Counter()
         self.tokens: Counter[str] = Counter({"prompt": 0, "completion": 0})
         self.arrived = 0
@@ -115,6 +128,9 @@ class Metrics:
         for sample in self._samples():
             labels = f"{{{sample.labels}}}" if sample.labels else ""
             samples[sample.name].append(f"{sample.name}{labels} {sample.value!r}")
+        for lines in self._lane_lines():
+            for name, line in lines:
+                samples[name].append(line)
         for histogram in (self.ttft, self.upstream_ttft, self.inter_token, self.overhead, self.retry_after):
             samples[histogram.name].append(histogram.text())
         for series in (self._queue_wait, self._request):

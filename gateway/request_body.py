@@ -10,12 +10,14 @@ from dataclasses import dataclass
 
 import orjson
 
+from gateway.lane_book import KnownLane
 from gateway.lenient import boolean, integer
 from gateway.outcome import Route
 from gateway.prompt_size import prompt_bytes
 from gateway.refusal import Fields, Refusal, invalid, model_not_found, too_large
 from gateway.sse import BOM
 from gateway.ticket import RequestFacts
+from gateway.token_cost import estimate
 
 
 @dataclass(slots=True)
@@ -56,19 +58,26 @@ def too_large_body(max_body_bytes: int) -> Refusal:
     return too_large(f"The request body is larger than {max_body_bytes} bytes.")
 
 
-def parse(
-    body: bytes,
-    route: Route,
-    max_choices: int,
-    model_name: str | None,
-    models: Collection[str],
-    ask_usage: bool = True,
-) -> ChatRequest:
+@dataclass(frozen=True, slots=True)
+class BodyRules:
+    """What the operator allows in a body, and what is put into it.
+
+    models: the names that are let through, empty for all; ask_usage: whether streams are made to end with
+    their usage; ranked: whether the engine is told the rank of the request's class, as `priority`.
+    """
+
+    max_choices: int
+    model_name: str | None = None
+    models: Collection[str] = ()
+    ask_usage: bool = True
+    ranked: bool = False
+
+
+def parse(body: bytes, route: Route, rules: BodyRules, lane: KnownLane | None = None) -> ChatRequest:
     """Reads what admission needs, as the engine will read it, and leaves all else to the engine.
 
-    models: the names that the operator lets through, empty for all; ask_usage: whether streams are made to
-    end with their usage. Raises Refusal for what is no JSON object, asks for too many sequences, or names
-    another model.
+    lane: the request's own, where there are some. Raises Refusal for what is no JSON object, asks for too
+    many sequences, or names another model.
     """
     body = body.removeprefix(BOM)  # nobody should write one, some do, and not every engine reads it
     try:
@@ -78,13 +87,27 @@ def parse(
     if type(fields) is not dict:
         raise invalid("The request body must be a JSON object.")
     stream = boolean(fields.get("stream")) or False
-    slots = _sequences(fields, route, max_choices)
-    added = _added_model(fields, model_name, models)
-    options = _with_usage(fields.get("stream_options")) if stream and ask_usage else None
+    slots = _sequences(fields, route, rules.max_choices)
+    added = _added_model(fields, rules.model_name, rules.models)
+    options = _with_usage(fields.get("stream_options")) if stream and rules.ask_usage else None
     if options is not None:
         added["stream_options"] = options
+    if rules.ranked or (lane is not None and "priority" in fields):
+        # Never the client's own, with which it would go before all others.
+        added["priority"] = lane.rank if rules.ranked and lane is not None else 0
     content = _with(body, added, bool(fields)) if added else body
-    return ChatRequest(content, stream, slots, RequestFacts(prompt_bytes(fields, route)), options is not None)
+    prompt = prompt_bytes(fields, route)
+    facts = RequestFacts(prompt) if lane is None else _facts(prompt, slots, fields, lane)
+    return ChatRequest(content, stream, slots, facts, options is not None)
+
+
+def _facts(prompt: int, slots: int, fields: Mapping[str, object], lane: KnownLane) -> RequestFacts:
+    most = fields.get("max_completion_tokens")
+    if most is None:
+        most = fields.get("max_tokens")
+    if type(most) is not int:
+        most = integer(most)
+    return RequestFacts(prompt, lane.name, estimate(prompt, slots, most, lane.counts))
 
 
 def _sequences(fields: Mapping[str, object], route: Route, most: int) -> int:

@@ -11,6 +11,7 @@ import uvicorn
 
 from gateway.app import Gateway
 from gateway.client_connection import ClientConnection
+from gateway.lane_book import LaneBook
 from gateway.log import Forward, LogWriter, logger
 from gateway.settings import Settings
 
@@ -59,15 +60,17 @@ class Server(uvicorn.Server):
         self.should_exit = True
 
 
-def run(settings: Settings) -> int:
-    """Serves until a signal ends it. Returns the exit status: 0, or 1 when the address cannot be bound."""
+def run(settings: Settings, lanes: LaneBook | None) -> int:
+    """Serves until a signal ends it. lanes: the first ones, None for none. Returns the exit status: 0, or 1
+    when the address cannot be bound.
+    """
     writer = LogWriter()
     log = logger(writer, settings.log_level)
     writer.start()
     forwarded = logging.getLogger("uvicorn.error")
     forwarded.handlers, forwarded.propagate = [Forward(log)], False
     forwarded.setLevel(logging.WARNING)
-    gateway = Gateway(settings, writer, log)
+    gateway = Gateway(settings, writer, log, lanes)
     config = uvicorn.Config(
         gateway,
         host=settings.gateway_host,

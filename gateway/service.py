@@ -11,6 +11,7 @@ from gateway.deadlines import Deadlines
 from gateway.engine import Engine
 from gateway.metrics import Metrics
 from gateway.relays import Relays
+from gateway.request_body import BodyRules
 from gateway.settings import Settings
 from gateway.waiting import WaitingRoom
 from gateway.waits import Waits
@@ -27,8 +28,7 @@ class Running(Protocol):
 class Service:
     """room admits a completion, engine answers it, relays hand the answer on, account counts it.
 
-    waits: what refused clients are told; models: those that clients may name, empty for all; running: all
-    that have not ended.
+    waits: what refused clients are told; rules: for the bodies of requests; running: all that have not ended.
     """
 
     settings: Settings
@@ -40,5 +40,5 @@ class Service:
     metrics: Metrics
     deadlines: Deadlines
     log: FilteringBoundLogger
-    models: tuple[str, ...]
+    rules: BodyRules
     running: set[Running] = field(default_factory=set)

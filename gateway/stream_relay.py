@@ -37,13 +37,15 @@ class StreamRelay:
         "_plain",
         "_slots",
         "_status",
-        "_usage",
         "_usage_hidden",
         "began",
         "due_s",
         "over",
+        "pieces",
+        "usage",
         "whole",
     )
+    streams = True
 
     def __init__(
         self,
@@ -66,7 +68,8 @@ class StreamRelay:
         self._last_s = 0.0
         self._plain = False
         self._finished: set[int] = set()
-        self._usage: dict[str, object] = {}
+        self.usage: dict[str, object] = {}
+        self.pieces = 0
         self._finishing = FinishingEvent()
         self.began = self.whole = self.over = False
         self.due_s = inf
@@ -88,6 +91,7 @@ class StreamRelay:
     def chunk_arrived(self, data: bytes, start: int, now_s: float) -> bool:
         if not self._plain or not sse.plain(data, start, b"}\n\n\r\n"):
             return False
+        self.pieces += 1
         self._metrics.inter_token.observe(now_s - self._last_s)
         self._last_s = now_s
         self._client.send_chunk(data, start)
@@ -136,12 +140,13 @@ class StreamRelay:
         return self._finishing.release()
 
     def close(self) -> None:
-        self._metrics.count_tokens(self._usage)
+        self._metrics.count_tokens(self.usage)
 
     def _pass_on(self, events: bytes, now_s: float) -> None:
         if self._call.first_s is None or self._finishing.held or not sse.plain(events):
             events = self._inspected(events, now_s)
         else:
+            self.pieces += events.count(b"data: {")
             self._metrics.inter_token.observe(now_s - self._last_s)
             self._last_s = now_s
         self._send(events)
@@ -207,7 +212,7 @@ class StreamRelay:
         usage = fields.get("usage")
         if type(usage) is dict:
             # Some engines put the running totals into every chunk: the last ones count.
-            self._usage |= {key: value for key, value in usage.items() if chunk.count(value) is not None}
+            self.usage |= {key: value for key, value in usage.items() if chunk.count(value) is not None}
         for index, reason in chunk.finishes(fields):
             self._finished.add(index)
             if reason in chunk.FAILED:
@@ -226,6 +231,7 @@ class StreamRelay:
         call = self._call
         if not chunk.has_content(fields):
             return
+        self.pieces += 1
         if call.first_s is None:
             call.first_s = now_s
         elif now_s > self._last_s:

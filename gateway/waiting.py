@@ -5,10 +5,11 @@ from collections.abc import Callable
 from math import inf
 from typing import Protocol
 
-from gateway.admission import NOTHING, Admission, Change
+from gateway.admission import Admission
 from gateway.drain_rate import DrainRate
+from gateway.lane import Lanes
 from gateway.limits import Limits
-from gateway.ticket import RequestFacts, State, Ticket
+from gateway.ticket import NOTHING, NOTHING_KNOWN, Change, RequestFacts, State, Ticket
 
 _RUNNING, _WAITING = State.RUNNING, State.WAITING
 
@@ -30,31 +31,41 @@ class WaitingRoom:
         self.limit_changes = 0
         self._timer: asyncio.TimerHandle | None = None
 
-    def refused(self) -> State | None:
+    def refused(self, request: RequestFacts = NOTHING_KNOWN) -> State | None:
         """How a request is refused, whatever it asks for, if it surely is: it has
-        then been offered. None: nothing was offered.
+        then been offered. None: nothing was offered. request: its lane, where there are some.
 
         Lets a refusal skip reading the request. Question and offer are one step: had time passed between
         them, a waiter could expire there, and the offer would be a ticket that nobody holds.
         """
         now_s = self._expire()
-        if self.admission.refusal() is None:
+        admission = self.admission
+        if request.lane and admission.active < admission.limits.max_active and not admission.queued:
+            return None  # not surely: what its lane has against it, `offer` says
+        if admission.refusal(now_s, 1, request) is None:
             return None
-        return self.admission.offer(now_s).state
+        return admission.offer(now_s, 1, request).state
 
     def offer(self, slots: int, request: RequestFacts, waiter: Waiter | None = None) -> Ticket:
         """Asks for slots; the ticket's state says whether it runs, waits (its waiter is told when that is
         over), or how it was refused. In any case `end` is owed, once.
         """
         ticket = self.admission.offer(self._expire(), slots, request, waiter)
-        if ticket.state is _WAITING and self._timer is None:
-            self._arm()
+        if ticket.state is _WAITING:
+            self._expire()  # another one may have had to make room
+            if self._timer is None:
+                self._arm()
         return ticket
 
-    def end(self, ticket: Ticket) -> None:
-        """Gives back whatever the ticket still holds: its slots, its place, or nothing. Once per ticket."""
+    def end(self, ticket: Ticket, tokens: float | None = None) -> None:
+        """Gives back whatever the ticket still holds: its slots, its place, or nothing. Once per ticket.
+
+        tokens: what its request has really taken, prompt and output; None where that is nobody's.
+        """
         now_s = self._expire()
         if ticket.state is _RUNNING:
+            if tokens is not None:
+                self.admission.correct(ticket, tokens, now_s)
             self.drain_rate.released(now_s)
             self._wake(self.admission.release(ticket, now_s))
         elif ticket.state is _WAITING:
@@ -66,6 +77,11 @@ class WaitingRoom:
         self._wake(self.admission.resize(limits, self._clock()))
         self._arm()
 
+    def relane(self, lanes: Lanes) -> None:
+        """Puts new lanes in force."""
+        self._wake(self.admission.relane(lanes, self._clock()))
+        self._arm()
+
     def drain(self) -> None:
         """Refuses those who wait and those who will come."""
         self._wake(self.admission.drain(self._clock()))
@@ -73,6 +89,10 @@ class WaitingRoom:
     def wait_s(self) -> float:
         """The measured time until a slot could be free for one more, for `Retry-After`."""
         return self.drain_rate.wait_s(self.admission.queued, self._clock())
+
+    def budget_wait_s(self, lane: str) -> float:
+        """The time until a lane has tokens again."""
+        return self.admission.budget_wait_s(lane, self._clock())
 
     def _wake(self, change: Change) -> None:
         if change is NOTHING:

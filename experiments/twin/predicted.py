@@ -11,7 +11,7 @@ import numpy.typing as npt
 from experiments.twin.footprint import Footprint
 from experiments.twin.profile import Profile
 from experiments.twin.simulate import Offered, Player, Simulated
-from experiments.twin.simulated import OK
+from experiments.twin.simulated import OK, Sender
 from gateway.limits import Limits
 from loadtests.latency import Column, tpot_column_s
 from loadtests.planning.plan import Plan
@@ -107,9 +107,21 @@ def measures(plan: Plan, done: Simulated, slo: SLO) -> dict[str, float]:
     return _measured(_Trace(plan), done, slo)
 
 
-def _measured(trace: _Trace, done: Simulated, slo: SLO) -> dict[str, float]:
+def measures_by_lane(
+    plan: Plan, senders: Sequence[Sender], done: Simulated, slo: SLO
+) -> dict[str, dict[str, float]]:
+    """`measures` of each lane's requests, by the names of the lanes."""
+    trace, lanes = _Trace(plan), np.array([sender.lane for sender in senders])
+    return {name: _measured(trace, done, slo, lanes == name) for name in sorted(set(lanes.tolist()))}
+
+
+def _measured(
+    trace: _Trace, done: Simulated, slo: SLO, among: npt.NDArray[np.bool_] | None = None
+) -> dict[str, float]:
     begin_s, end_s = trace.window_s
     inside = (done.due_s >= begin_s) & (done.due_s < end_s)
+    if among is not None:
+        inside &= among
     ok = inside & (done.codes == OK)
     latencies = {
         "ttft_s": (done.first_s - done.due_s)[ok],

@@ -262,7 +262,7 @@ def _record_of(exchange: _Exchange, outcome: Outcome, error: str | None, start_s
     # To whole microseconds by way of an integer: a third of what `round(…, 6)` takes, for every chunk.
     chunks = [round((when_s - start_s) * 1e6) / 1e6 for when_s in answer.chunk_s]
     stages_s = answer.stages_s()
-    version = answer.number(b"x-gateway-limits-version")
+    version, lanes = (answer.number(b"x-gateway-%s-version" % name) for name in (b"limits", b"lanes"))
     return RequestRecord(
         i=arrival.i,
         request_id=answer.text(b"x-request-id") or exchange.request_id,
@@ -290,6 +290,7 @@ def _record_of(exchange: _Exchange, outcome: Outcome, error: str | None, start_s
         attempts=exchange.attempts,
         tried=exchange.tried if len(exchange.tried) > 1 else None,
         visible_s=at(answer.visible_s),
+        lanes_version=None if lanes is None else int(lanes),
     )
 
 
