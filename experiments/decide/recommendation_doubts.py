@@ -1,6 +1,6 @@
 """What a reader of a recommendation should know of the run behind it, beyond the chosen cells' goodput."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from experiments.decide.beyond_text import ON_A_CLIFF
 from experiments.run_folder.doubt import DoubtCode
@@ -16,7 +16,7 @@ def of_choice(nominal: LoadEvidence, loads: Sequence[LoadEvidence], slo: SLO) ->
     """Doubts of the chosen setting's own numbers; `nominal`: at the largest load that is not above
     capacity."""
     doubts = []
-    if nominal.attainment < slo.attainment:
+    if not slo.classes and nominal.attainment < slo.attainment:
         doubts.append(
             f"the SLO asks for {slo.attainment:.0%} of the offered requests; at {nominal.load} "
             f"{nominal.attainment:.1%} met it"
@@ -31,6 +31,25 @@ def of_choice(nominal: LoadEvidence, loads: Sequence[LoadEvidence], slo: SLO) ->
     if any(at.goodput_per_s.low is None for at in loads):
         doubts.append("a window is too short for an interval of the goodput")
     return doubts
+
+
+def of_classes(nominal: LoadEvidence, impossible: Mapping[str, float], *, nobody: bool) -> list[str]:
+    """Load classes whose objective the chosen setting misses at the nominal load. impossible: class → the
+    most that any setting served in time, where all surely miss it. nobody: no setting satisfies all."""
+    said = [f"no setting satisfies every load class at {nominal.load}"] if nobody and not impossible else []
+    return said + [
+        f"the objective of {one.name} asks for {one.target:.0%} of its requests; at {nominal.load} "
+        f"{one.attainment:.1%} of {one.offered} met it"
+        + (
+            f", and no setting satisfies it: at most {impossible[one.name]:.1%}"
+            if one.name in impossible
+            else ""
+            if one.surely_missed
+            else ", which is not beyond doubt"
+        )
+        for one in nominal.classes
+        if not one.met
+    ]
 
 
 def of_cliff(loads: Sequence[LoadEvidence]) -> list[str]:

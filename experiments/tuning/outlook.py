@@ -13,7 +13,7 @@ from experiments.spec.loads import Load
 from experiments.spec.setting import Setting
 from experiments.tuning.model import Model
 from experiments.tuning.task import Task
-from experiments.twin.predicted import MEASURES, Expected, Predictor
+from experiments.twin.predicted import Expected, Predictor, measures_of
 from experiments.twin.simulate import Player
 
 Floats = npt.NDArray[np.float64]
@@ -82,7 +82,7 @@ def predict(
 ) -> Outlook:
     """Play the matrix on `traces` fresh traces a load; `tell` hears (loads done, loads)."""
     shape = (len(task.settings), len(task.loads), traces)
-    runs = {name: np.full(shape, np.nan) for name in MEASURES}
+    runs = {name: np.full(shape, np.nan) for name in measures_of(task.slo)}
     player = Player()
     order = sorted(range(len(task.settings)), key=lambda i: task.settings[i].smaller_first, reverse=True)
     for j, load in enumerate(task.loads):
