@@ -26,6 +26,7 @@ from experiments.decide.capacities import capacity_of, holds, is_next_to
 from experiments.decide.evidence import Evidence, Gathered, attainment, gather
 from experiments.decide.load_classes import Satisfying, of_classes, satisfying
 from experiments.decide.neighbours import Ground, hardest, neighbour
+from experiments.decide.nominal_load import nominal_load
 from experiments.decide.probe_doubts import of_probe
 from experiments.design.probe import Probe
 from experiments.files import write_bytes
@@ -238,11 +239,7 @@ def _current(spec: Mapping[str, JsonValue]) -> Limits | None:
 
 
 def _nominal(evidence: Evidence, loads: Sequence[str]) -> str:
-    """The largest load that is not above capacity; without one, the smallest."""
-    below = [load for load in loads if (evidence.by_load[load][0].cell.relative_load or 0.0) <= 1.0]
-    if below:
-        return hardest(evidence, below)
-    return min(loads, key=lambda load: evidence.by_load[load][0].cell.rate_per_s)
+    return nominal_load({load: evidence.by_load[load][0].cell for load in loads})
 
 
 def _share(found: Gathered, chosen: Evidence, load: str, best: float) -> tuple[str, float | None]:

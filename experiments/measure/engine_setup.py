@@ -75,10 +75,7 @@ def settle_objective(options: SweepOptions, run: RunDir, stack: SweepStack, seen
         options.spec.slo.text, stack.engine.provider.slo_scaled, seen.ttft_s, seen.tpot_s, seen.e2e_s
     )
     slo = options.spec.load.objective(SLO.parse(text))
-    objective_in_force = Objective(
-        str(slo), slo.ttft_s, slo.tpot_s, slo.e2e_s, slo.attainment, scaled_from, slo.ttfv_s
-    )
-    run.save(replace(run.state, slo=objective_in_force))
+    run.save(replace(run.state, slo=Objective.of(slo, scaled_from)))
     missed = _out_of_reach(options, stack, slo, seen)
     if missed is not None:
         # Complete, so that the same command given again begins with a probe of its own.
