@@ -95,7 +95,7 @@ def whole_mix(classes: Sequence[LoadClass]) -> tuple[LoadClass, ...]:
     if twice := [name for name in names if names.count(name) > 1]:
         raise _wrong(f"load class {twice[0]!r} is given twice")
     total = sum(one.share for one in classes)
-    if abs(total - 1) > ROUNDING:
+    if abs(total - 1) > ROUNDING + 1e-9:
         shares = " + ".join(f"{one.share:g}" for one in classes)
         raise _wrong(f"the shares of the load classes sum to {total:.4g} ({shares}): they must sum to 1")
     if total == 1:

@@ -79,7 +79,7 @@ def _lines(run: LoadRun, end: EndOfRun) -> Iterable[str]:
     yield _WIDE.format("objective", f"{numbers.objective.text}: {_standing(numbers.attainment)}")
     yield _WIDE.format("attainment", _attainment(numbers.attainment))
     yield _WIDE.format("goodput", _goodput(numbers.goodput, rates))
-    yield from (_WIDE.format(f"  {one.name}", _class(one)) for one in numbers.classes)
+    yield from (_WIDE.format(f"  {one.name} ", _class(one)) for one in numbers.classes)
     yield _WIDE.format("outcomes", _outcomes(counts))
     yield _WIDE.format("latency, ms", _SAMPLES.format("n", "p50", "p95", "p99"))
     for row in rows(numbers.summary):
