@@ -13,7 +13,6 @@ from pathlib import Path
 
 from experiments.cli import slo_flag
 from experiments.errors import UserError, run_command
-from loadtests.slo import SLO
 
 _EXAMPLES = """examples:
   %(prog)s --model runs/calibration
@@ -29,17 +28,12 @@ def main(argv: Sequence[str], prog: str = "python -m experiments.predict") -> in
         UserError: no such model, or arguments that do not parse.
     """
     args = _arguments(argv, prog)
-    from experiments.design.objective import DEFAULT_SLO
     from experiments.spec import sweep_spec
 
     if not args.model.exists():
         raise UserError(f"--model {args.model}: there is no such calibration (profile.json, or its folder)")
     slo = slo_flag.parsed(args.slo)
     spec = sweep_spec.load(args.spec, {} if args.mix is None else {"load": {"mix": args.mix}})
-    try:
-        slo = spec.load.objective(slo or SLO.parse(spec.slo.text or DEFAULT_SLO))
-    except ValueError as error:
-        raise UserError(f"--slo: {error}") from None
     from experiments.jobs import predict
 
     return predict.run(args, spec, slo)

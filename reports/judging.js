@@ -159,7 +159,12 @@ const judging = (() => {
     const known = cells.filter((cell) => of[cell] !== null);
     const offered = total(known.map((cell) => data.cells[cell].offered_of[k]));
     const hits = total(known.map((cell) => of[cell][k]));
-    return offered > 0 && (surely ? wilson(hits, offered)[1] : hits / offered) < bounds[k].attainment;
+    if (!offered || !surely) return offered > 0 && hits / offered < bounds[k].attainment;
+    const shares = known.map((cell) => of[cell][k] / Math.max(1, data.cells[cell].offered_of[k]));
+    const middle = total(shares) / shares.length;
+    const sd = Math.sqrt(total(shares.map((share) => (share - middle) ** 2)) / (shares.length - 1));
+    const over = shares.length >= 3 ? middle + data.share_widths[shares.length] * sd : 0;
+    return Math.max(over, wilson(hits, offered)[1]) < bounds[k].attainment;
   }).map((own) => own.name);
 
   // Whether the data show the first cells above the second (stats/goodput.py). Below three common traces the command

@@ -21,6 +21,7 @@ from experiments.spec.setting import Setting
 from experiments.stats.choice import INDIFFERENCE
 from experiments.stats.common_blocks import weights_on_common_blocks
 from experiments.stats.goodput import RUN_TO_RUN, half_widths
+from experiments.stats.stretch import t_half_width
 from loadtests.slo import SLO
 from reports import figures, numbers, packed_cell, tables
 from reports.bound_grid import bounds_s
@@ -119,7 +120,8 @@ class MovedObjective:
 @dataclass(frozen=True, slots=True)
 class JudgeSection:
     """Everything `judge.js` reads. `common`: the part of the objective that is before those of load classes.
-    `half_widths`: blocks → of the interval of a paired difference, in standard errors.
+    `half_widths`: blocks → of the interval of a paired difference, in standard errors. `share_widths`: of the
+    interval of a mean attainment, in standard deviations.
     """
 
     objectives: list[MovedObjective]
@@ -130,6 +132,7 @@ class JudgeSection:
     boxes: list[Box]
     choice: JudgedChoice
     half_widths: dict[int, float]
+    share_widths: dict[int, float]
     indifference: float = INDIFFERENCE
     run_to_run: float = RUN_TO_RUN
 
@@ -202,6 +205,7 @@ def judge_section(run: Run, packed_cells: Mapping[str, str]) -> JudgeSection | N
         boxes=_boxes(run, known, at),
         choice=choice,
         half_widths=half_widths(most_blocks),
+        share_widths={n: t_half_width(n) for n in range(3, len(rows) + 1)} if run.slo.classes else {},
     )
 
 

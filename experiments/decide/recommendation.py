@@ -64,14 +64,7 @@ def recommend(run: Path, slo: SLO) -> Recommendation:
     by_name = {e.setting.name: e for e in found.contenders}
     chosen = by_name[choice.chosen]
     ground = Ground(chosen, found.loads, span_s)
-    loads = tuple(
-        replace(
-            _under(found, chosen, load, best[load], span_s),
-            classes=of_classes(chosen.published(load), slo),
-            speed_margin=margin_of(chosen.published(load), slo, MOST_REPLAYED // len(found.loads)),
-        )
-        for load in found.loads
-    )
+    loads = tuple(_under(found, chosen, load, best[load], slo, span_s) for load in found.loads)
     at = {one.load: one for one in loads}
     neighbours = _neighbours(ground, found, best, at, choice)
     if raced is not None:
@@ -165,7 +158,9 @@ def _choice(
     return choose_by_means(means, best, smaller_first, separable)
 
 
-def _under(found: Gathered, chosen: Evidence, load: str, best: float, span_s: float) -> LoadEvidence:
+def _under(
+    found: Gathered, chosen: Evidence, load: str, best: float, slo: SLO, span_s: float
+) -> LoadEvidence:
     """The chosen setting at a load. The best goodput is brought to the arrivals of the published one."""
     told = chosen.published(load)
     goodput = of_cells([one.trace for one in told], span_s)
@@ -177,6 +172,8 @@ def _under(found: Gathered, chosen: Evidence, load: str, best: float, span_s: fl
         attainment=attainment(told),
         stretches=len(told),
         confirmed=load in chosen.confirming,
+        speed_margin=margin_of(told, slo, MOST_REPLAYED // len(found.loads)),
+        classes=of_classes(told, slo),
     )
 
 

@@ -15,7 +15,8 @@ from rich.table import Table
 
 from experiments.calibration import calibrated, held_out
 from experiments.design.cells import settings_of
-from experiments.design.objective import queue_timeout_s
+from experiments.design.objective import DEFAULT_SLO, queue_timeout_s
+from experiments.errors import UserError
 from experiments.spec.sweep_spec import SweepSpec
 from experiments.twin.predicted import Expected, Predictor, of_class
 from experiments.twin.profile import Profile
@@ -29,13 +30,14 @@ _TYPICAL = 500
 SHOWN = ("goodput_per_s", "attainment", "rejected_ratio", "ttft_p95_s", "e2e_p95_s")
 
 
-def run(args: argparse.Namespace, spec: SweepSpec, slo: SLO) -> int:
-    """Predict the matrix of `spec` under `slo`, write predictions.json, print the table;
+def run(args: argparse.Namespace, spec: SweepSpec, slo: SLO | None) -> int:
+    """Predict the matrix of `spec` under `slo`, by default its own, write predictions.json, print the table;
     exit code 0. `args`: the flags of `predict`.
 
     Raises:
-        UserError: there is no model.
+        UserError: there is no model, or the objective names a load class that the mix has not.
     """
+    slo = _objective(spec, slo)
     model = calibrated.read(args.model)
     profile, draws = model.profile, model.samples(args.traces)
     lengths = (spec.load.prompt_tokens, spec.load.output_tokens)
@@ -77,6 +79,13 @@ def run(args: argparse.Namespace, spec: SweepSpec, slo: SLO) -> int:
     )
     print(out)
     return 0
+
+
+def _objective(spec: SweepSpec, slo: SLO | None) -> SLO:
+    try:
+        return spec.load.objective(slo or SLO.parse(spec.slo.text or DEFAULT_SLO))
+    except ValueError as error:
+        raise UserError(f"--slo: {error}") from None
 
 
 def _work(mix: Mix) -> list[tuple[int, int]]:

@@ -83,6 +83,11 @@ def by_rate(stretches: Sequence[Stretch]) -> dict[float, list[Stretch]]:
     return {rate: [s for s in stretches if s.rate_per_s == rate] for rate in rates}
 
 
+def t_half_width(n: int) -> float:
+    """Half of the width of the 95 % t interval of a mean of n values, in their standard deviations; n > 1."""
+    return float(scipy.stats.t.ppf(0.975, n - 1) / np.sqrt(n))
+
+
 def attainment_of(stretches: Sequence[Stretch]) -> tuple[float, float, float]:
     """Attainment over all of them (one at least) with the ends of its 95 % interval: Wilson's for their
     effective size, or from three on the wider of it and the t interval over them."""
@@ -92,7 +97,7 @@ def attainment_of(stretches: Sequence[Stretch]) -> tuple[float, float, float]:
     low, high = wilson(share * n, n)
     if len(stretches) >= 3:
         shares = np.array([s.attainment for s in stretches])
-        half = float(scipy.stats.t.ppf(0.975, len(shares) - 1) * shares.std(ddof=1) / np.sqrt(len(shares)))
+        half = t_half_width(len(shares)) * float(shares.std(ddof=1))
         middle = float(shares.mean())
         low, high = max(0.0, min(low, middle - half)), min(1.0, max(high, middle + half))
     return share, low, high
