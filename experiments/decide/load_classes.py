@@ -23,27 +23,31 @@ class Satisfying:
     """Who takes part in the choice: of the contenders those that surely miss no class; all where there is
     none. `left_out`: setting → the classes that it surely misses, of those that are left out. `impossible`:
     class → the most of its requests that any setting served in time, where every setting surely misses it.
-    `nobody`: whether every setting surely misses some class."""
+    `nobody`: whether every setting surely misses some class; `elsewhere`: settings that do not, but were not
+    measured at every load and so cannot be chosen."""
 
     contenders: tuple[Evidence, ...]
     left_out: dict[str, tuple[str, ...]]
     impossible: dict[str, float]
     nobody: bool = False
+    elsewhere: tuple[str, ...] = ()
 
 
-def satisfying(contenders: Sequence[Evidence], load: str, slo: SLO) -> Satisfying:
-    """Who satisfies every load class at the nominal load."""
+def satisfying(contenders: Sequence[Evidence], others: Sequence[Evidence], load: str, slo: SLO) -> Satisfying:
+    """Who satisfies every load class at the nominal load; `others` were not measured at every load."""
     if not slo.classes:
         return Satisfying(tuple(contenders), {}, {})
     seen = {e.setting.name: of_classes(_every(e, load), slo) for e in contenders}
-    missed = {name: tuple(one.name for one in classes if one.surely_missed) for name, classes in seen.items()}
+    missed = {name: tuple(one.name for one in of if one.surely_missed) for name, of in seen.items()}
     fit = tuple(e for e in contenders if not missed[e.setting.name])
     if fit:
         return Satisfying(fit, {name: of for name, of in missed.items() if of}, {})
     by_all = set.intersection(*(set(of) for of in missed.values()))
     shares = [(one.name, one.attainment) for classes in seen.values() for one in classes]
     best = {name: max(share for of, share in shares if of == name) for name in sorted(by_all)}
-    return Satisfying(tuple(contenders), {}, best, nobody=True)
+    there = {e.setting.name: of_classes(_every(e, load), slo) for e in others}
+    elsewhere = [name for name, of in there.items() if of and not any(one.surely_missed for one in of)]
+    return Satisfying(tuple(contenders), {}, best, nobody=True, elsewhere=tuple(elsewhere))
 
 
 def of_classes(judged: Sequence[Judged], slo: SLO) -> tuple[ClassEvidence, ...]:

@@ -58,7 +58,7 @@ def recommend(run: Path, slo: SLO) -> Recommendation:
     span_s = _span_s(state.probe, (*found.contenders, *found.others))
     best = {load: max(found.means[load][s] for s in found.best_of[load]) for load in found.loads}
     raced = of_race.judged_again(run, [cell for cell in finished_cells(run) if not cell.is_sentinel], slo)
-    fit = satisfying(found.contenders, _nominal(found.contenders[0], found.loads), slo)
+    fit = satisfying(found.contenders, found.others, _nominal(found.contenders[0], found.loads), slo)
     choice = of_race.choice(raced, [e.setting for e in fit.contenders]) if raced is not None else None
     choice = choice or _choice(found, fit.contenders, best, span_s)
     by_name = {e.setting.name: e for e in found.contenders}
@@ -94,7 +94,7 @@ def recommend(run: Path, slo: SLO) -> Recommendation:
             *found.doubts,
             *recommendation_doubts.of_choice(at[_nominal(chosen, found.loads)], loads, slo),
             *recommendation_doubts.of_classes(
-                at[_nominal(chosen, found.loads)], fit.impossible, nobody=fit.nobody
+                at[_nominal(chosen, found.loads)], fit.impossible, fit.elsewhere, nobody=fit.nobody
             ),
             *recommendation_doubts.of_cliff(loads),
             *recommendation_doubts.of_holes(neighbours, found.loads),

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from experiments.decide.beyond_text import ON_A_CLIFF
 from experiments.run_folder.doubt import DoubtCode
 from experiments.run_folder.measured_cell import MeasuredCell
-from experiments.run_folder.recommendation import LoadEvidence, Neighbour, Standing
+from experiments.run_folder.recommendation import ClassEvidence, LoadEvidence, Neighbour, Standing
 from experiments.stats.paired import LEAST_BLOCKS
 from loadtests.slo import SLO
 
@@ -33,23 +33,35 @@ def of_choice(nominal: LoadEvidence, loads: Sequence[LoadEvidence], slo: SLO) ->
     return doubts
 
 
-def of_classes(nominal: LoadEvidence, impossible: Mapping[str, float], *, nobody: bool) -> list[str]:
-    """Load classes whose objective the chosen setting misses at the nominal load. impossible: class → the
-    most that any setting served in time, where all surely miss it. nobody: no setting satisfies all."""
-    said = [f"no setting satisfies every load class at {nominal.load}"] if nobody and not impossible else []
-    return said + [
-        f"the objective of {one.name} asks for {one.target:.0%} of its requests; at {nominal.load} "
-        f"{one.attainment:.1%} of {one.offered} met it"
-        + (
-            f", and no setting satisfies it: at most {impossible[one.name]:.1%}"
-            if one.name in impossible
-            else ""
-            if one.surely_missed
-            else ", which is not beyond doubt"
+def of_classes(
+    nominal: LoadEvidence, impossible: Mapping[str, float], elsewhere: Sequence[str], *, nobody: bool
+) -> list[str]:
+    """Load classes whose objective the chosen setting misses at the nominal load.
+
+    Args:
+        impossible: class → the most that any setting served in time, where all surely miss it.
+        elsewhere: settings that may satisfy all, and were not measured at every load.
+        nobody: whether no setting satisfies all.
+    """
+    said = []
+    if nobody and not impossible:
+        said.append(f"no setting satisfies every load class at {nominal.load}")
+    if elsewhere:
+        said.append(
+            f"what may satisfy every load class at {nominal.load} was not measured at every load: "
+            f"{', '.join(elsewhere[:_NAMED])} (--design grid measures every setting)"
         )
-        for one in nominal.classes
-        if not one.met
-    ]
+    return said + [_missed(one, nominal.load, impossible) for one in nominal.classes if not one.met]
+
+
+def _missed(one: ClassEvidence, load: str, impossible: Mapping[str, float]) -> str:
+    end = "" if one.surely_missed else ", which is not beyond doubt"
+    if one.name in impossible:
+        end = f", and no setting satisfies it: at most {impossible[one.name]:.1%}"
+    return (
+        f"the objective of {one.name} asks for {one.target:.0%} of its requests; at {load} "
+        f"{one.attainment:.1%} of {one.offered} met it{end}"
+    )
 
 
 def of_cliff(loads: Sequence[LoadEvidence]) -> list[str]:

@@ -146,6 +146,19 @@ def test_two_classes_that_cannot_be_satisfied_at_once_are_said(tmp_path: Path) -
     assert any("no setting satisfies every load class" in text for text in recommended.doubts)
 
 
+def test_a_setting_that_left_a_race_too_early_to_be_chosen_is_named(tmp_path: Path) -> None:
+    """By goodput it was surely worse, so that it was not measured at every load; it would satisfy all."""
+    run = write(tmp_path / "run", {GREEDY: Served(1.0, 0.3), FAIR: Served(0.9, 0.95)})
+    more = write(tmp_path / "more", {GREEDY: Served(1.0, 0.3)}, relative=0.5)
+    for folder in (more / "cells").iterdir():
+        folder.rename(run / "cells" / folder.name)
+    recommended = recommend(run, OBJECTIVE)
+    assert recommended.setting == GREEDY
+    (doubt,) = (text for text in recommended.doubts if "what may satisfy every load class" in text)
+    assert FAIR.name in doubt
+    assert "--design grid" in doubt
+
+
 def test_a_class_that_may_be_missed_by_chance_rules_nobody_out(tmp_path: Path) -> None:
     """88 % of 180 requests are below 90 %, but not beyond doubt: said, not acted on."""
     recommended = found(tmp_path, {GREEDY: Served(1.0, 0.88), FAIR: Served(0.9, 0.95)})
