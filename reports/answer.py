@@ -58,8 +58,8 @@ class AnswerSection:
     """The head of the report. `known` is False when the run has no recommendation; `why` then says so.
 
     `under` has a line per measured load; `goodput_at` and `attainment_at` name the load of those two figures,
-    "" where the recommendation does not tell. `classes`: a table for each load class, where there are
-    several; then `target` is that each meets its own.
+    "" where the recommendation does not tell. `verdict`: how the latter stands to the objective, "" without
+    one. `classes`: a table for each load class, where there are several.
     """
 
     known: bool
@@ -70,7 +70,7 @@ class AnswerSection:
     goodput_value: float | None = None
     attainment: str = numbers.DASH
     attainment_value: float | None = None
-    target: str = ""
+    verdict: str = ""
     meets: bool | None = None
     margin: str = ""
     capacity: str = ""
@@ -91,6 +91,7 @@ def answer(run: Run) -> AnswerSection:
     if recommended is None:
         return AnswerSection(known=False, why=_why_not(run))
     goodput, share = recommended.goodput_per_s, recommended.attainment
+    met = _meets_at(recommended, target)
     return AnswerSection(
         known=True,
         why=recommended.why,
@@ -100,8 +101,8 @@ def answer(run: Run) -> AnswerSection:
         goodput_value=goodput.value,
         attainment=numbers.percent(share),
         attainment_value=share,
-        target=_target(run),
-        meets=_meets_at(recommended, target),
+        verdict=_verdict(run, met),
+        meets=met,
         margin=margin(run, recommended.setting),
         capacity=_capacity(recommended),
         slower=" ".join(on_a_slower_engine(recommended.loads)),
@@ -118,11 +119,13 @@ def answer(run: Run) -> AnswerSection:
     )
 
 
-def _target(run: Run) -> str:
-    """What has to be met, as the end of a sentence; "" without a target."""
+def _verdict(run: Run, met: bool | None) -> str:
+    """How the published attainment stands to the objective; "" without one."""
+    if met is None:
+        return ""
     if run.slo.classes:
-        return "its own of every load class"
-    return "" if run.slo.attainment is None else numbers.percent(run.slo.attainment)
+        return f"{'every' if met else 'not every'} load class meets its own objective"
+    return f"{'meets' if met else 'misses'} the target of {numbers.percent(run.slo.attainment)}"
 
 
 def _meets_at(recommended: Recommendation, target: float | None) -> bool | None:
