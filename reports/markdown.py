@@ -28,8 +28,8 @@ def summary(run: Run) -> str:
         lines += [f"- {share}, SLO {code(run.slo.text)}"]
         lines += [f"- {plain(recommended.margin)}"] if recommended.margin else []
         lines += [
-            f"- {plain(one.name)} under {plain(at.load)}: {at.attainment}, {'meets' if at.meets else 'misses'} "
-            f"{code(one.objective)}"
+            f"- {plain(one.name)} under {plain(at.load)}: {at.attainment}, "
+            f"{'meets' if at.meets else 'misses'} {code(one.objective)}"
             for one in recommended.classes
             for at in one.under
         ]
