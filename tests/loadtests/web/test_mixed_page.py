@@ -22,7 +22,11 @@ FORM = {
 ROWS = "document.querySelectorAll('[aria-label=\"Load classes\"] tbody tr')"
 TEXTS = f"[...{ROWS}].map((row) => [...row.cells].map((cell) => cell.textContent))"
 FACTS = "document.querySelector('#preview .facts').textContent"
-CHANGE = "(name, text) => { const field = document.getElementById(`field-${name}`); field.value = text; field.dispatchEvent(new Event('input', { bubbles: true })); }"  # noqa: E501 - one expression of the page
+CHANGE = """(name, text) => {
+  const field = document.getElementById(`field-${name}`);
+  field.value = text;
+  field.dispatchEvent(new Event("input", { bubbles: true }));
+}"""
 
 
 async def look(url: str) -> tuple[str, str, list[list[str]], str]:
