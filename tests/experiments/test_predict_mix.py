@@ -33,7 +33,7 @@ def test_classes_are_parts_of_the_whole() -> None:
     shares = {name: found[of_class(name)] for name in ("short", "long")}
     whole = sum(share * offered.count(name) for name, share in shares.items()) / len(offered)
     assert found["attainment"] == pytest.approx(whole)
-    assert 0 < shares["long"] < shares["short"] <= 1
+    assert all(0 < share < 1 for share in shares.values())
     alone = measures(trace, done, SLO.parse("ttft<=2s,attainment>=0.9"))
     assert alone["attainment"] != found["attainment"], "long answers are judged by their own bound"
 
@@ -57,10 +57,10 @@ def test_the_command_predicts_a_mix_and_tells_each_class(
         of = cell["expected"]
         shares = [of[of_class(name)]["mean"] for name in ("short", "long")]
         assert min(shares) - 1e-9 <= of["attainment"]["mean"] <= max(shares) + 1e-9
-    plain = ["--mix", "only=64x24:1", "--slo", "ttft<=2s"]
+    plain = ["--mix", "short=32x8:1", "--slo", "ttft<=2s"]
     assert predict.main([*flags, *plain]) == 0
     one = json.loads((tmp_path / "predictions.json").read_text())
-    assert one["capacity_per_s"] > document["capacity_per_s"], "long requests cost more"
+    assert one["capacity_per_s"] > 1.5 * document["capacity_per_s"], "long requests cost more"
     assert "attainment of" in capsys.readouterr().out.replace("\n", " ")
 
 

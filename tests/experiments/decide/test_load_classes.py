@@ -54,8 +54,9 @@ def write(root: Path, settings: Mapping[Setting, Served], relative: float = 0.7)
             rows.sort(key=lambda row: float(str(row["due_s"])))
             table = [{**row, "i": i} for i, row in enumerate(rows)]
             pq.write_table(pa.Table.from_pylist(table), folder / "records.parquet")
+            at = f"sustained@{relative}x"
             load = Workload(
-                f"sustained@{relative}x", "sustained", None, 10.0, relative, block, plan_hash=f"{block}" * 64
+                at, "sustained", None, 20 * relative, relative, block, plan_hash=f"{block} {relative}"
             )
             codec.write(folder / "summary.json", plain.summary(name, setting, load, window))
     engine = EngineState("emulator", "EMULATOR", "tiny", "http://127.0.0.1:1", EngineFacts())
