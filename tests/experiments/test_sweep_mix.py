@@ -18,7 +18,7 @@ OBJECTIVE = "ttft<=2s,attainment>=0.9;long:ttft<=20ms,attainment>=0.9"
 FLAGS = (
     *("--engine", "emulator", "--max-active", "2,16", "--queue-mode", "queue", "--queue-timeout", "1s"),
     *("--mix", CLASSES, "--slo", OBJECTIVE.replace("20ms", "9s")),
-    *("--load", "sustained@0.7x", "--measure", "5s", "--warm-up", "1s", "--drain", "4s"),
+    *("--load", "sustained@0.7x", "--measure", "3s", "--warm-up", "1s", "--drain", "3s"),
     *("--min-requests", "10", "--design", "grid", "--quiet"),
 )
 
