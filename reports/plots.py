@@ -70,7 +70,7 @@ class Plots:
         probe = self.run.state.probe if self.run.state is not None else None
         return figures.hockey_stick(
             curves,
-            self.run.slo,
+            self.run.common_slo,
             best=self.best,
             named=self.named,
             capacity_per_s=number(probe.capacity_per_s if probe is not None else None),
@@ -131,7 +131,7 @@ class Plots:
     def tail(self, cell: str) -> Figure:
         """Which share of one cell's offered requests took longer than x."""
         records = records_of(self.run, cell, [])
-        return figures.tail(records[records["phase"] == "measure"], self.run.slo)
+        return figures.tail(records[records["phase"] == "measure"], self.run.common_slo)
 
     def parts(self, cell: str) -> Figure:
         """The p50 and the p95 request of one cell, taken apart."""

@@ -11,7 +11,6 @@ from experiments.design.cells import Cell, cells_in_order, settings_of
 from experiments.design.objective import queue_timeout_s
 from experiments.design.probe import Probe
 from experiments.design.windows import Phases, longest_life_s, phases
-from experiments.spec import workloads
 from experiments.spec.loads import Load
 from experiments.spec.setting import Setting
 from experiments.spec.sweep_spec import SweepSpec
@@ -55,7 +54,7 @@ class Matrix:
             phase.warm_up_s,
             phase.measure_s,
             _seed(section.seed, load, 0 if cell.sentinel else cell.block),
-            mix=workloads.mix(load.workload or section.reference, self.context_tokens),
+            mix=section.requests(load.workload, self.context_tokens),
             shape=shape,
         )
 
@@ -84,7 +83,7 @@ def build(
         sentinel: watch the current setting from block to block, if the spec wants it and there are blocks.
         engine_start_s: what each further start of the engine costs.
     """
-    timeout_s = queue_timeout_s(slo.ttft_s, probe.ttft_at_capacity_s)
+    timeout_s = queue_timeout_s(slo.longest_ttft_s, probe.ttft_at_capacity_s)
     settings = settings_of(spec, timeout_s)
     longest_s = _longest_queue_timeout_s(settings)
     widest = max(setting.limits.max_active for setting in settings)

@@ -84,6 +84,18 @@ def warm_up(
         raise EnvironmentProblem(f"the warm-up failed: {error}") from None
 
 
+def idle(target: Target, prompt_tokens: int, output_tokens: int) -> IdleLatencies:
+    """What requests of other lengths take on the engine that was warmed up already, one at a time.
+
+    Raises:
+        EnvironmentProblem: a request failed; nothing can be measured then.
+    """
+    try:
+        return asyncio.run(_idle(target, prompt_tokens, output_tokens))
+    except AskFailed as error:
+        raise EnvironmentProblem(f"the probe failed: {error}") from None
+
+
 class _Prober:
     """Asks for completions of one fixed shape."""
 
@@ -140,6 +152,12 @@ async def _bursts(target: Target, prompt_tokens: int, output_tokens: int, sizes:
         prober = _Prober(asker, target, prompt_tokens, output_tokens)
         for size in sizes:
             await prober.burst(size)
+
+
+async def _idle(target: Target, prompt_tokens: int, output_tokens: int) -> IdleLatencies:
+    async with Asker(target.gateway, timeout_s=_LONGEST_ANSWER_S) as asker:
+        prober = _Prober(asker, target, prompt_tokens, output_tokens)
+        return _latencies([await prober.ask() for _ in range(_IDLE_AGAIN)])
 
 
 def _latencies(idle: list[StreamedAnswer]) -> IdleLatencies:

@@ -21,7 +21,7 @@ from experiments.run_folder.measured_cell import MeasuredCell, finished_cells
 from experiments.run_folder.relative_speed import relative_speed, usual_speed
 from experiments.spec.setting import Setting
 from experiments.spec.sweep_spec import SweepSpec
-from experiments.stats.rate_search import next_rate
+from experiments.stats.class_capacity import next_rate_under
 from experiments.stats.stretch import Stretch, stretch_of
 from loadtests.slo import SLO
 
@@ -46,7 +46,7 @@ def stretches_of(cells: Sequence[MeasuredCell], slo: SLO, usual: float) -> list[
 def search(
     known: Callable[[], Sequence[Stretch]],
     measure: Callable[[float], bool],
-    target: float,
+    slo: SLO,
     start_per_s: float,
     precision: float,
 ) -> None:
@@ -55,7 +55,7 @@ def search(
     useless = 0
     while useless < PATIENCE:
         before = known()
-        rate_per_s = next_rate(before, target, start_per_s, precision)
+        rate_per_s = next_rate_under(before, slo, start_per_s, precision)
         if rate_per_s is None or not measure(rate_per_s):
             return
         useless = useless + 1 if len(known()) == len(before) else 0
@@ -91,7 +91,7 @@ def after_race(
         spent_s = sum(cell.summary.window.end_s for cell in searched if cell.setting == winner)
         return measure_rate(rate_per_s, winner, spec, context, stack, progress, search_s - spent_s)
 
-    search(known, measure, context.slo.attainment, start_of(probe, winner), PRECISION)
+    search(known, measure, context.slo, start_of(probe, winner), PRECISION)
 
 
 def measure_rate(

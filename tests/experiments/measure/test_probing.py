@@ -14,7 +14,7 @@ from experiments.measure import probing
 from experiments.measure.probing import Target
 from experiments.measure.sweep_stack import fields_for
 from experiments.run_folder import codec
-from experiments.spec.sweep_spec import LoadSection
+from experiments.spec.load_section import LoadSection
 from experiments.stack import engine
 from experiments.stack.engine_facts import EngineFacts
 from experiments.stack.ports import free_port
