@@ -60,7 +60,9 @@ class Plots:
 
     def heat_map(self, what: str = "goodput_per_s") -> Figure:
         """The matrix. `what`: goodput_per_s, attainment, ttft_p95_s, e2e_p95_s or refused."""
-        return self.of_grid(figures.grid(self.run.naming.columns(self.run.matrix), self.run.latency, what), what)
+        return self.of_grid(
+            figures.grid(self.run.naming.columns(self.run.matrix), self.run.latency, what), what
+        )
 
     def of_grid(self, grid: pd.DataFrame, what: str) -> Figure:
         """The same from its numbers (`figures.grid`)."""

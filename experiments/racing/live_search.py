@@ -17,13 +17,12 @@ from experiments.measure.sweep_stack import SweepStack
 from experiments.racing.live_track import declare
 from experiments.racing.plan import in_stretches
 from experiments.racing.steady_stretches import stretches_of
-from experiments.run_folder.measured_cell import MeasuredCell, finished_cells
+from experiments.run_folder.measured_cell import finished_cells
 from experiments.run_folder.relative_speed import usual_speed
 from experiments.spec.setting import Setting
 from experiments.spec.sweep_spec import SweepSpec
 from experiments.stats.rate_search import next_rate
 from experiments.stats.stretch import Stretch
-from loadtests.slo import SLO
 
 PRECISION = 0.07
 """Half of the interval's width, part of the rate, at which a search ends."""

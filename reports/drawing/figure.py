@@ -51,7 +51,8 @@ class Figure:
         """As a document of its own, on white, in the light colours."""
         body = self.body("figure", light)
         body = self.body(f"f{zlib.crc32(body.encode()):x}", light)
-        size = f'width="{self.width:g}pt" height="{self.height:g}pt" viewBox="0 0 {self.width:g} {self.height:g}"'
+        box = f'viewBox="0 0 {self.width:g} {self.height:g}"'
+        size = f'width="{self.width:g}pt" height="{self.height:g}pt" {box}'
         ground = f'<rect width="100%" height="100%" fill="{light("surface")}"/>'
         named = f' role="img" aria-label="{escape(alt)}"' if alt else ""
         font = 'font-family="system-ui, sans-serif"'

@@ -110,7 +110,9 @@ class Segments:
 
     def sample(self, x: float, y: float, length: float, ink: Ink) -> str:
         return shapes.path(
-            shapes.polyline(np.array([x, x + length]), np.array([y, y])), stroke=ink(self.role), width=self.width
+            shapes.polyline(np.array([x, x + length]), np.array([y, y])),
+            stroke=ink(self.role),
+            width=self.width,
         )
 
 
@@ -256,7 +258,7 @@ class Hatch:
     def svg(self, to: Place, ink: Ink) -> str:
         (left, right), (low, high) = to.x([self.left, self.right]), to.y([self.low, self.high])
         strokes = shapes.hatching(left, right, min(low, high), max(low, high))
-        return _marked(shapes.path(strokes, stroke=ink("ink"), width=1.0), self.mark)
+        return _marked(shapes.path(strokes, stroke=ink("ink"), width=0.9), self.mark)
 
     def sample(self, x: float, y: float, length: float, ink: Ink) -> str:
         return _swatch(x, y, length, ink("ink"))

@@ -60,9 +60,7 @@ class Panel:
               anchor: Anchor = Anchor.MIDDLE) -> None:  # fmt: skip
         """A text at (x, y) of the axes, whose ends must be set before."""
         place = self.place
-        self.words.append(
-            Words(text, float(place.x(x)), float(place.y(y)), role, size, anchor, mark=mark)
-        )
+        self.words.append(Words(text, float(place.x(x)), float(place.y(y)), role, size, anchor, mark=mark))
 
     def svg(self, name: str, ink: Ink) -> str:
         """As elements; `name` is unique in the page."""
@@ -107,7 +105,9 @@ class Panel:
         ]
         below = y + _LINE * _LABEL if axis.written else y
         middle = self.left + self.width / 2
-        return found + [Words(axis.label, middle, below + 2, "muted", _LABEL, Anchor.MIDDLE)] * bool(axis.label)
+        return found + [Words(axis.label, middle, below + 2, "muted", _LABEL, Anchor.MIDDLE)] * bool(
+            axis.label
+        )
 
     def _along_y(self, place: Place) -> list[Words]:
         axis, x = self.y, self.left - _PAD
@@ -117,4 +117,3 @@ class Panel:
         middle = self.top + self.height / 2
         label = Words(axis.label, beside, middle, "muted", _LABEL, Anchor.MIDDLE, upright=True)
         return found + [label] * bool(axis.label)
-

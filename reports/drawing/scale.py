@@ -52,7 +52,9 @@ def _decades(low: float, high: float) -> list[float]:
     powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     found: list[float] = []
     for steps in ((1, 2, 5), (1, 3), (1,)):
-        found = [step * 10.0**power for power in powers for step in steps if low <= step * 10.0**power <= high]
+        found = [
+            step * 10.0**power for power in powers for step in steps if low <= step * 10.0**power <= high
+        ]
         if len(found) <= _FEW_DECADES:
             break
     return found if len(found) >= 3 else _evenly(low, high, 4)
@@ -73,4 +75,4 @@ def percent(value: float) -> str:
 
 def change(value: float) -> str:
     """A relative change as a tick shows it."""
-    return f"{100 * value:+.4g} %".replace("-", "−")
+    return f"{100 * value:+.4g} %".replace("-", "−") if value else "0 %"

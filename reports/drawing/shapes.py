@@ -42,9 +42,7 @@ def polyline(x: Floats, y: Floats) -> str:
     begins = known & ~np.concatenate([[False], known[:-1]])
     at_x, at_y = np.clip(x[known], -_FAR, _FAR).tolist(), np.clip(y[known], -_FAR, _FAR).tolist()
     letters = np.where(begins[known], "M", "L").tolist()
-    return "".join(
-        [f"{letter}{a:.1f} {b:.1f}" for letter, a, b in zip(letters, at_x, at_y, strict=True)]
-    )
+    return "".join([f"{letter}{a:.1f} {b:.1f}" for letter, a, b in zip(letters, at_x, at_y, strict=True)])
 
 
 def stairs(x: Floats, y: Floats) -> tuple[Floats, Floats]:
@@ -63,14 +61,11 @@ def boxes(left: Floats, top: Floats, right: Floats, bottom: Floats) -> str:
     """Rectangles with upright sides."""
     ends = np.clip(np.stack([left, top, right, bottom], axis=1), -_FAR, _FAR)
     return "".join(
-        [
-            f"M{a:.1f} {b:.1f}L{c:.1f} {b:.1f}L{c:.1f} {d:.1f}L{a:.1f} {d:.1f}Z"
-            for a, b, c, d in ends.tolist()
-        ]
+        [f"M{a:.1f} {b:.1f}L{c:.1f} {b:.1f}L{c:.1f} {d:.1f}L{a:.1f} {d:.1f}Z" for a, b, c, d in ends.tolist()]
     )
 
 
-def hatching(left: float, right: float, top: float, bottom: float, apart: float = 2.6) -> str:
+def hatching(left: float, right: float, top: float, bottom: float, apart: float = 4.6) -> str:
     """Strokes parallel to the rising diagonal, in the lower right half of a rectangle."""
     shares = np.arange(0.0, 1.0, apart / max(apart, right - left))
     edge_x, edge_y = np.full(len(shares), right), np.full(len(shares), bottom)
@@ -87,7 +82,9 @@ def markers(shape: str, x: Floats, y: Floats, size: float) -> str:
         sign = f"m{-half:g} 0a{half:g} {half:g} 0 1 0 {size:g} 0a{half:g} {half:g} 0 1 0 {-size:g} 0z"
     else:
         sign = _SIGNS[shape](half)
-    places = zip(np.clip(x[known], -_FAR, _FAR).tolist(), np.clip(y[known], -_FAR, _FAR).tolist(), strict=True)
+    places = zip(
+        np.clip(x[known], -_FAR, _FAR).tolist(), np.clip(y[known], -_FAR, _FAR).tolist(), strict=True
+    )
     return "".join([f"M{a:.1f} {b:.1f}{sign}" for a, b in places])
 
 

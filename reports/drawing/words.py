@@ -44,9 +44,8 @@ class Words:
         turned = f' transform="rotate(-90 {self.x:.1f} {base:.1f})"' if self.upright else ""
         style = f"fill:{ink(self.role)};font-size:{self.size:g}px" + (";font-weight:700" * self.bold)
         anchor = "" if self.anchor is Anchor.START else f' text-anchor="{self.anchor}"'
-        text = (
-            f'<text x="{self.x:.1f}" y="{base:.1f}"{turned}{anchor} style="{style}">{_clean(self.text)}</text>'
-        )
+        at = f'x="{self.x:.1f}" y="{base:.1f}"{turned}{anchor}'
+        text = f'<text {at} style="{style}">{_clean(self.text)}</text>'
         return f'<g data-mark="{self.mark}">{text}</g>' if self.mark else text
 
 

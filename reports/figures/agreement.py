@@ -21,7 +21,7 @@ def agreement(frame: pd.DataFrame) -> Figure:
     if not len(usable):
         return drawing.message("There is no pair of numbers to compare.")
     rows = list(dict.fromkeys(zip(usable["metric"], usable["quantile"], strict=True)))
-    margins = Margins(left=2.0, bottom=0.45, top=0.12)
+    margins = Margins(left=2.0, right=0.35, bottom=0.45, top=0.12)
     figure = drawing.panels(8.6, 0.75 + 0.33 * len(rows), margins=margins)
     (panel,) = figure.panels
     for y, (metric, quantile) in enumerate(rows):

@@ -36,9 +36,7 @@ def breakdown(frame: pd.DataFrame, names: Sequence[str], *, width_in: float = 8.
     figure = drawing.panels(width_in, height, margins=Margins(left=left, bottom=0.45, top=top))
     (panel,) = figure.panels
     _bars(panel, frame)
-    panel.y = Axis(
-        len(frame) - 0.4, -0.6, ticks=range(len(frame)), names=list(names), grid=False, role="ink"
-    )
+    panel.y = Axis(len(frame) - 0.4, -0.6, ticks=range(len(frame)), names=list(names), grid=False, role="ink")
     panel.x.low, panel.x.label = 0, "seconds from the due time"
     drawing.legend_above(figure, drawing.named(figure.panels))
     return figure

@@ -37,7 +37,8 @@ def changes(found: RunComparison) -> Figure:
         of = [(y, *_places(one)) for y, (_, one) in enumerate(rows) if one.verdict is verdict]
         at, middle, low, high = (np.array([place[i] for place in of], float) for i in range(4))
         panel.add(
-            Line(middle, at, role, width=0, marker="o", label=name), Segments(low, at, high, at, role, width=1.4)
+            Line(middle, at, role, width=0, marker="o", label=name),
+            Segments(low, at, high, at, role, width=1.4),
         )
     names = [name for name, _ in rows]
     panel.y = Axis(len(rows) - 0.4, -0.6, ticks=range(len(rows)), names=names, grid=False, role="ink")

@@ -10,7 +10,20 @@ import pandas as pd
 
 from experiments.run_folder.run_state import Objective
 from reports import drawing
-from reports.drawing import DASHED, SOLID, Anchor, Dash, Figure, Line, Margins, Mark, Panel, Segments, Span, Words
+from reports.drawing import (
+    DASHED,
+    SOLID,
+    Anchor,
+    Dash,
+    Figure,
+    Line,
+    Margins,
+    Mark,
+    Panel,
+    Segments,
+    Span,
+    Words,
+)
 from reports.drawing.marks import reach
 from reports.figures.rate_points import base_scenario, pooled
 

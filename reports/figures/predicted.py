@@ -50,7 +50,8 @@ def _compared(panel: Panel, part: pd.DataFrame, metric: str) -> None:
     logarithmic = kind == "s"
     ends = _ends(part, logarithmic=logarithmic)
     panel.add(
-        Area(ends, ends * 0.9, ends * 1.1, "shade", label="±10 %"), Line(ends, ends, "grey", width=0.9, order=1)
+        Area(ends, ends * 0.9, ends * 1.1, "shade", label="±10 %"),
+        Line(ends, ends, "grey", width=0.9, order=1),
     )
     scored, inside = part["scored"].to_numpy(bool), part["inside"].to_numpy(bool)
     for (name, look), chosen in zip(KINDS.items(), (scored & inside, scored & ~inside, ~scored), strict=True):
@@ -65,7 +66,9 @@ def _points(panel: Panel, part: pd.DataFrame, name: str, look: tuple[str, str, b
     role, marker, filled = look
     x, y = part["measured"].to_numpy(float), part["predicted"].to_numpy(float)
     # An interval that is not known has no length.
-    left, right = (part[f"measured_{end}"].fillna(part["measured"]).to_numpy(float) for end in ("low", "high"))
+    left, right = (
+        part[f"measured_{end}"].fillna(part["measured"]).to_numpy(float) for end in ("low", "high")
+    )
     below, above = (
         part[f"predicted_{end}"].fillna(part["predicted"]).to_numpy(float) for end in ("low", "high")
     )

@@ -10,7 +10,19 @@ import numpy as np
 import pandas as pd
 
 from reports import drawing
-from reports.drawing import DASH_DOTTED, DASHED, DOTTED, SOLID, Dash, Figure, Line, Margins, Panel, Span, Words
+from reports.drawing import (
+    DASH_DOTTED,
+    DASHED,
+    DOTTED,
+    SOLID,
+    Dash,
+    Figure,
+    Line,
+    Margins,
+    Panel,
+    Span,
+    Words,
+)
 
 MOST_POINTS = 240
 WIDTH_IN = 6.8

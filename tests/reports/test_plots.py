@@ -78,4 +78,3 @@ def test_a_load_run_of_its_own_has_figures_too(tmp_path: Path) -> None:
     for of_cell in OF_A_CELL.values():
         assert isinstance(of_cell(Plots(run), cell), Figure)
     assert (Plots(run).best, Plots(run).inseparable, Plots(run).named) == (None, [], [])
-
