@@ -20,7 +20,7 @@ from gateway.limits import Limits
 _LEVEL = 0.95
 _ROOM = 1.25
 """For what a probe of some seconds does not know."""
-LEAST_S = 1.0
+LEAST_S = 0.5
 
 
 def warm_up_s(seen: Probe, limits: Limits, rate_per_s: float, lengths: Sequence[float]) -> float:

@@ -41,7 +41,8 @@ def probe_engine(options: SweepOptions, run: RunDir, stack: SweepStack, progress
         )
     context, reference = stack.engine.facts.max_model_len, options.spec.load.reference
     prompt_tokens, output_tokens = workloads.typical(reference, context)
-    target = Target(stack.gateway, stack.engine.endpoint, stack.engine.model, stack.fields)
+    engine_at, batch = stack.engine.endpoint, max_running(stack)
+    target = Target(stack.gateway, engine_at, stack.engine.model, stack.fields, batch)
     if run.state.probe is not None:
         widest = max(options.spec.gateway.max_active)
         probing.warm_up(target, prompt_tokens, output_tokens, widest, progress.say)

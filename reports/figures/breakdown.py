@@ -44,13 +44,13 @@ def breakdown(frame: pd.DataFrame, names: Sequence[str], *, width_in: float = 8.
 
 def _bars(panel: Panel, frame: pd.DataFrame) -> None:
     y, left = np.arange(len(frame)), np.zeros(len(frame))
-    divided = frame["engine_queue_s"].notna()
-    parts = frame.assign(
-        undivided_s=frame["prefill_s"].where(~divided, 0.0), prefill_s=frame["prefill_s"].where(divided, 0.0)
-    )
+    parts = {column: frame[column].to_numpy(float) for column in COLOURS if column in frame}
+    divided = np.isfinite(parts["engine_queue_s"])
+    before_s = parts["prefill_s"]
+    parts |= {"undivided_s": np.where(divided, 0.0, before_s), "prefill_s": np.where(divided, before_s, 0.0)}
     absent = set() if divided.any() else {"engine_queue_s", "prefill_s"}
     absent |= {"undivided_s"} if divided.all() else set()
     for column in (column for column in COLOURS if column not in absent):
-        width = parts[column].fillna(0.0).clip(lower=0).to_numpy(float)
+        width = np.nan_to_num(parts[column]).clip(min=0)
         panel.add(Bars(y, left, width, COLOURS[column], label=NAMES[column]))
         left = left + width

@@ -40,7 +40,7 @@ def test_below_capacity_it_is_the_life_at_that_rate() -> None:
     """By Little's law from the staircase: 8 in flight at 1 a second are 8 s each; few are as one alone."""
     assert warm_up_s(SEEN, WIDE, 1.0, ONE_LENGTH) == pytest.approx(1.25 * 0.95 * 8.0)
     assert warm_up_s(SEEN, WIDE, 0.1, ONE_LENGTH) == pytest.approx(1.25 * 0.95 * 5.0)
-    assert warm_up_s(ASSUMED, WIDE, 0.1, ONE_LENGTH) == LEAST_S
+    assert warm_up_s(replace(ASSUMED, e2e_s=0.1), WIDE, 0.1, ONE_LENGTH) == LEAST_S
 
 
 def test_above_it_slots_and_queue_must_fill() -> None:
