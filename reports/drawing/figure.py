@@ -31,7 +31,7 @@ class Margins:
     below: float = 0.35
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)
 class Figure:
     """`panels` row by row; `keys`: samples in its legends, as elements for an ink."""
 
@@ -40,6 +40,10 @@ class Figure:
     panels: list[Panel] = field(default_factory=list)
     words: list[Words] = field(default_factory=list)
     keys: list[Key] = field(default_factory=list)
+
+    def __repr__(self) -> str:
+        count = len(self.panels)
+        return f"<Figure of {count} panel{'s' * (count != 1)}, {self.width:.0f} × {self.height:.0f} points>"
 
     def body(self, name: str, ink: Ink) -> str:
         """What is inside its `<svg>`; `name` is unique in the page."""

@@ -38,8 +38,8 @@ def tail(records: pd.DataFrame, slo: Objective | None = None) -> Figure:
     given = {text: limit_s for text, limit_s in limits.items() if limit_s and limit_s > 0}
     panel.add(*(Span(limit_s, limit_s, "red", width=1, dash=(4, 2)) for limit_s in given.values()))
     for text, limit_s in given.items():
-        x = float(panel.place.x(limit_s)) - 4
-        panel.words.append(Words(text, x, panel.top + 3, "red", 7.6, Anchor.END, upright=True))
+        left = float(panel.place.x(limit_s)) - 4
+        panel.words.append(Words(text, left, panel.top + 3, "red", 7.6, Anchor.END, upright=True))
     return figure
 
 

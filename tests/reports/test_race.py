@@ -135,9 +135,9 @@ def test_the_section_in_a_browser(run: Run, tmp_path: Path) -> None:
     path.write_text(page.render(run))
     assert run.naming.of(RUNNER_UP) in reading.by_id(reading.read(path.read_text()), "race").text
 
-    async def visit() -> tuple[list[object], str]:
+    async def visit() -> tuple[list[list[object]], str]:
         async with browser.page() as tab:
-            found = []
+            found: list[list[object]] = []
             for width_px, dark, paper in ((1440, False, False), (390, True, False), (794, False, True)):
                 await tab.look(width_px, 900, dark=dark, paper=paper)
                 await tab.open(path.as_uri())
