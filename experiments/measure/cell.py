@@ -8,7 +8,7 @@ and files and queries: a sweep does it while the next cell warms up.
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from experiments.design.cells import Cell
@@ -149,8 +149,10 @@ def save(offered: FinishedLoad, context: MeasurementContext) -> CellSummary:
     prepared.load.stop()
     material = _material(offered, context)
     series_table.save(material.series, folder)
-    engine = context.engine(cell)
-    summary = summarise_cell(cell, prepared.plan, context.slo, material, engine, prepared.arrivals)
+    summary = summarise_cell(cell, prepared.plan, context.slo, material, context.engine(cell))
+    # What the cells of a block have in common is the plan that each may have begun late.
+    offered_here = replace(summary.workload, plan_hash=prepared.arrivals or prepared.plan.hash)
+    summary = replace(summary, workload=offered_here)
     cell_steps.save(summary, material.records, folder)
     codec.write(folder / "cell.json", AppliedSetting(cell.id, cell.setting, offered.in_force))
     codec.write(folder / "summary.json", summary)

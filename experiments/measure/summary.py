@@ -79,15 +79,9 @@ class KnownEngine:
 
 
 def summarise_cell(
-    cell: Cell,
-    plan: Plan,
-    slo: SLO,
-    material: CellInputs,
-    engine: KnownEngine,
-    arrivals: str | None = None,
+    cell: Cell, plan: Plan, slo: SLO, material: CellInputs, engine: KnownEngine
 ) -> CellSummary:
-    """What the cell showed. `arrivals`: hash of the plan that it has in common with others, of which it may
-    have played the end only; None: it played all of `plan`."""
+    """What the cell showed."""
     start_s, end_s = plan.phase_s("measure")
     of_records = summarise(material.records, plan, slo, phase="measure")
     measured = [record for record in material.records if record.phase == "measure"]
@@ -101,7 +95,7 @@ def summarise_cell(
         cell=cell.id,
         sentinel=cell.sentinel,
         setting=cell.setting,
-        workload=_workload(cell, plan, material.load_run, arrivals or plan.hash),
+        workload=_workload(cell, plan, material.load_run),
         window=MeasuredWindow(
             start_s=start_s,
             end_s=end_s,
@@ -181,12 +175,12 @@ def _ledger(plan: Plan, outcomes: Counter[Outcome], material: CellInputs) -> tup
     return checks
 
 
-def _workload(cell: Cell, plan: Plan, load_run: LoadRun, arrivals: str) -> Workload:
+def _workload(cell: Cell, plan: Plan, load_run: LoadRun) -> Workload:
     header = plan.header
     return replace(
         Workload.planned(cell.load, cell.block, header.seed, purpose=cell.purpose),
         rate_per_s=header.rate_per_s,
-        plan_hash=arrivals,
+        plan_hash=plan.hash,
         prompt_tokens=header.tokens("prompt_tokens"),
         output_tokens=header.tokens("output_tokens"),
         answer_lengths=load_run.asked.answer_lengths,
