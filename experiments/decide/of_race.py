@@ -118,16 +118,19 @@ def _as_raced(raced: RaceJudgement, one: Neighbour, further_s: float | None) -> 
         at_most = f"its score is at most {float(standing.high[i]):.0%} of the best one's"
         text = f"{one.why_not}; {at_most}" if one.standing is Standing.WORSE else at_most
         return replace(one, standing=Standing.WORSE, why_not=text, further_s=None)
-    close = standing.low[i] >= 1 - WITHIN and standing.high[i] <= 1 / (1 - WITHIN)
-    kind = Standing.EQUAL if close and standing.whole[i] else Standing.CANT_TELL
+    kind = _unless_surely_worse(float(standing.low[i]), float(standing.high[i]), bool(standing.whole[i]))
     between = f"its score is {float(standing.low[i]):.0%} to {float(standing.high[i]):.0%} of the best one's"
-    time = f"; about {about(further_s)} more would tell" if further_s and kind is Standing.CANT_TELL else ""
-    return replace(
-        one,
-        standing=kind,
-        why_not=between + time,
-        further_s=further_s if kind is Standing.CANT_TELL else None,
-    )
+    more_s = None if kind is Standing.EQUAL else further_s
+    time = f"; about {about(more_s)} more would tell" if more_s else ""
+    return replace(one, standing=kind, why_not=between + time, further_s=more_s)
+
+
+def _unless_surely_worse(low: float, high: float, whole: bool) -> Standing:
+    """By the 95 % interval of the score over the best one's. Where not every load was measured it is an
+    upper bound: it can show that a setting is worse, and not that it is as good."""
+    if whole and low >= 1 - WITHIN and high <= 1 / (1 - WITHIN):
+        return Standing.EQUAL
+    return Standing.PROBABLY_WORSE if high < 1 else Standing.CANT_TELL
 
 
 def _loads(cells: Sequence[MeasuredCell]) -> list[Load]:

@@ -45,18 +45,19 @@ def of_cliff(loads: Sequence[LoadEvidence]) -> list[str]:
 
 
 def of_holes(neighbours: Sequence[Neighbour], loads: Sequence[str]) -> list[str]:
-    """Settings that may be better where they were not measured. One that is surely worse somewhere is none:
-    leaving it early is what the time was saved by.
+    """Settings that may be better where they were not measured. One that is surely or probably worse where
+    it was is none: it is named as that, and leaving it early is what the time was saved by.
     """
+    worse = (Standing.WORSE, Standing.PROBABLY_WORSE)
     names = [
         one.name
         for one in neighbours
-        if one.standing is not Standing.WORSE and not set(loads) <= set(one.stretches or {})
+        if one.standing not in worse and not set(loads) <= set(one.stretches or {})
     ]
     if not names:
         return []
     more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    said = f"not measured at every load, and not surely worse where measured: {', '.join(names[:_NAMED])}"
+    said = f"not measured at every load, and not worse where measured: {', '.join(names[:_NAMED])}"
     return [said + more]
 
 

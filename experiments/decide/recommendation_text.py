@@ -64,6 +64,10 @@ def how_sure(neighbours: Sequence[Neighbour]) -> list[str]:
     said = []
     if worse := by.get(Standing.WORSE):
         said.append(f"{len(worse)} of {known} other settings {_are(worse)} surely worse.")
+    if probably := by.get(Standing.PROBABLY_WORSE):
+        said.append(
+            f"Probably worse, but measured too little to be sure: {_names(probably)}.{_time(probably)}"
+        )
     if equal := by.get(Standing.EQUAL):
         said.append(f"Within 3 % of it at every load: {_names(equal)}.")
     if open_ := by.get(Standing.CANT_TELL):

@@ -17,6 +17,9 @@ class Standing(StrEnum):
 
     WORSE = "worse"
     """fewer good requests at some load, told apart from noise"""
+    PROBABLY_WORSE = "probably_worse"
+    """in a race: its score's whole 95 % interval lies below the best one's, which is not enough to call it
+    surely worse after a stretch or two, or among so many settings"""
     EQUAL = "equal"
     """within 3 % at every load"""
     CANT_TELL = "cant_tell"

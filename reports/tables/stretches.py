@@ -12,6 +12,7 @@ from reports.tables.entry import Entry, Head, Table
 
 STANDING = {
     Standing.WORSE: ("surely worse", ""),
+    Standing.PROBABLY_WORSE: ("probably worse", ""),
     Standing.EQUAL: ("as good within 3 %", "good"),
     Standing.CANT_TELL: ("cannot be told apart", "quiet"),
     Standing.NOT_COMPARED: ("not compared", "warn"),

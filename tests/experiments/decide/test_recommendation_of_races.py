@@ -220,6 +220,27 @@ def test_one_answer_counts_the_settings_in_one_way(tmp_path: Path) -> None:
     assert "cannot tell" not in found.why
 
 
+def test_who_is_lower_after_a_single_stretch_is_called_probably_worse(tmp_path: Path) -> None:
+    """A stretch is too little for "surely"; but nobody with at most 90 % of the best score is called
+    inseparable from it.
+    """
+    lower = Setting(replace(BEST.limits, max_active=7))
+    every = {LIGHT: (0, 1, 2), HEAVY: (0, 1, 2)}
+    measured = {lower: Measured({LIGHT: (0,), HEAVY: (0,)}, {}), BEST: Measured(every, {})}
+    run = race_on_disk.write(tmp_path / "run", measured)
+    _tell(run, tuple(measured), BEST)
+    found = recommend(run, SLO.parse(TEXT))
+    other = of(found, lower.name)
+    assert other.standing is Standing.PROBABLY_WORSE
+    assert "of the best one's" in other.why_not
+    assert found.inseparable == ()
+    assert "cannot tell" not in found.why
+    said = show(found, run / "recommended.env")
+    assert f"Probably worse, but measured too little to be sure: {lower.name}." in said
+    assert "Not told apart" not in said
+    assert not any(lower.name in doubt for doubt in found.doubts)
+
+
 def _tell(run: Path, settings: Sequence[Setting], winner: Setting) -> None:
     """Writes the story of a race of the settings, and the objective that it was run for."""
     slo = SLO.parse(TEXT)
