@@ -213,7 +213,7 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True)
-class Box:
+class Rectangle:
     """A rectangle from (left, low) to (right, high); no `fill`: only its edge. `mark`: as of `Words`."""
 
     left: float

@@ -11,7 +11,7 @@ import pandas as pd
 from loadtests.look import palette
 from reports import drawing, numbers
 from reports.common_blocks import mean_by_setting
-from reports.drawing import PAGE_IN, SIZE, Axis, Box, Figure, Hatch, Margins, Panel
+from reports.drawing import PAGE_IN, SIZE, Axis, Figure, Hatch, Margins, Panel, Rectangle
 from reports.rows import CellRow, rows_of
 
 # what → (title, how repeats are joined, number shown, is more better)
@@ -201,7 +201,7 @@ def _box(
         step = int(np.clip(share * steps, 0, steps - 1))
         fill, ink = f"{name}{step}", f"on-{name}{step}"
     x, y = where
-    panel.add(Box(x - 0.5, y - 0.5, x + 0.5, y + 0.5, "surface", 1.5, fill, mark=f"{mark}-box"))
+    panel.add(Rectangle(x - 0.5, y - 0.5, x + 0.5, y + 0.5, "surface", 1.5, fill, mark=f"{mark}-box"))
     texts = {"plain": numbers.significant, "seconds": numbers.seconds, "percent": numbers.percent}
     text = texts[show](box.value) + (" ×" if np.isfinite(box.value) and not box.valid else "")
     panel.write(text, x, y - 0.14 if counts else y, role=ink, mark=f"{mark}-text")
@@ -217,4 +217,4 @@ def _marks(
     if setting in inseparable and setting != best:
         panel.add(Hatch(x + 0.05, y + 0.05, x + 0.5, y + 0.5, mark="near"))
     if setting == best:
-        panel.add(Box(x - 0.46, y - 0.46, x + 0.46, y + 0.46, "orange", 2.4, mark="best", order=4))
+        panel.add(Rectangle(x - 0.46, y - 0.46, x + 0.46, y + 0.46, "orange", 2.4, mark="best", order=4))

@@ -60,7 +60,9 @@ def outcomes(frame: pd.DataFrame, names: dict[str, str]) -> Figure:
         if width.any():
             panel.add(Bars(y, left, width, role, label=group))
         left = left + width
-    panel.y = Axis(len(names) - 0.4, -0.6, ticks=range(len(y)), names=list(names.values()), grid=False, role="ink")
+    panel.y = Axis(
+        len(names) - 0.4, -0.6, ticks=range(len(y)), names=list(names.values()), grid=False, role="ink"
+    )
     panel.x = Axis(0, 1, show=drawing.percent, label="share of offered requests")
     drawing.legend_above(figure, drawing.named(figure.panels))
     return figure

@@ -9,7 +9,7 @@ import pytest
 
 from loadtests.look import palette
 from reports import drawing
-from reports.drawing import Anchor, Area, Axis, Bars, Box, Hatch, Line, Margins, Segments, Span, Words
+from reports.drawing import Anchor, Area, Axis, Bars, Hatch, Line, Margins, Rectangle, Segments, Span, Words
 from reports.drawing.ink import light, of_page
 from reports.drawing.scale import Scale
 from reports.svg import inline
@@ -98,7 +98,7 @@ def test_a_figure_is_a_document_whatever_its_words_are() -> None:
         Bars([1], [0], [3], "red", label="bars"),
         Area([0, 1], [0, 1], [1, 2], "shade", label="area"),
         Segments([1], [1], [2], [np.nan], "grey"),
-        Box(1, 1, 2, 2, "orange", 1.0, "cool3", mark="0-box"),
+        Rectangle(1, 1, 2, 2, "orange", 1.0, "cool3", mark="0-box"),
         Hatch(3, 3, 4, 4),
     )
     panel.words.append(Words("upright", 5, 5, anchor=Anchor.END, upright=True))
