@@ -71,6 +71,6 @@ def test_the_mean_number_in_flight_is_at_its_level(load: float, limits: Limits, 
 
 
 def test_it_is_not_there_much_sooner() -> None:
-    """At a third of the warm-up a third of the requests is missing, at least: nothing is waited for in vain."""
+    """At a third of the warm-up a third of the requests is missing: nothing is waited for in vain."""
     reached, chance = _reached(0.7, WIDE, LENGTHS["equal"], 1 / 3)
     assert reached <= 0.67 + 3 * chance
