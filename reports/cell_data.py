@@ -46,7 +46,7 @@ def series_of(run: Run, cell: str, stored: pd.DataFrame, notes: list[str]) -> pd
     except records.UnreadableError as error:
         notes.append(str(error))
         return counted
-    rest = series[~series["metric"].isin(counted["metric"])]
+    rest = series[~series["metric"].isin(counted["metric"].unique())]
     return pd.concat([frame for frame in (counted, rest) if len(frame)] or [counted], ignore_index=True)
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from experiments.errors import UserError
-from experiments.racing.live_search import stretches_of
+from experiments.racing.steady_stretches import stretches_of
 from experiments.run_folder.measured_cell import MeasuredCell, finished_cells
 from experiments.run_folder.relative_speed import usual_speed
 from experiments.spec.setting import Setting

@@ -10,16 +10,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
-from matplotlib.figure import Figure
 
 from experiments.decide import comparison_text
 from experiments.decide.capacity_text import takes
 from experiments.decide.recommendation_text import show
 from loadtests.slo import SLO
-from reports import compare, figures, labels, numbers
+from reports import compare, drawing, figures, labels, numbers
 from reports.answer import answer
+from reports.drawing import Figure
 from reports.errors import NotARunError
-from reports.figures import canvas
 from reports.judged import judged
 from reports.knees import knees
 from reports.provenance import untold
@@ -172,7 +171,7 @@ def changes(a: Path, b: Path) -> Figure:
     try:
         return figures.changes(compare.compare(a, b))
     except NotARunError as error:
-        return canvas.message(str(error), width_in=9.0)
+        return drawing.message(str(error), width_in=9.0)
 
 
 def load_classes(run: Run) -> pd.DataFrame | str:

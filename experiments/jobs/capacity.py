@@ -14,7 +14,8 @@ from experiments.design import matrix
 from experiments.errors import EnvironmentProblem
 from experiments.measure import engine_setup, preflight, sweep_stack
 from experiments.measure.cell import MeasurementContext
-from experiments.racing.live_search import measure_rate, search, start_of, stretches_of
+from experiments.racing.live_search import measure_rate, search, start_of
+from experiments.racing.steady_stretches import stretches_of
 from experiments.run_folder.folder import RunDir, open_or_create
 from experiments.run_folder.measured_cell import finished_cells
 from experiments.run_folder.relative_speed import usual_speed

@@ -98,7 +98,8 @@ def _out_of_reach(
 
 
 def _target(stack: SweepStack) -> Target:
-    return Target(stack.gateway, stack.engine.endpoint, stack.engine.model, stack.fields)
+    engine_at, batch = stack.engine.endpoint, max_running(stack)
+    return Target(stack.gateway, engine_at, stack.engine.model, stack.fields, batch)
 
 
 def check_loads(spec: SweepSpec, run: RunDir) -> None:

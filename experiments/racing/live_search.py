@@ -12,35 +12,23 @@ from experiments.design.cell_purpose import CellPurpose
 from experiments.design.probe import Probe
 from experiments.measure import speed_doubts
 from experiments.measure.cell import MeasurementContext
-from experiments.measure.cell_evidence import is_stationary
 from experiments.measure.run_cells import run_cells
 from experiments.measure.sweep_stack import SweepStack
 from experiments.racing.live_track import declare
 from experiments.racing.plan import in_stretches
-from experiments.run_folder.measured_cell import MeasuredCell, finished_cells
-from experiments.run_folder.relative_speed import relative_speed, usual_speed
+from experiments.racing.steady_stretches import stretches_of
+from experiments.run_folder.measured_cell import finished_cells
+from experiments.run_folder.relative_speed import usual_speed
 from experiments.spec.setting import Setting
 from experiments.spec.sweep_spec import SweepSpec
 from experiments.stats.class_capacity import next_rate_under
-from experiments.stats.stretch import Stretch, stretch_of
+from experiments.stats.stretch import Stretch
 from loadtests.slo import SLO
 
 PRECISION = 0.07
 """Half of the interval's width, part of the rate, at which a search ends."""
 PATIENCE = 3
 """Cells in a row that may come out useless: the machine is too busy."""
-
-
-def stretches_of(cells: Sequence[MeasuredCell], slo: SLO, usual: float) -> list[Stretch]:
-    """What each valid cell under a steady load tells of its rate, on an engine as fast as `usual`: where it
-    was 2 % slower, times may be 2 % longer and the load counts as 2 % denser."""
-    found = []
-    for cell in cells:
-        if cell.invalid_codes or not is_stationary(cell.scenario):
-            continue
-        speed = relative_speed(cell, usual)
-        found.append(stretch_of(cell.rate_per_s, cell.trace(slo.scaled(speed)), speed))
-    return found
 
 
 def search(
