@@ -11,7 +11,10 @@ from gateway.outcome import Outcome, Route
 
 # Logged at level debug only. The metrics count them; under load a line for each would hide the other lines.
 QUIET = frozenset(
-    (Outcome.OK, Outcome.REJECTED_FULL, Outcome.REJECTED_MODE, Outcome.QUEUE_TIMEOUT, Outcome.CLIENT_ABORT)
+    (
+        *(Outcome.OK, Outcome.REJECTED_FULL, Outcome.REJECTED_MODE, Outcome.QUEUE_TIMEOUT),
+        *(Outcome.CLIENT_ABORT, Outcome.DRAINING),
+    )
 )
 
 
