@@ -157,10 +157,10 @@ class Completion:
         if relay.due_s < inf:
             self._watch()
 
-    def answer_chunk(self, chunk: bytes, start: int) -> bool:
+    def answer_chunks(self, chunks: bytes, start: int) -> bool:
         relay = self._relay
         now_s = time.monotonic()
-        if relay is None or not relay.chunk_arrived(chunk, start, now_s):
+        if relay is None or not relay.chunks_arrived(chunks, start, now_s):
             return False
         self._patience.renew(now_s)
         return True
@@ -290,5 +290,6 @@ class Completion:
                 self._relay.close()
         finally:
             if ticket is not None:
+                self._ticket = None  # it knows this object: without the circle both are freed now
                 service.room.end(ticket)
             service.account.finish_request(call)

@@ -85,12 +85,12 @@ class StreamRelay:
         ours = [pair for pair in STREAM_HEADERS if pair[0] not in fields]
         self._head = for_client(headers, fields) + lines(ours)
 
-    def chunk_arrived(self, data: bytes, start: int, now_s: float) -> bool:
+    def chunks_arrived(self, data: bytes, start: int, now_s: float) -> bool:
         if not self._plain or not sse.plain(data, start, b"}\n\n\r\n"):
             return False
         self._metrics.inter_token.observe(now_s - self._last_s)
         self._last_s = now_s
-        self._client.send_chunk(data, start)
+        self._client.send_chunks(data)
         return True
 
     def arrived(self, data: bytes, now_s: float) -> bool:
