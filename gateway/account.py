@@ -32,9 +32,9 @@ class Account:
         outcome = call.outcome or Outcome.INTERNAL
         metrics = self._metrics
         metrics.requests[call.route, outcome, call.code] += 1
-        metrics.request(outcome).observe(now_s - call.arrived_s)
+        metrics.request[outcome].observe(now_s - call.arrived_s)
         if call.offered:
-            metrics.queue_wait(outcome).observe(call.queue_s)
+            metrics.queue_wait[outcome].observe(call.queue_s)
         if call.received_s is not None and call.dispatched_s is not None:
             metrics.overhead.observe(max(0.0, call.dispatched_s - call.received_s - call.queue_s))
             if call.first_s is not None:
@@ -49,7 +49,7 @@ class Account:
         """The same for one that was refused as soon as it was in, before it became a call."""
         now_s = time.monotonic()
         self._metrics.requests[route, outcome, code] += 1
-        self._metrics.request(outcome).observe(now_s - arrived_s)
+        self._metrics.request[outcome].observe(now_s - arrived_s)
         if self._log_quiet:
             call = Call(route, request_id, 0)
             call.code = code

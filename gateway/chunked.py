@@ -9,6 +9,13 @@ def whole_chunks(data: bytes) -> int:
 
     A size in another form than `%x` counts as anything else: another reader could take it for another number.
     """
+    line_end = data.find(b"\r\n", 1, _LONGEST_SIZE_LINE)
+    if line_end > 0 and data[:line_end].lower() == b"%x" % max(0, len(data) - line_end - 4):
+        return line_end + 2 if data.endswith(b"\n\n\r\n") else 0
+    return _several(data)
+
+
+def _several(data: bytes) -> int:
     line = b""
     at = first = length = 0
     while at < len(data):

@@ -60,7 +60,9 @@ class Completion:
 
     def await_body(self) -> None:
         """Its head is good, and its body not complete."""
-        self._enter(CancelReason.BODY, self._service.settings.body_timeout_s, self.call.arrived_s)
+        body_timeout_s = self._service.settings.body_timeout_s
+        next_s = self._patience.enter(CancelReason.BODY, body_timeout_s, self.call.arrived_s)
+        self._service.deadlines.watch(self, next_s)
 
     @event
     def body_arrived(self) -> None:
@@ -117,7 +119,8 @@ class Completion:
         self.stage = ASKED
         call.dispatched_s = now_s
         call.limits_version = service.room.admission.limits.version
-        self._enter(_FIRST_EVENT, service.settings.ttft_timeout_s if wish.stream else inf, now_s)
+        lasting_s = service.settings.ttft_timeout_s if wish.stream else inf
+        service.deadlines.watch(self, self._patience.enter(_FIRST_EVENT, lasting_s, now_s))
         asked, keys_pass = self._request, service.engine.passes_clients_key
         lines = for_engine(asked.headers, asked.fields, call.request_id, keys_pass=keys_pass)
         service.engine.upstream.ask(call.route, lines, wish.content, self)
@@ -152,7 +155,8 @@ class Completion:
         if relay.arrived(data, now_s):
             if relay.began and self._patience.phase is _FIRST_EVENT:
                 self._engine_says = {}
-                self._enter(CancelReason.IDLE, self._service.settings.idle_timeout_s, now_s)
+                self._patience.enter(CancelReason.IDLE, self._service.settings.idle_timeout_s, now_s)
+                self._watch()
             self._patience.renew(now_s)
         if relay.due_s < inf:
             self._watch()
@@ -211,10 +215,6 @@ class Completion:
     def _relay_is_due(self) -> None:
         assert self._relay is not None
         self._relay.on_due()
-
-    def _enter(self, phase: CancelReason, lasting_s: float, now_s: float) -> None:
-        self._patience.enter(phase, lasting_s, now_s)
-        self._watch()
 
     def _watch(self) -> None:
         self._service.deadlines.watch(self, self._next_s())

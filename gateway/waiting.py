@@ -101,7 +101,8 @@ class WaitingRoom:
     def _expire(self) -> float:
         """Ends those whose patience is over. Returns the time."""
         now_s = self._clock()
-        if self.admission.queued and now_s >= self.admission.next_deadline_s:
+        # As long as somebody waits there is a timer.
+        if self._timer is not None and now_s >= self.admission.next_deadline_s:
             self._wake(self.admission.expire(now_s))
         return now_s
 
@@ -117,7 +118,6 @@ class WaitingRoom:
             self._timer = asyncio.get_running_loop().call_later(delay_s, self._on_timer)
 
     def _on_timer(self) -> None:
-        self._timer = None
         self._expire()
         self._arm()
 
