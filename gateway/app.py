@@ -171,8 +171,7 @@ async def _watch_loop(app: Gateway, every_s: float = 0.1, kept: int = 10) -> Non
         now_s = time.monotonic()
         lags = [*lags[-kept + 1 :], max(0.0, now_s - due_s)]
         app.loop_lag_s = max(lags)
-        if not app.service.running:
-            collector.quiet(now_s)
+        collector.see(now_s, app.metrics.arrived, len(app.service.running))
 
 
 def _answer(refusal: Refusal) -> Response:

@@ -10,6 +10,8 @@ import gc
 _NEVER = 2**31 - 1
 LEAST_S = 10.0
 """Between two looks."""
+QUIET_S = 1.0
+"""Without a request: between those that follow one another there is often nobody for a moment."""
 
 
 class QuietCollector:
@@ -18,12 +20,17 @@ class QuietCollector:
     def __init__(self, now_s: float) -> None:
         young, middle, _ = gc.get_threshold()
         gc.set_threshold(young, middle, _NEVER)
-        self._looked_s = now_s
+        self._arrived = -1
+        self._busy_s = self._looked_s = now_s
         self._look()
 
-    def quiet(self, now_s: float) -> None:
-        """Nobody is served at `now_s` (monotonic)."""
-        if now_s - self._looked_s >= LEAST_S:
+    def see(self, now_s: float, arrived: int, running: int) -> None:
+        """To be called a few times a second. now_s: monotonic; arrived: requests so far; running: those that
+        have not ended.
+        """
+        if running or arrived != self._arrived:
+            self._arrived, self._busy_s = arrived, now_s
+        elif now_s - self._busy_s >= QUIET_S and now_s - self._looked_s >= LEAST_S:
             self._looked_s = now_s
             self._look()
 

@@ -10,7 +10,7 @@ import pytest
 from benchmarks.gateway.engine import END, HEAD, LAST, PIECE, WHOLE
 from benchmarks.gateway.python_alone import client_of, engine_of, gateway, request
 from gateway.app import Gateway
-from gateway.collector import LEAST_S, QuietCollector
+from gateway.collector import LEAST_S, QUIET_S, QuietCollector
 
 STREAM = request(b',"stream":true')
 
@@ -103,14 +103,18 @@ class Circle:
 
 @pytest.mark.usefixtures("collector_off")
 def test_the_collector_looks_in_quiet_moments_only() -> None:
-    """By itself it looks at young objects; at all others when it is told that nobody is served."""
-    collector = QuietCollector(0.0)
+    """By itself it looks at young objects; at all others when nobody has come or been served for a while."""
+    collector, now_s = QuietCollector(0.0), 2 * LEAST_S
     assert gc.get_threshold()[2] > 10**9
     circle = Circle()
     circle.itself = circle
     known = weakref.ref(circle)
     del circle
-    collector.quiet(LEAST_S / 2)
+    for arrived, running in ((1, 0), (1, 1), (2, 0)):
+        now_s += QUIET_S
+        collector.see(now_s, arrived, running)
+        assert known() is not None
+    collector.see(now_s + QUIET_S / 2, 2, 0)
     assert known() is not None
-    collector.quiet(LEAST_S)
+    collector.see(now_s + QUIET_S, 2, 0)
     assert known() is None
