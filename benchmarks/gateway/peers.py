@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.gateway.processes import ROOT
-from benchmarks.gateway.python_build import python_build
 from benchmarks.gateway.report import OURS
+from benchmarks.python_build import python_build
 
 TOOLS = ROOT / ".tools" / "bench"
 UV = Path(sys.executable).parent / "uv"
@@ -79,7 +79,7 @@ def ours_on(python: str) -> Peer:
     asked = [
         python,
         "-c",
-        "import gateway.app; from benchmarks.gateway.python_build import python_build as b; print(b())",
+        "import gateway.app; from benchmarks.python_build import python_build as b; print(b())",
     ]
     env = {**os.environ, "PYTHONPATH": packages}
     told = subprocess.run(asked, cwd=ROOT, env=env, capture_output=True, text=True)

@@ -14,7 +14,7 @@ from io import StringIO
 from uvicorn.server import ServerState
 
 from benchmarks.gateway.engine import HEAD, PIECE, WHOLE
-from benchmarks.gateway.python_build import python_build
+from benchmarks.python_build import python_build
 from gateway.app import Gateway
 from gateway.client_connection import ClientConnection
 from gateway.log import LogWriter, logger

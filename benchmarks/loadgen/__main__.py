@@ -23,6 +23,7 @@ from benchmarks.loadgen import report
 from benchmarks.loadgen.generators import ALL, ROOT, TOKENIZER, Generator, Work, quantiles
 from benchmarks.loadgen.measure import Run, run
 from benchmarks.loadgen.server import TOOLS
+from benchmarks.python_build import python_build
 
 CHUNKS, GAP_S, TTFT_S, STREAMS = 100, 0.02, 0.02, 64
 PINS = {"bench-guidellm": "guidellm==0.8.1", "bench-aiperf": "aiperf==0.13"}
@@ -171,7 +172,8 @@ def main() -> None:
 def about() -> Row:
     """When and where."""
     now = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime())
-    return {"when": now, "cores": os.cpu_count(), "machine": platform.machine(), "load": os.getloadavg()[0]}
+    machine = f"{platform.machine()}, {python_build()}"
+    return {"when": now, "cores": os.cpu_count(), "machine": machine, "load": os.getloadavg()[0]}
 
 
 if __name__ == "__main__":

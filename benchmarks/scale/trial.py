@@ -89,14 +89,15 @@ def trial(**settings: object) -> Iterator[Trial]:
     """Starts both, and ends them. settings: of the gateway, by their names."""
     of_gateway, of_the_others = apart()
     os.sched_setaffinity(0, of_the_others)
-    engine_port, port = free_port(), free_port()
-    given = {"vllm_base_url": f"http://127.0.0.1:{engine_port}", "gateway_port": port, **settings}
-    env = {**os.environ, **{name.upper(): str(value) for name, value in given.items()}}
+    engine_port = free_port()
     with (
         tempfile.TemporaryDirectory() as folder,
         process([sys.executable, "-m", "benchmarks.gateway.engine", str(engine_port)]) as engine,
     ):
         wait_for_answer(engine_port, engine)
+        port = free_port()  # not before the engine has its own
+        given = {"vllm_base_url": f"http://127.0.0.1:{engine_port}", "gateway_port": port, **settings}
+        env = {**os.environ, **{name.upper(): str(value) for name, value in given.items()}}
         log = Path(folder) / "gateway.log"
         with process([sys.executable, "-m", "gateway"], env, log, of_gateway) as tree:
             try:
