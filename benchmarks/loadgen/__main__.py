@@ -146,7 +146,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--install", action="store_true", help="make the competitors' environments and leave")
-    parser.add_argument("--only", default="", help="a part of a generator's name")
+    parser.add_argument("--only", default="", help="a generator's name, or a part of several")
     parser.add_argument("--parts", default="streaming,per_request,poisson,ladder")
     parser.add_argument(
         "--realtime", action="store_true", help="SCHED_FIFO for server and generator (needs root)"
@@ -158,7 +158,8 @@ def main() -> None:
         install()
         return
     if not options.render:
-        chosen = [g for g in ALL if options.only in g.name and g.needs.exists()]
+        named = [g for g in ALL if g.name == options.only] or [g for g in ALL if options.only in g.name]
+        chosen = [g for g in named if g.needs.exists()]
         rows = list(measured(chosen, options.parts.split(","), options.realtime))
         stored = options.json or (CLEAN if options.realtime else EVERY)
         stored.write_text(json.dumps({"about": about(), "rows": rows}, indent=1) + "\n")
