@@ -104,7 +104,7 @@ class StreamRelay:
         if events:
             self._pass_on(events, now_s)
         # From here on a chunk of plain events can go on as it is.
-        self._plain = self._call.first_s is not None and not self._finishing.held
+        self._plain = self._call.first_s is not None and not (self._finishing.held or self.whole)
         self._plain = self._plain and not self._cutter.unfinished
         return bool(events)
 
@@ -139,12 +139,22 @@ class StreamRelay:
         self._metrics.count_tokens(self._usage)
 
     def _pass_on(self, events: bytes, now_s: float) -> None:
-        if self._call.first_s is None or self._finishing.held or not sse.plain(events):
-            events = self._inspected(events, now_s)
-        else:
-            self._metrics.inter_token.observe(now_s - self._last_s)
-            self._last_s = now_s
-        self._send(events)
+        """Looks into no more of them than it must: up to the first content, and from the first that may say
+        something else than content. What comes fast comes many at a time.
+        """
+        kept = []
+        while events and self._call.first_s is None and not self.whole:
+            end = sse.first_bytes(events)
+            kept.append(self._inspected(events[:end], now_s))
+            events = events[end:]
+        if events and not self.whole:
+            plain = 0 if self._finishing.held else sse.plain_bytes(events)
+            if plain:
+                self._note_time(now_s)
+                kept.append(events[:plain])
+            if plain < len(events):
+                kept.append(self._inspected(events[plain:], now_s))
+        self._send(kept[0] if len(kept) == 1 else b"".join(kept))
 
     def _send(self, events: bytes) -> None:
         if not events:
@@ -227,7 +237,11 @@ class StreamRelay:
         if not chunk.has_content(fields):
             return
         if call.first_s is None:
-            call.first_s = now_s
-        elif now_s > self._last_s:
+            call.first_s = self._last_s = now_s
+        else:
+            self._note_time(now_s)
+
+    def _note_time(self, now_s: float) -> None:
+        if now_s > self._last_s:
             self._metrics.inter_token.observe(now_s - self._last_s)
-        self._last_s = now_s
+            self._last_s = now_s
