@@ -66,10 +66,12 @@ async def obey(acts: dict[str, Act]) -> None:
         print(json.dumps(await acts[word](more)), flush=True)
 
 
-def before_others() -> None:
-    """Real-time priority where that is allowed: what this process times must not wait behind the load."""
+def before_others(pid: int = 0) -> None:
+    """Real-time priority where that is allowed, for this process or another one: what it times must not wait
+    behind the load.
+    """
     with contextlib.suppress(PermissionError, AttributeError):
-        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(10))
+        os.sched_setscheduler(pid, os.SCHED_FIFO, os.sched_param(10))
 
 
 def spread_ms(seconds: Sequence[float]) -> Figures:

@@ -7,7 +7,7 @@ import time
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from benchmarks.scale.child import child
+from benchmarks.scale.child import before_others, child
 from benchmarks.scale.trial import FOREVER, stream, trial
 
 STREAMS, GAP_MS = 32, 20.0
@@ -52,6 +52,7 @@ def refusals(per_s: float, seconds: float, turns: int) -> Refusals:
         child("benchmarks.scale.storm", running.port, per_s, 200) as storm,
     ):
         streams.ask("first")
+        before_others(running.engine.pid)
         streams.ask("open", STREAMS, 500)
         running.until(lambda state: state["active"] == STREAMS, "all slots are held")
         for _ in range(turns):

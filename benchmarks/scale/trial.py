@@ -34,10 +34,11 @@ FOREVER = 1_000_000
 
 
 class Trial:
-    """A running gateway. tree: its process."""
+    """A running gateway. tree: its process; engine: the one it asks."""
 
-    def __init__(self, tree: psutil.Process, port: int) -> None:
+    def __init__(self, tree: psutil.Process, engine: psutil.Process, port: int) -> None:
         self.tree = tree
+        self.engine = engine
         self.port = port
 
     def cpu_s(self) -> float:
@@ -104,4 +105,4 @@ def trial(**settings: object) -> Iterator[Trial]:
                 wait_for_answer(port, tree, "/health")
             except RuntimeError as error:
                 raise RuntimeError(f"{error}: {log.read_text()[-500:]}") from None
-            yield Trial(tree, port)
+            yield Trial(tree, engine, port)
