@@ -89,11 +89,11 @@ def main() -> int:
     names = list(dict.fromkeys(name for line in lines for name in line["results"]))
     order = [peer.name for peer in PEERS]
     names.sort(key=lambda name: order.index(name) if name in order else 0.5)
-    text = page(
-        [line["results"] for line in lines],
-        names,
-        "; ".join(dict.fromkeys(line["machine"] for line in lines)),
-    )
+    machines = "; ".join(dict.fromkeys(line["machine"] for line in lines))
+    text = page([line["results"] for line in lines], names, machines)
+    missing = [name for name in order if name not in names]
+    if missing:
+        text += f"\nNot in these rounds: {', '.join(missing)}.\n"
     print(text)
     if options.write:
         (ROOT / "docs" / "benchmarks-gateway.md").write_text(text)

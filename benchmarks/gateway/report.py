@@ -134,9 +134,10 @@ def _goals(rounds: Sequence[Results], peers: Sequence[str]) -> list[str]:
 
 def _figures(rounds: Sequence[Results], peers: Sequence[str]) -> list[str]:
     titles = [f"{measure.title}, {measure.unit}" for measure in MEASURES]
-    lines = _head("", *titles, "first chunk added ms p50", "p99", "requests/s, 1 KB", "refusals/s")
+    lines = _head("", "rounds", *titles, "first chunk added ms p50", "p99", "requests/s, 1 KB", "refusals/s")
     for peer in peers:
-        cells = [_number(measure.median(rounds, peer)) for measure in MEASURES]
+        cells = [str(sum(peer in results for results in rounds))]
+        cells += [_number(measure.median(rounds, peer)) for measure in MEASURES]
         added_ms = [
             _median([_added_ms(results, peer, key) for results in rounds])
             for key in ("first_ms_p50", "first_ms_p99")
