@@ -92,8 +92,11 @@ def main() -> int:
     machines = "; ".join(dict.fromkeys(line["machine"] for line in lines))
     text = page([line["results"] for line in lines], names, machines)
     missing = [name for name in order if name not in names]
+    notes = list(dict.fromkeys(line["note"] for line in lines if "note" in line))
     if missing:
-        text += f"\nNot in these rounds: {', '.join(missing)}.\n"
+        notes.append(f"Not in these rounds: {', '.join(missing)}.")
+    if notes:
+        text += f"\n{' '.join(notes)}\n"
     print(text)
     if options.write:
         (ROOT / "docs" / "benchmarks-gateway.md").write_text(text)
