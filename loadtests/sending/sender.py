@@ -1,5 +1,4 @@
-"""One process's share of a run: waits for each due time, sends, and ends every arrival
-in exactly one record."""
+"""One process's share of a run: waits for each due time, sends, and ends every arrival in one record."""
 
 from __future__ import annotations
 
@@ -11,6 +10,7 @@ from dataclasses import dataclass, field
 import gevent
 from gevent import Greenlet, GreenletExit
 
+from loadtests.bulk import young_collection
 from loadtests.outcome import Outcome
 from loadtests.planning.arrival import Arrival
 from loadtests.planning.plan import Plan, Share
@@ -75,6 +75,7 @@ class Sender:
         self._head = request_head(settings.target)
         self._heads = {one.name: with_lane(self._head, one) for one in plan.header.classes}
 
+    @young_collection()
     def run(self, start_s: float) -> None:
         """Send the share; returns when every request of it has its record.
 
