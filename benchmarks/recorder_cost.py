@@ -23,7 +23,7 @@ from gateway.call import Call
 from gateway.metrics import Metrics
 from gateway.outcome import Outcome, Route
 from gateway.recorder import Recorder, of_settings
-from gateway.request_body import parse
+from gateway.request_body import BodyRules, parse
 from gateway.settings import Settings
 
 BLOCK = 20
@@ -40,12 +40,13 @@ def body_of(size_kb: int, number: int) -> bytes:
 
 def play(account: Account, recorder: Recorder | None, bodies: list[bytes]) -> None:
     """What the recorder has to do with requests: parsing them, and their ends."""
+    rules = BodyRules(128, prefixes=None if recorder is None else recorder.prefixes)
     fields = {b"content-length": b"1234", b"x-session-id": b"a-session"}
     for body in bodies:
         call = Call(Route.CHAT, b"0123456789abcdef", 1)
         if recorder is not None:
-            call.asked = recorder.at_door(fields)
-        wish = parse(body, Route.CHAT, 128, None, (), True, None if recorder is None else recorder.prefixes)
+            call.asked = recorder.at_door(fields, None)
+        wish = parse(body, Route.CHAT, rules)
         if call.asked is not None:
             call.asked.learn(wish)
         call.received_s = call.dispatched_s = call.head_s = call.first_s = call.last_s = call.arrived_s + 0.1

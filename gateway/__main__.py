@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Sequence
 
+from gateway.lane_tables import LanesError, from_file
 from gateway.settings import BadSettingError, load
 
 
@@ -11,13 +12,14 @@ def main(argv: Sequence[str] | None = None, prog: str = "python -m gateway") -> 
     """The exit status: 0 after a drain, 1 when the address cannot be bound, 2 for a bad setting."""
     try:
         settings = load(sys.argv[1:] if argv is None else argv, os.environ, prog)
-    except BadSettingError as error:
+        lanes = from_file(settings.lanes_file)
+    except (BadSettingError, LanesError) as error:
         print(f"gateway: {error}", file=sys.stderr)
         return 2
     # After the settings: a wrong flag should not cost the import of the server.
     from gateway.server import run
 
-    return run(settings)
+    return run(settings, lanes)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,8 @@
 from hmac import compare_digest
 
 from gateway.endpoint import Endpoint
+from gateway.lane_book import KnownLane
+from gateway.lanes_in_force import LanesInForce
 from gateway.outcome import Outcome
 from gateway.refusal import Fields, Refusal
 from gateway.settings import Settings
@@ -11,28 +13,42 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 class Access:
-    """Keys from the settings. Without client keys everyone may ask; without a token, admin is for loopback
-    binds and nobody else.
+    """Keys from the settings and of the lanes. Where none is needed everyone may ask; without a token, admin
+    is for loopback binds and nobody else.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, lanes: LanesInForce) -> None:
+        self._lanes = lanes
         keys = (settings.gateway_api_keys or "").split(",")
         self._keys = tuple(key.strip().encode() for key in keys if key.strip())
         self._admin_token = (settings.gateway_admin_token or "").encode()
         self._loopback = settings.gateway_host in LOOPBACK
 
-    @property
-    def keys_needed(self) -> bool:
-        """Whether clients must send a key."""
-        return bool(self._keys)
-
     def passes_clients_key(self, endpoint: Endpoint) -> bool:
         """Whether the engine gets the clients' own keys: nobody else has one for it, or looks at theirs."""
-        return not self._keys and not endpoint.has_credentials
+        return not self._keys and not endpoint.has_credentials and self._lanes.book is None
 
-    def check_client(self, fields: Fields) -> None:
-        """Raises Refusal 401 unless keys are off or one matches."""
-        if self._keys and not any(self._matches(key) for key in _given(fields)):
+    def client(self, fields: Fields) -> KnownLane | None:
+        """Who asks: the lane, None where there are no lanes. Raises Refusal 401 where a key is needed that is
+        neither a lane's nor one of the settings.
+        """
+        book = self._lanes.book
+        if book is None:
+            if self._keys:
+                self._must_match(_given(fields))
+            return None
+        lane = book.of_bearer(fields.get(b"authorization", b""))
+        if lane is None:
+            given = _given(fields)
+            lane = book.of_keys(given)
+            if lane is None:
+                if self._keys or book.refuses_unknown:
+                    self._must_match(given)
+                lane = book.unknown
+        return book.said(lane, fields) if lane.trusted else lane
+
+    def _must_match(self, given: list[bytes]) -> None:
+        if not any(self._matches(key) for key in given):
             raise _unauthorized("A valid API key is needed: Authorization: Bearer KEY.")
 
     def _matches(self, given: bytes) -> bool:

@@ -6,13 +6,17 @@ import time
 from structlog.typing import FilteringBoundLogger
 
 from gateway.call import Call
+from gateway.lane_book import KnownLane
 from gateway.metrics import Metrics
 from gateway.outcome import Outcome, Route
 from gateway.recorder import Recorder
 
 # Logged at level debug only. The metrics count them; under load a line for each would hide the other lines.
 QUIET = frozenset(
-    (Outcome.OK, Outcome.REJECTED_FULL, Outcome.REJECTED_MODE, Outcome.QUEUE_TIMEOUT, Outcome.CLIENT_ABORT)
+    (
+        *(Outcome.OK, Outcome.REJECTED_FULL, Outcome.REJECTED_MODE, Outcome.OVER_BUDGET),
+        *(Outcome.QUEUE_TIMEOUT, Outcome.CLIENT_ABORT, Outcome.DRAINING),
+    )
 )
 
 
@@ -37,9 +41,9 @@ class Account:
         outcome = call.outcome or Outcome.INTERNAL
         metrics = self._metrics
         metrics.requests[call.route, outcome, call.code] += 1
-        metrics.request(outcome).observe(now_s - call.arrived_s)
+        metrics.request[outcome].observe(now_s - call.arrived_s)
         if call.offered:
-            metrics.queue_wait(outcome).observe(call.queue_s)
+            metrics.queue_wait[outcome].observe(call.queue_s)
         if call.received_s is not None and call.dispatched_s is not None:
             metrics.overhead.observe(max(0.0, call.dispatched_s - call.received_s - call.queue_s))
             if call.first_s is not None:
@@ -47,19 +51,31 @@ class Account:
                 metrics.upstream_ttft.observe(call.first_s - call.dispatched_s)
         if self._recorder is not None:
             self._recorder.keep(call, outcome, now_s)
+        if call.lane is not None:
+            queue_s = call.queue_s if call.offered else None
+            ttft_s = call.first_s - call.received_s if call.first_s and call.received_s else None
+            call.lane.counts.ended(outcome, queue_s, ttft_s)
         if outcome not in QUIET or self._log_quiet:
             self._write(call, outcome, now_s)
 
     def finish_refused(
-        self, route: Route, outcome: Outcome, code: int, request_id: bytes, arrived_s: float
+        self,
+        route: Route,
+        outcome: Outcome,
+        code: int,
+        request_id: bytes,
+        arrived_s: float,
+        lane: KnownLane | None = None,
     ) -> None:
         """The same for one that was refused as soon as it was in, before it became a call."""
         now_s = time.monotonic()
         self._metrics.requests[route, outcome, code] += 1
-        self._metrics.request(outcome).observe(now_s - arrived_s)
+        self._metrics.request[outcome].observe(now_s - arrived_s)
+        if lane is not None:
+            lane.counts.refused(outcome)
         if self._log_quiet:
             call = Call(route, request_id, 0)
-            call.code = code
+            call.code, call.lane = code, lane
             self._write(call, outcome, now_s)
 
     def _write(self, call: Call, outcome: Outcome, now_s: float) -> None:
@@ -73,6 +89,7 @@ def _facts(call: Call, outcome: Outcome, now_s: float) -> dict[str, object]:
         "route": call.route.value,
         "outcome": outcome.value,
         "code": call.code,
+        "lane": call.lane.name if call.lane else None,
         "cut": call.cancel_reason.value if call.cancel_reason else None,
         "queue_s": round(call.queue_s, 6),
         "seconds": round(now_s - call.arrived_s, 6),

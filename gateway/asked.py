@@ -14,8 +14,8 @@ class Asked:
 
     __slots__ = ("body_bytes", "lane", "max_tokens", "prefix", "prompt_bytes", "session", "slots")
 
-    def __init__(self, session: bytes, body_bytes: int | None) -> None:
-        self.lane = ""
+    def __init__(self, lane: str, session: bytes, body_bytes: int | None) -> None:
+        self.lane = lane
         self.session = session
         self.body_bytes = body_bytes
         self.prompt_bytes: int | None = None

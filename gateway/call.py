@@ -5,6 +5,7 @@ from enum import Enum
 
 from gateway import chunk
 from gateway.asked import Asked
+from gateway.lane_book import KnownLane
 from gateway.outcome import Outcome, Route
 
 
@@ -31,7 +32,7 @@ class Call:
     read; first_s, last_s: first and last content chunk relayed. queue_s: a span, the wait for a slot.
     offered: whether it ran or waited. cancel_reason: None unless it was cut short. prompt_tokens,
     output_tokens: from the engine's usage, None where it did not tell. asked: what is recorded of the
-    request, None where nothing is.
+    request, None where nothing is. lane: None where there are no lanes; lanes_version: set with it.
     """
 
     __slots__ = (
@@ -42,6 +43,8 @@ class Call:
         "dispatched_s",
         "first_s",
         "head_s",
+        "lane",
+        "lanes_version",
         "last_s",
         "limits_version",
         "offered",
@@ -54,10 +57,13 @@ class Call:
         "route",
     )
 
+    lanes_version: int
+
     def __init__(self, route: Route, request_id: bytes, limits_version: int) -> None:
         self.route = route
         self.request_id = request_id
         self.limits_version = limits_version
+        self.lane: KnownLane | None = None
         self.arrived_s = time.monotonic()
         self.received_s: float | None = None
         self.dispatched_s: float | None = None
@@ -84,15 +90,23 @@ class Call:
             self.output_tokens = chunk.count(usage.get("completion_tokens"))
 
     def fields(self) -> bytes:
-        """What every answer's head carries: which request this was, under which limits, and where its time
-        went.
+        """What every answer's head carries: which request this was, under which limits and lanes, and where
+        its time went.
         """
         upstream = b""
         if self.head_s is not None and self.dispatched_s is not None:
             upstream = b", upstream;dur=%.3f" % ((self.head_s - self.dispatched_s) * 1000)
-        return b"x-request-id: %b\r\nx-gateway-limits-version: %d\r\nserver-timing: queue;dur=%.3f%b\r\n" % (
-            self.request_id,
-            self.limits_version,
-            self.queue_s * 1000,
-            upstream,
+        lanes = b""
+        if self.lane is not None:
+            lanes = b"x-gateway-lanes-version: %d\r\n" % self.lanes_version
+            upstream += self.lane.timing
+        return (
+            b"x-request-id: %b\r\nx-gateway-limits-version: %d\r\n%bserver-timing: queue;dur=%.3f%b\r\n"
+            % (
+                self.request_id,
+                self.limits_version,
+                lanes,
+                self.queue_s * 1000,
+                upstream,
+            )
         )

@@ -6,6 +6,7 @@ from gateway.access import Access
 from gateway.call import Call
 from gateway.client import Client
 from gateway.completion import Completion
+from gateway.lane_book import KnownLane
 from gateway.outcome import Route
 from gateway.prepared_refusal import PreparedRefusals
 from gateway.refusal import Refusal
@@ -13,7 +14,7 @@ from gateway.request_body import check_head, too_large_body
 from gateway.request_ids import RequestIds
 from gateway.request_reader import Reading, RequestReader
 from gateway.service import Service
-from gateway.ticket import State
+from gateway.ticket import NOTHING_KNOWN, State
 
 _COMPLETE = Reading.COMPLETE
 
@@ -31,18 +32,20 @@ class Chat:
         """Begins with a request whose head is in, and maybe its body. None: it was refused at once."""
         service = self._service
         service.metrics.arrived += 1
-        fault = self._fault(request)
+        lane, fault = self._judged(request)
         complete = request.state is _COMPLETE
         if fault is None and complete:
             # Before anything is built or read: refusing must stay cheap.
-            state = service.room.refused()
+            state = service.room.refused(NOTHING_KNOWN if lane is None else lane.facts)
             if state is not None:
-                self._refuse(client, request, route, state)
+                self._refuse(client, request, route, state, lane)
                 return None
-        version = service.room.admission.limits.version
-        call = Call(route, self._ids.of(request.fields), version)
+        admission = service.room.admission
+        call = Call(route, self._ids.of(request.fields), admission.limits.version)
+        if lane is not None:
+            call.lane, call.lanes_version = lane, admission.lanes.version
         if service.recorder is not None:
-            call.asked = service.recorder.at_door(request.fields)
+            call.asked = service.recorder.at_door(request.fields, lane)
         completion = Completion(service, client, request, call)
         if fault is not None:
             completion.refuse(fault)
@@ -53,23 +56,28 @@ class Chat:
             completion.await_body()
         return completion
 
-    def _fault(self, request: RequestReader) -> Refusal | None:
-        """What is wrong with it whatever its body says."""
+    def _judged(self, request: RequestReader) -> tuple[KnownLane | None, Refusal | None]:
+        """Its lane, and what is wrong with it whatever its body says."""
         most_bytes = self._service.settings.max_body_bytes
+        lane: KnownLane | None = None
         try:
-            self._access.check_client(request.fields)
+            lane = self._access.client(request.fields)
             check_head(request.fields, most_bytes)
         except Refusal as refusal:
-            return refusal
-        return too_large_body(most_bytes) if request.body_bytes > most_bytes else None
+            return lane, refusal
+        return lane, too_large_body(most_bytes) if request.body_bytes > most_bytes else None
 
-    def _refuse(self, client: Client, request: RequestReader, route: Route, state: State) -> None:
+    def _refuse(
+        self, client: Client, request: RequestReader, route: Route, state: State, lane: KnownLane | None
+    ) -> None:
         service = self._service
         arrived_s = time.monotonic()
-        refusal = self._prepared.of(state, service.room.admission.limits)
-        request_id, wait_s = self._ids.of(request.fields), service.waits.tell_s()
-        service.account.finish_refused(route, refusal.outcome, refusal.status, request_id, arrived_s)
+        admission = service.room.admission
+        refusal = self._prepared.of(state, admission.limits, admission.lanes, lane)
+        request_id, wait_s = self._ids.of(request.fields), service.waits.tell_s(refusal.outcome, lane)
+        service.account.finish_refused(route, refusal.outcome, refusal.status, request_id, arrived_s, lane)
         if service.recorder is not None:
+            asked = service.recorder.at_door(request.fields, lane)
             spent_s = time.monotonic() - arrived_s
-            service.recorder.keep_refused(route, refusal.outcome, refusal.status, request.fields, spent_s)
+            service.recorder.keep_refused(route, refusal.outcome, refusal.status, asked, spent_s)
         client.answer(refusal.status, refusal.fields(wait_s, request_id), refusal.body(wait_s))

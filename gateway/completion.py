@@ -23,8 +23,9 @@ from gateway.relay import Relay
 from gateway.request_body import ChatRequest, parse, too_large_body
 from gateway.request_reader import Reading, RequestReader
 from gateway.service import Service
+from gateway.settling import taken
 from gateway.stage import ASKED, BODY, ENDED, RELAYING, WAITING, event
-from gateway.ticket import State, Ticket
+from gateway.ticket import NOTHING_KNOWN, State, Ticket
 
 _WHOLE, _FIRST_EVENT = CancelReason.WHOLE, CancelReason.FIRST_EVENT
 _RUNS, _WAITS, _COMPLETE = State.RUNNING, State.WAITING, Reading.COMPLETE
@@ -60,7 +61,9 @@ class Completion:
 
     def await_body(self) -> None:
         """Its head is good, and its body not complete."""
-        self._enter(CancelReason.BODY, self._service.settings.body_timeout_s, self.call.arrived_s)
+        body_timeout_s = self._service.settings.body_timeout_s
+        next_s = self._patience.enter(CancelReason.BODY, body_timeout_s, self.call.arrived_s)
+        self._service.deadlines.watch(self, next_s)
 
     @event
     def body_arrived(self) -> None:
@@ -69,10 +72,11 @@ class Completion:
         if self._request.body_bytes > self._service.settings.max_body_bytes:
             raise too_large_body(self._service.settings.max_body_bytes)
         if self._request.state is _COMPLETE:
-            state = self._service.room.refused()
+            lane = self.call.lane
+            state = self._service.room.refused(NOTHING_KNOWN if lane is None else lane.facts)
             if state is not None:
                 # Surely refused: reading the request's JSON would only make refusing more expensive.
-                raise refused(state, self._service.room.admission.limits)
+                raise refused(state, self._service.room.admission.limits, lane)
             self.ask_for_slot()
 
     @event
@@ -81,16 +85,7 @@ class Completion:
         service, call = self._service, self.call
         call.received_s = time.monotonic()
         self._patience.enter(_WHOLE, inf, call.received_s)
-        body, settings = self._request.take(), service.settings
-        self._wish = parse(
-            body,
-            call.route,
-            settings.max_choices,
-            settings.model_name,
-            service.models,
-            settings.ask_usage,
-            None if service.recorder is None else service.recorder.prefixes,
-        )
+        self._wish = parse(self._request.take(), call.route, service.rules, call.lane)
         if call.asked is not None:
             call.asked.learn(self._wish)
         self._ticket = service.room.offer(self._wish.slots, self._wish.facts, self)
@@ -110,7 +105,7 @@ class Completion:
 
     def _run(self, ticket: Ticket) -> None:
         if ticket.state is not _RUNS:
-            raise refused(ticket.state, self._service.room.admission.limits)
+            raise refused(ticket.state, self._service.room.admission.limits, self.call.lane)
         self.call.offered = True
         self._ask_engine()
 
@@ -125,8 +120,11 @@ class Completion:
         self.stage = ASKED
         call.dispatched_s = now_s
         call.limits_version = service.room.admission.limits.version
-        self._enter(_FIRST_EVENT, service.settings.ttft_timeout_s if wish.stream else inf, now_s)
-        asked, keys_pass = self._request, service.engine.passes_clients_key
+        if call.lane is not None:
+            call.lanes_version = service.room.admission.lanes.version
+        lasting_s = service.settings.ttft_timeout_s if wish.stream else inf
+        service.deadlines.watch(self, self._patience.enter(_FIRST_EVENT, lasting_s, now_s))
+        asked, keys_pass = self._request, service.engine.passes_clients_key and call.lane is None
         lines = for_engine(asked.headers, asked.fields, call.request_id, keys_pass=keys_pass)
         service.engine.upstream.ask(call.route, lines, wish.content, self)
 
@@ -138,7 +136,7 @@ class Completion:
         self._engine_says = fields
         self.stage = RELAYING
         call.head_s = time.monotonic()
-        service.engine.begins(status, fields)
+        service.engine.begins(status, fields, call)
         self._relay = service.relays.of(status, headers, fields, call, self._client, wish)
         if self._relay.due_s < inf:
             self._watch()
@@ -160,15 +158,16 @@ class Completion:
         if relay.arrived(data, now_s):
             if relay.began and self._patience.phase is _FIRST_EVENT:
                 self._engine_says = {}
-                self._enter(CancelReason.IDLE, self._service.settings.idle_timeout_s, now_s)
+                self._patience.enter(CancelReason.IDLE, self._service.settings.idle_timeout_s, now_s)
+                self._watch()
             self._patience.renew(now_s)
         if relay.due_s < inf:
             self._watch()
 
-    def answer_chunk(self, chunk: bytes, start: int) -> bool:
+    def answer_chunks(self, chunks: bytes, start: int) -> bool:
         relay = self._relay
         now_s = time.monotonic()
-        if relay is None or not relay.chunk_arrived(chunk, start, now_s):
+        if relay is None or not relay.chunks_arrived(chunks, start, now_s):
             return False
         self._patience.renew(now_s)
         return True
@@ -219,10 +218,6 @@ class Completion:
     def _relay_is_due(self) -> None:
         assert self._relay is not None
         self._relay.on_due()
-
-    def _enter(self, phase: CancelReason, lasting_s: float, now_s: float) -> None:
-        self._patience.enter(phase, lasting_s, now_s)
-        self._watch()
 
     def _watch(self) -> None:
         self._service.deadlines.watch(self, self._next_s())
@@ -278,7 +273,7 @@ class Completion:
             return
         self.call.ends(refusal.outcome, refusal.status)
         self._end()
-        self._service.waits.complete(refusal, told_s)
+        self._service.waits.complete(refusal, told_s, self.call.lane)
         if refusal.close:
             client.close_after_answer()
         client.answer(refusal.status, refusal.fields() + self.call.fields(), refusal.body())
@@ -298,5 +293,11 @@ class Completion:
                 self._relay.close()
         finally:
             if ticket is not None:
-                service.room.end(ticket)
+                self._ticket = None  # it knows this object: without the circle both are freed now
+                lane = call.lane
+                if lane is None:
+                    service.room.end(ticket)
+                else:
+                    tokens = taken(ticket, call, lane, self._relay, time.monotonic())
+                    service.room.end(ticket, tokens)
             service.account.finish_request(call)

@@ -1,6 +1,5 @@
 """Everything that is not a completion: health, readiness, metrics, models, the admin API."""
 
-import asyncio
 import time
 from collections.abc import Awaitable, Callable
 
@@ -10,6 +9,7 @@ from pydantic import ValidationError
 from structlog.typing import FilteringBoundLogger
 
 from gateway.access import Access
+from gateway.admin_body import admin_body
 from gateway.limits import Limits
 from gateway.metrics import CONTENT_TYPE, Metrics
 from gateway.outcome import Outcome
@@ -78,7 +78,7 @@ class Control:
 
     async def models(self, request: Request) -> Response:
         """The engine's own list as last seen, with its age in seconds. Raises Refusal while there is none."""
-        self._access.check_client(dict(reversed(request.headers.raw)))
+        self._access.client(dict(reversed(request.headers.raw)))
         body, listed_s = self._known_models()
         return Response(
             body, media_type="application/json", headers={"age": f"{time.monotonic() - listed_s:.0f}"}
@@ -86,7 +86,7 @@ class Control:
 
     async def model(self, name: str, request: Request) -> Response:
         """One entry of that list. Raises Refusal 404 when it is not in it."""
-        self._access.check_client(dict(reversed(request.headers.raw)))
+        self._access.client(dict(reversed(request.headers.raw)))
         body, _ = self._known_models()
         known = {model.get("id"): model for model in orjson.loads(body)["data"]}
         if name not in known:
@@ -104,11 +104,7 @@ class Control:
         Raises Refusal when the body is late, too large, no JSON object, or has a value that is not allowed.
         """
         self._access.check_admin(dict(reversed(request.headers.raw)))
-        try:
-            async with asyncio.timeout(self._settings.body_timeout_s):
-                body = await _small_body(request)
-        except TimeoutError:
-            raise invalid("The request body was not complete in time.", status=408, close=True) from None
+        body = await admin_body(request, MOST_ADMIN_BYTES, self._settings.body_timeout_s)
         try:
             wanted = orjson.loads(body)
         except orjson.JSONDecodeError as error:
@@ -129,7 +125,9 @@ class Control:
         return _json(_shown(after))
 
     async def state(self, request: Request) -> Response:
-        """What is going on now. arrived = the sum of outcomes + in_flight, at any time."""
+        """What is going on now. arrived = the sum of outcomes + in_flight, at any time. lanes: those in which
+        something runs or waits.
+        """
         self._access.check_admin(dict(reversed(request.headers.raw)))
         admission = self._room.admission
         outcomes = self._metrics.outcomes()
@@ -146,6 +144,12 @@ class Control:
                 "in_flight": self._metrics.arrived - sum(outcomes.values()),
                 "outcomes": outcomes,
                 "engine": self._engine(),
+                "lanes_version": admission.lanes.version,
+                "lanes": {
+                    use.lane.name: {"active": use.held, "queued": use.waiting}
+                    for use in admission.uses
+                    if use.held or use.waiting
+                },
             }
         )
 
@@ -180,18 +184,3 @@ def _shown(limits: Limits) -> dict[str, object]:
 
 def _json(content: object) -> Response:
     return Response(orjson.dumps(content), media_type="application/json")
-
-
-async def _small_body(request: Request) -> bytes:
-    body = b""
-    async for part in request.stream():
-        body += part
-        if len(body) > MOST_ADMIN_BYTES:
-            raise Refusal(
-                Outcome.TOO_LARGE,
-                413,
-                f"The body is larger than {MOST_ADMIN_BYTES} bytes.",
-                "invalid_request_error",
-                close=True,
-            )
-    return body

@@ -3,7 +3,8 @@
 from gateway.refusal import Fields, Headers
 
 EXPOSED = (
-    b"x-request-id, x-gateway-outcome, x-gateway-limits-version, retry-after, retry-after-ms, server-timing"
+    b"x-request-id, x-gateway-outcome, x-gateway-limits-version, x-gateway-lanes-version, "
+    b"retry-after, retry-after-ms, server-timing"
 )
 METHODS = b"GET, HEAD, POST, OPTIONS"
 USUAL_FIELDS = b"authorization, content-type"

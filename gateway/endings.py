@@ -1,18 +1,25 @@
 """The answers to requests that end before the engine has answered: one place for all their sentences."""
 
 from gateway.call import Call, CancelReason
+from gateway.lane_book import KnownLane
 from gateway.limits import Limits
 from gateway.outcome import Outcome
 from gateway.refusal import Refusal, invalid, late
 from gateway.ticket import State
 
 
-def refused(state: State, limits: Limits) -> Refusal:
-    """The answer to a ticket that ended in `state` without ever running.
+def refused(state: State, limits: Limits, lane: KnownLane | None = None) -> Refusal:
+    """The answer to a ticket that ended in `state` without ever running. lane: its own, where there are some.
 
     Raises AssertionError for a state in which nobody is refused.
     """
     match state:
+        case State.REJECTED_FULL if lane is not None:
+            text = f"The queue has no place left for {lane.name}: all {limits.max_active} slots are busy."
+            return Refusal(Outcome.REJECTED_FULL, 429, text, "rate_limit_error", come_back=True)
+        case State.OVER_BUDGET if lane is not None:
+            text = f"{lane.name} has used its {lane.lane.tokens_per_min or 0:g} tokens per minute."
+            return Refusal(Outcome.OVER_BUDGET, 429, text, "rate_limit_error", come_back=True)
         case State.REJECTED_FULL:
             text = f"All {limits.max_active} slots and all {limits.queue_max} places in the queue are taken."
             return Refusal(Outcome.REJECTED_FULL, 429, text, "rate_limit_error", come_back=True)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from gateway.breaker import Breaker
+from gateway.call import Call
 from gateway.endpoint import Endpoint
 from gateway.engine_word import refused_key
 from gateway.probe import Probe
@@ -13,7 +14,8 @@ from gateway.upstream import Upstream
 @dataclass(frozen=True, slots=True)
 class Engine:
     """endpoint: how it is reached; upstream: the connections to it; breaker: whether a request may try it
-    now; probe: what it serves, as last seen; passes_clients_key: whether it gets the clients' keys.
+    now; probe: what it serves, as last seen; passes_clients_key: whether it gets the clients' keys where
+    there are no lanes, to which they else belong.
     """
 
     endpoint: Endpoint
@@ -27,15 +29,16 @@ class Engine:
         if fault.kind == "upstream_unreachable":
             self.breaker.unreachable(asked_s)
 
-    def begins(self, status: int, fields: Fields) -> None:
+    def begins(self, status: int, fields: Fields, call: Call) -> None:
         """It has begun to answer. Raises Refusal where it, or who stands before it, refuses a key that is not
         the client's.
         """
         self.breaker.reached()
         if status in (401, 407):
             asks_for = fields.get(b"www-authenticate", b"")
+            passed = self.passes_clients_key and call.lane is None
             refused = refused_key(
-                status, asks_for=asks_for, clients_key_passed=self.passes_clients_key, endpoint=self.endpoint
+                status, asks_for=asks_for, clients_key_passed=passed, endpoint=self.endpoint
             )
             if refused is not None:
                 raise refused

@@ -32,6 +32,7 @@ KEPT_FROM_ENGINE: Mapping[bytes, str] = {
     b"content-encoding": "only `identity` is taken",
     b"x-request-id": "the client's own where it is sane, else a new one",
     b"cookie": "belongs to the gateway's host name, where others may have set it",
+    **dict.fromkeys((b"x-headroom-tenant", b"x-headroom-class"), "tells the gateway for whom a client asks"),
     **dict.fromkeys(
         (
             b"origin",
@@ -57,6 +58,7 @@ KEPT_FROM_CLIENT: Mapping[bytes, str] = {
     b"x-request-id": "the one under which the gateway knows the request stands",
     b"x-gateway-outcome": "the name is the gateway's",
     b"x-gateway-limits-version": "the name is the gateway's",
+    b"x-gateway-lanes-version": "the name is the gateway's",
     b"set-cookie": "the engine gets no cookies, so it sets none",
     b"alt-svc": "would lead browsers round the gateway",
     b"strict-transport-security": "a rule for the engine's host name, not for the gateway's",

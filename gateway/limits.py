@@ -15,10 +15,15 @@ class QueueMode(StrEnum):
 
 
 class QueueOrder(StrEnum):
-    """Which waiter gets the next free slot. Each has its row in `gateway.orders.ORDERS`."""
+    """Which waiter gets the next free slot. Each has its row in `gateway.orders.ORDERS`.
+
+    `fair` shares the slots of a class by tokens among its lanes; where there are no lanes it is `fifo`.
+    """
 
     FIFO = "fifo"
     LIFO = "lifo"
+    FAIR = "fair"
+    EDF = "edf"
 
 
 @dataclass(frozen=True, slots=True)

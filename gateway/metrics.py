@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from gateway import chunk
 from gateway.histogram import Histogram
+from gateway.lane_counts import ACTIVE, QUEUE_DEPTH, QUEUE_WAIT, REQUESTS, TOKENS, TTFT, Lines
 from gateway.outcome import Outcome, Route
 
 CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
@@ -39,6 +40,14 @@ HELP: dict[str, tuple[str, str]] = {
     "gateway_breaker_state": ("gauge", "0 closed, 1 half open, 2 open."),
     "gateway_limit_changes_total": ("counter", "Changes of the limits by reason."),
     "gateway_limits_version": ("gauge", "Version of the limits in force."),
+    "gateway_lane_changes_total": ("counter", "Changes of the lanes by reason."),
+    "gateway_lanes_version": ("gauge", "Version of the lanes in force; 1 until they are changed."),
+    REQUESTS: ("counter", "Finished requests by lane and outcome."),
+    TOKENS: ("counter", "Tokens by lane and kind, from the engine's usage."),
+    QUEUE_WAIT: ("summary", "Wait for a slot of every request that got one or waited, by lane."),
+    TTFT: ("summary", "Request fully read to first content chunk, queue included, by lane."),
+    ACTIVE: ("gauge", "Slots held now by lane."),
+    QUEUE_DEPTH: ("gauge", "Requests waiting for a slot now by lane."),
     "gateway_draining": ("gauge", "1 while the gateway is draining."),
     "gateway_client_connections": ("gauge", "Open client connections."),
     "gateway_connections_refused_total": ("counter", "Client connections refused at the connection limit."),
@@ -67,11 +76,27 @@ class Sample:
     value: float
 
 
+class ByOutcome(dict[Outcome, Histogram]):
+    """The series of a histogram, each made when its outcome first occurs."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self._name = name
+
+    def __missing__(self, outcome: Outcome) -> Histogram:
+        made = self[outcome] = Histogram(self._name, f'outcome="{outcome.value}"')
+        return made
+
+
 class Metrics:
     """Counters and histograms of the request path; `samples` is asked for the rest at scrape time."""
 
-    def __init__(self, samples: Callable[[], Iterable[Sample]]) -> None:
+    def __init__(
+        self, samples: Callable[[], Iterable[Sample]], lane_lines: Callable[[], Iterable[Lines]] = tuple
+    ) -> None:
+        """lane_lines: of all lanes, each as `LaneCounts.lines` has them."""
         self._samples = samples
+        self._lane_lines = lane_lines
         self.requests: Counter[tuple[Route, Outcome, int]] = Counter()
         self.tokens: Counter[str] = Counter({"prompt": 0, "completion": 0})
         self.arrived = 0
@@ -80,16 +105,8 @@ class Metrics:
         self.inter_token = Histogram("gateway_inter_token_seconds")
         self.overhead = Histogram("gateway_overhead_seconds")
         self.retry_after = Histogram("gateway_retry_after_seconds")
-        self._queue_wait: dict[Outcome, Histogram] = {}
-        self._request: dict[Outcome, Histogram] = {}
-
-    def queue_wait(self, outcome: Outcome) -> Histogram:
-        """The series of that outcome."""
-        return _series(self._queue_wait, "gateway_queue_wait_seconds", outcome)
-
-    def request(self, outcome: Outcome) -> Histogram:
-        """The series of that outcome."""
-        return _series(self._request, "gateway_request_seconds", outcome)
+        self.queue_wait = ByOutcome("gateway_queue_wait_seconds")
+        self.request = ByOutcome("gateway_request_seconds")
 
     def outcomes(self) -> dict[str, int]:
         """Finished requests of the admission-controlled routes by outcome, all outcomes, zeros included."""
@@ -118,22 +135,18 @@ class Metrics:
         for sample in self._samples():
             labels = f"{{{sample.labels}}}" if sample.labels else ""
             samples[sample.name].append(f"{sample.name}{labels} {sample.value!r}")
+        for lines in self._lane_lines():
+            for name, line in lines:
+                samples[name].append(line)
         for histogram in (self.ttft, self.upstream_ttft, self.inter_token, self.overhead, self.retry_after):
             samples[histogram.name].append(histogram.text())
-        for series in (self._queue_wait, self._request):
+        for series in (self.queue_wait, self.request):
             for histogram in series.values():
                 samples[histogram.name].append(histogram.text())
         return _page(samples)
 
 
 _USAGE = (("prompt", "prompt_tokens"), ("completion", "completion_tokens"))
-
-
-def _series(series: dict[Outcome, Histogram], name: str, outcome: Outcome) -> Histogram:
-    histogram = series.get(outcome)
-    if histogram is None:
-        histogram = series[outcome] = Histogram(name, f'outcome="{outcome.value}"')
-    return histogram
 
 
 def _page(samples: dict[str, list[str]]) -> bytes:

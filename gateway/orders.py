@@ -2,6 +2,7 @@
 `limits.QueueOrder`, and its line in docs/backpressure.md.
 """
 
+import heapq
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from typing import Protocol
@@ -29,6 +30,9 @@ class Order(Protocol):
     def remove(self, ticket: Ticket) -> None:
         """Takes `ticket` out, wherever it stands. Raises KeyError when it is not waiting."""
 
+    def rank(self, ticket: Ticket) -> float:
+        """Of the next ones of several lanes of a class the one with the lowest rank goes first."""
+
 
 class OldestFirst:
     """First come, first served: the default, and the only order in which no waiter is overtaken.
@@ -48,6 +52,9 @@ class OldestFirst:
     def remove(self, ticket: Ticket) -> None:
         del self._waiting[ticket]
 
+    def rank(self, ticket: Ticket) -> float:
+        return ticket.arrived_s
+
 
 class NewestFirst(OldestFirst):
     """The same line, read from its other end: under a standing queue it serves those with patience left.
@@ -58,7 +65,45 @@ class NewestFirst(OldestFirst):
     def peek(self) -> Ticket | None:
         return next(reversed(self._waiting), None)
 
+    def rank(self, ticket: Ticket) -> float:
+        return -ticket.arrived_s
+
+
+class EarliestDue:
+    """Earliest due date first (`RequestFacts.due_s`), of equals the oldest. A heap, in which who left stays
+    until it is on top, or until more have left than wait.
+    """
+
+    def __init__(self) -> None:
+        self._heap: list[tuple[float, int, Ticket]] = []
+        self._waiting: set[Ticket] = set()
+        self._pushed = 0
+
+    def push(self, ticket: Ticket) -> None:
+        self._pushed += 1
+        heapq.heappush(self._heap, (ticket.request.due_s, self._pushed, ticket))
+        self._waiting.add(ticket)
+
+    def peek(self) -> Ticket | None:
+        while self._heap and self._heap[0][2] not in self._waiting:
+            heapq.heappop(self._heap)
+        return self._heap[0][2] if self._heap else None
+
+    def remove(self, ticket: Ticket) -> None:
+        self._waiting.remove(ticket)
+        if len(self._heap) > 2 * len(self._waiting) + 16:
+            self._heap = [entry for entry in self._heap if entry[2] in self._waiting]
+            heapq.heapify(self._heap)
+
+    def rank(self, ticket: Ticket) -> float:
+        return ticket.request.due_s
+
 
 Orders = Mapping[QueueOrder, Callable[[], Order]]
 
-ORDERS: Orders = {QueueOrder.FIFO: OldestFirst, QueueOrder.LIFO: NewestFirst}
+ORDERS: Orders = {
+    QueueOrder.FIFO: OldestFirst,
+    QueueOrder.LIFO: NewestFirst,
+    QueueOrder.EDF: EarliestDue,
+    QueueOrder.FAIR: OldestFirst,  # inside a lane; between lanes `sharing` goes by tokens
+}

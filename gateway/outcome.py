@@ -10,6 +10,7 @@ class Outcome(StrEnum):
     CLIENT_ABORT = "client_abort"
     REJECTED_FULL = "rejected_full"
     REJECTED_MODE = "rejected_mode"
+    OVER_BUDGET = "over_budget"
     QUEUE_TIMEOUT = "queue_timeout"
     DRAINING = "draining"
     INVALID = "invalid"

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import orjson
 
 from gateway.endings import refused
+from gateway.lane import NO_LANES, Lanes
+from gateway.lane_book import KnownLane
 from gateway.limits import Limits
 from gateway.outcome import Outcome
 from gateway.ticket import State
@@ -21,9 +23,11 @@ class PreparedRefusal:
     _body: bytes
 
     @classmethod
-    def of(cls, state: State, limits: Limits) -> "PreparedRefusal":
+    def of(
+        cls, state: State, limits: Limits, lane: KnownLane | None = None, lanes_version: int = 0
+    ) -> "PreparedRefusal":
         """For a ticket that ended in `state` at once. Equal to what `Refusal` and `Call` say of it."""
-        refusal = refused(state, limits)
+        refusal = refused(state, limits, lane)
         error = {
             "message": f"{refusal.message} Retry in @wait@ s.",
             "type": refusal.kind,
@@ -34,7 +38,9 @@ class PreparedRefusal:
         body = orjson.dumps({"error": error}).replace(b"%", b"%%")
         fields = refusal.fields() + b"retry-after: %d\r\nretry-after-ms: %d\r\nx-request-id: %b\r\n"
         fields += b"x-gateway-limits-version: " + str(limits.version).encode() + b"\r\n"
-        fields += b"server-timing: queue;dur=0.000\r\n"
+        if lane is not None:
+            fields += b"x-gateway-lanes-version: %d\r\n" % lanes_version
+        fields += b"server-timing: queue;dur=0.000" + (lane.timing if lane is not None else b"") + b"\r\n"
         return cls(
             refusal.status,
             refusal.outcome,
@@ -52,17 +58,21 @@ class PreparedRefusal:
 
 
 class PreparedRefusals:
-    """The ones of the limits in force."""
+    """The ones of the limits and lanes in force."""
 
     def __init__(self) -> None:
         self._limits: Limits | None = None
-        self._made: dict[State, PreparedRefusal] = {}
+        self._lanes: Lanes | None = None
+        self._made: dict[tuple[State, KnownLane | None], PreparedRefusal] = {}
 
-    def of(self, state: State, limits: Limits) -> PreparedRefusal:
-        """Made at the first call after a change of the limits."""
-        if limits is not self._limits:
-            self._limits, self._made = limits, {}
-        made = self._made.get(state)
+    def of(
+        self, state: State, limits: Limits, lanes: Lanes = NO_LANES, lane: KnownLane | None = None
+    ) -> PreparedRefusal:
+        """Made at the first call after a change of the limits or the lanes."""
+        if limits is not self._limits or lanes is not self._lanes:
+            self._limits, self._lanes, self._made = limits, lanes, {}
+        made = self._made.get((state, lane))
         if made is None:
-            made = self._made[state] = PreparedRefusal.of(state, limits)
+            made = PreparedRefusal.of(state, limits, lane, lanes.version)
+            self._made[state, lane] = made
         return made

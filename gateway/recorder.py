@@ -12,6 +12,7 @@ from gateway import record_row
 from gateway.asked import Asked
 from gateway.background_writer import BackgroundWriter
 from gateway.call import Call
+from gateway.lane_book import KnownLane
 from gateway.outcome import Outcome, Route
 from gateway.packer import Packer
 from gateway.prefix_hashes import PrefixHashes
@@ -72,11 +73,11 @@ class Recorder:
         if self._writer.stop():
             self._segments.close()
 
-    def at_door(self, fields: Fields) -> Asked:
+    def at_door(self, fields: Fields, lane: KnownLane | None) -> Asked:
         """What the head of a request tells."""
         name, length = fields.get(self._session_header), fields.get(b"content-length")
         session = self.prefixes.of_session(name) if name else b""
-        return Asked(session, None if length is None else int(length))
+        return Asked("" if lane is None else lane.name, session, None if length is None else int(length))
 
     def keep(self, call: Call, outcome: Outcome, ended_s: float) -> None:
         """A completion that has ended; ended_s: on its own clock."""
@@ -84,10 +85,9 @@ class Recorder:
             zero_unix_s = self._clock() - ended_s
             self._writer.put(record_row.line(call, call.asked, outcome, ended_s, zero_unix_s))
 
-    def keep_refused(self, route: Route, outcome: Outcome, code: int, fields: Fields, spent_s: float) -> None:
+    def keep_refused(self, route: Route, outcome: Outcome, code: int, asked: Asked, spent_s: float) -> None:
         """One that was refused before it became a call, `spent_s` after its head was read."""
         arrived_unix_s = self._clock() - spent_s
-        asked = self.at_door(fields)
         self._writer.put(record_row.refused_line(route, outcome, code, asked, spent_s, arrived_unix_s))
 
     def _write(self, lines: Sequence[bytes]) -> None:

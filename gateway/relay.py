@@ -30,19 +30,26 @@ class Relay(Protocol):
 
     began: the client has begun to read; whole: it has all it wanted, only the engine has not ended yet; over:
     nothing more is wanted of the engine, `ended` is due; due_s: when to call `on_due` (monotonic), inf
-    for never.
+    for never. streams: whether the answer comes in pieces; pieces: how many with content came, about one for
+    each token; usage: the engine's own counts as it wrote them, an object if all is well.
     """
 
     began: bool
     whole: bool
     over: bool
     due_s: float
+    streams: bool
+    pieces: int
+
+    @property
+    def usage(self) -> object:
+        """See above."""
 
     def arrived(self, data: bytes, now_s: float) -> bool:
         """More of the body. Whether the engine has thereby shown that it works on."""
 
-    def chunk_arrived(self, data: bytes, start: int, now_s: float) -> bool:
-        """The same, framed as one chunk: see `asking.Reader.answer_chunk`."""
+    def chunks_arrived(self, data: bytes, start: int, now_s: float) -> bool:
+        """The same, framed as whole chunks: see `asking.Reader.answer_chunks`."""
 
     def ended(self) -> None:
         """The body is complete: ends the client's answer, and sets the call's outcome."""
@@ -65,10 +72,11 @@ class WholeRelay:
 
     __slots__ = (
         *("_bytes", "_call", "_client", "_failure", "_fields", "_headers", "_max_bytes", "_metrics"),
-        *("_parts", "_status"),
+        *("_parts", "_status", "usage"),
     )
-    began = whole = over = False
+    began = whole = over = streams = False
     due_s = inf
+    pieces = 0
 
     def __init__(
         self, call: Call, client: Client, metrics: Metrics, failure: EngineFailure, max_bytes: int
@@ -83,6 +91,7 @@ class WholeRelay:
         self._fields: Fields = {}
         self._parts: list[bytes] = []
         self._bytes = 0
+        self.usage: object = None
 
     def begin(self, status: int, headers: Headers, fields: Fields) -> None:
         """With the head of the answer. Raises Refusal for one that cannot be read."""
@@ -101,7 +110,7 @@ class WholeRelay:
         self._parts.append(data)
         return False
 
-    def chunk_arrived(self, data: bytes, start: int, now_s: float) -> bool:
+    def chunks_arrived(self, data: bytes, start: int, now_s: float) -> bool:
         return False
 
     def ended(self) -> None:
@@ -135,8 +144,9 @@ class WholeRelay:
         error = chunk.error_in(content)
         if error is not None and not content.get("choices"):
             raise self._failure.in_band(error)
-        self._metrics.count_tokens(content.get("usage"))
-        self._call.used(content.get("usage"))
+        self.usage = usage = content.get("usage")
+        self._metrics.count_tokens(usage)
+        self._call.used(usage)
         self._call.ends(Outcome.UPSTREAM_ERROR if chunk.fails(content) else _OK, self._status)
 
     def _judge_refusal(self, body: bytes) -> None:
@@ -153,7 +163,9 @@ class WholeRelay:
 class FailureRelay:
     """A status that is no answer: becomes a refusal with the words of its body, if they come soon."""
 
-    began = whole = over = False
+    began = whole = over = streams = False
+    pieces = 0
+    usage = None
 
     def __init__(self, failure: EngineFailure, status: int, fields: Fields, now_s: float) -> None:
         self._failure = failure
@@ -171,7 +183,7 @@ class FailureRelay:
             self.ended()
         return False
 
-    def chunk_arrived(self, data: bytes, start: int, now_s: float) -> bool:
+    def chunks_arrived(self, data: bytes, start: int, now_s: float) -> bool:
         return False
 
     def ended(self) -> None:

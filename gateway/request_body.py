@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import orjson
 
+from gateway.lane_book import KnownLane
 from gateway.lenient import boolean, integer
 from gateway.outcome import Route
 from gateway.prefix_hashes import PrefixHashes
@@ -17,6 +18,7 @@ from gateway.prompt_size import prompt_bytes, texts
 from gateway.refusal import Fields, Refusal, invalid, model_not_found, too_large
 from gateway.sse import BOM
 from gateway.ticket import RequestFacts
+from gateway.token_cost import estimate
 
 
 @dataclass(slots=True)
@@ -60,20 +62,28 @@ def too_large_body(max_body_bytes: int) -> Refusal:
     return too_large(f"The request body is larger than {max_body_bytes} bytes.")
 
 
-def parse(
-    body: bytes,
-    route: Route,
-    max_choices: int,
-    model_name: str | None,
-    models: Collection[str],
-    ask_usage: bool = True,
-    prefixes: PrefixHashes | None = None,
-) -> ChatRequest:
+@dataclass(frozen=True, slots=True)
+class BodyRules:
+    """What the operator allows in a body, and what is put into it.
+
+    models: the names that are let through, empty for all; ask_usage: whether streams are made to end with
+    their usage; ranked: whether the engine is told the rank of the request's class, as `priority`; prefixes:
+    None where requests are not recorded.
+    """
+
+    max_choices: int
+    model_name: str | None = None
+    models: Collection[str] = ()
+    ask_usage: bool = True
+    ranked: bool = False
+    prefixes: PrefixHashes | None = None
+
+
+def parse(body: bytes, route: Route, rules: BodyRules, lane: KnownLane | None = None) -> ChatRequest:
     """Reads what admission needs, as the engine will read it, and leaves all else to the engine.
 
-    models: the names that the operator lets through, empty for all; ask_usage: whether streams are made to
-    end with their usage; prefixes: None where it is not recorded. Raises Refusal for what is no JSON
-    object, asks for too many sequences, or names another model.
+    lane: the request's own, where there are some. Raises Refusal for what is no JSON object, asks for too
+    many sequences, or names another model.
     """
     body = body.removeprefix(BOM)  # nobody should write one, some do, and not every engine reads it
     try:
@@ -83,23 +93,33 @@ def parse(
     if type(fields) is not dict:
         raise invalid("The request body must be a JSON object.")
     stream = boolean(fields.get("stream")) or False
-    slots = _sequences(fields, route, max_choices)
-    added = _added_model(fields, model_name, models)
-    options = _with_usage(fields.get("stream_options")) if stream and ask_usage else None
+    slots = _sequences(fields, route, rules.max_choices)
+    added = _added_model(fields, rules.model_name, rules.models)
+    options = _with_usage(fields.get("stream_options")) if stream and rules.ask_usage else None
     if options is not None:
         added["stream_options"] = options
+    if rules.ranked or (lane is not None and "priority" in fields):
+        # Never the client's own, with which it would go before all others.
+        added["priority"] = lane.rank if rules.ranked and lane is not None else 0
     content = _with(body, added, bool(fields)) if added else body
-    facts = RequestFacts(prompt_bytes(fields, route))
+    prompt = prompt_bytes(fields, route)
+    facts = RequestFacts(prompt) if lane is None else _facts(prompt, slots, fields, lane)
     wish = ChatRequest(content, stream, slots, facts, options is not None)
-    if prefixes is not None:
+    if rules.prefixes is not None:
         wish.max_tokens = _max_tokens(fields)
-        wish.prefix = prefixes.of(texts(fields, route))
+        wish.prefix = rules.prefixes.of(texts(fields, route))
     return wish
 
 
+def _facts(prompt: int, slots: int, fields: Mapping[str, object], lane: KnownLane) -> RequestFacts:
+    return RequestFacts(prompt, lane.name, estimate(prompt, slots, _max_tokens(fields), lane.counts))
+
+
 def _max_tokens(fields: Mapping[str, object]) -> int | None:
-    most = integer(fields.get("max_completion_tokens"))
-    return integer(fields.get("max_tokens")) if most is None else most
+    most = fields.get("max_completion_tokens")
+    if most is None:
+        most = fields.get("max_tokens")
+    return most if type(most) is int else integer(most)
 
 
 def _sequences(fields: Mapping[str, object], route: Route, most: int) -> int:

@@ -11,6 +11,7 @@ import uvicorn
 
 from gateway.app import Gateway
 from gateway.client_connection import ClientConnection
+from gateway.lane_book import LaneBook
 from gateway.log import Forward, LogWriter, logger
 from gateway.recorder import of_settings
 from gateway.settings import BadSettingError, Settings
@@ -40,7 +41,10 @@ class Server(uvicorn.Server):
 
     def _on_signal(self, sig: int) -> None:
         if self._draining is None:
-            self._gateway.log.info("draining", signal=sig)
+            admission = self._gateway.room.admission
+            self._gateway.log.info(
+                "draining", signal=sig, waiting=admission.queued, running=admission.running
+            )
             self._gateway.room.drain()
             self._draining = asyncio.create_task(self._drain())
         else:
@@ -60,9 +64,9 @@ class Server(uvicorn.Server):
         self.should_exit = True
 
 
-def run(settings: Settings) -> int:
-    """Serves until a signal ends it. Returns the exit status: 0, 1 when the address cannot be bound, or 2
-    when there is no recording where it was asked for.
+def run(settings: Settings, lanes: LaneBook | None) -> int:
+    """Serves until a signal ends it. lanes: the first ones, None for none. Returns the exit status: 0, 1 when
+    the address cannot be bound, or 2 when there can be no recording where one was asked for.
     """
     writer = LogWriter()
     log = logger(writer, settings.log_level)
@@ -75,7 +79,7 @@ def run(settings: Settings) -> int:
     except BadSettingError as error:
         print(f"gateway: {error}", file=sys.stderr)
         return 2
-    gateway = Gateway(settings, writer, log, recorder)
+    gateway = Gateway(settings, writer, log, lanes, recorder)
     config = uvicorn.Config(
         gateway,
         host=settings.gateway_host,

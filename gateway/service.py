@@ -12,6 +12,7 @@ from gateway.engine import Engine
 from gateway.metrics import Metrics
 from gateway.recorder import Recorder
 from gateway.relays import Relays
+from gateway.request_body import BodyRules
 from gateway.settings import Settings
 from gateway.waiting import WaitingRoom
 from gateway.waits import Waits
@@ -28,8 +29,8 @@ class Running(Protocol):
 class Service:
     """room admits a completion, engine answers it, relays hand the answer on, account counts it.
 
-    waits: what refused clients are told; models: those that clients may name, empty for all; running: all
-    that have not ended; recorder: keeps rows of them, None where nobody asked for it.
+    waits: what refused clients are told; rules: for the bodies of requests; running: all that have not ended;
+    recorder: keeps rows of them, None where nobody asked for it.
     """
 
     settings: Settings
@@ -41,6 +42,6 @@ class Service:
     metrics: Metrics
     deadlines: Deadlines
     log: FilteringBoundLogger
-    models: tuple[str, ...]
+    rules: BodyRules
     running: set[Running] = field(default_factory=set)
     recorder: Recorder | None = None

@@ -151,10 +151,17 @@ class Settings(LiveSettings):
     gateway_api_keys: str | None = Field(
         None, min_length=1, description="comma-separated keys that clients must send"
     )
+    lanes_file: str | None = Field(
+        None, min_length=1, description="a lanes.toml: whose key is in which lane; none: everybody is alike"
+    )
     allowed_origins: str | None = Field(
         None,
         min_length=1,
         description="comma-separated web origins whose pages may ask (CORS), or `*`; never for /admin",
+    )
+    upstream_priority: bool = Field(
+        False,
+        description="tell vLLM (`--scheduling-policy priority`) the place of a request's class; 0 goes first",
     )
     upstream_api_key: str | None = Field(None, min_length=1, description="bearer token sent to the engine")
     record_dir: str | None = Field(
@@ -198,6 +205,14 @@ class Settings(LiveSettings):
         if isinstance(given, dict) and "vllm_base_url" in given:
             made._login = login_of(str(given["vllm_base_url"]))
         return made
+
+    @model_validator(mode="before")
+    @classmethod
+    def _lanes_are_for_sharing(cls, given: object) -> object:
+        """With lanes the order is fair, unless somebody says otherwise: in any other a flood goes first."""
+        if isinstance(given, dict) and given.get("lanes_file") and "queue_order" not in given:
+            return given | {"queue_order": QueueOrder.FAIR}
+        return given
 
     def models(self) -> tuple[str, ...]:
         """The models that clients may name; empty when that is the engine's to decide."""

@@ -16,6 +16,7 @@ from gateway.outcome import Outcome
 from gateway.refusal import Fields, Headers, Refusal, broken, lines, truncated
 from gateway.request_body import ChatRequest
 
+_BEGINS = b"data: {"
 STREAM_HEADERS: Headers = [(b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no")]
 
 
@@ -37,13 +38,15 @@ class StreamRelay:
         "_plain",
         "_slots",
         "_status",
-        "_usage",
         "_usage_hidden",
         "began",
         "due_s",
         "over",
+        "pieces",
+        "usage",
         "whole",
     )
+    streams = True
 
     def __init__(
         self,
@@ -66,7 +69,8 @@ class StreamRelay:
         self._last_s = 0.0
         self._plain = False
         self._finished: set[int] = set()
-        self._usage: dict[str, object] = {}
+        self.usage: dict[str, object] = {}
+        self.pieces = 0
         self._finishing = FinishingEvent()
         self.began = self.whole = self.over = False
         self.due_s = inf
@@ -85,12 +89,13 @@ class StreamRelay:
         ours = [pair for pair in STREAM_HEADERS if pair[0] not in fields]
         self._head = for_client(headers, fields) + lines(ours)
 
-    def chunk_arrived(self, data: bytes, start: int, now_s: float) -> bool:
+    def chunks_arrived(self, data: bytes, start: int, now_s: float) -> bool:
         if not self._plain or not sse.plain(data, start, b"}\n\n\r\n"):
             return False
+        self.pieces += data.count(_BEGINS, start)
         self._metrics.inter_token.observe(now_s - self._last_s)
         self._last_s = now_s
-        self._client.send_chunk(data, start)
+        self._client.send_chunks(data)
         return True
 
     def arrived(self, data: bytes, now_s: float) -> bool:
@@ -104,7 +109,7 @@ class StreamRelay:
         if events:
             self._pass_on(events, now_s)
         # From here on a chunk of plain events can go on as it is.
-        self._plain = self._call.first_s is not None and not self._finishing.held
+        self._plain = self._call.first_s is not None and not (self._finishing.held or self.whole)
         self._plain = self._plain and not self._cutter.unfinished
         return bool(events)
 
@@ -136,17 +141,28 @@ class StreamRelay:
         return self._finishing.release()
 
     def close(self) -> None:
-        self._metrics.count_tokens(self._usage)
-        self._call.used(self._usage)
+        self._metrics.count_tokens(self.usage)
+        self._call.used(self.usage)
         self._call.last_s = self._last_s or None
 
     def _pass_on(self, events: bytes, now_s: float) -> None:
-        if self._call.first_s is None or self._finishing.held or not sse.plain(events):
-            events = self._inspected(events, now_s)
-        else:
-            self._metrics.inter_token.observe(now_s - self._last_s)
-            self._last_s = now_s
-        self._send(events)
+        """Looks into no more of them than it must: up to the first content, and from the first that may say
+        something else than content. What comes fast comes many at a time.
+        """
+        kept = []
+        while events and self._call.first_s is None and not self.whole:
+            end = sse.first_bytes(events)
+            kept.append(self._inspected(events[:end], now_s))
+            events = events[end:]
+        if events and not self.whole:
+            plain = 0 if self._finishing.held else sse.plain_bytes(events)
+            if plain:
+                self.pieces += events.count(_BEGINS, 0, plain)
+                self._note_time(now_s)
+                kept.append(events[:plain])
+            if plain < len(events):
+                kept.append(self._inspected(events[plain:], now_s))
+        self._send(kept[0] if len(kept) == 1 else b"".join(kept))
 
     def _send(self, events: bytes) -> None:
         if not events:
@@ -209,7 +225,7 @@ class StreamRelay:
         usage = fields.get("usage")
         if type(usage) is dict:
             # Some engines put the running totals into every chunk: the last ones count.
-            self._usage |= {key: value for key, value in usage.items() if chunk.count(value) is not None}
+            self.usage |= {key: value for key, value in usage.items() if chunk.count(value) is not None}
         for index, reason in chunk.finishes(fields):
             self._finished.add(index)
             if reason in chunk.FAILED:
@@ -228,8 +244,13 @@ class StreamRelay:
         call = self._call
         if not chunk.has_content(fields):
             return
+        self.pieces += 1
         if call.first_s is None:
-            call.first_s = now_s
-        elif now_s > self._last_s:
+            call.first_s = self._last_s = now_s
+        else:
+            self._note_time(now_s)
+
+    def _note_time(self, now_s: float) -> None:
+        if now_s > self._last_s:
             self._metrics.inter_token.observe(now_s - self._last_s)
-        self._last_s = now_s
+            self._last_s = now_s

@@ -1,21 +1,29 @@
 """A request's place in admission: what is known of the request, what it asks for, and where it stands."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 from enum import Enum
+from math import inf
+from typing import NamedTuple
 
 BYTES_PER_TOKEN = 4
 """Prompt bytes of a token where only tokens are known: about what English text has."""
 
 
-@dataclass(frozen=True, slots=True)
-class RequestFacts:
+class RequestFacts(NamedTuple):
     """What admission may know of a request before it runs; a queue order may read all of it.
 
     prompt_bytes: size of the prompt's text as UTF-8, at least 0. A prompt given as token ids counts
-    BYTES_PER_TOKEN for each; images and sounds count nothing.
+    BYTES_PER_TOKEN for each; images and sounds count nothing. lane: the name of its `lane.Lane`. cost_tokens:
+    how many tokens it will take, prompt and answer, as far as that can be told, at least 0. due_s: when it
+    should have been served, on admission's clock; inf where nobody said. kv_tokens: what it may need of the
+    engine's KV cache, at least 0; counts where slots have a budget in tokens.
     """
 
     prompt_bytes: int = 0
+    lane: str = ""
+    cost_tokens: float = 0.0
+    due_s: float = inf
+    kv_tokens: float = 0.0
 
 
 NOTHING_KNOWN = RequestFacts()
@@ -35,6 +43,7 @@ class State(Enum):
     REJECTED_FULL = "rejected_full"
     REJECTED_MODE = "rejected_mode"
     DRAINING = "draining"
+    OVER_BUDGET = "over_budget"
 
 
 class Ticket:
@@ -58,3 +67,13 @@ class Ticket:
 
     def __repr__(self) -> str:
         return f"<Ticket [{self.state.value} | slots {self.slots} | arrived {self.arrived_s:.3f}]>"
+
+
+class Change(NamedTuple):
+    """What an event did to tickets other than its own: these now run, these were ended."""
+
+    granted: Sequence[Ticket] = ()
+    ended: Sequence[Ticket] = ()
+
+
+NOTHING = Change()

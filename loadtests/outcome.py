@@ -11,6 +11,7 @@ class Outcome(StrEnum):
     OK = "ok"
     REJECTED_FULL = "rejected_full"
     REJECTED_MODE = "rejected_mode"
+    OVER_BUDGET = "over_budget"
     QUEUE_TIMEOUT = "queue_timeout"
     DRAINING = "draining"
     UPSTREAM_ERROR = "upstream_error"
@@ -28,8 +29,10 @@ class Outcome(StrEnum):
 
     @property
     def rejected(self) -> bool:
-        """Turned away by the gateway the moment it came: no slot and no place in the queue was free."""
-        return self in (Outcome.REJECTED_FULL, Outcome.REJECTED_MODE)
+        """Turned away by the gateway with a 429: no slot and no place in the queue was free, or its tenant
+        had used up its tokens.
+        """
+        return self in (Outcome.REJECTED_FULL, Outcome.REJECTED_MODE, Outcome.OVER_BUDGET)
 
     @property
     def shed(self) -> bool:
@@ -58,6 +61,7 @@ class Outcome(StrEnum):
 _OF_GATEWAY = {
     "rejected_full": Outcome.REJECTED_FULL,
     "rejected_mode": Outcome.REJECTED_MODE,
+    "over_budget": Outcome.OVER_BUDGET,
     "queue_timeout": Outcome.QUEUE_TIMEOUT,
     "draining": Outcome.DRAINING,
     "upstream_error": Outcome.UPSTREAM_ERROR,

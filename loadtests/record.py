@@ -51,6 +51,7 @@ class RequestRecord:
     attempts: int = 0
     tried: Sequence[Outcome] | None = None
     visible_s: float | None = None
+    lanes_version: int | None = None
 
     @property
     def ttft_s(self) -> float | None:

@@ -90,6 +90,7 @@ RECORDS = {
     "attempts": ("", "how many times it was tried"),
     "tried": ("", "list: the outcome of every attempt, where there were several"),
     "visible_s": ("s", "first chunk with content that is not reasoning alone"),
+    "lanes_version": ("", "version of the gateway's lanes in force, where it has some"),
     "ttft_s": ("s", "first_s − due_s"),
     "ttft_from_send_s": ("s", "first_s − sent_s"),
     "ttfv_s": ("s", "visible_s − due_s"),

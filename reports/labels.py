@@ -50,6 +50,7 @@ BY_OUTCOME = {
     Outcome.OK: "served",
     Outcome.REJECTED_FULL: "rejected: queue full",
     Outcome.REJECTED_MODE: "rejected: reject mode",
+    Outcome.OVER_BUDGET: "rejected: tenant over its tokens",
     Outcome.QUEUE_TIMEOUT: "queue timeout",
     Outcome.DRAINING: "draining",
     Outcome.UPSTREAM_OVERLOADED: "engine overloaded",

@@ -1,5 +1,5 @@
-"""Whether what was scraped in a cell is this cell's: its gateway with its limits, and no series without a
-sample."""
+"""Whether what was scraped in a cell is this cell's: its gateway with its limits and lanes, and no series
+without a sample."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -53,6 +53,12 @@ def _not_the_same(edges: GatewayEdges) -> list[str]:
         found.append(
             f"its limits were changed in the cell (version {other[-1]} in place of {edges.in_force.version})"
         )
+    lanes = {edges.before.lanes_version, edges.after.lanes_version} - {None}
+    if len(lanes) > 1 and len(instances) < 2:
+        found.append(
+            f"its lanes were changed in the cell (version {edges.after.lanes_version} in place of "
+            f"{edges.before.lanes_version})"
+        )
     return found
 
 
@@ -60,8 +66,8 @@ def _limits_differ(why: Sequence[str]) -> list[Doubt]:
     if not why:
         return []
     text = (
-        f"{'; '.join(why)}: no number is known to be of this setting; see that nobody else sets the limits, "
-        "and that it is one gateway"
+        f"{'; '.join(why)}: no number is known to be of this setting; see that nobody else sets the limits "
+        "or the lanes, and that it is one gateway"
     )
     return [Doubt(DoubtCode.LIMITS_DIFFER, Severity.INVALID, text)]
 

@@ -65,16 +65,17 @@ class GatewayGrowth:
 
 @dataclass(frozen=True, slots=True)
 class GatewayMoment:
-    """Which gateway answered, and the limits that it had; None for what a version does not tell.
+    """Which gateway answered, and the limits and lanes that it had; None for what a version does not tell.
 
     Attributes:
         instance: id that its process drew.
-        max_active, limits_version: as its metrics have them.
+        max_active, limits_version, lanes_version: as its metrics have them.
     """
 
     instance: str | None
     max_active: int | None
     limits_version: int | None
+    lanes_version: int | None = None
 
     @classmethod
     def of(cls, page: Counters) -> "GatewayMoment":
@@ -83,6 +84,7 @@ class GatewayMoment:
             next(iter(page.by_label("gateway_instance_info", "id")), None),
             page.whole("gateway_active_limit"),
             page.whole("gateway_limits_version"),
+            page.whole("gateway_lanes_version"),
         )
 
 

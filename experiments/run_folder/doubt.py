@@ -44,7 +44,7 @@ class DoubtCode(StrEnum):
     SERIES_EMPTY = "series_empty"
     """a series that was expected has no sample"""
     LIMITS_DIFFER = "limits_differ"
-    """the limits in force were not those of the cell, or the gateway was not the same throughout"""
+    """the limits in force were not those of the cell, its lanes changed, or the gateway was another one"""
     CPU_STOLEN = "cpu_stolen"
     """the host gave CPU time to others"""
     OTHERS_BUSY = "others_busy"

@@ -23,13 +23,15 @@ OF_PROFILE = (
 OF_LIMITS = ("max_active", "queue_max", "queue_timeout_s", "request_timeout_s")
 
 
-def covers(profile: Profile, limits: Limits, orders: Orders, *, laws: bool) -> bool:
+def covers(offered: Offered, profile: Profile, limits: Limits, orders: Orders, *, laws: bool) -> bool:
     """Whether the core can play this: steps timed by `StepTime` itself or, if `laws`, by one that comes
-    compiled, one of the queue orders that it knows, and bounds that the scheduler takes.
+    compiled, one of the queue orders that it knows, slots that are all alike, and bounds that the scheduler
+    takes.
     """
     timing = profile.step_time
     return (
-        (type(timing) is StepTime or (laws and timing.compiled() is not None))
+        not offered.shared
+        and (type(timing) is StepTime or (laws and timing.compiled() is not None))
         and orders[limits.queue_order] in (OldestFirst, NewestFirst)
         and profile.max_num_batched_tokens >= profile.max_num_seqs
     )

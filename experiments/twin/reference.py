@@ -21,8 +21,8 @@ import numpy as np
 
 from experiments.twin.profile import Profile
 from experiments.twin.scheduler import Scheduler, Sequence, Step
-from experiments.twin.simulated import OUTCOMES, Arrival, Records, Simulated
-from experiments.twin.tables import LoggedStep, zeros
+from experiments.twin.simulated import NOBODY, OUTCOMES, Records, Simulated
+from experiments.twin.tables import LoggedStep, Offered, zeros
 from gateway.admission import Admission
 from gateway.limits import Limits
 from gateway.orders import ORDERS, Orders
@@ -30,7 +30,7 @@ from gateway.ticket import BYTES_PER_TOKEN, RequestFacts, State, Ticket
 
 
 def play(
-    arrivals: Sequential[Arrival],
+    offered: Offered,
     profile: Profile,
     limits: Limits,
     users: int,
@@ -39,8 +39,8 @@ def play(
     *,
     logged: bool = False,
 ) -> Simulated:
-    """`simulate`, whatever profile and orders are. Raises ValueError as it does."""
-    return _Run(arrivals, profile, limits, users, until_s, orders, logged=logged).run()
+    """`simulate`, whatever profile, orders and lanes are. Raises ValueError as it does."""
+    return _Run(offered, profile, limits, users, until_s, orders, logged=logged).run()
 
 
 _ALIVE = (State.RUNNING, State.WAITING)
@@ -51,7 +51,7 @@ class _Run:
 
     def __init__(
         self,
-        arrivals: Sequential[Arrival],
+        offered: Offered,
         profile: Profile,
         limits: Limits,
         users: int,
@@ -60,7 +60,8 @@ class _Run:
         *,
         logged: bool = False,
     ) -> None:
-        self.arrivals = arrivals
+        self.arrivals = arrivals = offered.arrivals
+        self.senders = offered.senders
         self.timing = profile.step_time
         self.ingest_s = profile.ingest_s
         self.egress_s = profile.egress_s
@@ -73,7 +74,9 @@ class _Run:
         self.limits = limits
         self.until_s = until_s
         self.engine = Scheduler(profile.limits)
-        self.admission = Admission(limits, orders=orders)
+        self.admission = Admission(limits, orders=orders, lanes=offered.lanes)
+        self.shared = offered.shared
+        self.admission.limit_tokens(offered.budget, 0.0)
         count = len(arrivals)
         self.due_s = [arrival.due_s for arrival in arrivals]
         self.granted_s, self.first_s, self.last_s = [nan] * count, [nan] * count, [nan] * count
@@ -132,7 +135,7 @@ class _Run:
             next_s = self.inbox[0][0]
         if self.releases and self.releases[0][0] < next_s:
             next_s = self.releases[0][0]
-        if self.admission.active >= self.limits.max_active:  # else nobody waits
+        if self.shared or self.admission.active >= self.limits.max_active:  # else nobody waits
             next_s = min(next_s, self.admission.next_deadline_s)
         deadlines = self.deadlines
         while deadlines and deadlines[0][0] < next_s:
@@ -160,7 +163,7 @@ class _Run:
         elif self.admission.next_deadline_s <= now_s:
             change = self.admission.expire(now_s)
             for ticket in change.ended:
-                self._end(ticket, "queue_timeout", now_s)
+                self._end(ticket, ticket.state.value, now_s)
             self._dispatch(change.granted, now_s)
         elif self.deadlines and self.deadlines[0][0] <= now_s:
             self._time_out(self.deadlines.popleft()[1], now_s)
@@ -173,9 +176,7 @@ class _Run:
         if self.closed:
             index = heapq.heappop(self.users)[1]
             self.due_s[index] = now_s
-        # A plan knows tokens, the gateway sees bytes. Orders compare requests, so the factor hardly matters.
-        facts = RequestFacts(prompt_bytes=self.arrivals[index].prompt_tokens * BYTES_PER_TOKEN)
-        ticket = self.admission.offer(now_s, request=facts, owner=index)
+        ticket = self.admission.offer(now_s, request=self._facts(index, now_s), owner=index)
         if ticket.state is State.RUNNING:
             self._dispatch((ticket,), now_s)
         elif ticket.state is not State.WAITING:
@@ -186,6 +187,16 @@ class _Run:
         if self.admission.queued > self.peak_queue:
             self.peak_queue = self.admission.queued
         self.deadlines.append((now_s + self.limits.request_timeout_s, ticket))
+
+    def _facts(self, index: int, now_s: float) -> RequestFacts:
+        arrival = self.arrivals[index]
+        # A plan knows tokens, the gateway sees bytes. Orders compare requests, so the factor hardly matters.
+        prompt_bytes = arrival.prompt_tokens * BYTES_PER_TOKEN
+        if not self.senders and not self.shared:
+            return RequestFacts(prompt_bytes)
+        sender = self.senders[index] if self.senders else NOBODY
+        tokens = arrival.prompt_tokens + arrival.output_tokens
+        return RequestFacts(prompt_bytes, sender.lane, tokens, now_s + sender.within_s, tokens)
 
     def _dispatch(self, granted: Sequential[Ticket], now_s: float) -> None:
         for ticket in granted:
@@ -249,6 +260,8 @@ class _Run:
         until_s = self.inbox[0][0] if self.inbox else inf
         if self.deadlines:
             until_s = min(until_s, self.deadlines[0][0])
+        if self.shared:
+            until_s = min(until_s, self.admission.next_deadline_s)  # who leaves may have been in the way
         if self.releases and self.admission.queued:
             until_s = min(until_s, self.releases[0][0] + self.lead_s)
         if self.releases or self.admission.active < self.limits.max_active:

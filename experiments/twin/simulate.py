@@ -52,7 +52,7 @@ def simulate(
     """Run `arrivals` (ascending in `due_s`) to the end of the last request. For many runs there is `Player`.
 
     Args:
-        arrivals: of a plan; as `Offered`, where they are played more than once.
+        arrivals: of a plan; as `Offered`, where they are played more than once, or share by lanes.
         profile: the engine.
         limits: of the gateway.
         users: 0 for an open loop; else that many users send the arrivals in order, each after its last
@@ -73,19 +73,22 @@ def simulate(
 class Player:
     """Plays simulations, and learns whether they are many: only then is the compiled core got ready.
 
-    Read-only: compiled, interpreted (simulations so far by either code), spent_s (seconds in the reference),
+    Read-only: compiled, interpreted (simulations so far by either code), shared (of those in Python, with
+    lanes or a budget of tokens, which the compiled core has not), spent_s (seconds in the reference),
     obstacle (why the core was wanted and is not used, or None).
     """
 
     def __init__(self, core: Core = Core.AUTO, clock: Callable[[], float] = time.perf_counter) -> None:
-        self.compiled = self.interpreted = 0
+        self.compiled = self.interpreted = self.shared = 0
         self.spent_s = 0.0
         self.obstacle: str | None = None
         self._core = core
         self._clock = clock
 
     def __str__(self) -> str:
-        why = f" ({self.obstacle})" if self.obstacle else ""
+        shared = f"{self.shared} of them with lanes or a budget of tokens, which only Python plays"
+        reasons = [reason for reason in (self.obstacle, shared if self.shared else "") if reason]
+        why = f" ({'; '.join(reasons)})" if reasons else ""
         return f"{self.compiled} simulations in the compiled core, {self.interpreted} in Python{why}"
 
     def simulate(
@@ -102,15 +105,16 @@ class Player:
         """As the function of that name."""
         offered = arrivals if isinstance(arrivals, Offered) else Offered(arrivals)
         laws = self._core is Core.COMPILED
-        if self._may_compile() and compiled.covers(profile, limits, orders, laws=laws):
+        if self._may_compile() and compiled.covers(offered, profile, limits, orders, laws=laws):
             done = compiled.play(offered, profile, limits, users, until_s, orders, logged=logged)
             if done is not None:
                 self.compiled += 1
                 return done
         begin_s = self._clock()
-        done = reference.play(offered.arrivals, profile, limits, users, until_s, orders, logged=logged)
+        done = reference.play(offered, profile, limits, users, until_s, orders, logged=logged)
         self.spent_s += self._clock() - begin_s
         self.interpreted += 1
+        self.shared += offered.shared
         return done
 
     def _may_compile(self) -> bool:

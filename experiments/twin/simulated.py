@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import inf
 from typing import Protocol
 
 import numpy as np
@@ -11,7 +12,10 @@ import numpy.typing as npt
 Times = npt.NDArray[np.float64]
 Records = npt.NDArray[np.void]
 
-OUTCOMES = ("not_sent", "ok", "rejected_full", "rejected_mode", "queue_timeout", "upstream_timeout")
+OUTCOMES = (
+    *("not_sent", "ok", "rejected_full", "rejected_mode", "queue_timeout", "upstream_timeout"),
+    "over_budget",  # only where there are lanes, which the compiled core does not play
+)
 """How a request can end here; a code is a place in it. Compiled code holds the codes: who changes one changes
 `core.py` as well, or an earlier compilation stays in use.
 """
@@ -19,7 +23,7 @@ NOT_SENT, OK, REJECTED_FULL, REJECTED_MODE, QUEUE_TIMEOUT, UPSTREAM_TIMEOUT = ra
 
 
 class Arrival(Protocol):
-    """What of a planned request the simulator reads; `loadtests.planning.plan.Arrival` is one."""
+    """What of a planned request the simulator reads; `loadtests.planning.arrival.Arrival` is one."""
 
     @property
     def due_s(self) -> float: ...
@@ -29,6 +33,19 @@ class Arrival(Protocol):
     def output_tokens(self) -> int: ...
     @property
     def think_s(self) -> float: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """Who sends a request: the name of its lane, and within how many seconds it should be served (for `edf`;
+    inf: nobody said).
+    """
+
+    lane: str = ""
+    within_s: float = inf
+
+
+NOBODY = Sender()
 
 
 @dataclass(frozen=True, slots=True)

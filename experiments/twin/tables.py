@@ -13,8 +13,9 @@ from typing import NamedTuple, Protocol, TypeVar, get_type_hints
 import numpy as np
 import numpy.typing as npt
 
-from experiments.twin.simulated import Arrival, Records
+from experiments.twin.simulated import Arrival, Records, Sender
 from experiments.twin.step_time import Law
+from gateway.lane import NO_LANES, Lanes
 
 Integers = npt.NDArray[np.int64]
 
@@ -173,10 +174,30 @@ class Extras(NamedTuple):
 
 
 class Offered:
-    """A trace of arrivals, ascending in `due_s`, read once for any number of simulations."""
+    """A trace of arrivals, ascending in `due_s`, read once for any number of simulations.
 
-    def __init__(self, arrivals: Sequence[Arrival]) -> None:
+    senders: of each arrival, or none; lanes: how they share the slots; budget: tokens that those who run may
+    need together (each its prompt and its answer), None for no bound.
+    """
+
+    def __init__(
+        self,
+        arrivals: Sequence[Arrival],
+        senders: Sequence[Sender] = (),
+        lanes: Lanes = NO_LANES,
+        budget: float | None = None,
+    ) -> None:
+        if senders and len(senders) != len(arrivals):
+            raise ValueError(f"{len(senders)} senders for {len(arrivals)} arrivals")
         self.arrivals = arrivals
+        self.senders = senders
+        self.lanes = lanes
+        self.budget = budget
+
+    @property
+    def shared(self) -> bool:
+        """Whether the slots are more than alike: there are lanes, or a budget of tokens."""
+        return self.lanes.shared or self.budget is not None
 
     def table(self) -> Records:
         """A new table of its requests, with all that goes in."""

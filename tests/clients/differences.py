@@ -73,6 +73,7 @@ DIFFERENT = (
 ADDED: Mapping[str, str] = {
     "x-request-id": "under which the gateway's log has the request",
     "x-gateway-limits-version": "which limits were in force",
+    "x-gateway-lanes-version": "which lanes were in force, where there are some",
     "server-timing": "the wait for a slot and for the engine's head",
     "cache-control": "streams: `no-cache`",
     "x-accel-buffering": "streams: `no`, for a proxy before the gateway",
@@ -87,7 +88,7 @@ LOST: Mapping[str, str] = {
 }
 """Header fields that only the engine's answers have."""
 
-SOMETIMES = {"age", "cache-control", "x-accel-buffering"}
+SOMETIMES = {"age", "cache-control", "x-accel-buffering", "x-gateway-lanes-version"}
 """Fields that are not added to every answer."""
 
 OF_SEVERAL: Mapping[str, str] = dict.fromkeys(

@@ -70,9 +70,13 @@ def test_our_containers_can_do_little(name: str) -> None:
     spool = ["/opt/headroom/runs"] if name == "locust-worker" else []
     assert [mount.split(":")[0] for mount in service["tmpfs"]] == ["/tmp", *spool]
     assert service["pids_limit"] <= 1024
-    # The only places where something is kept: the records of a load run, and a recording of the gateway.
-    kept = {"locust-master": ["load-runs:/opt/headroom/runs"], "api": ["recordings:/var/lib/headroom"]}
-    assert service.get("volumes", []) == kept.get(name, [])
+    # Where something is kept: the records of a load run, and a recording of the gateway, which
+    # also reads its tenants' names.
+    mounted = {
+        "locust-master": ["load-runs:/opt/headroom/runs"],
+        "api": ["./lanes:/etc/headroom/lanes:ro", "recordings:/var/lib/headroom"],
+    }
+    assert service.get("volumes", []) == mounted.get(name, [])
 
 
 def test_no_container_gains_privileges() -> None:

@@ -33,6 +33,9 @@ class ShortestFirst:
     def remove(self, ticket: Ticket) -> None:
         self._waiting.remove(ticket)
 
+    def rank(self, ticket: Ticket) -> float:
+        return ticket.request.prompt_bytes
+
 
 Orders = Mapping'''
 
@@ -71,11 +74,6 @@ def test_a_queue_order_that_reads_the_request(copy: ProjectCopy) -> None:
     """Shortest prompt first, in at most four files."""
     copy.edit("gateway/limits.py", '    LIFO = "lifo"\n', '    LIFO = "lifo"\n    SPF = "spf"\n')
     copy.edit("gateway/orders.py", "\n\nOrders = Mapping", SHORTEST_FIRST)
-    copy.edit(
-        "gateway/orders.py",
-        "from collections import OrderedDict",
-        "import heapq\nfrom collections import OrderedDict",
-    )
     copy.edit(
         "gateway/orders.py",
         "QueueOrder.LIFO: NewestFirst",

@@ -103,6 +103,10 @@ CASES: dict[int, str] = {
     97: "secrets in what is shown",
     98: "engine without /health, without a list of models",
     100: "one gateway among others in a Prometheus",
+    110: "keys of strangers, tenants that somebody claims to be",
+    111: "a tenant over its tokens",
+    112: "lanes that change under load",
+    113: "a tenant that floods",
 }
 
 ELSEWHERE: dict[int, str] = {

@@ -33,6 +33,9 @@ class ShortestPrompt:
     def remove(self, ticket: Ticket) -> None:
         self._waiting.remove(ticket)
 
+    def rank(self, ticket: Ticket) -> float:
+        return ticket.request.prompt_bytes
+
 
 if __name__ == "__main__":
     orders.ORDERS[QueueOrder.FIFO] = ShortestPrompt  # type: ignore[index]  # this process is a test's own

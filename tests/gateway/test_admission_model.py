@@ -4,6 +4,7 @@ a glance; Hypothesis searches for a difference.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import inf
 from typing import ClassVar
 
 import pytest
@@ -27,6 +28,7 @@ class Plain:
     arrived_s: float
     slots: int
     prompt_bytes: int
+    due_s: float
     held: int = 0
     state: State = State.WAITING
 
@@ -36,6 +38,8 @@ Rule = Callable[[list[Plain]], Plain]
 RULES: dict[QueueOrder, Rule] = {
     QueueOrder.FIFO: lambda waiting: waiting[0],
     QueueOrder.LIFO: lambda waiting: waiting[-1],
+    QueueOrder.EDF: lambda waiting: min(waiting, key=lambda plain: plain.due_s),
+    QueueOrder.FAIR: lambda waiting: waiting[0],
 }
 """Who is next of those who wait, in order of arrival."""
 
@@ -66,8 +70,8 @@ class Reference:
     def next_of(self, waiting: list[Plain]) -> Plain:
         return self.rules[self.limits.queue_order](waiting)
 
-    def offer(self, now_s: float, slots: int, prompt_bytes: int) -> Plain:
-        plain = Plain(now_s, slots, prompt_bytes)
+    def offer(self, now_s: float, slots: int, prompt_bytes: int, due_s: float) -> Plain:
+        plain = Plain(now_s, slots, prompt_bytes, due_s)
         waiting = self.of(State.WAITING)
         self.everyone.append(plain)
         plain.state = State.WAITING
@@ -132,10 +136,10 @@ class AdmissionMachine(RuleBasedStateMachine):
     def live(self, state: State) -> list[tuple[Ticket, Plain]]:
         return [pair for pair in self.pairs if pair[0].state is state]
 
-    @rule(slots=st.integers(1, 4), prompt_bytes=st.integers(0, 5))
-    def offer(self, slots: int, prompt_bytes: int) -> None:
-        ticket = self.core.offer(self.now_s, slots, RequestFacts(prompt_bytes))
-        self.pairs.append((ticket, self.reference.offer(self.now_s, slots, prompt_bytes)))
+    @rule(slots=st.integers(1, 4), prompt_bytes=st.integers(0, 5), due_s=st.sampled_from([0.0, 3.0, inf]))
+    def offer(self, slots: int, prompt_bytes: int, due_s: float) -> None:
+        ticket = self.core.offer(self.now_s, slots, RequestFacts(prompt_bytes, due_s=due_s))
+        self.pairs.append((ticket, self.reference.offer(self.now_s, slots, prompt_bytes, due_s)))
 
     @precondition(lambda self: self.live(State.RUNNING))
     @rule(data=st.data())

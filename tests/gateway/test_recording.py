@@ -8,6 +8,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import Iterator
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -119,6 +120,22 @@ def test_what_was_not_answered(engine: ScriptedEngine, recording: GatewayProcess
     assert found["client_abort"]["status"] == 499
     assert recording.metric("gateway_records_total") == 4
     assert recording.metric("gateway_records_lost_total") == 0
+
+
+def test_the_lane_is_the_operators_name(engine: ScriptedEngine, tmp_path: Path, folder: Path) -> None:
+    """Of the one that was served, and of the one that was refused at the door."""
+    lanes = tmp_path / "lanes.toml"
+    digest = sha256(b"a key").hexdigest()
+    tenants = f'[[tenant]]\nname = "alice"\nkey_sha256 = "{digest}"\nclass = "batch"\n'
+    lanes.write_text(f'[[class]]\nname = "batch"\n{tenants}[[tenant]]\nname = "other"\nclass = "batch"\n')
+    settings = {"record_dir": folder, "lanes_file": lanes, "max_active": 1, "queue_max": 0}
+    with gateway(engine.url, **settings) as running, Raw(running.port).socket as holding:
+        holding.sendall(post({"script": [["gate", "held"], ["close"]]}, "authorization: Bearer a key"))
+        until(lambda: running.state()["active"] == 1, 3)
+        assert running.chat()[0] == 429
+        engine.open_gate("held")
+        found = {found["outcome"]: found["lane"] for found in rows_come(folder, 2)}
+    assert found == {"rejected_full": "other/batch", "upstream_error": "alice/batch"}
 
 
 def test_prompts_that_begin_alike(recording: GatewayProcess, folder: Path) -> None:

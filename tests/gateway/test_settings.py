@@ -114,6 +114,14 @@ def test_a_default_gives_way(given: dict[str, str], wait_s: float, whole_s: floa
     assert (settings.queue_timeout_s, settings.request_timeout_s) == (wait_s, whole_s)
 
 
+def test_with_lanes_the_order_is_fair() -> None:
+    """Unless another is set, also as a flag."""
+    assert read().queue_order == "fifo"
+    assert read(LANES_FILE="lanes.toml").queue_order == "fair"
+    assert read(LANES_FILE="lanes.toml", QUEUE_ORDER="edf").queue_order == "edf"
+    assert load(["--queue-order", "lifo"], {"LANES_FILE": "lanes.toml"}).queue_order == "lifo"
+
+
 def test_two_timeouts_that_were_both_set_do_not_give_way() -> None:
     """Nobody knows which of the two was meant."""
     with pytest.raises(BadSettingError, match="QUEUE_TIMEOUT_S=90 is longer than REQUEST_TIMEOUT_S=60"):

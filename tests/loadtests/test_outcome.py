@@ -10,7 +10,7 @@ from loadtests.outcome import Outcome, outcome_of_status, outcome_of_stream_erro
 def test_the_shed_ones_are_those_that_protect_the_rest() -> None:
     """Errors, broken streams and the client's own endings are not shedding."""
     assert {outcome.value for outcome in Outcome if outcome.shed} == {
-        "rejected_full", "rejected_mode", "queue_timeout", "draining", "upstream_overloaded",
+        "rejected_full", "rejected_mode", "over_budget", "queue_timeout", "draining", "upstream_overloaded",
     }  # fmt: skip
 
 
@@ -31,6 +31,7 @@ def test_a_slot_is_held_by_whatever_admission_let_pass() -> None:
     ("status", "word", "outcome"),
     [
         (429, "rejected_mode", Outcome.REJECTED_MODE),
+        (429, "over_budget", Outcome.OVER_BUDGET),
         (429, None, Outcome.REJECTED_FULL),
         (503, "queue_timeout", Outcome.QUEUE_TIMEOUT),
         (503, None, Outcome.UPSTREAM_OVERLOADED),

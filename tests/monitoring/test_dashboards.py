@@ -45,8 +45,9 @@ def known() -> set[str]:
         names |= families(path.read_text())
     # As a router or a collector that allows no colon passes them on.
     names |= {name.replace(":", "_") for name in names if name.startswith("sglang:")}
+    parts = {"histogram": ("bucket", "sum", "count"), "summary": ("sum", "count")}
     for name, (kind, _) in GATEWAY_METRICS.items():
-        names |= {f"{name}_{part}" for part in ("bucket", "sum", "count")} if kind == "histogram" else {name}
+        names |= {f"{name}_{part}" for part in parts[kind]} if kind in parts else {name}
     return names
 
 

@@ -16,6 +16,7 @@ def board() -> Board:
             Row("Admission", _admission()),
             Row("Outcomes", _outcomes()),
             Row("Times", _times()),
+            Row("Lanes", _lanes()),
             Row("The process", _process()),
         ),
     )
@@ -148,6 +149,87 @@ def _times() -> tuple[Panel, ...]:
             kind="heatmap",
         ),
     )
+
+
+def _lanes() -> tuple[Panel, ...]:
+    lane = "{{tenant}}/{{priority_class}}"
+    return (
+        Panel(
+            "Tokens by lane",
+            "Per second, prompt and output, of the twenty lanes with most. In one class and while they all "
+            "wait, their shares are those of their weights.",
+            "short",
+            (Query(_most(_rate("gateway_lane_tokens_total")), lane),),
+            stacked=True,
+        ),
+        Panel(
+            "Waiting by lane",
+            "Requests that wait for a slot, of the twenty lanes with most.",
+            "short",
+            (Query(_most('gateway_lane_queue_depth{instance=~"$instance"}'), lane),),
+            steps=True,
+        ),
+        Panel(
+            "Slots by lane",
+            "Slots held now, of the twenty lanes with most.",
+            "short",
+            (Query(_most('gateway_lane_active{instance=~"$instance"}'), lane),),
+            steps=True,
+        ),
+        Panel(
+            "Mean wait by lane",
+            "For a slot, of requests that ended, of the twenty lanes with the longest.",
+            "s",
+            (
+                Query(
+                    _most(
+                        f"{_rate('gateway_lane_queue_wait_seconds_sum')} "
+                        f"/ {_rate('gateway_lane_queue_wait_seconds_count')}"
+                    ),
+                    lane,
+                ),
+            ),
+        ),
+        *_turned_away(lane),
+    )
+
+
+def _turned_away(lane: str) -> tuple[Panel, ...]:
+    return (
+        Panel(
+            "Turned away by lane",
+            "Per second: over its tokens per minute, no place in the queue, or waited in vain; of the twenty "
+            "lanes with most.",
+            "reqps",
+            (
+                Query(
+                    _most(
+                        "sum by (tenant, priority_class, outcome) (rate(gateway_lane_requests_total"
+                        '{instance=~"$instance", outcome=~"over_budget|rejected_.+|queue_timeout"}'
+                        "[$__rate_interval]))"
+                    ),
+                    lane + ": {{outcome}}",
+                ),
+            ),
+            stacked=True,
+        ),
+        Panel(
+            "Changes of the lanes",
+            "Version of the lanes in force: a step is a change through /admin/lanes.",
+            "short",
+            (Query('gateway_lanes_version{instance=~"$instance"}', "version"),),
+            steps=True,
+        ),
+    )
+
+
+def _rate(counter: str) -> str:
+    return f'sum by (tenant, priority_class) (rate({counter}{{instance=~"$instance"}}[$__rate_interval]))'
+
+
+def _most(query: str) -> str:
+    """A thousand tenants are no graph."""
+    return f"topk(20, {query})"
 
 
 def _process() -> tuple[Panel, ...]:

@@ -19,7 +19,7 @@ from loadtests.slo import SLO
 from tests.experiments.measure import hand_made
 
 LIMITS = Limits(max_active=16, version=7)
-OURS = GatewayMoment("one", 16, 7)
+OURS = GatewayMoment("one", 16, 7, 3)
 ENGINE = KnownEngine("EMULATOR", 64, None)
 
 
@@ -43,7 +43,13 @@ def test_the_gateway_of_the_cell_is_not_doubted() -> None:
         (OURS, OURS, (16, 4, 16, 8), "16 slots were set and Prometheus scraped 4, 8 in the window"),
         (OURS, replace(OURS, limits_version=9), (16,), "changed in the cell (version 9 in place of 7)"),
         (replace(OURS, limits_version=6), OURS, (16,), "changed in the cell (version 6 in place of 7)"),
-        (OURS, GatewayMoment("two", 16, 1), (16,), "restarted in the cell, or two answer at its address"),
+        (
+            OURS,
+            replace(OURS, lanes_version=4),
+            (16,),
+            "lanes were changed in the cell (version 4 in place of 3)",
+        ),
+        (OURS, GatewayMoment("two", 16, 1, 1), (16,), "restarted in the cell, or two answer at its address"),
     ],
 )
 def test_every_other_is(
@@ -58,6 +64,8 @@ def test_a_moment_is_read_from_the_gateways_page() -> None:
     """What is not there is not known."""
     page = 'gateway_instance_info{id="x"} 1\ngateway_active_limit 4\ngateway_limits_version 12\n'
     assert GatewayMoment.of(Counters.parse(page)) == GatewayMoment("x", 4, 12)
+    lanes = GatewayMoment.of(Counters.parse(page + "gateway_lanes_version 5\n"))
+    assert lanes == GatewayMoment("x", 4, 12, 5)
     assert GatewayMoment.of(Counters.parse("gateway_active_limit NaN\n")) == GatewayMoment(None, None, None)
 
 

@@ -31,8 +31,7 @@ def line(at_s: float, prompt: int | None = 300, outcome: Outcome = Outcome.OK, p
     call.first_s, call.last_s = at_s + 0.25, at_s + 1.25
     call.prompt_tokens, call.output_tokens = prompt, None if prompt is None else 11
     call.ends(outcome, 200)
-    asked = Asked(b"sessio" if at_s % 2 else b"", 900)
-    asked.lane = "alice/batch" if at_s % 2 else "bob/interactive"
+    asked = Asked("alice/batch" if at_s % 2 else "bob/interactive", b"sessio" if at_s % 2 else b"", 900)
     asked.prompt_bytes, asked.prefix = 2000, prefix
     return record_row.line(call, asked, outcome, at_s + 1.5, START_S)
 

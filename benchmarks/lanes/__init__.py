@@ -1,0 +1,1 @@
+"""What lanes do, in virtual time, beside what theory says of them."""
