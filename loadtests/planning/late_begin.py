@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from loadtests.planning.plan import Arrival, Plan
+from loadtests.planning.arrival import Arrival
+from loadtests.planning.plan import Plan
 
 
 def begun_late(plan: Plan, warm_up_s: float) -> Plan:
