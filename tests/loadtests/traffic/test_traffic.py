@@ -16,7 +16,7 @@ from gateway.call import Call
 from gateway.outcome import Outcome, Route
 from loadtests.traces import main
 from loadtests.traffic import pack, table
-from loadtests.traffic.row import TrafficRow
+from loadtests.traffic.row import PREFIX_ENDS_BYTES, TrafficRow
 from loadtests.traffic.segments import Span, TrafficError
 from loadtests.traffic.shared_prefixes import seen_before_bytes
 
@@ -73,6 +73,22 @@ def test_lines_and_tables_are_one(folder: Path) -> None:
     refused = list(traffic.outcome).index("rejected_full")
     assert (traffic.prompt_tokens[refused], np.isnan(traffic.tpot_s[refused])) == (-1, True)
     assert traffic.outcome.counts() == {"ok": 1001, "rejected_full": 1}
+
+
+def test_a_row_is_small() -> None:
+    """At most 300 bytes, with all hashes, the longest words and large numbers."""
+    call = Call(Route.COMPLETIONS, b"id", 123_456)
+    call.arrived_s, call.offered, call.queue_s = 12_345_678.123456, True, 3599.123456
+    call.dispatched_s, call.head_s = call.arrived_s, call.arrived_s + 3599.123456
+    call.first_s = call.last_s = call.arrived_s + 3599.123456
+    call.prompt_tokens = call.output_tokens = 1_000_000
+    call.ends(Outcome.UPSTREAM_OVERLOADED, 503)
+    asked = Asked("a-tenant/interactive", b"sessio", 8_000_000)
+    asked.prompt_bytes, asked.slots, asked.max_tokens = 8_000_000, 128, 1_000_000
+    asked.prefix = bytes(range(6 * len(PREFIX_ENDS_BYTES)))
+    assert len(PREFIX_ENDS_BYTES) <= 16
+    row = record_row.line(call, asked, Outcome.UPSTREAM_OVERLOADED, call.arrived_s + 3600.123456, START_S)
+    assert len(row) <= 300
 
 
 def test_a_span_of_time(folder: Path) -> None:
