@@ -16,6 +16,7 @@ from experiments.errors import UserError, run_command
 
 _EXAMPLES = """examples:
   %(prog)s --model runs/calibration
+  %(prog)s --mix 'short=64x24:0.9,long=512x64:0.1' --slo 'ttft<=1s;long:ttft<=5s'
   %(prog)s --model runs/calibration --spec sweep.toml --traces 400 --slo 'ttft<=1s'
 """
 
@@ -32,7 +33,7 @@ def main(argv: Sequence[str], prog: str = "python -m experiments.predict") -> in
     if not args.model.exists():
         raise UserError(f"--model {args.model}: there is no such calibration (profile.json, or its folder)")
     slo = slo_flag.parsed(args.slo)
-    spec = sweep_spec.load(args.spec, {})
+    spec = sweep_spec.load(args.spec, {} if args.mix is None else {"load": {"mix": args.mix}})
     from experiments.jobs import predict
 
     return predict.run(args, spec, slo)
@@ -53,6 +54,11 @@ def _arguments(argv: Sequence[str], prog: str) -> argparse.Namespace:
     )
     parser.add_argument("--spec", type=Path, help="a sweep's TOML file (default: the sweep's defaults)")
     parser.add_argument("--slo", help="such as ttft<=1s,tpot<=60ms,attainment>=0.95")
+    parser.add_argument(
+        "--mix",
+        metavar="CLASSES",
+        help="load classes in place of one workload, such as chat:0.9,agent-long:0.1",
+    )
     parser.add_argument(
         "--traces",
         type=int,

@@ -14,7 +14,7 @@ from gateway.outcome import Outcome, Route
 QUIET = frozenset(
     (
         *(Outcome.OK, Outcome.REJECTED_FULL, Outcome.REJECTED_MODE, Outcome.OVER_BUDGET),
-        *(Outcome.QUEUE_TIMEOUT, Outcome.CLIENT_ABORT),
+        *(Outcome.QUEUE_TIMEOUT, Outcome.CLIENT_ABORT, Outcome.DRAINING),
     )
 )
 
@@ -33,9 +33,9 @@ class Account:
         outcome = call.outcome or Outcome.INTERNAL
         metrics = self._metrics
         metrics.requests[call.route, outcome, call.code] += 1
-        metrics.request(outcome).observe(now_s - call.arrived_s)
+        metrics.request[outcome].observe(now_s - call.arrived_s)
         if call.offered:
-            metrics.queue_wait(outcome).observe(call.queue_s)
+            metrics.queue_wait[outcome].observe(call.queue_s)
         if call.received_s is not None and call.dispatched_s is not None:
             metrics.overhead.observe(max(0.0, call.dispatched_s - call.received_s - call.queue_s))
             if call.first_s is not None:
@@ -60,7 +60,7 @@ class Account:
         """The same for one that was refused as soon as it was in, before it became a call."""
         now_s = time.monotonic()
         self._metrics.requests[route, outcome, code] += 1
-        self._metrics.request(outcome).observe(now_s - arrived_s)
+        self._metrics.request[outcome].observe(now_s - arrived_s)
         if lane is not None:
             lane.counts.refused(outcome)
         if self._log_quiet:

@@ -1,13 +1,13 @@
 """Wiring: which object gets which, and which path goes where."""
 
 import asyncio
-import gc
 import os
 import secrets
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 
 import psutil
 from fastapi import FastAPI, Request, Response
@@ -20,6 +20,7 @@ from gateway.account import Account
 from gateway.breaker import Breaker
 from gateway.call import CancelReason
 from gateway.chat import Chat
+from gateway.collector import QuietCollector
 from gateway.control import Control
 from gateway.cors import Cors
 from gateway.deadlines import Deadlines
@@ -170,7 +171,7 @@ class Gateway(FastAPI):
     def _process_samples(self) -> Iterator[Sample]:
         with self._process.oneshot():
             cpu = self._process.cpu_times()
-            yield Sample("gateway_open_fds", "", self._process.num_fds())
+            yield Sample("gateway_open_fds", "", _open_files() or self._process.num_fds())
             yield Sample("gateway_resident_bytes", "", self._process.memory_info().rss)
             yield Sample("gateway_cpu_seconds_total", "", cpu.user + cpu.system)
         yield Sample("gateway_build_info", f'version="{_version()}"', 1)
@@ -180,9 +181,6 @@ class Gateway(FastAPI):
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[dict[str, Listener]]:
     assert isinstance(app, Gateway)
-    # What exists now lives as long as the process: the collector need not walk it again and again.
-    gc.collect()
-    gc.freeze()
     tasks = [asyncio.create_task(app.probe.run()), asyncio.create_task(_watch_loop(app))]
     try:
         yield {"listener": app.listener}
@@ -196,13 +194,16 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[dict[str, Listener]]:
 
 
 async def _watch_loop(app: Gateway, every_s: float = 0.1, kept: int = 10) -> None:
-    """Keeps the largest delay of the last second's wake-ups."""
+    """Keeps the largest delay of the last second's wake-ups, and tells the collector of quiet moments."""
+    collector = QuietCollector(time.monotonic())
     lags: list[float] = []
     while True:
         due_s = time.monotonic() + every_s
         await asyncio.sleep(every_s)
-        lags = [*lags[-kept + 1 :], max(0.0, time.monotonic() - due_s)]
+        now_s = time.monotonic()
+        lags = [*lags[-kept + 1 :], max(0.0, now_s - due_s)]
         app.loop_lag_s = max(lags)
+        collector.see(now_s, app.metrics.arrived, len(app.service.running))
 
 
 def _answer(refusal: Refusal) -> Response:
@@ -240,6 +241,15 @@ def _connection_bound(settings: Settings) -> int:
         if hard != resource.RLIM_INFINITY:
             return min(settings.max_connections, hard * 3 // 4)
     return settings.max_connections
+
+
+def _open_files() -> int:
+    """The kernel's own count (Linux 6.2 and later); 0 where it has none. Listing the files would take a
+    millisecond for every thousand of them, at each scrape.
+    """
+    with suppress(OSError):
+        return Path("/proc/self/fd").stat().st_size
+    return 0
 
 
 def _version() -> str:

@@ -34,9 +34,9 @@ class Reader(Protocol):
     def answer_arrived(self, data: bytes, complete: bool) -> None:
         """More of the body, at least one byte unless it is now complete."""
 
-    def answer_chunk(self, chunk: bytes, start: int) -> bool:
-        """The same as one whole chunk with its frame, its content from `start` up to the last two bytes.
-        False: not taken; it then comes by `answer_arrived`.
+    def answer_chunks(self, chunks: bytes, start: int) -> bool:
+        """The same as whole chunks with their frames, the content of the first from `start` on: see
+        `chunked`. False: not taken; they then come by `answer_arrived`.
         """
 
     def answer_fails(self, fault: Refusal) -> None:

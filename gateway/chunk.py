@@ -39,7 +39,7 @@ def finishes(chunk: Mapping[str, object]) -> list[tuple[int, str]]:
 
 def fails(chunk: Mapping[str, object]) -> bool:
     """Whether a choice ends here with a reason that says so."""
-    return not FAILED.isdisjoint([reason for _, reason in finishes(chunk)])
+    return any(reason in FAILED for _, reason in finishes(chunk))
 
 
 def error_in(chunk: Mapping[str, object]) -> object:

@@ -30,8 +30,8 @@ class Client(Protocol):
     def send(self, data: bytes) -> None:
         """More of its body, at least one byte."""
 
-    def send_chunk(self, chunk: bytes, start: int) -> None:
-        """More of its body that is framed already: one whole chunk, its content from `start` on."""
+    def send_chunks(self, chunks: bytes) -> None:
+        """More of its body that is framed already, in whole chunks."""
 
     def end(self, last: bytes = b"") -> None:
         """The last bytes of its body, maybe none, and the end of the exchange."""

@@ -13,6 +13,7 @@ from typing import cast
 from uvicorn.config import Config
 from uvicorn.server import ServerState
 
+from gateway.chunked import content
 from gateway.client import Exchange
 from gateway.listener import Listener
 from gateway.outcome import Outcome, Route
@@ -113,8 +114,9 @@ class ClientConnection(asyncio.Protocol):
         self._reader.close()
         if self._stall_timer is not None:
             self._stall_timer.cancel()
-        if self._exchange is not None:
-            self._exchange.client_left()
+        exchange, self._exchange = self._exchange, None
+        if exchange is not None:
+            exchange.client_left()
 
     def data_received(self, data: bytes) -> None:
         reader = self._reader
@@ -215,8 +217,8 @@ class ClientConnection(asyncio.Protocol):
     def send(self, data: bytes) -> None:
         self._transport.write(self._framed(data))
 
-    def send_chunk(self, chunk: bytes, start: int) -> None:
-        self._transport.write(chunk if self._chunks else chunk[start:-2])
+    def send_chunks(self, chunks: bytes) -> None:
+        self._transport.write(chunks if self._chunks else content(chunks))
 
     def end(self, last: bytes = b"") -> None:
         if self._chunks:

@@ -61,7 +61,9 @@ class Completion:
 
     def await_body(self) -> None:
         """Its head is good, and its body not complete."""
-        self._enter(CancelReason.BODY, self._service.settings.body_timeout_s, self.call.arrived_s)
+        body_timeout_s = self._service.settings.body_timeout_s
+        next_s = self._patience.enter(CancelReason.BODY, body_timeout_s, self.call.arrived_s)
+        self._service.deadlines.watch(self, next_s)
 
     @event
     def body_arrived(self) -> None:
@@ -118,7 +120,8 @@ class Completion:
         call.limits_version = service.room.admission.limits.version
         if call.lane is not None:
             call.lanes_version = service.room.admission.lanes.version
-        self._enter(_FIRST_EVENT, service.settings.ttft_timeout_s if wish.stream else inf, now_s)
+        lasting_s = service.settings.ttft_timeout_s if wish.stream else inf
+        service.deadlines.watch(self, self._patience.enter(_FIRST_EVENT, lasting_s, now_s))
         asked, keys_pass = self._request, service.engine.passes_clients_key and call.lane is None
         lines = for_engine(asked.headers, asked.fields, call.request_id, keys_pass=keys_pass)
         service.engine.upstream.ask(call.route, lines, wish.content, self)
@@ -153,15 +156,16 @@ class Completion:
         if relay.arrived(data, now_s):
             if relay.began and self._patience.phase is _FIRST_EVENT:
                 self._engine_says = {}
-                self._enter(CancelReason.IDLE, self._service.settings.idle_timeout_s, now_s)
+                self._patience.enter(CancelReason.IDLE, self._service.settings.idle_timeout_s, now_s)
+                self._watch()
             self._patience.renew(now_s)
         if relay.due_s < inf:
             self._watch()
 
-    def answer_chunk(self, chunk: bytes, start: int) -> bool:
+    def answer_chunks(self, chunks: bytes, start: int) -> bool:
         relay = self._relay
         now_s = time.monotonic()
-        if relay is None or not relay.chunk_arrived(chunk, start, now_s):
+        if relay is None or not relay.chunks_arrived(chunks, start, now_s):
             return False
         self._patience.renew(now_s)
         return True
@@ -212,10 +216,6 @@ class Completion:
     def _relay_is_due(self) -> None:
         assert self._relay is not None
         self._relay.on_due()
-
-    def _enter(self, phase: CancelReason, lasting_s: float, now_s: float) -> None:
-        self._patience.enter(phase, lasting_s, now_s)
-        self._watch()
 
     def _watch(self) -> None:
         self._service.deadlines.watch(self, self._next_s())
@@ -291,6 +291,7 @@ class Completion:
                 self._relay.close()
         finally:
             if ticket is not None:
+                self._ticket = None  # it knows this object: without the circle both are freed now
                 lane = call.lane
                 if lane is None:
                     service.room.end(ticket)

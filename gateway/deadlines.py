@@ -6,6 +6,8 @@ from math import inf
 from typing import Protocol
 
 SWEEPS_PER_S = 20
+LOOKS_AT_ONCE = 256
+"""Then the event loop has its turn: ten thousand connections that came together also grow old together."""
 
 
 class Timed(Protocol):
@@ -26,7 +28,8 @@ class Deadlines:
 
     A deadline that moves back costs nothing: the look comes too early and is told a later time. So a chunk
     renews its stream's deadline by one store, and a request costs two changes of a set instead of a timer.
-    Nothing is looked at before it is due, nor later than 1 / SWEEPS_PER_S after.
+    Nothing is looked at before it is due, nor later than 1 / SWEEPS_PER_S after, or when its turn comes where
+    more than LOOKS_AT_ONCE are due together.
     """
 
     def __init__(self) -> None:
@@ -61,25 +64,30 @@ class Deadlines:
             del self._due[timed.tick]
         timed.tick = 0
 
-    def _arm(self) -> None:
-        self._timer = asyncio.get_running_loop().call_later(1 / SWEEPS_PER_S, self._sweep)
+    def _arm(self, after_s: float = 1 / SWEEPS_PER_S) -> None:
+        self._timer = asyncio.get_running_loop().call_later(after_s, self._sweep)
 
     def _sweep(self) -> None:
         now_s = time.monotonic()
+        last, looks = int(now_s * SWEEPS_PER_S), LOOKS_AT_ONCE
         try:
-            for tick in range(self._swept + 1, int(now_s * SWEEPS_PER_S) + 1):
-                self._look(self._due.get(tick), now_s)
-                self._due.pop(tick, None)
-                self._swept = tick
+            while self._swept < last and looks:
+                looks = self._look(self._due.get(self._swept + 1), now_s, looks)
+                if looks:
+                    self._swept += 1
+                    self._due.pop(self._swept, None)
         finally:
             self._timer = None
             if self._due:
-                self._arm()
+                self._arm(1 / SWEEPS_PER_S if looks else 0.0)
 
-    def _look(self, due: set[Timed] | None, now_s: float) -> None:
-        while due:  # one that ends another of the same sweep takes it out of the set
+    def _look(self, due: set[Timed] | None, now_s: float, most: int) -> int:
+        """How many looks are left of `most`; 0 where there may be more to look at."""
+        while due and most:  # one that ends another of the same sweep takes it out of the set
             timed = due.pop()
+            most -= 1
             timed.tick = 0
             next_s = timed.on_due(now_s)
             if next_s < inf:
                 self.watch(timed, next_s)
+        return most

@@ -73,6 +73,18 @@ class Sample:
     value: float
 
 
+class ByOutcome(dict[Outcome, Histogram]):
+    """The series of a histogram, each made when its outcome first occurs."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self._name = name
+
+    def __missing__(self, outcome: Outcome) -> Histogram:
+        made = self[outcome] = Histogram(self._name, f'outcome="{outcome.value}"')
+        return made
+
+
 class Metrics:
     """Counters and histograms of the request path; `samples` is asked for the rest at scrape time."""
 
@@ -90,16 +102,8 @@ class Metrics:
         self.inter_token = Histogram("gateway_inter_token_seconds")
         self.overhead = Histogram("gateway_overhead_seconds")
         self.retry_after = Histogram("gateway_retry_after_seconds")
-        self._queue_wait: dict[Outcome, Histogram] = {}
-        self._request: dict[Outcome, Histogram] = {}
-
-    def queue_wait(self, outcome: Outcome) -> Histogram:
-        """The series of that outcome."""
-        return _series(self._queue_wait, "gateway_queue_wait_seconds", outcome)
-
-    def request(self, outcome: Outcome) -> Histogram:
-        """The series of that outcome."""
-        return _series(self._request, "gateway_request_seconds", outcome)
+        self.queue_wait = ByOutcome("gateway_queue_wait_seconds")
+        self.request = ByOutcome("gateway_request_seconds")
 
     def outcomes(self) -> dict[str, int]:
         """Finished requests of the admission-controlled routes by outcome, all outcomes, zeros included."""
@@ -133,20 +137,13 @@ class Metrics:
                 samples[name].append(line)
         for histogram in (self.ttft, self.upstream_ttft, self.inter_token, self.overhead, self.retry_after):
             samples[histogram.name].append(histogram.text())
-        for series in (self._queue_wait, self._request):
+        for series in (self.queue_wait, self.request):
             for histogram in series.values():
                 samples[histogram.name].append(histogram.text())
         return _page(samples)
 
 
 _USAGE = (("prompt", "prompt_tokens"), ("completion", "completion_tokens"))
-
-
-def _series(series: dict[Outcome, Histogram], name: str, outcome: Outcome) -> Histogram:
-    histogram = series.get(outcome)
-    if histogram is None:
-        histogram = series[outcome] = Histogram(name, f'outcome="{outcome.value}"')
-    return histogram
 
 
 def _page(samples: dict[str, list[str]]) -> bytes:

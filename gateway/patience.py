@@ -19,11 +19,12 @@ class Patience:
         self._phase_s = inf
         self._whole_s = whole_s
 
-    def enter(self, phase: CancelReason, lasting_s: float, now_s: float) -> None:
-        """A phase that may last `lasting_s` (inf: no bound of its own)."""
+    def enter(self, phase: CancelReason, lasting_s: float, now_s: float) -> float:
+        """A phase that may last `lasting_s` (inf: no bound of its own). Returns `next_s`."""
         self.phase = phase
         self._lasting_s = lasting_s
         self._phase_s = now_s + lasting_s
+        return min(self._phase_s, self._whole_s)
 
     def renew(self, now_s: float) -> None:
         """The present phase begins again."""

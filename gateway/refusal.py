@@ -17,7 +17,7 @@ Fields = Mapping[bytes, bytes]
 
 def lines(headers: Headers) -> bytes:
     """Fields as they stand in a head."""
-    return b"".join([b"%b: %b\r\n" % pair for pair in headers])
+    return b"\r\n".join([*map(b": ".join, headers), b""])
 
 
 SERVED = ("/v1/chat/completions", "/v1/completions", "/v1/models", "/health", "/ready", "/metrics")

@@ -48,8 +48,8 @@ class Relay(Protocol):
     def arrived(self, data: bytes, now_s: float) -> bool:
         """More of the body. Whether the engine has thereby shown that it works on."""
 
-    def chunk_arrived(self, data: bytes, start: int, now_s: float) -> bool:
-        """The same, framed as one chunk: see `asking.Reader.answer_chunk`."""
+    def chunks_arrived(self, data: bytes, start: int, now_s: float) -> bool:
+        """The same, framed as whole chunks: see `asking.Reader.answer_chunks`."""
 
     def ended(self) -> None:
         """The body is complete: ends the client's answer, and sets the call's outcome."""
@@ -110,7 +110,7 @@ class WholeRelay:
         self._parts.append(data)
         return False
 
-    def chunk_arrived(self, data: bytes, start: int, now_s: float) -> bool:
+    def chunks_arrived(self, data: bytes, start: int, now_s: float) -> bool:
         return False
 
     def ended(self) -> None:
@@ -182,7 +182,7 @@ class FailureRelay:
             self.ended()
         return False
 
-    def chunk_arrived(self, data: bytes, start: int, now_s: float) -> bool:
+    def chunks_arrived(self, data: bytes, start: int, now_s: float) -> bool:
         return False
 
     def ended(self) -> None:

@@ -40,7 +40,10 @@ class Server(uvicorn.Server):
 
     def _on_signal(self, sig: int) -> None:
         if self._draining is None:
-            self._gateway.log.info("draining", signal=sig)
+            admission = self._gateway.room.admission
+            self._gateway.log.info(
+                "draining", signal=sig, waiting=admission.queued, running=admission.running
+            )
             self._gateway.room.drain()
             self._draining = asyncio.create_task(self._drain())
         else:

@@ -5,6 +5,7 @@ import re
 import orjson
 
 DONE = b"[DONE]"
+_MARKS = (b'"usage"', b"error", DONE)
 BOM = b"\xef\xbb\xbf"
 _EMPTY_LINE = re.compile(rb"(?>\r\n|\r|\n)(?>\r\n|\r|\n)")
 
@@ -98,6 +99,31 @@ def plain(events: bytes, start: int = 0, end: bytes = b"}\n\n") -> bool:
         and DONE not in events
         and events.count(b'"finish_reason":null') == events.count(b"finish_reason")
     )
+
+
+def plain_bytes(events: bytes) -> int:
+    """How many of the first bytes are whole events that need no look into them: see `plain`."""
+    if plain(events):
+        return len(events)
+    if not events.startswith(b"data: {"):
+        return 0
+    first = min((at for mark in _MARKS if (at := events.find(mark)) >= 0), default=len(events))
+    end = events.rfind(b"}\n\n", 0, min(first, _first_finish(events)))
+    return 0 if end < 0 else end + 3
+
+
+def first_bytes(events: bytes) -> int:
+    """The length of the first event, its closing empty line included."""
+    end = _EMPTY_LINE.search(events)
+    return len(events) if end is None else end.end()
+
+
+def _first_finish(events: bytes) -> int:
+    """Where the first finish reason stands that is not null."""
+    at = events.find(b"finish_reason")
+    while at >= 0 and events.startswith(b'"finish_reason":null', at - 1):
+        at = events.find(b"finish_reason", at + 1)
+    return len(events) if at < 0 else at
 
 
 def fields(data: bytes) -> dict[str, object] | None:

@@ -43,5 +43,6 @@ def event(happens: Callable[[_Staged, *_Facts], None]) -> Callable[[_Staged, *_F
                 happens(to, *facts)
             except Exception as error:
                 to.fail(error)
+                error.__traceback__ = None  # its frames know the error: a circle around all that they hold
 
     return guarded

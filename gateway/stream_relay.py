@@ -16,6 +16,7 @@ from gateway.outcome import Outcome
 from gateway.refusal import Fields, Headers, Refusal, broken, lines, truncated
 from gateway.request_body import ChatRequest
 
+_BEGINS = b"data: {"
 STREAM_HEADERS: Headers = [(b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no")]
 
 
@@ -88,13 +89,13 @@ class StreamRelay:
         ours = [pair for pair in STREAM_HEADERS if pair[0] not in fields]
         self._head = for_client(headers, fields) + lines(ours)
 
-    def chunk_arrived(self, data: bytes, start: int, now_s: float) -> bool:
+    def chunks_arrived(self, data: bytes, start: int, now_s: float) -> bool:
         if not self._plain or not sse.plain(data, start, b"}\n\n\r\n"):
             return False
-        self.pieces += 1
+        self.pieces += data.count(_BEGINS, start)
         self._metrics.inter_token.observe(now_s - self._last_s)
         self._last_s = now_s
-        self._client.send_chunk(data, start)
+        self._client.send_chunks(data)
         return True
 
     def arrived(self, data: bytes, now_s: float) -> bool:
@@ -108,7 +109,7 @@ class StreamRelay:
         if events:
             self._pass_on(events, now_s)
         # From here on a chunk of plain events can go on as it is.
-        self._plain = self._call.first_s is not None and not self._finishing.held
+        self._plain = self._call.first_s is not None and not (self._finishing.held or self.whole)
         self._plain = self._plain and not self._cutter.unfinished
         return bool(events)
 
@@ -143,13 +144,23 @@ class StreamRelay:
         self._metrics.count_tokens(self.usage)
 
     def _pass_on(self, events: bytes, now_s: float) -> None:
-        if self._call.first_s is None or self._finishing.held or not sse.plain(events):
-            events = self._inspected(events, now_s)
-        else:
-            self.pieces += events.count(b"data: {")
-            self._metrics.inter_token.observe(now_s - self._last_s)
-            self._last_s = now_s
-        self._send(events)
+        """Looks into no more of them than it must: up to the first content, and from the first that may say
+        something else than content. What comes fast comes many at a time.
+        """
+        kept = []
+        while events and self._call.first_s is None and not self.whole:
+            end = sse.first_bytes(events)
+            kept.append(self._inspected(events[:end], now_s))
+            events = events[end:]
+        if events and not self.whole:
+            plain = 0 if self._finishing.held else sse.plain_bytes(events)
+            if plain:
+                self.pieces += events.count(_BEGINS, 0, plain)
+                self._note_time(now_s)
+                kept.append(events[:plain])
+            if plain < len(events):
+                kept.append(self._inspected(events[plain:], now_s))
+        self._send(kept[0] if len(kept) == 1 else b"".join(kept))
 
     def _send(self, events: bytes) -> None:
         if not events:
@@ -233,7 +244,11 @@ class StreamRelay:
             return
         self.pieces += 1
         if call.first_s is None:
-            call.first_s = now_s
-        elif now_s > self._last_s:
+            call.first_s = self._last_s = now_s
+        else:
+            self._note_time(now_s)
+
+    def _note_time(self, now_s: float) -> None:
+        if now_s > self._last_s:
             self._metrics.inter_token.observe(now_s - self._last_s)
-        self._last_s = now_s
+            self._last_s = now_s

@@ -7,8 +7,8 @@ little per chunk. The figures are in docs/decisions/007-upstream-client.md.
 
 import asyncio
 import time
-from collections import deque
 from collections.abc import Coroutine
+from itertools import islice
 
 from gateway.asking import Reader
 from gateway.endpoint import Endpoint
@@ -16,6 +16,8 @@ from gateway.outcome import Route
 from gateway.refusal import broken, unreachable
 from gateway.upstream_connection import EngineConnection, EngineState
 
+CLOSED_AT_ONCE = 256
+"""Idle connections closed in one turn of the event loop."""
 PATHS = {Route.CHAT: b"/v1/chat/completions", Route.COMPLETIONS: b"/v1/completions"}
 
 
@@ -32,7 +34,7 @@ class Upstream:
         self._keep_alive_s = keep_alive_s
         self._connect_timeout_s = connect_timeout_s
         self._stall_timeout_s = stall_timeout_s
-        self._idle: deque[EngineConnection] = deque()
+        self._idle: dict[EngineConnection, None] = {}  # the one used last is the last
         self._sweeper: asyncio.TimerHandle | None = None
         self._stopped = False
         self.open: set[EngineConnection] = set()
@@ -82,7 +84,7 @@ class Upstream:
             connection.abort()
             return
         connection.idle_since_s = time.monotonic()
-        self._idle.append(connection)
+        self._idle[connection] = None
         if self._sweeper is None:
             self._sweeper = asyncio.get_running_loop().call_later(self._keep_alive_s, self._sweep)
 
@@ -90,25 +92,33 @@ class Upstream:
         """A connection is closed."""
         self.open.discard(connection)
         if connection.idle_since_s is not None:
-            self._idle.remove(connection)
+            del self._idle[connection]
             connection.idle_since_s = None
 
     def _take(self) -> EngineConnection | None:
         # The last one used goes first: the others grow old together and are swept.
-        if not self._idle or time.monotonic() - self._idle[-1].idle_since_s > self._keep_alive_s:  # type: ignore[operator]
+        if not self._idle:
             return None
-        connection = self._idle.pop()
+        connection, _ = self._idle.popitem()
+        if time.monotonic() - (connection.idle_since_s or 0.0) > self._keep_alive_s:
+            self._idle[connection] = None
+            return None
         connection.idle_since_s = None
         return connection
 
     def _sweep(self) -> None:
         self._sweeper = None
         oldest_s = time.monotonic() - self._keep_alive_s
-        expired = [connection for connection in self._idle if (connection.idle_since_s or 0.0) <= oldest_s]
+        expired = [
+            connection
+            for connection in islice(self._idle, CLOSED_AT_ONCE)
+            if (connection.idle_since_s or 0.0) <= oldest_s
+        ]
         for connection in expired:
             connection.abort()
         if self._idle:
-            self._sweeper = asyncio.get_running_loop().call_later(self._keep_alive_s / 4, self._sweep)
+            after_s = 0.0 if len(expired) == CLOSED_AT_ONCE else self._keep_alive_s / 4
+            self._sweeper = asyncio.get_running_loop().call_later(after_s, self._sweep)
 
     async def _connect(self, request: bytes, reader: Reader) -> None:
         """The task of a request that needs a new connection; it is cancelled when nobody waits any more."""

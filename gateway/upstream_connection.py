@@ -7,6 +7,7 @@ from typing import Protocol, cast
 import httptools
 
 from gateway.asking import Reader
+from gateway.chunked import whole_chunks
 from gateway.refusal import Fields, Headers, Refusal, broken, late, truncated
 
 MAX_HEAD_BYTES = 65_536
@@ -179,6 +180,7 @@ class EngineConnection(asyncio.Protocol):
         else:
             self._drop()
         self._reader = None
+        del self._parser  # it knows this object
 
     def _die_unheard(self) -> None:
         reader, request = self._reader, self._request
@@ -191,8 +193,8 @@ class EngineConnection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         reader = self._reader
         if self._at_chunk and reader is not None:
-            start = whole_chunk(data)
-            if start and reader.answer_chunk(data, start):
+            start = whole_chunks(data)
+            if start and reader.answer_chunks(data, start):
                 return
         if reader is None or self.state is _COMPLETE:
             self._drop()
@@ -281,14 +283,3 @@ class EngineConnection(asyncio.Protocol):
         elif self.state is _BODY:
             self.state = _COMPLETE
             self._keeps = self._parser.should_keep_alive()
-
-
-def whole_chunk(data: bytes) -> int:
-    """Where the content begins in what is exactly one chunk of a body, without extensions; it ends before the
-    last two bytes. 0 for anything else.
-    """
-    line_end = data.find(b"\r\n", 1, 10)
-    size = len(data) - line_end - 4
-    if line_end < 0 or size <= 0 or not data.endswith(b"\r\n"):
-        return 0
-    return line_end + 2 if data[:line_end].lower() == b"%x" % size else 0

@@ -1,7 +1,8 @@
 """The asyncio side of admission: waiters are told of their turn, and one timer is for the queue timeout."""
 
 import asyncio
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterable
 from math import inf
 from typing import Protocol
 
@@ -12,6 +13,10 @@ from gateway.limits import Limits
 from gateway.ticket import NOTHING, NOTHING_KNOWN, Change, RequestFacts, State, Ticket
 
 _RUNNING, _WAITING = State.RUNNING, State.WAITING
+REFUSED_AT_ONCE = 64
+"""Waiters that are told in one turn of the event loop that they have waited in vain. A hundred thousand whose
+patience ends together would else hold up every stream that runs.
+"""
 
 
 class Waiter(Protocol):
@@ -30,6 +35,7 @@ class WaitingRoom:
         self.drain_rate = DrainRate()
         self.limit_changes = 0
         self._timer: asyncio.TimerHandle | None = None
+        self._in_vain: deque[Waiter] = deque()
 
     def refused(self, request: RequestFacts = NOTHING_KNOWN) -> State | None:
         """How a request is refused, whatever it asks for, if it surely is: it has
@@ -97,17 +103,26 @@ class WaitingRoom:
     def _wake(self, change: Change) -> None:
         if change is NOTHING:
             return
+        # Not here and now: what a waiter does may end it, which may wake the next one, and so on.
         loop = asyncio.get_running_loop()
-        for ticket in (*change.granted, *change.ended):
-            waiter: Waiter | None = ticket.owner  # type: ignore[assignment]  # what `offer` put there
-            # Not here and now: what a waiter does may end it, which may wake the next one, and so on.
-            if waiter is not None:
-                loop.call_soon(waiter.ticket_changed)
+        for waiter in _owners(change.granted):
+            loop.call_soon(waiter.ticket_changed)
+        if change.ended:
+            if not self._in_vain:
+                loop.call_soon(self._tell_some)
+            self._in_vain.extend(_owners(change.ended))
+
+    def _tell_some(self) -> None:
+        for _ in range(min(REFUSED_AT_ONCE, len(self._in_vain))):
+            self._in_vain.popleft().ticket_changed()
+        if self._in_vain:
+            asyncio.get_running_loop().call_soon(self._tell_some)
 
     def _expire(self) -> float:
         """Ends those whose patience is over. Returns the time."""
         now_s = self._clock()
-        if self.admission.queued and now_s >= self.admission.next_deadline_s:
+        # As long as somebody waits there is a timer.
+        if self._timer is not None and now_s >= self.admission.next_deadline_s:
             self._wake(self.admission.expire(now_s))
         return now_s
 
@@ -123,6 +138,10 @@ class WaitingRoom:
             self._timer = asyncio.get_running_loop().call_later(delay_s, self._on_timer)
 
     def _on_timer(self) -> None:
-        self._timer = None
         self._expire()
         self._arm()
+
+
+def _owners(tickets: Iterable[Ticket]) -> list[Waiter]:
+    """Those who wait with them, as `offer` put them there."""
+    return [ticket.owner for ticket in tickets if ticket.owner is not None]  # type: ignore[misc]  # see there

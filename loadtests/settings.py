@@ -6,11 +6,13 @@ import json
 import os
 import time
 from argparse import Namespace
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 from loadtests.bounds import Bound, WrongValueError, wrong
 from loadtests.planning import plan as plans
+from loadtests.planning.load_class import LoadClass, parse_mix
 from loadtests.planning.mix import Mix
 from loadtests.planning.optional_fields import ALL_FIELDS, OptionalFields, UsageFields
 from loadtests.planning.plan import Plan
@@ -53,6 +55,10 @@ class PlanSettings:
 
     def make(self) -> Plan:
         """The plan. Raises ValueError in one sentence."""
+        if self.mix.classes and (self.plan_file or self.scenario == "trace"):
+            brings = "a plan file" if self.plan_file else "a trace"
+            sentence = f"{brings} brings its own requests and their classes: leave the mix out"
+            raise WrongValueError("mix", sentence, f"mix: {sentence}")
         if self.plan_file:
             return plans.load(self.plan_file)
         if self.scenario == "trace":
@@ -168,13 +174,14 @@ def from_options(options: Namespace, host: str | None) -> Settings:
         raise ValueError(
             "chunk-usage asks for usage in every chunk, usage = 'none' for none: drop one of them"
         )
+    plan, slo = _plan_settings(options), SLO.parse(options.slo)
     made = Settings(
         target=target,
         gateway_metrics=_given(options, "gateway_metrics") or target.below("/metrics"),
         model=options.model,
-        plan=_plan_settings(options),
+        plan=plan,
         drain_s=options.drain,
-        slo=SLO.parse(options.slo),
+        slo=objective_of(slo, plan.mix.classes),
         run_dir=options.run_dir,
         runs_dir=options.runs_dir,
         max_inflight=options.max_inflight,
@@ -188,6 +195,11 @@ def from_options(options: Namespace, host: str | None) -> Settings:
     )
     made.check_host()
     return made
+
+
+def objective_of(slo: SLO, classes: Sequence[LoadClass]) -> SLO:
+    """With an objective for each of these load classes. Raises WrongValueError where it names another."""
+    return slo.for_classes(one.name for one in classes) if classes else slo
 
 
 def _given(options: Namespace, name: str) -> Endpoint | None:
@@ -217,7 +229,10 @@ def _plan_settings(options: Namespace) -> PlanSettings:
         warm_up_s=options.warmup,
         measure_s=options.duration,
         seed=options.seed,
-        mix=Mix(**{f.name: getattr(options, f.name) for f in fields(Mix)}),
+        mix=Mix(
+            **{f.name: getattr(options, f.name) for f in fields(Mix) if f.name != "classes"},
+            classes=parse_mix(options.mix),
+        ),
         shape=Shape(**shape, users=options.vusers),
         plan_file=options.plan_file,
         trace_file=options.trace,

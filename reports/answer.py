@@ -11,7 +11,7 @@ from experiments.decide.beyond_text import above, on_a_slower_engine
 from experiments.decide.capacity_text import in_short, takes
 from experiments.decide.neighbours import count_of
 from experiments.decide.recommendation_text import today
-from experiments.run_folder.recommendation import LoadEvidence, Neighbour, Recommendation
+from experiments.run_folder.recommendation import ClassEvidence, LoadEvidence, Neighbour, Recommendation
 from experiments.run_folder.run_state import RunStatus
 from experiments.spec.setting import Setting
 from reports import labels, numbers
@@ -45,11 +45,21 @@ class LoadLine:
 
 
 @dataclass(frozen=True, slots=True)
+class ClassAnswer:
+    """One load class under the recommended setting, by its own objective: a line for each load."""
+
+    name: str
+    objective: str
+    under: tuple[LoadLine, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class AnswerSection:
     """The head of the report. `known` is False when the run has no recommendation; `why` then says so.
 
     `under` has a line per measured load; `goodput_at` and `attainment_at` name the load of those two figures,
-    "" where the recommendation does not tell.
+    "" where the recommendation does not tell. `verdict`: how the latter stands to the objective, "" without
+    one. `classes`: a table for each load class, where there are several.
     """
 
     known: bool
@@ -60,12 +70,13 @@ class AnswerSection:
     goodput_value: float | None = None
     attainment: str = numbers.DASH
     attainment_value: float | None = None
-    target: str = ""
+    verdict: str = ""
     meets: bool | None = None
     margin: str = ""
     capacity: str = ""
     slower: str = ""
     under: tuple[LoadLine, ...] = ()
+    classes: tuple[ClassAnswer, ...] = ()
     goodput_at: str = ""
     attainment_at: str = ""
     env: str = ""
@@ -80,6 +91,7 @@ def answer(run: Run) -> AnswerSection:
     if recommended is None:
         return AnswerSection(known=False, why=_why_not(run))
     goodput, share = recommended.goodput_per_s, recommended.attainment
+    met = _meets_at(recommended, target)
     return AnswerSection(
         known=True,
         why=recommended.why,
@@ -89,20 +101,65 @@ def answer(run: Run) -> AnswerSection:
         goodput_value=goodput.value,
         attainment=numbers.percent(share),
         attainment_value=share,
-        target="" if target is None else numbers.percent(target),
-        meets=None if target is None else share >= target,
+        verdict=_verdict(run, met),
+        meets=met,
         margin=margin(run, recommended.setting),
         capacity=_capacity(recommended),
         slower=" ".join(on_a_slower_engine(recommended.loads)),
         under=under(run, recommended),
+        classes=by_class(recommended),
         goodput_at=_the_one(
-            [_load(at) for at in recommended.loads if at.goodput_per_s.value == goodput.value]
+            [load_words(at) for at in recommended.loads if at.goodput_per_s.value == goodput.value]
         ),
-        attainment_at=_the_one([_load(at) for at in recommended.loads if at.attainment == share]),
+        attainment_at=_the_one([load_words(at) for at in recommended.loads if at.attainment == share]),
         env="".join(f"{name}={_shell(value)}\n" for name, value in recommended.env.items()),
         neighbours=tuple(_neighbour(run.naming.of(one.setting), one) for one in recommended.neighbours),
         inseparable=tuple(run.naming.of(other) for other in recommended.inseparable),
         doubts=recommended.doubts,
+    )
+
+
+def _verdict(run: Run, met: bool | None) -> str:
+    """How the published attainment stands to the objective; "" without one."""
+    if met is None:
+        return ""
+    if run.slo.classes:
+        return f"{'every' if met else 'not every'} load class meets its own objective"
+    return f"{'meets' if met else 'misses'} the target of {numbers.percent(run.slo.attainment)}"
+
+
+def _meets_at(recommended: Recommendation, target: float | None) -> bool | None:
+    """Whether the objective is met at the load of the published attainment, by every load class its own."""
+    share = recommended.attainment
+    of_load = next((at for at in recommended.loads if at.attainment == share and at.classes), None)
+    if of_load is not None:
+        return all(one.met for one in of_load.classes)
+    return None if target is None else share >= target
+
+
+def by_class(recommended: Recommendation) -> tuple[ClassAnswer, ...]:
+    """A table for each load class."""
+    at_loads = sorted(recommended.loads, key=lambda at: (number(at.rate_per_s), at.load))
+    objectives = {one.name: one.slo for at in at_loads for one in at.classes}
+    return tuple(
+        ClassAnswer(
+            name,
+            objective,
+            tuple(_class_line(at, one) for at in at_loads for one in at.classes if one.name == name),
+        )
+        for name, objective in objectives.items()
+    )
+
+
+def _class_line(at: LoadEvidence, one: ClassEvidence) -> LoadLine:
+    return LoadLine(
+        load=load_words(at),
+        goodput=numbers.rate(one.goodput_per_s),
+        interval="",
+        attainment=f"{numbers.percent(one.attainment)} of {numbers.count(one.offered)} "
+        f"({numbers.between(one.attainment_low, one.attainment_high, 'percent')})",
+        meets=one.met,
+        measured=at.measured is not False,
     )
 
 
@@ -134,7 +191,7 @@ def margin(run: Run, setting: Setting) -> str:
     """Up to which tested load the setting met the SLO, a sentence per workload; empty without a target."""
     target = run.slo.attainment
     own = of_setting(run.matrix, setting)
-    if target is None or not len(own):
+    if target is None or run.slo.classes or not len(own):
         return ""
     sentences = [(str(name), _margin(at, target)) for name, at in own.groupby("workload", sort=False)]
     return " ".join(f"{name}: {sentence}" if name else sentence for name, sentence in sentences)
@@ -185,11 +242,11 @@ def under(run: Run, recommended: Recommendation) -> tuple[LoadLine, ...]:
 def _line_of(at: LoadEvidence, target: float | None) -> LoadLine:
     goodput = at.goodput_per_s
     return LoadLine(
-        load=_load(at),
+        load=load_words(at),
         goodput=numbers.rate(goodput.value),
         interval=numbers.between(goodput.low, goodput.high, "rate"),
         attainment=numbers.percent(at.attainment),
-        meets=_meets(at.attainment, target),
+        meets=all(one.met for one in at.classes) if at.classes else _meets(at.attainment, target),
         measured=at.measured is not False,
         stretches=_stretches(at),
     )
@@ -215,7 +272,8 @@ def _capacity(recommended: Recommendation) -> str:
     return " ".join(sentence for sentence in said if sentence)
 
 
-def _load(at: LoadEvidence) -> str:
+def load_words(at: LoadEvidence) -> str:
+    """`sustained@0.7x, 9/s`."""
     return at.load + ("" if at.rate_per_s is None else f", {numbers.asked(at.rate_per_s)}")
 
 

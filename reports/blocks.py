@@ -40,9 +40,9 @@ HEATS = {
 def heat_maps(run: Run) -> list[Block]:
     """The matrix five times: goodput, attainment, TTFT p95, E2E p95, refused."""
     blocks = []
-    plot = Plots(run)
+    plot, cells = Plots(run), run.naming.columns(run.matrix)
     for what, name in HEATS.items():
-        grid = figures.grid(run.naming.columns(run.matrix), run.latency, what)
+        grid = figures.grid(cells, run.latency, what)
         in_part = figures.heat_map_in_part(grid)
         marks = ["orange frame: recommended"] if plot.best else []
         marks += ["hatched corner: cannot be told from it"] if plot.inseparable else []
@@ -67,7 +67,7 @@ def heat_maps(run: Run) -> list[Block]:
                 f"heat-{what}",
                 name,
                 f"{figures.heat_map_title(what)}. " + "; ".join(marks).capitalize() + ("." if marks else ""),
-                svg.inline(plot.heat_map(what), f"heat-{what}", alt),
+                svg.inline(plot.of_grid(grid, what), f"heat-{what}", alt),
                 tables.from_frame(grid, figures.heat_map_title(what), heads, spans),
             )
         )
@@ -108,7 +108,7 @@ def hockey_stick(run: Run) -> Block:
         "hockey-stick",
         "Where it bends",
         _caption(run, curves),
-        svg.inline(Plots(run).hockey_stick(), "hockey-stick", alt),
+        svg.inline(Plots(run).of_curves(curves), "hockey-stick", alt),
         tables.from_frame(curves, "Points of the curves", heads, ("ttft_s", "e2e_s")),
     )
 

@@ -29,8 +29,10 @@ def records_of(run: Run, cell: str, notes: list[str]) -> pd.DataFrame:
 
 
 def _wanted(run: Run) -> tuple[str, ...]:
-    """The first visible token only where the objective has a bound on it: older records have none."""
-    return records.LIGHT if run.slo.ttfv_s is None else (*records.LIGHT, "visible_s")
+    """The first visible token only where the objective has a bound on it, since older records have none; the
+    class only where it decides the objective."""
+    visible = any(own.ttfv_s is not None for _, own in run.slo.classes) or run.slo.ttfv_s is not None
+    return (*records.LIGHT, *["visible_s"] * visible, *["class"] * bool(run.slo.classes))
 
 
 def series_of(run: Run, cell: str, stored: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
@@ -44,7 +46,7 @@ def series_of(run: Run, cell: str, stored: pd.DataFrame, notes: list[str]) -> pd
     except records.UnreadableError as error:
         notes.append(str(error))
         return counted
-    rest = series[~series["metric"].isin(counted["metric"])]
+    rest = series[~series["metric"].isin(counted["metric"].unique())]
     return pd.concat([frame for frame in (counted, rest) if len(frame)] or [counted], ignore_index=True)
 
 

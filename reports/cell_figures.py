@@ -51,7 +51,7 @@ def tail(run: Run, cell: str, measured: pd.DataFrame) -> Block:
     rows = [[words(labels.metric(m)), *(entry(q, cell, m) for q in quantiles)] for m in metrics]
     heads = [Head("Served requests", number=False), Head("p50"), Head("p95"), Head("p99")]
     table = Table("Quantiles with 95 % intervals", heads, rows)
-    return Block(name, "The tail", "", svg.inline(figures.tail(measured, run.slo), name, alt), table)
+    return Block(name, "The tail", "", svg.inline(figures.tail(measured, run.common_slo), name, alt), table)
 
 
 def time_spent(run: Run, cell: str) -> Block:

@@ -11,7 +11,6 @@ from functools import partial
 
 import pandas as pd
 
-from loadtests.bulk import no_collection
 from reports import judging, tables
 from reports.cells import CellSection, cell_section
 from reports.plots import Plots
@@ -77,7 +76,5 @@ def _of_cell(frame: pd.DataFrame, cell: str) -> pd.DataFrame:
 
 
 def _draw(names: dict[str, str], chosen: str | None, digits: int, run: Run, row: CellRow) -> CellSection:
-    # The cycle collector walks matplotlib's many live objects again and again, a quarter of the time.
-    with no_collection():
-        unfold = chosen is not None and row.setting == chosen
-        return cell_section(run, row, names[row.cell], unfold=unfold, digits=digits)
+    unfold = chosen is not None and row.setting == chosen
+    return cell_section(run, row, names[row.cell], unfold=unfold, digits=digits)

@@ -5,8 +5,10 @@
   if (!section) return;
   const data = JSON.parse(section.dataset.run);
   const packed = judging.unpack(data);
-  const own = Object.fromEntries([...judging.AXES, "attainment"].map((name) => [name, data[name]]));
-  let bounds = { ...own };
+  const NAMES = [...judging.AXES, "attainment"];
+  const own = data.objectives.map((one) => Object.fromEntries(NAMES.map((name) => [name, one[name]])));
+  let bounds = own.map((one) => ({ ...one }));
+  let chosen = 0; // of `own`: whose bounds the controls move
 
   // Everything is put back from here.
   const written = new Map();
@@ -37,7 +39,7 @@
     node.append(line);
   };
 
-  const drawCell = (cell, good, target) => {
+  const drawCell = (cell, good, met) => {
     const known = good !== null && cell.offered > 0;
     const share = known ? good / cell.offered : NaN;
     const goodput = known && cell.window_s > 0 ? good / cell.window_s : NaN;
@@ -47,7 +49,7 @@
       const row = link.closest("tr");
       const perSecond = ends.map((end) => end * cell.offered_per_s);
       write(row.cells[2], judging.rate(goodput), goodput, judging.between(...perSecond, judging.rate));
-      write(row.cells[3], judging.percent(share), share, judging.between(...ends, judging.percent), share >= target);
+      write(row.cells[3], judging.percent(share), share, judging.between(...ends, judging.percent), known && met);
     }
     const line = document.querySelector(`#${cell.anchor} > summary > span`);
     if (!line || cell.offered === null) return;
@@ -109,7 +111,9 @@
     const said = [];
     const lost = judging.percent(choice.regret);
     said.push(choice.regret > 0 ? `Where it is worst it has ${lost} less goodput than the best setting there.` : "At every load no setting has more goodput.");
-    said.push(judging.margin(choice.loads, bounds.attainment));
+    said.push(judging.byClass(data) ? judging.marginOfClasses(choice.loads) : judging.margin(choice.loads, bounds[0].attainment));
+    if (choice.nobody && judging.byClass(data)) said.push("No setting satisfies every load class.");
+    if (choice.left.length) said.push(`Left out, since ${choice.left.length > 1 ? "they" : "it"} surely ${choice.left.length > 1 ? "miss" : "misses"} the objective of ${[...new Set(choice.left.flat())].sort().join(" and ")}: ${choice.left.length} setting${choice.left.length > 1 ? "s" : ""}.`);
     if (data.choice.raced) said.push("It has the least worst-case regret of the goodputs on common arrivals; what cannot be told apart was not drawn anew: the command below does that, and may choose otherwise among the near ones.");
     if (!choice.tied.length) return said;
     const few = data.choice.contenders.some((one) => one.cells.some((cells) => cells.length < 3));
@@ -121,9 +125,9 @@
     const body = remember(table.tBodies[0]);
     body.replaceChildren();
     for (const load of choice ? choice.loads : []) {
-      const met = load.attainment >= bounds.attainment;
+      const met = !load.missed.length;
       const row = body.insertRow();
-      const texts = [load.name, judging.rate(load.goodput), `${judging.percent(load.attainment)} ${met ? "meets" : "misses"}`];
+      const texts = [load.name, judging.rate(load.goodput), `${judging.percent(load.attainment)} ${met ? "meets" : "misses"}${judging.byClass(data) && !met ? ` (${load.missed.join(", ")})` : ""}`];
       texts.forEach((text, at) => {
         const cell = row.insertCell();
         cell.textContent = text;
@@ -140,15 +144,16 @@
 
   const show = () => {
     restore();
-    const moved = Object.keys(own).some((name) => own[name] !== bounds[name]);
+    const moved = own.some((one, k) => NAMES.some((name) => one[name] !== bounds[k][name]));
     document.getElementById("judge-reset").disabled = !moved;
     if (!moved || matchMedia("print").matches) return;
-    const goods = judging.good(packed, bounds);
-    const choice = judging.choose(data, goods);
+    const of = judging.goodOf(packed, bounds);
+    const goods = judging.good(of);
+    const choice = judging.choose(data, of, bounds);
     const text = judging.objective(data, bounds);
     document.documentElement.classList.add("moved");
     for (const node of document.querySelectorAll(".judged-by")) remember(node).textContent = text;
-    data.cells.forEach((cell, at) => drawCell(cell, goods[at], bounds.attainment));
+    data.cells.forEach((cell, at) => drawCell(cell, goods[at], !judging.missed(data, of, bounds, [at]).length));
     const [goodput, attainment] = [judging.goodput(data, goods), judging.attainment(data, goods)];
     drawHeat("goodput_per_s", data.boxes.map((box) => judging.mean(box.mean, goodput)), judging.significant, choice);
     drawHeat("attainment", data.boxes.map((box) => judging.mean(box.mean, attainment)), judging.percent, choice);
@@ -156,7 +161,7 @@
     best.textContent = choice ? `Best setting: ${choice.setting}.` : "No setting is the best.";
     remember(answer).replaceChildren(best, ` ${sentences(choice).join(" ")}`);
     drawUnder(choice);
-    const bound = text.startsWith("attainment") === false;
+    const bound = bounds.every((one, k) => data.objectives[k].fixed || judging.AXES.some((axis) => one[axis] !== null));
     remember(command).textContent = bound ? `python -m reports ${data.run} --slo '${text}'` : "An objective needs a limit on a time.";
   };
 
@@ -167,50 +172,59 @@
   const stops = (name, at) => {
     if (name === "attainment") {
       const shares = [...Array(51).keys()].map((step) => (50 + step) / 100);
-      return [...new Set([...shares, 0.995, 0.999, own.attainment])].sort((a, b) => a - b);
+      return [...new Set([...shares, 0.995, 0.999, own[chosen].attainment])].sort((a, b) => a - b);
     }
     let [low, high] = [Infinity, -Infinity];
+    const edges = packed.edges[chosen][at];
     for (const cell of packed.cells) {
-      for (const place of cell ? cell.places[at] : []) {
-        if (place < 1 || place > packed.edges[at].length) continue;
+      for (const place of cell ? cell[chosen].places[at] : []) {
+        if (place < 1 || place > edges.length) continue;
         low = Math.min(low, place);
         high = Math.max(high, place);
       }
     }
-    const [least, most] = [low, high].map((place) => packed.edges[at][place - 1]);
+    const [least, most] = [low, high].map((place) => edges[place - 1]);
     const between = [...judging.edges(2, null)].filter((edge) => edge >= least * 0.9 && edge <= most * 1.1);
-    const known = own[name] === null ? between : [...new Set([...between, own[name]])].sort((a, b) => a - b);
+    const mine = own[chosen][name];
+    const known = mine === null ? between : [...new Set([...between, mine])].sort((a, b) => a - b);
     return [...known, null];
   };
-  const controls = Object.keys(own).map((name, at) => {
+  const controls = NAMES.map((name, at) => {
     const [field, slider] = [document.getElementById(`judge-${name}`), document.getElementById(`judge-${name}-slider`)];
-    const at_stop = stops(name, at);
-    slider.max = at_stop.length - 1;
-    const settle = () => {
-      const value = bounds[name];
+    let at_stop = [];
+    const settle = (anew = false) => {
+      if (anew) {
+        at_stop = stops(name, at);
+        slider.max = at_stop.length - 1;
+      }
+      const value = bounds[chosen][name];
       const nearest = at_stop.findIndex((stop) => stop === null || (value !== null && stop >= value));
       slider.value = nearest < 0 ? at_stop.length - 1 : nearest;
       slider.setAttribute("aria-valuetext", spoken(name, value));
       if (document.activeElement !== field) field.value = shown(name, value);
     };
     const take = (value) => {
-      bounds = { ...bounds, [name]: value };
+      bounds = bounds.map((one, k) => (k === chosen ? { ...one, [name]: value } : one));
       settle();
       show();
     };
     slider.addEventListener("input", () => take(at_stop[Number(slider.value)]));
     const typed = () => {
       const number = field.valueAsNumber * UNITS[name];
-      if (name === "attainment") return number > 0 && number <= 1 ? Number(number.toPrecision(6)) : own.attainment;
-      return number > 0 ? judging.snapped(number, data.digits, own[name]) : null;
+      if (name === "attainment") return number > 0 && number <= 1 ? Number(number.toPrecision(6)) : own[chosen].attainment;
+      return number > 0 ? judging.snapped(number, data.digits, own[chosen][name]) : null;
     };
     field.addEventListener("input", () => take(typed()));
-    field.addEventListener("blur", settle);
-    settle();
+    field.addEventListener("blur", () => settle());
+    settle(true);
     return settle;
   });
+  document.getElementById("judge-class")?.addEventListener("change", (event) => {
+    chosen = event.target.selectedIndex;
+    for (const settle of controls) settle(true);
+  });
   document.getElementById("judge-reset").addEventListener("click", () => {
-    bounds = { ...own };
+    bounds = own.map((one) => ({ ...one }));
     for (const settle of controls) settle();
     show();
     document.getElementById("judge-ttft_s").focus();

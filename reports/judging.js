@@ -39,11 +39,16 @@ const judging = (() => {
 
   // A bound as an objective says it, and the objective as `--slo` takes it.
   const span = (bound) => (bound >= 1 ? `${Number(bound.toPrecision(6))}s` : `${Number((bound * 1e3).toPrecision(6))}ms`);
-  const objective = (data, bounds) => [
+  const terms = (bounds, fixed) => [
     ...AXES.filter((axis) => bounds[axis] !== null).map((axis) => `${axis.replace("_s", "")}<=${span(bounds[axis])}`),
-    ...(data.fixed ? [data.fixed] : []),
+    ...(fixed ? [fixed] : []),
     `attainment>=${Number(bounds.attainment.toPrecision(6))}`,
   ].join(",");
+  const byClass = (data) => data.common !== "";
+  const objective = (data, bounds) => {
+    const parts = data.objectives.map((own, k) => terms(bounds[k], own.fixed));
+    return byClass(data) ? [data.common, ...parts.map((part, k) => `${data.objectives[k].name}:${part}`)].join(";") : parts[0];
+  };
 
   // Every bound that can be chosen (bound_grid.py), and the one of them that somebody meant.
   const edges = (digits, own) => {
@@ -93,34 +98,35 @@ const judging = (() => {
     return { places, counts };
   };
   const unpack = (data) => ({
-    edges: AXES.map((axis) => edges(data.digits, data[axis])),
-    cells: data.cells.map((cell) => (cell.packed ? unpacked(cell.packed) : null)),
+    edges: data.objectives.map((own) => AXES.map((axis) => edges(data.digits, own[axis]))),
+    cells: data.cells.map((cell) => (cell.packed ? cell.packed.split(".").map(unpacked) : null)),
   });
 
-  /** Requests of each cell within the bounds (seconds, null: not asked); null where nothing is known. */
-  const good = (packed, bounds) => {
-    const limits = AXES.map((axis, at) => {
-      if (bounds[axis] === null) return Infinity;
-      let [low, high] = [0, packed.edges[at].length];
-      while (low < high) {
-        const middle = (low + high) >> 1;
-        if (packed.edges[at][middle] <= bounds[axis]) low = middle + 1;
-        else high = middle;
-      }
-      return low;
-    });
-    return packed.cells.map((cell) => {
-      if (cell === null) return null;
-      const [ttft, tpot, e2e] = cell.places;
+  const total = (values) => values.reduce((sum, value) => sum + value, 0);
+
+  /** Requests of each cell within the bounds, of each load class by its own (seconds, null: not asked); null where
+   * nothing is known. bounds: one for each of `data.objectives`. */
+  const goodOf = (packed, bounds) => {
+    const limits = bounds.map((own, of) => AXES.map((axis, at) => place(packed.edges[of][at], own[axis])));
+    return packed.cells.map((cell) => cell && cell.map(({ places: [ttft, tpot, e2e], counts }, of) => {
       let sum = 0;
-      for (let k = 0; k < cell.counts.length; k++) {
-        if (ttft[k] <= limits[0] && tpot[k] <= limits[1] && e2e[k] <= limits[2]) sum += cell.counts[k];
+      for (let k = 0; k < counts.length; k++) {
+        if (ttft[k] <= limits[of][0] && tpot[k] <= limits[of][1] && e2e[k] <= limits[of][2]) sum += counts[k];
       }
       return sum;
-    });
+    }));
   };
-
-  const total = (values) => values.reduce((sum, value) => sum + value, 0);
+  const place = (edges, bound) => {
+    if (bound === null) return Infinity;
+    let [low, high] = [0, edges.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (edges[middle] <= bound) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  };
+  const good = (of) => of.map((cell) => cell && total(cell));
   const per = (goods, whole) => (cell) => goods[cell] / whole(cell);
 
   /** A mean of `judging.Mean`: plain, or with weights that bring it to the arrivals of the others; NaN without cells. */
@@ -148,6 +154,19 @@ const judging = (() => {
     return [hits <= 0 ? 0 : Math.max(0, (middle - half) / scale), hits >= n ? 1 : Math.min(1, (middle + half) / scale)];
   };
 
+  /** The load classes ("" for everybody) whose share in these cells is below their objective's, or `surely` so. */
+  const missed = (data, of, bounds, cells, surely = false) => data.objectives.filter((_, k) => {
+    const known = cells.filter((cell) => of[cell] !== null);
+    const offered = total(known.map((cell) => data.cells[cell].offered_of[k]));
+    const hits = total(known.map((cell) => of[cell][k]));
+    if (!offered || !surely) return offered > 0 && hits / offered < bounds[k].attainment;
+    const shares = known.map((cell) => of[cell][k] / Math.max(1, data.cells[cell].offered_of[k]));
+    const middle = total(shares) / shares.length;
+    const sd = Math.sqrt(total(shares.map((share) => (share - middle) ** 2)) / (shares.length - 1));
+    const over = shares.length >= 3 ? middle + data.share_widths[shares.length] * sd : 0;
+    return Math.max(over, wilson(hits, offered)[1]) < bounds[k].attainment;
+  }).map((own) => own.name);
+
   // Whether the data show the first cells above the second (stats/goodput.py). Below three common traces the command
   // draws spans of time; here good requests stand for independent ones, which makes the interval wider.
   const above = (data, goods, first, second) => {
@@ -170,27 +189,43 @@ const judging = (() => {
   };
 
   /** Least worst-case regret over the loads, and modesty where it is free (stats/choice.py); null: nobody is good. */
-  const choose = (data, goods) => {
-    const { contenders: whole, bars, raced } = data.choice;
+  const choose = (data, of_class, bounds) => {
+    const { contenders: whole, bars, raced, nominal } = data.choice;
+    const goods = good(of_class);
     const loads = data.choice.loads.map((_, at) => at);
     const of = goodput(data, goods);
     const values = whole.map((one) => one.means.map((one) => mean(one, of)));
     const best = loads.map((load) => Math.max(...values.map((own) => own[load]), ...bars[load].map((bar) => mean(bar, of))));
     if (!whole.length || !best.some((value) => value > 0)) return null;
     const regrets = values.map((own) => Math.max(...loads.map((load) => (best[load] > 0 ? 1 - own[load] / best[load] : 0))));
-    const winner = regrets.indexOf(Math.min(...regrets));
+    // Every load class has to be satisfied (decide/load_classes.py), unless no setting does; here its requests stand for
+    // independent ones.
+    const ruled = whole.map((one) => (byClass(data) ? missed(data, of_class, bounds, [...new Set([...one.cells[nominal], ...one.told[nominal]])], true) : []));
+    const nobody = ruled.every((names) => names.length);
+    const left = whole.map((_, at) => !nobody && ruled[at].length > 0);
+    const winner = regrets.indexOf(Math.min(...regrets.filter((_, at) => !left[at])));
     const beaten = (at) => loads.some((load) => above(data, goods, whole[winner].cells[load], whole[at].cells[load]));
-    const tied = whole.map((_, at) => at).filter((at) => at === winner || !beaten(at));
+    const tied = whole.map((_, at) => at).filter((at) => !left[at] && (at === winner || !beaten(at)));
     const chosen = tied.find((at) => regrets[at] <= regrets[winner] + data.indifference);
     return {
       setting: whole[chosen].setting,
       regret: regrets[chosen],
+      nobody,
+      left: ruled.filter((_, at) => left[at]),
       // A race tells settings apart by joint draws, which are not made here.
       tied: raced ? [] : tied.filter((at) => at !== chosen).map((at) => whole[at].setting),
       loads: loads.map((load) => ({
         ...data.choice.loads[load], ...told(data, goods, whole[chosen].told[load]), note: whole[chosen].notes[load],
+        missed: missed(data, of_class, bounds, whole[chosen].told[load]),
       })),
     };
+  };
+
+  /** Under which loads which load class misses its objective. */
+  const marginOfClasses = (loads) => {
+    const missing = loads.filter((load) => load.missed.length);
+    if (!missing.length) return "Every load class meets its objective at every load.";
+    return missing.map((load) => `Under ${load.name} ${load.missed.join(" and ")} ${load.missed.length > 1 ? "miss" : "misses"} the objective of the class.`).join(" ");
   };
 
   /** Up to which load it meets the target, a sentence per workload (answer.py). */
@@ -212,7 +247,7 @@ const judging = (() => {
   }).join(" ");
 
   return {
-    AXES, attainment, between, choose, count, edges, good, goodput, margin, mean, objective, percent, rate, significant,
-    snapped, span, unpack, wilson,
+    AXES, attainment, between, byClass, choose, count, edges, good, goodOf, goodput, margin, marginOfClasses, mean, missed,
+    objective, percent, rate, significant, snapped, span, unpack, wilson,
   };
 })();

@@ -11,6 +11,7 @@ import pandas as pd
 
 from experiments.decide import of_race
 from experiments.decide.neighbours import count_of
+from experiments.decide.nominal_load import nominal_load
 from experiments.decide.participants import Participants, participants
 from experiments.design.cell_purpose import CellPurpose
 from experiments.errors import UndecidedError, UserError
@@ -20,6 +21,7 @@ from experiments.spec.setting import Setting
 from experiments.stats.choice import INDIFFERENCE
 from experiments.stats.common_blocks import weights_on_common_blocks
 from experiments.stats.goodput import RUN_TO_RUN, half_widths
+from experiments.stats.stretch import t_half_width
 from loadtests.slo import SLO
 from reports import figures, numbers, packed_cell, tables
 from reports.bound_grid import bounds_s
@@ -36,10 +38,12 @@ MOST_REQUESTS = 1.2e6
 @dataclass(frozen=True, slots=True)
 class JudgedCell:
     """One cell. `arrivals`: the same number where cells met the same; `packed`: see `packed_cell`, "" where
-    its records cannot be read."""
+    its records cannot be read; of several load classes one after the other, dots between them.
+    `offered_of`: requests of each of these classes."""
 
     anchor: str
     offered: float
+    offered_of: list[float]
     offered_per_s: float
     window_s: float
     arrivals: int
@@ -89,33 +93,46 @@ class Contender:
 @dataclass(frozen=True, slots=True)
 class JudgedChoice:
     """What a choice is made from. `contenders`: the most modest first; `bars`: for each load the goodputs of
-    others that count for the best one. `undecided`: why there is no choice. `raced`: the run's own is made by
-    joint draws."""
+    others that count for the best one. `nominal`: at which load every load class has to be satisfied.
+    `undecided`: why there is no choice. `raced`: the run's own is made by joint draws."""
 
     loads: list[JudgedLoad]
     contenders: list[Contender]
     bars: list[list[Mean]]
+    nominal: int
     undecided: str
     raced: bool
 
 
 @dataclass(frozen=True, slots=True)
-class JudgeSection:
-    """Everything `judge.js` reads. `fixed`: terms of the objective that cannot be moved. `half_widths`:
-    blocks → of the interval of a paired difference, in standard errors.
-    """
+class MovedObjective:
+    """What some requests are judged by: those of a load class, or all where its name is "". `fixed`: terms
+    that cannot be moved."""
 
+    name: str
     ttft_s: float | None
     tpot_s: float | None
     e2e_s: float | None
     attainment: float
     fixed: str
+
+
+@dataclass(frozen=True, slots=True)
+class JudgeSection:
+    """Everything `judge.js` reads. `common`: the part of the objective that is before those of load classes.
+    `half_widths`: blocks → of the interval of a paired difference, in standard errors. `share_widths`: of the
+    interval of a mean attainment, in standard deviations.
+    """
+
+    objectives: list[MovedObjective]
+    common: str
     digits: int
     run: str
     cells: list[JudgedCell]
     boxes: list[Box]
     choice: JudgedChoice
     half_widths: dict[int, float]
+    share_widths: dict[int, float]
     indifference: float = INDIFFERENCE
     run_to_run: float = RUN_TO_RUN
 
@@ -136,14 +153,19 @@ def _finite(value: object) -> object:
 
 def movable(objective: Objective) -> bool:
     """Whether the objective is whole, so that its bounds can be moved."""
-    share, bounds = objective.attainment, _given(objective)
+    return all(_whole(own) for _, own in _parts(objective))
+
+
+def _parts(objective: Objective) -> Sequence[tuple[str, SLO | Objective]]:
+    """The objective of each load class, or that of all under no name."""
+    return objective.classes or (("", objective),)
+
+
+def _whole(objective: SLO | Objective) -> bool:
+    every = (objective.ttft_s, objective.tpot_s, objective.e2e_s, objective.ttfv_s)
+    share, bounds = objective.attainment, [bound for bound in every if bound is not None]
     times = all(math.isfinite(bound) and bound > 0 for bound in bounds)
     return bool(bounds) and times and share is not None and 0 < share <= 1
-
-
-def _given(objective: Objective) -> list[float]:
-    every = (objective.ttft_s, objective.tpot_s, objective.e2e_s, objective.ttfv_s)
-    return [bound for bound in every if bound is not None]
 
 
 def digits(run: Run) -> int:
@@ -153,11 +175,15 @@ def digits(run: Run) -> int:
 
 def packed(objective: Objective, measured: pd.DataFrame, digits: int) -> str:
     """The measured records of one cell for the page; "" where they or the objective are not whole."""
-    known = {"first_s", *packed_cell.AXES} <= set(measured.columns)
-    if not known or not len(measured) or not movable(objective):
+    needed = {"first_s", *packed_cell.AXES, *["class"] * bool(objective.classes)}
+    if not needed <= set(measured.columns) or not len(measured) or not movable(objective):
         return ""
-    bounds = [bounds_s(digits, getattr(objective, name)) for name in packed_cell.AXES]
-    return packed_cell.packed(measured, bounds, SLO(ttfv_s=objective.ttfv_s))
+    parts = []
+    for load_class, own in _parts(objective):
+        mine = measured[measured["class"] == load_class] if load_class else measured
+        bounds = [bounds_s(digits, getattr(own, name)) for name in packed_cell.AXES]
+        parts.append(packed_cell.packed(mine, bounds, SLO(ttfv_s=own.ttfv_s)))
+    return ".".join(parts)
 
 
 def judge_section(run: Run, packed_cells: Mapping[str, str]) -> JudgeSection | None:
@@ -166,23 +192,20 @@ def judge_section(run: Run, packed_cells: Mapping[str, str]) -> JudgeSection | N
         return None
     rows = rows_of(run.cells, CellRow)
     at = {row.cell: position for position, row in enumerate(rows)}
-    slo = run.slo
     known = {cell for cell, packed in packed_cells.items() if packed}
     arrivals = {key: number for number, key in enumerate(dict.fromkeys(map(_arrivals, rows)))}
     choice = _choice(run, known, at)
     most_blocks = max((len(cells) for one in choice.contenders for cells in one.cells), default=0)
     return JudgeSection(
-        ttft_s=slo.ttft_s,
-        tpot_s=slo.tpot_s,
-        e2e_s=slo.e2e_s,
-        attainment=slo.attainment or 0.0,
-        fixed="" if slo.ttfv_s is None else str(SLO(ttfv_s=slo.ttfv_s)).split(",")[0],
+        objectives=[_moved(name, own) for name, own in _parts(run.slo)],
+        common=str(run.slo.slo.common) if run.slo.classes else "",
         digits=digits(run),
         run=f"{run.path.parent.name}/{run.path.name}",
-        cells=[_cell(row, arrivals[_arrivals(row)], packed_cells.get(row.cell, "")) for row in rows],
+        cells=[_cell(run, row, arrivals[_arrivals(row)], packed_cells.get(row.cell, "")) for row in rows],
         boxes=_boxes(run, known, at),
         choice=choice,
         half_widths=half_widths(most_blocks),
+        share_widths={n: t_half_width(n) for n in range(3, len(rows) + 1)} if run.slo.classes else {},
     )
 
 
@@ -190,8 +213,20 @@ def _arrivals(row: CellRow) -> tuple[str, str]:
     return f"{row.block:g}", row.plan_hash
 
 
-def _cell(row: CellRow, arrivals: int, packed: str) -> JudgedCell:
-    return JudgedCell(tables.anchor(row.cell), row.offered, row.offered_per_s, row.window_s, arrivals, packed)
+def _moved(name: str, own: SLO | Objective) -> MovedObjective:
+    fixed = "" if own.ttfv_s is None else str(SLO(ttfv_s=own.ttfv_s)).split(",")[0]
+    return MovedObjective(name, own.ttft_s, own.tpot_s, own.e2e_s, own.attainment or 0.0, fixed)
+
+
+def _cell(run: Run, row: CellRow, arrivals: int, packed: str) -> JudgedCell:
+    summary = run.summaries.get(row.cell)
+    classes = (summary.classes if summary is not None else None) or {}
+    offered_of = [
+        float(classes[name].counts.offered) if name in classes else 0.0 for name, _ in run.slo.classes
+    ] or [row.offered]
+    return JudgedCell(
+        tables.anchor(row.cell), row.offered, offered_of, row.offered_per_s, row.window_s, arrivals, packed
+    )
 
 
 def _boxes(run: Run, known: Collection[str], at: Mapping[str, int]) -> list[Box]:
@@ -234,7 +269,7 @@ def _choice(run: Run, known: Collection[str], at: Mapping[str, int]) -> JudgedCh
     try:
         found = participants(run.path, cells)
     except (UserError, UndecidedError) as error:
-        return JudgedChoice([], [], [], f"{error}".replace(f"{run.path}", run.name), raced=False)
+        return JudgedChoice([], [], [], 0, f"{error}".replace(f"{run.path}", run.name), raced=False)
     one_of = {load: found.choosing(found.contenders[0], load)[0] for load in found.loads}
     loads = sorted(found.loads, key=lambda load: (one_of[load].rate_per_s, load))
     means = [_means(found, load, at) for load in loads]
@@ -248,6 +283,7 @@ def _choice(run: Run, known: Collection[str], at: Mapping[str, int]) -> JudgedCh
             [of[setting] for setting in found.best_of(load) if setting not in found.contenders]
             for load, of in zip(loads, means, strict=True)
         ],
+        loads.index(nominal_load({load: cell for load, cell in one_of.items() if load in loads})),
         "",
         raced=bool(of_race.settings_of(run.path)),
     )

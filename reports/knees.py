@@ -6,11 +6,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from experiments.errors import UserError
-from experiments.racing.live_search import stretches_of
+from experiments.racing.steady_stretches import stretches_of
 from experiments.run_folder.measured_cell import MeasuredCell, finished_cells
 from experiments.run_folder.relative_speed import usual_speed
 from experiments.spec.setting import Setting
-from experiments.stats.knee import Capacity, CapacityVerdict, capacity
+from experiments.stats.class_capacity import capacity_under
+from experiments.stats.knee import Capacity, CapacityVerdict
 from experiments.stats.stretch import attainment_of, by_rate
 from reports.errors import NotARunError
 from reports.run import Run
@@ -74,7 +75,7 @@ def _knee(run: Run, setting: Setting, cells: list[MeasuredCell], usual: float) -
     if not stretches:
         return None
     points = tuple(RatePoint(rate, *attainment_of(of)) for rate, of in by_rate(stretches).items())
-    return SettingKnee(run.naming.of(setting), points, capacity(stretches, slo.attainment))
+    return SettingKnee(run.naming.of(setting), points, capacity_under(stretches, slo))
 
 
 def _takes_per_s(one: SettingKnee) -> float:

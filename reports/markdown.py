@@ -19,14 +19,20 @@ def summary(run: Run) -> str:
     lines += [f"Engine: {plain(run.engine)}", ""]
     if recommended.known:
         interval = f" ({recommended.goodput_interval}, 95 %)" if recommended.goodput_interval else ""
-        target = f" (target {recommended.target})" if recommended.target else ""
+        verdict = f" ({recommended.verdict})" if recommended.verdict else ""
         lines += [plain(recommended.capacity), ""] if recommended.capacity else []
         lines += [plain(recommended.slower), ""] if recommended.slower else []
         lines += [f"**Recommended: {plain(recommended.words)}**", ""]
         lines += [f"- goodput {recommended.goodput}{interval}"]
-        share = f"{recommended.attainment} of offered requests served in SLO{target}"
+        share = f"{recommended.attainment} of offered requests served in SLO{verdict}"
         lines += [f"- {share}, SLO {code(run.slo.text)}"]
         lines += [f"- {plain(recommended.margin)}"] if recommended.margin else []
+        lines += [
+            f"- {plain(one.name)} under {plain(at.load)}: {at.attainment}, "
+            f"{'meets' if at.meets else 'misses'} {code(one.objective)}"
+            for one in recommended.classes
+            for at in one.under
+        ]
         lines += [f"- doubt: {plain(doubt)}" for doubt in recommended.doubts]
     else:
         lines += [plain(recommended.why)]

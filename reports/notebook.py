@@ -10,19 +10,19 @@ from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
-from matplotlib.figure import Figure
 
 from experiments.decide import comparison_text
 from experiments.decide.capacity_text import takes
 from experiments.decide.recommendation_text import show
 from loadtests.slo import SLO
-from reports import compare, figures, labels, numbers
+from reports import compare, drawing, figures, labels, numbers
 from reports.answer import answer
+from reports.drawing import Figure
 from reports.errors import NotARunError
-from reports.figures import canvas
 from reports.judged import judged
 from reports.knees import knees
 from reports.provenance import untold
+from reports.rows import CellRow, rows_of
 from reports.run import R, Run
 
 HOW = (
@@ -171,4 +171,25 @@ def changes(a: Path, b: Path) -> Figure:
     try:
         return figures.changes(compare.compare(a, b))
     except NotARunError as error:
-        return canvas.message(str(error), width_in=9.0)
+        return drawing.message(str(error), width_in=9.0)
+
+
+def load_classes(run: Run) -> pd.DataFrame | str:
+    """What each load class was served in every cell, by its own objective: a row each."""
+    if not run.slo.classes:
+        return f"{run.name} was judged by one objective: its load has no classes with their own."
+    rows = [
+        {
+            "setting": cell.setting,
+            "load": cell.load,
+            "class": name,
+            "objective": str(own),
+            "offered": classes[name].counts.offered,
+            "goodput, 1/s": numbers.significant(classes[name].rates.goodput_per_s),
+            "attainment": numbers.percent(classes[name].attainment),
+        }
+        for cell in rows_of(run.naming.columns(run.of_settings), CellRow)
+        for name, own in run.slo.classes
+        if cell.cell in run.summaries and name in (classes := run.summaries[cell.cell].classes or {})
+    ]
+    return pd.DataFrame(rows)

@@ -59,6 +59,8 @@ def _overview(run: Run) -> dict[str, object]:
         "races": race_sections(run),
         "stretches": tables.stretches(run),
         "overview": tables.overview(run),
+        "load_classes": [tables.load_classes(run, name) for name, _ in run.slo.classes],
+        "tenants": tables.tenants(run),
         "sentinels": tables.sentinels(run),
         "quantiles": [(labels.metric(m), tables.quantiles(run, m)) for m in counted],
         "predicted": prediction_section(run),

@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import pandas as pd
-from matplotlib.figure import Figure
 
-from reports import figures, tables
+from reports import drawing, figures, tables
 from reports.cell_data import records_of, series_of
+from reports.drawing import Figure
 from reports.errors import NotARunError
-from reports.figures import canvas
 from reports.frames import number
 from reports.knees import knees
 from reports.rows import BreakdownRow, rows_of
@@ -61,16 +60,24 @@ class Plots:
 
     def heat_map(self, what: str = "goodput_per_s") -> Figure:
         """The matrix. `what`: goodput_per_s, attainment, ttft_p95_s, e2e_p95_s or refused."""
-        grid = figures.grid(self.run.naming.columns(self.run.matrix), self.run.latency, what)
+        return self.of_grid(
+            figures.grid(self.run.naming.columns(self.run.matrix), self.run.latency, what), what
+        )
+
+    def of_grid(self, grid: pd.DataFrame, what: str) -> Figure:
+        """The same from its numbers (`figures.grid`)."""
         return figures.heat_map(grid, what, best=self.best, inseparable=self.inseparable)
 
     def hockey_stick(self) -> Figure:
         """Goodput and p95 latencies over the offered rate, with the knee where there is one."""
-        curves = figures.curves(self.run.naming.columns(self.run.matrix), self.run.latency)
+        return self.of_curves(figures.curves(self.run.naming.columns(self.run.matrix), self.run.latency))
+
+    def of_curves(self, curves: pd.DataFrame) -> Figure:
+        """The same from its points (`figures.curves`)."""
         probe = self.run.state.probe if self.run.state is not None else None
         return figures.hockey_stick(
             curves,
-            self.run.slo,
+            self.run.common_slo,
             best=self.best,
             named=self.named,
             capacity_per_s=number(probe.capacity_per_s if probe is not None else None),
@@ -82,7 +89,7 @@ class Plots:
         try:
             return figures.knee(knees(self.run), self.run.slo.attainment or 0.0)
         except NotARunError as error:
-            return canvas.message(str(error), width_in=9.0)
+            return drawing.message(str(error), width_in=9.0)
 
     def outcomes(self) -> Figure:
         """What became of the offered requests, a bar per cell."""
@@ -106,14 +113,14 @@ class Plots:
         """How the settings were raced; `at`: which race, where engines of several limits were started."""
         races = self.run.whole.race.races if self.run.whole.race is not None else ()
         if not at < len(races):
-            return canvas.message("The settings of this run were not raced.")
+            return drawing.message("The settings of this run were not raced.")
         words = {place.name: self.run.naming.of(place.setting) for place in races[at].places}
         return figures.race(races[at], words)
 
     def predicted(self) -> Figure:
         """What `tune` predicted beside what was measured."""
         if not len(self.run.predicted):
-            return canvas.message("Nothing was predicted in this run.")
+            return drawing.message("Nothing was predicted in this run.")
         return figures.predicted(self.run.predicted)
 
     def over_time(self, cell: str) -> Figure:
@@ -131,7 +138,7 @@ class Plots:
     def tail(self, cell: str) -> Figure:
         """Which share of one cell's offered requests took longer than x."""
         records = records_of(self.run, cell, [])
-        return figures.tail(records[records["phase"] == "measure"], self.run.slo)
+        return figures.tail(records[records["phase"] == "measure"], self.run.common_slo)
 
     def parts(self, cell: str) -> Figure:
         """The p50 and the p95 request of one cell, taken apart."""

@@ -29,7 +29,7 @@ LIGHT = (
     "upstream_s",
 )
 # Read as categories: comparing a million words one by one is most of the work otherwise.
-FEW_VALUES = ("phase", "outcome")
+FEW_VALUES = ("phase", "outcome", "class")
 
 
 class UnreadableError(Exception):

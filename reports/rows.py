@@ -218,7 +218,8 @@ def frame_of(kind: type[R], rows: Iterable[R]) -> pd.DataFrame:
 
 def rows_of(frame: pd.DataFrame, kind: type[R]) -> list[R]:
     """The rows of a frame that has the columns of `kind`, and perhaps more."""
-    return [kind(*values) for values in frame[names_of(kind)].itertuples(index=False, name=None)]
+    columns = [frame[name].tolist() for name in names_of(kind)]
+    return [kind(*values) for values in zip(*columns, strict=True)]
 
 
 def names_of(kind: type[R]) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -60,6 +60,11 @@ class Run:
         """The objective in force, without any limit where there is none yet."""
         objective = self.state.slo if self.state is not None else None
         return objective or NO_OBJECTIVE
+
+    @property
+    def common_slo(self) -> Objective:
+        """The objective that every request has: without any limit where each load class has its own."""
+        return replace(NO_OBJECTIVE, text=self.slo.text) if self.slo.classes else self.slo
 
     @property
     def recommendation(self) -> Recommendation | None:

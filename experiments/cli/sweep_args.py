@@ -77,8 +77,7 @@ def parse(argv: Sequence[str], prog: str = "python -m experiments.sweep") -> Swe
         raise UserError(
             "--budget goes with --design race, which it ends; a grid measures everything, --blocks times"
         )
-    if spec.slo.text is not None:
-        _check_slo(spec.slo.text)
+    _check_slo(spec)
     if args.like is not None:
         _check_has_rates(args.like)
     if args.fresh and args.out is not None and (args.out / "run.json").exists():
@@ -191,9 +190,11 @@ def _spec_file(args: argparse.Namespace) -> Path | None:
     return _PRESETS / f"{args.preset}.toml"
 
 
-def _check_slo(text: str) -> None:
+def _check_slo(spec: SweepSpec) -> None:
+    if spec.slo.text is None:
+        return
     try:
-        SLO.parse(text)
+        spec.load.objective(SLO.parse(spec.slo.text))
     except ValueError as error:
         raise UserError(f"--slo: {error}") from None
 
@@ -215,6 +216,7 @@ def _overrides(args: argparse.Namespace) -> dict[str, dict[str, Any]]:
         "load": {
             "loads": _loads(args),
             "workloads": _listed(args.workload),
+            "mix": args.mix,
             "prompt_tokens": args.prompt_tokens,
             "output_tokens": args.output_tokens,
             "lengths": args.lengths,

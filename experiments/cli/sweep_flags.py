@@ -26,6 +26,7 @@ _EXAMPLES = """examples:
   %(prog)s --max-num-seqs 16,32 --max-active 8,16,32      the engine's batch, in two starts
   %(prog)s --queue-order fifo,lifo --scenario sustained,burst --rate 6,0.7x,1.2x --blocks 3
   %(prog)s --workload 64x24,512x64 --rate 0.7x,1.1x   each at its own capacity
+  %(prog)s --mix 'chat:0.9,agent-long:0.1' --slo 'ttft<=1s,tpot<=60ms;agent-long:ttft<=20s'
   %(prog)s --engine compose                  the compose stack that runs on this machine
 
 A sweep that was interrupted goes on where it stopped when the same command is given again.
@@ -110,10 +111,21 @@ def _add_loads(flags: argparse.ArgumentParser) -> None:
         metavar="LIST",
         help="PROMPTxOUTPUT in tokens such as 64x24,512x128, or chat, code, long …: every load under each",
     )
+    group.add_argument(
+        "--mix",
+        metavar="CLASSES",
+        help="load classes that every load mixes: NAME:SHARE or NAME=WORKLOAD:SHARE[@TENANT/PRIORITY], "
+        "such as chat:0.9,agent-long:0.1; an objective of its own goes into --slo",
+    )
     group.add_argument("--prompt-tokens", metavar="N", help="tokens in each prompt (default 64)")
     group.add_argument("--output-tokens", metavar="N", help="tokens in each answer (default 24)")
     optional_field_flags.add(group.add_argument)
-    group.add_argument("--slo", metavar="SLO", help="such as 'ttft<=1s,tpot<=60ms,e2e<=20s,attainment>=0.95'")
+    group.add_argument(
+        "--slo",
+        metavar="SLO",
+        help="such as 'ttft<=1s,tpot<=60ms,e2e<=20s,attainment>=0.95'; for a load class of its own "
+        "';agent-long:ttft<=20s' behind it",
+    )
 
 
 def _add_cells(flags: argparse.ArgumentParser) -> None:

@@ -30,8 +30,9 @@ def margin_of(told: Sequence[Judged], slo: SLO, most: int) -> SpeedMargin | None
         replays.append(Replay(served(records), one.cell.setting.limits))
         good += int(one.trace.good.sum())
         offered += len(one.trace.good)
-    found = speed_margin(replays, slo)
-    return found if good and abs(found.attainment - good / offered) <= _OFF else None
+    recorded = sum(replay.measured(slo) for replay in replays) / len(replays)
+    known = good and abs(recorded - good / offered) <= _OFF
+    return speed_margin(replays, slo) if known else None
 
 
 def above_capacity(

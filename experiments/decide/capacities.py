@@ -5,12 +5,14 @@ from __future__ import annotations
 from experiments.decide.evidence import Evidence, Judged
 from experiments.measure.cell_evidence import is_stationary
 from experiments.spec.setting import Setting
-from experiments.stats.knee import Capacity, capacity
+from experiments.stats.class_capacity import capacity_under
+from experiments.stats.knee import Capacity
 from experiments.stats.stretch import stretch_of
 from gateway.limits import Limits
+from loadtests.slo import SLO
 
 
-def capacity_of(setting: Evidence, target: float) -> Capacity | None:
+def capacity_of(setting: Evidence, slo: SLO) -> Capacity | None:
     """The largest steady rate at which the setting meets the objective, on an engine as fast as this one was
     over the run; None where no steady rate was measured."""
     every: list[Judged] = [one for of in setting.by_load.values() for one in of]
@@ -20,7 +22,7 @@ def capacity_of(setting: Evidence, target: float) -> Capacity | None:
         for one in (*every, *setting.searched)
         if is_stationary(one.cell.scenario)
     ]
-    return capacity(known, target) if known else None
+    return capacity_under(known, slo) if known else None
 
 
 def is_next_to(setting: Setting, chosen: Setting) -> bool:

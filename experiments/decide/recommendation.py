@@ -5,6 +5,9 @@ falls below the best one's at that load, at its worst. Among the settings that t
 one, the smaller MAX_ACTIVE wins, then the shorter queue: the same goodput with less in flight leaves more
 room.
 
+Of several load classes each has to be satisfied (`load_classes`): goodput counts the requests that met their
+own class's objective, and a setting that surely misses one of them is left out while another does not.
+
 Settings need not have the same cells: two of them are compared on the arrivals that both met, and goodputs
 are brought to the same arrivals before one is called the best.
 """
@@ -21,13 +24,15 @@ from experiments.decide import of_race, recommendation_doubts
 from experiments.decide.beyond import MOST_REPLAYED, above_capacity, margin_of
 from experiments.decide.capacities import capacity_of, holds, is_next_to
 from experiments.decide.evidence import Evidence, Gathered, attainment, gather
+from experiments.decide.load_classes import Satisfying, of_classes, satisfying
 from experiments.decide.neighbours import Ground, hardest, neighbour
+from experiments.decide.nominal_load import nominal_load
 from experiments.decide.probe_doubts import of_probe
 from experiments.design.probe import Probe
 from experiments.files import write_bytes
 from experiments.run_folder import codec
 from experiments.run_folder.measured_cell import finished_cells
-from experiments.run_folder.reading import read_run
+from experiments.run_folder.reading import in_classes, read_run
 from experiments.run_folder.recommendation import LoadEvidence, Neighbour, Recommendation, Standing
 from experiments.run_folder.run_state import RunState
 from experiments.spec.setting import Setting
@@ -48,28 +53,24 @@ def recommend(run: Path, slo: SLO) -> Recommendation:
         UndecidedError: most of its cells were disturbed.
     """
     state = read_run(run)
+    slo = in_classes(slo, state)
     found = gather(run, slo)
     span_s = _span_s(state.probe, (*found.contenders, *found.others))
     best = {load: max(found.means[load][s] for s in found.best_of[load]) for load in found.loads}
     raced = of_race.judged_again(run, [cell for cell in finished_cells(run) if not cell.is_sentinel], slo)
-    choice = of_race.choice(raced, [e.setting for e in found.contenders]) if raced is not None else None
-    choice = choice or _choice(found, best, span_s)
+    fit = satisfying(found.contenders, found.others, _nominal(found.contenders[0], found.loads), slo)
+    choice = of_race.choice(raced, [e.setting for e in fit.contenders]) if raced is not None else None
+    choice = choice or _choice(found, fit.contenders, best, span_s)
     by_name = {e.setting.name: e for e in found.contenders}
     chosen = by_name[choice.chosen]
     ground = Ground(chosen, found.loads, span_s)
-    loads = tuple(
-        replace(
-            _under(found, chosen, load, best[load], span_s),
-            speed_margin=margin_of(chosen.published(load), slo, MOST_REPLAYED // len(found.loads)),
-        )
-        for load in found.loads
-    )
+    loads = tuple(_under(found, chosen, load, best[load], slo, span_s) for load in found.loads)
     at = {one.load: one for one in loads}
     neighbours = _neighbours(ground, found, best, at, choice)
     if raced is not None:
         neighbours = of_race.as_raced(raced, run, neighbours)
-    neighbours = _with_capacities(neighbours, found, chosen.setting, slo.attainment, _current(state.spec))
-    largest = capacity_of(chosen, slo.attainment)
+    neighbours = _with_capacities(neighbours, found, chosen.setting, slo, _current(state.spec))
+    largest = capacity_of(chosen, slo)
     near = _not_told_apart(neighbours, by_name)
     return Recommendation(
         setting=chosen.setting,
@@ -86,12 +87,15 @@ def recommend(run: Path, slo: SLO) -> Recommendation:
         attainment=at[_nominal(chosen, found.loads)].attainment,
         capacity=largest,
         overload=above_capacity(chosen, found.loads, largest, slo),
-        why=_why(choice, [_share(found, chosen, load, best[load]) for load in found.loads], len(near)),
+        why=_why(choice, [_share(found, chosen, load, best[load]) for load in found.loads], len(near), fit),
         neighbours=neighbours,
         inseparable=near,
         doubts=(
             *found.doubts,
             *recommendation_doubts.of_choice(at[_nominal(chosen, found.loads)], loads, slo),
+            *recommendation_doubts.of_classes(
+                at[_nominal(chosen, found.loads)], fit.impossible, fit.elsewhere, nobody=fit.nobody
+            ),
             *recommendation_doubts.of_cliff(loads),
             *recommendation_doubts.of_holes(neighbours, found.loads),
             *_doubts_of_run(state, found, chosen),
@@ -138,12 +142,14 @@ def _span_s(probe: Probe | None, evidence: Sequence[Evidence]) -> float:
     return min(max(0.5, lives_s), shortest_s / _SPANS)
 
 
-def _choice(found: Gathered, best: Mapping[str, float], span_s: float) -> Choice:
-    by_name = {e.setting.name: e for e in found.contenders}
+def _choice(
+    found: Gathered, contenders: Sequence[Evidence], best: Mapping[str, float], span_s: float
+) -> Choice:
+    by_name = {e.setting.name: e for e in contenders}
     means: Means = {
         name: {load: found.means[load][e.setting] for load in found.loads} for name, e in by_name.items()
     }
-    smaller_first = [e.setting.name for e in sorted(found.contenders, key=lambda e: e.setting.smaller_first)]
+    smaller_first = [e.setting.name for e in sorted(contenders, key=lambda e: e.setting.smaller_first)]
 
     def separable(a: str, b: str) -> bool:
         gaps = (by_name[a].difference(by_name[b], load, span_s) for load in found.loads)
@@ -152,7 +158,9 @@ def _choice(found: Gathered, best: Mapping[str, float], span_s: float) -> Choice
     return choose_by_means(means, best, smaller_first, separable)
 
 
-def _under(found: Gathered, chosen: Evidence, load: str, best: float, span_s: float) -> LoadEvidence:
+def _under(
+    found: Gathered, chosen: Evidence, load: str, best: float, slo: SLO, span_s: float
+) -> LoadEvidence:
     """The chosen setting at a load. The best goodput is brought to the arrivals of the published one."""
     told = chosen.published(load)
     goodput = of_cells([one.trace for one in told], span_s)
@@ -164,6 +172,8 @@ def _under(found: Gathered, chosen: Evidence, load: str, best: float, span_s: fl
         attainment=attainment(told),
         stretches=len(told),
         confirmed=load in chosen.confirming,
+        speed_margin=margin_of(told, slo, MOST_REPLAYED // len(found.loads)),
+        classes=of_classes(told, slo),
     )
 
 
@@ -202,7 +212,7 @@ def _shift_per_s(
 
 
 def _with_capacities(
-    neighbours: Sequence[Neighbour], found: Gathered, chosen: Setting, target: float, current: Limits | None
+    neighbours: Sequence[Neighbour], found: Gathered, chosen: Setting, slo: SLO, current: Limits | None
 ) -> tuple[Neighbour, ...]:
     """With how much they take: those next to the chosen setting, and the current one."""
     by_setting = {e.setting: e for e in (*found.contenders, *found.others)}
@@ -210,7 +220,7 @@ def _with_capacities(
     for one in neighbours:
         is_current = holds(one.setting, current)
         wanted = is_current or is_next_to(one.setting, chosen)
-        known = capacity_of(by_setting[one.setting], target) if wanted else None
+        known = capacity_of(by_setting[one.setting], slo) if wanted else None
         made.append(replace(one, capacity=known, current=is_current))
     return tuple(made)
 
@@ -226,11 +236,7 @@ def _current(spec: Mapping[str, JsonValue]) -> Limits | None:
 
 
 def _nominal(evidence: Evidence, loads: Sequence[str]) -> str:
-    """The largest load that is not above capacity; without one, the smallest."""
-    below = [load for load in loads if (evidence.by_load[load][0].cell.relative_load or 0.0) <= 1.0]
-    if below:
-        return hardest(evidence, below)
-    return min(loads, key=lambda load: evidence.by_load[load][0].cell.rate_per_s)
+    return nominal_load({load: evidence.by_load[load][0].cell for load in loads})
 
 
 def _share(found: Gathered, chosen: Evidence, load: str, best: float) -> tuple[str, float | None]:
@@ -238,9 +244,9 @@ def _share(found: Gathered, chosen: Evidence, load: str, best: float) -> tuple[s
     return load, found.means[load][chosen.setting] / best if best else None
 
 
-def _why(choice: Choice, shares: Sequence[tuple[str, float | None]], near: int) -> str:
+def _why(choice: Choice, shares: Sequence[tuple[str, float | None]], near: int, fit: Satisfying) -> str:
     """Why this one, in sentences; `near`: how many others cannot be told from it."""
-    if len(choice.regret) == 1:
+    if len(choice.regret) == 1 and not fit.left_out:
         return f"{choice.chosen} is the only setting that was measured at every load."
     first = [load for load, share in shares if share is not None and share >= 0.995]
     parts = [f"the best goodput at {_and(first)}"] if first else []
@@ -256,7 +262,19 @@ def _why(choice: Choice, shares: Sequence[tuple[str, float | None]], near: int) 
         )
     elif near:
         text += f" This run cannot tell {near} other setting{'s' * (near > 1)} from it."
-    return text
+    return text + _left_out(fit)
+
+
+def _left_out(fit: Satisfying) -> str:
+    """Which settings a load class ruled out, in a sentence with a space before it."""
+    if not fit.left_out:
+        return ""
+    classes = sorted({name for missed in fit.left_out.values() for name in missed})
+    several = len(fit.left_out) > 1
+    return (
+        f" {len(fit.left_out)} setting{'s' * several} {'are' if several else 'is'} left out, since "
+        f"{'they' if several else 'it'} surely miss{'es' * (not several)} the objective of {_and(classes)}."
+    )
 
 
 def _and(parts: Sequence[str]) -> str:

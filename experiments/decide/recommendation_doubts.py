@@ -1,11 +1,11 @@
 """What a reader of a recommendation should know of the run behind it, beyond the chosen cells' goodput."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from experiments.decide.beyond_text import ON_A_CLIFF
 from experiments.run_folder.doubt import DoubtCode
 from experiments.run_folder.measured_cell import MeasuredCell
-from experiments.run_folder.recommendation import LoadEvidence, Neighbour, Standing
+from experiments.run_folder.recommendation import ClassEvidence, LoadEvidence, Neighbour, Standing
 from experiments.stats.paired import LEAST_BLOCKS
 from loadtests.slo import SLO
 
@@ -16,7 +16,7 @@ def of_choice(nominal: LoadEvidence, loads: Sequence[LoadEvidence], slo: SLO) ->
     """Doubts of the chosen setting's own numbers; `nominal`: at the largest load that is not above
     capacity."""
     doubts = []
-    if nominal.attainment < slo.attainment:
+    if not slo.classes and nominal.attainment < slo.attainment:
         doubts.append(
             f"the SLO asks for {slo.attainment:.0%} of the offered requests; at {nominal.load} "
             f"{nominal.attainment:.1%} met it"
@@ -31,6 +31,37 @@ def of_choice(nominal: LoadEvidence, loads: Sequence[LoadEvidence], slo: SLO) ->
     if any(at.goodput_per_s.low is None for at in loads):
         doubts.append("a window is too short for an interval of the goodput")
     return doubts
+
+
+def of_classes(
+    nominal: LoadEvidence, impossible: Mapping[str, float], elsewhere: Sequence[str], *, nobody: bool
+) -> list[str]:
+    """Load classes whose objective the chosen setting misses at the nominal load.
+
+    Args:
+        impossible: class → the most that any setting served in time, where all surely miss it.
+        elsewhere: settings that may satisfy all, and were not measured at every load.
+        nobody: whether no setting satisfies all.
+    """
+    said = []
+    if nobody and not impossible:
+        said.append(f"no setting satisfies every load class at {nominal.load}")
+    if elsewhere:
+        said.append(
+            f"what may satisfy every load class at {nominal.load} was not measured at every load: "
+            f"{', '.join(elsewhere[:_NAMED])} (--design grid measures every setting)"
+        )
+    return said + [_missed(one, nominal.load, impossible) for one in nominal.classes if not one.met]
+
+
+def _missed(one: ClassEvidence, load: str, impossible: Mapping[str, float]) -> str:
+    end = "" if one.surely_missed else ", which is not beyond doubt"
+    if one.name in impossible:
+        end = f", and no setting satisfies it: at most {impossible[one.name]:.1%}"
+    return (
+        f"the objective of {one.name} asks for {one.target:.0%} of its requests; at {load} "
+        f"{one.attainment:.1%} of {one.offered} met it{end}"
+    )
 
 
 def of_cliff(loads: Sequence[LoadEvidence]) -> list[str]:

@@ -20,7 +20,8 @@ def show(recommended: Recommendation, env_path: Path) -> str:
     lines += [f"Recommended for {recommended.slo} on {recommended.engine}:"]
     lines += [f"  {key}={value}" for key, value in recommended.env.items()]
     lines += [f"  to apply: {env_path}", "With it:"]
-    lines += [f"  {under(at)}" for at in recommended.loads]
+    for at in recommended.loads:
+        lines += [f"  {under(at)}", *(f"    {one}" for one in of_classes(at))]
     lines += [f"  {above(recommended.overload)}"] if recommended.overload else []
     lines += [f"  {sentence}" for sentence in on_a_slower_engine(recommended.loads)]
     lines += ["How sure:", f"  {recommended.why}"]
@@ -52,6 +53,15 @@ def under(at: LoadEvidence) -> str:
         f"{where}, {goodput.value:.2f} a second meet the objective{interval}: {at.attainment:.1%} of "
         f"what was offered{source}"
     )
+
+
+def of_classes(at: LoadEvidence) -> list[str]:
+    """What each load class has of it, a clause each; none without classes."""
+    return [
+        f"{one.name}: {one.attainment:.1%} of {one.offered} (95 %: {one.attainment_low:.1%} to "
+        f"{one.attainment_high:.1%}), {'meets' if one.met else 'misses'} {one.slo}"
+        for one in at.classes
+    ]
 
 
 def how_sure(neighbours: Sequence[Neighbour]) -> list[str]:

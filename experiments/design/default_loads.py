@@ -31,7 +31,7 @@ def default_loads(slo: SLO, seen: Probe) -> tuple[str, str]:
     usual, above = USUAL
     below = min(usual, _BELOW * sustainable_per_s(slo, seen) / seen.capacity_per_s)
     # Whoever serves no more than the capacity meets at most this share of what is offered above it.
-    above = max(above, 1.1 / slo.attainment)
+    above = max(above, 1.1 / min(own.attainment for own in slo.every))
     return f"sustained@{max(_LEAST, below):.2g}x", f"burst@{above:.2g}x"
 
 
@@ -49,7 +49,8 @@ def allowed_in_flight(slo: SLO, seen: Probe) -> float:
     counts, rates = _staircase(seen)
     slower = np.maximum.accumulate(counts / rates / seen.e2e_s)
     idle = {"ttft_s": seen.ttft_s, "ttfv_s": seen.ttft_s, "tpot_s": seen.tpot_s, "e2e_s": seen.e2e_s}
-    room = [bound / seconds for name, bound in slo.bounds.items() if (seconds := idle[name])]
+    bounds = [item for own in slo.every for item in own.bounds.items()]
+    room = [bound / seconds for name, bound in bounds if (seconds := idle[name])]
     return float(np.interp(min(room, default=math.inf), slower, counts))
 
 

@@ -16,7 +16,11 @@ def show(spec: SweepSpec) -> str:
     """The cells in running order, the engine's starts, and the time they take, for a terminal."""
     start_s = known.assumed_start_s(spec.engine.provider)
     planned = matrix.build(
-        spec, ASSUMED, SLO.parse(spec.slo.text or DEFAULT_SLO), sentinel=True, engine_start_s=start_s
+        spec,
+        ASSUMED,
+        spec.load.objective(SLO.parse(spec.slo.text or DEFAULT_SLO)),
+        sentinel=True,
+        engine_start_s=start_s,
     )
     lines = [f"{len(planned.cells)} cells, in this order:", *_cells(planned)]
     lines.append(

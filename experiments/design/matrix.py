@@ -3,21 +3,21 @@ order."""
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import groupby
 
-from experiments.design import sentinels
+from experiments.design import sentinels, settling
 from experiments.design.cells import Cell, cells_in_order, settings_of
 from experiments.design.objective import queue_timeout_s
 from experiments.design.probe import Probe
 from experiments.design.windows import Phases, longest_life_s, phases
-from experiments.spec import workloads
 from experiments.spec.loads import Load
 from experiments.spec.setting import Setting
-from experiments.spec.sweep_spec import SweepSpec
+from experiments.spec.sweep_spec import AUTO, SweepSpec
 from experiments.stack.engine_knobs import EngineKnobs
 from gateway.limits import QueueMode
 from loadtests.planning import plan as plans
+from loadtests.planning.late_begin import begun_late
 from loadtests.planning.plan import Plan
 from loadtests.planning.scenarios import Shape
 from loadtests.slo import SLO
@@ -25,13 +25,16 @@ from loadtests.slo import SLO
 
 @dataclass(frozen=True, slots=True)
 class Matrix:
-    """What will be measured; `cells` in running order, `phases` by load. `context_tokens`: of the engine."""
+    """What will be measured; `cells` in running order, `phases` by load. `context_tokens`: of the engine.
+    `seen`: of the probe, by load; `in_full`: whether every cell takes its plan's whole warm-up."""
 
     cells: tuple[Cell, ...]
     phases: dict[Load, Phases]
     spec: SweepSpec
     expected_s: float
     context_tokens: int | None = None
+    seen: Mapping[Load, Probe] = field(default_factory=dict)
+    in_full: bool = False
 
     @property
     def engines(self) -> tuple[tuple[EngineKnobs, tuple[Cell, ...]], ...]:
@@ -55,9 +58,22 @@ class Matrix:
             phase.warm_up_s,
             phase.measure_s,
             _seed(section.seed, load, 0 if cell.sentinel else cell.block),
-            mix=workloads.mix(load.workload or section.reference, self.context_tokens),
+            mix=section.requests(load.workload, self.context_tokens),
             shape=shape,
         )
+
+    def played(self, cell: Cell) -> Plan:
+        """The plan as this cell plays it: begun as late as its setting has settled until the measured window.
+
+        Not where a warm-up was asked for, nor on an engine with other limits than the one that was probed.
+        """
+        drawn, seen = self.plan(cell), self.seen.get(cell.load)
+        probed = cell.setting.engine == self.spec.engine.values()[0]
+        if self.in_full or self.spec.window.warm_up_s != AUTO or seen is None or not probed:
+            return drawn
+        lengths = [arrival.output_tokens for arrival in drawn.arrivals]
+        needed_s = settling.warm_up_s(seen, cell.setting.limits, drawn.header.rate_per_s, lengths)
+        return begun_late(drawn, round(needed_s, 1))
 
     def _shape(self, load: Load) -> Shape:
         """Two whole bursts in every measured window, each a quarter of its period long."""
@@ -84,15 +100,17 @@ def build(
         sentinel: watch the current setting from block to block, if the spec wants it and there are blocks.
         engine_start_s: what each further start of the engine costs.
     """
-    timeout_s = queue_timeout_s(slo.ttft_s, probe.ttft_at_capacity_s)
+    timeout_s = queue_timeout_s(slo.longest_ttft_s, probe.ttft_at_capacity_s)
     settings = settings_of(spec, timeout_s)
     longest_s = _longest_queue_timeout_s(settings)
     widest = max(setting.limits.max_active for setting in settings)
     by_load: dict[Load, Phases] = {}
+    probed: dict[Load, Probe] = {}
     for relative in spec.load.parsed():
         seen = (probes or {}).get(relative.workload or "", probe)
         load = relative.at_capacity(seen.capacity_per_s)
         life_s = longest_life_s(seen, widest, longest_s)
+        probed[load] = seen
         by_load[load] = phases(spec.window, load.rate_per_s or 0.0, life_s, longest_s)
     engines, blocks = spec.engine.values(), spec.design.blocks
     watched = None
@@ -107,10 +125,11 @@ def build(
         sentinel=None if watched is None else (watched.setting, watched.load),
     )
     all_phases = by_load if watched is None else {watched.load: watched.phases, **by_load}
+    probed = probed if watched is None else {watched.load: probe, **probed}
     extra_s = 0.0 if watched is None else watched.phases.expected_s
     block_s = len(settings) * sum(phase.expected_s for phase in by_load.values()) + extra_s
     expected_s = len(engines) * blocks * block_s + engine_start_s * (len(engines) - 1)
-    return Matrix(cells, all_phases, spec, expected_s, context_tokens)
+    return Matrix(cells, all_phases, spec, expected_s, context_tokens, probed)
 
 
 def _longest_queue_timeout_s(settings: tuple[Setting, ...]) -> float:

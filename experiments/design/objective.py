@@ -6,9 +6,9 @@ the same objective would find every setting good.
 """
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from experiments.design.probe import Probe
+from experiments.design.probe import IdleLatencies, Probe
 from loadtests.slo import SLO
 
 DEFAULT_SLO = "ttft<=1s,tpot<=60ms,attainment>=0.95"
@@ -43,20 +43,24 @@ def objective(
 @dataclass(frozen=True, slots=True)
 class OutOfReach:
     """An objective that an idle engine misses. `missed`: latency (its name in `SLO.bounds`) → seconds that
-    the idle engine took; `within_reach`: the nearest that leaves it some room."""
+    the idle engine took; `within_reach`: the nearest that leaves it some room; `load_class`: whose it is, ""
+    where it is everybody's."""
 
     slo: SLO
     missed: dict[str, float]
     within_reach: SLO
+    load_class: str = ""
 
     def __str__(self) -> str:
         rows = [
             f"{_NAMES[name]} {_span(seconds)}, where at most {_span(self.slo.bounds[name])} are asked for"
             for name, seconds in self.missed.items()
         ]
+        whose = f" of {self.load_class}" if self.load_class else ""
         return (
-            f"even when idle the engine misses the objective ({'; '.join(rows)}), so that no setting meets "
-            f"it and nothing was measured; one within its reach: --slo '{self.within_reach}'"
+            f"even when idle the engine misses the objective{whose} ({'; '.join(rows)}), so that no setting "
+            f"meets it and nothing was measured; one within its reach{whose}: "
+            f"{'' if self.load_class else '--slo '}'{self.within_reach}'"
         )
 
 
@@ -66,7 +70,7 @@ _NAMES = {"ttft_s": "TTFT", "ttfv_s": "first visible token", "tpot_s": "TPOT", "
 _ROOM = {"ttft_s": 3.0, "ttfv_s": 3.0, "tpot_s": 1.5, "e2e_s": 2.0}
 
 
-def out_of_reach(slo: SLO, seen: Probe) -> OutOfReach | None:
+def out_of_reach(slo: SLO, seen: Probe | IdleLatencies, load_class: str = "") -> OutOfReach | None:
     """What of the objective an idle engine misses in the middle of its answers; None where it meets all."""
     idle = {"ttft_s": seen.ttft_s, "ttfv_s": seen.ttft_s, "tpot_s": seen.tpot_s, "e2e_s": seen.e2e_s}
     missed: dict[str, float] = {}
@@ -76,7 +80,7 @@ def out_of_reach(slo: SLO, seen: Probe) -> OutOfReach | None:
         if seconds is not None and seconds > bound:
             missed[name] = seconds
             wider[name] = _rounded_up(seconds * _ROOM[name])
-    return OutOfReach(slo, missed, replace(slo, **wider)) if missed else None
+    return OutOfReach(slo, missed, slo.with_bounds(wider), load_class) if missed else None
 
 
 def _rounded_up(seconds: float) -> float:

@@ -53,6 +53,14 @@ class Probe:
         """About how long a request takes with so many in flight, seconds (Little's law)."""
         return in_flight / self.rate_with(in_flight)
 
+    def life_at_s(self, rate_per_s: float) -> float:
+        """About how long a request takes at a rate below capacity, seconds: where the steps reach it."""
+        counts = [1, *(count for count, _ in sorted(self.steps))]
+        rates = np.maximum.accumulate([self.rate_with(count) for count in counts])
+        if rate_per_s <= rates[0]:
+            return self.e2e_s
+        return float(np.interp(rate_per_s, rates, counts)) / rate_per_s
+
 
 ASSUMED = Probe(
     ttft_s=0.03,

@@ -14,12 +14,14 @@ from experiments.design import matrix
 from experiments.errors import EnvironmentProblem
 from experiments.measure import engine_setup, preflight, sweep_stack
 from experiments.measure.cell import MeasurementContext
-from experiments.racing.live_search import measure_rate, search, start_of, stretches_of
+from experiments.racing.live_search import measure_rate, search, start_of
+from experiments.racing.steady_stretches import stretches_of
 from experiments.run_folder.folder import RunDir, open_or_create
 from experiments.run_folder.measured_cell import finished_cells
 from experiments.run_folder.relative_speed import usual_speed
 from experiments.run_folder.run_state import RunStatus
-from experiments.stats.knee import Capacity, capacity
+from experiments.stats.class_capacity import capacity_under
+from experiments.stats.knee import Capacity
 from experiments.stats.overload import SURELY_ABOVE, Overload, overload
 from experiments.stats.stretch import Stretch, attainment_of, by_rate
 from loadtests.slo import SLO
@@ -61,10 +63,20 @@ def show(found: Capacity, slo: SLO, run: RunDir) -> str:
         rows.append(
             f"  at {rate:g}/s: {share:.1%} of {sum(s.offered for s in of_rate)} met it "
             f"(95 %: {low:.1%} to {high:.1%}, {len(of_rate)} {'trace' if len(of_rate) == 1 else 'traces'})"
+            f"{_by_class(of_rate)}"
         )
     above = _above(found, slo, run)
     rows += [f"  {above}"] if above is not None else []
     return "\n".join([*rows, f"  run: {run.path}"])
+
+
+def _by_class(of_rate: Sequence[Stretch]) -> str:
+    """`: chat 99.0%, agent-long 80.0%`, each of its own requests by its own objective."""
+    own: dict[str, list[Stretch]] = {}
+    for name, stretch in (pair for one in of_rate for pair in one.classes):
+        own.setdefault(name, []).append(stretch)
+    shares = (f"{name} {attainment_of(stretches)[0]:.1%}" for name, stretches in own.items())
+    return f": {', '.join(shares)}" if own else ""
 
 
 def _above(found: Capacity, slo: SLO, run: RunDir) -> Overload | None:
@@ -100,11 +112,11 @@ def _search(
             left_s = until_s - time.monotonic() if known() else math.inf
             return measure_rate(rate_per_s, setting, options.spec, context, stack, progress, left_s)
 
-        search(known, measure, slo.attainment, start_of(seen, setting), precision)
+        search(known, measure, slo, start_of(seen, setting), precision)
     found = _known(run, slo)
     if not found:
         raise EnvironmentProblem(f"{run.path}: no cell came out valid ({_why_not(run)})")
-    return capacity(found, slo.attainment), slo
+    return capacity_under(found, slo), slo
 
 
 def _known(run: RunDir, slo: SLO) -> list[Stretch]:

@@ -14,7 +14,7 @@ from experiments.run_folder.measured_cell import finished_cells
 from experiments.run_folder.reading import read_run
 from loadtests.outcome import Outcome
 from loadtests.planning import plan as plans
-from loadtests.planning.plan import Arrival
+from loadtests.planning.arrival import Arrival
 from loadtests.record import RequestRecord
 from loadtests.recording.run_folder import CELL, PLAN, RECORDS, RunFolder
 

@@ -16,14 +16,17 @@ from rich.table import Table
 from experiments.calibration import calibrated, held_out
 from experiments.design.cells import settings_of
 from experiments.design.objective import DEFAULT_SLO, queue_timeout_s
+from experiments.errors import UserError
 from experiments.spec.sweep_spec import SweepSpec
-from experiments.twin.predicted import Expected, Predictor
+from experiments.twin.predicted import Expected, Predictor, of_class
 from experiments.twin.profile import Profile
 from experiments.twin.simulate import Player
 from loadtests.planning import plan
 from loadtests.planning.mix import Mix
 from loadtests.slo import SLO
 
+_TYPICAL = 500
+"""Requests of a mix from which its capacity is predicted."""
 SHOWN = ("goodput_per_s", "attainment", "rejected_ratio", "ttft_p95_s", "e2e_p95_s")
 
 
@@ -32,16 +35,19 @@ def run(args: argparse.Namespace, spec: SweepSpec, slo: SLO | None) -> int:
     exit code 0. `args`: the flags of `predict`.
 
     Raises:
-        UserError: there is no model.
+        UserError: there is no model, or the objective names a load class that the mix has not.
     """
+    slo = _objective(spec, slo)
     model = calibrated.read(args.model)
     profile, draws = model.profile, model.samples(args.traces)
-    slo = slo or SLO.parse(spec.slo.text or DEFAULT_SLO)
     lengths = (spec.load.prompt_tokens, spec.load.output_tokens)
     mix = Mix.fixed(*lengths)
-    capacity_per_s = held_out.predicted_capacity(profile, [lengths])
+    if spec.load.mix:
+        mix = spec.load.requests(None, profile.max_model_len)
+        lengths = spec.load.typical(profile.max_model_len)
+    capacity_per_s = held_out.predicted_capacity(profile, _work(mix))
     idle_ttft_s = profile.ingest_s + profile.step_time.duration_s(0, lengths[0], lengths[0])
-    settings = settings_of(spec, queue_timeout_s(slo.ttft_s, idle_ttft_s))
+    settings = settings_of(spec, queue_timeout_s(slo.longest_ttft_s, idle_ttft_s))
     started_s = time.perf_counter()
     player = Player()
     cells: list[dict[str, Any]] = []
@@ -75,15 +81,31 @@ def run(args: argparse.Namespace, spec: SweepSpec, slo: SLO | None) -> int:
     return 0
 
 
+def _objective(spec: SweepSpec, slo: SLO | None) -> SLO:
+    try:
+        return spec.load.objective(slo or SLO.parse(spec.slo.text or DEFAULT_SLO))
+    except ValueError as error:
+        raise UserError(f"--slo: {error}") from None
+
+
+def _work(mix: Mix) -> list[tuple[int, int]]:
+    """Lengths that are typical of it in their mixture, tokens: a closed loop's requests."""
+    if not mix.classes:
+        return [(mix.prompt_tokens, mix.output_tokens)]
+    pool = plan.make("closed", 1.0, 0.0, 1.0, 0, mix).arrivals[:_TYPICAL]
+    return [(arrival.prompt_tokens, arrival.output_tokens) for arrival in pool]
+
+
 def _print(cells: list[dict[str, Any]], slo: SLO, capacity_per_s: float, profile: Profile) -> None:
     table = Table(
         title=f"PREDICTED, not measured: {profile.source}; SLO {slo}; capacity {capacity_per_s:.2f}/s"
     )
-    for column in ("load", "setting", *SHOWN):
+    shown_names = (*SHOWN, *(of_class(name) for name, _ in slo.classes))
+    for column in ("load", "setting", *shown_names):
         table.add_column(column)
     best = sorted(cells, key=lambda cell: (cell["load"], -cell["expected"]["goodput_per_s"].mean))
     for cell in best:
-        shown = [_text(cell["expected"][name]) for name in SHOWN]
+        shown = [_text(cell["expected"][name]) for name in shown_names]
         table.add_row(cell["load"], cell["setting"].name, *shown)
     Console().print(table)
 

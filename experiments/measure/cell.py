@@ -8,7 +8,7 @@ and files and queries: a sweep does it while the next cell warms up.
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from experiments.design.cells import Cell
@@ -68,7 +68,9 @@ class MeasurementContext:
 @dataclass(frozen=True, slots=True)
 class PreparedCell:
     """A cell whose load generator stands ready, so that the next cell starts as soon as this one is over.
-    `engine`: None where it is not known; `watch`: None where the machine is not watched."""
+    `plan`: as it is played, and `arrivals` the hash of the one that it is a part of, which the cells of a
+    block have in common; `engine`: None where it is not known; `watch`: None where nothing watches the
+    machine."""
 
     cell: Cell
     plan: Plan
@@ -77,6 +79,7 @@ class PreparedCell:
     drain_s: float
     engine: Endpoint | None
     watch: Watch | None = None
+    arrivals: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,12 +150,15 @@ def save(offered: FinishedLoad, context: MeasurementContext) -> CellSummary:
     material = _material(offered, context)
     series_table.save(material.series, folder)
     summary = summarise_cell(cell, prepared.plan, context.slo, material, context.engine(cell))
+    # What the cells of a block have in common is the plan that each may have begun late.
+    offered_here = replace(summary.workload, plan_hash=prepared.arrivals or prepared.plan.hash)
+    summary = replace(summary, workload=offered_here)
     cell_steps.save(summary, material.records, folder)
     codec.write(folder / "cell.json", AppliedSetting(cell.id, cell.setting, offered.in_force))
     codec.write(folder / "summary.json", summary)
     prepared.load.forget_start()
     goodput_per_s = summary.rates.goodput_per_s if summary.rates is not None else None
-    facts = {"plan": prepared.plan.hash, "goodput_per_s": goodput_per_s}
+    facts = {"plan": summary.workload.plan_hash, "goodput_per_s": goodput_per_s}
     context.run.finish_cell(cell.id, {**facts, **_timeline(prepared.plan, material).to_json()})
     return summary
 

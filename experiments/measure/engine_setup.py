@@ -39,9 +39,8 @@ def probe_engine(options: SweepOptions, run: RunDir, stack: SweepStack, progress
             f"{run.path} was begun on {engine.label}, and this is {stack.engine.label}: numbers of two "
             "engines do not mix; start a new run with --fresh"
         )
-    context, reference = stack.engine.facts.max_model_len, options.spec.load.reference
-    prompt_tokens, output_tokens = workloads.typical(reference, context)
-    target = Target(stack.gateway, stack.engine.endpoint, stack.engine.model, stack.fields)
+    context, target = stack.engine.facts.max_model_len, _target(stack)
+    prompt_tokens, output_tokens = options.spec.load.typical(context)
     if run.state.probe is not None:
         widest = max(options.spec.gateway.max_active)
         probing.warm_up(target, prompt_tokens, output_tokens, widest, progress.say)
@@ -75,17 +74,32 @@ def settle_objective(options: SweepOptions, run: RunDir, stack: SweepStack, seen
     text, scaled_from = objective.objective(
         options.spec.slo.text, stack.engine.provider.slo_scaled, seen.ttft_s, seen.tpot_s, seen.e2e_s
     )
-    slo = SLO.parse(text)
-    objective_in_force = Objective(
-        str(slo), slo.ttft_s, slo.tpot_s, slo.e2e_s, slo.attainment, scaled_from, slo.ttfv_s
-    )
-    run.save(replace(run.state, slo=objective_in_force))
-    missed = objective.out_of_reach(slo, seen)
+    slo = options.spec.load.objective(SLO.parse(text))
+    run.save(replace(run.state, slo=Objective.of(slo, scaled_from)))
+    missed = _out_of_reach(options, stack, slo, seen)
     if missed is not None:
         # Complete, so that the same command given again begins with a probe of its own.
         run.save(replace(run.state, status=RunStatus.COMPLETE))
         raise ObjectiveOutOfReach(str(missed))
     return slo
+
+
+def _out_of_reach(
+    options: SweepOptions, stack: SweepStack, slo: SLO, seen: Probe
+) -> objective.OutOfReach | None:
+    """What of the objective the idle engine misses; a load class is asked about with its own lengths."""
+    for one in options.spec.load.classes:
+        typical = workloads.typical(one.workload, stack.engine.facts.max_model_len)
+        idle = probing.idle(_target(stack), *typical)
+        missed = objective.out_of_reach(slo.of(one.name), idle, one.name)
+        if missed is not None:
+            return missed
+    return None if slo.classes else objective.out_of_reach(slo, seen)
+
+
+def _target(stack: SweepStack) -> Target:
+    engine_at, batch = stack.engine.endpoint, max_running(stack)
+    return Target(stack.gateway, engine_at, stack.engine.model, stack.fields, batch)
 
 
 def check_loads(spec: SweepSpec, run: RunDir) -> None:

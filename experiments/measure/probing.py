@@ -29,6 +29,10 @@ _PLATEAU = 1.06
 # Less than this share of the best rate is not yet capacity: a few seconds a step tell rates apart no better.
 _AT_CAPACITY = 0.9
 _STEPS = (4, 8, 16, 32, 64, 128, 256)
+# So much more than the engine's batch is always enough to keep it full; beyond that requests only wait.
+_FULL = 1.25
+# A step's window may end before its time once the mean life in it is known this well, relative.
+_KNOWN = 0.01
 _IDLE_REQUESTS = 6
 _IDLE_AGAIN = 3
 _LONGEST_ANSWER_S = 300.0
@@ -37,12 +41,22 @@ _LONGEST_ANSWER_S = 300.0
 @dataclass(frozen=True, slots=True)
 class Target:
     """Where the probe's requests go. `engine` (None where unknown) is only asked to count tokens; `fields`:
-    what every request asks beyond the plain API."""
+    what every request asks beyond the plain API; `batch`: the most that the engine runs at once, None where
+    that is not known."""
 
     gateway: Endpoint
     engine: Endpoint | None
     model: str
     fields: OptionalFields = ALL_FIELDS
+    batch: int | None = None
+
+    @property
+    def steps(self) -> tuple[int, ...]:
+        """The staircase, which ends where the engine's batch is full."""
+        if self.batch is None:
+            return _STEPS
+        full = math.ceil(_FULL * self.batch)
+        return (*(step for step in _STEPS if step < full), full) if full < _STEPS[-1] else _STEPS
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +98,18 @@ def warm_up(
         raise EnvironmentProblem(f"the warm-up failed: {error}") from None
 
 
+def idle(target: Target, prompt_tokens: int, output_tokens: int) -> IdleLatencies:
+    """What requests of other lengths take on the engine that was warmed up already, one at a time.
+
+    Raises:
+        EnvironmentProblem: a request failed; nothing can be measured then.
+    """
+    try:
+        return asyncio.run(_idle(target, prompt_tokens, output_tokens))
+    except AskFailed as error:
+        raise EnvironmentProblem(f"the probe failed: {error}") from None
+
+
 class _Prober:
     """Asks for completions of one fixed shape."""
 
@@ -107,8 +133,9 @@ class _Prober:
         """So many at once, to their end."""
         await asyncio.gather(*(self.ask() for _ in range(size)))
 
-    async def step(self, in_flight: int, measure_s: float) -> _Step:
-        """Keep `in_flight` requests going; the window opens when every worker has had its first answer."""
+    async def step(self, in_flight: int, least_s: float, most_s: float) -> _Step:
+        """Keep `in_flight` requests going; the window opens when every worker has had its first answer, and
+        closes after `least_s`, or after `most_s` where their lives differ."""
         answers: list[StreamedAnswer] = []
         opened = asyncio.Event()
         stop_at_s = math.inf
@@ -125,7 +152,10 @@ class _Prober:
         await asyncio.wait([opening, *workers], return_when=asyncio.FIRST_COMPLETED)
         opening.cancel()
         start_s = time.monotonic()
-        stop_at_s = start_s + measure_s
+        stop_at_s = start_s + most_s
+        await asyncio.wait(workers, timeout=least_s, return_when=asyncio.FIRST_EXCEPTION)
+        if _is_known([answer for answer in answers if answer.ended_s > start_s]):
+            stop_at_s = min(stop_at_s, time.monotonic())
         await asyncio.gather(*workers)
         return _Step(
             in_flight,
@@ -140,6 +170,12 @@ async def _bursts(target: Target, prompt_tokens: int, output_tokens: int, sizes:
         prober = _Prober(asker, target, prompt_tokens, output_tokens)
         for size in sizes:
             await prober.burst(size)
+
+
+async def _idle(target: Target, prompt_tokens: int, output_tokens: int) -> IdleLatencies:
+    async with Asker(target.gateway, timeout_s=_LONGEST_ANSWER_S) as asker:
+        prober = _Prober(asker, target, prompt_tokens, output_tokens)
+        return _latencies([await prober.ask() for _ in range(_IDLE_AGAIN)])
 
 
 def _latencies(idle: list[StreamedAnswer]) -> IdleLatencies:
@@ -161,10 +197,11 @@ async def _run(target: Target, prompt_tokens: int, output_tokens: int, tell: Cal
         _tell_lengths(answers, output_tokens, target.fields, tell)
         idle = _latencies(answers)
         steps: list[_Step] = []
-        for in_flight in _STEPS:
+        for in_flight in target.steps:
             tell(f"probing capacity with {in_flight} requests in flight")
             longest_s = max([idle.e2e_s, *(step.e2e_s for step in steps)])
-            steps.append(await prober.step(in_flight, max(2.0, 2.0 * longest_s)))
+            two_lives_s = 2.0 * longest_s
+            steps.append(await prober.step(in_flight, max(1.0, two_lives_s), max(2.0, two_lives_s)))
             if len(steps) > 1 and steps[-1].rate_per_s <= _PLATEAU * steps[-2].rate_per_s:
                 break
         # Others may have been at work on the machine before; what disturbs only makes latencies longer.
@@ -182,6 +219,15 @@ async def _run(target: Target, prompt_tokens: int, output_tokens: int, tell: Cal
         ttft_at_capacity_s=first.ttft_s,
         steps=tuple((step.in_flight, step.rate_per_s) for step in steps),
     )
+
+
+def _is_known(ended: list[StreamedAnswer]) -> bool:
+    """Whether the mean life of these answers has a standard error of at most 1 %."""
+    lives_s = [answer.ended_s - answer.sent_s for answer in ended]
+    if len(lives_s) < _IDLE_REQUESTS:
+        return False
+    error_s = statistics.stdev(lives_s) / math.sqrt(len(lives_s))
+    return error_s <= _KNOWN * statistics.mean(lives_s)
 
 
 def _tell_lengths(

@@ -1,6 +1,7 @@
 """Cells one after another, with nothing but the switch of the limits between them."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 
 from experiments.cli.progress import SweepProgress
@@ -11,6 +12,7 @@ from experiments.measure import prompt_cost
 from experiments.measure.annotation import annotate
 from experiments.measure.cell import LOG_NAME, MeasurementContext, PreparedCell, measure, save
 from experiments.measure.saving import BackgroundSaver
+from experiments.measure.steadiness import began_early
 from experiments.measure.sweep_stack import SweepStack
 from experiments.run_folder.doubt import DoubtCode
 from experiments.stack import load
@@ -26,11 +28,35 @@ def run_cells(
     """Measure `cells` in order; which of them failed, and which were measured but came out invalid in a way
     that a second try may mend.
 
+    A cell whose warm-up was not over when its window began is measured again, with the whole of it.
+    """
+    failed, invalid, early = _in_order(cells, matrix, context, stack, progress)
+    if early:
+        progress.say(f"in {len(early)} cells the warm-up was not over: measured again with a longer one")
+        for cell in early:
+            context.run.repeat_cell(cell.id, "warm-up")
+        in_full = replace(matrix, in_full=True)
+        failed_again, invalid_again, _ = _in_order(early, in_full, context, stack, progress)
+        failed = [*failed, *failed_again]
+        invalid = [*(cell for cell in invalid if cell not in early), *invalid_again]
+    return failed, invalid
+
+
+def _in_order(
+    cells: Sequence[Cell],
+    matrix: Matrix,
+    context: MeasurementContext,
+    stack: SweepStack,
+    progress: SweepProgress,
+) -> tuple[list[Cell], list[Cell], list[Cell]]:
+    """The cells once: which failed, which came out invalid, and of which the warm-up was not over.
+
     The next cell's generator is started while the last requests of a cell drain, and a cell is saved while
     the next one warms up: both fall into time that is not measured.
     """
     failed: list[Cell] = []
     invalid: list[Cell] = []
+    early: list[Cell] = []
     ready: dict[int, PreparedCell] = {}
 
     def fail(cell: Cell, error: EnvironmentProblem) -> None:
@@ -45,6 +71,8 @@ def run_cells(
                 continue
             progress.cell_ends(cell.id, summary)
             annotate(stack.annotations, summary)
+            if summary.window.warm_up_s < matrix.phases[cell.load].warm_up_s and began_early(summary):
+                early.append(cell)
             # What an engine does with lengths, it does again.
             if summary.invalid_codes and DoubtCode.LENGTHS not in summary.invalid_codes:
                 invalid.append(cell)
@@ -73,14 +101,14 @@ def run_cells(
         finally:
             for prepared in ready.values():
                 prepared.load.stop()
-    return failed, invalid
+    return failed, invalid, early
 
 
 def _prepare(
     cell: Cell, matrix: Matrix, context: MeasurementContext, stack: SweepStack, index: int
 ) -> PreparedCell:
     folder = context.run.begin_cell(cell.id)
-    plan = matrix.plan(cell)
+    drawn, plan = matrix.plan(cell), matrix.played(cell)
     stored = context.run.plans / f"{plan.hash[:12]}.json"
     if not stored.exists():
         plan.save(stored)
@@ -100,4 +128,5 @@ def _prepare(
         cpus=stack.load_cpus,
         fields=stack.fields,
     )
-    return PreparedCell(cell, plan, folder, load.start(job), drain_s, stack.engine.endpoint, stack.watch)
+    started, engine = load.start(job), stack.engine.endpoint
+    return PreparedCell(cell, plan, folder, started, drain_s, engine, stack.watch, drawn.hash)

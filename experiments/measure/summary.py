@@ -134,6 +134,7 @@ def summarise_cell(
         engine=EngineLabel(engine.label),
         engine_growth=material.engine,
         classes=of_records.classes,
+        fairness=of_records.fairness,
         lengths=material.load_run.ended.lengths,
         witness=material.witness,
     )
@@ -183,6 +184,7 @@ def _workload(cell: Cell, plan: Plan, load_run: LoadRun) -> Workload:
         plan_hash=plan.hash,
         prompt_tokens=header.tokens("prompt_tokens"),
         output_tokens=header.tokens("output_tokens"),
+        mix=header.workload if header.classes else None,
         answer_lengths=load_run.asked.answer_lengths,
     )
 

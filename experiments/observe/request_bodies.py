@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from loadtests.planning.arrival import Arrival
 from loadtests.planning.optional_fields import ALL_FIELDS, OptionalFields
-from loadtests.planning.plan import Arrival
 from loadtests.planning.prompts import TokenCost
 from loadtests.sending.bodies import Bodies
 

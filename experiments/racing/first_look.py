@@ -15,6 +15,7 @@ from experiments.racing.live_track import LiveTrack
 from experiments.racing.own_loads import Attainments
 from experiments.racing.plan import RacePlan
 from experiments.run_folder.measured_cell import read_cell
+from loadtests.recording.summary import class_shares
 
 Replan = Callable[[], RacePlan]
 
@@ -77,8 +78,9 @@ class _Look:
             if not run.is_done(cell.id):
                 continue
             measured = read_cell(run.cell(cell.id))
-            if not measured.invalid_codes and measured.summary.attainment is not None:
-                found[setting.name] = measured.summary.attainment
+            share = measured.summary.attainment
+            if not measured.invalid_codes and share is not None:
+                found[setting.name] = self._context.slo.level(share, class_shares(measured.summary.classes))
             if is_enough(found):
                 break
         return found

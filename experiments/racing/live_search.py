@@ -12,17 +12,17 @@ from experiments.design.cell_purpose import CellPurpose
 from experiments.design.probe import Probe
 from experiments.measure import speed_doubts
 from experiments.measure.cell import MeasurementContext
-from experiments.measure.cell_evidence import is_stationary
 from experiments.measure.run_cells import run_cells
 from experiments.measure.sweep_stack import SweepStack
 from experiments.racing.live_track import declare
 from experiments.racing.plan import in_stretches
-from experiments.run_folder.measured_cell import MeasuredCell, finished_cells
-from experiments.run_folder.relative_speed import relative_speed, usual_speed
+from experiments.racing.steady_stretches import stretches_of
+from experiments.run_folder.measured_cell import finished_cells
+from experiments.run_folder.relative_speed import usual_speed
 from experiments.spec.setting import Setting
 from experiments.spec.sweep_spec import SweepSpec
-from experiments.stats.rate_search import next_rate
-from experiments.stats.stretch import Stretch, stretch_of
+from experiments.stats.class_capacity import next_rate_under
+from experiments.stats.stretch import Stretch
 from loadtests.slo import SLO
 
 PRECISION = 0.07
@@ -31,22 +31,10 @@ PATIENCE = 3
 """Cells in a row that may come out useless: the machine is too busy."""
 
 
-def stretches_of(cells: Sequence[MeasuredCell], slo: SLO, usual: float) -> list[Stretch]:
-    """What each valid cell under a steady load tells of its rate, on an engine as fast as `usual`: where it
-    was 2 % slower, times may be 2 % longer and the load counts as 2 % denser."""
-    found = []
-    for cell in cells:
-        if cell.invalid_codes or not is_stationary(cell.scenario):
-            continue
-        speed = relative_speed(cell, usual)
-        found.append(stretch_of(cell.rate_per_s, cell.trace(slo.scaled(speed)), speed))
-    return found
-
-
 def search(
     known: Callable[[], Sequence[Stretch]],
     measure: Callable[[float], bool],
-    target: float,
+    slo: SLO,
     start_per_s: float,
     precision: float,
 ) -> None:
@@ -55,7 +43,7 @@ def search(
     useless = 0
     while useless < PATIENCE:
         before = known()
-        rate_per_s = next_rate(before, target, start_per_s, precision)
+        rate_per_s = next_rate_under(before, slo, start_per_s, precision)
         if rate_per_s is None or not measure(rate_per_s):
             return
         useless = useless + 1 if len(known()) == len(before) else 0
@@ -91,7 +79,7 @@ def after_race(
         spent_s = sum(cell.summary.window.end_s for cell in searched if cell.setting == winner)
         return measure_rate(rate_per_s, winner, spec, context, stack, progress, search_s - spent_s)
 
-    search(known, measure, context.slo.attainment, start_of(probe, winner), PRECISION)
+    search(known, measure, context.slo, start_of(probe, winner), PRECISION)
 
 
 def measure_rate(

@@ -93,7 +93,7 @@ def in_stretches(spec: SweepSpec) -> SweepSpec:
 
 def dry_run(spec: SweepSpec) -> str:
     """What would be raced, and for how long at most, without starting anything."""
-    slo = SLO.parse(spec.slo.text or DEFAULT_SLO)
+    slo = spec.load.objective(SLO.parse(spec.slo.text or DEFAULT_SLO))
     if own := not spec.load.are_named:
         load = spec.load.model_copy(update={"loads": default_loads(slo, ASSUMED)})
         spec = spec.model_copy(update={"load": load})

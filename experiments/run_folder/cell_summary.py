@@ -19,6 +19,7 @@ from experiments.stats.saturation import Saturation
 from experiments.stats.steady_state import SteadyState
 from gateway.limits import QueueMode
 from loadtests.planning.optional_fields import AnswerLengths
+from loadtests.recording.fairness import Fairness
 from loadtests.recording.lengths import ComparedLengths
 from loadtests.recording.summary import Counts, Latencies, LoadSummary, Rates
 
@@ -51,6 +52,8 @@ class Workload:
     """whether answers had to be as long as planned, or at most so; none where nothing was sent yet"""
     purpose: CellPurpose = CellPurpose.MATRIX
     """what the cell is measured for"""
+    mix: str | None = None
+    """the load classes, as `--mix` takes them; none where all requests are of one kind"""
 
     @classmethod
     def planned(
@@ -156,6 +159,8 @@ class CellSummary:
     """what the engine counted over the cell, every phase"""
     classes: dict[str, LoadSummary] | None = None
     """counts, rates and latencies of each class of requests, where there are several"""
+    fairness: Fairness | None = None
+    """how evenly tenants were served, where the load has several"""
     limits_seen: SeenLimits | None = None
     """of a load run of its own"""
     lengths: ComparedLengths | None = None

@@ -85,6 +85,7 @@ def summary_of(run: LoadRun, cell: str) -> CellSummary:
         doubts=_doubts(ended),
         engine=EngineLabel(_label(asked)),
         classes=of_records.classes,
+        fairness=of_records.fairness,
         limits_seen=None
         if limits is None
         else SeenLimits(limits.max_active, limits.queue_max, QueueMode(limits.queue_mode)),

@@ -94,6 +94,7 @@ class MeasuredCell:
             due_s=np.array([record.due_s - start_s for record in measured]),
             good=np.array([slo.judge(record) for record in measured], dtype=bool),
             duration_s=self.summary.window.length_s,
+            classes=np.array([record.cls for record in measured], dtype=str) if slo.classes else None,
         )
 
 

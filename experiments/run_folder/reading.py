@@ -42,6 +42,12 @@ def objective_of(run: Path) -> SLO:
     return objective.slo
 
 
+def in_classes(slo: SLO, state: RunState) -> SLO:
+    """Another objective for a run: where its own has load classes, one for each of them."""
+    own = state.slo.slo.classes if state.slo is not None else ()
+    return slo.for_classes(name for name, _ in own) if own else slo
+
+
 def recommended_setting(run: Path) -> Setting | None:
     """The setting that a run recommends; None where it recommends none that can be read."""
     try:

@@ -29,6 +29,37 @@ class Standing(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class ClassEvidence:
+    """What one load class was served at a load, judged by its own objective."""
+
+    name: str
+    slo: str
+    """its objective"""
+    target: float
+    """share of its offered requests that has to meet it, 0-1"""
+    offered: int
+    """requests of it"""
+    attainment: float
+    """share of them that met it, 0-1"""
+    attainment_low: float
+    """lower end of the 95 % interval, which allows for requests that are missed together"""
+    attainment_high: float
+    """the upper end"""
+    goodput_per_s: float
+    """those that met it, per second"""
+
+    @property
+    def met(self) -> bool:
+        """Whether the share was met, as measured."""
+        return self.attainment >= self.target
+
+    @property
+    def surely_missed(self) -> bool:
+        """Whether the whole interval lies below it."""
+        return self.attainment_high < self.target
+
+
+@dataclass(frozen=True, slots=True)
 class LoadEvidence:
     """The recommended setting at one load."""
 
@@ -48,6 +79,8 @@ class LoadEvidence:
     """whether these took no part in the choice"""
     speed_margin: SpeedMargin | None = None
     """how much slower the engine may become; none where the records do not tell"""
+    classes: tuple[ClassEvidence, ...] = ()
+    """the same for each load class, where there are several"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,6 +47,19 @@ class Objective:
     def slo(self) -> SLO:
         return SLO.parse(self.text)
 
+    @property
+    def classes(self) -> tuple[tuple[str, SLO], ...]:
+        """The objectives of the load classes; none where all requests have one, or it cannot be read."""
+        try:
+            return self.slo.classes
+        except ValueError:
+            return ()
+
+    @classmethod
+    def of(cls, slo: SLO, scaled_from: str | None = None) -> Objective:
+        """As it is kept: the common bounds as numbers, all of it as text."""
+        return cls(str(slo), slo.ttft_s, slo.tpot_s, slo.e2e_s, slo.attainment, scaled_from, slo.ttfv_s)
+
 
 @dataclass(frozen=True, slots=True)
 class Anchor:

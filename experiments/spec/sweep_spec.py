@@ -4,50 +4,35 @@ import hashlib
 import json
 import tomllib
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
+    JsonValue,
     ValidationError,
-    field_validator,
 )
 
 from experiments.errors import UserError
 from experiments.spec.design_kind import DesignKind
 from experiments.spec.durations import parse_s
-from experiments.spec.loads import Load, parse_load
+from experiments.spec.load_section import LoadSection
+from experiments.spec.strict import Strict, listed
 from experiments.stack.engine_knobs import EngineKnobs, product
 from experiments.stack.providers import known
 from gateway.limits import LIMIT_NAMES, QueueMode, QueueOrder
 from gateway.settings import LiveSettings, explain
-from loadtests.planning.optional_fields import AnswerLengths, UsageFields
 from loadtests.reach.endpoint import without_login
 
 AUTO = "auto"
-
-
-def open_scenarios() -> tuple[str, ...]:
-    """What a load of a sweep can be."""
-    from loadtests.planning.scenarios import SCENARIOS  # with numpy: only for a load that is named
-
-    return tuple(name for name, scenario in SCENARIOS.items() if scenario.loop == "open" and name != "trace")
 
 
 def _seconds_or_auto(value: object) -> object:
     if isinstance(value, str) and value.strip().lower() == AUTO:
         return AUTO
     return parse_s(value) if isinstance(value, str) else value
-
-
-def _listed(value: object) -> object:
-    """One value stands for a list of one, so that `max_active = 4` reads as people mean it."""
-    return value if isinstance(value, list | tuple) else (value,)
 
 
 def _provider_name(value: str) -> str:
@@ -59,19 +44,13 @@ def _provider_name(value: str) -> str:
 
 Knobs = Annotated[
     tuple[Annotated[int, Field(ge=1, le=10_000_000)], ...],
-    BeforeValidator(_listed),
+    BeforeValidator(listed),
 ]
 PositiveSeconds = Annotated[float, Field(gt=0, le=86_400)]
 SecondsOrAuto = Annotated[PositiveSeconds | Literal["auto"], BeforeValidator(_seconds_or_auto)]
 
 
-class _Strict(BaseModel):
-    """An unknown key is an error, never dropped; settings never change once read."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class EngineSection(_Strict):
+class EngineSection(Strict):
     """Which engine answers. `cpus` are core numbers, empty for no pinning, `auto` for the lower half of the
     cores where the engine computes on this machine's CPU.
 
@@ -92,29 +71,29 @@ class EngineSection(_Strict):
         return product((self.max_num_seqs, self.max_num_batched_tokens, self.max_num_queued_reqs))
 
 
-class GatewaySection(_Strict):
+class GatewaySection(Strict):
     """The axes of the matrix. Lists; a single value is a list of one.
 
     `queue_timeout_s = "auto"` comes from the SLO: its TTFT less the TTFT of the engine at capacity.
     """
 
     max_active: Annotated[
-        tuple[Annotated[int, Field(ge=1, le=100_000)], ...], BeforeValidator(_listed), Field(min_length=1)
+        tuple[Annotated[int, Field(ge=1, le=100_000)], ...], BeforeValidator(listed), Field(min_length=1)
     ] = (
         2,
         8,
         16,
     )
-    queue_mode: Annotated[tuple[QueueMode, ...], BeforeValidator(_listed), Field(min_length=1)] = tuple(
+    queue_mode: Annotated[tuple[QueueMode, ...], BeforeValidator(listed), Field(min_length=1)] = tuple(
         QueueMode
     )
     queue_max: Annotated[
-        tuple[Annotated[int, Field(ge=0, le=1_000_000)], ...], BeforeValidator(_listed), Field(min_length=1)
+        tuple[Annotated[int, Field(ge=0, le=1_000_000)], ...], BeforeValidator(listed), Field(min_length=1)
     ] = (100,)
-    queue_timeout_s: Annotated[tuple[SecondsOrAuto, ...], BeforeValidator(_listed), Field(min_length=1)] = (
+    queue_timeout_s: Annotated[tuple[SecondsOrAuto, ...], BeforeValidator(listed), Field(min_length=1)] = (
         "auto",
     )
-    queue_order: Annotated[tuple[QueueOrder, ...], BeforeValidator(_listed), Field(min_length=1)] = (
+    queue_order: Annotated[tuple[QueueOrder, ...], BeforeValidator(listed), Field(min_length=1)] = (
         QueueOrder.FIFO,
     )
     request_timeout_s: Annotated[PositiveSeconds, BeforeValidator(_seconds_or_auto)] = 300.0
@@ -129,56 +108,7 @@ class GatewaySection(_Strict):
         }
 
 
-class LoadSection(_Strict):
-    """What is offered. `loads` are SCENARIO@RATE, the rate in requests per second or as a multiple of
-    capacity (`0.7x`).
-
-    `workloads`, an axis, cross with the loads and replace the two lengths; the first is the one whose probe
-    scales the SLO and the queue timeout. Each has a capacity of its own, which relative rates refer to.
-    `lengths` and `usage`: what an engine that refuses fields is asked without; `auto`: forced, unless the
-    engine is known not to keep to it.
-    """
-
-    loads: Annotated[tuple[str, ...], BeforeValidator(_listed), Field(min_length=1)] = (
-        "sustained@0.7x",
-        "burst@1.2x",
-    )
-    prompt_tokens: Annotated[int, Field(ge=1, le=1_000_000)] = 64
-    output_tokens: Annotated[int, Field(ge=1, le=1_000_000)] = 24
-    workloads: Annotated[tuple[str, ...], BeforeValidator(_listed)] = ()
-    lengths: AnswerLengths | Literal["auto"] = "auto"
-    usage: UsageFields = UsageFields.ASKED
-    seed: Annotated[int, Field(ge=0, le=2**32 - 1)] = 1
-
-    @field_validator("loads")
-    @classmethod
-    def _loads_parse(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(str(parse_load(text, open_scenarios())) for text in value)
-
-    @field_validator("workloads")
-    @classmethod
-    def _workloads_parse(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        from experiments.spec import workloads  # the same of lengths
-
-        return tuple(dict.fromkeys(workloads.parse(text) for text in value))
-
-    @property
-    def are_named(self) -> bool:
-        """Whether file or flag names the loads; else a race takes those that follow from its probe."""
-        return "loads" in self.model_fields_set
-
-    @property
-    def reference(self) -> str:
-        """The workload that the engine is probed with first."""
-        return self.workloads[0] if self.workloads else f"{self.prompt_tokens}x{self.output_tokens}"
-
-    def parsed(self) -> tuple[Load, ...]:
-        """The loads, with duplicates dropped, in the order given; each under each workload."""
-        loads = dict.fromkeys(parse_load(text, open_scenarios()) for text in self.loads)
-        return tuple(replace(load, workload=name) for name in self.workloads or (None,) for load in loads)
-
-
-class WindowSection(_Strict):
+class WindowSection(Strict):
     """Length of a cell's phases. `auto` scales with the E2E latency that the probe measured."""
 
     warm_up_s: SecondsOrAuto = "auto"
@@ -187,7 +117,7 @@ class WindowSection(_Strict):
     min_requests: Annotated[int, Field(ge=1, le=1_000_000)] = 85
 
 
-class DesignSection(_Strict):
+class DesignSection(Strict):
     """`kind`: which cells are measured. A grid has `blocks` repeats with fresh arrival traces, every cell
     of a block on the same; a race may take as long as that grid would, or `budget_s`.
 
@@ -210,19 +140,24 @@ class DesignSection(_Strict):
         return self.kind is DesignKind.MODEL
 
 
-class SloSection(_Strict):
+class SloSection(Strict):
     """`text` like `ttft<=1s,tpot<=60ms,attainment>=0.95`; none means that default, scaled to the engine where
     it is ours."""
 
     text: str | None = None
 
 
-YOUNGER_KEYS = {("load", "lengths"): "auto", ("load", "usage"): "asked", ("design", "kind"): "grid"}
+YOUNGER_KEYS: dict[tuple[str, str], JsonValue] = {
+    ("load", "lengths"): "auto",
+    ("load", "usage"): "asked",
+    ("load", "mix"): [],
+    ("design", "kind"): "grid",
+}
 """Section and name of keys that runs of earlier versions lack, and what those runs did: with that value
 such a key changes no fingerprint, so that those runs go on."""
 
 
-class SweepSpec(_Strict):
+class SweepSpec(Strict):
     """Everything that defines a sweep."""
 
     engine: EngineSection = EngineSection()

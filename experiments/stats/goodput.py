@@ -9,6 +9,8 @@ same spans, so that the trace's own ups and downs cancel. What differs between t
 cannot be seen from one run, so an assumed run-to-run standard deviation of 1.5 % of the goodput is added.
 """
 
+from __future__ import annotations
+
 import math
 from dataclasses import dataclass
 
@@ -43,16 +45,23 @@ class Interval:
 @dataclass(frozen=True, slots=True)
 class Trace:
     """One cell's arrivals in its measured window: due times (seconds, from the window's start) and whether
-    each was good."""
+    each was good. classes: the load class of each, where they have objectives of their own."""
 
     due_s: npt.NDArray[np.float64]
     good: npt.NDArray[np.bool_]
     duration_s: float
+    classes: npt.NDArray[np.str_] | None = None
 
     @property
     def goodput_per_s(self) -> float:
         """Good requests per second of the window."""
         return float(self.good.sum()) / self.duration_s
+
+    def of(self, load_class: str) -> Trace:
+        """The arrivals of one load class."""
+        assert self.classes is not None, "the requests were judged by one objective"
+        mine = self.classes == load_class
+        return Trace(self.due_s[mine], self.good[mine], self.duration_s)
 
 
 def of_cells(traces: list[Trace], span_s: float, seed: int = 0) -> Interval:

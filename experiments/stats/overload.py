@@ -45,10 +45,11 @@ def overload(
     if not records:
         return None
     good_per_s = sum(slo.judge(record) for record in records) / duration_s
+    target = sum(slo.of(record.cls).attainment for record in records) / len(records)
     shed = [record for record in records if record.outcome.shed]
     return Overload(
         load_ratio=len(records) / duration_s / capacity_per_s,
-        kept_ratio=good_per_s / (capacity_per_s * slo.attainment),
+        kept_ratio=good_per_s / (capacity_per_s * target),
         shed_ratio=len(shed) / len(records),
         refused_p95_s=_p95_s([r for r in shed if r.outcome.rejected]),
         waited_p95_s=_p95_s([r for r in shed if not r.outcome.rejected]),

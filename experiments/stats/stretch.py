@@ -1,7 +1,9 @@
 """One measured stretch of a steady load, as the search for the capacity sees it."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import scipy
@@ -17,7 +19,9 @@ class Stretch:
 
     `n_eff`: how many independent requests they are worth (`effective_size.of_indicator`); None takes them for
     independent. `speed`: how many times as long as usual the engine's steps took in it, above 0; the requests
-    are then to be judged under `slo.scaled(speed)`.
+    are then to be judged under `slo.scaled(speed)`. `came`: requests of all load classes, where it is about
+    the requests of one; None: the offered ones. `classes`: the same stretch for each load class that has an
+    objective of its own.
     """
 
     rate_per_s: float
@@ -26,6 +30,8 @@ class Stretch:
     duration_s: float
     n_eff: float | None = None
     speed: float = 1.0
+    came: int | None = None
+    classes: tuple[tuple[str, Stretch], ...] = ()
 
     @property
     def attainment(self) -> float:
@@ -36,7 +42,8 @@ class Stretch:
     def came_per_s(self) -> float:
         """The rate at which requests came, for an engine of usual speed: an engine that takes `speed` times
         as long for everything meets the same load `speed` times as dense, counted in its own time."""
-        return max(0.5, self.offered) / self.duration_s * self.speed
+        came = self.offered if self.came is None else self.came
+        return max(0.5, came) / self.duration_s * self.speed
 
     @property
     def inflation(self) -> float | None:
@@ -51,6 +58,15 @@ _FEWEST = 5
 
 def stretch_of(rate_per_s: float, trace: Trace, speed: float = 1.0) -> Stretch:
     """The stretch of a judged trace."""
+    whole = _stretch_of(rate_per_s, trace, speed)
+    if trace.classes is None:
+        return whole
+    names = dict.fromkeys(trace.classes.tolist())
+    parts = ((name, _stretch_of(rate_per_s, trace.of(name), speed)) for name in names)
+    return replace(whole, classes=tuple((name, replace(own, came=whole.offered)) for name, own in parts))
+
+
+def _stretch_of(rate_per_s: float, trace: Trace, speed: float) -> Stretch:
     return Stretch(
         rate_per_s,
         int(trace.good.sum()),
@@ -67,6 +83,11 @@ def by_rate(stretches: Sequence[Stretch]) -> dict[float, list[Stretch]]:
     return {rate: [s for s in stretches if s.rate_per_s == rate] for rate in rates}
 
 
+def t_half_width(n: int) -> float:
+    """Half of the width of the 95 % t interval of a mean of n values, in their standard deviations; n > 1."""
+    return float(scipy.stats.t.ppf(0.975, n - 1) / np.sqrt(n))
+
+
 def attainment_of(stretches: Sequence[Stretch]) -> tuple[float, float, float]:
     """Attainment over all of them (one at least) with the ends of its 95 % interval: Wilson's for their
     effective size, or from three on the wider of it and the t interval over them."""
@@ -76,7 +97,7 @@ def attainment_of(stretches: Sequence[Stretch]) -> tuple[float, float, float]:
     low, high = wilson(share * n, n)
     if len(stretches) >= 3:
         shares = np.array([s.attainment for s in stretches])
-        half = float(scipy.stats.t.ppf(0.975, len(shares) - 1) * shares.std(ddof=1) / np.sqrt(len(shares)))
+        half = t_half_width(len(shares)) * float(shares.std(ddof=1))
         middle = float(shares.mean())
         low, high = max(0.0, min(low, middle - half)), min(1.0, max(high, middle + half))
     return share, low, high

@@ -55,17 +55,19 @@ def derive(profile: Profile, slo: SLO, busy: Plan) -> Derived:
     prompts = np.array([arrival.prompt_tokens for arrival in busy.arrivals])
     timeout_s = queue_timeout_s(profile, slo, int(np.quantile(prompts, 0.95)))
     found = [(n, *_served(profile, slo, busy, n, timeout_s)) for n in _rungs(profile, busy)]
-    fast = [row for row in found if slo.tpot_s is None or row[2] <= slo.tpot_s]
+    tpots_s = [own.tpot_s for own in slo.every if own.tpot_s is not None]
+    fast = [row for row in found if all(row[2] <= tpot_s for tpot_s in tpots_s)]
     slots, rate_per_s, _ = fast[-1] if fast else found[0]
     return Derived(slots, max(1, math.ceil(rate_per_s * timeout_s)), timeout_s, rate_per_s)
 
 
 def queue_timeout_s(profile: Profile, slo: SLO, prompt_tokens: int) -> float:
     """How long a request may wait and still meet its TTFT objective; two digits after the point, seconds."""
-    if slo.ttft_s is None:
+    longest_s = slo.longest_ttft_s
+    if longest_s is None:
         return _PATIENT_S
     alone = simulate([Planned(0.0, prompt_tokens, 1)], profile, OPEN)
-    return max(0.01, round(max(slo.ttft_s - float(alone.first_s[0]), 0.1 * slo.ttft_s), 2))
+    return max(0.01, round(max(longest_s - float(alone.first_s[0]), 0.1 * longest_s), 2))
 
 
 def around(

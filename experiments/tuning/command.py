@@ -120,7 +120,8 @@ def _ground(options: TuneOptions, run: RunDir, stack: SweepStack, progress: Swee
     """Probe, objective and the grid that a sweep would measure."""
     seen = engine_setup.probe_engine(options.sweep, run, stack, progress)
     slo = engine_setup.settle_objective(options.sweep, run, stack, seen)
-    grid = matrices.build(options.sweep.spec, seen, slo)
+    context_tokens = stack.engine.facts.max_model_len if options.sweep.spec.load.mix else None
+    grid = matrices.build(options.sweep.spec, seen, slo, context_tokens=context_tokens)
     return TuneContext(options, run, stack, seen, slo, grid)
 
 

@@ -4,7 +4,7 @@ rest.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -46,8 +46,11 @@ class Decision:
     values: Mapping[tuple[Setting, Load], float]
 
 
-def decide(outlook: Outlook, evidence: CorrectedEvidence, decisive: Load) -> Decision:
-    """Least worst-case regret among the settings measured at `decisive`, then modesty.
+def decide(
+    outlook: Outlook, evidence: CorrectedEvidence, decisive: Load, ruled_out: Collection[Setting] = ()
+) -> Decision:
+    """Least worst-case regret among the settings measured at `decisive`, then modesty; those that some load
+    class rules out take part only where there is no other.
 
     Raises:
         ValueError: nothing was measured there.
@@ -58,6 +61,7 @@ def decide(outlook: Outlook, evidence: CorrectedEvidence, decisive: Load) -> Dec
     verified = [s for s in outlook.settings if (s, decisive) in estimates]
     if not verified:
         raise ValueError(f"no cell was measured at {decisive}")
+    verified = [s for s in verified if s not in ruled_out] or verified
     regret = {s: float(regrets[outlook.settings.index(s)]) for s in verified}
     by_modesty = sorted(verified, key=lambda setting: setting.smaller_first)
     winner = min(by_modesty, key=lambda s: regret[s])

@@ -13,8 +13,9 @@ from experiments.spec.loads import Load
 from experiments.spec.setting import Setting
 from experiments.tuning.model import Model
 from experiments.tuning.task import Task
-from experiments.twin.predicted import MEASURES, Expected, Predictor
+from experiments.twin.predicted import Expected, Predictor, measures_of, of_class
 from experiments.twin.simulate import Player
+from loadtests.slo import SLO
 
 Floats = npt.NDArray[np.float64]
 LEVEL = 0.90
@@ -54,6 +55,14 @@ class Outlook:
         """Indices of a cell."""
         return self.settings.index(setting), self.loads.index(load)
 
+    def surely_missed(self, setting: Setting, load: Load, slo: SLO) -> tuple[str, ...]:
+        """The load classes of whose attainment the whole prediction interval lies below their objective."""
+        return tuple(
+            name
+            for name, own in slo.classes
+            if self.interval(setting, load, of_class(name)).high < own.attainment
+        )
+
     def interval(self, setting: Setting, load: Load, measure: str) -> Expected:
         """Mean and 90 % prediction interval of one run on a trace that is not known.
 
@@ -73,7 +82,8 @@ class Outlook:
         low, high = middle - half, middle + half
         if logarithmic:
             return Expected(float(np.exp(middle)), float(np.exp(low)), float(np.exp(high)))
-        top = {"attainment": 1.0, "rejected_ratio": 1.0}.get(measure, float("inf"))
+        share = measure.startswith("attainment") or measure == "rejected_ratio"
+        top = 1.0 if share else float("inf")
         return Expected(middle, max(0.0, low), min(top, high))
 
 
@@ -82,7 +92,7 @@ def predict(
 ) -> Outlook:
     """Play the matrix on `traces` fresh traces a load; `tell` hears (loads done, loads)."""
     shape = (len(task.settings), len(task.loads), traces)
-    runs = {name: np.full(shape, np.nan) for name in MEASURES}
+    runs = {name: np.full(shape, np.nan) for name in measures_of(task.slo)}
     player = Player()
     order = sorted(range(len(task.settings)), key=lambda i: task.settings[i].smaller_first, reverse=True)
     for j, load in enumerate(task.loads):

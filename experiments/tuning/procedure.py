@@ -148,7 +148,9 @@ class _Verifying:
     def decide(self, now: Outlook) -> tuple[Decision, CorrectedEvidence]:
         """On everything measured so far."""
         evidence = control.gather(self.task, self.model, self.seen, self.effort.traces)
-        return decision.decide(now, evidence, self.verification.decisive), evidence
+        nominal, slo = self.task.nominal, self.task.slo
+        ruled_out = [s for s in now.settings if slo.classes and now.surely_missed(s, nominal, slo)]
+        return decision.decide(now, evidence, self.verification.decisive, ruled_out), evidence
 
     def outlook_now(self, told: Outlook) -> tuple[Outlook, str | None]:
         """The matrix at the speed of the runs; with a sentence where cells left their intervals."""

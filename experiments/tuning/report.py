@@ -27,6 +27,7 @@ from experiments.tuning.calibration_used import Calibrated
 from experiments.tuning.control import Estimate
 from experiments.tuning.procedure import Tuned
 from experiments.tuning.task import MeasuredRun, Task
+from experiments.twin.predicted import of_class
 
 LEVEL = 0.9
 """Of the prediction intervals."""
@@ -214,7 +215,8 @@ def _neighbour(tuned: Tuned, setting: Setting, load: Load) -> Neighbour:
 def _doubts(task: Task, tuned: Tuned, loads: Sequence[LoadEvidence]) -> list[str]:
     doubts = [tuned.recalibrated] if tuned.recalibrated else []
     nominal = next(row for row in loads if row.load == str(task.nominal))
-    if nominal.attainment < task.slo.attainment:
+    doubts += _of_classes(task, tuned)
+    if not task.slo.classes and nominal.attainment < task.slo.attainment:
         doubts.append(
             f"the SLO asks for {task.slo.attainment:.0%} of the offered requests; at {nominal.load} "
             f"{nominal.attainment:.1%} meet it{'' if nominal.measured else ' (predicted)'}"
@@ -226,6 +228,20 @@ def _doubts(task: Task, tuned: Tuned, loads: Sequence[LoadEvidence]) -> list[str
         names = ", ".join(setting.name for setting in tuned.decision.undecided)
         doubts.append(f"can't tell these apart from {tuned.decision.winner.name} within the budget: {names}")
     return doubts
+
+
+def _of_classes(task: Task, tuned: Tuned) -> list[str]:
+    """Load classes whose objective the chosen setting is not expected to meet."""
+    expected = [
+        (name, own, tuned.outlook_now.interval(tuned.decision.chosen, task.nominal, of_class(name)).mean)
+        for name, own in task.slo.classes
+    ]
+    return [
+        f"the objective of {name} asks for {own.attainment:.0%} of its requests; at {task.nominal} "
+        f"{share:.1%} meet it (predicted)"
+        for name, own, share in expected
+        if share < own.attainment
+    ]
 
 
 def _finite(value: float) -> float | None:

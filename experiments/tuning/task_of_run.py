@@ -35,7 +35,7 @@ def task_of(context: TuneContext, profile: Profile) -> Task:
     grid.
     """
     spec, probe = context.options.sweep.spec, context.probe
-    timeout_s = queue_timeout_s(context.slo.ttft_s, probe.ttft_at_capacity_s)
+    timeout_s = queue_timeout_s(context.slo.longest_ttft_s, probe.ttft_at_capacity_s)
     default = Setting(spec.design.current.limits())
     loads = tuple(load.at_capacity(probe.capacity_per_s) for load in spec.load.parsed())
     least, derived = least_prompt(context), None
@@ -46,6 +46,8 @@ def task_of(context: TuneContext, profile: Profile) -> Task:
     if not context.options.matrix_only:
         rate_per_s, shape = _BUSY * probe.capacity_per_s, spec.load
         mix = Mix.fixed(shape.prompt_tokens, shape.output_tokens)
+        if shape.mix:
+            mix = shape.requests(None, context.grid.context_tokens)
         busy = plans.make("sustained", rate_per_s, *_BUSY_S, shape.seed, mix)
         derived = candidates.derive(profile, context.slo, as_the_engine_counts(busy, least))
     asked = settings_of(spec, timeout_s)
@@ -85,7 +87,7 @@ def verification_budget_s(context: TuneContext, task: Task, calibration_s: float
 def dry_run(options: TuneOptions) -> str:
     """What would be predicted and measured, and for how long, without starting anything."""
     spec = options.sweep.spec
-    slo = SLO.parse(spec.slo.text or DEFAULT_SLO)
+    slo = spec.load.objective(SLO.parse(spec.slo.text or DEFAULT_SLO))
     design = spec.design.model_copy(update={"budget_s": None})
     grid = matrices.build(spec.model_copy(update={"design": design}), ASSUMED, slo)
     settings, loads = {c.setting for c in grid.cells}, {c.load for c in grid.cells}

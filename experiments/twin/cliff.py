@@ -44,8 +44,15 @@ class SpeedMargin:
 
 
 def speed_margin(cells: Sequence[Replay], slo: SLO) -> SpeedMargin:
-    """Of one setting's cells at one load (one at least, a trace each)."""
-    shares = np.mean([_attainments(cell, slo) for cell in cells], axis=0)
+    """Of one setting's cells at one load (one at least, a trace each); of several load classes that of the
+    one that gives way first, by its own objective."""
+    if slo.classes:
+        return smallest([_margin(cells, own, name) for name, own in slo.classes])
+    return _margin(cells, slo)
+
+
+def _margin(cells: Sequence[Replay], slo: SLO, load_class: str | None = None) -> SpeedMargin:
+    shares = np.mean([_attainments(cell, slo, load_class) for cell in cells], axis=0)
     measured = float(shares[0])
     objective = measured >= slo.attainment
     wanted = slo.attainment if objective else KEPT * measured
@@ -67,11 +74,11 @@ def smallest(margins: Sequence[SpeedMargin]) -> SpeedMargin:
     return min(margins, key=lambda margin: margin.margin)
 
 
-def _attainments(cell: Replay, slo: SLO) -> list[float]:
+def _attainments(cell: Replay, slo: SLO, load_class: str | None) -> list[float]:
     """Expected at each of the slowdowns: as measured, times what the replays lose between the two."""
-    measured = cell.measured(slo)
-    as_it_was = cell.at(1.0, slo).attainment
+    measured = cell.measured(slo, load_class)
+    as_it_was = cell.at(1.0, slo, load_class).attainment
     if as_it_was <= 0:
         return [measured] * len(_SLOWER)
-    slower = [cell.at(1 + part, slo).attainment for part in _SLOWER[1:]]
+    slower = [cell.at(1 + part, slo, load_class).attainment for part in _SLOWER[1:]]
     return [measured, *(min(1.0, measured * share / as_it_was) for share in slower)]

@@ -29,6 +29,16 @@ MEASURES = (
 )
 
 
+def measures_of(slo: SLO) -> tuple[str, ...]:
+    """`MEASURES`, and the attainment of each load class that has an objective of its own."""
+    return (*MEASURES, *(of_class(name) for name, _ in slo.classes))
+
+
+def of_class(name: str) -> str:
+    """The measure that is a load class's attainment."""
+    return f"attainment of {name}"
+
+
 @dataclass(frozen=True, slots=True)
 class Expected:
     """A measure over the traces: its mean, and the 5 % and 95 %
@@ -59,13 +69,13 @@ class Predictor:
         self.simulated = 0
 
     def cell(self, limits: Limits) -> dict[str, Expected]:
-        """Play every plan, each with the next of the profiles (parameter draws), and collect `MEASURES`."""
+        """Play every plan, each with the next of the profiles (parameter draws), and collect the measures."""
         return {name: _expected(values) for name, values in self.runs(limits).items()}
 
     def runs(self, limits: Limits) -> dict[str, npt.NDArray[np.float64]]:
-        """`MEASURES` of each plan's run, in the order of the plans; shape (plans,) each."""
+        """`measures_of` the objective of each plan's run, in the order of the plans; shape (plans,) each."""
         runs = [self._run(k, limits) for k in range(len(self._traces))]
-        return {name: np.array([run[name] for run in runs]) for name in MEASURES}
+        return {name: np.array([run[name] for run in runs]) for name in measures_of(self._slo)}
 
     def _run(self, k: int, limits: Limits) -> dict[str, float]:
         for played in self._played[k]:
@@ -82,11 +92,12 @@ class Predictor:
 class _Trace:
     """A plan, ready to be played and measured many times."""
 
-    __slots__ = ("offered", "output_tokens", "window_s")
+    __slots__ = ("classes", "offered", "output_tokens", "window_s")
 
     def __init__(self, plan: Plan) -> None:
         self.offered = Offered(plan.arrivals)
         self.output_tokens = np.array([arrival.output_tokens for arrival in plan.arrivals], dtype=float)
+        self.classes = np.array([arrival.cls for arrival in plan.arrivals], dtype=str)
         self.window_s = plan.phase_s("measure")
 
 
@@ -99,7 +110,7 @@ class _Played:
 
 
 def measures(plan: Plan, done: Simulated, slo: SLO) -> dict[str, float]:
-    """`MEASURES` of one run, over the requests offered in the plan's measured window.
+    """`measures_of` the objective in one run, over the requests offered in the plan's measured window.
 
     TTFT and E2E run from the due time. A p95 is a value of the run, as in the summary of a measured cell; nan
     where nothing was served. An answer of one token has no TPOT, and its bound does not count against it.
@@ -129,9 +140,12 @@ def _measured(
         "tpot_s": tpot_column_s(done.first_s, done.last_s, trace.output_tokens)[ok],
         "e2e_s": (done.last_s - done.due_s)[ok],
     }
-    good = np.ones(int(ok.sum()), dtype=bool)
-    for name, bound in slo.bounds.items():
-        good &= ~(latencies[name] > bound)  # nan, no TPOT, is not above
+    # Whoever is served has a first token, which is seen at once.
+    columns = latencies | dict.fromkeys(("first_s", "visible_s"), done.first_s[ok])
+    classes = trace.classes[ok]
+    good = slo.judge_columns(
+        np.ones(int(ok.sum()), dtype=bool), columns.__getitem__, lambda name: np.asarray(classes == name)
+    )
     offered = max(1, int(inside.sum()))
     return {
         "goodput_per_s": float(good.sum()) / (end_s - begin_s),
@@ -141,6 +155,11 @@ def _measured(
         "tpot_p95_s": _p95(latencies["tpot_s"]),
         "e2e_p95_s": _p95(latencies["e2e_s"]),
         "queue_p95_s": _p95((done.granted_s - done.due_s)[ok]),
+        **{
+            of_class(name): float(good[classes == name].sum())
+            / max(1, int((trace.classes[inside] == name).sum()))
+            for name, _ in slo.classes
+        },
     }
 
 

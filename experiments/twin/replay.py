@@ -42,7 +42,8 @@ class Served:
     not happen.
 
     `wait_s`: for a slot; `first_s`: from the slot to the first token; `hold_s`: from the slot to its end;
-    `tokens`: of the answer; `measured`: due in the measured window.
+    `tokens`: of the answer; `measured`: due in the measured window; `classes`: the load class of each,
+    None where they are of one kind.
     """
 
     due_s: Floats
@@ -51,11 +52,18 @@ class Served:
     hold_s: Floats
     tokens: Floats
     measured: Flags
+    classes: npt.NDArray[np.str_] | None = None
 
     @property
     def ok(self) -> Flags:
         """Whose service is known."""
         return ~np.isnan(self.hold_s)
+
+    def of_class(self, name: str) -> Flags:
+        """Which requests are of the load class."""
+        if self.classes is None:
+            return np.zeros(len(self.due_s), dtype=bool)
+        return np.asarray(self.classes == name)
 
 
 def served(records: Sequence[RequestRecord]) -> Served:
@@ -63,7 +71,10 @@ def served(records: Sequence[RequestRecord]) -> Served:
     kept = [record for record in records if record.outcome is not Outcome.NOT_SENT]
     rows = [_row(record) for record in kept]
     due_s, wait_s, first_s, hold_s, tokens = np.array(rows, dtype=float).reshape(-1, 5).T
-    return Served(due_s, wait_s, first_s, hold_s, tokens, np.array([r.phase == "measure" for r in kept]))
+    measured = np.array([r.phase == "measure" for r in kept])
+    return Served(
+        due_s, wait_s, first_s, hold_s, tokens, measured, np.array([r.cls for r in kept], dtype=str)
+    )
 
 
 def _row(record: RequestRecord) -> tuple[float, float, float, float, float]:
@@ -96,13 +107,15 @@ class Replay:
         self._running = _running(cell.due_s + cell.wait_s, cell.due_s + cell.wait_s + cell.hold_s)
         self._elasticity = _elasticity(cell, self._running)
 
-    def measured(self, slo: SLO) -> float:
-        """The share of the measured requests that was good, as recorded: no replay."""
+    def measured(self, slo: SLO, load_class: str | None = None) -> float:
+        """The share of the measured requests (of a class: None for all) that was good, as recorded: no
+        replay."""
         begin_s = np.where(self._cell.ok, self._cell.due_s + self._cell.wait_s, np.nan)
-        return self._judged(begin_s, np.ones(len(begin_s)), slo).attainment
+        return self._judged(begin_s, np.ones(len(begin_s)), slo, load_class).attainment
 
-    def at(self, slowdown: float, slo: SLO) -> Replayed:
-        """On an engine that takes `slowdown` times as long (1: as measured), judged under `slo`."""
+    def at(self, slowdown: float, slo: SLO, load_class: str | None = None) -> Replayed:
+        """On an engine that takes `slowdown` times as long (1: as measured), judged under `slo`; of one load
+        class, or of all."""
         begin_s, longer = self._play(np.full(len(self._first_s), slowdown))
         if self._elasticity > 0 and slowdown != 1:
             before, _ = self._play(np.ones(len(self._first_s)))
@@ -110,7 +123,7 @@ class Replay:
             fuller = _running(begin_s, begin_s + longer * self._hold_s) / np.maximum(usual, 1e-9)
             fuller = np.where(np.isnan(fuller), 1.0, fuller)
             begin_s, longer = self._play(slowdown * np.clip(fuller, 0.5, 2.0) ** self._elasticity)
-        return self._judged(begin_s, longer, slo)
+        return self._judged(begin_s, longer, slo, load_class)
 
     def _play(self, longer: Floats) -> tuple[Floats, Floats]:
         """When each got its slot (nan: never), if each service takes `longer` times as long."""
@@ -144,7 +157,7 @@ class Replay:
         until(inf)
         return begin_s, longer
 
-    def _judged(self, begin_s: Floats, longer: Floats, slo: SLO) -> Replayed:
+    def _judged(self, begin_s: Floats, longer: Floats, slo: SLO, load_class: str | None) -> Replayed:
         wait_s = begin_s - self._cell.due_s
         first_s, hold_s = self._first_s * longer, self._hold_s * longer
         gaps = np.maximum(self._tokens - 1, 1)
@@ -154,11 +167,16 @@ class Replay:
             "tpot_s": np.where(self._tokens >= 2, (hold_s - first_s) / gaps, np.nan),
             "e2e_s": wait_s + hold_s,
         }
-        begun = ~np.isnan(begin_s) & self._cell.measured
-        good = begun.copy()
-        for name, bound in slo.bounds.items():
-            good &= ~(spans[name] > bound)  # nan, no TPOT, is not above
-        offered = max(1, int(self._cell.measured.sum()))
+        of = (
+            self._cell.measured
+            if load_class is None
+            else self._cell.measured & self._cell.of_class(load_class)
+        )
+        begun = ~np.isnan(begin_s) & of
+        # Whoever begins has its first token.
+        moments = dict.fromkeys(("first_s", "visible_s"), begin_s)
+        good = slo.judge_columns(begun, (spans | moments).__getitem__, self._cell.of_class)
+        offered = max(1, int(of.sum()))
         return Replayed(float(good.sum()) / offered, float(begun.sum()) / offered)
 
 

@@ -23,7 +23,7 @@ NOT_SENT, OK, REJECTED_FULL, REJECTED_MODE, QUEUE_TIMEOUT, UPSTREAM_TIMEOUT = ra
 
 
 class Arrival(Protocol):
-    """What of a planned request the simulator reads; `loadtests.planning.plan.Arrival` is one."""
+    """What of a planned request the simulator reads; `loadtests.planning.arrival.Arrival` is one."""
 
     @property
     def due_s(self) -> float: ...

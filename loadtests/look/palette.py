@@ -1,12 +1,11 @@
 """Colours by role, for a light and a dark page.
 
-A page has them as CSS variables (`var(--blue)`), for what a browser draws too; the report's figures are drawn
-in the light ones, which become variables.
+A page has them as CSS variables (`var(--blue)`), which the report's figures and what a browser draws use by
+name; a figure on its own, as in a notebook, has the light ones.
 
 The hues are those of Okabe and Ito's colour-blind-safe set, darkened or lightened until they meet WCAG
-contrast (text 4.5 : 1, marks 3 : 1; tests/loadtests/look/test_palette.py). Every light value is unique,
-because it is how a role is found again in a drawn SVG. Colour is never the only sign: lines differ in dash,
-bars in order, cells carry their number.
+contrast (text 4.5 : 1, marks 3 : 1; tests/loadtests/look/test_palette.py). Colour is never the only sign:
+lines differ in dash, bars in order, cells carry their number.
 """
 
 from __future__ import annotations

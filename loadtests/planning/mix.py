@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from loadtests.bounds import Bound, wrong
-from loadtests.planning.workloads import PROFILES, Counts, Workload, fixed, lognormal, servegen_clients
+from loadtests.planning.load_class import LoadClass, mix_text, whole_mix
+from loadtests.planning.workloads import (
+    PROFILES,
+    Counts,
+    Workload,
+    fixed,
+    fixed_lengths,
+    lognormal,
+    servegen_clients,
+)
 
 WORKLOADS = ("fixed", "lognormal", *PROFILES)
 RETRIES = ("none", "retry-after", "openai")
+_OF_A_WORKLOAD = ("workload", "prompt_tokens", "output_tokens", "length_sigma")
 Floats = NDArray[np.float64]
 
 
@@ -25,6 +35,8 @@ class Mix:
     two turns of a session. cancel_rate: share of clients that hang up, on average `cancel_after_s` after they
     sent (exponential). deadline_s: a client gives up this long after the request was due; 0 = never. retry:
     `none`; `retry-after` (waits as told, else not at all); `openai` (2 retries, as the OpenAI SDK does).
+    classes: the load classes, each of which brings its own workload and has all else as here; () where all
+    requests are of one kind.
     """
 
     workload: str = "fixed"
@@ -41,6 +53,7 @@ class Mix:
     cancel_after_s: float = 2.0
     deadline_s: float = 0.0
     retry: str = "none"
+    classes: tuple[LoadClass, ...] = ()
 
     @classmethod
     def fixed(cls, prompt_tokens: int, output_tokens: int) -> Mix:
@@ -54,6 +67,31 @@ class Mix:
                 raise wrong(name, getattr(self, name), f"one of {', '.join(names)}")
         for name, bound in MIX_BOUNDS.items():
             bound.check(name, getattr(self, name))
+        if self.classes:
+            whole_mix(self.classes)
+
+    @property
+    def name(self) -> str:
+        """Of the workload; of several load classes their text."""
+        return mix_text(self.classes) if self.classes else self.workload
+
+    def params(self) -> dict[str, int | float | str]:
+        """As a plan's header has it; of several load classes without the lengths, which each has its own."""
+        values = asdict(replace(self, classes=()))
+        del values["classes"]
+        return {
+            name: value for name, value in values.items() if not self.classes or name not in _OF_A_WORKLOAD
+        }
+
+    def of(self, load_class: LoadClass) -> Mix:
+        """What the requests of one class ask for."""
+        lengths = fixed_lengths(load_class.workload)
+        if lengths is None:
+            return replace(self, classes=(), workload=load_class.workload)
+        prompt_tokens, output_tokens = lengths
+        return replace(
+            self, classes=(), workload="fixed", prompt_tokens=prompt_tokens, output_tokens=output_tokens
+        )
 
     def resolve(self, rng: np.random.Generator) -> Workload:
         """The workload this mix names; random profiles draw their clients from `rng`."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
@@ -18,6 +18,9 @@ import orjson
 
 from loadtests.bounds import Bound, WrongValueError, wrong
 from loadtests.bulk import no_collection
+from loadtests.planning import load_class, mixed
+from loadtests.planning.arrival import Arrival
+from loadtests.planning.load_class import LoadClass
 from loadtests.planning.mix import Floats, Mix, Sessions, cancellations, no_sessions
 from loadtests.planning.mix import sessions as draw_sessions
 from loadtests.planning.scenarios import SCENARIOS, Shape, due_times, peak_rate_per_s, used
@@ -29,28 +32,6 @@ CLOSED_POOL = (
 )
 PHASES = ("warm_up", "measure")
 Param = int | float | str
-
-
-class Arrival(NamedTuple):
-    """One planned request. Times in seconds, lengths in tokens; -1 means "none" for the integer keys."""
-
-    i: int
-    due_s: float
-    """Seconds after the start of the run; in a closed plan 0 (a user sends when its last answer is in)."""
-    phase: str
-    cls: str
-    prompt_tokens: int
-    """The whole prompt: shared prefix, history of the session, and new words."""
-    output_tokens: int
-    prompt_seed: int
-    session: int = -1
-    turn: int = 0
-    prefix_group: int = -1
-    prefix_tokens: int = 0
-    cancel_after_s: float = 0.0
-    """The client hangs up this long after it sent, if the answer is not complete; 0 means it never does."""
-    think_s: float = 0.0
-    """Closed loop: pause before this request."""
 
 
 class Header(NamedTuple):
@@ -66,6 +47,8 @@ class Header(NamedTuple):
     n: int
     params: Mapping[str, Param]
     notes: Sequence[str]
+    classes: Sequence[LoadClass] = ()
+    """The load classes that are mixed, without their objectives; none where all requests are of one kind."""
 
     def tokens(self, name: str) -> int | None:
         """The planned `prompt_tokens` or `output_tokens`, where all requests have one length."""
@@ -141,9 +124,12 @@ class Plan:
 
     def _document(self) -> dict[str, object]:
         columns = zip(*self.arrivals, strict=True) if self.arrivals else ([] for _ in Arrival._fields)
+        header = self.header._asdict()
+        classes = [one.to_json() for one in header.pop("classes")]
         return {
             "schema_version": SCHEMA_VERSION,
-            **self.header._asdict(),
+            **header,
+            **({"classes": classes} if classes else {}),
             "arrivals": {name: list(column) for name, column in zip(Arrival._fields, columns, strict=True)},
         }
 
@@ -166,10 +152,10 @@ def from_bytes(content: bytes) -> Plan:
     if document["schema_version"] != SCHEMA_VERSION:
         raise ValueError(f"schema version {document['schema_version']}, this program reads {SCHEMA_VERSION}")
     columns = [document["arrivals"][name] for name in Arrival._fields]
-    made = Plan(
-        Header(**{**{name: document[name] for name in Header._fields}, "notes": tuple(document["notes"])}),
-        tuple(map(Arrival._make, zip(*columns, strict=True))),
-    )
+    header = {name: document[name] for name in Header._fields if name != "classes"}
+    header["notes"] = tuple(document["notes"])
+    header["classes"] = tuple(load_class.from_json(row) for row in document.get("classes", ()))
+    made = Plan(Header(**header), tuple(map(Arrival._make, zip(*columns, strict=True))))
     if made.hash != document["hash"]:
         raise ValueError("its hash does not match its content: it was changed by hand")
     return made
@@ -212,6 +198,8 @@ def make(
     _check(scenario, rate_per_s, warm_up_s, measure_s, seed, mix)
     if mix.retry == "none":
         mix = replace(mix, retry=SCENARIOS[scenario].retry)
+    if mix.classes:
+        return _of_classes(scenario, rate_per_s, warm_up_s, measure_s, seed, mix, shape)
     workload = mix.resolve(_rng(seed, "clients"))
     if loop == "closed":
         due_s, owner = np.zeros(CLOSED_POOL), np.zeros(CLOSED_POOL, dtype=np.int64)
@@ -220,7 +208,7 @@ def make(
             scenario, workload, rate_per_s, warm_up_s, measure_s, shape, _rng(seed, "arrivals")
         )
     lengths, notes = _lengths(workload, mix, owner, _rng(seed, "lengths"))
-    params = {**asdict(mix), **used(scenario, shape), **_peak(scenario, rate_per_s, measure_s, shape)}
+    params = _params(scenario, rate_per_s, measure_s, mix, shape)
     names = [client.name for client in workload.clients] or [workload.name]
     header = Header(
         scenario, mix.workload, seed, rate_per_s, warm_up_s, measure_s, loop, len(due_s), params, tuple(notes)
@@ -229,6 +217,36 @@ def make(
     if loop == "closed":
         columns = replace(columns, think_s=_rng(seed, "think").exponential(shape.think_s, len(due_s)))
     return assemble(header, columns, mix)
+
+
+def _of_classes(
+    scenario: str, rate_per_s: float, warm_up_s: float, measure_s: float, seed: int, mix: Mix, shape: Shape
+) -> Plan:
+    """The plans of the load classes as one; in a closed loop the class of each request is drawn."""
+    parts: list[list[Arrival]] = []
+    notes: list[str] = []
+    sessions = 0
+    for k, one in enumerate(mix.classes):
+        own_seed, own_rate_per_s = mixed.class_seed(seed, one.name), rate_per_s * one.share
+        own = make(scenario, own_rate_per_s, warm_up_s, measure_s, own_seed, mix.of(one), shape=shape)
+        parts.append(mixed.apart(own.arrivals, one.name, sessions, k * mix.prefix_groups))
+        sessions += 1 + max((arrival.session for arrival in own.arrivals), default=-1)
+        notes += [f"{one.name}: {note}" for note in own.header.notes]
+    loop = loop_of(scenario)
+    if loop == "closed":
+        arrivals = mixed.by_share(parts, [one.share for one in mix.classes], _rng(seed, "classes"))
+    else:
+        arrivals = mixed.by_due_time(parts)
+    header = Header(
+        scenario, mix.name, seed, rate_per_s, warm_up_s, measure_s, loop, len(arrivals),
+        _params(scenario, rate_per_s, measure_s, mix, shape), tuple(notes),
+        tuple(replace(one, slo=None) for one in mix.classes),
+    )  # fmt: skip
+    return Plan(header, arrivals)
+
+
+def _params(scenario: str, rate_per_s: float, measure_s: float, mix: Mix, shape: Shape) -> dict[str, Param]:
+    return {**mix.params(), **used(scenario, shape), **_peak(scenario, rate_per_s, measure_s, shape)}
 
 
 @dataclass(frozen=True, slots=True)

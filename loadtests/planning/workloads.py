@@ -56,7 +56,8 @@ class Lengths:
 
 @dataclass(frozen=True, slots=True)
 class ClientClass:
-    """One class of senders inside a workload: its share of the requests, gap CV and lengths."""
+    """One class of senders inside a workload: its share of the requests, gap CV and lengths. A load class,
+    which is of the user's making, holds a workload; these are what one workload is made of."""
 
     name: str
     share: float
@@ -82,6 +83,7 @@ class Workload:
 AZURE_CONV = Lengths(6.63, 0.99), Lengths(5.02, 0.86)
 AZURE_CODE = Lengths(7.0, 1.36, high=7437), Lengths(2.79, 0.85)
 MOONCAKE = Lengths(8.74, 1.2), Lengths.fixed(343)
+MOONCAKE_AGENTS = Lengths(8.34, 1.2), Lengths.fixed(182)
 
 PROFILES: dict[str, Workload] = {
     "chat": Workload("chat", "Azure 2023 conversation, Poisson", *AZURE_CONV),
@@ -90,8 +92,18 @@ PROFILES: dict[str, Workload] = {
     ),
     "code": Workload("code", "Azure 2023 code, on/off", *AZURE_CODE, on_off=True),
     "long": Workload("long", "Mooncake conversation, Poisson", *MOONCAKE),
+    "agent-long": Workload("agent-long", "Mooncake tools and agents, Poisson", *MOONCAKE_AGENTS),
     "servegen-mix": Workload("servegen-mix", "ServeGen: 10 clients, Zipf rates, CV drawn", *AZURE_CONV),
 }
+
+
+def fixed_lengths(name: str) -> tuple[int, int] | None:
+    """`512x128` → prompt and answer in tokens; None for a name of another kind."""
+    prompt, x, output = name.partition("x")
+    if not (x and prompt.isdecimal() and output.isdecimal()):
+        return None
+    lengths = int(prompt), int(output)
+    return lengths if min(lengths) >= 1 and max(lengths) <= 1_000_000 else None
 
 
 def fixed(prompt_tokens: int, output_tokens: int) -> Workload:

@@ -11,6 +11,7 @@ import orjson
 from loadtests.recording.load_run import Ended, LoadRun
 from loadtests.recording.numbers import (
     Attained,
+    ClassNumbers,
     Generator,
     Goodput,
     Numbers,
@@ -78,6 +79,7 @@ def _lines(run: LoadRun, end: EndOfRun) -> Iterable[str]:
     yield _WIDE.format("objective", f"{numbers.objective.text}: {_standing(numbers.attainment)}")
     yield _WIDE.format("attainment", _attainment(numbers.attainment))
     yield _WIDE.format("goodput", _goodput(numbers.goodput, rates))
+    yield from (_WIDE.format(f"  {one.name} ", _class(one)) for one in numbers.classes)
     yield _WIDE.format("outcomes", _outcomes(counts))
     yield _WIDE.format("latency, ms", _SAMPLES.format("n", "p50", "p95", "p99"))
     for row in rows(numbers.summary):
@@ -88,6 +90,16 @@ def _lines(run: LoadRun, end: EndOfRun) -> Iterable[str]:
     yield from (_WIDE.format("lost", lost) for lost in _lost(run.ended))
     yield _WIDE.format("folder", end.folder)
     yield from (_WIDE.format("next", command) for command in end.next)
+
+
+def _class(one: ClassNumbers) -> str:
+    """A load class in a line."""
+    ttft = next((row for row in one.latencies if row.name == "TTFT"), None)
+    p95 = "" if ttft is None else f"; TTFT p95 {ttft.p95}{' ms' if ttft.p95[:1].isdecimal() else ''}"
+    return (
+        f"{one.objective.text}: {_standing(one.attainment)}; {_attainment(one.attainment)}; goodput "
+        f"{_rate(one.goodput.per_s)} a second{p95}"
+    )
 
 
 def _standing(attained: Attained) -> str:

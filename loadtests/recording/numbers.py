@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from loadtests.recording.load_run import CpuShare, LoadRun
@@ -88,11 +88,35 @@ class Generator:
 
 
 @dataclass(frozen=True, slots=True)
+class LatencyRow:
+    """One latency as shown; n is a count, the quantiles are milliseconds in words, or why there is none."""
+
+    name: str
+    n: int
+    p50: str
+    p95: str
+    p99: str
+
+
+@dataclass(frozen=True, slots=True)
+class ClassNumbers:
+    """One load class, judged by its own objective."""
+
+    name: str
+    offered: int
+    objective: Objective
+    attainment: Attained
+    goodput: Goodput
+    latencies: tuple[LatencyRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Numbers:
     """The measured phase of a load run.
 
     final: whether the run is over; then `summary` is that of load.json. Before, quantiles are to within
-    0.5 %, classes are left out, and `counts.offered` are the requests due so far.
+    0.5 %, and `counts.offered` are the requests due so far. Of several load classes `attainment` counts the
+    requests that met their own class's objective, and the objective is met where every class meets its own.
     """
 
     final: bool
@@ -104,33 +128,41 @@ class Numbers:
     generator: Generator
     findings: tuple[str, ...]
     """in the end: what is to be known of the lengths of prompts and answers"""
-
-
-@dataclass(frozen=True, slots=True)
-class LatencyRow:
-    """One latency as shown; n is a count, the quantiles are milliseconds in words, or why there is none."""
-
-    name: str
-    n: int
-    p50: str
-    p95: str
-    p99: str
+    classes: tuple[ClassNumbers, ...] = ()
+    """the load classes, where there are several"""
 
 
 def numbers(
     summary: LoadSummary, seen: Seen, slo: SLO, generator: Generator, findings: Sequence[str], *, final: bool
 ) -> Numbers:
     """With the intervals and the verdict that follow from a summary."""
-    counts = summary.counts
-    attained = _attained(counts.served_in_slo, counts.offered if final else counts.recorded, slo)
-    length_s = seen.measured_s
-    goodput = Goodput(
+    attained = _attained_of(summary, slo, final=final)
+    classes = tuple(_of_class(name, summary, own, seen, final=final) for name, own in slo.classes)
+    if classes:
+        attained = _by_classes(attained, classes)
+    goodput = _goodput(summary, attained, seen.measured_s)
+    return Numbers(
+        final, seen, _objective(slo), attained, goodput, summary, generator, tuple(findings), classes
+    )
+
+
+def _of_class(name: str, summary: LoadSummary, slo: SLO, seen: Seen, *, final: bool) -> ClassNumbers:
+    own = (summary.classes or {})[name]
+    attained = _attained_of(own, slo, final=final)
+    goodput = _goodput(own, attained, seen.measured_s)
+    return ClassNumbers(name, own.counts.offered, _objective(slo), attained, goodput, tuple(rows(own)))
+
+
+def _objective(slo: SLO) -> Objective:
+    return Objective(str(slo), slo.bounds, slo.attainment)
+
+
+def _goodput(summary: LoadSummary, attained: Attained, length_s: float) -> Goodput:
+    return Goodput(
         per_s=summary.rates.goodput_per_s,
         low_per_s=_rate(attained.low, attained.n, length_s),
         high_per_s=_rate(attained.high, attained.n, length_s),
     )
-    objective = Objective(str(slo), slo.bounds, slo.attainment)
-    return Numbers(final, seen, objective, attained, goodput, summary, generator, tuple(findings))
 
 
 def of_run(run: LoadRun) -> Numbers:
@@ -166,6 +198,21 @@ def milliseconds(value_s: float | None) -> str:
 def _row(title: str, latency: Latency) -> LatencyRow:
     words = (one.why or milliseconds(one.value) for one in (latency.p50, latency.p95, latency.p99))
     return LatencyRow(title, latency.n, *words)
+
+
+def _attained_of(summary: LoadSummary, slo: SLO, *, final: bool) -> Attained:
+    counts = summary.counts
+    return _attained(counts.served_in_slo, counts.offered if final else counts.recorded, slo)
+
+
+def _by_classes(attained: Attained, classes: Sequence[ClassNumbers]) -> Attained:
+    """The share of all requests, with the verdict of the classes: met where each is, missed where one is."""
+    judged = [one.attainment for one in classes if one.attainment.standing is not Standing.UNKNOWN]
+    if not judged:
+        return replace(attained, standing=Standing.UNKNOWN, sure=False)
+    missed = [one for one in judged if one.standing is Standing.MISSED]
+    sure = any(one.sure for one in missed) if missed else all(one.sure for one in judged)
+    return replace(attained, standing=Standing.MISSED if missed else Standing.MET, sure=sure)
 
 
 def _attained(hits: int, n: int, slo: SLO) -> Attained:

@@ -29,8 +29,9 @@ class Lags:
 
 
 def send_lag_limit_s(slo: SLO) -> float:
-    """5 ms, or 1 % of the TTFT objective where that is less."""
-    return min(SEND_LAG_LIMIT_S, 0.01 * slo.ttft_s) if slo.ttft_s is not None else SEND_LAG_LIMIT_S
+    """5 ms, or 1 % of the TTFT objective where that is less; of several load classes the strictest."""
+    bounds_s = [own.ttft_s for own in slo.every if own.ttft_s is not None]
+    return min([SEND_LAG_LIMIT_S, *(0.01 * bound_s for bound_s in bounds_s)])
 
 
 def reasons(send: Lags, hub: Lags, slo: SLO) -> list[str]:

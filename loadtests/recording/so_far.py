@@ -29,11 +29,18 @@ _OF_A_SERVED = tuple(name for name in LATENCIES if name not in ("itl_s", "send_l
 class SoFar:
     """Takes each record once; its memory does not grow with their number."""
 
-    def __init__(self, plan: Plan, slo: SLO) -> None:
+    def __init__(self, plan: Plan, slo: SLO, load_class: str | None = None) -> None:
+        """`load_class`: only the requests of this one; None: all, and those of each class with an objective
+        of its own beside them."""
         self._slo = slo
+        self._classes = {name: SoFar(plan, own, name) for name, own in slo.classes}
         self._start_s, self._end_s = plan.phase_s("measure")
         self._open = plan.header.loop == "open"
-        self._due_s = [a.due_s for a in plan.arrivals if a.phase == "measure"] if self._open else []
+        self._due_s = [
+            a.due_s
+            for a in (plan.arrivals if self._open else ())
+            if a.phase == "measure" and load_class in (None, a.cls)
+        ]
         self._recorded = 0
         self._outcomes: Counter[str] = Counter()
         self._good = 0
@@ -45,6 +52,8 @@ class SoFar:
 
     def add(self, record: RequestRecord) -> bool:
         """Whether the request met the SLO; only one of the measured phase is counted."""
+        if record.cls in self._classes:
+            self._classes[record.cls].add(record)
         good = self._slo.judge(record)
         if record.phase == "measure":
             self._recorded += 1
@@ -99,6 +108,7 @@ class SoFar:
             rates=Rates(*(_per(amount, length_s) for amount in (offered, served, self._good, tokens))),
             attainment=self._good / self._recorded if self._recorded else None,
             latency=self._latencies(served),
+            classes={name: own.summary(now_s) for name, own in self._classes.items()} or None,
         )
 
     def _offered(self, now_s: float) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from loadtests.planning.plan import Plan
 from loadtests.record import RequestRecord
 from loadtests.recording import table
+from loadtests.recording.fairness import Fairness, fairness
 from loadtests.recording.quantiles import Quantile, quantile
 from loadtests.recording.table import Table
 from loadtests.slo import SLO
@@ -101,6 +102,8 @@ class LoadSummary:
     latency: Latencies
     classes: dict[str, LoadSummary] | None = None
     """the same for each class of requests, where there are several"""
+    fairness: Fairness | None = None
+    """how evenly tenants were served, where the load has several"""
 
 
 _UNTOLD = Quantile(None, None, None, why="not reported: the engine tells no output tokens")
@@ -122,15 +125,29 @@ def summarise(
     mask = _of_phase(data, phase)
     offered = plan.offered(phase) if plan.header.loop == "open" else int(mask.sum())
     summary = _summary(data, mask, offered, end_s - start_s, slo)
-    if len(data.classes) < 2:
+    summary = replace(summary, fairness=fairness(data, mask, plan))
+    if len(data.classes) < 2 and not slo.classes:
         return summary
     planned = [arrival.cls for arrival in plan.arrivals if arrival.phase == phase]
     classes = {}
-    for k, name in enumerate(data.classes):
-        of_class = mask & (data.cls == k)
+    for name in dict.fromkeys([*(name for name, _ in slo.classes), *data.classes]):
+        of_class = mask & data.of_class(name)
         count = planned.count(name) if plan.header.loop == "open" else int(of_class.sum())
         classes[name] = _summary(data, of_class, count, end_s - start_s, slo)
     return replace(summary, classes=classes)
+
+
+def meets(summary: LoadSummary, slo: SLO) -> bool:
+    """Whether the share that the objective asks for was served within it: in every load class that has an
+    objective of its own and was offered anything, else of all requests together."""
+    share = summary.attainment
+    return share is not None and slo.level(share, class_shares(summary.classes)) >= slo.attainment
+
+
+def class_shares(classes: Mapping[str, LoadSummary] | None) -> dict[str, float]:
+    """Attainment of each class that was offered anything; none without classes."""
+    of_classes = {name: own.attainment for name, own in (classes or {}).items()}
+    return {name: share for name, share in of_classes.items() if share is not None}
 
 
 def _of_phase(data: Table, phase: str) -> NDArray[np.bool_]:

@@ -76,7 +76,12 @@ class Table:
 
     def in_slo(self, slo: SLO) -> NDArray[np.bool_]:
         """`slo.judge` of every record (n,)."""
-        return slo.judge_columns(self.ok(), self.times)
+        return slo.judge_columns(self.ok(), self.times, self.of_class)
+
+    def of_class(self, name: str) -> NDArray[np.bool_]:
+        """Which records are of the class (n,)."""
+        code = self.classes.index(name) if name in self.classes else -1
+        return np.asarray(self.cls == code)
 
 
 def from_records(records: Iterable[RequestRecord]) -> Table:

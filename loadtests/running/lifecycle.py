@@ -35,7 +35,7 @@ from loadtests.sending.bodies import Bodies
 from loadtests.sending.hub_probe import HubProbe
 from loadtests.sending.sender import Sender
 from loadtests.sending.target_facts import model_name, prompt_cost
-from loadtests.settings import Settings
+from loadtests.settings import Settings, objective_of
 
 log = logging.getLogger("loadtests")
 
@@ -52,7 +52,11 @@ class Prepared:
         if plan_hash not in ("", self.plan.hash):
             raise ValueError("these settings make another plan than the one shown: look at it, start again")
         control = Control(settings.target)
-        self.settings = replace(settings, model=model_name(control, settings.model))
+        self.settings = replace(
+            settings,
+            model=model_name(control, settings.model),
+            slo=objective_of(settings.slo, self.plan.header.classes),
+        )
         tokenizer = Control(settings.tokenizer) if settings.tokenizer else control
         self.cost: TokenCost = settings.prompt_cost() or prompt_cost(tokenizer, self.settings.model)
         control.close()

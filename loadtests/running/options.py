@@ -61,6 +61,12 @@ LOAD = (
 REQUESTS = (
     Flag("model", "", "Model name (empty: the first that the target's /v1/models names)"),
     Flag("workload", _MIX.workload, "Lengths: fixed, lognormal, or a published profile", WORKLOADS),
+    Flag(
+        "mix",
+        "",
+        "Load classes in place of one workload, e.g. chat:0.9,agent-long:0.1; or, each with its lane, "
+        "NAME=64x24:0.5@TENANT/PRIORITY",
+    ),
     Flag("prompt-tokens", _MIX.prompt_tokens, "Prompt length, tokens (lognormal: median)"),
     Flag("output-tokens", _MIX.output_tokens, "Answer length, tokens (lognormal: median)"),
     Flag(
@@ -92,7 +98,11 @@ REQUESTS = (
     Flag("prompt-cost-file", "", "Word costs measured before, as JSON (default: ask /tokenize)", ui=False),
 )
 RUN = (
-    Flag("slo", DEFAULT, "Objective, judged per request over the offered ones"),
+    Flag(
+        "slo",
+        DEFAULT,
+        "Objective, judged per request over the offered ones; ';NAME:TERMS' behind it for a load class's own",
+    ),
     Flag("run-dir", "", "Folder of the run (default: a new one under --runs-dir)", ui=False),
     Flag("runs-dir", "runs", "Where new run folders are made", ui=False),
     Flag("api-key", "", "Sent as a bearer token (default: $GATEWAY_API_KEY)", secret=True),

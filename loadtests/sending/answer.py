@@ -119,6 +119,10 @@ class Answer:
         if self.headers_s is not None and b"content-length" not in self.headers and self.done:
             self.complete, self.finished_s = True, now_s
 
+    def close(self) -> None:
+        """Let go of the parser, which knows this answer: nothing more is fed. The answer stays."""
+        del self._parser
+
     # The parser calls these.
 
     def on_header(self, name: bytes, value: bytes) -> None:

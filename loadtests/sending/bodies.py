@@ -7,8 +7,8 @@ from collections.abc import Iterable
 
 import orjson
 
+from loadtests.planning.arrival import Arrival
 from loadtests.planning.optional_fields import ALL_FIELDS, AnswerLengths, OptionalFields, UsageFields
-from loadtests.planning.plan import Arrival
 from loadtests.planning.prompts import Messages, TokenCost, words
 
 _AHEAD_BYTES = 64 * 2**20

@@ -49,6 +49,7 @@ class Client:
             connection.exchange(request, answer)
             reusable = answer.keep_alive and not connection.dead
         finally:
+            answer.close()
             if reusable:
                 self._idle.append((time.monotonic(), connection))
             else:

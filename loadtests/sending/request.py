@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from loadtests.planning.load_class import LoadClass
 from loadtests.reach.endpoint import Endpoint
 
 
@@ -21,6 +22,12 @@ def request_head(target: Endpoint) -> bytes:
     ]
     lines += [f"{name}: {value}" for name, value in target.request_fields().items()]
     return "".join(f"{line}\r\n" for line in lines).encode("latin-1")
+
+
+def with_lane(head: bytes, load_class: LoadClass) -> bytes:
+    """The head of the requests of a load class: it says which lane it is for, where the class has one."""
+    lines = [f"{name}: {value}\r\n" for name, value in load_class.lane_headers.items()]
+    return head + "".join(lines).encode("latin-1")
 
 
 def request(head: bytes, body: bytes, request_id: str) -> bytes:

@@ -1,5 +1,4 @@
-"""One process's share of a run: waits for each due time, sends, and ends every arrival
-in exactly one record."""
+"""One process's share of a run: waits for each due time, sends, and ends every arrival in one record."""
 
 from __future__ import annotations
 
@@ -11,8 +10,10 @@ from dataclasses import dataclass, field
 import gevent
 from gevent import Greenlet, GreenletExit
 
+from loadtests.bulk import young_collection
 from loadtests.outcome import Outcome
-from loadtests.planning.plan import Arrival, Plan, Share
+from loadtests.planning.arrival import Arrival
+from loadtests.planning.plan import Plan, Share
 from loadtests.reach.endpoint import UnreachableError
 from loadtests.record import RequestRecord
 from loadtests.recording.chunk_times import ChunkTimes
@@ -22,7 +23,7 @@ from loadtests.sending.answer import Answer
 from loadtests.sending.bodies import Bodies
 from loadtests.sending.client import Client
 from loadtests.sending.reading import TICK_S, reading_here
-from loadtests.sending.request import request, request_head
+from loadtests.sending.request import request, request_head, with_lane
 from loadtests.sending.retry import RetryPolicy, jitter_of
 from loadtests.settings import Settings
 
@@ -72,7 +73,9 @@ class Sender:
         self._run_id = settings.prompt_salt[-8:]
         self._cap = settings.max_inflight or _socket_room()
         self._head = request_head(settings.target)
+        self._heads = {one.name: with_lane(self._head, one) for one in plan.header.classes}
 
+    @young_collection()
     def run(self, start_s: float) -> None:
         """Send the share; returns when every request of it has its record.
 
@@ -217,8 +220,9 @@ class Sender:
             exchange.sent_s = time.monotonic()
             self._progress.sent += 1
         answer = exchange.answer
+        head = self._heads.get(exchange.arrival.cls, self._head)
         try:
-            self._client.exchange(request(self._head, body, request_id), answer)
+            self._client.exchange(request(head, body, request_id), answer)
         except UnreachableError as error:
             answer.error_text = str(error)
         if answer.finished_s is None:  # broken: it ended now, all the same

@@ -36,6 +36,7 @@ LABELS = {
     "trace_scale": "How the rate is reached",
     "trace_unit": "Unit of the file's stamps",
     "workload": "Lengths",
+    "mix": "Load classes in their place (empty: none)",
     "prompt_tokens": "Prompt",
     "output_tokens": "Answer",
     "length_sigma": "Spread of the log length",
@@ -64,7 +65,7 @@ _LENGTH_FIELDS = {
     "fixed": ("prompt_tokens", "output_tokens"),
     "lognormal": ("prompt_tokens", "output_tokens", "length_sigma"),
 }
-_ALWAYS = ("slo", "workload")
+_ALWAYS = ("slo", "mix", "workload")
 _ADVANCED = tuple(LABELS)[tuple(LABELS).index("seed") :]
 _CURVE_POINTS, _CURVE_S, _CURVE_REQUESTS = 80, 60.0, 40
 

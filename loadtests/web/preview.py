@@ -28,6 +28,16 @@ class PlannedLengths:
 
 
 @dataclass(frozen=True, slots=True)
+class PlannedClass:
+    """A load class: how many requests it has, and how long they are, tokens."""
+
+    name: str
+    requests: int
+    prompt: PlannedLengths
+    output: PlannedLengths
+
+
+@dataclass(frozen=True, slots=True)
 class PlanPreview:
     """A plan in numbers. requests: None in a closed loop, where the answers decide. longest_s: when the last
     request in flight is cut. planned_per_s: mean rate in each `bin_s` seconds from the start."""
@@ -48,6 +58,7 @@ class PlanPreview:
     users: int | None
     sessions: int
     notes: Sequence[str]
+    classes: Sequence[PlannedClass] = ()
 
 
 def preview(settings: Settings) -> PlanPreview:
@@ -73,7 +84,16 @@ def preview(settings: Settings) -> PlanPreview:
         users=int(plan.header.params["users"]) if closed else None,
         sessions=len({a.session for a in plan.arrivals if a.session >= 0}),
         notes=plan.header.notes,
+        classes=[_class(one.name, plan) for one in plan.header.classes],
     )
+
+
+def _class(name: str, plan: Plan) -> PlannedClass:
+    own = [arrival for arrival in plan.arrivals if arrival.cls == name]
+    prompt, output = (
+        _lengths([getattr(a, side) for a in own]) for side in ("prompt_tokens", "output_tokens")
+    )
+    return PlannedClass(name, len(own), prompt, output)
 
 
 def _check_size(asked: PlanSettings) -> None:

@@ -1,5 +1,5 @@
-"""Figures, one idea each: tidy frames in, a matplotlib Figure out; used by the report and by notebooks
-alike.
+"""Figures, one idea each: tidy frames in, a `reports.drawing.Figure` out; used by the report and by
+notebooks alike.
 """
 
 from reports.figures.agreement import agreement

@@ -6,11 +6,9 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 
-from loadtests.look.palette import light
-from reports import labels
-from reports.figures import canvas
+from reports import drawing, labels
+from reports.drawing import Axis, Figure, Line, Margins, Segments, Span
 
 
 def agreement(frame: pd.DataFrame) -> Figure:
@@ -21,11 +19,11 @@ def agreement(frame: pd.DataFrame) -> Figure:
     """
     usable = frame[(frame["records_s"] > 0) & frame["prometheus_s"].notna()]
     if not len(usable):
-        return canvas.message("There is no pair of numbers to compare.")
+        return drawing.message("There is no pair of numbers to compare.")
     rows = list(dict.fromkeys(zip(usable["metric"], usable["quantile"], strict=True)))
-    figure, (ax,) = canvas.axes(
-        8.6, 0.75 + 0.33 * len(rows), margins=canvas.Margins(left=2.0, bottom=0.45, top=0.12)
-    )
+    margins = Margins(left=2.0, right=0.35, bottom=0.45, top=0.12)
+    figure = drawing.panels(8.6, 0.75 + 0.33 * len(rows), margins=margins)
+    (panel,) = figure.panels
     for y, (metric, quantile) in enumerate(rows):
         part = usable[(usable["metric"] == metric) & (usable["quantile"] == quantile)]
         spread = np.linspace(-0.28, 0.28, len(part)) if len(part) > 1 else np.zeros(1)
@@ -34,16 +32,14 @@ def agreement(frame: pd.DataFrame) -> Figure:
             part[f"{n}_s"].to_numpy(float) / base - 1 for n in ("bucket_low", "bucket_high", "prometheus")
         )
         agrees = part["agrees"].to_numpy(bool)
-        ax.hlines(y + spread, low, high, color=light("sky"), linewidth=1.4, alpha=0.5)
-        ax.plot(shift[agrees], (y + spread)[agrees], "o", color=light("blue"), markersize=3)
-        ax.plot(
-            shift[~agrees], (y + spread)[~agrees], "x", color=light("red"), markersize=6, markeredgewidth=2
+        panel.add(
+            Segments(low, y + spread, high, y + spread, "sky", width=1.4, opacity=0.5),
+            Line(shift[agrees], (y + spread)[agrees], "blue", width=0, marker="o", size=3),
+            Line(shift[~agrees], (y + spread)[~agrees], "red", width=0, marker="x", size=6),
         )
-    ax.axvline(0, color=light("muted"), linewidth=0.9)
-    ax.set_yticks(range(len(rows)), [canvas.literal(f"{labels.metric(m)} {q}") for m, q in rows])
-    ax.tick_params(axis="y", colors=light("ink"))
-    ax.set_ylim(len(rows) - 0.4, -0.6)
-    ax.grid(False, axis="y")
-    ax.xaxis.set_major_formatter(lambda value, _: f"{value * 100:+g} %")
-    ax.set_xlabel("Prometheus relative to the records (line: the histogram bucket)")
+    panel.add(Span(0, 0, "muted", width=0.9, order=1))
+    names = [f"{labels.metric(metric)} {quantile}" for metric, quantile in rows]
+    panel.y = Axis(len(rows) - 0.4, -0.6, ticks=range(len(rows)), names=names, grid=False, role="ink")
+    panel.x.show, panel.x.most = drawing.change, 8
+    panel.x.label = "Prometheus relative to the records (line: the histogram bucket)"
     return figure

@@ -7,15 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
 
 from loadtests.look import palette
-from loadtests.look.palette import light
-from reports import numbers, svg
+from reports import drawing, numbers
 from reports.common_blocks import mean_by_setting
-from reports.figures import canvas
+from reports.drawing import PAGE_IN, SIZE, Axis, Figure, Hatch, Margins, Panel, Rectangle
 from reports.rows import CellRow, rows_of
 
 # what → (title, how repeats are joined, number shown, is more better)
@@ -139,36 +135,33 @@ def heat_map(
     was not measured at a load has a dash there.
     """
     if not len(grid):
-        return canvas.message("No cell has been measured.")
+        return drawing.message("No cell has been measured.")
     loads = list(dict.fromkeys(grid["load"]))
     queues = list(dict.fromkeys(grid["queue"]))
     # An engine without a gateway has no MAX_ACTIVE: its column stands last, under a dash.
     actives = [numbers.bare(float(a)) for a in sorted(grid["max_active"].unique(), key=_nan_last)]
     left = max(1.35, 0.3 + 0.075 * max(map(len, queues)))
-    fitting = int((canvas.PAGE_IN - left) / (0.6 + 0.5 * len(actives)))
+    fitting = int((PAGE_IN - left) / (0.6 + 0.5 * len(actives)))
     rows = -(-len(loads) // min(max(fitting, 1), 4))
     columns = -(-len(loads) // rows)
-    width = min(canvas.PAGE_IN, max(4.6, left + 0.35 + columns * (0.9 + 0.62 * len(actives))))
+    width = min(PAGE_IN, max(4.6, left + 0.35 + columns * (0.9 + 0.62 * len(actives))))
     height = rows * (0.95 + 0.42 * len(queues)) + 0.1
-    figure, panels = canvas.axes(
-        width, height, rows=rows, columns=columns, margins=canvas.Margins(left=left, wspace=0.08, hspace=0.75)
-    )
+    margins = Margins(left=left, between=0.08, below=0.75)
+    figure = drawing.panels(width, height, rows=rows, columns=columns, margins=margins)
+    del figure.panels[len(loads) :]
     ends, counts = _ends(grid), unequal(grid)
     known = set(zip(grid["max_active"].map(numbers.bare), grid["queue"], strict=True))
-    for at, ax in enumerate(panels):
-        if at >= len(loads):
-            ax.set_visible(False)
-            continue
-        _panel_frame(ax, loads[at], actives, queues, first=at % columns == 0)
+    for at, (panel, load) in enumerate(zip(figure.panels, loads, strict=True)):
+        _frame(panel, load, actives, queues, first=at % columns == 0)
         missing = set(known)
-        own = grid[grid["load"] == loads[at]]
+        own = grid[grid["load"] == load]
         for row, box in zip(own.index, rows_of(own, GridRow), strict=True):
             where = (actives.index(numbers.bare(box.max_active)), queues.index(box.queue))
-            _box(ax, where, box, what, ends, f"{svg.MARK}{row}", counts=counts)
-            _marks(ax, where, box.setting, best, inseparable)
+            _box(panel, where, box, what, ends, f"{row}", counts=counts)
+            _marks(panel, where, box.setting, best, inseparable)
             missing.discard((numbers.bare(box.max_active), box.queue))
         for active, queue in missing:
-            _text(ax, (actives.index(active), queues.index(queue)), numbers.DASH, light("muted"))
+            panel.write(numbers.DASH, actives.index(active), queues.index(queue), role="muted")
     return figure
 
 
@@ -181,19 +174,16 @@ def _ends(grid: pd.DataFrame) -> tuple[float, float]:
     return (float(usable.min()), float(usable.max())) if len(usable) else (0.0, 1.0)
 
 
-def _panel_frame(ax: Axes, load: str, actives: list[str], queues: list[str], *, first: bool) -> None:
-    canvas.title(ax, load)
-    ax.grid(False)
-    ax.spines["bottom"].set_visible(False)
-    ax.set_xlim(-0.5, len(actives) - 0.5)
-    ax.set_ylim(len(queues) - 0.5, -0.5)
-    ax.set_xticks(range(len(actives)), actives)
-    ax.set_yticks(range(len(queues)), [canvas.literal(q) for q in queues] if first else [])
-    ax.set_xlabel("MAX_ACTIVE" if actives != [numbers.DASH] else "engine alone: no gateway limits")
+def _frame(panel: Panel, load: str, actives: list[str], queues: list[str], *, first: bool) -> None:
+    panel.title, panel.floor = load, False
+    label = "MAX_ACTIVE" if actives != [numbers.DASH] else "engine alone: no gateway limits"
+    columns, rows = range(len(actives)), range(len(queues))
+    panel.x = Axis(-0.5, len(actives) - 0.5, label=label, ticks=columns, names=actives, grid=False)
+    panel.y = Axis(len(queues) - 0.5, -0.5, ticks=rows, names=queues, grid=False, written=first)
 
 
 def _box(
-    ax: Axes,
+    panel: Panel,
     where: tuple[int, int],
     box: GridRow,
     what: str,
@@ -203,60 +193,28 @@ def _box(
     counts: bool,
 ) -> None:
     _, _, show, more_is_better = WHATS[what]
-    ramp = palette.COOL if more_is_better else palette.WARM
-    fill, ink = light("shade"), light("muted")
+    fill, ink = "shade", "muted"
     if box.valid and np.isfinite(box.value):
+        name, steps = ("cool", len(palette.COOL)) if more_is_better else ("warm", len(palette.WARM))
         low, high = ends
-        step = (
-            0 if high <= low else int(np.clip((box.value - low) / (high - low) * len(ramp), 0, len(ramp) - 1))
-        )
-        fill, ink = ramp[step][0], ramp[step][2]
+        share = (box.value - low) / (high - low) if high > low else 0.0
+        step = int(np.clip(share * steps, 0, steps - 1))
+        fill, ink = f"{name}{step}", f"on-{name}{step}"
     x, y = where
-    edge = light("surface")
-    square = Rectangle(
-        (x - 0.5, y - 0.5), 1, 1, facecolor=fill, edgecolor=edge, linewidth=1.5, gid=f"{mark}-box"
-    )
-    ax.add_patch(square)
+    panel.add(Rectangle(x - 0.5, y - 0.5, x + 0.5, y + 0.5, "surface", 1.5, fill, mark=f"{mark}-box"))
     texts = {"plain": numbers.significant, "seconds": numbers.seconds, "percent": numbers.percent}
     text = texts[show](box.value) + (" ×" if np.isfinite(box.value) and not box.valid else "")
-    _text(ax, (x, y - 0.14 if counts else y), text, ink, mark=f"{mark}-text")
+    panel.write(text, x, y - 0.14 if counts else y, role=ink, mark=f"{mark}-text")
     if counts:
         n = f"n {box.stretches}" if box.usable == box.stretches else f"{box.usable} of {box.stretches}"
-        _text(ax, (x, y + 0.27), n, ink, canvas.SIZE * 0.72, f"{mark}-count")
-
-
-def _text(
-    ax: Axes,
-    where: tuple[float, float],
-    text: str,
-    color: str,
-    size: float = canvas.SIZE,
-    mark: str | None = None,
-) -> None:
-    ax.text(*where, text, ha="center", va="center", fontsize=size, color=color, gid=mark)
+        panel.write(n, x, y + 0.27, role=ink, size=SIZE * 0.72, mark=f"{mark}-count")
 
 
 def _marks(
-    ax: Axes, where: tuple[int, int], setting: str, best: str | None, inseparable: Collection[str]
+    panel: Panel, where: tuple[int, int], setting: str, best: str | None, inseparable: Collection[str]
 ) -> None:
     x, y = where
     if setting in inseparable and setting != best:
-        corner = [(x + 0.5, y + 0.5), (x + 0.5, y + 0.05), (x + 0.05, y + 0.5)]
-        ax.fill(
-            *zip(*corner, strict=True),
-            facecolor="none", edgecolor=light("ink"), hatch="/////", linewidth=0, gid=f"{svg.MARK}near",
-        )  # fmt: skip
+        panel.add(Hatch(x + 0.05, y + 0.05, x + 0.5, y + 0.5, mark="near"))
     if setting == best:
-        edge = light("orange")
-        ax.add_patch(
-            Rectangle(
-                (x - 0.46, y - 0.46),
-                0.92,
-                0.92,
-                facecolor="none",
-                edgecolor=edge,
-                linewidth=2.4,
-                zorder=5,
-                gid=f"{svg.MARK}best",
-            )
-        )
+        panel.add(Rectangle(x - 0.46, y - 0.46, x + 0.46, y + 0.46, "orange", 2.4, mark="best", order=4))

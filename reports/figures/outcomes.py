@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 
-from loadtests.look.palette import light
 from loadtests.outcome import Outcome
-from reports.figures import canvas
+from reports import drawing
+from reports.drawing import Axis, Bars, Figure, Margins
 
 # group → (colour, outcomes in it)
 GROUPS: dict[str, tuple[str, set[str]]] = {
@@ -46,11 +45,10 @@ def outcomes(frame: pd.DataFrame, names: dict[str, str]) -> Figure:
     them.
     """
     if not len(frame) or not names:
-        return canvas.message("No outcome has been counted.")
+        return drawing.message("No outcome has been counted.")
     height, left_in = 0.95 + 0.235 * len(names), 0.3 + 0.078 * max(map(len, names.values()))
-    figure, (ax,) = canvas.axes(
-        8.6, height, margins=canvas.Margins(left=left_in, right=0.3, bottom=0.45, top=0.42)
-    )
+    figure = drawing.panels(8.6, height, margins=Margins(left=left_in, right=0.3, bottom=0.45, top=0.42))
+    (panel,) = figure.panels
     table = frame.pivot_table(index="cell", columns="outcome", values="share", aggfunc="sum").reindex(
         list(names)
     )
@@ -60,23 +58,11 @@ def outcomes(frame: pd.DataFrame, names: dict[str, str]) -> Figure:
         chosen = [c for c in table.columns if c in members or (group == "failed" and c in unknown)]
         width = table[chosen].sum(axis=1).fillna(0).to_numpy(float) if chosen else np.zeros(len(names))
         if width.any():
-            ax.barh(
-                y,
-                width,
-                left=left,
-                height=0.68,
-                color=light(role),
-                edgecolor=light("surface"),
-                linewidth=0.6,
-                label=group,
-            )
-        left += width
-    ax.set_yticks(y, [canvas.literal(text) for text in names.values()])
-    ax.tick_params(axis="y", colors=light("ink"))
-    ax.set_ylim(len(names) - 0.4, -0.6)
-    ax.set_xlim(0, 1)
-    ax.grid(False, axis="y")
-    ax.xaxis.set_major_formatter(lambda value, _: f"{value * 100:g} %")
-    ax.set_xlabel("share of offered requests")
-    canvas.legend_above(figure, ax)
+            panel.add(Bars(y, left, width, role, label=group))
+        left = left + width
+    panel.y = Axis(
+        len(names) - 0.4, -0.6, ticks=range(len(y)), names=list(names.values()), grid=False, role="ink"
+    )
+    panel.x = Axis(0, 1, show=drawing.percent, label="share of offered requests")
+    drawing.legend_above(figure, drawing.named(figure.panels))
     return figure

@@ -6,12 +6,9 @@ from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
-from loadtests.look.palette import light
-from reports import labels, numbers
-from reports.figures import canvas
+from reports import drawing, labels, numbers
+from reports.drawing import Area, Axis, Figure, Line, Margins, Panel, Segments
 
 # what it is → (role, marker, filled)
 KINDS = {
@@ -32,50 +29,55 @@ def predicted(frame: pd.DataFrame) -> Figure:
     """
     usable = frame[(frame["predicted"] > 0) & (frame["measured"] > 0)]
     if not len(usable):
-        return canvas.message("No prediction has a measurement beside it.")
+        return drawing.message("No prediction has a measurement beside it.")
     metrics = [name for name in labels.PREDICTED if (usable["metric"] == name).any()]
     metrics += sorted(set(usable["metric"]) - set(metrics))
     columns = min(3, len(metrics))
     rows = -(-len(metrics) // columns)
-    figure, panels = canvas.axes(
+    figure = drawing.panels(
         3.5 * columns + 0.3, 3.25 * rows + 0.4, rows=rows, columns=columns,
-        margins=canvas.Margins(left=0.75, top=0.7, wspace=0.32, hspace=0.38),
+        margins=Margins(left=0.75, top=0.7, between=0.32, below=0.38),
     )  # fmt: skip
-    for ax in panels[len(metrics) :]:
-        ax.set_visible(False)
-    for ax, metric in zip(panels, metrics, strict=False):
-        _panel(ax, usable[usable["metric"] == metric], metric)
-    canvas.legend_above(figure, panels[0])
+    del figure.panels[len(metrics) :]
+    for panel, metric in zip(figure.panels, metrics, strict=True):
+        _compared(panel, usable[usable["metric"] == metric], metric)
+    drawing.legend_above(figure, drawing.named(figure.panels[:1]))
     return figure
 
 
-def _panel(ax: Axes, part: pd.DataFrame, metric: str) -> None:
+def _compared(panel: Panel, part: pd.DataFrame, metric: str) -> None:
     kind = labels.PREDICTED.get(metric, ("", "s"))[1]
-    ends = _ends(part, logarithmic=kind == "s")
-    ax.fill_between(ends, ends * 0.9, ends * 1.1, color=light("shade"), linewidth=0, label="±10 %")
-    ax.plot(ends, ends, color=light("grey"), linewidth=0.9)
+    logarithmic = kind == "s"
+    ends = _ends(part, logarithmic=logarithmic)
+    panel.add(
+        Area(ends, ends * 0.9, ends * 1.1, "shade", label="±10 %"),
+        Line(ends, ends, "grey", width=0.9, order=1),
+    )
     scored, inside = part["scored"].to_numpy(bool), part["inside"].to_numpy(bool)
     for (name, look), chosen in zip(KINDS.items(), (scored & inside, scored & ~inside, ~scored), strict=True):
-        _points(ax, part[chosen], name, look)
-    if kind == "s":
-        ax.set(xscale="log", yscale="log")
-    ax.set(xlim=ends, ylim=ends, xlabel="measured", ylabel="predicted")
-    canvas.title(ax, labels.predicted_name(metric))
-    for axis in (ax.xaxis, ax.yaxis):
-        canvas.ticks(axis, ends.tolist(), SHOW[kind], logarithmic=kind == "s")
+        _points(panel, part[chosen], name, look)
+    low, high = ends.tolist()
+    panel.x = Axis(low, high, logarithmic, label="measured", show=SHOW[kind], most=4)
+    panel.y = Axis(low, high, logarithmic, label="predicted", show=SHOW[kind], most=4)
+    panel.title = labels.predicted_name(metric)
 
 
-def _points(ax: Axes, part: pd.DataFrame, name: str, look: tuple[str, str, bool]) -> None:
+def _points(panel: Panel, part: pd.DataFrame, name: str, look: tuple[str, str, bool]) -> None:
     role, marker, filled = look
     x, y = part["measured"].to_numpy(float), part["predicted"].to_numpy(float)
     # An interval that is not known has no length.
-    left, right = (part[f"measured_{end}"].fillna(part["measured"]) for end in ("low", "high"))
-    below, above = (part[f"predicted_{end}"].fillna(part["predicted"]) for end in ("low", "high"))
-    ax.hlines(y, left, right, color=light(role), linewidth=0.9, alpha=0.6)
-    ax.vlines(x, below, above, color=light(role), linewidth=0.9, alpha=0.6)
-    inner = light(role) if filled else light("surface")
+    left, right = (
+        part[f"measured_{end}"].fillna(part["measured"]).to_numpy(float) for end in ("low", "high")
+    )
+    below, above = (
+        part[f"predicted_{end}"].fillna(part["predicted"]).to_numpy(float) for end in ("low", "high")
+    )
     # Drawn empty too: the legend is of the first panel and names every kind.
-    ax.plot(x, y, marker, color=light(role), markerfacecolor=inner, markersize=5, label=name)
+    panel.add(
+        Segments(left, y, right, y, role, width=0.9, opacity=0.6),
+        Segments(x, below, x, above, role, width=0.9, opacity=0.6),
+        Line(x, y, role, width=0, marker=marker, size=5, filled=filled, label=name),
+    )
 
 
 def _ends(part: pd.DataFrame, *, logarithmic: bool) -> np.ndarray:

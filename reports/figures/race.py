@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from experiments.run_folder.race_story import EngineRace, RaceLook, RacePlace
 from loadtests.look import palette
-from loadtests.look.palette import light
-from reports import numbers
-from reports.figures import canvas
+from reports import drawing, numbers
+from reports.drawing import SIZE, Axis, Bars, Figure, Line, Panel, Words
+from reports.drawing.figure import POINTS, WIDEST_LEFT
 
 _WORST = 0.5
 """Of the leader's score: what is below has the lightest shade."""
@@ -29,26 +28,26 @@ def race(raced: EngineRace, words: Mapping[str, str]) -> Figure:
     """
     places = in_order(raced)
     if not places or not raced.looks:
-        return canvas.message("Nothing was judged in this race.")
+        return drawing.message("Nothing was judged in this race.")
     rows_in, left_in = _ROW_IN * len(places), 0.3 + 0.078 * max(len(words[place.name]) for place in places)
-    height_in, width_in = rows_in + _SURE_IN + 1.25, 9.6
-    figure, (bars, sure) = canvas.axes(width_in, height_in, rows=2, share_x=True)
-    left, width = min(left_in / width_in, canvas.WIDEST_LEFT), 1 - 0.6 / width_in
-    bars.set_position((left, (_SURE_IN + 0.95) / height_in, width - left, rows_in / height_in))
-    sure.set_position((left, 0.5 / height_in, width - left, _SURE_IN / height_in))
+    width, height = POINTS * 9.6, POINTS * (rows_in + _SURE_IN + 1.25)
+    left, across = min(POINTS * left_in, WIDEST_LEFT * width), Axis(0, 1.08 * _end_min(raced))
+    bars = Panel(left, POINTS * 0.3, width - left - POINTS * 0.6, POINTS * rows_in, across)
     for y, place in enumerate(places):
         ink = _bar(bars, y, place, _until_min(raced, place), winner=place.name == raced.winner)
         for begin_s, end_s in led(raced.looks, place.name):
-            bars.plot([begin_s / 60, end_s / 60], [y, y], color=ink, linewidth=2)
-    bars.set_yticks(range(len(places)), [canvas.literal(words[place.name]) for place in places])
-    bars.tick_params(axis="y", colors=light("ink"))
-    bars.tick_params(axis="x", labelbottom=False)
-    bars.set_ylim(len(places) - 0.4, -0.6)
-    bars.grid(False, axis="y")
-    bars.set_xlim(0, 1.08 * _end_min(raced))
-    canvas.title(bars, "Measured until")
+            bars.add(Line([begin_s / 60, end_s / 60], [y, y], ink, width=2, order=3))
+    names = [words[place.name] for place in places]
+    bars.y = Axis(len(places) - 0.4, -0.6, ticks=range(len(places)), names=names, grid=False, role="ink")
+    for y, place in enumerate(places):
+        until = _until_min(raced, place)
+        text, middle = numbers.percent(place.ratio), float(bars.place.y(y))
+        bars.words.append(Words(text, float(bars.place.x(until)) + 4, middle, "ink", SIZE - 1.2))
+    bars.title = "Measured until"
+    bars.x = replace(across, written=False)
+    sure = Panel(left, height - POINTS * (_SURE_IN + 0.5), bars.width, POINTS * _SURE_IN, across)
     _sureness(sure, raced)
-    return figure
+    return Figure(width, height, [bars, sure])
 
 
 def in_order(raced: EngineRace) -> list[RacePlace]:
@@ -91,30 +90,26 @@ def _until_min(raced: EngineRace, place: RacePlace) -> float:
     return _end_min(raced) if left is None else left / 60
 
 
-def _bar(ax: Axes, y: int, place: RacePlace, until_min: float, *, winner: bool) -> str:
+def _bar(panel: Panel, y: int, place: RacePlace, until_min: float, *, winner: bool) -> str:
     """Draw it; the colour of what is drawn on it."""
-    fill, ink = light("shade"), light("ink")
+    fill, ink = "shade", "ink"
     if place.ratio is not None:
-        share = (place.ratio - _WORST) / (1 - _WORST)
-        step = palette.COOL[int(np.clip(share * len(palette.COOL), 0, len(palette.COOL) - 1))]
-        fill, ink = step[0], step[2]
-    edge = light("orange" if winner else "surface")
-    ax.barh(y, until_min, height=0.68, color=fill, edgecolor=edge, linewidth=2.0 if winner else 0.6)
-    text = numbers.percent(place.ratio)
-    ax.annotate(
-        text, (until_min, y), (4, 0), textcoords="offset points", va="center",
-        fontsize=canvas.SIZE - 1.2, color=light("ink"),
-    )  # fmt: skip
+        share, steps = (place.ratio - _WORST) / (1 - _WORST), len(palette.COOL)
+        step = int(np.clip(share * steps, 0, steps - 1))
+        fill, ink = f"cool{step}", f"on-cool{step}"
+    edge, edge_width = ("orange", 2.0) if winner else ("surface", 0.6)
+    panel.add(Bars([y], [0.0], [until_min], fill, edge, edge_width))
     return ink
 
 
-def _sureness(ax: Axes, raced: EngineRace) -> None:
+def _sureness(panel: Panel, raced: EngineRace) -> None:
     looks = raced.looks
     times = [look.spent_s / 60 for look in looks] + [_end_min(raced)]
     good = [look.good for look in looks] + [raced.good]
-    ax.step(times, good, where="post", color=light("blue"), linewidth=1.6)
-    ax.plot(times[-1:], good[-1:], "o", color=light("blue"), markersize=4)
-    ax.set_ylim(0, 1.05)
-    ax.set_yticks([0, 0.5, 1], ["0 %", "50 %", "100 %"])
-    canvas.title(ax, "Sure that nothing is better than the leader")
-    ax.set_xlabel("engine time since the race began, min")
+    panel.add(
+        Line(times, good, "blue", width=1.6, steps=True),
+        Line(times[-1:], good[-1:], "blue", width=0, marker="o", size=4),
+    )
+    panel.y = Axis(0, 1.05, ticks=[0, 0.5, 1], show=drawing.percent)
+    panel.title = "Sure that nothing is better than the leader"
+    panel.x.label = "engine time since the race began, min"

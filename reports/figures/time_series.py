@@ -8,11 +8,21 @@ from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
-from loadtests.look.palette import light
-from reports.figures import canvas
+from reports import drawing
+from reports.drawing import (
+    DASH_DOTTED,
+    DASHED,
+    DOTTED,
+    SOLID,
+    Dash,
+    Figure,
+    Line,
+    Margins,
+    Panel,
+    Span,
+    Words,
+)
 
 MOST_POINTS = 240
 WIDTH_IN = 6.8
@@ -24,61 +34,62 @@ FORMATS: dict[str, Callable[[float], str]] = {
     CLOCK: lambda value: f"{value / 1e9:.3g} GHz",
 }
 
-# panel title → metric → (name, colour, dash, drawn as steps)
-PANELS: tuple[tuple[str, dict[str, tuple[str, str, str]]], ...] = (
+LineStyle = tuple[str, str, Dash]
+# panel title → metric → (name, colour, dash)
+PANELS: tuple[tuple[str, dict[str, LineStyle]], ...] = (
     (
         "Requests per second",
         {
-            "offered_per_s": ("offered", "ink", "-"),
-            "admitted_per_s": ("admitted", "blue", "--"),
-            "rejected_per_s": ("rejected", "orange", "-."),
-            "queue_timeout_per_s": ("queue timeout", "red", ":"),
+            "offered_per_s": ("offered", "ink", SOLID),
+            "admitted_per_s": ("admitted", "blue", DASHED),
+            "rejected_per_s": ("rejected", "orange", DASH_DOTTED),
+            "queue_timeout_per_s": ("queue timeout", "red", DOTTED),
         },
     ),
     (
         "Gateway, requests",
         {
-            "gateway_active": ("slots busy", "blue", "-"),
-            "gateway_active_limit": ("MAX_ACTIVE", "grey", "--"),
-            "gateway_queue_depth": ("queued", "orange", "-"),
+            "gateway_active": ("slots busy", "blue", SOLID),
+            "gateway_active_limit": ("MAX_ACTIVE", "grey", DASHED),
+            "gateway_queue_depth": ("queued", "orange", SOLID),
         },
     ),
     (
         "Engine, requests",
-        {"engine_running": ("running", "green", "-"), "engine_waiting": ("waiting", "purple", "--")},
+        {"engine_running": ("running", "green", SOLID), "engine_waiting": ("waiting", "purple", DASHED)},
     ),
     (
         "Engine, times slower than the run",
         {
-            "engine_speed_index": ("speed index", "red", "-"),
-            "engine_speed_index_low": ("95 % interval", "grey", ":"),
-            "engine_speed_index_high": ("_upper end", "grey", ":"),
+            "engine_speed_index": ("speed index", "red", SOLID),
+            "engine_speed_index_low": ("95 % interval", "grey", DOTTED),
+            "engine_speed_index_high": ("", "grey", DOTTED),
         },
     ),
     (
         SHARE,
         {
-            "engine_kv_use_ratio": ("KV cache", "amber", "-"),
-            "gpu_use_ratio": ("GPU", "green", "--"),
+            "engine_kv_use_ratio": ("KV cache", "amber", SOLID),
+            "gpu_use_ratio": ("GPU", "green", DASHED),
         },
     ),
     (
         OTHERS,
         {
-            "others_cpu_engine_cores_ratio": ("others, engine", "red", "-"),
-            "others_cpu_harness_cores_ratio": ("others, harness", "orange", "--"),
-            "cpu_steal_ratio": ("stolen", "purple", ":"),
-            "cgroup_throttled_ratio": ("quota used up", "grey", "-."),
+            "others_cpu_engine_cores_ratio": ("others, engine", "red", SOLID),
+            "others_cpu_harness_cores_ratio": ("others, harness", "orange", DASHED),
+            "cpu_steal_ratio": ("stolen", "purple", DOTTED),
+            "cgroup_throttled_ratio": ("quota used up", "grey", DASH_DOTTED),
         },
     ),
-    (CLOCK, {"gpu_clock_hz": ("SM clock", "blue", "-")}),
-    ("GPU temperature, °C", {"gpu_temperature_c": ("hottest", "red", "-")}),
+    (CLOCK, {"gpu_clock_hz": ("SM clock", "blue", SOLID)}),
+    ("GPU temperature, °C", {"gpu_temperature_c": ("hottest", "red", SOLID)}),
     (
         "GPU slowed down (1: yes)",
         {
-            "gpu_power_cap": ("power cap", "grey", "-"),
-            "gpu_thermal_slowdown": ("heat", "red", "--"),
-            "gpu_power_brake": ("power brake", "orange", ":"),
+            "gpu_power_cap": ("power cap", "grey", SOLID),
+            "gpu_thermal_slowdown": ("heat", "red", DASHED),
+            "gpu_power_brake": ("power brake", "orange", DOTTED),
         },
     ),
 )
@@ -102,57 +113,40 @@ def time_series(series: pd.DataFrame, *, start_s: float = 0.0, end_s: float | No
     panels = [(text, {m: s for m, s in lines.items() if m in present}) for text, lines in PANELS]
     panels = [(text, lines) for text, lines in panels if lines]
     if not panels:
-        return canvas.message("No Prometheus series were stored for this cell.")
-    height = 0.75 + 1.05 * len(panels)
-    figure, axes = canvas.axes(
-        WIDTH_IN,
-        height,
-        rows=len(panels),
-        share_x=True,
-        margins=canvas.Margins(left=0.62, right=1.35, bottom=0.42, top=0.3, hspace=0.42),
-    )
+        return drawing.message("No Prometheus series were stored for this cell.")
     last = float(series["t_s"].max())
     stop = last if end_s is None or not np.isfinite(end_s) else end_s
     drawn = series[(series["metric"] != LIMIT) | series["t_s"].between(start_s, stop)]
     by_metric = dict(tuple(drawn.groupby("metric", sort=False)))
-    for ax, (text, lines) in zip(axes, panels, strict=True):
-        _panel(ax, text, {m: (by_metric[m], style) for m, style in lines.items() if m in by_metric})
+    margins = Margins(left=0.62, right=1.35, bottom=0.42, top=0.3, below=0.42)
+    figure = drawing.panels(WIDTH_IN, 0.75 + 1.05 * len(panels), rows=len(panels), margins=margins)
+    for panel, (text, lines) in zip(figure.panels, panels, strict=True):
+        _lines(panel, text, {m: (by_metric[m], style) for m, style in lines.items() if m in by_metric})
         for left, right in ((0.0, start_s), (stop, last)):
             if right > left:
-                ax.axvspan(left, right, color=light("shade"), linewidth=0, zorder=0)
-        ax.set_xlim(0, max(last, stop))
-        ax.xaxis.set_visible(ax is axes[-1])
+                panel.add(Span(left, right, "shade"))
+        panel.x.span(0, max(last, stop))
+        panel.x.written = panel is figure.panels[-1]
+        drawing.legend_right(figure, panel)
+    first, lowest = figure.panels[0], figure.panels[-1]
     if start_s > 0:
-        axes[0].text(
-            0,
-            1.0,
-            " warm-up",
-            fontsize=7.6,
-            color=light("muted"),
-            va="top",
-            transform=axes[0].get_xaxis_transform(),
-        )
-    axes[-1].set_xlabel("seconds from the start of the cell (shaded: not measured)")
+        first.words.append(Words(" warm-up", first.left + 2, first.top + 5, "muted", 7.6))
+    lowest.x.label = "seconds from the start of the cell (shaded: not measured)"
     return figure
 
 
-def _panel(ax: Axes, text: str, lines: dict[str, tuple[pd.DataFrame, tuple[str, str, str]]]) -> None:
-    canvas.title(ax, text)
+def _lines(panel: Panel, text: str, lines: dict[str, tuple[pd.DataFrame, LineStyle]]) -> None:
+    panel.title = text
+    panel.y.show, panel.y.most = FORMATS.get(text, drawing.plain), 3
     highest = max((float(f["value"].max()) for m, (f, _) in lines.items() if m != LIMIT), default=0.0)
-    top = None
+    top, drawn = None, 0.0
     for metric, (frame, (name, role, dash)) in lines.items():
         t, value = thin(frame["t_s"].to_numpy(float), frame["value"].to_numpy(float))
         if metric == LIMIT and len(value) and value.min() > FAR * highest > 0:
             name, top = f"{name} {value.min():g} ↑", highest * 1.1
-        ax.plot(t, value, color=light(role), linestyle=dash, linewidth=1.3, label=name)
-    ax.set_ylim(0, top)
-    if ax.get_ylim()[1] < 0.01:
-        ax.set_ylim(0, 1)
-    ax.locator_params(axis="y", nbins=3)
-    if text in FORMATS:
-        show = FORMATS[text]
-        ax.yaxis.set_major_formatter(lambda value, _: show(value))
-    canvas.legend_right(ax)
+        drawn = max([drawn, *value.tolist()])
+        panel.add(Line(t, value, role, dash=dash, label=name))
+    panel.y.span(0, top or (1.05 * drawn if drawn >= 0.01 else 1.0))
 
 
 def thin(t: np.ndarray, value: np.ndarray, most: int = MOST_POINTS) -> tuple[np.ndarray, np.ndarray]:

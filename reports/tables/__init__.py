@@ -1,6 +1,7 @@
 """Frames → tables for people, one idea a module."""
 
 from reports.tables.entry import Entry, Head, Table, anchor, cell_names, from_frame, seconds, words
+from reports.tables.load_classes import load_classes, tenants
 from reports.tables.outcomes import outcomes
 from reports.tables.overview import overview
 from reports.tables.parts import parts
@@ -22,6 +23,7 @@ __all__ = [
     "errors",
     "from_frame",
     "ledger",
+    "load_classes",
     "outcomes",
     "overview",
     "parts",
@@ -31,5 +33,6 @@ __all__ = [
     "seconds",
     "sentinels",
     "stretches",
+    "tenants",
     "words",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from reports import labels, numbers
+from reports.class_verdicts import meets
 from reports.rows import CellRow, rows_of
 from reports.run import Run
 from reports.tables.entry import Entry, Head, Table, asked_loads, setting, share
@@ -41,7 +42,8 @@ def overview(run: Run) -> Table:
     cells = rows_of(run.naming.columns(run.of_settings), CellRow)
     tones = ["" if row.usable else "faded" for row in cells]
     loads = asked_loads(run.cells)
-    rows = [_row(row, loads[row.cell], p95, run.slo.attainment) for row in cells]
+    met = {row.cell for row in cells if meets(run.slo, row, run.summaries.get(row.cell))}
+    rows = [_row(row, loads[row.cell], p95, met=row.cell in met) for row in cells]
     return Table(f"All cells · {run.engine}", list(HEADS), rows, "cells", tones)
 
 
@@ -51,9 +53,8 @@ def goodput(row: CellRow) -> Entry:
     return Entry(numbers.rate(row.goodput_per_s), row.goodput_per_s, ends)
 
 
-def attainment(row: CellRow, target: float | None) -> Entry:
-    """A cell's attainment with its interval, green where it meets the target."""
-    met = target is not None and row.attainment >= target
+def attainment(row: CellRow, *, met: bool) -> Entry:
+    """A cell's attainment with its interval, green where it meets the objective."""
     ends = numbers.between(row.attainment_low, row.attainment_high, "percent")
     return Entry(numbers.percent(row.attainment), row.attainment, ends, "good" if met else "")
 
@@ -64,13 +65,13 @@ def validity(row: CellRow) -> Entry:
     return Entry(name, name, "", tone)
 
 
-def _row(row: CellRow, load: Entry, p95: Lookup, target: float | None) -> list[Entry]:
+def _row(row: CellRow, load: Entry, p95: Lookup, *, met: bool) -> list[Entry]:
     verdict, tone = VERDICTS.get(row.verdict, (row.verdict or numbers.DASH, ""))
     return [
         setting(row),
         load,
         goodput(row),
-        attainment(row, target),
+        attainment(row, met=met),
         *(entry(p95, row.cell, metric) for metric in ("ttft_s", "tpot_s", "e2e_s")),
         share(row.rejected, row.offered),
         share(row.timed_out, row.offered),

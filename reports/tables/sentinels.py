@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from reports import numbers
+from reports.class_verdicts import meets
 from reports.rows import CellRow, rows_of
 from reports.run import Run
 from reports.tables.entry import Entry, Head, Table, anchor
@@ -29,7 +30,7 @@ def sentinels(run: Run) -> Table:
             Entry(numbers.bare(row.block), row.block, link="#" + anchor(row.cell)),
             Entry(row.setting, row.setting, row.load),
             goodput(row),
-            attainment(row, run.slo.attainment),
+            attainment(row, met=meets(run.slo, row, run.summaries.get(row.cell))),
             entry(p50, row.cell, "ttft_s"),
             entry(p50, row.cell, "e2e_s"),
             entry(p95, row.cell, "e2e_s"),

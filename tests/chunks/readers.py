@@ -12,6 +12,7 @@ import pytest
 from experiments.observe import ask
 from gateway import stream_relay
 from gateway.call import Call
+from gateway.chunked import content, whole_chunks
 from gateway.engine_failure import EngineFailure
 from gateway.metrics import Metrics
 from gateway.outcome import Outcome as GatewayOutcome
@@ -93,8 +94,8 @@ class _Sent:
     def send(self, data: bytes) -> None:
         self.body.append(data)
 
-    def send_chunk(self, chunk: bytes, start: int) -> None:
-        self.body.append(chunk[start:-2])
+    def send_chunks(self, chunks: bytes) -> None:
+        self.body.append(content(chunks))
 
     def end(self, last: bytes = b"") -> None:
         self.body.append(last)
@@ -118,7 +119,9 @@ def _relayed(pieces: Sequence[bytes], monkeypatch: pytest.MonkeyPatch, n: int) -
     try:
         for second, piece in enumerate(pieces):
             clock.now_s = float(second)
-            if piece and not relay.chunk_arrived(framed(piece), len(b"%x" % len(piece)) + 2, clock.now_s):
+            chunks = framed(piece)
+            start = whole_chunks(chunks)
+            if piece and not (start and relay.chunks_arrived(chunks, start, clock.now_s)):
                 relay.arrived(piece, clock.now_s)
             if relay.over:
                 break

@@ -23,8 +23,8 @@ from experiments.twin.profile import TINY_CPU
 from experiments.twin.simulate import simulate
 from gateway.limits import Limits
 from loadtests.planning import plan
+from loadtests.planning.arrival import Arrival
 from loadtests.planning.mix import Mix
-from loadtests.planning.plan import Arrival
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 TRACE_S = 120.0

@@ -13,7 +13,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import matplotlib as mpl
 import pytest
 
 import reports
@@ -199,7 +198,6 @@ def test_what_the_notebooks_do(
     name: str, notebook: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The code of each notebook from top to bottom, to its last cell."""
-    mpl.use("Agg")
     monkeypatch.setenv("HEADROOM_RUN", str(copied(name, tmp_path)))
     names = notebooks.played(notebook)
     assert isinstance(names["b" if notebook == "compare_two_runs" else "run"], reports.Run)

@@ -15,7 +15,7 @@ from experiments.design.default_loads import default_loads
 from experiments.racing.plan import CONFIRMING
 from experiments.run_folder import journal
 from experiments.run_folder.reading import objective_of, read_run
-from experiments.spec.sweep_spec import LoadSection
+from experiments.spec.load_section import LoadSection
 from tests.experiments import sweeping
 
 # Three settings, one of them far too small for what comes, and no loads: those follow from the probe.

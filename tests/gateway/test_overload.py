@@ -14,7 +14,7 @@ from random import Random
 import psutil
 import pytest
 
-from benchmarks.gateway.__main__ import process
+from benchmarks.gateway.processes import process
 from gateway.limits import Limits
 from tests.gateway.open_loop import Ended, offer
 from tests.gateway.process import GatewayProcess, free_port, gateway, until

@@ -158,7 +158,7 @@ def test_the_page_of_metrics_parses() -> None:
     """Every family has its help and type, and every sample its family."""
     metrics = Metrics(lambda: [Sample("gateway_active", "", 2)])
     metrics.requests[Route.CHAT, Outcome.OK, 200] += 3
-    metrics.queue_wait(Outcome.OK).observe(0.1)
+    metrics.queue_wait[Outcome.OK].observe(0.1)
     families = {family.name: family for family in text_string_to_metric_families(metrics.text().decode())}
     assert families["gateway_requests"].samples[0].value == 3
     assert families["gateway_active"].samples[0].value == 2

@@ -10,14 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.call import Call
-from gateway.deadlines import Deadlines
+from gateway.chunked import content, whole_chunks
+from gateway.deadlines import LOOKS_AT_ONCE, Deadlines
 from gateway.endings import refused
 from gateway.limits import Limits
 from gateway.outcome import Route
 from gateway.prepared_refusal import PreparedRefusal, PreparedRefusals
 from gateway.request_ids import RequestIds
 from gateway.ticket import State
-from gateway.upstream_connection import whole_chunk
 
 
 @pytest.mark.parametrize("state", [State.REJECTED_FULL, State.REJECTED_MODE, State.DRAINING])
@@ -45,15 +45,19 @@ def test_prepared_refusals_follow_the_limits() -> None:
     assert b"All 4 slots" in prepared.of(State.REJECTED_MODE, limits.changed(max_active=4)).body(1.0)
 
 
-@given(content=st.binary(min_size=1, max_size=300))
-def test_a_whole_chunk_is_seen(content: bytes) -> None:
-    """Its content begins behind its size and ends before its last two bytes."""
-    for size in (b"%x", b"%X"):
-        chunk = size % len(content) + b"\r\n" + content + b"\r\n"
-        start = whole_chunk(chunk)
-        assert chunk[start:-2] == content
-        assert not whole_chunk(chunk[:-1])
-        assert not whole_chunk(chunk + b"5")
+EVENTS = st.binary(max_size=300).map(lambda text: text + b"\n\n")
+
+
+@given(contents=st.lists(EVENTS, min_size=1, max_size=6), form=st.sampled_from((b"%x", b"%X")))
+def test_whole_chunks_are_seen(contents: list[bytes], form: bytes) -> None:
+    """One or several: the first content begins behind its size; without frames they are what they were."""
+    chunks = b"".join(form % len(text) + b"\r\n" + text + b"\r\n" for text in contents)
+    start = whole_chunks(chunks)
+    assert chunks[start:].startswith(contents[0])
+    assert content(chunks) == b"".join(contents)
+    assert not whole_chunks(chunks[:-1])
+    assert not whole_chunks(chunks + b"5")
+    assert not whole_chunks(chunks + b"5\r\nhello\r\n")
 
 
 @pytest.mark.parametrize(
@@ -62,20 +66,24 @@ def test_a_whole_chunk_is_seen(content: bytes) -> None:
         b"",
         b"\r\n",
         b"0\r\n\r\n",
-        b"5\r\nhello",
-        b"05\r\nhello\r\n",
-        b"5;a=b\r\nhello\r\n",
-        b"0x5\r\nhello\r\n",
-        b"+5\r\nhello\r\n",
-        b" 5\r\nhello\r\n",
-        b"5\r\nhello\r\n5\r\nhello\r\n",
-        b"6\r\nhello\r\n",
-        b"\r\n5\r\nhello\r\n",
+        b"5\r\nhel\n\n",
+        b"5\r\nhello\r\n",
+        b"05\r\nhel\n\n\r\n",
+        b"5;a=b\r\nhel\n\n\r\n",
+        b"0x5\r\nhel\n\n\r\n",
+        b"+5\r\nhel\n\n\r\n",
+        b" 5\r\nhel\n\n\r\n",
+        b"1_0\r\n" + b"a" * 14 + b"\n\n\r\n",
+        b"5\r\nhel\n\n\r\n0\r\n\r\n",
+        b"6\r\nhel\n\n\r\n",
+        b"\r\n5\r\nhel\n\n\r\n",
     ],
 )
-def test_what_is_not_exactly_one_chunk_is_left_to_the_parser(data: bytes) -> None:
-    """Ends, parts, several, extensions, and sizes that another reader could take for another number."""
-    assert whole_chunk(data) == 0
+def test_what_is_not_whole_chunks_is_left_to_the_parser(data: bytes) -> None:
+    """Ends, parts, chunks that end within an event, extensions, and sizes that another reader could take for
+    another number.
+    """
+    assert whole_chunks(data) == 0
 
 
 def test_ids_are_new_and_sane_ones_stay() -> None:
@@ -150,3 +158,30 @@ def test_a_look_may_end_another_of_the_same_sweep() -> None:
 
     deadlines, ender, other = Deadlines(), Ender([]), Watched([])
     asyncio.run(asyncio.wait_for(both(), 10))
+
+
+def test_many_that_are_due_together_are_looked_at_in_turns() -> None:
+    """Each once; the loop serves others in between."""
+
+    class Counted:
+        def __init__(self) -> None:
+            self.tick = 0
+
+        def on_due(self, now_s: float) -> float:
+            looks.append(len(turns))
+            return math.inf
+
+    async def all_looked_at() -> None:
+        deadlines, now_s = Deadlines(), time.monotonic()
+        watched = [Counted() for _ in range(2 * LOOKS_AT_ONCE + 1)]
+        for one in watched:
+            deadlines.watch(one, now_s)
+        while len(looks) < len(watched):
+            await asyncio.sleep(0)
+            turns.append(0)
+        assert len(looks) == len(watched)
+        assert max(looks.count(turn) for turn in set(looks)) == LOOKS_AT_ONCE
+
+    looks: list[int] = []
+    turns: list[int] = []
+    asyncio.run(asyncio.wait_for(all_looked_at(), 10))

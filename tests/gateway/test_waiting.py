@@ -4,7 +4,7 @@ import asyncio
 
 from gateway.limits import Limits
 from gateway.ticket import NOTHING_KNOWN, State
-from gateway.waiting import WaitingRoom
+from gateway.waiting import REFUSED_AT_ONCE, WaitingRoom
 
 
 def test_an_early_refusal_leaves_nothing_behind() -> None:
@@ -35,3 +35,41 @@ def test_an_early_refusal_leaves_nothing_behind() -> None:
 
     for step_s in (0.05, 0.07, 0.11, 0.13, 0.3):
         asyncio.run(full_queue_at_the_moment_of_a_timeout(step_s))
+
+
+class Told:
+    """Notes in which turn of the loop it was told."""
+
+    def __init__(self, turns: list[int], told: list[int]) -> None:
+        self._turns = turns
+        self._told = told
+
+    def ticket_changed(self) -> None:
+        self._told.append(len(self._turns))
+
+
+def test_many_who_waited_in_vain_are_told_in_turns() -> None:
+    """The loop serves others in between; each is told once; those who got a slot do not wait behind them."""
+
+    async def refused() -> None:
+        turns: list[int] = []
+        told: list[int] = []
+        granted: list[int] = []
+        many, now_s = 3 * REFUSED_AT_ONCE + 1, 0.0
+        room = WaitingRoom(Limits(max_active=1, queue_max=many, queue_timeout_s=1.0), lambda: now_s)
+        running = room.offer(1, NOTHING_KNOWN)
+        for _ in range(many - 1):
+            room.offer(1, NOTHING_KNOWN, Told(turns, told))
+        now_s = 0.5
+        room.offer(1, NOTHING_KNOWN, Told(turns, granted))
+        now_s = 1.2
+        room.end(running)  # all but the last have waited too long, and the last one gets the slot
+        while len(told) < many - 1:
+            await asyncio.sleep(0)
+            turns.append(0)
+        assert granted == [0]
+        assert len(told) == many - 1
+        assert max(told.count(turn) for turn in set(told)) == REFUSED_AT_ONCE
+        assert (room.admission.active, room.admission.queued) == (1, 0)
+
+    asyncio.run(asyncio.wait_for(refused(), 10))

@@ -20,7 +20,6 @@ HEAVY = {
     "fastapi",
     "gevent",
     "locust",
-    "matplotlib",
     "numpy",
     "pandas",
     "pydantic",
@@ -142,7 +141,7 @@ from headroom.__main__ import run
 from headroom.commands import COMMANDS
 
 SLOW = {
-    "scipy", "pandas", "matplotlib", "pyarrow", "numba", "httpx", "requests", "locust", "gevent",
+    "scipy", "pandas", "pyarrow", "numba", "httpx", "requests", "locust", "gevent",
     "uvicorn", "rich",
 }
 MISTAKES = {

@@ -123,6 +123,7 @@ class Upstream:
         self.count += 1
         entry: dict[str, Any] = {
             "id": fields.get("x-request-id"),
+            "lane": [fields.get("x-headroom-tenant"), fields.get("x-headroom-class")],
             "behaviour": behaviour,
             "received_s": received_s,
             "chunks_s": [],

@@ -6,8 +6,10 @@ from dataclasses import replace
 
 import pytest
 
+from loadtests.bounds import WrongValueError
 from loadtests.outcome import Outcome
 from loadtests.record import RequestRecord
+from loadtests.recording import table
 from loadtests.slo import DEFAULT, SLO
 
 
@@ -132,3 +134,58 @@ def test_what_may_be_asked_for_is_listed() -> None:
     """In the sentence about a term that is none."""
     with pytest.raises(ValueError, match=r"ttft<=TIME, ttfv<=TIME, tpot<=TIME, e2e<=TIME"):
         SLO.parse("ttxx<=1s")
+
+
+def test_load_classes_may_have_objectives_of_their_own() -> None:
+    """Behind the common one, each once; the text is read back as it is written."""
+    slo = SLO.parse("ttft<=1s,tpot<=60ms; agent-long: ttft<=20s,attainment>=0.9")
+    assert slo.of("agent-long") == SLO(ttft_s=20.0, attainment=0.9)
+    assert slo.of("chat") == slo.common == SLO(ttft_s=1.0, tpot_s=0.06)
+    assert SLO.parse(str(slo)) == slo
+    assert str(slo) == "ttft<=1s,tpot<=60ms,attainment>=0.95;agent-long:ttft<=20s,attainment>=0.9"
+    assert slo.scaled(2).of("agent-long").ttft_s == 40.0
+    assert slo.longest_ttft_s == 20.0
+    whole = slo.for_classes(["chat", "agent-long"], {"chat": SLO(e2e_s=3.0), "agent-long": SLO(e2e_s=4.0)})
+    assert whole.of("chat") == SLO(e2e_s=3.0)
+    assert whole.of("agent-long").ttft_s == 20.0, "what is named in the objective itself goes first"
+    with pytest.raises(WrongValueError, match="no load class 'agent-long'"):
+        slo.for_classes(["chat"])
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("chat:ttft<=1s", "begin with the objective of all other requests"),
+        ("ttft<=1s;ttft<=2s", "NAME:TERMS"),
+        ("ttft<=1s;", "NAME:TERMS"),
+        ("ttft<=1s;a:ttft<=1s;a:ttft<=2s", "given twice"),
+        ("ttft<=1s;a:fast", "SLO term 'fast'"),
+    ],
+)
+def test_a_part_that_is_none_is_refused_in_one_sentence(text: str, said: str) -> None:
+    """With what is at fault and what is allowed."""
+    with pytest.raises(WrongValueError, match=said):
+        SLO.parse(text)
+
+
+def test_each_request_is_judged_by_the_objective_of_its_class() -> None:
+    """One at a time and as columns alike."""
+    slo = SLO.parse("ttft<=1s;slow:ttft<=5s")
+    cases = [("fast", 0.5, True), ("fast", 2.0, False), ("slow", 2.0, True), ("slow", 6.0, False)]
+    records = [
+        RequestRecord(k, "", "measure", cls, -1, 0.0, Outcome.OK, sent_s=0.0, first_s=ttft, last_s=ttft)
+        for k, (cls, ttft, _) in enumerate(cases)
+    ]
+    expected = [good for _, _, good in cases]
+    assert [slo.judge(record) for record in records] == expected
+    assert table.from_records(records).in_slo(slo).tolist() == expected
+
+
+def test_the_worst_class_decides_whether_the_objective_is_met() -> None:
+    """However good all requests together are: the level reaches the common share just where every class
+    reaches its own."""
+    slo = SLO.parse("ttft<=1s,attainment>=0.95;a:ttft<=1s,attainment>=0.99;b:ttft<=9s,attainment>=0.5")
+    assert slo.level(0.98, {"a": 0.99, "b": 0.5}) >= slo.attainment
+    assert slo.level(0.98, {"a": 0.989, "b": 1.0}) < slo.attainment
+    assert slo.level(0.98, {"a": 1.0}) > slo.attainment, "what was not offered is not missed"
+    assert SLO(ttft_s=1.0).level(0.9, {"a": 1.0}) == 0.9

@@ -48,7 +48,7 @@ def texts(notebook: NotebookNode) -> list[str]:
     found = []
     for output in outputs(notebook):
         data: Mapping[str, str] = output.get("data", {})
-        if "image/png" not in data:
+        if "image/svg+xml" not in data:
             found.append(output.get("text", "") + data.get("text/plain", ""))
     return found
 
@@ -58,5 +58,5 @@ def played(name: str) -> dict[str, object]:
     code = [cell.source for cell in read(name).cells if cell.cell_type == "code"]
     names: dict[str, object] = {}
     for at, source in enumerate(code):
-        exec(compile(source.replace("%matplotlib inline\n", ""), f"{name}, cell {at}", "exec"), names)
+        exec(compile(source, f"{name}, cell {at}", "exec"), names)
     return names

@@ -35,6 +35,7 @@ from tests.reports.synthetic_cell import BATCH, BEGAN_UNIX_S, MODEL, load_run, m
 from tests.reports.synthetic_service import OUTPUT_TOKENS, PROMPT_TOKENS, serve
 
 OBJECTIVE = SLO(ttft_s=0.5, tpot_s=0.06)
+ONE_LENGTH = Mix.fixed(PROMPT_TOKENS, OUTPUT_TOKENS)
 LABEL = "EMULATOR (synthetic numbers for the report's own tests)"
 PROBE = Probe(
     ttft_s=0.05,
@@ -70,27 +71,29 @@ def write_run(
     warm_up_s: float = 5.0,
     measure_s: float = 30.0,
     blocks: int = 1,
+    slo: SLO = OBJECTIVE,
+    mix: Mix = ONE_LENGTH,
 ) -> Path:
     """Write a whole run folder below `root` and return it."""
     planned = []
     for seed, (block, load) in enumerate(product(range(blocks), loads)):
-        plan = plan_of(load, warm_up_s, measure_s, seed)
+        plan = plan_of(load, warm_up_s, measure_s, seed, mix)
         for one in settings:
-            summary = write_cell(root, Cell(one, load, block=block), plan)
+            summary = write_cell(root, Cell(one, load, block=block), plan, slo)
             planned.append(PlannedCell(summary.cell, summary.setting, summary.workload))
-    codec.write(root / "run.json", state_of(root.name, planned))
-    save(root, recommend(root, OBJECTIVE))
+    codec.write(root / "run.json", state_of(root.name, planned, slo))
+    save(root, recommend(root, slo))
     (root / "journal.jsonl").write_text("")
     return root
 
 
-def write_cell(root: Path, cell: Cell, plan: Plan) -> CellSummary:
+def write_cell(root: Path, cell: Cell, plan: Plan, slo: SLO = OBJECTIVE) -> CellSummary:
     """Write the folder of one cell; its summary."""
     folder, limits = root / "cells" / cell.id, cell.setting.limits
     folder.mkdir(parents=True)
     records = _stored(folder, serve(plan, limits, plan.header.seed))
-    seen = material(plan, records, limits, OBJECTIVE)
-    summary = summarise_cell(cell, plan, OBJECTIVE, seen, KnownEngine(LABEL, BATCH, PROBE.capacity_per_s))
+    seen = material(plan, records, limits, slo)
+    summary = summarise_cell(cell, plan, slo, seen, KnownEngine(LABEL, BATCH, PROBE.capacity_per_s))
     codec.write(folder / "summary.json", summary)
     codec.write(folder / "cell.json", AppliedSetting(cell.id, cell.setting, limits))
     write_json(folder / "load.json", seen.load_run.to_json())
@@ -115,12 +118,10 @@ def write_json(path: Path, value: object) -> None:
     path.write_text(json.dumps(value))
 
 
-def plan_of(load: Load, warm_up_s: float, measure_s: float, seed: int) -> Plan:
-    """The arrivals of a load, all requests of one length."""
+def plan_of(load: Load, warm_up_s: float, measure_s: float, seed: int, mix: Mix = ONE_LENGTH) -> Plan:
+    """The arrivals of a load, all requests of one length unless told."""
     assert load.rate_per_s is not None
-    return plans.make(
-        load.scenario, load.rate_per_s, warm_up_s, measure_s, seed, Mix.fixed(PROMPT_TOKENS, OUTPUT_TOKENS)
-    )
+    return plans.make(load.scenario, load.rate_per_s, warm_up_s, measure_s, seed, mix)
 
 
 def _stored(folder: Path, records: list[RequestRecord]) -> list[RequestRecord]:
@@ -128,9 +129,8 @@ def _stored(folder: Path, records: list[RequestRecord]) -> list[RequestRecord]:
     return record_table.convert(folder)
 
 
-def state_of(name: str, planned: list[PlannedCell]) -> RunState:
+def state_of(name: str, planned: list[PlannedCell], slo: SLO = OBJECTIVE) -> RunState:
     """run.json of a run that is over."""
-    slo = OBJECTIVE
     facts = EngineFacts(models=(MODEL,), max_num_seqs=BATCH, version="0.0", cpus=(0,))
     return RunState(
         name=name,
@@ -140,7 +140,7 @@ def state_of(name: str, planned: list[PlannedCell]) -> RunState:
         spec_digest=hashlib.sha256(name.encode()).hexdigest(),
         status=RunStatus.COMPLETE,
         engine=EngineState("emulator", LABEL, MODEL, "http://127.0.0.1:8000", facts),
-        slo=Objective(str(slo), slo.ttft_s, slo.tpot_s, slo.e2e_s, slo.attainment, None),
+        slo=Objective.of(slo),
         probe=PROBE,
         provenance=Provenance(
             python="3.11.7",

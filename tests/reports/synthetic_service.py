@@ -12,7 +12,8 @@ import numpy as np
 
 from gateway.limits import Limits, QueueMode
 from loadtests.outcome import Outcome
-from loadtests.planning.plan import Arrival, Plan
+from loadtests.planning.arrival import Arrival
+from loadtests.planning.plan import Plan
 from loadtests.record import RequestRecord
 
 PROMPT_TOKENS, OUTPUT_TOKENS = 64, 24

@@ -5,12 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from matplotlib.container import BarContainer
-from matplotlib.figure import Figure
 
 from experiments.spec.setting import Setting
 from gateway.limits import Limits, QueueMode
 from reports import answer, figures, labels
+from reports.drawing import Bars, Figure, Span
 from reports.figures.rate_points import pooled
 from reports.figures.tail import points
 from reports.figures.time_series import thin
@@ -39,8 +38,13 @@ def test_the_p95_request_is_one_near_the_p95(run: Run) -> None:
 
 def _bars(figure: Figure) -> dict[str, list[float]]:
     """What a bar chart shows: the part's name, its lengths."""
-    drawn = [bars for bars in figure.axes[0].containers if isinstance(bars, BarContainer)]
-    return {str(bars.get_label()): [bar.get_width() for bar in bars.patches] for bars in drawn}
+    drawn = [mark for mark in figure.panels[0].marks if isinstance(mark, Bars)]
+    return {bars.label: np.asarray(bars.length).tolist() for bars in drawn}
+
+
+def _texts(figure: Figure) -> list[str]:
+    """What stands in the panels, beside titles and axes."""
+    return [words.text for panel in figure.panels for words in panel.words]
 
 
 def test_every_part_of_every_request_is_drawn(run: Run) -> None:
@@ -67,8 +71,8 @@ def test_an_engine_that_does_not_tell_its_queue_has_one_part_before_the_token(ru
 def test_no_request_taken_apart_is_said_not_drawn(run: Run) -> None:
     """A saturated cell may serve no request at all, and a load run of its own does not look."""
     figure = figures.breakdown(run.breakdown.iloc[:0], [])
-    assert not figure.axes
-    assert "Not taken apart" in figure.texts[0].get_text()
+    assert not figure.panels
+    assert "Not taken apart" in figure.words[0].text
 
 
 def test_the_tail_ends_at_the_share_that_was_not_served() -> None:
@@ -123,13 +127,13 @@ def test_a_box_is_crossed_out_only_where_no_repeat_counts(run: Run) -> None:
     grid = figures.grid(cells, run.latency, "goodput_per_s").set_index(["setting", "load"])
     assert grid.loc[setting, load][["value", "valid", "usable", "stretches"]].tolist() == [1.5, True, 2, 3]
     assert grid["value"].drop(index=(setting, load)).tolist() == pytest.approx([4.0] * (len(grid) - 1))
-    drawn = [text.get_text() for ax in figures.heat_map(grid.reset_index()).axes for text in ax.texts]
+    drawn = _texts(figures.heat_map(grid.reset_index()))
     assert "2 of 3" in drawn
     assert not any("×" in text for text in drawn)
 
     cells.loc[own, "validity"] = "invalid"
     grid = figures.grid(cells, run.latency, "goodput_per_s")
-    drawn = [text.get_text() for ax in figures.heat_map(grid).axes for text in ax.texts]
+    drawn = _texts(figures.heat_map(grid))
     assert [text for text in drawn if "×" in text] == ["4.00 ×"]
     assert not figures.heat_map_in_part(grid)
 
@@ -169,10 +173,10 @@ def test_what_was_scraped_of_the_gpu_has_its_own_panels() -> None:
     t = np.arange(20.0)
     values = {"offered_per_s": 5.0, "gpu_use_ratio": 0.9, "gpu_clock_hz": 1.4e9, "gpu_thermal_slowdown": 1.0}
     series = pd.concat([pd.DataFrame({"t_s": t, "metric": name, "value": v}) for name, v in values.items()])
-    titles = [ax.get_title(loc="left") for ax in figures.time_series(series, start_s=2.0).axes]
+    titles = [panel.title for panel in figures.time_series(series, start_s=2.0).panels]
     assert titles == ["Requests per second", "Share in use", "GPU clock", "GPU slowed down (1: yes)"]
     bare = figures.time_series(series[series["metric"] == "offered_per_s"])
-    assert len(bare.axes) == 1
+    assert len(bare.panels) == 1
 
 
 def test_what_others_did_on_the_cores_has_its_own_panel() -> None:
@@ -180,12 +184,12 @@ def test_what_others_did_on_the_cores_has_its_own_panel() -> None:
     values = {"offered_per_s": 5.0, "others_cpu_engine_cores_ratio": 0.4, "cpu_pressure_ratio": 0.9}
     t = np.arange(20.0)
     series = pd.concat([pd.DataFrame({"t_s": t, "metric": name, "value": v}) for name, v in values.items()])
-    panels = figures.time_series(series).axes
-    assert [ax.get_title(loc="left") for ax in panels] == [
+    panels = figures.time_series(series).panels
+    assert [panel.title for panel in panels] == [
         "Requests per second",
         "CPU cores, share of their time",
     ]
-    assert panels[1].yaxis.get_major_formatter()(0.4, None) == "40 %"
+    assert panels[1].y.show(0.4) == "40 %"
 
 
 def test_the_knee_is_marked_where_it_was_found(run: Run) -> None:
@@ -194,10 +198,15 @@ def test_the_knee_is_marked_where_it_was_found(run: Run) -> None:
     best = str(curves.sort_values("attainment")["setting"].iloc[-1])
     found = figures.hockey_stick(curves, run.slo, best=best, knee=(12.0, 9.0, 16.0))
     plain = figures.hockey_stick(curves, run.slo, best=best)
-    names = [{line.get_label() for line in figure.axes[0].lines} for figure in (found, plain)]
+    names = [{mark.label for mark in figure.panels[0].marks} for figure in (found, plain)]
     assert "knee: capacity under the SLO" in names[0]
     assert "recommended meets the SLO up to here" in names[1]
-    assert len(found.axes[0].patches) == len(plain.axes[0].patches) + 1
+    bands = [
+        [mark for mark in figure.panels[0].marks if isinstance(mark, Span) and mark.low < mark.high]
+        for figure in (found, plain)
+    ]
+    assert [(band.low, band.high) for band in bands[0]] == [(9.0, 16.0)]
+    assert bands[1] == []
 
 
 def test_every_setting_has_a_column_with_its_name_and_no_line_is_without(run: Run) -> None:
@@ -209,16 +218,16 @@ def test_every_setting_has_a_column_with_its_name_and_no_line_is_without(run: Ru
     best = names[-1]
     figure = figures.hockey_stick(curves, run.slo, best=best, capacity_per_s=512.0)
     assert len(names) == 6
-    panels = figure.axes
+    panels = figure.panels
     first = panels[: len(names)]
-    assert [ax.get_title(loc="left") for ax in first] == [best, *names[:-1]]
-    drawn = {str(line.get_label()) for ax in panels for line in ax.lines}
-    assert not [name for name in drawn if name.startswith("_")]
+    assert [panel.title for panel in first] == [best, *names[:-1]]
+    drawn = {line.label for panel in panels for line in panel.lines}
+    assert "" not in drawn
     assert set(names) <= drawn
-    assert "probe capacity" not in drawn
-    assert len({ax.get_xlim() for ax in panels}) == 1
-    assert panels[0].get_xlim()[1] < 1.1 * curves["offered_per_s"].max()
-    assert all(best in {str(line.get_label()) for line in ax.lines} for ax in first)
+    assert "probe capacity" not in {mark.label for panel in panels for mark in panel.marks}
+    assert len({(panel.x.low, panel.x.high) for panel in panels}) == 1
+    assert (panels[0].x.high or 0.0) < 1.1 * curves["offered_per_s"].max()
+    assert all(best in {line.label for line in panel.lines} for panel in first)
 
 
 def test_of_many_settings_six_have_a_column(run: Run) -> None:
@@ -240,9 +249,9 @@ def test_the_gateway_panel_is_as_high_as_what_was_measured(limit: float, name: s
     rows = [(0.5, "gateway_active_limit", 512.0), (5.0, "gateway_active_limit", limit)]
     rows += [(float(at), "gateway_active", 5.0) for at in range(10)]
     series = pd.DataFrame(rows, columns=["t_s", "metric", "value"])
-    (panel,) = figures.time_series(series, start_s=2.0, end_s=9.0).axes
-    assert name in {str(line.get_label()) for line in panel.lines}
-    assert top <= panel.get_ylim()[1] <= 1.1 * top
+    (panel,) = figures.time_series(series, start_s=2.0, end_s=9.0).panels
+    assert name in {line.label for line in panel.lines}
+    assert top <= (panel.y.high or 0.0) <= 1.1 * top
 
 
 def test_repeats_of_a_load_are_one_point(run: Run) -> None:

@@ -15,10 +15,12 @@ from experiments.run_folder.cell_summary import CellSummary
 from experiments.run_folder.doubt import Doubt, DoubtCode, Severity
 from experiments.run_folder.reading import read_run
 from loadtests.look.palette import COOL
+from loadtests.planning.load_class import parse_mix
+from loadtests.planning.mix import Mix
 from loadtests.slo import SLO
 from reports import figures, numbers, page, tables
 from reports.__main__ import main
-from reports.answer import LoadLine, answer
+from reports.answer import LoadLine, answer, load_words
 from reports.cells import line
 from reports.judged import judged
 from reports.rows import CellRow, rows_of
@@ -217,6 +219,63 @@ def test_back_at_the_run_s_own_objective_the_page_is_as_it_was(run: Run, address
     texts = zip(first["goodput"]["texts"], own["goodput"]["texts"], strict=True)
     assert all(text in right for text, right in texts)
     assert first["goodput"]["own"] > 0
+
+
+CLASSES = parse_mix("chat=64x24:0.7@alice,batch=64x24:0.3@bob")
+OF_CLASSES = SLO.parse(
+    "ttft<=500ms,attainment>=0.95;chat:ttft<=500ms,tpot<=60ms,attainment>=0.95;batch:e2e<=2s,attainment>=0.5"
+)
+MOVED_CLASSES = (
+    {"chat": "ttft<=120ms,tpot<=60ms,attainment>=0.9"},
+    {"batch": "ttft<=90ms,e2e<=900ms,attainment>=0.8"},
+    {"chat": "ttft<=87.3ms,attainment>=0.5", "batch": "tpot<=27ms,attainment>=0.2"},
+    {"chat": "e2e<=1.07s,attainment>=0.3", "batch": "ttft<=2s,attainment>=0.99"},
+)
+
+
+@pytest.fixture(scope="module")
+def mixed_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """Two load classes, each with an objective of its own."""
+    root = tmp_path_factory.mktemp("mixed") / "run"
+    return load(write_run(root, settings=SETTINGS[::2], slo=OF_CLASSES, mix=Mix(classes=CLASSES), blocks=3))
+
+
+def _by_class(at: LoadLine, again: Run) -> str:
+    """`97 % misses (batch)`."""
+    assert again.recommendation is not None
+    one = next(one for one in again.recommendation.loads if load_words(one) == at.load)
+    missed = [of.name for of in one.classes if not of.met]
+    verdict = f"misses ({', '.join(missed)})" if missed else "meets"
+    return f"{at.attainment} {verdict}"
+
+
+def test_the_limits_of_one_load_class_move_and_every_number_follows(mixed_run: Run, tmp_path: Path) -> None:
+    """Each request is judged by the bounds of its class, whichever class is moved: the numbers are those of
+    the command with that objective, and so is the setting where the classes rule one out."""
+    path = tmp_path / "report.html"
+    path.write_text(page.render(mixed_run))
+
+    async def move(tab: Page) -> list[Any]:
+        seen = []
+        for moved in MOVED_CLASSES:
+            await tab.open(path.as_uri())
+            for name, text in moved.items():
+                at = [name for name, _ in OF_CLASSES.classes].index(name)
+                select = "document.getElementById('judge-class')"
+                await tab.run(f"{select}.selectedIndex = {at}; {select}.dispatchEvent(new Event('change'))")
+                await _type(tab, SLO.parse(text))
+            seen.append(await tab.run(STATE))
+        return seen
+
+    for moved, shown in zip(MOVED_CLASSES, _in_browser(move), strict=True):
+        own = {name: SLO.parse(moved[name]) if name in moved else slo for name, slo in OF_CLASSES.classes}
+        slo = replace(OF_CLASSES, classes=tuple(own.items()))
+        assert shown["moved"]
+        assert shlex.split(shown["command"])[-1] == str(slo)
+        again = judged(mixed_run, slo)
+        under = [[at.load, at.goodput, _by_class(at, again)] for at in answer(again).under]
+        assert shown["under"] == under, str(slo)
+        _compare({**shown, "under": _expected(again)["under"]}, mixed_run, slo)
 
 
 @pytest.mark.parametrize("text", OBJECTIVES[:4])

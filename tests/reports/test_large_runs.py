@@ -9,18 +9,7 @@ import pandas as pd
 import psutil
 import pytest
 
-from experiments.spec.loads import Load
-from gateway.limits import QueueMode
-from tests.reports.synthetic_run import setting, write_run
-
-SETTINGS = tuple(
-    setting(active, mode, queue)
-    for active in (2, 4, 8, 16, 32)
-    for mode, queue in (
-        (QueueMode.QUEUE, 4), (QueueMode.QUEUE, 8), (QueueMode.QUEUE, 16), (QueueMode.REJECT, 0),
-    )
-)  # fmt: skip
-LOADS = tuple(Load("sustained", rate, relative) for rate, relative in ((9.0, 0.7), (16.0, 1.25), (20.0, 1.5)))
+from benchmarks.report_speed import large_run
 
 
 def _use_of_tree(root: psutil.Process) -> tuple[float, float]:
@@ -39,10 +28,11 @@ def _use_of_tree(root: psutil.Process) -> tuple[float, float]:
 @pytest.mark.prove
 def test_a_million_records_in_sixty_cells(tmp_path: Path) -> None:
     """Under 20 s of processor time, 1.5 GB (all processes, what they share counted in each) and 12 MB."""
-    root = write_run(tmp_path / "r", settings=SETTINGS, loads=LOADS, warm_up_s=60, measure_s=1100)
+    root = tmp_path / "r"
+    told = large_run.write(root)
     files = list(root.glob("cells/*/records.parquet"))
     assert len(files) == 60
-    assert sum(len(pd.read_parquet(path, columns=["i"])) for path in files) >= 1_000_000
+    assert sum(len(pd.read_parquet(path, columns=["i"])) for path in files) == told >= 1_000_000
     start, peak, spent_s = time.monotonic(), 0.0, 0.0
     child = subprocess.Popen([sys.executable, "-m", "reports", str(root)], stdout=subprocess.DEVNULL)
     while child.poll() is None:

@@ -21,7 +21,7 @@ def executed() -> dict[str, NotebookNode]:
 def test_a_notebook_runs(name: str, executed: dict[str, NotebookNode]) -> None:
     """No cell fails, figures appear, the engine is named, and nothing is written to stderr."""
     outputs = notebooks.outputs(executed[name])
-    assert any("image/png" in output.get("data", {}) for output in outputs)
+    assert any("image/svg+xml" in output.get("data", {}) for output in outputs)
     assert reports.load(reports.example()).engine in "".join(notebooks.texts(executed[name]))
     assert not [output for output in outputs if output.get("name") == "stderr"]
 

@@ -3,13 +3,12 @@
 from collections.abc import Callable
 from pathlib import Path
 
-import matplotlib as mpl
 import pytest
-from matplotlib.figure import Figure
 
 from experiments.run_folder import codec
 from gateway.limits import Limits
 from reports import load, page
+from reports.drawing import Figure
 from reports.plots import Plots
 from reports.run import Run
 from tests.reports.synthetic_race import story, write_race
@@ -32,19 +31,21 @@ OF_A_CELL: dict[str, Callable[[Plots, str], Figure]] = {
 @pytest.mark.parametrize("name", OF_A_RUN)
 def test_a_figure_of_a_run_is_drawn(name: str, run: Run) -> None:
     """There is something in it: axes, and more than a sentence."""
-    assert OF_A_RUN[name](Plots(run)).axes
+    assert OF_A_RUN[name](Plots(run)).panels
 
 
 @pytest.mark.parametrize("name", OF_A_CELL)
 def test_a_figure_of_a_cell_is_drawn(name: str, run: Run) -> None:
     """From the id of the cell alone."""
-    assert OF_A_CELL[name](Plots(run), run.cells["cell"][0]).axes
+    assert OF_A_CELL[name](Plots(run), run.cells["cell"][0]).panels
 
 
 def test_the_page_has_the_same_figures(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each of them is asked for where the page is made: there is no second definition."""
+    """Each of them is asked for where the page is made: there is no second definition. What its table needs
+    too comes with it."""
     asked = []
-    for name in (*OF_A_RUN, "of_series", "parts"):
+    names = {"of_grid", "of_curves", "outcomes", "time_spent", "agreement", "of_series", "parts"}
+    for name in names:
         drawn = getattr(Plots, name)
 
         def noted(*words: object, name: str = name, drawn: Callable[..., Figure] = drawn) -> Figure:
@@ -53,7 +54,7 @@ def test_the_page_has_the_same_figures(run: Run, monkeypatch: pytest.MonkeyPatch
 
         monkeypatch.setattr(Plots, name, noted)
     page.render(run)
-    assert set(asked) == {*OF_A_RUN, "of_series", "parts"}
+    assert set(asked) == names
 
 
 def test_a_race_is_drawn_and_a_run_without_one_says_so(run: Run, tmp_path: Path) -> None:
@@ -61,11 +62,11 @@ def test_a_race_is_drawn_and_a_run_without_one_says_so(run: Run, tmp_path: Path)
     root = write_race(tmp_path / "race")
     codec.write(root / "race.json", story())
     raced = load(root)
-    assert raced.plot.race().axes
-    assert Plots(run).predicted().axes
+    assert raced.plot.race().panels
+    assert Plots(run).predicted().panels
     for figure in (Plots(run).race(), Plots(raced).race(1), Plots(raced).predicted()):
-        assert not figure.axes
-        assert "this run" in figure.texts[0].get_text()
+        assert not figure.panels
+        assert "this run" in figure.words[0].text
 
 
 def test_a_load_run_of_its_own_has_figures_too(tmp_path: Path) -> None:
@@ -77,8 +78,3 @@ def test_a_load_run_of_its_own_has_figures_too(tmp_path: Path) -> None:
     for of_cell in OF_A_CELL.values():
         assert isinstance(of_cell(Plots(run), cell), Figure)
     assert (Plots(run).best, Plots(run).inseparable, Plots(run).named) == (None, [], [])
-
-
-@pytest.fixture(autouse=True)
-def _no_window() -> None:
-    mpl.use("Agg")

@@ -3,7 +3,6 @@
 import asyncio
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -11,9 +10,9 @@ import pytest
 from experiments.run_folder import codec
 from experiments.run_folder.race_story import EngineRace, RaceEnd, RaceStory
 from experiments.spec.setting import Setting
-from loadtests.look.palette import COOL
 from loadtests.slo import SLO
 from reports import figures, labels, page, tables
+from reports.drawing import Bars
 from reports.figures.race import led
 from reports.judged import judged
 from reports.race import race_sections
@@ -49,21 +48,14 @@ def _said(run: Run, raced: EngineRace) -> str:
 
 def test_bars_end_where_their_settings_left(run: Run) -> None:
     """The one that was taken first, then who stayed; the nearer to the leader's score, the darker."""
-    bars, sure = figures.race(_raced(), WORDS).axes
-    assert [text.get_text() for text in bars.get_yticklabels()] == [
-        WORDS[one.name] for one in (BEST, RUNNER_UP, LEFT)
-    ]
-    widths = [bar.get_width() for bar in bars.patches]  # type: ignore[attr-defined] # they are rectangles
-    assert widths == [5.0, 5.0, 1.5]
-    shades = [COOL.index(next(step for step in COOL if step[0] == _hex(bar))) for bar in bars.patches]
-    assert shades == [6, 6, 1]
-    ((x, y),) = [line.get_data() for line in sure.lines if len(line.get_xdata()) > 1]  # type: ignore[arg-type] # arrays
+    bars, sure = figures.race(_raced(), WORDS).panels
+    assert bars.y.names == [WORDS[one.name] for one in (BEST, RUNNER_UP, LEFT)]
+    drawn = [mark for mark in bars.marks if isinstance(mark, Bars)]
+    assert [bar.length for bar in drawn] == [[5.0], [5.0], [1.5]]
+    assert [bar.role for bar in drawn] == ["cool6", "cool6", "cool1"]
+    ((x, y),) = [(line.x, line.y) for line in sure.lines if line.width]
     assert np.asarray(x).tolist() == [0.5, 1.5, 3.0, 5.0, 5.0]
     assert np.asarray(y).tolist() == [0.0, 0.41, 0.73, 0.88, 0.88]
-
-
-def _hex(bar: Any) -> str:
-    return "#" + "".join(f"{round(255 * part):02x}" for part in bar.get_facecolor()[:3])
 
 
 def test_a_setting_led_from_the_look_that_says_so_to_the_next_that_does_not() -> None:
@@ -113,7 +105,7 @@ def test_a_race_without_looks_or_settings_is_a_sentence(run: Run) -> None:
     """Whatever a killed run left."""
     none = replace(_raced(RaceEnd.NOTHING), looks=(), places=(), winner=None)
     assert "Nothing that can be used" in _said(run, none)
-    assert figures.race(none, {}).texts[0].get_text() == "Nothing was judged in this race."
+    assert figures.race(none, {}).words[0].text == "Nothing was judged in this race."
 
 
 def test_a_run_that_was_no_race_has_no_such_section(run: Run) -> None:
@@ -143,9 +135,9 @@ def test_the_section_in_a_browser(run: Run, tmp_path: Path) -> None:
     path.write_text(page.render(run))
     assert run.naming.of(RUNNER_UP) in reading.by_id(reading.read(path.read_text()), "race").text
 
-    async def visit() -> Any:
+    async def visit() -> tuple[list[list[object]], str]:
         async with browser.page() as tab:
-            found = []
+            found: list[list[object]] = []
             for width_px, dark, paper in ((1440, False, False), (390, True, False), (794, False, True)):
                 await tab.look(width_px, 900, dark=dark, paper=paper)
                 await tab.open(path.as_uri())

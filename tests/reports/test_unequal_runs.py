@@ -4,7 +4,6 @@ met different arrivals."""
 import shutil
 from pathlib import Path
 
-import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
@@ -37,7 +36,7 @@ def test_the_matrix_says_how_many_stretches_are_behind_a_number(race: Run) -> No
         for one, loads in MATRIX.items()
         for load, of in loads.items()
     }
-    drawn = [text.get_text() for ax in figures.heat_map(grid).axes for text in ax.texts]
+    drawn = [words.text for panel in figures.heat_map(grid).panels for words in panel.words]
     assert drawn.count("–") == 3
     assert {"n 1", "n 2", "n 3", "n 4"} <= set(drawn)
     caption = blocks.heat_maps(race)[0].caption
@@ -48,7 +47,7 @@ def test_the_matrix_says_how_many_stretches_are_behind_a_number(race: Run) -> No
 def test_a_run_with_equal_data_is_drawn_without_counts(run: Run) -> None:
     """The same number under every box says nothing."""
     grid = figures.grid(run.matrix, run.latency, "goodput_per_s")
-    drawn = [text.get_text() for ax in figures.heat_map(grid).axes for text in ax.texts]
+    drawn = [words.text for panel in figures.heat_map(grid).panels for words in panel.words]
     assert not any(text.startswith("n ") for text in drawn)
     assert tables.stretches(run).rows == []
 
@@ -72,8 +71,8 @@ def test_goodputs_in_the_matrix_and_on_the_curves_are_brought_to_the_same_arriva
 def test_no_line_is_drawn_across_a_load_that_was_not_measured(race: Run) -> None:
     """The runner-up has points at the ends and none in the middle."""
     curves = figures.curves(race.matrix, race.latency)
-    goodput = figures.hockey_stick(curves, race.slo, named=list(WORDS.values())).axes[: len(WORDS)]
-    lines = {str(line.get_label()): np.asarray(line.get_ydata()) for ax in goodput for line in ax.lines}
+    goodput = figures.hockey_stick(curves, race.slo, named=list(WORDS.values())).panels[: len(WORDS)]
+    lines = {line.label: np.asarray(line.y) for panel in goodput for line in panel.lines}
     assert len(lines[WORDS[BEST]]) == 3
     assert np.isnan(lines[WORDS[RUNNER_UP]]).tolist() == [False, True, False]
     assert len(lines[WORDS[LEFT]]) == 1
@@ -124,7 +123,6 @@ def test_what_the_notebooks_do(
     name: str, race_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The code of each from top to bottom."""
-    mpl.use("Agg")
     monkeypatch.setenv("HEADROOM_RUN", str(shutil.copytree(race_dir, tmp_path / "race")))
     monkeypatch.setenv("HEADROOM_BASELINE", str(race_dir))
     notebooks.played(name)

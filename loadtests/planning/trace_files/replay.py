@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 from enum import StrEnum
 
 import numpy as np
@@ -93,7 +93,7 @@ def replay(
         )
     header = Header(
         "trace", trace.name, seed, rate_per_s or trace.rate_per_s, warm_up_s, measure_s, "open", len(cut),
-        {**asdict(mix), "workload": trace.name}, tuple(notes),
+        {**mix.params(), "workload": trace.name}, tuple(notes),
     )  # fmt: skip
     grouped = Sessions(session, sessions.turns(session), prompts)
     columns = plans.Columns(cut.arrival_s, cut.cls, prompts, outputs, grouped, cut.prefix_group)

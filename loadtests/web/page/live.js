@@ -69,13 +69,9 @@ export class LiveView {
     this.progress.max = Math.max(1, run.planned);
     this.progress.value = run.recorded;
     if (run.numbers) this.decide(run, run.numbers);
-    const bounds = run.numbers?.objective.bounds_s ?? {};
     this.charts.forEach((chart, k) => {
-      const bound = bounds[CHARTS[k].bound];
-      chart.show(this.points, {
-        end_s: run.end_s, warm_up_s: run.warm_up_s,
-        bounds: bound ? [{ value: bound, name: `SLO ${seconds(bound)}` }] : [],
-      });
+      const bounds = run.numbers ? boundsOf(run.numbers, CHARTS[k].bound) : [];
+      chart.show(this.points, { end_s: run.end_s, warm_up_s: run.warm_up_s, bounds });
     });
   }
 
@@ -111,4 +107,16 @@ export class LiveView {
     this.figures.replaceChildren(...figures({ ...run, points: this.points }, numbers));
     this.tables.replaceChildren(...tables(run, numbers));
   }
+}
+
+// The bounds of a latency that are drawn across its chart: the common one, or each load class's where they differ.
+function boundsOf({ objective, classes }, latency) {
+  const named = new Map();
+  for (const { name, objective: own } of classes.length ? classes : [{ name: "", objective }]) {
+    const bound = own.bounds_s[latency];
+    if (bound) named.set(bound, [...(named.get(bound) ?? []), name]);
+  }
+  return [...named].map(([value, names]) => ({
+    value, name: `SLO ${names.length < classes.length ? `${names.join(", ")} ` : ""}${seconds(value)}`,
+  }));
 }

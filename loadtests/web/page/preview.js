@@ -43,8 +43,9 @@ function facts(plan) {
   const lengths = (l) => (l.p50 === l.longest ? `${number(l.p50)} tokens each` : `median ${number(l.p50)}, p95 ${number(l.p95)}, longest ${number(l.longest)} tokens`);
   const total = plan.requests === null ? [] : [["Tokens in all", `${number(plan.prompt.total)} in, ${number(plan.output.total)} out`]];
   const rate = plan.requests === null ? [] : [["Rate", `mean ${perSecond(plan.mean_per_s)}, busiest ${number(plan.bin_s)} s ${perSecond(plan.peak_per_s)}`]];
+  const classes = plan.classes.map((c) => [c.name, `${plan.requests === null ? "" : `${counted(c.requests, "request", "requests")}, `}prompts ${lengths(c.prompt)}, answers ${lengths(c.output)}`]);
   const sessions = plan.sessions ? [["Sessions", number(plan.sessions)]] : [];
-  return [...rate, ["Prompts", lengths(plan.prompt)], ["Answers", lengths(plan.output)], ...total, ...sessions,
+  return [...rate, ["Prompts", lengths(plan.prompt)], ["Answers", lengths(plan.output)], ...classes, ...total, ...sessions,
     ["Plan", el("code", { title: plan.hash }, plan.hash.slice(0, 12))]];
 }
 

@@ -6,8 +6,8 @@ import pytest
 
 from experiments.design.default_loads import default_loads, moved, sustainable_per_s
 from experiments.design.probe import Probe
+from experiments.spec.load_section import open_scenarios
 from experiments.spec.loads import parse_load
-from experiments.spec.sweep_spec import open_scenarios
 from loadtests.slo import SLO
 
 # Requests in flight slow each other: 1, 1.25, 1.5, 2 and 4 times as long as alone.

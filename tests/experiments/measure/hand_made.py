@@ -21,8 +21,9 @@ from gateway.limits import Limits
 from gateway.outcome import Outcome as GatewayOutcome
 from loadtests.outcome import Outcome
 from loadtests.planning import plan as plans
+from loadtests.planning.arrival import Arrival
 from loadtests.planning.mix import Mix
-from loadtests.planning.plan import Arrival, Plan
+from loadtests.planning.plan import Plan
 from loadtests.record import RequestRecord
 from loadtests.recording.load_run import LoadRun
 from tests.experiments import plain

@@ -291,3 +291,11 @@ def test_the_capacity_is_that_of_the_engine_that_was_probed(ground: Ground) -> N
     run.save(replace(run.state, engine=EngineState("emulator", "EMULATOR (fake)", "tiny", None, facts)))
     assert context.engine(batch).capacity_per_s == PROBE.capacity_per_s
     assert context.engine(CELL).capacity_per_s is None
+
+
+def test_a_cell_that_began_late_is_one_of_its_block(ground: Ground) -> None:
+    """Its summary names the plan that all cells of the block are a part of, not the part that it played."""
+    prepared = replace(ground.prepared(), arrivals="of the block")
+    summary = save(measure(prepared, ground.context, ground.draining), ground.context)
+    assert summary.workload.plan_hash == "of the block"
+    assert summary.window.warm_up_s == SHORT.header.warm_up_s

@@ -13,8 +13,9 @@ from experiments.errors import EnvironmentProblem
 from experiments.measure import probing
 from experiments.measure.probing import Target
 from experiments.measure.sweep_stack import fields_for
+from experiments.observe.ask import StreamedAnswer
 from experiments.run_folder import codec
-from experiments.spec.sweep_spec import LoadSection
+from experiments.spec.load_section import LoadSection
 from experiments.stack import engine
 from experiments.stack.engine_facts import EngineFacts
 from experiments.stack.ports import free_port
@@ -45,6 +46,27 @@ def test_the_probe_of_an_engine_with_steps_of_10_ms(tmp_path: Path, monkeypatch:
     assert 0 < probe.capacity_per_s < 4 / 0.095
     assert one_token.tpot_s is None, "an answer of one token has no time per token"
     assert told[0] == "warming up the engine"
+
+
+def test_the_staircase_ends_where_the_batch_is_full() -> None:
+    """A quarter above it, which keeps it full; an engine that does not tell is climbed until it gives no
+    more, and so is one whose batch is larger than all steps."""
+    gateway = Endpoint.parse("http://127.0.0.1:1")
+    steps = {batch: Target(gateway, None, "m", batch=batch).steps for batch in (1, 8, 16, 100, 4096, None)}
+    assert steps[1] == (2,)
+    assert steps[8] == (4, 8, 10)
+    assert steps[16] == (4, 8, 16, 20)
+    assert steps[100] == (4, 8, 16, 32, 64, 125)
+    assert steps[4096] == steps[None] == (4, 8, 16, 32, 64, 128, 256)
+
+
+@pytest.mark.parametrize(
+    ("lives_s", "known"), [([0.5] * 5, False), ([0.5, 0.51] * 5, True), ([0.4, 0.6] * 5, False)]
+)
+def test_a_window_ends_early_only_when_lives_are_alike(lives_s: list[float], known: bool) -> None:
+    """A standard error of 1 % of the mean, from six answers on."""
+    answers = [StreamedAnswer(0.0, (0.1,), 16, 1, life_s) for life_s in lives_s]
+    assert probing._is_known(answers) is known
 
 
 def test_an_idle_engine_that_was_disturbed_is_seen_at_its_best(

@@ -15,8 +15,9 @@ from experiments.run_folder.doubt import Severity
 from experiments.stats.ledger import Check
 from gateway.outcome import Outcome as GatewayOutcome
 from loadtests.outcome import Outcome
+from loadtests.planning.arrival import Arrival
 from loadtests.planning.optional_fields import AnswerLengths
-from loadtests.planning.plan import Arrival, Plan
+from loadtests.planning.plan import Plan
 from loadtests.record import RequestRecord
 from loadtests.recording.lengths import ComparedLengths, LengthCheck, LengthFinding, LengthVerdict
 from loadtests.slo import SLO

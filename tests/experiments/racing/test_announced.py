@@ -5,7 +5,8 @@ from dataclasses import replace
 from experiments.design import matrix
 from experiments.design.probe import ASSUMED
 from experiments.racing.plan import announced, dry_run, in_stretches, one_block, race_plan
-from experiments.spec.sweep_spec import LoadSection, SweepSpec
+from experiments.spec.load_section import LoadSection
+from experiments.spec.sweep_spec import SweepSpec
 from loadtests.slo import SLO
 
 

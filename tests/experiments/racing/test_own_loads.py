@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping
 import pytest
 
 from experiments.racing.own_loads import Attainments, moved_after_a_look, to_look_at, with_loads
+from experiments.spec.load_section import LoadSection
 from experiments.spec.setting import Setting
-from experiments.spec.sweep_spec import LoadSection, SweepSpec
+from experiments.spec.sweep_spec import SweepSpec
 from gateway.limits import Limits, QueueMode
 from loadtests.slo import SLO
 from tests.experiments.design.test_default_loads import PROBE

@@ -18,7 +18,7 @@ from experiments.tuning.model import Discrepancy, Model
 from experiments.tuning.outlook import Outlook, predict, regret_of
 from experiments.tuning.procedure import Effort, NothingMeasuredError, tune
 from experiments.tuning.task import MeasuredRun, Task
-from experiments.twin.predicted import MEASURES, measures
+from experiments.twin.predicted import MEASURES, measures, measures_of, of_class
 from experiments.twin.profile import TINY_CPU
 from experiments.twin.simulate import simulate
 from gateway.limits import Limits
@@ -224,6 +224,25 @@ def test_settings_that_were_not_verified_are_judged_by_the_corrected_prediction(
     held = [found.values[s, LOADS[1]] for s in SETTINGS[2:4]]
     ratio = sum(found.values[s, LOADS[1]] for s in SETTINGS[:2]) / told.goodput[:2, 1].sum()
     assert held == pytest.approx(predicted * ratio)
+
+
+def test_a_setting_that_surely_starves_a_load_class_is_not_chosen() -> None:
+    """However good it is by goodput; where every setting does, goodput decides among all."""
+    slo = SLO.parse("ttft<=1s;few:ttft<=1s,attainment>=0.9")
+    greedy, fair = SETTINGS[:2]
+    runs = {name: np.full((2, 2, 8), np.nan) for name in measures_of(slo)}
+    runs["goodput_per_s"] = np.stack([np.full((2, 8), 10.0), np.full((2, 8), 8.0)])
+    luck = np.linspace(-0.01, 0.01, 8)
+    runs[of_class("few")] = np.stack([np.tile(0.3 + luck, (2, 1)), np.tile(0.95 + luck, (2, 1))])
+    told = Outlook((greedy, fair), LOADS, runs, 0.03)
+    assert told.surely_missed(greedy, LOADS[0], slo) == ("few",)
+    assert told.surely_missed(fair, LOADS[0], slo) == ()
+    of = task(SETTINGS[:2])
+    seen = [Twin(of).one(Cell(s, LOADS[1], b)) for s in SETTINGS[:2] for b in range(3)]
+    evidence = control.gather(of, MODEL, seen, 4)
+    ever = decision.decide(told, evidence, LOADS[1])
+    assert decision.decide(told, evidence, LOADS[1], [ever.chosen]).chosen != ever.chosen
+    assert decision.decide(told, evidence, LOADS[1], SETTINGS[:2]).chosen == ever.chosen
 
 
 def test_errors_are_split_into_model_and_noise() -> None:

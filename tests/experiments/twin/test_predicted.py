@@ -52,6 +52,7 @@ class Planned:
     output_tokens: int
     prompt_tokens: int = 10
     think_s: float = 0.0
+    cls: str = ""
 
 
 @dataclass(frozen=True)

@@ -55,11 +55,6 @@ def _distance(one: str, other: str, weights: tuple[tuple[float, float], tuple[fl
     return math.dist(seen(one), seen(other))
 
 
-def test_every_light_colour_is_one_role() -> None:
-    """By its light value a role is found again in a drawn figure."""
-    assert len({light for light, _ in palette.variables().values()}) == len(palette.variables())
-
-
 def test_the_sheet_uses_only_colours_of_the_palette() -> None:
     """A variable that is not defined is drawn as nothing; a colour that is written out does not follow the
     theme (on paper, where there is one, it may).

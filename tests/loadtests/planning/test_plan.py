@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from loadtests.planning import plan as plans
+from loadtests.planning.arrival import Arrival
 from loadtests.planning.mix import Mix
 from loadtests.planning.scenarios import SCENARIOS, Shape
 
@@ -126,7 +127,7 @@ def test_clipping_is_said() -> None:
 def test_a_turn_carries_its_history() -> None:
     """A prompt is longer than the last prompt and answer of its session together; turns count up from 0."""
     made = make(turns=4, turn_gap_s=0.5)
-    last: dict[int, plans.Arrival] = {}
+    last: dict[int, Arrival] = {}
     longest = 0
     for a in made.arrivals:
         before = last.get(a.session)

@@ -9,8 +9,9 @@ import orjson
 import pytest
 
 from loadtests.planning import plan as plans
+from loadtests.planning.arrival import Arrival
 from loadtests.planning.mix import Mix
-from loadtests.planning.plan import Arrival, Plan
+from loadtests.planning.plan import Plan
 from loadtests.planning.prompts import ONE_EACH, Messages, TokenCost, calibrate, words
 from loadtests.sending.bodies import Bodies
 from tests.loadtests.harness import run, upstream
