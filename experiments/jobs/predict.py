@@ -13,10 +13,11 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from experiments.calibration import calibrated, held_out
+from experiments.calibration import calibrated
 from experiments.design.cells import settings_of
 from experiments.design.objective import DEFAULT_SLO, queue_timeout_s
 from experiments.spec.sweep_spec import SweepSpec
+from experiments.twin.capacity import predicted_capacity
 from experiments.twin.predicted import Expected, Predictor
 from experiments.twin.profile import Profile
 from experiments.twin.simulate import Player
@@ -39,7 +40,7 @@ def run(args: argparse.Namespace, spec: SweepSpec, slo: SLO | None) -> int:
     slo = slo or SLO.parse(spec.slo.text or DEFAULT_SLO)
     lengths = (spec.load.prompt_tokens, spec.load.output_tokens)
     mix = Mix.fixed(*lengths)
-    capacity_per_s = held_out.predicted_capacity(profile, [lengths])
+    capacity_per_s = predicted_capacity(profile, [lengths])
     idle_ttft_s = profile.ingest_s + profile.step_time.duration_s(0, lengths[0], lengths[0])
     settings = settings_of(spec, queue_timeout_s(slo.ttft_s, idle_ttft_s))
     started_s = time.perf_counter()

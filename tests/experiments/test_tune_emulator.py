@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from experiments.calibration.calibration_file import DRAW_NAMES
+from experiments.calibration.read_back import DRAW_NAMES
 from experiments.twin.profile import TINY_CPU
 from tests.experiments import sweeping
 
@@ -43,7 +43,7 @@ def model(folder: Path, *, passed: bool | None) -> Path:
     folder.mkdir()
     (folder / "profile.json").write_text(TINY_CPU.model_copy(update={"name": "calibrated"}).model_dump_json())
     if passed is not None:
-        gate = {"passed": passed, "why": "ttft_s_p95 is off by +40.0% (allowed ±15%)", "speed_factor": 1.0}
+        gate = {"passed": passed, "why": "ttft_s_p95 is off by +40.0% (allowed ±15%)", "speed_factor": 1.0, "n": 1}
         draw = [getattr(TINY_CPU, name, TINY_CPU.ingest_s) for name in DRAW_NAMES]
         fitted = {"all_draws": [draw], "speed_sd": 0.01}
         (folder / "calibration.json").write_text(json.dumps({"fit": fitted, "gate": gate}))
