@@ -22,7 +22,8 @@
       node.value = place[name];
       if (node.type !== "range") continue;
       node.setAttribute("aria-valuetext", words[name]());
-      control(`${name}-text`).textContent = words[name]();
+      const seen = name === "rate" && rates()[place.rate].measured;
+      control(`${name}-text`).textContent = words[name]() + (seen ? " · measured" : "");
     }
     const values = rates()[place.rate].points[place.slots][place.queue];
     values.forEach((value, at) => {

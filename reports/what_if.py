@@ -14,7 +14,7 @@ from experiments.spec.setting import Setting
 from experiments.spec.simulated_traces import SimulatedTraces
 from gateway.limits import Limits, QueueMode, QueueOrder
 from reports import labels, numbers
-from reports.measured_points import MEASURES, errors, expected, measured, usable_cells
+from reports.measured_points import MEASURES, MeasuredErrors, errors, expected, measured, usable_cells
 from reports.run import Run
 
 HELD_OUT = {
@@ -41,10 +41,11 @@ class PointValue:
 
 @dataclass(frozen=True, slots=True)
 class GridRate:
-    """A rate in words, its load as `predict` takes it, and its points, by MAX_ACTIVE, then by queue, each a
-    value a measure."""
+    """A rate in words, whether a cell of the run had it, its load as `predict` takes it, and its points, by
+    MAX_ACTIVE, then by queue, each a value a measure."""
 
     words: str
+    measured: bool
     load: str
     points: list[list[list[PointValue]]]
 
@@ -140,7 +141,8 @@ def _rate(run: Run, load: WhatIfLoad, queues: int) -> GridRate:
     points = [_values(run, point) for point in load.points]
     seen = any(usable_cells(run, point) for point in load.points)
     return GridRate(
-        f"{numbers.asked(load.rate_per_s)}{', measured' if seen else ''}",
+        numbers.asked(load.rate_per_s),
+        seen,
         load.load,
         [points[at : at + queues] for at in range(0, len(points), queues)],
     )
@@ -249,10 +251,16 @@ def _facts(run: Run, what_if: WhatIf) -> list[tuple[str, str]]:
 def _in_this_run(run: Run, what_if: WhatIf) -> str:
     found = errors(run, what_if)
     said = [
-        f"{MEASURES[one.measure][0]} off by {numbers.percent(one.median)}, {one.inside} of {one.n} in their "
-        "intervals"
+        f"{MEASURES[one.measure][0]}: off by {_off(one)}, {one.inside} of {one.n} in their range"
         for one in found
     ]
     return "; ".join(said) + (
         " (medians; shorter stretches scatter more than the simulated ones)" if said else ""
     )
+
+
+def _off(one: MeasuredErrors) -> str:
+    """Shares differ by points."""
+    if one.measure == "attainment" and math.isfinite(one.median):
+        return f"{one.median * 100:.1f} points"
+    return numbers.percent(one.median)

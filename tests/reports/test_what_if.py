@@ -154,9 +154,10 @@ def test_controls_say_where_they_stand(address: str, run: Run, made: WhatIf) -> 
     assert run.recommendation is not None
     best = run.recommendation.setting.limits
     assert first["slots"] == str(best.max_active)
-    assert first["rate"] == f"{LOADS[1].rate_per_s:.3g}/s, measured"
+    rate = f"{LOADS[1].rate_per_s:.3g}/s"
+    assert first["rate"] == f"{rate} · measured"
     assert (moved["slots"], spoken) == ("2", "2")
-    assert moved["said"].startswith(f"Predicted for sustained, 64x24 tokens, {first['rate']}, MAX_ACTIVE 2")
+    assert moved["said"].startswith(f"Predicted for sustained, 64x24 tokens, {rate}, MAX_ACTIVE 2")
     assert live == "polite"
     assert [row[0] for row in moved["rows"]] != [row[1] for row in moved["rows"]]
 
@@ -203,7 +204,7 @@ def test_it_is_marked_as_predicted(html: str, made: WhatIf) -> None:
     text = " ".join(section.text.split())
     assert text.startswith("What if? Predicted by the simulator, not measured.")
     assert "TTFT p95 -6.3 %; E2E p95 -0.9 %" in text
-    assert "Served in SLO, of offered off by" in text
+    assert "Served in SLO, of offered: off by" in text
     assert f"{made.traces.count} simulated traces of 8.00 s" in text
 
 
