@@ -1,4 +1,4 @@
-"""The end of a request: counted once, its times observed, its line logged."""
+"""The end of a request: counted once, its times observed, its line logged, its row recorded."""
 
 import logging
 import time
@@ -9,6 +9,7 @@ from gateway.call import Call
 from gateway.lane_book import KnownLane
 from gateway.metrics import Metrics
 from gateway.outcome import Outcome, Route
+from gateway.recorder import Recorder
 
 # Logged at level debug only. The metrics count them; under load a line for each would hide the other lines.
 QUIET = frozenset(
@@ -22,8 +23,15 @@ QUIET = frozenset(
 class Account:
     """What is kept of every completion, however it ended."""
 
-    def __init__(self, metrics: Metrics, log: FilteringBoundLogger, log_level: str) -> None:
+    def __init__(
+        self,
+        metrics: Metrics,
+        log: FilteringBoundLogger,
+        log_level: str,
+        recorder: Recorder | None = None,
+    ) -> None:
         self._metrics = metrics
+        self._recorder = recorder
         self._log = log
         self._log_quiet = log_level == "debug"
 
@@ -41,6 +49,8 @@ class Account:
             if call.first_s is not None:
                 metrics.ttft.observe(call.first_s - call.received_s)
                 metrics.upstream_ttft.observe(call.first_s - call.dispatched_s)
+        if self._recorder is not None:
+            self._recorder.keep(call, outcome, now_s)
         if call.lane is not None:
             queue_s = call.queue_s if call.offered else None
             ttft_s = call.first_s - call.received_s if call.first_s and call.received_s else None

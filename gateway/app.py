@@ -37,6 +37,7 @@ from gateway.log import LogWriter
 from gateway.metrics import Metrics, Sample
 from gateway.outcome import Outcome, Route
 from gateway.probe import Probe
+from gateway.recorder import Recorder
 from gateway.refusal import Refusal, internal, routing
 from gateway.relays import Relays
 from gateway.request_body import BodyRules
@@ -56,11 +57,13 @@ class Gateway(FastAPI):
         writer: LogWriter,
         log: FilteringBoundLogger,
         lanes: LaneBook | None = None,
+        recorder: Recorder | None = None,
     ) -> None:
         super().__init__(title="Headroom gateway", docs_url=None, redoc_url=None, lifespan=_lifespan)
         self.settings = settings
         self.log = log
         self.writer = writer
+        self.recorder = recorder
         self.room = WaitingRoom(settings.limits(), time.monotonic)
         self.breaker = Breaker(settings.breaker_failures, settings.breaker_cooldown_s)
         self.lanes = LanesInForce(self.room, lanes)
@@ -84,7 +87,7 @@ class Gateway(FastAPI):
             waits=Waits(self.room, self.metrics),
             engine=Engine(endpoint, self.upstream, self.breaker, self.probe, passes_keys),
             relays=Relays(settings, self.metrics, EngineFailure(endpoint)),
-            account=Account(self.metrics, log, settings.log_level),
+            account=Account(self.metrics, log, settings.log_level, recorder),
             metrics=self.metrics,
             deadlines=deadlines,
             log=log,
@@ -94,7 +97,9 @@ class Gateway(FastAPI):
                 settings.models(),
                 settings.ask_usage,
                 settings.upstream_priority,
+                None if recorder is None else recorder.prefixes,
             ),
+            recorder=recorder,
         )
         front = Front(Chat(self.service, access), self, Cors(settings.allowed_origins), self.metrics)
         self.listener = Listener(settings, front, deadlines, self._count, _connection_bound(settings))
@@ -155,6 +160,10 @@ class Gateway(FastAPI):
         yield Sample("gateway_connections_refused_total", "", self.listener.refused_connections)
         yield Sample("gateway_event_loop_lag_seconds", "", self.loop_lag_s)
         yield Sample("gateway_log_lines_dropped_total", "", self.writer.dropped)
+        if self.recorder is not None:
+            yield Sample("gateway_records_total", "", self.recorder.written)
+            yield Sample("gateway_records_lost_total", "", self.recorder.lost)
+            yield Sample("gateway_records_bytes", "", self.recorder.disk_bytes)
         yield from self._process_samples()
 
     def _lane_lines(self) -> Iterator[Lines]:

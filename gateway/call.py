@@ -3,6 +3,8 @@
 import time
 from enum import Enum
 
+from gateway import chunk
+from gateway.asked import Asked
 from gateway.lane_book import KnownLane
 from gateway.outcome import Outcome, Route
 
@@ -27,13 +29,15 @@ class Call:
     happen.
 
     arrived_s: head read; received_s: body read; dispatched_s: sent to the engine; head_s: its answer's head
-    read; first_s: first content chunk relayed. queue_s: a span, the wait for a slot. offered: whether
-    it ran or waited. cancel_reason: None unless it was cut short. lane: None where there are no lanes;
-    lanes_version: set with it.
+    read; first_s, last_s: first and last content chunk relayed. queue_s: a span, the wait for a slot.
+    offered: whether it ran or waited. cancel_reason: None unless it was cut short. prompt_tokens,
+    output_tokens: from the engine's usage, None where it did not tell. asked: what is recorded of the
+    request, None where nothing is. lane: None where there are no lanes; lanes_version: set with it.
     """
 
     __slots__ = (
         "arrived_s",
+        "asked",
         "cancel_reason",
         "code",
         "dispatched_s",
@@ -41,9 +45,12 @@ class Call:
         "head_s",
         "lane",
         "lanes_version",
+        "last_s",
         "limits_version",
         "offered",
         "outcome",
+        "output_tokens",
+        "prompt_tokens",
         "queue_s",
         "received_s",
         "request_id",
@@ -62,6 +69,10 @@ class Call:
         self.dispatched_s: float | None = None
         self.head_s: float | None = None
         self.first_s: float | None = None
+        self.last_s: float | None = None
+        self.prompt_tokens: int | None = None
+        self.output_tokens: int | None = None
+        self.asked: Asked | None = None
         self.queue_s = 0.0
         self.offered = False
         self.outcome: Outcome | None = None
@@ -71,6 +82,12 @@ class Call:
     def ends(self, outcome: Outcome, code: int) -> None:
         """Sets how it ends."""
         self.outcome, self.code = outcome, code
+
+    def used(self, usage: object) -> None:
+        """What the engine says that it took; anything malformed is left out."""
+        if type(usage) is dict:
+            self.prompt_tokens = chunk.count(usage.get("prompt_tokens"))
+            self.output_tokens = chunk.count(usage.get("completion_tokens"))
 
     def fields(self) -> bytes:
         """What every answer's head carries: which request this was, under which limits and lanes, and where

@@ -44,6 +44,8 @@ class Chat:
         call = Call(route, self._ids.of(request.fields), admission.limits.version)
         if lane is not None:
             call.lane, call.lanes_version = lane, admission.lanes.version
+        if service.recorder is not None:
+            call.asked = service.recorder.at_door(request.fields, lane)
         completion = Completion(service, client, request, call)
         if fault is not None:
             completion.refuse(fault)
@@ -74,4 +76,8 @@ class Chat:
         refusal = self._prepared.of(state, admission.limits, admission.lanes, lane)
         request_id, wait_s = self._ids.of(request.fields), service.waits.tell_s(refusal.outcome, lane)
         service.account.finish_refused(route, refusal.outcome, refusal.status, request_id, arrived_s, lane)
+        if service.recorder is not None:
+            asked = service.recorder.at_door(request.fields, lane)
+            spent_s = time.monotonic() - arrived_s
+            service.recorder.keep_refused(route, refusal.outcome, refusal.status, asked, spent_s)
         client.answer(refusal.status, refusal.fields(wait_s, request_id), refusal.body(wait_s))

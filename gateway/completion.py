@@ -86,6 +86,8 @@ class Completion:
         call.received_s = time.monotonic()
         self._patience.enter(_WHOLE, inf, call.received_s)
         self._wish = parse(self._request.take(), call.route, service.rules, call.lane)
+        if call.asked is not None:
+            call.asked.learn(self._wish)
         self._ticket = service.room.offer(self._wish.slots, self._wish.facts, self)
         if self._ticket.state is _WAITS:
             self.stage = WAITING

@@ -3,16 +3,15 @@ waits for a disk.
 """
 
 import logging
-import queue
 import sys
-import threading
+from collections.abc import Sequence
 from typing import TextIO
 
 import orjson
 import structlog
 from structlog.typing import EventDict, FilteringBoundLogger, WrappedLogger
 
-ROOM = 10_000
+from gateway.background_writer import BackgroundWriter
 
 
 class LogWriter:
@@ -20,37 +19,32 @@ class LogWriter:
 
     def __init__(self, stream: TextIO = sys.stderr) -> None:
         self._stream = stream
-        self._queue: queue.Queue[EventDict | None] = queue.Queue(ROOM)
-        self._thread = threading.Thread(target=self._write_all, name="log-writer", daemon=True)
-        self.dropped = 0
+        self._writer = BackgroundWriter(self._write, "log-writer")
+        self._unwritten = 0
+
+    @property
+    def dropped(self) -> int:
+        """Events that found no room, or could not be written."""
+        return self._writer.dropped + self._unwritten
 
     def start(self) -> None:
-        self._thread.start()
+        self._writer.start()
 
     def stop(self) -> None:
         """Writes what is queued, for at most two seconds."""
-        try:
-            self._queue.put(None, timeout=1.0)
-        except queue.Full:
-            return
-        self._thread.join(1.0)
+        self._writer.stop()
 
     def __call__(self, _logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
         """The last structlog processor."""
-        try:
-            self._queue.put_nowait(event)
-        except queue.Full:
-            self.dropped += 1
+        self._writer.put(event)
         raise structlog.DropEvent
 
-    def _write_all(self) -> None:
-        while (event := self._queue.get()) is not None:
-            try:
-                self._stream.write(orjson.dumps(event, default=str).decode() + "\n")
-                if self._queue.empty():
-                    self._stream.flush()
-            except (OSError, ValueError):
-                self.dropped += 1
+    def _write(self, events: Sequence[EventDict]) -> None:
+        try:
+            self._stream.write("".join(orjson.dumps(event, default=str).decode() + "\n" for event in events))
+            self._stream.flush()
+        except (OSError, ValueError):
+            self._unwritten += len(events)
 
 
 def logger(writer: LogWriter, level: str) -> FilteringBoundLogger:

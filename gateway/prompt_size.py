@@ -13,7 +13,12 @@ def prompt_bytes(fields: Mapping[str, object], route: Route) -> int:
 
     What has another form than the API knows counts nothing: judging it is the engine's part.
     """
-    return sum(map(_size, _messages(fields) if route is Route.CHAT else _prompts(fields)))
+    return sum(map(_size, texts(fields, route)))
+
+
+def texts(fields: Mapping[str, object], route: Route) -> Iterable[object]:
+    """What the prompt is made of, in order: a str or a list of token ids each, and whatever else was sent."""
+    return _messages(fields) if route is Route.CHAT else _prompts(fields)
 
 
 def _messages(fields: Mapping[str, object]) -> Iterable[object]:

@@ -146,6 +146,7 @@ class WholeRelay:
             raise self._failure.in_band(error)
         self.usage = usage = content.get("usage")
         self._metrics.count_tokens(usage)
+        self._call.used(usage)
         self._call.ends(Outcome.UPSTREAM_ERROR if chunk.fails(content) else _OK, self._status)
 
     def _judge_refusal(self, body: bytes) -> None:

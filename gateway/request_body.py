@@ -13,7 +13,8 @@ import orjson
 from gateway.lane_book import KnownLane
 from gateway.lenient import boolean, integer
 from gateway.outcome import Route
-from gateway.prompt_size import prompt_bytes
+from gateway.prefix_hashes import PrefixHashes
+from gateway.prompt_size import prompt_bytes, texts
 from gateway.refusal import Fields, Refusal, invalid, model_not_found, too_large
 from gateway.sse import BOM
 from gateway.ticket import RequestFacts
@@ -25,8 +26,9 @@ class ChatRequest:
     """What a client asks for, in a chat or a completion.
 
     content: the bytes for the engine; stream: whether it wants events; slots: one per sequence that the
-    engine generates; facts: what
-    admission may know of it; usage_hidden: the gateway asked for the usage event, the client did not.
+    engine generates; facts: what admission may know of it; usage_hidden: the gateway asked for the usage
+    event, the client did not. Only where the request is recorded: max_tokens, the longest answer that it
+    wants, and prefix, see `prefix_hashes`.
     """
 
     content: bytes
@@ -34,6 +36,8 @@ class ChatRequest:
     slots: int
     facts: RequestFacts
     usage_hidden: bool
+    max_tokens: int | None = None
+    prefix: bytes = b""
 
 
 def check_head(fields: Fields, max_body_bytes: int) -> None:
@@ -63,7 +67,8 @@ class BodyRules:
     """What the operator allows in a body, and what is put into it.
 
     models: the names that are let through, empty for all; ask_usage: whether streams are made to end with
-    their usage; ranked: whether the engine is told the rank of the request's class, as `priority`.
+    their usage; ranked: whether the engine is told the rank of the request's class, as `priority`; prefixes:
+    None where requests are not recorded.
     """
 
     max_choices: int
@@ -71,6 +76,7 @@ class BodyRules:
     models: Collection[str] = ()
     ask_usage: bool = True
     ranked: bool = False
+    prefixes: PrefixHashes | None = None
 
 
 def parse(body: bytes, route: Route, rules: BodyRules, lane: KnownLane | None = None) -> ChatRequest:
@@ -98,16 +104,22 @@ def parse(body: bytes, route: Route, rules: BodyRules, lane: KnownLane | None = 
     content = _with(body, added, bool(fields)) if added else body
     prompt = prompt_bytes(fields, route)
     facts = RequestFacts(prompt) if lane is None else _facts(prompt, slots, fields, lane)
-    return ChatRequest(content, stream, slots, facts, options is not None)
+    wish = ChatRequest(content, stream, slots, facts, options is not None)
+    if rules.prefixes is not None:
+        wish.max_tokens = _max_tokens(fields)
+        wish.prefix = rules.prefixes.of(texts(fields, route))
+    return wish
 
 
 def _facts(prompt: int, slots: int, fields: Mapping[str, object], lane: KnownLane) -> RequestFacts:
+    return RequestFacts(prompt, lane.name, estimate(prompt, slots, _max_tokens(fields), lane.counts))
+
+
+def _max_tokens(fields: Mapping[str, object]) -> int | None:
     most = fields.get("max_completion_tokens")
     if most is None:
         most = fields.get("max_tokens")
-    if type(most) is not int:
-        most = integer(most)
-    return RequestFacts(prompt, lane.name, estimate(prompt, slots, most, lane.counts))
+    return most if type(most) is int else integer(most)
 
 
 def _sequences(fields: Mapping[str, object], route: Route, most: int) -> int:

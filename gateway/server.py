@@ -13,7 +13,8 @@ from gateway.app import Gateway
 from gateway.client_connection import ClientConnection
 from gateway.lane_book import LaneBook
 from gateway.log import Forward, LogWriter, logger
-from gateway.settings import Settings
+from gateway.recorder import of_settings
+from gateway.settings import BadSettingError, Settings
 
 
 class Server(uvicorn.Server):
@@ -64,8 +65,8 @@ class Server(uvicorn.Server):
 
 
 def run(settings: Settings, lanes: LaneBook | None) -> int:
-    """Serves until a signal ends it. lanes: the first ones, None for none. Returns the exit status: 0, or 1
-    when the address cannot be bound.
+    """Serves until a signal ends it. lanes: the first ones, None for none. Returns the exit status: 0, 1 when
+    the address cannot be bound, or 2 when there can be no recording where one was asked for.
     """
     writer = LogWriter()
     log = logger(writer, settings.log_level)
@@ -73,7 +74,12 @@ def run(settings: Settings, lanes: LaneBook | None) -> int:
     forwarded = logging.getLogger("uvicorn.error")
     forwarded.handlers, forwarded.propagate = [Forward(log)], False
     forwarded.setLevel(logging.WARNING)
-    gateway = Gateway(settings, writer, log, lanes)
+    try:
+        recorder = of_settings(settings, log)
+    except BadSettingError as error:
+        print(f"gateway: {error}", file=sys.stderr)
+        return 2
+    gateway = Gateway(settings, writer, log, lanes, recorder)
     config = uvicorn.Config(
         gateway,
         host=settings.gateway_host,
@@ -102,9 +108,13 @@ def run(settings: Settings, lanes: LaneBook | None) -> int:
         url=f"http://{f'[{host}]' if ':' in host else host}:{port}",
         engine=settings.vllm_base_url,
     )
+    if recorder is not None:
+        recorder.start()
     try:
         Server(config, gateway).run([listening])
     finally:
+        if recorder is not None:
+            recorder.stop()
         writer.stop()
     return 0
 

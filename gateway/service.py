@@ -10,6 +10,7 @@ from gateway.call import CancelReason
 from gateway.deadlines import Deadlines
 from gateway.engine import Engine
 from gateway.metrics import Metrics
+from gateway.recorder import Recorder
 from gateway.relays import Relays
 from gateway.request_body import BodyRules
 from gateway.settings import Settings
@@ -28,7 +29,8 @@ class Running(Protocol):
 class Service:
     """room admits a completion, engine answers it, relays hand the answer on, account counts it.
 
-    waits: what refused clients are told; rules: for the bodies of requests; running: all that have not ended.
+    waits: what refused clients are told; rules: for the bodies of requests; running: all that have not ended;
+    recorder: keeps rows of them, None where nobody asked for it.
     """
 
     settings: Settings
@@ -42,3 +44,4 @@ class Service:
     log: FilteringBoundLogger
     rules: BodyRules
     running: set[Running] = field(default_factory=set)
+    recorder: Recorder | None = None

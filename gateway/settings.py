@@ -19,6 +19,7 @@ from pydantic import (
 from gateway import own_arguments, setting_values
 from gateway.endpoint import Endpoint, login_of
 from gateway.limits import Limits, QueueMode, QueueOrder
+from gateway.segments import LEAST_BYTES
 
 Seconds = Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1, le=1_000_000)]
@@ -163,6 +164,30 @@ class Settings(LiveSettings):
         description="tell vLLM (`--scheduling-policy priority`) the place of a request's class; 0 goes first",
     )
     upstream_api_key: str | None = Field(None, min_length=1, description="bearer token sent to the engine")
+    record_dir: str | None = Field(
+        None,
+        min_length=1,
+        description="folder for a row of every finished completion; none: nothing is recorded",
+    )
+    record_max_bytes: int = Field(
+        1 << 30,
+        ge=LEAST_BYTES,
+        le=1 << 50,
+        description="most that RECORD_DIR holds, bytes; the oldest rows go",
+    )
+    record_keep_days: float = Field(
+        30.0, gt=0, le=3650, allow_inf_nan=False, description="how long a row is kept, days"
+    )
+    record_salt_file: str | None = Field(
+        None,
+        min_length=1,
+        description="secret behind the hashes in rows, made if missing; none: RECORD_DIR with .salt added",
+    )
+    record_session_header: str = Field(
+        "x-session-id",
+        min_length=1,
+        description="header field that names a client's session; its hash is kept",
+    )
     log_level: str = Field("info", description="debug, info, warning or error")
     workers: int = Field(1, description="only 1: admission is exact because one process counts")
 

@@ -142,6 +142,8 @@ class StreamRelay:
 
     def close(self) -> None:
         self._metrics.count_tokens(self.usage)
+        self._call.used(self.usage)
+        self._call.last_s = self._last_s or None
 
     def _pass_on(self, events: bytes, now_s: float) -> None:
         """Looks into no more of them than it must: up to the first content, and from the first that may say

@@ -20,6 +20,7 @@ from loadtests.planning.prompts import TokenCost
 from loadtests.planning.scenarios import Shape
 from loadtests.planning.trace_files import reading, replay
 from loadtests.planning.trace_files.replay import TraceScale
+from loadtests.planning.trace_files.trace import Trace
 from loadtests.planning.trace_files.units import TraceUnit
 from loadtests.reach import handed_down
 from loadtests.reach.endpoint import Endpoint
@@ -73,12 +74,19 @@ class PlanSettings:
             shape=self.shape,
         )
 
+    def _trace(self) -> Trace:
+        if not self.trace_path.is_dir():
+            return reading.read(self.trace_path, self.trace_unit, self.seed)
+        from loadtests.traffic import as_trace  # with pyarrow, which nothing else here needs
+
+        return as_trace.read(self.trace_path, self.seed)
+
     def _replay(self) -> Plan:
         if not self.trace_file:
             sentence = "scenario = 'trace': give the file to replay with --trace"
             raise WrongValueError("trace_file", "give the file to replay", sentence)
         return replay.replay(
-            reading.read(self.trace_path, self.trace_unit, self.seed),
+            self._trace(),
             rate_per_s=self.rate_per_s,
             warm_up_s=self.warm_up_s,
             measure_s=self.measure_s,

@@ -1,4 +1,5 @@
-"""Describes a trace file before anyone plays it: what it asks for, when, and what reading it changes."""
+"""Describes a trace file, or a recording of the gateway, before anyone plays it: what it asks for, when, and
+what reading it changes."""
 
 from __future__ import annotations
 
@@ -16,28 +17,20 @@ from loadtests.planning.mix import Floats
 from loadtests.planning.trace_files import reading
 from loadtests.planning.trace_files.trace import Trace, TraceError
 from loadtests.planning.trace_files.units import TraceUnit
-from loadtests.planning.workloads import Counts
-from loadtests.recording import quantiles
+from loadtests.recording.length_summary import LengthSummary, as_rows
+from loadtests.traffic.segments import TrafficError
 
 _ABOUT = """What a trace file asks for, when, and what reading it changes. The same file is played with
---scenario trace --trace FILE. What cannot be read gets one sentence and exit code 2."""
+--scenario trace --trace FILE. Of a folder that the gateway recorded (RECORD_DIR): what came, and how it
+ended. What cannot be read gets one sentence and exit code 2."""
 _EXAMPLES = """examples:
   %(prog)s trace.csv.gz
   %(prog)s trace.jsonl --json
   %(prog)s trace.jsonl --trace-unit ms
+  %(prog)s /var/lib/headroom/recording
 """
 _COLUMNS, _ROWS = 64, 5
 _EIGHTHS = " ▁▂▃▄▅▆▇█"
-
-
-@dataclass(frozen=True, slots=True)
-class LengthSummary:
-    """Tokens of one side of the requests."""
-
-    mean: float
-    p50: int
-    p95: int
-    max: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,17 +60,11 @@ def described(trace: Trace) -> Description:
         len(trace),
         round(trace.span_s, 6),
         float(f"{trace.rate_per_s:.9g}") if spans else None,
-        _lengths(trace.prompt_tokens),
-        _lengths(trace.output_tokens),
+        LengthSummary.of(trace.prompt_tokens),
+        LengthSummary.of(trace.output_tokens),
         round(float(gaps_s.std() / gaps_s.mean()), 4) if spans and len(gaps_s) > 1 else None,
         trace.notes,
     )
-
-
-def _lengths(tokens: Counts) -> LengthSummary:
-    ordered = np.sort(tokens)
-    p50, p95 = (int(ordered[quantiles.rank(len(ordered), q)]) for q in (0.5, 0.95))
-    return LengthSummary(round(float(ordered.mean()), 2), p50, p95, int(ordered[-1]))
 
 
 def as_text(name: str, what: Description, arrival_s: Floats, blocks: str = _EIGHTHS) -> str:
@@ -89,11 +76,8 @@ def as_text(name: str, what: Description, arrival_s: Floats, blocks: str = _EIGH
     lines = [
         f"{name}: {what.format}, {count} in {what.span_s:,.6g} s, {rate}",
         f"gaps between arrivals: coefficient of variation {cv}",
-        f"{'tokens':8}{'mean':>12}{'p50':>12}{'p95':>12}{'max':>12}",
+        *as_rows({"prompt": what.prompt_tokens, "output": what.output_tokens}),
     ]
-    for side, lengths in (("prompt", what.prompt_tokens), ("output", what.output_tokens)):
-        figures = (f"{lengths.mean:,.1f}", f"{lengths.p50:,}", f"{lengths.p95:,}", f"{lengths.max:,}")
-        lines.append(f"{side:8}" + "".join(f"{figure:>12}" for figure in figures))
     if what.rate_per_s is not None:
         lines += plot(arrival_s, what.span_s, blocks)
     return "\n".join([*lines, *(f"note: {note}" for note in what.notes)])
@@ -116,6 +100,8 @@ def plot(arrival_s: Floats, span_s: float, blocks: str = _EIGHTHS) -> list[str]:
 def main(argv: Sequence[str], prog: str = "python -m loadtests.traces") -> int:
     """Print the description; the exit code."""
     args = _arguments(argv, prog)
+    if args.file.is_dir():
+        return _recording(args.file, args.json)
     try:
         trace = reading.read(args.file, TraceUnit(args.trace_unit), args.seed)
     except TraceError as error:
@@ -127,6 +113,27 @@ def main(argv: Sequence[str], prog: str = "python -m loadtests.traces") -> int:
     else:
         blocks = _blocks(getattr(sys.stdout, "encoding", None))
         print(as_text(trace.name, what, trace.arrival_s, blocks), flush=True)
+    return 0
+
+
+def _recording(folder: Path, as_json: bool) -> int:
+    # pyarrow takes a third of a second, and a trace file does without.
+    from loadtests.traffic import described as traffic_described
+    from loadtests.traffic import table
+
+    try:
+        traffic = table.traffic(folder)
+    except TrafficError as error:
+        print(f"headroom: trace {error}", file=sys.stderr)
+        return 2
+    what = traffic_described.describe(traffic)
+    if as_json:
+        print(json.dumps(asdict(what), indent=2), flush=True)
+        return 0
+    lines = traffic_described.as_lines(folder.name, what)
+    if what.rate_per_s is not None:
+        lines += plot(traffic.arrival_s, what.span_s, _blocks(getattr(sys.stdout, "encoding", None)))
+    print("\n".join([*lines, *(f"note: {note}" for note in traffic_described.notes(what))]), flush=True)
     return 0
 
 
@@ -146,7 +153,9 @@ def _arguments(argv: Sequence[str], prog: str) -> argparse.Namespace:
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("file", type=Path, metavar="FILE", help="CSV or JSON lines, plain or .gz")
+    parser.add_argument(
+        "file", type=Path, metavar="FILE", help="CSV or JSON lines, plain or .gz; or a recording's folder"
+    )
     parser.add_argument("--json", action="store_true", help="print JSON, for programs")
     parser.add_argument(
         "--trace-unit",

@@ -66,6 +66,7 @@ class _Run:
         self.ingest_s = profile.ingest_s
         self.egress_s = profile.egress_s
         self.per_pair_s = profile.per_pair_s
+        self.block_size = profile.block_size
         self.arrival_work_s = profile.arrival_work_s
         self.end_work_s = profile.end_work_s
         # From a grant to the first moment at which it can change a step.
@@ -196,7 +197,8 @@ class _Run:
             return RequestFacts(prompt_bytes)
         sender = self.senders[index] if self.senders else NOBODY
         tokens = arrival.prompt_tokens + arrival.output_tokens
-        return RequestFacts(prompt_bytes, sender.lane, tokens, now_s + sender.within_s, tokens)
+        kv_tokens = -(-tokens // self.block_size) * self.block_size
+        return RequestFacts(prompt_bytes, sender.lane, tokens, now_s + sender.within_s, kv_tokens)
 
     def _dispatch(self, granted: Sequential[Ticket], now_s: float) -> None:
         for ticket in granted:

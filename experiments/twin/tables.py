@@ -177,7 +177,7 @@ class Offered:
     """A trace of arrivals, ascending in `due_s`, read once for any number of simulations.
 
     senders: of each arrival, or none; lanes: how they share the slots; budget: tokens that those who run may
-    need together (each its prompt and its answer), None for no bound.
+    need together (each its prompt and its answer in whole blocks), None for no bound.
     """
 
     def __init__(

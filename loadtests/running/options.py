@@ -54,7 +54,11 @@ LOAD = (
         "max-inflight", 0, "Cap on requests in flight (0: none); arrivals beyond it are not sent, and counted"
     ),
     Flag("plan-file", "", "Send exactly this plan", ui=False),
-    Flag("trace", "", "trace: CSV or JSON lines, also .gz (see python -m loadtests.traces FILE)"),
+    Flag(
+        "trace",
+        "",
+        "trace: CSV or JSON lines, also .gz, or a recording's folder (see python -m loadtests.traces)",
+    ),
     Flag("trace-scale", TraceScale.TIME.value, "trace: how --rate is reached", _values(TraceScale)),
     Flag("trace-unit", TraceUnit.AUTO.value, "trace: unit of stamps that are numbers", _values(TraceUnit)),
 )

@@ -70,8 +70,12 @@ def test_our_containers_can_do_little(name: str) -> None:
     spool = ["/opt/headroom/runs"] if name == "locust-worker" else []
     assert [mount.split(":")[0] for mount in service["tmpfs"]] == ["/tmp", *spool]
     assert service["pids_limit"] <= 1024
-    # The only place where something is kept: the records of a load run. The gateway reads its tenants' names.
-    mounted = {"locust-master": ["load-runs:/opt/headroom/runs"], "api": ["./lanes:/etc/headroom/lanes:ro"]}
+    # Where something is kept: the records of a load run, and a recording of the gateway, which
+    # also reads its tenants' names.
+    mounted = {
+        "locust-master": ["load-runs:/opt/headroom/runs"],
+        "api": ["./lanes:/etc/headroom/lanes:ro", "recordings:/var/lib/headroom"],
+    }
     assert service.get("volumes", []) == mounted.get(name, [])
 
 

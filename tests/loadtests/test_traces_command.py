@@ -79,7 +79,7 @@ def test_the_plot_in_plain_signs() -> None:
     ("argument", "said"),
     [
         ("none.csv", "No such file"),
-        (".", "Is a directory"),
+        (".", "is a directory without segments of a recording"),
         ("sharegpt.json", "no arrival times"),
         ("mooncake_torn.jsonl", "line 7"),
     ],

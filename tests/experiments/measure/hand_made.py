@@ -45,6 +45,7 @@ AT_GATEWAY: Mapping[Outcome, GatewayOutcome] = {
     Outcome.OK: GatewayOutcome.OK,
     Outcome.REJECTED_FULL: GatewayOutcome.REJECTED_FULL,
     Outcome.REJECTED_MODE: GatewayOutcome.REJECTED_MODE,
+    Outcome.OVER_BUDGET: GatewayOutcome.OVER_BUDGET,
     Outcome.QUEUE_TIMEOUT: GatewayOutcome.QUEUE_TIMEOUT,
     Outcome.DRAINING: GatewayOutcome.DRAINING,
     Outcome.UPSTREAM_OVERLOADED: GatewayOutcome.UPSTREAM_OVERLOADED,

@@ -29,6 +29,7 @@ ENGINE = KnownEngine("EMULATOR (by hand)", max_running=64, capacity_per_s=100.0)
 SHED = {
     "rejected_full": 5,
     "rejected_mode": 2,
+    "over_budget": 6,
     "queue_timeout": 3,
     "draining": 1,
     "upstream_overloaded": 4,

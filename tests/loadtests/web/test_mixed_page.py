@@ -60,8 +60,8 @@ def test_the_page_plans_and_shows_load_classes(tmp_path: Path) -> None:
     assert "sum to 0.5" in said
     assert "prompts 16 tokens each" in planned
     assert [row[0] for row in rows] == ["short", "long"]
-    assert rows[0][-1] == "ttft<=5s,attainment>=0.95: met"
-    assert rows[1][-1] == "ttft<=1ms,attainment>=0.9: missed"
+    assert rows[0][-1].startswith("ttft<=5s,attainment>=0.95: met")
+    assert rows[1][-1].startswith("ttft<=1ms,attainment>=0.9: missed")
     assert "every class by its own objective: missed" in verdict
     assert [one["name"] for one in numbers["classes"]] == ["short", "long"]
     assert sum(one["offered"] for one in numbers["classes"]) == numbers["summary"]["counts"]["offered"]
