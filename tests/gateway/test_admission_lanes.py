@@ -246,6 +246,28 @@ def test_nobody_gives_way_to_a_lane_that_would_be_as_long() -> None:
     assert [offer(admission, "b/c").state for _ in range(2)] == [State.WAITING, State.REJECTED_FULL]
 
 
+def test_the_longest_lane_is_the_longest_now() -> None:
+    """Not the one that was listed first, nor one that was longer before some left."""
+    lanes = Lanes(TWO.classes, (Lane("a", "c"), Lane("b", "c"), Lane("d", "c")))
+    admission = core(lanes, 1, 4)
+    waiting = [offer(admission, lane) for lane in ("a/c", "a/c", "b/c", "b/c", "b/c")][1:]
+    offer(admission, "d/c")
+    assert admission.expire(0.0).ended == [waiting[3]]
+    for ticket in waiting[1:3]:
+        admission.leave(ticket, 0.0)
+    newest = [offer(admission, "a/c") for _ in range(2)][-1]
+    offer(admission, "b/c")
+    assert admission.expire(0.0).ended == [newest]
+
+
+def test_nobody_overtakes_a_wide_one_of_its_own_lane() -> None:
+    """It waits for its lane's slots; the lane's next ones wait behind it."""
+    admission = core(Lanes(TWO.classes, (Lane("a", "c", slots_max=2), Lane("b", "c"))), 8)
+    running, wide, narrow = (offer(admission, "a/c", slots=slots) for slots in (1, 2, 1))
+    assert (wide.state, narrow.state) == (State.WAITING, State.WAITING)
+    assert admission.release(running, 1.0).granted == [wide]
+
+
 def test_a_queue_full_of_batch_has_places_for_what_is_urgent() -> None:
     """And keeps as many for batch as it has reserved slots, whoever floods it."""
     lanes = Lanes((PriorityClass("urgent"), PriorityClass("batch", 1)), RANKED.lanes)
