@@ -260,6 +260,18 @@ def test_the_longest_lane_is_the_longest_now() -> None:
     assert admission.expire(0.0).ended == [newest]
 
 
+def test_who_starts_since_a_wide_one_made_room_is_told() -> None:
+    """The wide one was in the way; the next `expire` tells both."""
+    lanes = (Lane("a", "c", 0.5), Lane("b", "c"), Lane("d", "c"), Lane("e", "c"))
+    admission = core(Lanes(TWO.classes, lanes), 2, 2)
+    offer(admission, "e/c")
+    wide, narrow = offer(admission, "a/c", slots=2), offer(admission, "b/c")
+    assert (wide.state, narrow.state) == (State.WAITING, State.WAITING)
+    newcomer = offer(admission, "d/c")
+    assert (narrow.state, newcomer.state) == (State.RUNNING, State.WAITING)
+    assert admission.expire(0.0) == ([narrow], [wide])
+
+
 def test_nobody_overtakes_a_wide_one_of_its_own_lane() -> None:
     """It waits for its lane's slots; the lane's next ones wait behind it."""
     admission = core(Lanes(TWO.classes, (Lane("a", "c", slots_max=2), Lane("b", "c"))), 8)
