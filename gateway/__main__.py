@@ -4,8 +4,9 @@ import os
 import sys
 from collections.abc import Sequence
 
+from gateway.command_line import load
 from gateway.lane_tables import LanesError, from_file
-from gateway.settings import BadSettingError, load
+from gateway.settings import BadSettingError
 
 
 def main(argv: Sequence[str] | None = None, prog: str = "python -m gateway") -> int:

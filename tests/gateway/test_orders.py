@@ -8,11 +8,11 @@ import pytest
 from experiments.twin.profile import EXACT
 from experiments.twin.simulate import simulate
 from gateway.admission import Admission
+from gateway.command_line import parser
 from gateway.limits import Limits, QueueOrder
 from gateway.orders import ORDERS
 from gateway.outcome import Route
 from gateway.prompt_size import prompt_bytes
-from gateway.settings import parser
 from gateway.ticket import RequestFacts
 from tests.gateway.process import GatewayProcess, gateway, until
 from tests.gateway.scripted_engine import ScriptedEngine

@@ -2,7 +2,8 @@
 
 import pytest
 
-from gateway.settings import BadSettingError, Settings, load
+from gateway.command_line import load
+from gateway.settings import BadSettingError, Settings
 
 
 def read(**environ: str) -> Settings:
