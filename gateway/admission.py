@@ -34,9 +34,9 @@ from gateway.token_pool import TokenPool
 class Admission:
     """The bounded slot queue.
 
-    Read-only for drivers: limits, lanes, active (slots held), running (tickets), draining, arrived (offers so
-    far), and the time integrals active_seconds, queue_seconds, queue_full_seconds, up to the last event
-    (`advance` brings them to now).
+    Read-only for drivers: limits, lanes, pool (None: no budget of tokens), active (slots held), running
+    (tickets), draining, arrived (offers so far), and the time integrals active_seconds, queue_seconds,
+    queue_full_seconds, up to the last event (`advance` brings them to now).
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class Admission:
         self._line = orders[limits.queue_order]()
         self._by_arrival: OrderedDict[Ticket, None] = OrderedDict()
         self._sharing = Sharing(lanes, limits, orders, start_s) if lanes.shared else None
-        self._pool: TokenPool | None = None
+        self.pool: TokenPool | None = None
         self._untold: list[Ticket] = []  # ended by the `offer` of another one, or started by it
 
     def __repr__(self) -> str:
@@ -136,8 +136,8 @@ class Admission:
         self.running -= 1
         if self._sharing is not None:
             self._sharing.release(ticket)
-        if self._pool is not None:
-            self._pool.give_back(ticket)
+        if self.pool is not None:
+            self.pool.give_back(ticket)
         return self._hand_over(now_s)
 
     def correct(self, ticket: Ticket, tokens: float, now_s: float) -> None:
@@ -151,8 +151,8 @@ class Admission:
     def hold(self, ticket: Ticket, kv_tokens: float, now_s: float) -> Change:
         """What a running request really needs of the KV cache: if it is less, others may start."""
         self.advance(now_s)
-        if self._pool is not None:
-            self._pool.correct(ticket, kv_tokens)
+        if self.pool is not None:
+            self.pool.correct(ticket, kv_tokens)
         return self._hand_over(now_s)
 
     def leave(self, ticket: Ticket, now_s: float) -> Change:
@@ -201,9 +201,9 @@ class Admission:
     def limit_tokens(self, kv_tokens: float | None, now_s: float) -> Change:
         """From now on the slots have so many tokens together (None: no bound): see `TokenPool`."""
         self.advance(now_s)
-        self._pool = None if kv_tokens is None else TokenPool(kv_tokens, self._pool)
+        self.pool = None if kv_tokens is None else TokenPool(kv_tokens, self.pool)
         if self._sharing is not None:
-            self._sharing.pool = self._pool
+            self._sharing.pool = self.pool
         return self._hand_over(now_s)
 
     def drain(self, now_s: float) -> Change:
@@ -228,7 +228,7 @@ class Admission:
             self.queue_full_seconds += elapsed_s
 
     def _runs_at_once(self, slots: int, request: RequestFacts) -> bool:
-        if self._pool is not None and not self._pool.fits(request):
+        if self.pool is not None and not self.pool.fits(request):
             return False
         free = self.limits.max_active - self.active
         fits = slots <= free or (free > 0 and free == self.limits.max_active)
@@ -268,8 +268,8 @@ class Admission:
         ticket.held = held
         self.active += held
         self.running += 1
-        if self._pool is not None:
-            self._pool.take(ticket)
+        if self.pool is not None:
+            self.pool.take(ticket)
 
     def _take_out(self, ticket: Ticket, state: State) -> None:
         del self._by_arrival[ticket]
@@ -285,7 +285,7 @@ class Admission:
         self._sharing = None
         if self.lanes.shared:
             self._sharing = Sharing(self.lanes, self.limits, self._orders, now_s, before, waiting)
-            self._sharing.pool = self._pool
+            self._sharing.pool = self.pool
         else:
             for ticket in waiting:
                 self._line.push(ticket)
@@ -302,7 +302,7 @@ class Admission:
             return Change(granted, ())
         while (ticket := self._line.peek()) is not None:
             held = self._fitting(ticket.slots)
-            fits = self._pool is None or self._pool.fits(ticket.request)
+            fits = self.pool is None or self.pool.fits(ticket.request)
             if held > self.limits.max_active - self.active or not fits:
                 break
             self._take_out(ticket, State.RUNNING)

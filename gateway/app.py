@@ -18,6 +18,7 @@ from structlog.typing import FilteringBoundLogger
 from gateway.access import Access
 from gateway.account import Account
 from gateway.breaker import Breaker
+from gateway.cache_probe import CacheProbe
 from gateway.call import CancelReason
 from gateway.chat import Chat
 from gateway.collector import QuietCollector
@@ -31,7 +32,7 @@ from gateway.lane_book import LaneBook
 from gateway.lane_control import LaneControl
 from gateway.lane_counts import Lines
 from gateway.lanes_in_force import LanesInForce
-from gateway.limits import QueueMode
+from gateway.limits import QueueMode, SlotCost
 from gateway.listener import Listener
 from gateway.log import LogWriter
 from gateway.metrics import Metrics, Sample
@@ -43,6 +44,8 @@ from gateway.relays import Relays
 from gateway.request_body import BodyRules
 from gateway.service import Service
 from gateway.settings import Settings
+from gateway.token_needs import TokenNeeds
+from gateway.token_slots import TokenSlots
 from gateway.upstream import Upstream
 from gateway.waiting import WaitingRoom
 from gateway.waits import Waits
@@ -67,6 +70,8 @@ class Gateway(FastAPI):
         self.room = WaitingRoom(settings.limits(), time.monotonic)
         self.breaker = Breaker(settings.breaker_failures, settings.breaker_cooldown_s)
         self.lanes = LanesInForce(self.room, lanes)
+        counts_tokens = settings.slot_cost is SlotCost.TOKENS
+        slots = TokenSlots(self.room, log, settings.kv_tokens) if counts_tokens else None
         access = Access(settings, self.lanes)
         endpoint = settings.engine(os.environ)
         self.upstream = Upstream(
@@ -76,8 +81,10 @@ class Gateway(FastAPI):
             settings.stall_timeout_s,
         )
         passes_keys = access.passes_clients_key(endpoint)
+        cache = CacheProbe(endpoint, slots) if slots is not None and not slots.given else None
+        interval_s = settings.probe_interval_s
         self.probe = Probe(
-            endpoint, settings.probe_interval_s, self.breaker, log, clients_bring_keys=passes_keys
+            endpoint, interval_s, self.breaker, log, clients_bring_keys=passes_keys, cache=cache
         )
         self.metrics = Metrics(self._samples, self._lane_lines)
         deadlines = Deadlines()
@@ -91,14 +98,7 @@ class Gateway(FastAPI):
             metrics=self.metrics,
             deadlines=deadlines,
             log=log,
-            rules=BodyRules(
-                settings.max_choices,
-                settings.model_name,
-                settings.models(),
-                settings.ask_usage,
-                settings.upstream_priority,
-                None if recorder is None else recorder.prefixes,
-            ),
+            rules=_body_rules(settings, recorder),
             recorder=recorder,
         )
         front = Front(Chat(self.service, access), self, Cors(settings.allowed_origins), self.metrics)
@@ -106,7 +106,8 @@ class Gateway(FastAPI):
         self.loop_lag_s = 0.0
         self._process = psutil.Process()
         self._instance = secrets.token_hex(8)
-        self.include_router(Control(settings, self.room, self.metrics, access, self.probe, log).router())
+        control = Control(settings, self.room, self.metrics, access, self.probe, log, slots)
+        self.include_router(control.router())
         self.include_router(LaneControl(settings, self.lanes, access, log).router())
         self.add_exception_handler(Refusal, _on_refusal)
         self.add_exception_handler(HTTPException, _on_http_exception)
@@ -144,6 +145,9 @@ class Gateway(FastAPI):
         yield Sample(
             "gateway_queue_limit", "", limits.queue_max if limits.queue_mode is QueueMode.QUEUE else 0
         )
+        if admission.pool is not None:
+            yield Sample("gateway_kv_tokens_held", "", admission.pool.held)
+            yield Sample("gateway_kv_tokens_limit", "", admission.pool.budget)
         yield Sample("gateway_active_seconds_total", "", admission.active_seconds)
         yield Sample("gateway_queue_seconds_total", "", admission.queue_seconds)
         yield Sample("gateway_queue_full_seconds_total", "", admission.queue_full_seconds)
@@ -185,6 +189,18 @@ class Gateway(FastAPI):
             yield Sample("gateway_cpu_seconds_total", "", cpu.user + cpu.system)
         yield Sample("gateway_build_info", f'version="{_version()}"', 1)
         yield Sample("gateway_instance_info", f'id="{self._instance}"', 1)
+
+
+def _body_rules(settings: Settings, recorder: Recorder | None) -> BodyRules:
+    return BodyRules(
+        settings.max_choices,
+        settings.model_name,
+        settings.models(),
+        settings.ask_usage,
+        settings.upstream_priority,
+        None if recorder is None else recorder.prefixes,
+        TokenNeeds() if settings.slot_cost is SlotCost.TOKENS else None,
+    )
 
 
 @asynccontextmanager

@@ -26,6 +26,7 @@ from gateway.service import Service
 from gateway.settling import taken
 from gateway.stage import ASKED, BODY, ENDED, RELAYING, WAITING, event
 from gateway.ticket import NOTHING_KNOWN, State, Ticket
+from gateway.token_needs import TokenNeed
 
 _WHOLE, _FIRST_EVENT = CancelReason.WHOLE, CancelReason.FIRST_EVENT
 _RUNS, _WAITS, _COMPLETE = State.RUNNING, State.WAITING, Reading.COMPLETE
@@ -35,8 +36,8 @@ class Completion:
     """A `client.Exchange`, an `asking.Reader`, a `deadlines.Timed`, and a waiter for a slot."""
 
     __slots__ = (
-        *("_client", "_engine_says", "_patience", "_relay", "_request", "_service", "_ticket", "_wish"),
-        *("call", "carrier", "stage", "tick"),
+        *("_client", "_engine_says", "_need", "_patience", "_relay", "_request", "_service", "_ticket"),
+        *("_wish", "call", "carrier", "stage", "tick"),
     )
 
     def __init__(self, service: Service, client: Client, request: RequestReader, call: Call) -> None:
@@ -45,6 +46,7 @@ class Completion:
         self._request = request
         self._wish: ChatRequest | None = None
         self._ticket: Ticket | None = None
+        self._need: TokenNeed | None = None
         self._engine_says: Fields = {}
         self._relay: Relay | None = None
         self._patience = Patience(call.arrived_s + service.room.admission.limits.request_timeout_s)
@@ -88,6 +90,7 @@ class Completion:
         self._wish = parse(self._request.take(), call.route, service.rules, call.lane)
         if call.asked is not None:
             call.asked.learn(self._wish)
+        self._need = self._wish.need
         self._ticket = service.room.offer(self._wish.slots, self._wish.facts, self)
         if self._ticket.state is _WAITS:
             self.stage = WAITING
@@ -161,8 +164,15 @@ class Completion:
                 self._patience.enter(CancelReason.IDLE, self._service.settings.idle_timeout_s, now_s)
                 self._watch()
             self._patience.renew(now_s)
+        if self._need is not None:
+            self._count_prompt(self._need, relay)
         if relay.due_s < inf:
             self._watch()
+
+    def _count_prompt(self, need: TokenNeed, relay: Relay) -> None:
+        tokens = need.counted(relay.usage)
+        if tokens is not None and self._ticket is not None:
+            self._service.room.hold(self._ticket, tokens)
 
     def answer_chunks(self, chunks: bytes, start: int) -> bool:
         relay = self._relay
@@ -300,4 +310,7 @@ class Completion:
                 else:
                     tokens = taken(ticket, call, lane, self._relay, time.monotonic())
                     service.room.end(ticket, tokens)
+            if self._need is not None:
+                whole = call.outcome is Outcome.OK
+                self._need.learn(call.prompt_tokens, call.output_tokens, whole=whole)
             service.account.finish_request(call)

@@ -16,6 +16,7 @@ from gateway.outcome import Outcome
 from gateway.probe import Probe
 from gateway.refusal import Refusal, invalid, model_not_found
 from gateway.settings import LiveSettings, Settings, explain
+from gateway.token_slots import TokenSlots
 from gateway.waiting import WaitingRoom
 
 MOST_ADMIN_BYTES = 10_000
@@ -32,13 +33,16 @@ class Control:
         access: Access,
         probe: Probe,
         log: FilteringBoundLogger,
+        token_slots: TokenSlots | None = None,
     ) -> None:
+        """token_slots: None where slots do not count tokens."""
         self._settings = settings
         self._room = room
         self._metrics = metrics
         self._access = access
         self._probe = probe
         self._log = log
+        self._token_slots = token_slots
 
     def router(self) -> APIRouter:
         """All control routes."""
@@ -126,7 +130,7 @@ class Control:
 
     async def state(self, request: Request) -> Response:
         """What is going on now. arrived = the sum of outcomes + in_flight, at any time. lanes: those in which
-        something runs or waits.
+        something runs or waits; kv_tokens: null where slots do not count tokens.
         """
         self._access.check_admin(dict(reversed(request.headers.raw)))
         admission = self._room.admission
@@ -144,6 +148,7 @@ class Control:
                 "in_flight": self._metrics.arrived - sum(outcomes.values()),
                 "outcomes": outcomes,
                 "engine": self._engine(),
+                "kv_tokens": self._kv_tokens(),
                 "lanes_version": admission.lanes.version,
                 "lanes": {
                     use.lane.name: {"active": use.held, "queued": use.waiting}
@@ -161,6 +166,10 @@ class Control:
             "age_s": None if checked_s is None else round(time.monotonic() - checked_s, 3),
             "models": sorted(self._probe.models),
         }
+
+    def _kv_tokens(self) -> dict[str, object] | None:
+        slots = self._token_slots
+        return None if slots is None else {"held": slots.held, "budget": slots.budget, "why": slots.why}
 
     def _known_models(self) -> tuple[bytes, float]:
         if self._probe.models_body is None or self._probe.models_s is None:

@@ -26,6 +26,13 @@ class QueueOrder(StrEnum):
     EDF = "edf"
 
 
+class SlotCost(StrEnum):
+    """What a request takes: a slot for each of its sequences, or of a budget of tokens too."""
+
+    REQUESTS = "requests"
+    TOKENS = "tokens"
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """What admission enforces.

@@ -21,6 +21,8 @@ HELP: dict[str, tuple[str, str]] = {
     "gateway_active_limit": ("gauge", "MAX_ACTIVE in force."),
     "gateway_queue_depth": ("gauge", "Requests waiting for a slot now."),
     "gateway_queue_limit": ("gauge", "QUEUE_MAX in force (0 in reject mode)."),
+    "gateway_kv_tokens_held": ("gauge", "KV cache tokens that the running requests may need."),
+    "gateway_kv_tokens_limit": ("gauge", "Budget of them (SLOT_COST=tokens)."),
     "gateway_active_seconds_total": ("counter", "Integral of gateway_active over time."),
     "gateway_queue_seconds_total": ("counter", "Integral of gateway_queue_depth over time."),
     "gateway_queue_full_seconds_total": ("counter", "Time during which the queue was full."),

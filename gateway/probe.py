@@ -10,6 +10,7 @@ from structlog.typing import FilteringBoundLogger
 
 from gateway import probe_client
 from gateway.breaker import Breaker
+from gateway.cache_probe import CacheProbe
 from gateway.endpoint import Endpoint
 from gateway.why import Denied, denied, unreachable
 
@@ -46,13 +47,17 @@ class Probe:
         log: FilteringBoundLogger,
         *,
         clients_bring_keys: bool,
+        cache: CacheProbe | None = None,
     ) -> None:
-        """clients_bring_keys: whether the engine gets the clients' keys, so that it may refuse ours."""
+        """clients_bring_keys: whether the engine gets the clients' keys, so that it may refuse ours. cache: None
+        where nobody wants to know its size.
+        """
         self._endpoint = endpoint
         self._interval_s = interval_s
         self._breaker = breaker
         self._log = log
         self._clients_bring_keys = clients_bring_keys
+        self._cache = cache
         self._chat: tuple[float, Verdict] | None = None
         self.healthy: bool | None = None
         self.why = "not probed yet"
@@ -81,8 +86,10 @@ class Probe:
             say = self._log.info if verdict.usable else self._log.warning
             event = "engine can be used" if verdict.usable else "engine cannot be used"
             say(event, engine=self._endpoint.url, why=verdict.why)
-        self.healthy, self.why = verdict.usable, verdict.why
+        before, self.healthy, self.why = self.healthy, verdict.usable, verdict.why
         self.checked_s = time.monotonic()
+        if self._cache is not None and verdict.usable:
+            await self._cache.ask(client, anew=not before)
 
     async def _verdict(self, client: httpx.AsyncClient) -> Verdict:
         """What the engine's control routes say. Raises httpx.HTTPError when it does not answer."""

@@ -19,6 +19,7 @@ from gateway.refusal import Fields, Refusal, invalid, model_not_found, too_large
 from gateway.sse import BOM
 from gateway.ticket import RequestFacts
 from gateway.token_cost import estimate
+from gateway.token_needs import TokenNeed, TokenNeeds
 
 
 @dataclass(slots=True)
@@ -28,7 +29,7 @@ class ChatRequest:
     content: the bytes for the engine; stream: whether it wants events; slots: one per sequence that the
     engine generates; facts: what admission may know of it; usage_hidden: the gateway asked for the usage
     event, the client did not. Only where the request is recorded: max_tokens, the longest answer that it
-    wants, and prefix, see `prefix_hashes`.
+    wants, and prefix, see `prefix_hashes`. need: only where slots count tokens.
     """
 
     content: bytes
@@ -38,6 +39,7 @@ class ChatRequest:
     usage_hidden: bool
     max_tokens: int | None = None
     prefix: bytes = b""
+    need: TokenNeed | None = None
 
 
 def check_head(fields: Fields, max_body_bytes: int) -> None:
@@ -68,7 +70,7 @@ class BodyRules:
 
     models: the names that are let through, empty for all; ask_usage: whether streams are made to end with
     their usage; ranked: whether the engine is told the rank of the request's class, as `priority`; prefixes:
-    None where requests are not recorded.
+    None where requests are not recorded; needs: None where slots do not count tokens.
     """
 
     max_choices: int
@@ -77,6 +79,7 @@ class BodyRules:
     ask_usage: bool = True
     ranked: bool = False
     prefixes: PrefixHashes | None = None
+    needs: TokenNeeds | None = None
 
 
 def parse(body: bytes, route: Route, rules: BodyRules, lane: KnownLane | None = None) -> ChatRequest:
@@ -105,6 +108,10 @@ def parse(body: bytes, route: Route, rules: BodyRules, lane: KnownLane | None = 
     prompt = prompt_bytes(fields, route)
     facts = RequestFacts(prompt) if lane is None else _facts(prompt, slots, fields, lane)
     wish = ChatRequest(content, stream, slots, facts, options is not None)
+    if rules.needs is not None:
+        tenant = "" if lane is None else lane.lane.tenant
+        wish.need = rules.needs.of(texts(fields, route), slots, _max_tokens(fields), tenant)
+        wish.facts = facts._replace(kv_tokens=wish.need.tokens)
     if rules.prefixes is not None:
         wish.max_tokens = _max_tokens(fields)
         wish.prefix = rules.prefixes.of(texts(fields, route))

@@ -1,8 +1,6 @@
-"""Every setting of the gateway: environment variables and flags of the same names, checked at the start."""
+"""Every setting of the gateway: its name, default, bounds and meaning. `command_line` reads them."""
 
-import argparse
-from collections.abc import Mapping, Sequence
-from enum import StrEnum
+from collections.abc import Mapping
 from typing import Annotated
 
 from pydantic import (
@@ -16,9 +14,9 @@ from pydantic import (
     model_validator,
 )
 
-from gateway import own_arguments, setting_values
+from gateway import setting_values
 from gateway.endpoint import Endpoint, login_of
-from gateway.limits import Limits, QueueMode, QueueOrder
+from gateway.limits import Limits, QueueMode, QueueOrder, SlotCost
 from gateway.segments import LEAST_BYTES
 
 Seconds = Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)]
@@ -133,6 +131,17 @@ class Settings(LiveSettings):
         128, description="most sequences of one request (`n` times prompts); each takes one slot"
     )
 
+    slot_cost: SlotCost = Field(
+        SlotCost.REQUESTS,
+        description="what bounds those that run: their number, or their tokens in the KV cache too",
+    )
+    kv_tokens: int | None = Field(
+        None,
+        ge=1,
+        le=10**12,
+        description="budget of SLOT_COST=tokens; none: the engine is asked (vllm:cache_config_info)",
+    )
+
     vllm_base_url: str = Field(
         "http://127.0.0.1:8000", description="the engine, without /v1; a login goes before the host"
     )
@@ -218,7 +227,7 @@ class Settings(LiveSettings):
         """The models that clients may name; empty when that is the engine's to decide."""
         return tuple(name.strip() for name in (self.allowed_models or "").split(",") if name.strip())
 
-    @field_validator("queue_mode", "queue_order", mode="before")
+    @field_validator("queue_mode", "queue_order", "slot_cost", mode="before")
     @classmethod
     def _in_any_case(cls, value: object) -> object:
         return value.strip().lower() if isinstance(value, str) else value
@@ -270,77 +279,3 @@ def explain(error: ValidationError, given: Mapping[str, object], name: str = "{}
         message = f"unknown; allowed: {', '.join(LiveSettings.model_fields)}"
     shown = "" if key in SECRETS else f"={setting_values.without_login(repr(given.get(key)))}"
     return f"{name.format(key)}{shown}: {message[0].lower() + message[1:]}"
-
-
-def parser(prog: str = "python -m gateway") -> argparse.ArgumentParser:
-    """The command line, which help calls `prog`: one flag a setting, with the environment variable of the
-    same name as its default.
-    """
-    flags = argparse.ArgumentParser(
-        prog=prog,
-        description="Admission-controlled gateway in front of one vLLM. "
-        "Every flag is also an environment variable: --max-active is MAX_ACTIVE.",
-        epilog="examples:\n"
-        "  %(prog)s                                     the defaults below\n"
-        "  %(prog)s --max-active 8 --queue-max 32       more slots, a shorter queue\n"
-        "  QUEUE_MODE=reject %(prog)s --gateway-port 0  never wait, any free port",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
-    for name, field in Settings.model_fields.items():
-        default = "none" if field.default is None else getattr(field.default, "value", field.default)
-        flags.add_argument(
-            "--" + name.replace("_", "-"),
-            metavar=_metavar(name, field.annotation),
-            help=f"{field.description} (default: {default})".replace("%", "%%"),
-        )
-    return flags
-
-
-def _metavar(name: str, kind: object) -> str:
-    """The values to choose from where there is a choice, else the last word of the name."""
-    if isinstance(kind, type) and issubclass(kind, StrEnum):
-        return "|".join(kind)
-    return name.rsplit("_", 1)[-1].upper()
-
-
-def load(arguments: Sequence[str], environ: Mapping[str, str], prog: str = "python -m gateway") -> Settings:
-    """Settings from flags, then environment, then defaults.
-
-    How texts of the environment are read: `setting_values.from_environment`. Raises BadSettingError for a
-    value that is not allowed; argparse exits with 2 on unknown flags.
-    """
-    flags = {
-        key: value for key, value in vars(parser(prog).parse_args(arguments)).items() if value is not None
-    }
-    texts = {name: setting_values.from_environment(environ, name) for name in Settings.model_fields}
-    if "workers" not in flags:
-        texts["workers"] = setting_values.from_environment(environ, "web_concurrency") or texts["workers"]
-    given = {name: text for name, text in texts.items() if text is not None} | flags
-    _hide_typed(flags)
-    try:
-        settings = Settings.model_validate(given)
-        settings.engine(environ)
-    except ValidationError as error:
-        raise BadSettingError(_in_upper_case(explain(error, given))) from None
-    except ValueError as error:
-        raise BadSettingError(str(error)) from None
-    loopback = settings.gateway_host in ("127.0.0.1", "localhost", "::1")
-    if settings.gateway_admin_token and not loopback and len(settings.gateway_admin_token) < 8:
-        raise BadSettingError(
-            "GATEWAY_ADMIN_TOKEN: too short for a bind that others can reach; allowed: 8 characters or more"
-        )
-    return settings
-
-
-def _hide_typed(flags: Mapping[str, str]) -> None:
-    """Takes what must not be seen out of this process's command line."""
-    keys = [flags[name] for name in SECRETS if name in flags]
-    login = flags.get("vllm_base_url", "").rpartition("@")[0].rpartition("//")[2]
-    own_arguments.hide([*keys, login])
-
-
-def _in_upper_case(sentence: str) -> str:
-    for name in sorted(Settings.model_fields, key=len, reverse=True):
-        sentence = sentence.replace(name, name.upper())
-    return sentence

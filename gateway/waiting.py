@@ -77,6 +77,16 @@ class WaitingRoom:
         elif ticket.state is _WAITING:
             self._wake(self.admission.leave(ticket, now_s))
 
+    def hold(self, ticket: Ticket, kv_tokens: float) -> None:
+        """What a running request really needs of the KV cache; if it is less, others may start."""
+        now_s = self._expire()
+        self._wake(self.admission.hold(ticket, kv_tokens, now_s))
+
+    def limit_tokens(self, kv_tokens: float | None) -> None:
+        """Puts another budget of tokens in force, None for no bound."""
+        now_s = self._expire()
+        self._wake(self.admission.limit_tokens(kv_tokens, now_s))
+
     def resize(self, limits: Limits) -> None:
         """Puts new limits in force."""
         self.limit_changes += 1

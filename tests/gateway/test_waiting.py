@@ -3,7 +3,7 @@
 import asyncio
 
 from gateway.limits import Limits
-from gateway.ticket import NOTHING_KNOWN, State
+from gateway.ticket import NOTHING_KNOWN, RequestFacts, State
 from gateway.waiting import REFUSED_AT_ONCE, WaitingRoom
 
 
@@ -73,3 +73,32 @@ def test_many_who_waited_in_vain_are_told_in_turns() -> None:
         assert (room.admission.active, room.admission.queued) == (1, 0)
 
     asyncio.run(asyncio.wait_for(refused(), 10))
+
+
+def test_who_waits_for_tokens_is_told_when_there_are_some() -> None:
+    """A larger budget, and a running request that needs less than thought, start those who wait."""
+
+    async def waits() -> None:
+        told: list[int] = []
+        room = WaitingRoom(Limits(max_active=3), lambda: 0.0)
+        room.limit_tokens(100)
+        need = RequestFacts(kv_tokens=80)
+        first = room.offer(1, need)
+        others = [room.offer(1, need, Told([], told)) for _ in range(2)]
+        assert [ticket.state for ticket in others] == [State.WAITING] * 2
+        room.limit_tokens(160)
+        assert not told
+        await asyncio.sleep(0)
+        assert len(told) == 1
+        room.hold(first, 10)
+        await asyncio.sleep(0)
+        assert len(told) == 1
+        room.hold(others[0], 10)
+        await asyncio.sleep(0)
+        assert len(told) == 2
+        for ticket in (first, *others):
+            room.end(ticket)
+        assert room.admission.pool is not None
+        assert (room.admission.active, room.admission.pool.held) == (0, 0.0)
+
+    asyncio.run(waits())

@@ -1,0 +1,64 @@
+"""The budget of `SLOT_COST=tokens`: how many tokens the engine's KV cache holds, as soon as that is known."""
+
+import re
+
+from structlog.typing import FilteringBoundLogger
+
+from gateway.waiting import WaitingRoom
+
+_INFO = "vllm:cache_config_info{"
+_LABEL = re.compile(r'(\w+)="([^"]*)"')
+_SIZE = re.compile(r"[0-9]{1,12}")
+
+
+class TokenSlots:
+    """Until somebody tells the budget a request takes its slots and nothing else. why: where the budget is
+    from, or why there is none.
+    """
+
+    def __init__(self, room: WaitingRoom, log: FilteringBoundLogger, given: int | None) -> None:
+        """given: the operator's own budget, for which the engine is not asked."""
+        self._room = room
+        self._log = log
+        self.given = given is not None
+        self.why = "not asked yet"
+        if given is not None:
+            self.told(given, "KV_TOKENS")
+
+    @property
+    def budget(self) -> float | None:
+        """Tokens; None while nobody has told."""
+        pool = self._room.admission.pool
+        return None if pool is None else pool.budget
+
+    @property
+    def held(self) -> float:
+        """What the running requests may need, tokens."""
+        pool = self._room.admission.pool
+        return 0.0 if pool is None else pool.held
+
+    def told(self, tokens: int, why: str) -> None:
+        """The budget is `tokens` from now on."""
+        self.why = why
+        if tokens != self.budget:
+            self._room.limit_tokens(tokens)
+            self._log.info("slots count tokens", budget_tokens=tokens, told_by=why)
+
+    def untold(self, why: str) -> None:
+        """The engine does not tell. A budget that it told earlier stays; without one that is logged once."""
+        if self.budget is None and why != self.why:
+            self.why = why
+            self._log.warning("slots count requests only, not tokens", why=why)
+
+
+def cache_tokens(page: str) -> int | None:
+    """The size of the KV cache on vLLM's metrics page, the sum of its engines'; None where it is not told."""
+    tokens = 0
+    for line in page.splitlines():
+        if line.startswith(_INFO):
+            labels = dict(_LABEL.findall(line))
+            sizes = labels.get("num_gpu_blocks", ""), labels.get("block_size", "")
+            if not all(map(_SIZE.fullmatch, sizes)):
+                return None
+            tokens += int(sizes[0]) * int(sizes[1])
+    return tokens or None
