@@ -94,6 +94,8 @@ def _same(figure: Figure, panel: Panel, axes: Axes) -> None:
         np.testing.assert_array_equal(np.asarray(line.get_xdata(), float), np.asarray(mark.x, float))
         np.testing.assert_array_equal(np.asarray(line.get_ydata(), float), np.asarray(mark.y, float))
         assert line.get_color() == palette.light(mark.role)
+        assert (line.get_drawstyle() == "steps-post") is mark.steps
+        assert line.is_dashed() is bool(mark.dash and mark.width)
 
 
 def test_bars_and_boxes_lie_where_they_do_in_the_page() -> None:
