@@ -20,8 +20,8 @@ import time
 from collections.abc import Sequence
 from dataclasses import astuple
 
-from experiments.calibration.held_out import predicted_capacity
 from experiments.twin import compiled
+from experiments.twin.capacity import predicted_capacity
 from experiments.twin.predicted import Expected, Predictor
 from experiments.twin.profile import Profile
 from experiments.twin.simulate import Core, Player

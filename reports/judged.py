@@ -38,6 +38,8 @@ def judged(run: R, slo: SLO) -> R:
     summaries = {name: _judged(run, summary, slo, problems) for name, summary in run.summaries.items()}
     if run.prediction is not None:
         problems.append("What was predicted is left out: it was predicted for the run's own objective.")
+    if run.what_if is not None:
+        problems.append("The what-if is left out: it was predicted for the run's own objective.")
     if run.whole.race is not None:
         problems.append("How the race went is left out: it was run for the run's own objective.")
     whole = replace(
@@ -47,6 +49,7 @@ def judged(run: R, slo: SLO) -> R:
         recommendation=_recommendation(run, slo, problems),
         prediction=None,
         race=None,
+        what_if=None,
         problems=tuple(problems),
     )
     return replace(of_whole(whole, type(run)), own_slo=run.slo.text)

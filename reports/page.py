@@ -17,6 +17,7 @@ from reports.judging import judge_section
 from reports.prediction import prediction_section
 from reports.race import race_sections
 from reports.run import Run
+from reports.what_if import what_if_section
 
 METRICS = ("ttft_s", "tpot_s", "e2e_s", "queue_s", "itl_s", "upstream_s", "send_lag_s")
 
@@ -36,7 +37,7 @@ def render(run: Run, processes: int = 1) -> str:
         page = _overview(run)
         cells = list(drawn)
     judge = judge_section(run, {cell.cell: cell.packed for cell in cells})
-    scripts = {"judging_js": _script("judging.js"), "judge_js": _script("judge.js")}
+    scripts = {f"{name}_js": _script(f"{name}.js") for name in ("judging", "judge", "what_if")}
     parts = {"cells": cells, "judge": judge, "judge_controls": CONTROLS, **scripts}
     return environment().get_template("template.html").render(page | parts | assets())
 
@@ -64,6 +65,7 @@ def _overview(run: Run) -> dict[str, object]:
         "sentinels": tables.sentinels(run),
         "quantiles": [(labels.metric(m), tables.quantiles(run, m)) for m in counted],
         "predicted": prediction_section(run),
+        "what_if": what_if_section(run),
         "outcomes": blocks.outcomes(run),
         "outcome_table": tables.outcomes(run),
         "time_spent": blocks.time_spent(run),

@@ -15,6 +15,7 @@ from experiments.run_folder.cell_summary import CellSummary
 from experiments.run_folder.prediction import Prediction
 from experiments.run_folder.recommendation import Recommendation
 from experiments.run_folder.run_state import Objective, RunState
+from experiments.run_folder.what_if import WhatIf
 from experiments.run_folder.whole_run import WholeRun, read_whole_run
 from reports import frames, records
 from reports.errors import NotARunError
@@ -75,6 +76,11 @@ class Run:
     def prediction(self) -> Prediction | None:
         """predicted.json; None where nothing was predicted."""
         return self.whole.prediction
+
+    @property
+    def what_if(self) -> WhatIf | None:
+        """what_if.json; None where the run had no calibration."""
+        return self.whole.what_if
 
     @property
     def summaries(self) -> Mapping[str, CellSummary]:

@@ -25,11 +25,11 @@ from experiments.calibration.compared import (
     off,
     seen_in,
 )
-from experiments.calibration.held_out import slower, speed_of_steps
+from experiments.calibration.held_out import speed_of_steps
 from experiments.calibration.measured_cells import ReplayCell
 from experiments.calibration.step_rows import rows_of
 from experiments.speed.steps import Steps, steps_of
-from experiments.twin.profile import Profile
+from experiments.twin.profile import Profile, slower
 from experiments.twin.simulate import Player
 from loadtests.slo import SLO
 

@@ -15,6 +15,7 @@ from experiments.calibration.undisturbed import fit_undisturbed
 from experiments.observe.ask import StreamedAnswer
 from experiments.stack.engine import Engine
 from experiments.stack.engine_facts import EngineFacts, argument, max_num_seqs
+from experiments.twin.capacity import predicted_capacity
 from experiments.twin.profile import Profile
 from loadtests.planning import plan as plans
 
@@ -123,7 +124,7 @@ async def _open_loops(
     observed: Observations,
     say: Callable[[str], None],
 ) -> None:
-    capacity_per_s = held_out.predicted_capacity(rough, LENGTHS)
+    capacity_per_s = predicted_capacity(rough, LENGTHS)
     for k, load in enumerate(OPEN_LOADS):
         say(f"arrivals at {load:g} of capacity")
         arrivals = plans.make("sustained", load * capacity_per_s, 0.0, effort.loop_s, effort.seed + k)

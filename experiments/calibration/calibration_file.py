@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from experiments.calibration.fit import NAMES, FitRow
+from experiments.calibration.fit import FitRow
 from experiments.calibration.gate import CalibrationGate
+from experiments.calibration.read_back import DRAW_NAMES
 from experiments.calibration.undisturbed import UndisturbedFit
-from experiments.errors import UserError
-from experiments.files import read_json, write_bytes, write_json
+from experiments.files import write_bytes, write_json
 from experiments.observe.ask import StreamedAnswer
 from experiments.stack.engine_facts import EngineFacts
 from experiments.twin.profile import Profile
-
-DRAW_NAMES = (*NAMES, "knee_tokens")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,32 +62,6 @@ class Calibration:
             "rows": [asdict(row) for row in self.rows],
             "gate": self.gate.to_json(),
         }
-
-
-@dataclass(frozen=True, slots=True)
-class Draws:
-    """What is read back of a fit: its bootstrap draws, each in the order of `DRAW_NAMES`, and the standard
-    deviation of the logarithm of the engine's speed."""
-
-    rows: tuple[tuple[float, ...], ...]
-    speed_sd: float
-
-    def by_name(self) -> list[Mapping[str, float]]:
-        """Each draw with the names of its values."""
-        return [dict(zip(DRAW_NAMES, row, strict=True)) for row in self.rows]
-
-
-def read_draws(path: Path) -> Draws:
-    """The draws in a calibration.json.
-
-    Raises:
-        UserError: an earlier version wrote it.
-    """
-    stored = read_json(path)["fit"]
-    if "all_draws" not in stored:
-        raise UserError(f"{path} was made by an earlier version; calibrate again")
-    rows = tuple(tuple(float(value) for value in row) for row in stored["all_draws"])
-    return Draws(rows, float(stored["speed_sd"]))
 
 
 def _fit(undisturbed: UndisturbedFit) -> dict[str, object]:

@@ -15,14 +15,15 @@ from dataclasses import asdict, dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from experiments.calibration.held_out import predicted_capacity, slower, speed_of_steps
+from experiments.calibration.held_out import speed_of_steps
 from experiments.calibration.measured_cells import ReplayCell
 from experiments.calibration.step_rows import rows_of_steps
 from experiments.run_folder.cell_summary import Workload
 from experiments.run_folder.prediction import PredictedMetric
 from experiments.spec.setting import Setting
+from experiments.twin.capacity import predicted_capacity
 from experiments.twin.predicted import measures
-from experiments.twin.profile import Profile
+from experiments.twin.profile import Profile, slower
 from experiments.twin.simulate import simulate
 from experiments.twin.simulated import OK, Simulated
 from loadtests.recording.quantiles import Quantile, of_sorted

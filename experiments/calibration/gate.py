@@ -43,7 +43,7 @@ class CalibrationGate:
         passed, why: whether the model may be used, and the sentence for it.
         n: requests of the burst, or cells.
         speed_factor: measured over modelled seconds of the steps there: how much slower the machine was.
-        held_out: by metric, with the model slowed down by `speed_factor`.
+        held_out: by metric, with the model slowed down by `speed_factor`; empty where there is none.
         as_calibrated: by metric, without that; empty where it was not looked at.
     """
 
@@ -51,7 +51,7 @@ class CalibrationGate:
     why: str
     n: int
     speed_factor: float
-    held_out: Mapping[str, Deviation]
+    held_out: Mapping[str, Deviation] = field(default_factory=dict)
     as_calibrated: Mapping[str, Deviation] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, object]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -13,25 +11,14 @@ from experiments.calibration.fit import FitRow
 from experiments.calibration.gate import ALLOWED, CalibrationGate, Deviation
 from experiments.calibration.step_rows import rows_of_steps
 from experiments.observe.ask import StreamedAnswer
-from experiments.twin.profile import Profile
+from experiments.twin.capacity import OPEN, Planned, predicted_capacity
+from experiments.twin.profile import Profile, slower
 from experiments.twin.simulate import simulate
-from gateway.limits import Limits
 from loadtests.planning import plan as plans
 from loadtests.planning.plan import Plan
 from loadtests.planning.scenarios import Shape
 
-OPEN = Limits(max_active=1_000_000, queue_timeout_s=3600, request_timeout_s=3600)
 SPEED_CHANGE = 0.10
-
-
-@dataclass(frozen=True, slots=True)
-class Planned:
-    """One arrival of the burst; the lengths are those that the engine counted."""
-
-    due_s: float
-    prompt_tokens: int
-    output_tokens: int
-    think_s: float = 0.0
 
 
 Burst = Sequence[tuple[Planned, StreamedAnswer]]
@@ -53,14 +40,6 @@ def burst_plan(capacity_per_s: float, seconds: float, seed: int) -> Plan:
     shape = Shape(factor=inside / outside, burst_s=seconds / 3, period_s=seconds)
     mean_per_s = (2 * outside + inside) / 3 * capacity_per_s
     return plans.make("spike", mean_per_s, 0.0, seconds, seed, shape=shape)
-
-
-def predicted_capacity(profile: Profile, lengths: Lengths) -> float:
-    """Requests per second of a closed loop that keeps the batch full."""
-    users = 2 * profile.max_num_seqs
-    work = [Planned(0.0, *pair) for pair in itertools.islice(itertools.cycle(lengths), 20 * users)]
-    done = simulate(work, profile, OPEN, users=users)
-    return len(work) / done.end_s
 
 
 def judge(burst: Burst, profile: Profile) -> CalibrationGate:
@@ -107,12 +86,6 @@ def speed_of_steps(rows: Sequence[FitRow], profile: Profile) -> float:
         for row in rows
     )
     return sum(row.seconds for row in rows) / modelled_s if rows else 1.0
-
-
-def slower(profile: Profile, factor: float) -> Profile:
-    """The profile with every time multiplied by `factor`."""
-    times = {name: getattr(profile, name) * factor for name in Profile.model_fields if name.endswith("_s")}
-    return profile.model_copy(update=times)
 
 
 def _table(burst: Burst, profile: Profile) -> dict[str, Deviation]:

@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from experiments.cli import current_setting, engine_axis, secrets
+from experiments.cli import current_setting, engine_axis, matrix_flags, secrets
 from experiments.cli.sweep_flags import parser
 from experiments.errors import UserError
 from experiments.observe.selector import GivenSelectors, Scope
 from experiments.spec import sweep_spec
 from experiments.spec.design_kind import DesignKind
-from experiments.spec.loads import parse_rate
-from experiments.spec.sweep_spec import GatewaySection, SweepSpec
+from experiments.spec.sweep_spec import SweepSpec
 from experiments.stack.engine_knobs import NAMES as ENGINE_KEYS
 from experiments.stack.engine_knobs import flag_of
 from experiments.stack.providers import known
-from gateway.limits import LIMIT_NAMES
 from loadtests.reach.endpoint import Endpoint, without_login
 from loadtests.slo import SLO
 
@@ -209,20 +207,8 @@ def _overrides(args: argparse.Namespace) -> dict[str, dict[str, Any]]:
             "cpus": args.engine_cpus,
             **{name: _knob(name, getattr(args, name)) for name in ENGINE_KEYS},
         },
-        "gateway": {
-            name: _listed(given) if isinstance(default, tuple) else given
-            for name, default, given in _limits(args)
-        },
-        "load": {
-            "loads": _loads(args),
-            "workloads": _listed(args.workload),
-            "mix": args.mix,
-            "prompt_tokens": args.prompt_tokens,
-            "output_tokens": args.output_tokens,
-            "lengths": args.lengths,
-            "usage": args.usage,
-            "seed": args.seed,
-        },
+        "gateway": {**matrix_flags.gateway_values(args)},
+        "load": {**matrix_flags.load_values(args), "lengths": args.lengths, "usage": args.usage},
         "window": {
             "warm_up_s": args.warm_up,
             "measure_s": args.measure,
@@ -242,17 +228,6 @@ def _overrides(args: argparse.Namespace) -> dict[str, dict[str, Any]]:
     return {section: values for section, values in given.items() if values}
 
 
-def _limits(args: argparse.Namespace) -> Iterator[tuple[str, object, str | None]]:
-    """Name, default and given text of each limit of the gateway; a tuple is an axis."""
-    for name in LIMIT_NAMES:
-        yield name, GatewaySection.model_fields[name].default, getattr(args, name)
-
-
-def _listed(text: str | None) -> list[str] | None:
-    """`2,8,16` → those; `""` → an empty list, which the spec refuses with a sentence."""
-    return None if text is None else [part.strip() for part in text.split(",") if part.strip()]
-
-
 def _with_current(spec: SweepSpec) -> SweepSpec:
     """The spec with the gateway's variables of the environment as its current setting, where a block will
     hold it and nobody has said it.
@@ -268,25 +243,7 @@ def _with_current(spec: SweepSpec) -> SweepSpec:
 
 
 def _knob(name: str, text: str | None) -> list[str] | None:
-    values = _listed(text)
+    values = matrix_flags.listed(text)
     if values == []:
         raise UserError(f"{flag_of(name)} is an empty list; give at least one value, or leave it out")
     return values
-
-
-def _loads(args: argparse.Namespace) -> list[str] | None:
-    if args.load is not None:
-        if args.scenario is not None or args.rate is not None:
-            raise UserError("--load already says scenario and rate; leave --scenario and --rate out")
-        return _listed(args.load)
-    if args.scenario is None and args.rate is None:
-        return None
-    scenarios, rates = _listed(args.scenario or "sustained"), _listed(args.rate or "0.7x,1.2x")
-    assert scenarios is not None
-    assert rates is not None
-    try:
-        for rate in rates:
-            parse_rate(rate)
-    except ValueError as error:
-        raise UserError(f"--rate: {error}") from None
-    return [f"{scenario}@{rate}" for scenario in scenarios for rate in rates]

@@ -8,14 +8,11 @@ from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
 
-from experiments.cli import optional_field_flags, secrets
+from experiments.cli import matrix_flags, optional_field_flags, secrets
 from experiments.cli.one_sentence import OneSentenceParser
-from experiments.spec.sweep_spec import GatewaySection
 from experiments.stack import paths
 from experiments.stack.engine_knobs import DESCRIPTION, EngineKnobs, flag_of
 from experiments.stack.providers import known
-from gateway.limits import LIMIT_NAMES
-from gateway.settings import LiveSettings
 
 _EXAMPLES = """examples:
   %(prog)s                                   all defaults, a few minutes
@@ -31,15 +28,6 @@ _EXAMPLES = """examples:
 
 A sweep that was interrupted goes on where it stopped when the same command is given again.
 """
-
-
-# What the description of a limit does not say of the values in a sweep.
-_OF_A_LIMIT = {"queue_timeout_s": "auto derives it from the SLO"}
-
-
-def limit_flag(name: str) -> str:
-    """`queue_timeout_s` → `--queue-timeout`: a span of time is given with its unit."""
-    return flag_of(name.removesuffix("_s"))
 
 
 def parser(prog: str = "python -m experiments.sweep") -> argparse.ArgumentParser:
@@ -70,15 +58,7 @@ def _add_spec(flags: argparse.ArgumentParser) -> None:
 def _add_settings(flags: argparse.ArgumentParser) -> None:
     """The axes: the gateway's limits, then the engine's."""
     group = flags.add_argument_group("settings: every combination of these comma-separated lists")
-    for name in LIMIT_NAMES:
-        default = GatewaySection.model_fields[name].default
-        described = [LiveSettings.model_fields[name].description or "", _OF_A_LIMIT.get(name, "")]
-        group.add_argument(
-            limit_flag(name),
-            dest=name,
-            metavar="LIST" if isinstance(default, tuple) else "TIME",
-            help=f"{'; '.join(filter(None, described))} (default {_shown(default)})",
-        )
+    matrix_flags.add_limits(group.add_argument)
     for item in fields(EngineKnobs):
         group.add_argument(
             flag_of(item.name),
@@ -87,38 +67,11 @@ def _add_settings(flags: argparse.ArgumentParser) -> None:
         )
 
 
-def _shown(default: object) -> str:
-    """A default as it is typed."""
-    if isinstance(default, tuple):
-        return ",".join(map(str, default))
-    return f"{default:g}s" if isinstance(default, float) else str(default)
-
-
 def _add_loads(flags: argparse.ArgumentParser) -> None:
     group = flags.add_argument_group("loads: each meets every setting")
-    group.add_argument(
-        "--load",
-        metavar="LIST",
-        help="SCENARIO@RATE, RATE in requests/s or as a multiple of capacity (0.7x); a race "
-        "without it takes one that should be met and one that is missed, by what the probe saw",
-    )
-    group.add_argument("--scenario", metavar="LIST", help="with --rate: every scenario at every rate")
-    group.add_argument(
-        "--rate", metavar="LIST", help="requests per second, or multiples of capacity such as 0.7x,1.2x"
-    )
-    group.add_argument(
-        "--workload",
-        metavar="LIST",
-        help="PROMPTxOUTPUT in tokens such as 64x24,512x128, or chat, code, long …: every load under each",
-    )
-    group.add_argument(
-        "--mix",
-        metavar="CLASSES",
-        help="load classes that every load mixes: NAME:SHARE or NAME=WORKLOAD:SHARE[@TENANT/PRIORITY], "
-        "such as chat:0.9,agent-long:0.1; an objective of its own goes into --slo",
-    )
-    group.add_argument("--prompt-tokens", metavar="N", help="tokens in each prompt (default 64)")
-    group.add_argument("--output-tokens", metavar="N", help="tokens in each answer (default 24)")
+    unnamed = "a race without it takes one that should be met and one that is missed, by what the probe saw"
+    matrix_flags.add_rates(group.add_argument, without=unnamed)
+    matrix_flags.add_workloads(group.add_argument)
     optional_field_flags.add(group.add_argument)
     group.add_argument(
         "--slo",
@@ -142,7 +95,8 @@ def _add_cells(flags: argparse.ArgumentParser) -> None:
         "--calibration",
         type=Path,
         metavar="FILE",
-        help="profile.json of python -m experiments.calibrate: a race begins with what it expects to be best",
+        help="profile.json of python -m experiments.calibrate: a race begins with what it expects to be "
+        "best, and the report says what it expects of other settings and loads",
     )
     group.add_argument(
         "--blocks",

@@ -1,81 +1,64 @@
-"""Predicting a matrix from a calibration."""
+"""Predicting a matrix from a calibration, and the what-if of a measured run."""
 
 from __future__ import annotations
 
-import argparse
-import json
+import math
 import sys
 import time
+from collections.abc import Collection
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-from experiments.calibration import calibrated, held_out
+from experiments.calibration import calibrated, forecast
+from experiments.calibration.forecast import Forecast, Forecaster
 from experiments.design.cells import settings_of
 from experiments.design.objective import DEFAULT_SLO, queue_timeout_s
 from experiments.errors import UserError
+from experiments.files import write_json
+from experiments.spec.simulated_traces import SimulatedTraces
 from experiments.spec.sweep_spec import SweepSpec
-from experiments.twin.predicted import Expected, Predictor, of_class
-from experiments.twin.profile import Profile
+from experiments.twin.predicted import Expected, of_class
 from experiments.twin.simulate import Player
-from loadtests.planning import plan
-from loadtests.planning.mix import Mix
 from loadtests.slo import SLO
 
-_TYPICAL = 500
-"""Requests of a mix from which its capacity is predicted."""
+WIDTH = 160
 SHOWN = ("goodput_per_s", "attainment", "rejected_ratio", "ttft_p95_s", "e2e_p95_s")
 
 
-def run(args: argparse.Namespace, spec: SweepSpec, slo: SLO | None) -> int:
-    """Predict the matrix of `spec` under `slo`, by default its own, write predictions.json, print the table;
-    exit code 0. `args`: the flags of `predict`.
+def run(path: Path, spec: SweepSpec, slo: SLO | None, traces: SimulatedTraces) -> int:
+    """Predict the matrix of `spec` with the calibration in `path`, under `slo` or else its own; write
+    predictions.json, print the table. Exit code 0.
 
     Raises:
         UserError: there is no model, or the objective names a load class that the mix has not.
     """
+    begun_s = time.perf_counter()
     slo = _objective(spec, slo)
-    model = calibrated.read(args.model)
-    profile, draws = model.profile, model.samples(args.traces)
-    lengths = (spec.load.prompt_tokens, spec.load.output_tokens)
-    mix = Mix.fixed(*lengths)
-    if spec.load.mix:
-        mix = spec.load.requests(None, profile.max_model_len)
-        lengths = spec.load.typical(profile.max_model_len)
-    capacity_per_s = held_out.predicted_capacity(profile, _work(mix))
-    idle_ttft_s = profile.ingest_s + profile.step_time.duration_s(0, lengths[0], lengths[0])
+    model = calibrated.read(path)
+    profile = model.profile
+    prompt_tokens, _ = spec.load.typical(profile.max_model_len)
+    idle_ttft_s = profile.ingest_s + profile.step_time.duration_s(0, prompt_tokens, prompt_tokens)
     settings = settings_of(spec, queue_timeout_s(slo.longest_ttft_s, idle_ttft_s))
-    started_s = time.perf_counter()
-    player = Player()
-    cells: list[dict[str, Any]] = []
-    for load in (load.at_capacity(capacity_per_s) for load in spec.load.parsed()):
-        rate_per_s = load.rate_per_s or 0.0
-        traces = [
-            plan.make(load.scenario, rate_per_s, args.warm_up_s, args.seconds, spec.load.seed + k, mix)
-            for k in range(args.traces)
-        ]
-        predictor = Predictor(traces, draws, slo, player)
-        for setting in sorted(settings, key=lambda setting: setting.smaller_first, reverse=True):
-            expected = predictor.cell(setting.limits)
-            cells.append(
-                {"setting": setting, "load": str(load), "rate_per_s": rate_per_s, "expected": expected}
-            )
-    _print(cells, slo, capacity_per_s, profile)
-    print(f"{len(cells)} cells in {time.perf_counter() - started_s:.1f} s: {player}", file=sys.stderr)
-    document = [
-        {
-            **cell,
-            "setting": asdict(cell["setting"]),
-            "expected": {k: asdict(v) for k, v in cell["expected"].items()},
-        }
-        for cell in cells
-    ]
-    out = args.model / "predictions.json" if args.model.is_dir() else Path("predictions.json")
-    out.write_text(
-        json.dumps({"slo": str(slo), "capacity_per_s": capacity_per_s, "cells": document}, indent=1)
+    loads = spec.load.parsed()
+    player = Player(expected=traces.count * len(loads))
+    forecaster = Forecaster(model, slo, traces, player)
+    capacities_per_s: dict[str, float] = {}
+    found: list[Forecast] = []
+    for load in loads:
+        workload = "the mix" if spec.load.mix else load.workload or spec.load.reference
+        mix = spec.load.requests(load.workload, profile.max_model_len)
+        if workload not in capacities_per_s:
+            of = forecast.capacity_of_classes(model, mix) if spec.load.mix else None
+            capacities_per_s[workload] = of or forecast.capacity_per_s(model, workload)
+        found += forecaster.at(load.at_capacity(capacities_per_s[workload]), mix, settings)
+    _print(found, slo, capacities_per_s, profile.source)
+    print(f"{len(found)} cells in {time.perf_counter() - begun_s:.1f} s: {player}", file=sys.stderr)
+    out = path / "predictions.json" if path.is_dir() else Path("predictions.json")
+    write_json(
+        out, {"slo": str(slo), "capacity_per_s": capacities_per_s, "cells": [_json(one) for one in found]}
     )
     print(out)
     return 0
@@ -88,26 +71,41 @@ def _objective(spec: SweepSpec, slo: SLO | None) -> SLO:
         raise UserError(f"--slo: {error}") from None
 
 
-def _work(mix: Mix) -> list[tuple[int, int]]:
-    """Lengths that are typical of it in their mixture, tokens: a closed loop's requests."""
-    if not mix.classes:
-        return [(mix.prompt_tokens, mix.output_tokens)]
-    pool = plan.make("closed", 1.0, 0.0, 1.0, 0, mix).arrivals[:_TYPICAL]
-    return [(arrival.prompt_tokens, arrival.output_tokens) for arrival in pool]
+def what_if(run: Path, model: Path, traces: SimulatedTraces) -> int:
+    """Predict around what a run measured, and write it into its folder. Exit code 0.
+
+    Raises:
+        UserError: why that cannot be.
+    """
+    from experiments.calibration import what_if as around  # a run folder's types take time to import
+
+    made = around.keep(run, model, traces)
+    print(around.said(made))
+    print(run / around.FILE)
+    return 0
 
 
-def _print(cells: list[dict[str, Any]], slo: SLO, capacity_per_s: float, profile: Profile) -> None:
-    table = Table(
-        title=f"PREDICTED, not measured: {profile.source}; SLO {slo}; capacity {capacity_per_s:.2f}/s"
-    )
-    shown_names = (*SHOWN, *(of_class(name) for name, _ in slo.classes))
-    for column in ("load", "setting", *shown_names):
+def _json(one: Forecast) -> dict[str, object]:
+    expected = {
+        name: {end: x if math.isfinite(x) else None for end, x in asdict(value).items()}
+        for name, value in one.expected.items()
+    }
+    load = {"load": str(one.load), "rate_per_s": one.load.rate_per_s}
+    return {"setting": one.setting.to_json(), **load, "expected": expected}
+
+
+def _print(found: Collection[Forecast], slo: SLO, capacities_per_s: dict[str, float], source: str) -> None:
+    capacity = ", ".join(f"{name} {per_s:.2f}/s" for name, per_s in capacities_per_s.items())
+    table = Table(title=f"PREDICTED, not measured: {source}; SLO {slo}; capacity {capacity}")
+    for column in ("load", "setting"):
+        table.add_column(column, no_wrap=True)
+    shown = (*SHOWN, *(of_class(name) for name, _ in slo.classes))
+    for column in shown:
         table.add_column(column)
-    best = sorted(cells, key=lambda cell: (cell["load"], -cell["expected"]["goodput_per_s"].mean))
-    for cell in best:
-        shown = [_text(cell["expected"][name]) for name in shown_names]
-        table.add_row(cell["load"], cell["setting"].name, *shown)
-    Console().print(table)
+    for one in sorted(found, key=lambda one: (str(one.load), -one.expected["goodput_per_s"].mean)):
+        table.add_row(str(one.load), one.setting.name, *(_text(one.expected[name]) for name in shown))
+    # In a file or a pipe nobody's window is the limit.
+    Console(width=None if sys.stdout.isatty() else WIDTH).print(table)
 
 
 def _text(value: Expected) -> str:

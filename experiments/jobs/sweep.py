@@ -6,7 +6,9 @@ import signal
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
+from experiments.calibration import what_if
 from experiments.cli.progress import SweepProgress
 from experiments.cli.sweep_args import SweepOptions
 from experiments.decide.recommendation import recommend as recommendation_of
@@ -41,15 +43,16 @@ def run(options: SweepOptions) -> int:
             progress.say(f"{'resuming' if resumed else 'run'} {folder.path}")
             measure = run_grid if options.spec.design.is_grid else run_races
             failed = measure(options, folder, progress)
-        return _finish(folder, failed)
+        return _finish(folder, failed, options.calibration)
     except KeyboardInterrupt:
         return interruption.stopped(folder)
     finally:
         folder.close()
 
 
-def _finish(run: RunDir, failed: list[str]) -> int:
-    """Recommendation and report from what is on disk; exit code 1 when either is wanting."""
+def _finish(run: RunDir, failed: list[str], calibration: Path | None) -> int:
+    """Recommendation, what-if and report from what is on disk; exit code 1 when either of the two that every
+    run has is wanting."""
     status = RunStatus.PARTIAL if failed else RunStatus.COMPLETE
     run.save(replace(run.state, status=status, failed=tuple(failed)))
     undecided = 0
@@ -65,6 +68,8 @@ def _finish(run: RunDir, failed: list[str]) -> int:
         problems.append(f"no recommendation: {error}")
     else:
         print(show_recommendation(found, save_recommendation(run.path, found)))
+    if calibration is not None:
+        print(what_if.kept_or_why_not(run.path, calibration))
     report = subprocess.run(
         [sys.executable, "-m", "reports", str(run.path)], stdout=subprocess.DEVNULL, check=False
     )

@@ -19,6 +19,7 @@ from experiments.run_folder.prediction import Prediction
 from experiments.run_folder.race_story import RaceStory
 from experiments.run_folder.recommendation import Recommendation
 from experiments.run_folder.run_state import RunState
+from experiments.run_folder.what_if import WhatIf
 from experiments.spec.setting import Setting
 from loadtests.recording.load_run import Asked, Ended
 
@@ -30,6 +31,7 @@ DOCUMENTS: tuple[tuple[str, str, tuple[type, ...]], ...] = (
     ("recommendation.json", "", (Recommendation,)),
     ("race.json", "Of a sweep that raced its settings.", (RaceStory,)),
     ("predicted.json", "", (Prediction,)),
+    ("what_if.json", "Of a run with a calibration.", (WhatIf,)),
 )
 
 _HEAD = f"""# The run folder
@@ -46,6 +48,7 @@ runs/NAME/
   recommendation.json    the setting to apply; recommended.env is the same for gateway and compose
   race.json              of a race: how it went, and where every setting stood
   predicted.json         of `tune`: what the model said
+  what_if.json           with a calibration: what it expects of other settings and loads
   report.html            and report-data/, the same as CSV and Parquet
   journal.jsonl          what happened when, an object a line
   prompt_cost.json       what words cost in the engine's prompts

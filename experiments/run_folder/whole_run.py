@@ -16,6 +16,7 @@ from experiments.run_folder.prediction import Prediction
 from experiments.run_folder.race_story import RaceStory
 from experiments.run_folder.recommendation import Recommendation
 from experiments.run_folder.run_state import PlannedCell, RunState
+from experiments.run_folder.what_if import WhatIf
 from loadtests.recording.load_run import LoadRun
 
 T = TypeVar("T")
@@ -37,6 +38,7 @@ class WholeRun:
     recommendation: Recommendation | None
     prediction: Prediction | None
     race: RaceStory | None
+    what_if: WhatIf | None
     problems: tuple[str, ...]
     """what could not be read, a sentence each"""
 
@@ -74,6 +76,7 @@ def read_whole_run(path: Path) -> WholeRun:
         recommendation=reader.document(Recommendation, "recommendation.json"),
         prediction=reader.document(Prediction, "predicted.json"),
         race=reader.document(RaceStory, "race.json"),
+        what_if=reader.document(WhatIf, "what_if.json"),
         problems=tuple(reader.problems),
     )
 

@@ -9,11 +9,11 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from experiments.calibration import calibrated
+from experiments.calibration.gate import CalibrationGate
 from experiments.cli.tune_args import TuneOptions
-from experiments.errors import EnvironmentProblem, UserError
+from experiments.errors import EnvironmentProblem
 from experiments.stack import process
 from experiments.stack.engine import Engine
 from experiments.tuning.model import Discrepancy, Model
@@ -43,9 +43,9 @@ def obtain(options: TuneOptions, run: Path, engine: Engine, say: Callable[[str],
     Raises:
         EnvironmentProblem: the calibration could not be made.
     """
+    folder = where(options, run)
     if options.model is not None:
-        return read(options.model, 0.0)
-    folder = run / _FOLDER
+        return read(folder, 0.0)
     took = folder / "took.json"
     if not took.exists():
         seconds = _calibrate(options, folder, engine, say)
@@ -53,28 +53,26 @@ def obtain(options: TuneOptions, run: Path, engine: Engine, say: Callable[[str],
     return read(folder, float(json.loads(took.read_text(encoding="utf-8"))["engine_s"]))
 
 
+def where(options: TuneOptions, run: Path) -> Path:
+    """The calibration that was given, or the place of the run's own."""
+    return options.model or run / _FOLDER
+
+
 def read(path: Path, engine_s: float) -> Calibrated:
     """A calibration from its folder, or from profile.json with calibration.json beside it."""
     found = calibrated.read(path)
     file = path / "profile.json" if path.is_dir() else path
-    beside = file.with_name("calibration.json")
-    if not beside.exists():
-        why = "the profile came without calibration.json, so nobody has tried it on a burst"
-        return Calibrated(Model(found.profile, found.draws), file, found.profile.source, None, why, engine_s)
-    try:
-        known = json.loads(beside.read_text(encoding="utf-8"))
-        gate = known["gate"]
-        model = Model(found.profile, found.draws, _discrepancy(gate, found.speed_sd))
-        return Calibrated(model, file, found.profile.source, bool(gate["passed"]), str(gate["why"]), engine_s)
-    except (ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{beside} is no calibration of this version: {error!r}") from None
+    if found.gate is None:
+        untried = Model(found.profile, found.draws)
+        return Calibrated(untried, file, found.profile.source, None, calibrated.UNTRIED, engine_s)
+    model = Model(found.profile, found.draws, _discrepancy(found.gate, found.speed_sd))
+    return Calibrated(model, file, found.profile.source, found.gate.passed, found.gate.why, engine_s)
 
 
-def _discrepancy(gate: dict[str, Any], speed_sd: float) -> Discrepancy:
+def _discrepancy(gate: CalibrationGate, speed_sd: float) -> Discrepancy:
     """From the residuals of the held-out burst, and how steady the engine was while it was calibrated."""
-    table = gate.get("held_out") or {}
-    errors = [float(table[name]["error"]) for name in _LATENCIES if name in table]
-    found = Discrepancy.of_held_out(float(gate.get("speed_factor") or 1.0), errors)
+    errors = [gate.held_out[name].error for name in _LATENCIES if name in gate.held_out]
+    found = Discrepancy.of_held_out(gate.speed_factor, errors)
     return replace(found, speed_sd=max(found.speed_sd, speed_sd))
 
 

@@ -15,8 +15,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from experiments.calibration.held_out import OPEN, Planned
 from experiments.spec.setting import Setting
+from experiments.twin.capacity import OPEN, Planned
 from experiments.twin.predicted import measures
 from experiments.twin.profile import Profile
 from experiments.twin.simulate import simulate

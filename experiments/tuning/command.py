@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from experiments.calibration import what_if
 from experiments.cli.progress import SweepProgress
 from experiments.cli.tune_args import TuneOptions
 from experiments.decide.recommendation import save
@@ -52,6 +53,7 @@ def run(options: TuneOptions) -> int:
             problems = _tune(options, folder, progress)
         status = RunStatus.PARTIAL if problems else RunStatus.COMPLETE
         folder.save(replace(folder.state, status=status))
+        print(what_if.kept_or_why_not(folder.path, calibration_used.where(options, folder.path)))
         problems += render(folder.path)
         for problem in problems:
             print(f"headroom: {problem}", file=sys.stderr)

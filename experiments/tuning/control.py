@@ -19,7 +19,6 @@ import numpy as np
 import numpy.typing as npt
 import scipy
 
-from experiments.calibration.held_out import slower
 from experiments.design.cells import Cell
 from experiments.spec.loads import Load
 from experiments.spec.setting import Setting
@@ -27,6 +26,7 @@ from experiments.stats import sequential
 from experiments.tuning.model import Discrepancy, Model
 from experiments.tuning.task import MeasuredRun, Task
 from experiments.twin.predicted import MEASURES, Predictor, measures
+from experiments.twin.profile import slower
 from experiments.twin.simulate import Player, simulate
 from loadtests.planning.plan import Plan
 

@@ -11,8 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import scipy
 
-from experiments.calibration.held_out import slower
-from experiments.twin.profile import Profile
+from experiments.twin.profile import Profile, slower
 
 LEAST_SPEED_SD = 0.015
 """Two runs of one cell on one machine differ by about as much (`stats.goodput.RUN_TO_RUN`)."""

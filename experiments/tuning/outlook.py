@@ -93,7 +93,7 @@ def predict(
     """Play the matrix on `traces` fresh traces a load; `tell` hears (loads done, loads)."""
     shape = (len(task.settings), len(task.loads), traces)
     runs = {name: np.full(shape, np.nan) for name in measures_of(task.slo)}
-    player = Player()
+    player = Player(expected=traces * len(task.loads))
     order = sorted(range(len(task.settings)), key=lambda i: task.settings[i].smaller_first, reverse=True)
     for j, load in enumerate(task.loads):
         predictor = Predictor(task.fresh_plans(load, traces), model.sample(traces, seed), task.slo, player)

@@ -22,7 +22,7 @@ from gateway.orders import ORDERS, Orders
 __all__ = ["Core", "Offered", "Player", "Simulated", "simulate"]
 
 PATIENCE_S = 1.0
-"""Seconds of simulation in Python after which it pays to get the compiled core ready."""
+"""Seconds of simulation in Python that are worth getting the compiled core ready instead."""
 
 
 class Core(Enum):
@@ -71,19 +71,24 @@ def simulate(
 
 
 class Player:
-    """Plays simulations, and learns whether they are many: only then is the compiled core got ready.
+    """Plays simulations, and learns whether they are many, if nobody has said so: only then is the compiled
+    core got ready.
 
     Read-only: compiled, interpreted (simulations so far by either code), shared (of those in Python, with
     lanes or a budget of tokens, which the compiled core has not), spent_s (seconds in the reference),
     obstacle (why the core was wanted and is not used, or None).
     """
 
-    def __init__(self, core: Core = Core.AUTO, clock: Callable[[], float] = time.perf_counter) -> None:
+    def __init__(
+        self, core: Core = Core.AUTO, clock: Callable[[], float] = time.perf_counter, expected: int = 0
+    ) -> None:
+        """`expected`: simulations that are sure to come; the first tells whether they are worth it."""
         self.compiled = self.interpreted = self.shared = 0
         self.spent_s = 0.0
         self.obstacle: str | None = None
         self._core = core
         self._clock = clock
+        self._expected = expected
 
     def __str__(self) -> str:
         shared = f"{self.shared} of them with lanes or a budget of tokens, which only Python plays"
@@ -120,7 +125,14 @@ class Player:
     def _may_compile(self) -> bool:
         if self._core is Core.REFERENCE:
             return False
-        if not (self._core is Core.COMPILED or compiled.is_ready() or self.spent_s > PATIENCE_S):
+        if not (self._core is Core.COMPILED or compiled.is_ready() or self._are_many()):
             return False
         self.obstacle = compiled.obstacle()
         return self.obstacle is None
+
+    def _are_many(self) -> bool:
+        """Whether those in Python have taken long, or the expected ones would."""
+        if not self.interpreted:
+            return False
+        whole_s = self.spent_s / self.interpreted * max(self._expected, self.interpreted)
+        return whole_s > PATIENCE_S

@@ -8,13 +8,16 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.experiments import sweeping
+from tests.experiments.calibration_on_disk import write_calibration
 
 
 @pytest.fixture(scope="module")
 def swept(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("sweep") / "run"
-    done = sweeping.run(out, *sweeping.SMALL)
+    folder = tmp_path_factory.mktemp("sweep")
+    out, model = folder / "run", write_calibration(folder / "calibration", passed=True)
+    done = sweeping.run(out, *sweeping.SMALL, "--calibration", str(model / "profile.json"))
     assert done.returncode == 0, done.stdout + done.stderr
+    assert "what-if: " in done.stdout
     assert "Recommended for" in done.stdout
     assert f"report: {out / 'report.html'}" in done.stdout
     return out
@@ -26,6 +29,19 @@ def test_every_cell_of_the_matrix_is_there(swept: Path) -> None:
     assert state["status"] == "complete"
     assert {cell["id"] for cell in state["cells"]} == {s["cell"] for s in sweeping.summaries(swept)}
     assert len(state["cells"]) == 8
+
+
+def test_a_calibrated_run_has_a_what_if(swept: Path) -> None:
+    """Made at its end: under both of its loads every setting that was measured, in the report as well."""
+    found = json.loads((swept / "what_if.json").read_text())
+    cells = {cell for load in found["loads"] for point in load["points"] for cell in point["cells"]}
+    played = {(load["scenario"], load["rate_per_s"]) for load in found["loads"]}
+    offered = {s["cell"]: s["workload"] for s in sweeping.summaries(swept)}
+    assert cells
+    assert cells == {
+        cell for cell, load in offered.items() if (load["scenario"], load["rate_per_s"]) in played
+    }
+    assert 'id="what-if"' in (swept / "report.html").read_text()
 
 
 def test_offered_is_the_sum_of_outcomes(swept: Path) -> None:

@@ -9,9 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from experiments.calibration.calibration_file import DRAW_NAMES
-from experiments.twin.profile import TINY_CPU
 from tests.experiments import sweeping
+from tests.experiments.calibration_on_disk import write_calibration
 
 pytestmark = pytest.mark.prove
 
@@ -38,23 +37,11 @@ def run(out: Path, *flags: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def model(folder: Path, *, passed: bool | None) -> Path:
-    """The emulator's own profile as a calibration; `passed` None: nobody tried it."""
-    folder.mkdir()
-    (folder / "profile.json").write_text(TINY_CPU.model_copy(update={"name": "calibrated"}).model_dump_json())
-    if passed is not None:
-        gate = {"passed": passed, "why": "ttft_s_p95 is off by +40.0% (allowed ±15%)", "speed_factor": 1.0}
-        draw = [getattr(TINY_CPU, name, TINY_CPU.ingest_s) for name in DRAW_NAMES]
-        fitted = {"all_draws": [draw], "speed_sd": 0.01}
-        (folder / "calibration.json").write_text(json.dumps({"fit": fitted, "gate": gate}))
-    return folder
-
-
 @pytest.fixture(scope="module")
 def tuned(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("tune")
     out = folder / "run"
-    done = run(out, *SMALL, "--model", str(model(folder / "model", passed=None) / "profile.json"))
+    done = run(out, *SMALL, "--model", str(write_calibration(folder / "model", passed=None) / "profile.json"))
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Recommended for" in done.stdout
     assert "90 % prediction intervals" in done.stdout
@@ -97,6 +84,14 @@ def test_predicted_beside_measured(tuned: Path) -> None:
     assert found["cost"]["engine_s_used"] < found["cost"]["engine_s_grid"]
 
 
+def test_the_report_has_a_what_if(tuned: Path) -> None:
+    """Every measured cell of the matrix is at a point of it."""
+    found = json.loads((tuned / "what_if.json").read_text())
+    at_points = {cell for load in found["loads"] for point in load["points"] for cell in point["cells"]}
+    assert at_points == {s["cell"] for s in sweeping.summaries(tuned)}
+    assert 'id="what-if"' in (tuned / "report.html").read_text()
+
+
 def test_recommend_reads_it(tuned: Path) -> None:
     """The measured cells alone are enough for a recommendation of the ordinary kind."""
     before = (tuned / "recommendation.json").read_bytes()
@@ -128,18 +123,20 @@ def test_a_refused_model_means_a_measured_sweep(tmp_path: Path) -> None:
         ),
         *("--measure", "4s", "--warm-up", "1s", "--drain", "4s", "--min-requests", "10", "--quiet"),
     ]
-    done = run(out, *flags, "--model", str(model(tmp_path / "model", passed=False)))
+    done = run(out, *flags, "--model", str(write_calibration(tmp_path / "model", passed=False)))
     assert done.returncode == 0, done.stdout + done.stderr
     assert len(sweeping.summaries(out)) == 2
     assert "the model was refused" in json.loads((out / "recommendation.json").read_text())["doubts"][0]
     found = json.loads((out / "predicted.json").read_text())
     assert "off by +40.0%" in found["fallback"]
     assert found["model"]["gate"]["passed"] is False
+    assert "no what-if: the calibration was refused" in done.stdout
+    assert not (out / "what_if.json").exists()
 
 
 def test_an_interrupted_run_goes_on(tmp_path: Path) -> None:
     """Ctrl-C: nothing left running, exit code 130; the same command measures only what is missing."""
-    out, given = tmp_path / "run", model(tmp_path / "model", passed=None)
+    out, given = tmp_path / "run", write_calibration(tmp_path / "model", passed=None)
     flags = (*SMALL, "--model", str(given))
     begun = subprocess.Popen(
         command(out, *flags),

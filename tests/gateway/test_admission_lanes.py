@@ -124,6 +124,17 @@ def test_a_lane_that_had_nothing_to_send_has_saved_nothing() -> None:
     assert served(admission, running, 60.0) == ["b/c", "a/c", "b/c", "a/c", "b/c", "a/c"]
 
 
+def test_a_first_request_that_finds_a_free_slot_is_charged_like_any() -> None:
+    """`b` has not saved the rounds in which it was away, though it did not have to wait."""
+    admission = core(TWO, 2)
+    for k in range(50):
+        admission.release(offer(admission, "a/c", now_s=float(k)), float(k))
+    running = offer(admission, "a/c", now_s=50.0)
+    for lane in ["b/c"] + ["a/c", "b/c"] * 2:
+        offer(admission, lane, now_s=50.0)
+    assert served(admission, running, 60.0) == ["a/c", "b/c", "a/c", "b/c"]
+
+
 def test_a_cost_that_was_wrong_is_set_right() -> None:
     """Said to cost 10 and cost 40: the others have 30 tokens more before it. Less than said comes back."""
     admission = core(TWO)
@@ -225,6 +236,48 @@ def test_a_full_queue_has_a_place_for_who_has_less_than_its_share() -> None:
     assert admission.expire(6.0).ended == [flood[4], flood[3]]
     assert {flood[3].state, flood[4].state} == {State.REJECTED_FULL}
     assert admission.queued == 4
+
+
+def test_nobody_gives_way_to_a_lane_that_would_be_as_long() -> None:
+    """Two places to two: the third is whose it was."""
+    admission = core(TWO, 1, 3)
+    for _ in range(4):
+        offer(admission, "a/c")
+    assert [offer(admission, "b/c").state for _ in range(2)] == [State.WAITING, State.REJECTED_FULL]
+
+
+def test_the_longest_lane_is_the_longest_now() -> None:
+    """Not the one that was listed first, nor one that was longer before some left."""
+    lanes = Lanes(TWO.classes, (Lane("a", "c"), Lane("b", "c"), Lane("d", "c")))
+    admission = core(lanes, 1, 4)
+    waiting = [offer(admission, lane) for lane in ("a/c", "a/c", "b/c", "b/c", "b/c")][1:]
+    offer(admission, "d/c")
+    assert admission.expire(0.0).ended == [waiting[3]]
+    for ticket in waiting[1:3]:
+        admission.leave(ticket, 0.0)
+    newest = [offer(admission, "a/c") for _ in range(2)][-1]
+    offer(admission, "b/c")
+    assert admission.expire(0.0).ended == [newest]
+
+
+def test_who_starts_since_a_wide_one_made_room_is_told() -> None:
+    """The wide one was in the way; the next `expire` tells both."""
+    lanes = (Lane("a", "c", 0.5), Lane("b", "c"), Lane("d", "c"), Lane("e", "c"))
+    admission = core(Lanes(TWO.classes, lanes), 2, 2)
+    offer(admission, "e/c")
+    wide, narrow = offer(admission, "a/c", slots=2), offer(admission, "b/c")
+    assert (wide.state, narrow.state) == (State.WAITING, State.WAITING)
+    newcomer = offer(admission, "d/c")
+    assert (narrow.state, newcomer.state) == (State.RUNNING, State.WAITING)
+    assert admission.expire(0.0) == ([narrow], [wide])
+
+
+def test_nobody_overtakes_a_wide_one_of_its_own_lane() -> None:
+    """It waits for its lane's slots; the lane's next ones wait behind it."""
+    admission = core(Lanes(TWO.classes, (Lane("a", "c", slots_max=2), Lane("b", "c"))), 8)
+    running, wide, narrow = (offer(admission, "a/c", slots=slots) for slots in (1, 2, 1))
+    assert (wide.state, narrow.state) == (State.WAITING, State.WAITING)
+    assert admission.release(running, 1.0).granted == [wide]
 
 
 def test_a_queue_full_of_batch_has_places_for_what_is_urgent() -> None:

@@ -12,13 +12,12 @@ import pytest
 from experiments.calibration import errors
 from experiments.calibration.blind import errors_of, predict_blind
 from experiments.calibration.calibrated import FittedEngine, read, with_values
-from experiments.calibration.calibration_file import DRAW_NAMES
 from experiments.calibration.compared import compare, repeats, scored, table
 from experiments.calibration.from_run import calibrate_from, rows_of_alone
-from experiments.calibration.held_out import slower
 from experiments.calibration.measured_cells import read_run
+from experiments.calibration.read_back import DRAW_NAMES
 from experiments.run_folder import record_table
-from experiments.twin.profile import TINY_CPU
+from experiments.twin.profile import TINY_CPU, slower
 from loadtests.slo import SLO
 from tests.experiments.tuning.virtual_run import SLO_TEXT, write_run
 

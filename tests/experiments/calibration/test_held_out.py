@@ -12,16 +12,17 @@ from experiments.calibration import held_out
 from experiments.calibration.drive import driving
 from experiments.observe.ask import StreamedAnswer
 from experiments.stack import engine
+from experiments.twin.capacity import OPEN, Planned, predicted_capacity
 from experiments.twin.profile import TINY_CPU, Profile
 from experiments.twin.simulate import simulate
 
 LENGTHS = ((40, 20), (120, 10))
 
 
-def burst(profile: Profile, requests: int = 120) -> list[tuple[held_out.Planned, StreamedAnswer]]:
+def burst(profile: Profile, requests: int = 120) -> list[tuple[Planned, StreamedAnswer]]:
     """What a perfect engine of that profile would have answered, its chunks spread evenly."""
-    planned = [held_out.Planned(0.12 * k, *LENGTHS[k % 2]) for k in range(requests)]
-    done = simulate(planned, profile, held_out.OPEN)
+    planned = [Planned(0.12 * k, *LENGTHS[k % 2]) for k in range(requests)]
+    done = simulate(planned, profile, OPEN)
     return [
         (
             plan,
@@ -65,13 +66,13 @@ def test_capacity_is_that_of_a_full_batch() -> None:
             "max_num_seqs": 4,
         }
     )
-    assert held_out.predicted_capacity(profile, [(10, 20)]) == pytest.approx(4 / 0.2, rel=0.03)
+    assert predicted_capacity(profile, [(10, 20)]) == pytest.approx(4 / 0.2, rel=0.03)
 
 
 def test_a_live_burst_is_measured(tmp_path: Path) -> None:
     """Against the emulator every request of the burst is answered with the length asked for."""
 
-    async def run(served: engine.Engine) -> list[tuple[held_out.Planned, StreamedAnswer]]:
+    async def run(served: engine.Engine) -> list[tuple[Planned, StreamedAnswer]]:
         async with driving(served) as driver:
             return await held_out.measure(driver, TINY_CPU, LENGTHS, 3.0, 1)
 

@@ -3,7 +3,8 @@
 import pytest
 
 from experiments.cli import sweep_args
-from experiments.cli.sweep_flags import limit_flag, parser
+from experiments.cli.matrix_flags import limit_flag
+from experiments.cli.sweep_flags import parser
 from experiments.errors import UserError
 from experiments.stack.engine_knobs import NAMES, flag_of
 from gateway.limits import LIMIT_NAMES

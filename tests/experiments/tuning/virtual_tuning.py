@@ -14,7 +14,6 @@ import numpy.typing as npt
 
 from experiments.calibration import held_out
 from experiments.calibration.fit import NAMES, FitRow, fit
-from experiments.calibration.held_out import OPEN, Planned
 from experiments.calibration.step_rows import row_of_alone
 from experiments.design.cells import Cell
 from experiments.spec.loads import Load
@@ -22,8 +21,9 @@ from experiments.spec.setting import Setting
 from experiments.stats.quantile_interval import quantile_interval
 from experiments.tuning.model import Discrepancy, Model
 from experiments.tuning.task import MeasuredRun, Task
+from experiments.twin.capacity import OPEN, Planned, predicted_capacity
 from experiments.twin.predicted import measures
-from experiments.twin.profile import Profile
+from experiments.twin.profile import Profile, slower
 from experiments.twin.simulate import Core, Simulated, simulate
 from gateway.limits import Limits
 from loadtests.planning import plan as plans
@@ -200,13 +200,13 @@ def _held_out(scenario: Scenario, profile: Profile) -> tuple[Discrepancy, float]
     rng = np.random.default_rng([scenario.seed, 6])
     speed = float(rng.lognormal(0.0, scenario.drift_sd))
     plan = plans.make(
-        "burst", 0.9 * held_out.predicted_capacity(profile, [(300, 100)]), 0.0, 20.0, 9, mix=scenario.mix
+        "burst", 0.9 * predicted_capacity(profile, [(300, 100)]), 0.0, 20.0, 9, mix=scenario.mix
     )
     true = engine(scenario.physics, scenario.bounds, speed=speed, seed=99)
     with every_step(true) as steps:
         done = simulate(plan.arrivals, true, OPEN)
         factor = speed_of(steps, profile)
-    twin = simulate(plan.arrivals, held_out.slower(profile, factor), OPEN)
+    twin = simulate(plan.arrivals, slower(profile, factor), OPEN)
     errors = [
         float(np.quantile(of_twin, q) / np.quantile(real, q) - 1)
         for real, of_twin in (

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from experiments.calibration.held_out import Planned
+from experiments.twin.capacity import Planned
 from experiments.twin.profile import Profile
 from experiments.twin.simulate import Core, Simulated, simulate
 from gateway.limits import Limits, QueueMode, QueueOrder

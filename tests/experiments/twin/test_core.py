@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 import experiments.twin
-from experiments.calibration.held_out import Planned
 from experiments.twin import compiled
+from experiments.twin.capacity import Planned
 from experiments.twin.predicted import Predictor
 from experiments.twin.profile import EXACT, TINY_CPU, Profile
 from experiments.twin.simulate import PATIENCE_S, Core, Player, Simulated, simulate
@@ -163,6 +163,19 @@ def test_only_many_simulations_get_the_core_ready(monkeypatch: pytest.MonkeyPatc
         Predictor([trace], [TINY_CPU], slo, player).cell(Limits())
     assert (player.interpreted, player.compiled) == (3, 1)
     assert str(player) == "1 simulations in the compiled core, 3 in Python"
+
+
+@pytest.mark.parametrize(("expected", "played"), [(10, (4, 0)), (1000, (1, 3))])
+def test_simulations_that_are_sure_to_come_count(
+    expected: int, played: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first one tells how long they would all take in Python."""
+    monkeypatch.setattr(compiled, "is_ready", lambda: False)
+    now_s = iter(np.arange(0.0, 1.0, 0.01 * PATIENCE_S).tolist())
+    player = Player(clock=lambda: next(now_s), expected=expected)
+    for _ in range(4):
+        player.simulate(FEW, EXACT, Limits())
+    assert (player.interpreted, player.compiled) == played
 
 
 def test_without_numba_python_plays(monkeypatch: pytest.MonkeyPatch) -> None:

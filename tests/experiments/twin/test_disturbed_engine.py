@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from experiments.calibration.held_out import OPEN, Planned
+from experiments.twin.capacity import OPEN, Planned
 from experiments.twin.profile import EXACT
 from experiments.twin.simulate import Core, simulate
 from tests.experiments.twin.disturbed_engine import Slowness, disturbed_engine, planted

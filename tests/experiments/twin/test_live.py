@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from experiments.calibration.held_out import OPEN
+from experiments.twin.capacity import OPEN
 from experiments.twin.live import LiveEngine, Stream
 from experiments.twin.profile import TINY_CPU
 from experiments.twin.simulate import simulate

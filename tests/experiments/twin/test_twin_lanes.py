@@ -2,7 +2,7 @@
 
 import pytest
 
-from experiments.calibration.held_out import Planned
+from experiments.twin.capacity import Planned
 from experiments.twin.predicted import measures, measures_by_lane
 from experiments.twin.profile import EXACT
 from experiments.twin.simulate import Core, Offered, Player, simulate
