@@ -49,8 +49,8 @@ class Probe:
         clients_bring_keys: bool,
         cache: CacheProbe | None = None,
     ) -> None:
-        """clients_bring_keys: whether the engine gets the clients' keys, so that it may refuse ours. cache: None
-        where nobody wants to know its size.
+        """clients_bring_keys: whether the engine gets the clients' keys, so that it may refuse ours.
+        cache: None where nobody wants to know its size.
         """
         self._endpoint = endpoint
         self._interval_s = interval_s

@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +18,7 @@ from tests.gateway.process import GatewayProcess, free_port, gateway, until
 from tests.gateway.scripted_engine import SSE_HEAD, ScriptedEngine, chunk, whole
 from tests.gateway.stand import SERVED, Raw, post
 
+Sent = Callable[[GatewayProcess, bytes], Raw]
 BLOCK = 16
 MANY = 10
 """Slots: more than there are requests, so that only tokens bound them."""
@@ -55,17 +56,26 @@ def held_at(gate: str, max_tokens: int) -> bytes:
     return post({"max_tokens": max_tokens, "script": [["gate", gate], *SERVED]})
 
 
-def sent(running: GatewayProcess, request: bytes) -> Raw:
-    client = Raw(running.port)
-    client.send(request)
-    return client
+@pytest.fixture
+def sent() -> Iterator[Sent]:
+    """Sends a request to a gateway on a connection of its own, closed after the test."""
+    clients: list[Raw] = []
+
+    def send(running: GatewayProcess, request: bytes) -> Raw:
+        clients.append(Raw(running.port))
+        clients[-1].send(request)
+        return clients[-1]
+
+    yield send
+    for client in clients:
+        client.close()
 
 
 def arrived(engine: ScriptedEngine, number: int) -> None:
     until(lambda: len(engine.seen) == number, 5, f"{number} requests at the engine")
 
 
-def test_by_default_nothing_counts_tokens(sized: SizedEngine) -> None:
+def test_by_default_nothing_counts_tokens(sized: SizedEngine, sent: Sent) -> None:
     """As ever: slots alone, no metric, and the engine is not asked."""
     with gateway(sized.url, max_active=2) as running:
         clients = [sent(running, held_at("g", 1_000_000)) for _ in range(2)]
@@ -74,10 +84,11 @@ def test_by_default_nothing_counts_tokens(sized: SizedEngine) -> None:
         assert "gateway_kv" not in running.get("/metrics")[2].decode()
         sized.open_gate("g")
         assert [client.answer()[0] for client in clients] == [200, 200]
-        assert sized.control["/health"] and not sized.control["/metrics"]
+        assert sized.control["/health"]
+        assert not sized.control["/metrics"]
 
 
-def test_what_runs_fits_and_an_oversize_request_runs_alone(sized: SizedEngine) -> None:
+def test_what_runs_fits_and_an_oversize_request_runs_alone(sized: SizedEngine, sent: Sent) -> None:
     """Budget 160: two of 60 and a prompt run, the third waits; one of 1,000 waits for all of them, is served,
     and nobody runs beside it; who came later comes after it.
     """
@@ -116,7 +127,7 @@ def test_what_runs_fits_and_an_oversize_request_runs_alone(sized: SizedEngine) -
         until(lambda: kv_tokens(running)["held"] == 0, 5, "nothing is held")
 
 
-def test_slots_bound_as_well(sized: SizedEngine) -> None:
+def test_slots_bound_as_well(sized: SizedEngine, sent: Sent) -> None:
     """However small the requests are."""
     with gateway(sized.url, slot_cost="tokens", max_active=1) as running:
         knows(running, 160)
@@ -127,7 +138,7 @@ def test_slots_bound_as_well(sized: SizedEngine) -> None:
         assert sized.peak == 1
 
 
-def test_the_first_usage_sets_an_estimate_right(sized: SizedEngine) -> None:
+def test_the_first_usage_sets_an_estimate_right(sized: SizedEngine, sent: Sent) -> None:
     """An engine that tells its usage with every token: who waits starts while the first one still runs."""
     first = {
         "choices": [{"index": 0, "delta": {"content": "a"}, "finish_reason": None}],
@@ -239,10 +250,10 @@ def test_a_need_is_learnt_by_tenant() -> None:
     text = ["words of a prompt that are long enough to tell " * 10]
     first = needs.of(text, 2, 100, "a")
     for _ in range(100):
-        needs.of(text, 2, 100, "a").learn(300, 40, whole=True)
+        needs.of(text, 2, 100, "a").learn(110, 40, whole=True)
     later, other = needs.of(text, 2, 100, "a"), needs.of(text, 2, 100, "b")
     assert other.tokens == first.tokens
-    assert later.tokens == pytest.approx(300 + 2 * 20, rel=0.05)
+    assert later.tokens == pytest.approx(110 + 2 * 20, rel=0.05)
     assert needs.of([[7] * 50], 1, 10, "c").tokens == 60
     cut = needs.of(text, 1, 100, "d")
     cut.learn(None, 1, whole=False)
