@@ -39,7 +39,8 @@ class SizedEngine(ScriptedEngine):
 
 @pytest.fixture
 def sized() -> Iterator[SizedEngine]:
-    with SizedEngine() as engine:
+    engine = SizedEngine()
+    with engine:
         yield engine
 
 
@@ -54,6 +55,10 @@ def knows(running: GatewayProcess, budget: int) -> None:
 def held_at(gate: str, max_tokens: int) -> bytes:
     """A request of so many tokens and a few for its prompt, which ends when the gate opens."""
     return post({"max_tokens": max_tokens, "script": [["gate", gate], *SERVED]})
+
+
+def has_come(running: GatewayProcess, number: int) -> None:
+    until(lambda: running.state()["arrived"] == number, 5, f"{number} requests at the gateway")
 
 
 @pytest.fixture
@@ -97,7 +102,7 @@ def test_what_runs_fits_and_an_oversize_request_runs_alone(sized: SizedEngine, s
         clients = []
         for k in range(3):
             clients.append(sent(running, held_at(f"g{k}", 60)))
-            until(lambda k=k: running.state()["arrived"] == k + 1, 5, "it arrived")
+            has_come(running, k + 1)
         arrived(sized, 2)
         state = running.state()
         assert (state["active"], state["queued"]) == (2, 1)
