@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from experiments.calibration.held_out import Planned
+from experiments.twin.capacity import Planned
 from experiments.twin.profile import TINY_CPU
 from experiments.twin.simulate import Offered, Player, Simulated
 from experiments.twin.simulated import OK, Sender

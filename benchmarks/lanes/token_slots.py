@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from experiments.calibration.held_out import Planned
+from experiments.twin.capacity import Planned
 from experiments.twin.profile import Profile
 from experiments.twin.simulate import Offered, Player
 from experiments.twin.simulated import OK

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from markupsafe import escape
 
@@ -11,6 +12,9 @@ from reports.drawing.ink import Ink, light
 from reports.drawing.key import Key
 from reports.drawing.panel import Panel
 from reports.drawing.words import SIZE, Words
+
+if TYPE_CHECKING:
+    from reports.drawing.as_matplotlib import Picture
 
 PAGE_IN = 14.0
 """The width of a figure that takes the whole page: texts are then as large as those beside it."""
@@ -61,6 +65,14 @@ class Figure:
         named = f' role="img" aria-label="{escape(alt)}"' if alt else ""
         font = 'font-family="system-ui, sans-serif"'
         return f'<svg xmlns="http://www.w3.org/2000/svg" {size} {font}{named}>{ground}{body}</svg>'
+
+    def matplotlib(self) -> Picture:
+        """As a `matplotlib.figure.Figure`, in the light colours, to change and to save: an axes for each
+        panel, in their order, with the same numbers, ends and ticks."""
+        # Half a second to import, and the report itself needs none of it.
+        from reports.drawing.as_matplotlib import picture
+
+        return picture((self.width, self.height), self.panels, self.words, self.keys)
 
     def _repr_svg_(self) -> str:
         """For a notebook."""

@@ -11,9 +11,9 @@ from reports.drawing.marks import NOWHERE, Line, Mark, reach
 from reports.drawing.place import Place
 from reports.drawing.words import SIZE, Anchor, Words, width
 
-_PAD = 3.5
-_TICK = SIZE - 1
-_LABEL = SIZE - 0.5
+PAD = 3.5
+TICK = SIZE - 1
+LABEL = SIZE - 0.5
 _LINE = 1.25
 """From one line of text to the next, in sizes."""
 
@@ -60,7 +60,8 @@ class Panel:
               anchor: Anchor = Anchor.MIDDLE) -> None:  # fmt: skip
         """A text at (x, y) of the axes, whose ends must be set before."""
         place = self.place
-        self.words.append(Words(text, float(place.x(x)), float(place.y(y)), role, size, anchor, mark=mark))
+        at = float(place.x(x)), float(place.y(y))
+        self.words.append(Words(text, *at, role, size, anchor, mark=mark, point=(x, y)))
 
     def svg(self, name: str, ink: Ink) -> str:
         """As elements; `name` is unique in the page."""
@@ -98,22 +99,22 @@ class Panel:
         return [*found, *self._along_x(place), *self._along_y(place)]
 
     def _along_x(self, place: Place) -> list[Words]:
-        y, axis = self.top + self.height + _PAD + 0.5 * _TICK, self.x
+        y, axis = self.top + self.height + PAD + 0.5 * TICK, self.x
         found = [
-            Words(name, float(place.x(at)), y, axis.role, _TICK, Anchor.MIDDLE)
+            Words(name, float(place.x(at)), y, axis.role, TICK, Anchor.MIDDLE)
             for at, name in (axis.written_at(place.across) if axis.written else [])
         ]
-        below = y + _LINE * _LABEL if axis.written else y
+        below = y + _LINE * LABEL if axis.written else y
         middle = self.left + self.width / 2
-        return found + [Words(axis.label, middle, below + 2, "muted", _LABEL, Anchor.MIDDLE)] * bool(
+        return found + [Words(axis.label, middle, below + 2, "muted", LABEL, Anchor.MIDDLE)] * bool(
             axis.label
         )
 
     def _along_y(self, place: Place) -> list[Words]:
-        axis, x = self.y, self.left - _PAD
+        axis, x = self.y, self.left - PAD
         written = axis.written_at(place.up) if axis.written else []
-        found = [Words(name, x, float(place.y(at)), axis.role, _TICK, Anchor.END) for at, name in written]
-        beside = x - max([0.0, *(width(name, _TICK) for _, name in written)]) - 4
+        found = [Words(name, x, float(place.y(at)), axis.role, TICK, Anchor.END) for at, name in written]
+        beside = x - max([0.0, *(width(name, TICK) for _, name in written)]) - 4
         middle = self.top + self.height / 2
-        label = Words(axis.label, beside, middle, "muted", _LABEL, Anchor.MIDDLE, upright=True)
+        label = Words(axis.label, beside, middle, "muted", LABEL, Anchor.MIDDLE, upright=True)
         return found + [label] * bool(axis.label)

@@ -25,7 +25,8 @@ class Anchor(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """A text at (x, y) of the figure, y at the middle of its letters. `mark`: a script finds it by this."""
+    """A text at (x, y) of the figure, y at the middle of its letters. `mark`: a script finds it by this.
+    `point`: where that is in the numbers of its panel's axes; None: wherever they end, it stands there."""
 
     text: str
     x: float
@@ -36,6 +37,7 @@ class Words:
     bold: bool = False
     upright: bool = False
     mark: str = ""
+    point: tuple[float, float] | None = None
 
     def svg(self, ink: Ink) -> str:
         """As an element."""
@@ -45,7 +47,7 @@ class Words:
         style = f"fill:{ink(self.role)};font-size:{self.size:g}px" + (";font-weight:700" * self.bold)
         anchor = "" if self.anchor is Anchor.START else f' text-anchor="{self.anchor}"'
         at = f'x="{self.x:.1f}" y="{base:.1f}"{turned}{anchor}'
-        text = f'<text {at} style="{style}">{_clean(self.text)}</text>'
+        text = f'<text {at} style="{style}">{escape(printable(self.text))}</text>'
         return f'<g data-mark="{self.mark}">{text}</g>' if self.mark else text
 
 
@@ -54,6 +56,6 @@ def width(text: str, size: float = SIZE) -> float:
     return _WIDTH * size * len(text)
 
 
-def _clean(text: str) -> str:
-    """Escaped, and without what no XML document may hold."""
-    return str(escape("".join(one if one.isprintable() else " " for one in text)))
+def printable(text: str) -> str:
+    """Without what no document may hold."""
+    return "".join(one if one.isprintable() else " " for one in text)
