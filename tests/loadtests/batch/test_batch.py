@@ -7,6 +7,7 @@ import random
 import subprocess
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from threading import Thread
 
@@ -136,6 +137,10 @@ def test_a_key_that_is_refused_is_told_before_anything_is_sent(
         assert main(["run", str(path), "--host", running.url, "--api-key", "sk-right"]) == 0
 
 
+def _has(path: Path, count: int) -> bool:
+    return len(results(path)) >= count
+
+
 def _killed_and_completed(engine: ScriptedEngine, path: Path, url: str, chance: random.Random) -> None:
     """Killed in the middle three times, then left alone: each once in the results, no more asked again than
     were in flight.
@@ -145,8 +150,7 @@ def _killed_and_completed(engine: ScriptedEngine, path: Path, url: str, chance: 
     for goal in (10, 25, 40):
         batch = started(path, url, *more)
         try:
-            wanted = goal + chance.randrange(8)
-            until(lambda wanted=wanted: len(results(path)) >= wanted, 60, "some results")
+            until(partial(_has, path, goal + chance.randrange(8)), 60, "some results")
         finally:
             batch.kill()
             batch.wait()
