@@ -255,8 +255,9 @@ class PlainLanes:
                 self.settle()
         return self.hand_over()
 
-    def drain(self) -> None:
+    def drain(self, now_s: float) -> None:
         self.draining = True
         for plain in self.of(State.WAITING):
             plain.state = State.DRAINING
+            self.lane_of(plain).use(-plain.facts.cost_tokens, now_s)
         self.settle()

@@ -188,11 +188,11 @@ class LanesMachine(RuleBasedStateMachine):
         self.waits.clear()
         self.tell(change, self.plain.hand_over())
 
-    @precondition(lambda self: len(self.pairs) > 20)
+    @precondition(lambda self: len(self.pairs) > 8)
     @rule()
     def drain(self) -> None:
         self.tell(self.core.drain(self.now_s), [])
-        self.plain.drain()
+        self.plain.drain(self.now_s)
         self.waits.clear()
 
     @invariant()

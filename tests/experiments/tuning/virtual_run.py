@@ -20,6 +20,7 @@ from experiments.stack.engine_facts import EngineFacts
 from experiments.twin import reference
 from experiments.twin.profile import Profile
 from experiments.twin.scheduler import Scheduler, Step
+from experiments.twin.simulate import Offered
 from experiments.twin.simulated import Simulated
 from gateway.limits import Limits
 from loadtests.planning import plan
@@ -79,7 +80,7 @@ def write_run(
 
 def _write_cell(folder: Path, trace: Plan, limits: Limits, profile: Profile) -> CellSummary:
     folder.mkdir(parents=True)
-    run = _Recording(trace.arrivals, profile, limits, 0, float("inf"))
+    run = _Recording(Offered(trace.arrivals), profile, limits, 0, float("inf"))
     done = run.run()
     records = [_record(i, trace, done, run.times_s.get(i, [])) for i in range(len(trace))]
     trace.save(folder / "plan.json")
