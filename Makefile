@@ -32,7 +32,7 @@ ALONE := env -u MAKEFLAGS -u MFLAGS
 ENGINE_FLAGS = $(if $(ENGINE),--engine $(ENGINE)) $(if $(ENGINE_URL),--engine-url $(ENGINE_URL)) $(if $(MODEL),--model $(MODEL))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup prometheus engine engine-if-any sweep quick quick-one quick-two test coverage test-runs test-others test-stack prove check hooks lock ui notebook notebooks-run report clean
+.PHONY: help setup prometheus engine engine-if-any sweep quick quick-one quick-two test coverage test-runs test-gateway test-others test-stack prove check hooks lock ui notebook notebooks-run report clean
 
 help: ## show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
@@ -60,11 +60,11 @@ quick: $(READY) ## the tests of the inner loop, within a minute: cores, records,
 quick-one quick-two: $(READY)
 	@$(ALONE) $(PYTHON) -m pytest -q -m "not prove" $(if $(filter quick-one,$@),$(QUICK_ONE),$(QUICK_TWO)) $(ARGS)
 
-# Three parts side by side: mostly they wait. With ARGS, which may choose a few tests, in one process.
+# Four parts side by side: mostly they wait. With ARGS, which may choose a few tests, in one process.
 test: setup ## the tests, except the long ones (those on real vLLM where it can be installed)
 ifeq ($(ARGS),)
-	@echo "three parts side by side; each is shown when it is over, the longest after about fifteen minutes"
-	@$(MAKE) --no-print-directory -j3 --output-sync=line coverage test-runs test-others
+	@echo "four parts side by side; each is shown when it is over, the longest after about fifteen minutes"
+	@$(MAKE) --no-print-directory -j4 --output-sync=line coverage test-runs test-gateway test-others
 else
 	@$(PYTHON) -m pytest -m "not prove" $(ARGS)
 endif
@@ -79,8 +79,11 @@ engine-if-any: setup
 test-runs: engine-if-any ## the tests that start whole runs: sweeps, races, comparisons, also on the real vLLM
 	@$(ALONE) $(PYTHON) -m pytest -m "not prove" $(WHOLE_RUNS) $(ARGS)
 
-test-others: engine-if-any ## the tests that neither `make coverage` nor `make test-runs` has: processes, browsers, clients
-	@$(ALONE) $(PYTHON) -m pytest -m "not prove" $(addprefix --ignore=,$(IN_PROCESS) $(WHOLE_RUNS)) $(ARGS)
+test-gateway: setup ## the tests that send requests through a gateway
+	@$(ALONE) $(PYTHON) -m pytest -m "not prove" tests/gateway $(addprefix --ignore=,$(IN_PROCESS)) $(ARGS)
+
+test-others: engine-if-any ## the tests that the other three parts do not have: processes, browsers, clients
+	@$(ALONE) $(PYTHON) -m pytest -m "not prove" $(addprefix --ignore=,$(IN_PROCESS) $(WHOLE_RUNS) tests/gateway) $(ARGS)
 
 test-stack: setup ## the compose stack for real, with the emulator, where Docker or Podman runs containers
 	@$(PYTHON) -m pytest -m prove -s tests/compose/test_stack_runs.py $(ARGS)

@@ -50,5 +50,6 @@ COMMANDS = (
     Command("gateway", "gateway.__main__", "the admission gateway in front of an engine"),
     Command("ui", "experiments.ui", "a local stack with the Locust web UI in front of it"),
     Command("status", "headroom.status", "what of the compose stack runs, where, and how it is"),
+    Command("batch", "loadtests.batch.__main__", "a file of requests, sent with what the others leave"),
     Command("load", "headroom.load", "Locust with the project's scenarios; every flag of Locust is taken"),
 )

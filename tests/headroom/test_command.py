@@ -149,7 +149,7 @@ MISTAKES = {
     "compare": ["no/such", "no/such"], "gate": ["no/such", "--baseline", "no/such"], "recommend": ["no/such"],
     "predict": ["--model", "no/such"], "calibrate": ["--from-run", "no/such"], "report": ["no/such"],
     "export-trace": ["no/such"], "traces": ["no/such"], "gateway": ["--max-active", "0"],
-    "ui": ["--engine", "x"], "status": ["--nope"],
+    "ui": ["--engine", "x"], "status": ["--nope"], "batch": ["run", "x", "--max-in-flight", "0"],
 }
 WITH_NUMBERS = {"traces", "load"}  # whose flags are those of what is drawn with numpy
 

@@ -1,0 +1,53 @@
+"""How many requests of a batch may be in flight: one more for each round that went well, half after a refusal
+(additive increase, multiplicative decrease). No I/O; times are given.
+"""
+
+from __future__ import annotations
+
+from math import inf
+
+FIRST_WAIT_S, LONGEST_OWN_WAIT_S = 0.5, 30.0
+"""After a refusal that tells no wait; doubled by each that follows without a success between."""
+
+
+class Window:
+    """Between 1 and `most`. Begins with 1."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._size = 1.0
+        self._own_wait_s = FIRST_WAIT_S
+        self._halved_s = -inf
+        self.closed_until_s = -inf
+        """Nothing is sent before."""
+
+    @property
+    def size(self) -> int:
+        """Requests that may be in flight, 1 to `most`."""
+        return int(self._size)
+
+    def may_send(self, in_flight: int, now_s: float) -> bool:
+        """Whether one more may leave now."""
+        return now_s >= self.closed_until_s and in_flight < self.size
+
+    def went_well(self, in_flight: int) -> None:
+        """One was answered. in_flight: with it. A window that was not used up does not grow."""
+        self._own_wait_s = FIRST_WAIT_S
+        if in_flight >= self.size:
+            self._size = min(self._size + 1 / self._size, float(self._most))
+
+    def refused(self, sent_s: float, told_s: float | None, now_s: float) -> None:
+        """One that left at `sent_s` was refused; nothing leaves for `told_s`. What had left before the last
+        halving halves nothing again.
+        """
+        wait_s = self._own_wait_s if told_s is None else told_s
+        if sent_s >= self._halved_s:
+            self._size = max(self._size / 2, 1.0)
+            self._halved_s = now_s
+            self._own_wait_s = min(self._own_wait_s * 2, LONGEST_OWN_WAIT_S)
+        self.closed_until_s = max(self.closed_until_s, now_s + wait_s)
+
+    def leave(self, in_flight: int, waiting: int) -> None:
+        """Of those in flight so many wait for a slot, where they gain nothing: no more than the others."""
+        if waiting:
+            self._size = max(min(self._size, float(in_flight - waiting)), 1.0)
