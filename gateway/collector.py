@@ -2,7 +2,8 @@
 
 With a hundred thousand requests waiting one look takes a second, in which every stream stands still. What is
 served leaves no circles behind (a test holds that), so the collector has nothing to find there; what
-libraries leave in the control plane is mostly found while it is young, the rest in a quiet moment.
+libraries leave in the control plane is mostly found while it is young, the rest in a quiet moment. Where
+there is none for an hour it is looked for anyway: memory has to be bounded, too.
 """
 
 import gc
@@ -10,6 +11,8 @@ import gc
 _NEVER = 2**31 - 1
 LEAST_S = 10.0
 """Between two looks."""
+MOST_S = 3600.0
+"""From one look to the next, however busy it is."""
 QUIET_S = 1.0
 """Without a request: between those that follow one another there is often nobody for a moment."""
 
@@ -30,7 +33,8 @@ class QuietCollector:
         """
         if running or arrived != self._arrived:
             self._arrived, self._busy_s = arrived, now_s
-        elif now_s - self._busy_s >= QUIET_S and now_s - self._looked_s >= LEAST_S:
+        quiet = now_s - self._busy_s >= QUIET_S
+        if now_s - self._looked_s >= (LEAST_S if quiet else MOST_S):
             self._looked_s = now_s
             self._look()
 

@@ -10,7 +10,7 @@ import pytest
 from benchmarks.gateway.engine import END, HEAD, LAST, PIECE, WHOLE
 from benchmarks.gateway.python_alone import client_of, engine_of, gateway, request
 from gateway.app import Gateway
-from gateway.collector import LEAST_S, QUIET_S, QuietCollector
+from gateway.collector import LEAST_S, MOST_S, QUIET_S, QuietCollector
 
 STREAM = request(b',"stream":true')
 
@@ -117,4 +117,18 @@ def test_the_collector_looks_in_quiet_moments_only() -> None:
     collector.see(now_s + QUIET_S / 2, 2, 0)
     assert known() is not None
     collector.see(now_s + QUIET_S, 2, 0)
+    assert known() is None
+
+
+@pytest.mark.usefixtures("collector_off")
+def test_who_is_never_quiet_is_looked_into_once_an_hour() -> None:
+    """What the control plane leaves must not grow for as long as there are requests."""
+    collector = QuietCollector(0.0)
+    circle = Circle()
+    circle.itself = circle
+    known = weakref.ref(circle)
+    del circle
+    collector.see(MOST_S - 1, 1, 1)
+    assert known() is not None
+    collector.see(MOST_S, 2, 1)
     assert known() is None
