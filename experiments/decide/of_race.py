@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from experiments.decide.counted_cells import counted
 from experiments.racing.choice import chosen
 from experiments.racing.course import Course
 from experiments.racing.of_cells import StretchReader
@@ -64,7 +65,9 @@ def judged_again(run: Path, cells: Sequence[MeasuredCell], slo: SLO) -> RaceJudg
         return None
     loads = _loads(matrix)
     course = Course(settings, tuple(loads), 0.0, lambda _: 0.0)
-    stretches = [s for s in StretchReader(loads, slo).read(matrix) if s.usable]
+    own = {cell.id for cell in counted(matrix).cells}
+    read_all = zip(matrix, StretchReader(loads, slo).read(matrix), strict=True)
+    stretches = [replace(stretch, usable=True) for cell, stretch in read_all if cell.id in own]
     standing = stand(settings, loads, stretches)
     confirmed = _confirmed(run, slo)
     if confirmed in settings:

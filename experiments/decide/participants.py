@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from experiments.decide import of_race, recommendation_doubts
+from experiments.decide.counted_cells import counted
 from experiments.decide.shared_loads import shared_loads
 from experiments.errors import UndecidedError, UserError
 from experiments.run_folder.doubt import DoubtCode
@@ -49,11 +50,7 @@ class Participants:
 
 
 def participants(run: Path, finished: Sequence[MeasuredCell]) -> Participants:
-    """Who takes part, of a run's finished cells; where the valid ones make no whole setting, also those whose
-    only fault is a slow generator, under a doubt.
-
-    Latency counts from the due time, so a late generator understates goodput: such a choice is a sketch,
-    not an error.
+    """Who takes part, of a run's finished cells: those that are `counted`, late ones under a doubt.
 
     Raises:
         UserError: there is no cell that could be judged.
@@ -62,20 +59,12 @@ def participants(run: Path, finished: Sequence[MeasuredCell]) -> Participants:
     every = [cell for cell in finished if not cell.is_sentinel]
     cells = [cell for cell in every if cell.of_matrix]
     _refuse_the_disturbed(cells)
-    valid = [cell for cell in every if not cell.invalid_codes]
-    left_out = len(cells) - sum(cell.of_matrix for cell in valid)
-    why = f"marked invalid and left out ({_codes(cells)})"
-    said = [f"{left_out} of {len(cells)} cells were {why}"] if left_out else []
-    stood_for = of_race.stood_for(run, valid)
-    found = _participants(valid, [*said, *recommendation_doubts.of_disturbed(cells)], stood_for)
-    if found.contenders:
-        return found
-    late = [cell for cell in every if cell.invalid_codes <= {DoubtCode.CLIENT_SATURATED}]
-    late_said = (
-        "PROVISIONAL: the load generator was late in too many cells (a busy machine?), so goodput is "
-        "understated; repeat it on a quiet one"
-    )
-    found = _participants(late, [late_said], {})
+    taking_part = counted(every)
+    left_out = [cell for cell in cells if cell not in taking_part.cells]
+    why = f"marked invalid and left out ({_codes(left_out)})"
+    said = [f"{len(left_out)} of {len(cells)} cells were {why}"] if left_out else []
+    said += recommendation_doubts.of_late(taking_part.late) + recommendation_doubts.of_disturbed(cells)
+    found = _participants(taking_part.cells, said, of_race.stood_for(run, taking_part.cells))
     if not found.contenders:
         why = f"{len(cells)} finished{f'; invalid: {_codes(cells)}' if cells else ''}"
         raise UserError(f"{run} has no valid, finished cell to recommend from ({why})")

@@ -92,6 +92,18 @@ def of_holes(neighbours: Sequence[Neighbour], loads: Sequence[str]) -> list[str]
     return [said + more]
 
 
+def of_late(cells: Sequence[MeasuredCell]) -> list[str]:
+    """Settings that rest on cells whose load generator was late: see `counted_cells.counted`."""
+    names = list(dict.fromkeys(f"{cell.setting.name} at {cell.load}" for cell in cells))
+    if not names:
+        return []
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return [
+        f"PROVISIONAL: the load generator was late in every cell of {', '.join(names[:_NAMED])}{more} (a "
+        "busy machine?), so goodput is understated there; repeat it on a quiet one"
+    ]
+
+
 def of_disturbed(cells: Sequence[MeasuredCell]) -> list[str]:
     """Which cells decided nothing because something slowed the engine down in them, and by how much."""
     named = [
