@@ -3,6 +3,7 @@
 """
 
 import heapq
+from abc import ABC, abstractmethod
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from typing import Protocol
@@ -16,9 +17,8 @@ class Order(Protocol):
     its slots, and what its request declared (`ticket.request`).
 
     Admission calls `push` and `remove` once for each waiter and `peek` once or twice with every event, so
-    their costs are part of an event's. The orders here are O(1). One over a heap of n waiters costs O(log n)
-    for each push and remove (removed tickets may stay in the heap until they come to its top: `peek` then
-    drops each once), and O(n log n) when the order is changed while n wait.
+    their costs are part of an event's. Those by arrival are O(1); one over a heap of n waiters (`LeastFirst`)
+    costs O(log n) for each push and remove, and O(n log n) when the order is changed while n wait.
     """
 
     def push(self, ticket: Ticket) -> None:
@@ -69,9 +69,9 @@ class NewestFirst(OldestFirst):
         return -ticket.arrived_s
 
 
-class EarliestDue:
-    """Earliest due date first (`RequestFacts.due_s`), of equals the oldest. A heap, in which who left stays
-    until it is on top, or until more have left than wait.
+class LeastFirst(ABC):
+    """The least `rank` first, of equals the oldest. A heap, in which who left stays until it is on top, or
+    until more have left than wait.
     """
 
     def __init__(self) -> None:
@@ -79,9 +79,13 @@ class EarliestDue:
         self._waiting: set[Ticket] = set()
         self._pushed = 0
 
+    @abstractmethod
+    def rank(self, ticket: Ticket) -> float:
+        """What it is judged by; it never changes while the ticket waits."""
+
     def push(self, ticket: Ticket) -> None:
         self._pushed += 1
-        heapq.heappush(self._heap, (ticket.request.due_s, self._pushed, ticket))
+        heapq.heappush(self._heap, (self.rank(ticket), self._pushed, ticket))
         self._waiting.add(ticket)
 
     def peek(self) -> Ticket | None:
@@ -94,6 +98,10 @@ class EarliestDue:
         if len(self._heap) > 2 * len(self._waiting) + 16:
             self._heap = [entry for entry in self._heap if entry[2] in self._waiting]
             heapq.heapify(self._heap)
+
+
+class EarliestDue(LeastFirst):
+    """Earliest due date first: `RequestFacts.due_s`."""
 
     def rank(self, ticket: Ticket) -> float:
         return ticket.request.due_s

@@ -1,84 +1,19 @@
 """What the gateway's Python costs by itself: `python -m benchmarks.gateway.python_alone [--batches 1000]`.
 
-Stand-ins for the transports on both sides take what is written and give back prepared bytes, so that neither
-kernel nor event loop is in the figures, and a change of a microsecond shows. The smallest batch counts: what
-disturbs only adds.
+Neither kernel nor event loop is in the figures, so that a change of a microsecond shows. The smallest batch
+counts: what disturbs only adds.
 """
 
 import argparse
 import asyncio
 import time
 from collections.abc import Callable
-from io import StringIO
-
-from uvicorn.server import ServerState
 
 from benchmarks.gateway.engine import END, HEAD, LAST, PIECE, USAGE_PIECE, WHOLE
+from benchmarks.gateway.without_sockets import client_of, engine_of, gateway, request
 from benchmarks.python_build import python_build
-from gateway.app import Gateway
-from gateway.client_connection import ClientConnection
-from gateway.log import LogWriter, logger
-from gateway.settings import Settings
-from gateway.upstream_connection import EngineConnection
 
 IN_A_BATCH = 20
-BODY = b'{"model":"bench","messages":[{"role":"user","content":"%b"}]%b}'
-
-
-class StandIn(asyncio.Transport):
-    """Takes everything at once. written: the last thing."""
-
-    written = b""
-
-    def write(self, data: bytes | bytearray | memoryview) -> None:
-        self.written = bytes(data)
-
-    def get_write_buffer_size(self) -> int:
-        return 0
-
-    def is_closing(self) -> bool:
-        return False
-
-    def pause_reading(self) -> None: ...
-
-    def resume_reading(self) -> None: ...
-
-    def write_eof(self) -> None: ...
-
-    def close(self) -> None: ...
-
-    def abort(self) -> None: ...
-
-
-def request(more: bytes = b"") -> bytes:
-    """As the load of the benchmark sends it."""
-    body = BODY % (b"y" * 200, more)
-    return (
-        b"POST /v1/chat/completions HTTP/1.1\r\nhost: 127.0.0.1:8080\r\ncontent-type: application/json\r\n"
-        b"authorization: Bearer sk-bench\r\ncontent-length: %d\r\n\r\n%b" % (len(body), body)
-    )
-
-
-def gateway(**settings: object) -> Gateway:
-    """One without sockets, on the running loop."""
-    writer = LogWriter(StringIO())
-    return Gateway(Settings.model_validate(settings), writer, logger(writer, "warning"))
-
-
-def client_of(served_by: Gateway) -> ClientConnection:
-    """A client's connection to it."""
-    connection = ClientConnection(None, ServerState(), {"listener": served_by.listener})  # type: ignore[arg-type]  # unused
-    connection.connection_made(StandIn())
-    return connection
-
-
-def engine_of(asked_by: Gateway) -> EngineConnection:
-    """A connection to its engine, idle."""
-    connection = EngineConnection(asyncio.get_running_loop(), asked_by.upstream, 30.0)
-    connection.connection_made(StandIn())
-    asked_by.upstream.open.add(connection)
-    asked_by.upstream.give_back(connection)
-    return connection
 
 
 def smallest_us(happens: Callable[[], None], batches: int) -> float:

@@ -1,9 +1,9 @@
 """What lanes cost a request: `python -m benchmarks.lanes.gateway_cost [--tenants 1000] [--batches 400]`.
 
-The gateway's Python alone, with stand-ins for the transports on both sides, which take what is written and
-give back prepared bytes. Two gateways in one process, one without lanes and one with as many tenants as
-asked, each with a key of its own, take turns batch by batch; the requests go round the tenants. Told are the
-smallest batch of each and the median of the differences between neighbours, µs of CPU a request.
+The gateway's Python alone (`benchmarks.gateway.without_sockets`). Two gateways in one process, one without
+lanes and one with as many tenants as asked, each with a key of its own, take turns batch by batch; the
+requests go round the tenants. Told are the smallest batch of each and the median of the differences between
+neighbours, µs of CPU a request.
 """
 
 import argparse
@@ -13,42 +13,14 @@ import statistics
 import time
 from collections.abc import Callable
 from hashlib import sha256
-from io import StringIO
 from itertools import cycle
 
-from uvicorn.server import ServerState
-
 from benchmarks.gateway.engine import WHOLE
-from gateway.app import Gateway
-from gateway.client_connection import ClientConnection
+from benchmarks.gateway.without_sockets import client_of, engine_of, gateway, request
 from gateway.lane import Lane, Lanes, PriorityClass
 from gateway.lane_book import Clients, LaneBook
-from gateway.log import LogWriter, logger
-from gateway.settings import Settings
-from gateway.upstream_connection import EngineConnection
 
 IN_A_BATCH = 25
-BODY = b'{"model":"bench","max_tokens":50,"messages":[{"role":"user","content":"%b"}]}' % (b"y" * 200)
-
-
-class StandIn(asyncio.Transport):
-    """Takes everything at once."""
-
-    def write(self, data: bytes | bytearray | memoryview) -> None: ...
-
-    def get_write_buffer_size(self) -> int:
-        return 0
-
-    def is_closing(self) -> bool:
-        return False
-
-    def pause_reading(self) -> None: ...
-
-    def resume_reading(self) -> None: ...
-
-    def close(self) -> None: ...
-
-    def abort(self) -> None: ...
 
 
 def key(number: int) -> bytes:
@@ -67,23 +39,11 @@ def book(tenants: int) -> LaneBook:
     return LaneBook(Lanes((PriorityClass("now", 1), PriorityClass("later")), (*lanes, others)), clients)
 
 
-def asking(tenants: int, lanes: LaneBook | None, **settings: object) -> Callable[[], None]:
+def asking(tenants: int, lanes: LaneBook | None) -> Callable[[], None]:
     """What serves one whole answer of 1 KB, to the next tenant."""
-    writer = LogWriter(StringIO())
-    made = Settings.model_validate({"max_active": 10, "queue_order": "fair", **settings})
-    running = Gateway(made, writer, logger(writer, "warning"), lanes)
-    state = {"listener": running.listener}
-    client = ClientConnection(None, ServerState(), state)  # type: ignore[arg-type]  # of the config nothing is read
-    client.connection_made(StandIn())
-    engine = EngineConnection(asyncio.get_running_loop(), running.upstream, 30.0)
-    engine.connection_made(StandIn())
-    running.upstream.open.add(engine)
-    running.upstream.give_back(engine)
-    head = (
-        b"POST /v1/chat/completions HTTP/1.1\r\nhost: 127.0.0.1:8080\r\ncontent-type: application/json\r\n"
-        b"authorization: Bearer %b\r\ncontent-length: %d\r\n\r\n%b"
-    )
-    requests = cycle([head % (key(number), len(BODY), BODY) for number in range(tenants)])
+    running = gateway(lanes, max_active=10, queue_order="fair")
+    client, engine = client_of(running), engine_of(running)
+    requests = cycle([request(b',"max_tokens":50', key(number)) for number in range(tenants)])
 
     def happens() -> None:
         client.data_received(next(requests))

@@ -8,27 +8,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from benchmarks import twin_speed
 from experiments.twin.capacity import Planned
-from experiments.twin.profile import Profile
 from experiments.twin.simulate import Offered, Player
 from experiments.twin.simulated import OK
 from gateway.limits import Limits
 
 KV_TOKENS = 16_000
-ENGINE = Profile(
-    name="gpu-like",
-    source="chosen: 5 ms of weights, 45 µs a token above 128, a KV cache of 16,000 tokens",
-    base_s=0.005,
-    per_decode_s=4e-5,
-    per_token_s=4.5e-5,
-    knee_tokens=128,
-    per_kv_token_s=2e-8,
-    ingest_s=0.002,
-    egress_s=0.0005,
-    max_num_seqs=256,
-    num_gpu_blocks=KV_TOKENS // 16,
-    block_size=16,
-    max_model_len=16_000,
+ENGINE = twin_speed.ENGINE.model_copy(
+    update={
+        "source": f"{twin_speed.ENGINE.source}, a KV cache of {KV_TOKENS:,} tokens",
+        "num_gpu_blocks": KV_TOKENS // twin_speed.ENGINE.block_size,
+    }
 )
 MIXED = (((100, 100), 0.9), ((4000, 400), 0.1))
 EQUAL = (((500, 140), 1.0),)

@@ -17,7 +17,7 @@ import psutil
 import uvloop
 
 from benchmarks.gateway.engine import WHOLE
-from benchmarks.gateway.python_alone import client_of, engine_of, gateway, request
+from benchmarks.gateway.without_sockets import client_of, engine_of, gateway, request
 from benchmarks.scale.child import spread_ms
 from benchmarks.scale.table import Row, Spread
 from gateway.app import Gateway

@@ -12,7 +12,7 @@ import httpx
 
 from experiments.calibration.counter_rows import Reading
 from experiments.errors import EnvironmentProblem
-from experiments.observe import clients, metrics_page
+from experiments.observe import metrics_page
 from experiments.observe.ask import Asker, StreamedAnswer
 from experiments.observe.metrics_page import NotMetricsError
 from experiments.observe.request_bodies import RequestBodies
@@ -20,7 +20,7 @@ from experiments.stack.engine import Engine
 from loadtests.planning.optional_fields import ALL_FIELDS, OptionalFields
 from loadtests.planning.plan import Plan
 from loadtests.planning.prompts import ONE_EACH, TokenCost
-from loadtests.reach import why
+from loadtests.reach import http_client, why
 from loadtests.reach.endpoint import Endpoint
 
 Lengths = Sequence[tuple[int, int]]
@@ -38,7 +38,7 @@ async def driving(
     bodies = RequestBodies(served.model, cost, f"calibration {seed}", fields)
     async with (
         Asker(_known(served)) as asker,
-        clients.async_client(_known(served), 30.0) as http,
+        http_client.async_client(_known(served), 30.0) as http,
     ):
         yield Driver(asker, http, served, bodies)
 

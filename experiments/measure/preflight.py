@@ -13,12 +13,11 @@ import httpx
 from experiments.cli.sweep_args import SweepOptions
 from experiments.errors import EnvironmentProblem, UserError
 from experiments.measure import sweep_stack
-from experiments.observe import clients
 from experiments.observe.gateway_admin import GatewayAdmin
 from experiments.observe.prometheus import ServerMetrics
 from experiments.stack import engine as engines
 from experiments.stack import gateway as gateways
-from loadtests.reach import why
+from loadtests.reach import http_client, why
 from loadtests.reach.endpoint import Endpoint
 
 
@@ -49,7 +48,7 @@ def check(options: SweepOptions, tell: Callable[[str], None]) -> SweepOptions:
 
 def _ask_prometheus(at: Endpoint) -> None:
     try:
-        with clients.client(at, 5.0) as client:
+        with http_client.client(at, 5.0) as client:
             answer = client.get("/api/v1/query", params={"query": "vector(1)"})
     except httpx.HTTPError as error:
         raise UserError(f"Prometheus at {at.url} cannot be used: {why.unreachable(error, at)}") from None

@@ -9,16 +9,16 @@ from pathlib import Path
 import httpx
 
 from experiments.files import write_json
-from experiments.observe import clients
 from experiments.run_folder.folder import RunDir
 from experiments.stack.engine import Engine
 from loadtests.planning.prompts import ONE_EACH, Messages, TokenCost, calibrate
+from loadtests.reach import http_client
 from loadtests.reach.endpoint import Endpoint
 
 
 def measured(engine: Endpoint, model: str) -> TokenCost:
     """Asked of the engine's `/tokenize`; one token a word where it has none or answers nonsense."""
-    with clients.client(engine, 10.0) as http:
+    with http_client.client(engine, 10.0) as http:
 
         def count(messages: Messages) -> int:
             asked = {"model": model, "messages": messages}

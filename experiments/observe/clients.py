@@ -1,4 +1,4 @@
-"""HTTP clients that reach a server as its `Endpoint` says, for everything that is asked beside the load."""
+"""`loadtests.reach.http_client` for a library that is built on requests."""
 
 from __future__ import annotations
 
@@ -7,13 +7,10 @@ import ssl
 import requests
 
 from loadtests.reach.endpoint import Endpoint
-from loadtests.reach.http_client import async_client, client
-
-__all__ = ["async_client", "client", "session"]
 
 
 def session(endpoint: Endpoint) -> requests.Session:
-    """The same for a library that is built on requests."""
+    """One that reaches the server as its `Endpoint` says."""
     made = requests.Session()
     made.trust_env = False
     trusted = ssl.get_default_verify_paths()

@@ -6,11 +6,11 @@ from collections.abc import Collection, Iterator
 
 import httpx
 
-from experiments.observe import clients, metrics_page
+from experiments.observe import metrics_page
 from experiments.observe.engine_growth import EngineGrowth
 from experiments.observe.engine_metrics import EngineMetrics
 from experiments.observe.metrics_page import NotMetricsError
-from loadtests.reach import why
+from loadtests.reach import http_client, why
 from loadtests.reach.endpoint import Endpoint
 
 TIMEOUT_S = 5.0
@@ -50,7 +50,7 @@ def page(engine: Endpoint) -> str:
     """
     try:
         with (
-            clients.client(engine, TIMEOUT_S) as http,
+            http_client.client(engine, TIMEOUT_S) as http,
             http.stream("GET", "/metrics") as response,
         ):
             return metrics_page.text_of(response.status_code, _in_time(response.iter_bytes()))

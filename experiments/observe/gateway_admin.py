@@ -8,10 +8,10 @@ from typing import Any
 import httpx
 
 from experiments.errors import EnvironmentProblem
-from experiments.observe import clients, metrics_page
+from experiments.observe import metrics_page
 from experiments.observe.metrics_page import NotMetricsError
 from gateway.limits import LIMIT_NAMES, Limits
-from loadtests.reach import why
+from loadtests.reach import http_client, why
 from loadtests.reach.endpoint import Endpoint
 from loadtests.reach.why import Refused
 
@@ -112,7 +112,7 @@ class GatewayAdmin:
         """`token` takes the place of the endpoint's own key, which is a client's."""
         self._endpoint = replace(gateway, api_key=token or "")
         self.url = gateway.url
-        self._client = clients.client(self._endpoint, 10.0)
+        self._client = http_client.client(self._endpoint, 10.0)
 
     def limits(self) -> Limits:
         """The limits in force, with their version."""

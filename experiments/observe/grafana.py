@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 
 import httpx
 
-from experiments.observe import clients
+from loadtests.reach import http_client
 from loadtests.reach.endpoint import Endpoint
 
 TAG = "headroom"
@@ -91,4 +91,4 @@ def _client(grafana: Grafana) -> httpx.Client:
         endpoint = replace(endpoint, login=grafana.login)
     elif grafana.password and not grafana.token:
         endpoint = replace(endpoint, login=f"admin:{grafana.password}")
-    return clients.client(endpoint, _TIMEOUT_S)
+    return http_client.client(endpoint, _TIMEOUT_S)

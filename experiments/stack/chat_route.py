@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import httpx
 
-from experiments.observe import clients
 from experiments.stack.engine_asked import unusable
-from loadtests.reach import why
+from loadtests.reach import http_client, why
 from loadtests.reach.endpoint import Endpoint
 
 _PATIENCE_S = 15.0
@@ -23,7 +22,7 @@ def require(engine: Endpoint, model: str) -> None:
     message = {"role": "user", "content": "hello"}
     asked = {"model": model, "messages": [message], "max_tokens": 1}
     try:
-        with clients.client(engine, _PATIENCE_S) as client:
+        with http_client.client(engine, _PATIENCE_S) as client:
             answer = client.post("/v1/chat/completions", json=asked)
     except httpx.TimeoutException:
         return

@@ -8,12 +8,12 @@ from typing import Any
 import httpx
 
 from experiments.errors import EnvironmentProblem
-from experiments.observe import clients, engine_counters, metrics_page
+from experiments.observe import engine_counters, metrics_page
 from experiments.observe.metrics_page import NotMetricsError
 from experiments.stack.engine_facts import EngineFacts, portable, whole
 from experiments.stack.engine_signature import Kind
 from experiments.stack.engine_site import Site
-from loadtests.reach import why
+from loadtests.reach import http_client, why
 from loadtests.reach.endpoint import Endpoint
 
 
@@ -24,7 +24,7 @@ def read(engine: Endpoint, recognise: Callable[[Site], Kind], *, model: str | No
     Raises:
         EnvironmentProblem: it cannot be used, or serves no model; the sentence says why.
     """
-    with clients.client(engine, 10.0) as client:
+    with http_client.client(engine, 10.0) as client:
         served = _served(client, engine, model)
         if not served:
             raise EnvironmentProblem(f"the engine at {engine.url} serves no model")

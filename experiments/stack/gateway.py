@@ -13,11 +13,10 @@ from pathlib import Path
 import httpx
 
 from experiments.errors import UserError
-from experiments.observe import clients
 from experiments.stack import paths, process
 from experiments.stack.ports import answers, free_port
 from gateway.settings import Settings
-from loadtests.reach import why
+from loadtests.reach import http_client, why
 from loadtests.reach.endpoint import Endpoint
 
 
@@ -96,7 +95,7 @@ def external(at: Endpoint, token: str | None) -> Gateway:
         UserError: nothing healthy answers there; the sentence says why.
     """
     try:
-        with clients.client(at, 5.0) as client:
+        with http_client.client(at, 5.0) as client:
             answer = client.get("/health")
     except httpx.HTTPError as error:
         raise UserError(f"the gateway at {at.url} cannot be used: {why.unreachable(error, at)}") from None

@@ -9,7 +9,7 @@ from dataclasses import replace
 import httpx
 
 from experiments.errors import EnvironmentProblem
-from experiments.observe import clients
+from loadtests.reach import http_client
 from loadtests.reach.endpoint import Endpoint
 
 
@@ -45,7 +45,7 @@ def answers(url: str, *, timeout_s: float = 2.0) -> Callable[[], bool]:
 
     def ask() -> bool:
         try:
-            with clients.client(server, timeout_s) as http:
+            with http_client.client(server, timeout_s) as http:
                 return http.get(path).status_code == 200
         except httpx.HTTPError:
             return False

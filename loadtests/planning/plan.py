@@ -16,15 +16,16 @@ from typing import NamedTuple
 import numpy as np
 import orjson
 
-from loadtests.bounds import Bound, WrongValueError, wrong
+from loadtests.bounds import WrongValueError, wrong
 from loadtests.bulk import no_collection
-from loadtests.planning import load_class, mixed
+from loadtests.planning import draws, load_class, mixed
 from loadtests.planning.arrival import Arrival
 from loadtests.planning.load_class import LoadClass
 from loadtests.planning.mix import Floats, Mix, Sessions, cancellations, no_sessions
 from loadtests.planning.mix import sessions as draw_sessions
-from loadtests.planning.scenarios import SCENARIOS, Shape, due_times, peak_rate_per_s, used
-from loadtests.planning.workloads import Counts, Workload
+from loadtests.planning.plan_bounds import PLAN_BOUNDS, check_window
+from loadtests.planning.scenarios import SCENARIOS, Shape, used
+from loadtests.planning.workloads import Counts
 
 SCHEMA_VERSION = 1
 CLOSED_POOL = (
@@ -200,14 +201,14 @@ def make(
         mix = replace(mix, retry=SCENARIOS[scenario].retry)
     if mix.classes:
         return _of_classes(scenario, rate_per_s, warm_up_s, measure_s, seed, mix, shape)
-    workload = mix.resolve(_rng(seed, "clients"))
+    workload = mix.resolve(draws.stream(seed, "clients"))
     if loop == "closed":
         due_s, owner = np.zeros(CLOSED_POOL), np.zeros(CLOSED_POOL, dtype=np.int64)
     else:
-        due_s, owner = _times(
-            scenario, workload, rate_per_s, warm_up_s, measure_s, shape, _rng(seed, "arrivals")
+        due_s, owner = draws.times(
+            scenario, workload, rate_per_s, warm_up_s, measure_s, shape, draws.stream(seed, "arrivals")
         )
-    lengths, notes = _lengths(workload, mix, owner, _rng(seed, "lengths"))
+    lengths, notes = draws.lengths(workload, mix, owner, draws.stream(seed, "lengths"))
     params = _params(scenario, rate_per_s, measure_s, mix, shape)
     names = [client.name for client in workload.clients] or [workload.name]
     header = Header(
@@ -215,7 +216,7 @@ def make(
     )
     columns = Columns(due_s, [names[k] for k in owner], *lengths)
     if loop == "closed":
-        columns = replace(columns, think_s=_rng(seed, "think").exponential(shape.think_s, len(due_s)))
+        columns = replace(columns, think_s=draws.stream(seed, "think").exponential(shape.think_s, len(due_s)))
     return assemble(header, columns, mix)
 
 
@@ -234,7 +235,7 @@ def _of_classes(
         notes += [f"{one.name}: {note}" for note in own.header.notes]
     loop = loop_of(scenario)
     if loop == "closed":
-        arrivals = mixed.by_share(parts, [one.share for one in mix.classes], _rng(seed, "classes"))
+        arrivals = mixed.by_share(parts, [one.share for one in mix.classes], draws.stream(seed, "classes"))
     else:
         arrivals = mixed.by_due_time(parts)
     header = Header(
@@ -246,7 +247,7 @@ def _of_classes(
 
 
 def _params(scenario: str, rate_per_s: float, measure_s: float, mix: Mix, shape: Shape) -> dict[str, Param]:
-    return {**mix.params(), **used(scenario, shape), **_peak(scenario, rate_per_s, measure_s, shape)}
+    return {**mix.params(), **used(scenario, shape), **draws.peak(scenario, rate_per_s, measure_s, shape)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,7 +276,7 @@ def assemble(header: Header, columns: Columns, mix: Mix) -> Plan:
     if groups is None:
         groups = np.full(n, -1)
         if mix.prefix_groups:
-            groups = _rng(seed, "groups").integers(0, mix.prefix_groups, n)
+            groups = draws.stream(seed, "groups").integers(0, mix.prefix_groups, n)
     prefix = np.where(groups >= 0, np.minimum(mix.prefix_tokens, sessions.prompt_tokens), 0)
     warming_up = columns.due_s < header.warm_up_s
     fields = (
@@ -285,12 +286,12 @@ def assemble(header: Header, columns: Columns, mix: Mix) -> Plan:
         columns.classes,
         sessions.prompt_tokens.tolist(),
         columns.output_tokens.tolist(),
-        _rng(seed, "prompts").integers(0, 2**53, n).tolist(),
+        draws.stream(seed, "prompts").integers(0, 2**53, n).tolist(),
         sessions.session.tolist(),
         sessions.turn.tolist(),
         groups.tolist(),
         prefix.tolist(),
-        np.round(cancellations(n, mix, _rng(seed, "cancel")), 6).tolist(),
+        np.round(cancellations(n, mix, draws.stream(seed, "cancel")), 6).tolist(),
         np.round(columns.think_s, 6).tolist() if columns.think_s is not None else [0.0] * n,
     )
     return Plan(header, tuple(map(Arrival._make, zip(*fields, strict=True))))
@@ -299,57 +300,8 @@ def assemble(header: Header, columns: Columns, mix: Mix) -> Plan:
 def _sessions(columns: Columns, mix: Mix, seed: int) -> Sessions:
     if mix.turns <= 1:
         return no_sessions(columns.new_tokens)
-    rng = _rng(seed, "sessions")
+    rng = draws.stream(seed, "sessions")
     return draw_sessions(columns.due_s, columns.new_tokens, columns.output_tokens, mix, rng)
-
-
-def _times(
-    scenario: str, workload: Workload, rate_per_s: float, warm_up_s: float, measure_s: float, shape: Shape,
-    rng: np.random.Generator,
-) -> tuple[Floats, Counts]:  # fmt: skip
-    """Due times and the number of the client class each belongs to."""
-    plain = scenario == "sustained"
-    if workload.clients:
-        parts = [
-            due_times("gamma" if plain else scenario, rate_per_s * c.share, warm_up_s, measure_s,
-                      replace(shape, cv=c.cv), rng)
-            for c in workload.clients
-        ]  # fmt: skip
-        owner = np.concatenate([np.full(len(part), k) for k, part in enumerate(parts)])
-        order = np.argsort(np.concatenate(parts), kind="stable")
-        return np.concatenate(parts)[order], owner[order]
-    if plain and workload.cv is not None:
-        scenario, shape = "gamma", replace(shape, cv=workload.cv)
-    elif plain and workload.on_off:
-        scenario = "on-off"
-    due_s = due_times(scenario, rate_per_s, warm_up_s, measure_s, shape, rng)
-    return due_s, np.zeros(len(due_s), dtype=np.int64)
-
-
-def _lengths(
-    workload: Workload, mix: Mix, owner: Counts, rng: np.random.Generator
-) -> tuple[tuple[Counts, Counts], list[str]]:
-    """Prompt and output lengths (n,) in tokens, and what was clipped, in words."""
-    prompt, output = np.ones(len(owner), np.int64), np.ones(len(owner), np.int64)
-    pairs = [(c.prompt, c.output) for c in workload.clients] or [(workload.prompt, workload.output)]
-    clipped = np.zeros(2)
-    for k, (prompts, outputs) in enumerate(pairs):
-        mine = np.flatnonzero(owner == k)
-        prompt[mine], share_in = prompts.draw(len(mine), rng, mix.max_prompt_tokens)
-        output[mine], share_out = outputs.draw(len(mine), rng, mix.max_output_tokens)
-        clipped += np.array([share_in, share_out]) * len(mine) / max(1, len(owner))
-    sides = zip(("prompt", "output"), clipped, (mix.max_prompt_tokens, mix.max_output_tokens), strict=True)
-    return (prompt, output), [
-        f"{share:.1%} of the {side} lengths were clipped (limit {limit} tokens)"
-        for side, share, limit in sides
-        if share
-    ]
-
-
-def _peak(scenario: str, rate_per_s: float, measure_s: float, shape: Shape) -> dict[str, float]:
-    if loop_of(scenario) == "closed":
-        return {}
-    return {"peak_rate_per_s": peak_rate_per_s(scenario, rate_per_s, measure_s, shape)}
 
 
 def _check(scenario: str, rate_per_s: float, warm_up_s: float, measure_s: float, seed: int, mix: Mix) -> None:
@@ -359,23 +311,3 @@ def _check(scenario: str, rate_per_s: float, warm_up_s: float, measure_s: float,
         raise WrongValueError("trace_file", "give the file to replay", sentence)
     PLAN_BOUNDS["rate_per_s"].check("rate_per_s", rate_per_s)
     check_window(warm_up_s, measure_s, seed)
-
-
-PLAN_BOUNDS = {
-    "rate_per_s": Bound(0, above=True, unit="requests per second"),
-    "warm_up_s": Bound(0, unit="s"),
-    "measure_s": Bound(0, above=True, unit="s"),
-    "seed": Bound(0),
-}
-"""What the numbers of a drawn plan may be, beside its shape and mix."""
-
-
-def check_window(warm_up_s: float, measure_s: float, seed: int) -> None:
-    """Raise WrongValueError, naming the parameter and what is allowed, when one cannot be (times in s)."""
-    for name, value in (("warm_up_s", warm_up_s), ("measure_s", measure_s), ("seed", seed)):
-        PLAN_BOUNDS[name].check(name, value)
-
-
-def _rng(seed: int, purpose: str) -> np.random.Generator:
-    """One independent stream per purpose, so that e.g. other lengths leave the arrivals as they are."""
-    return np.random.default_rng([seed, *purpose.encode()])

@@ -14,7 +14,7 @@ from enum import StrEnum
 import numpy as np
 
 from loadtests.planning.mix import MIX_BOUNDS
-from loadtests.planning.plan import PLAN_BOUNDS
+from loadtests.planning.plan_bounds import PLAN_BOUNDS
 from loadtests.planning.scenarios import SCENARIOS, SHAPE_BOUNDS, Shape, curve, due_times
 from loadtests.running.options import LOAD, REQUESTS, RUN, Flag
 from loadtests.settings import RUN_BOUNDS, option_of

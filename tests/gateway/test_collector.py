@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from benchmarks.gateway.engine import END, HEAD, LAST, PIECE, WHOLE
-from benchmarks.gateway.python_alone import client_of, engine_of, gateway, request
+from benchmarks.gateway.without_sockets import client_of, engine_of, gateway, request
 from gateway.app import Gateway
 from gateway.collector import LEAST_S, MOST_S, QUIET_S, QuietCollector
 

@@ -10,6 +10,7 @@ import numpy as np
 from loadtests.planning import plan as plans
 from loadtests.planning.mix import Mix, Sessions
 from loadtests.planning.plan import Header, Plan
+from loadtests.planning.plan_bounds import check_window
 from loadtests.planning.trace_files import sessions
 from loadtests.planning.trace_files.trace import Trace, TraceError
 from loadtests.planning.workloads import Counts
@@ -74,7 +75,7 @@ def replay(
         ValueError: in one sentence, for a rate, a window, a seed or a mix that cannot be.
     """
     mix.check()
-    plans.check_window(warm_up_s, measure_s, seed)
+    check_window(warm_up_s, measure_s, seed)
     at_rate = scaled(trace, rate_per_s, scale, seed)
     cut = at_rate.take(at_rate.arrival_s < warm_up_s + measure_s)
     if not len(cut):
