@@ -55,6 +55,8 @@ class Account:
             queue_s = call.queue_s if call.offered else None
             ttft_s = call.first_s - call.received_s if call.first_s and call.received_s else None
             call.lane.counts.ended(outcome, queue_s, ttft_s)
+            if ttft_s is not None:
+                call.lane.class_ttft.observe(ttft_s)
         if outcome not in QUIET or self._log_quiet:
             self._write(call, outcome, now_s)
 

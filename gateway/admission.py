@@ -110,6 +110,8 @@ class Admission:
         self.arrived += 1
         ticket = Ticket(now_s, slots, request, owner)
         if self._sharing is not None:
+            if request.due_s == inf:
+                ticket.request = self._sharing.due(request, now_s)
             self._offer_in_lane(ticket, self._sharing, now_s)
         elif self._runs_at_once(slots, request):
             self._start(ticket, now_s, self._fitting(slots))

@@ -180,6 +180,9 @@ class Gateway(FastAPI):
             yield lines
             if lines or use.held or use.waiting:
                 yield counts.now(use.held, use.waiting)
+        for ttft in book.class_ttft.values():
+            if ttft.count:
+                yield ((ttft.name, ttft.text()),)
 
     def _process_samples(self) -> Iterator[Sample]:
         with self._process.oneshot():

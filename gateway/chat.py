@@ -13,6 +13,7 @@ from gateway.refusal import Refusal
 from gateway.request_body import check_head, too_large_body
 from gateway.request_ids import RequestIds
 from gateway.request_reader import Reading, RequestReader
+from gateway.scarce import scarce
 from gateway.service import Service
 from gateway.ticket import NOTHING_KNOWN, State
 
@@ -44,6 +45,7 @@ class Chat:
         call = Call(route, self._ids.of(request.fields), admission.limits.version)
         if lane is not None:
             call.lane, call.lanes_version = lane, admission.lanes.version
+            call.within_s = self._access.within_s(request.fields)
         if service.recorder is not None:
             call.asked = service.recorder.at_door(request.fields, lane)
         completion = Completion(service, client, request, call)
@@ -73,7 +75,7 @@ class Chat:
         service = self._service
         arrived_s = time.monotonic()
         admission = service.room.admission
-        refusal = self._prepared.of(state, admission.limits, admission.lanes, lane)
+        refusal = self._prepared.of(state, admission.limits, admission.lanes, lane, scarce(admission))
         request_id, wait_s = self._ids.of(request.fields), service.waits.tell_s(refusal.outcome, lane)
         service.account.finish_refused(route, refusal.outcome, refusal.status, request_id, arrived_s, lane)
         if service.recorder is not None:

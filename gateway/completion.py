@@ -22,6 +22,7 @@ from gateway.refusal import Fields, Headers, Refusal, internal, unreachable
 from gateway.relay import Relay
 from gateway.request_body import ChatRequest, parse, too_large_body
 from gateway.request_reader import Reading, RequestReader
+from gateway.scarce import scarce
 from gateway.service import Service
 from gateway.settling import taken
 from gateway.stage import ASKED, BODY, ENDED, RELAYING, WAITING, event
@@ -78,7 +79,8 @@ class Completion:
             state = self._service.room.refused(NOTHING_KNOWN if lane is None else lane.facts)
             if state is not None:
                 # Surely refused: reading the request's JSON would only make refusing more expensive.
-                raise refused(state, self._service.room.admission.limits, lane)
+                admission = self._service.room.admission
+                raise refused(state, admission.limits, lane, scarce(admission))
             self.ask_for_slot()
 
     @event
@@ -90,6 +92,8 @@ class Completion:
         self._wish = parse(self._request.take(), call.route, service.rules, call.lane)
         if call.asked is not None:
             call.asked.learn(self._wish)
+        if call.within_s is not None:
+            self._wish.facts = self._wish.facts._replace(due_s=call.received_s + call.within_s)
         self._need = self._wish.need
         self._ticket = service.room.offer(self._wish.slots, self._wish.facts, self)
         if self._ticket.state is _WAITS:
@@ -108,7 +112,8 @@ class Completion:
 
     def _run(self, ticket: Ticket) -> None:
         if ticket.state is not _RUNS:
-            raise refused(ticket.state, self._service.room.admission.limits, self.call.lane)
+            admission = self._service.room.admission
+            raise refused(ticket.state, admission.limits, self.call.lane, scarce(admission))
         self.call.offered = True
         self._ask_engine()
 

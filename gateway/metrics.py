@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from gateway import chunk
 from gateway.histogram import Histogram
-from gateway.lane_counts import ACTIVE, QUEUE_DEPTH, QUEUE_WAIT, REQUESTS, TOKENS, TTFT, Lines
+from gateway.lane_counts import ACTIVE, CLASS_TTFT, QUEUE_DEPTH, QUEUE_WAIT, REQUESTS, TOKENS, TTFT, Lines
 from gateway.outcome import Outcome, Route
 
 CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
@@ -48,6 +48,7 @@ HELP: dict[str, tuple[str, str]] = {
     TOKENS: ("counter", "Tokens by lane and kind, from the engine's usage."),
     QUEUE_WAIT: ("summary", "Wait for a slot of every request that got one or waited, by lane."),
     TTFT: ("summary", "Request fully read to first content chunk, queue included, by lane."),
+    CLASS_TTFT: ("histogram", "Request fully read to first content chunk, queue included, by priority class."),
     ACTIVE: ("gauge", "Slots held now by lane."),
     QUEUE_DEPTH: ("gauge", "Requests waiting for a slot now by lane."),
     "gateway_draining": ("gauge", "1 while the gateway is draining."),

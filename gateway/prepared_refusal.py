@@ -24,10 +24,15 @@ class PreparedRefusal:
 
     @classmethod
     def of(
-        cls, state: State, limits: Limits, lane: KnownLane | None = None, lanes_version: int = 0
+        cls,
+        state: State,
+        limits: Limits,
+        lane: KnownLane | None = None,
+        lanes_version: int = 0,
+        binds: str | None = None,
     ) -> "PreparedRefusal":
         """For a ticket that ended in `state` at once. Equal to what `Refusal` and `Call` say of it."""
-        refusal = refused(state, limits, lane)
+        refusal = refused(state, limits, lane, binds)
         error = {
             "message": f"{refusal.message} Retry in @wait@ s.",
             "type": refusal.kind,
@@ -63,16 +68,21 @@ class PreparedRefusals:
     def __init__(self) -> None:
         self._limits: Limits | None = None
         self._lanes: Lanes | None = None
-        self._made: dict[tuple[State, KnownLane | None], PreparedRefusal] = {}
+        self._made: dict[tuple[State, KnownLane | None, str | None], PreparedRefusal] = {}
 
     def of(
-        self, state: State, limits: Limits, lanes: Lanes = NO_LANES, lane: KnownLane | None = None
+        self,
+        state: State,
+        limits: Limits,
+        lanes: Lanes = NO_LANES,
+        lane: KnownLane | None = None,
+        binds: str | None = None,
     ) -> PreparedRefusal:
-        """Made at the first call after a change of the limits or the lanes."""
+        """Made at the first call after a change of the limits, the lanes or what binds (see `scarce`)."""
         if limits is not self._limits or lanes is not self._lanes:
             self._limits, self._lanes, self._made = limits, lanes, {}
-        made = self._made.get((state, lane))
+        made = self._made.get((state, lane, binds))
         if made is None:
-            made = PreparedRefusal.of(state, limits, lane, lanes.version)
-            self._made[state, lane] = made
+            made = PreparedRefusal.of(state, limits, lane, lanes.version, binds)
+            self._made[state, lane, binds] = made
         return made

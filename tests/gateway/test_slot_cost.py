@@ -143,6 +143,30 @@ def test_slots_bound_as_well(sized: SizedEngine, sent: Sent) -> None:
         assert sized.peak == 1
 
 
+def test_a_refusal_says_what_binds(sized: SizedEngine, sent: Sent) -> None:
+    """With slots free: tokens, at the door, after a wait in vain, and where nobody may wait."""
+    settings = {"slot_cost": "tokens", "max_active": MANY, "queue_max": 1, "queue_timeout_s": 0.5}
+    with gateway(sized.url, **settings) as running:
+        knows(running, 160)
+        runs = sent(running, held_at("g", 100))
+        arrived(sized, 1)
+        waits = sent(running, held_at("g", 100))
+        until(lambda: running.state()["queued"] == 1, 5, "one waits")
+        for status, got in ((429, sent(running, held_at("g", 100))), (503, waits)):
+            told, _, body = got.answer()
+            message = json.loads(body)["error"]["message"]
+            assert told == status
+            assert "too few of the 160 kv cache tokens are free" in message.lower(), message
+            assert "slots are busy" not in message
+        running.limits(queue_mode="reject")
+        told, _, body = sent(running, held_at("g", 100)).answer()
+        assert (told, b"Too few of the 160 KV cache tokens are free." in body) == (429, True)
+        running.limits(max_active=1)
+        assert b"All 1 slots are busy." in sent(running, held_at("g", 100)).answer()[2]
+        sized.open_gate("g")
+        assert runs.answer()[0] == 200
+
+
 def test_the_first_usage_sets_an_estimate_right(sized: SizedEngine, sent: Sent) -> None:
     """An engine that tells its usage with every token: who waits starts while the first one still runs."""
     first = {
