@@ -44,8 +44,9 @@ class Lane:
     weight: its part of the tokens of its class, in relation to the weights of the others who wait; above 0.
     slots_max: slots it may hold at once, at least 1. queue_max: its requests that may wait, 0 means none.
     tokens_per_min: prompt and output tokens that it may use in the long run, above 0; after a quiet minute it
-    may use a minute's worth at once. None: only the bounds of all hold. within_s: how soon after they came its
-    requests should be served where they do not say so themselves, above 0, for the order `edf`; None: whenever.
+    may use a minute's worth at once. None: only the bounds of all hold. within_s: how soon after they came
+    its requests should be served where they do not say so themselves, above 0, for the order `edf`; None:
+    whenever.
     """
 
     tenant: str

@@ -21,7 +21,8 @@ class LaneCounts:
     the answers whose tokens are known the sequences and the seconds that each took, from dispatch to end.
 
     A histogram for each of a thousand tenants would be a page of 165,000 lines: sums and counts are enough
-    for means (of the few classes there is one, in `lane_book`), and `lines` makes them again only where something was counted since.
+    for means (of the few classes there is one, in `lane_book`), and `lines` makes them again only where
+    something was counted since.
     """
 
     __slots__ = (

@@ -14,19 +14,20 @@ from gateway.ticket import RequestFacts
 from tests.gateway.process import until
 from tests.gateway.scripted_engine import ScriptedEngine
 from tests.gateway.stand import SERVED, Raw, post
-from tests.gateway.with_lanes import ALICE, BOB, FRONT, LANES, gateway_with
+from tests.gateway.with_lanes import BOB, FRONT, LANES, gateway_with
 
-DUE = LANES.replace('name = "alice"\nclass = "batch"', 'name = "alice"\nclass = "batch"\nwithin_s = 30').replace(
-    'name = "bob"', 'name = "bob"\nwithin_s = 5.0'
-)
+ALICE_BATCH = 'name = "alice"\nclass = "batch"'
+DUE = LANES.replace(ALICE_BATCH, f"{ALICE_BATCH}\nwithin_s = 30")
+DUE = DUE.replace('name = "bob"', 'name = "bob"\nwithin_s = 5.0')
+AS_ALICE = {"authorization": FRONT, "x-headroom-tenant": "alice"}
 # In order of arrival: what is sent, and its place in the order of service.
 SENT = [
     ("nobody says", {}, 5),
-    ("its lane: 30 s", {"authorization": FRONT, "x-headroom-tenant": "alice"}, 3),
+    ("its lane: 30 s", AS_ALICE, 3),
     ("its lane: 5 s", {"authorization": BOB}, 1),
     ("not believed: 5 s", {"authorization": BOB, "x-headroom-within-s": "0.001"}, 2),
     ("a trusted client: 2 s", {"authorization": FRONT, "x-headroom-within-s": "2"}, 0),
-    ("no number: 30 s", {"authorization": FRONT, "x-headroom-tenant": "alice", "x-headroom-within-s": "soon"}, 4),
+    ("no number: 30 s", {**AS_ALICE, "x-headroom-within-s": "soon"}, 4),
 ]
 
 
@@ -72,7 +73,7 @@ def test_a_lane_says_when_its_requests_are_due() -> None:
 
 @pytest.mark.parametrize(
     ("value", "seconds"),
-    [(b"2.5", 2.5), (b"0", None), (b"-1", None), (b"nan", None), (b"1e9", None), (b"", None), (b"\xff", None)],
+    [(b"2.5", 2.5), *[(told, None) for told in (b"0", b"-1", b"nan", b"1e9", b"", b"\xff")]],
 )
 def test_what_is_no_time_is_none(value: bytes, seconds: float | None) -> None:
     assert within_s(value) == seconds
