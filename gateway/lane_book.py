@@ -85,8 +85,8 @@ class LaneBook:
         self.by_name: dict[str, KnownLane] = {}
         self._first: dict[str, KnownLane] = {}
         self._by_digest: dict[bytes, KnownLane] = {}
-        known_ttft = {} if before is None else before.class_ttft
-        self.class_ttft = {
+        known_ttft: Mapping[str, Histogram] = {} if before is None else before.class_ttft
+        self.class_ttft: dict[str, Histogram] = {
             one.name: known_ttft.get(one.name) or Histogram(CLASS_TTFT, f'priority_class="{one.name}"')
             for one in lanes.classes
         }

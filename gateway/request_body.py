@@ -111,7 +111,7 @@ def parse(body: bytes, route: Route, rules: BodyRules, lane: KnownLane | None = 
     if rules.needs is not None:
         tenant = "" if lane is None else lane.lane.tenant
         wish.need = rules.needs.of(texts(fields, route), slots, _max_tokens(fields), tenant)
-        wish.facts = facts._replace(kv_tokens=wish.need.tokens)
+        wish.facts = facts._replace(kv_tokens=wish.need.tokens, kv_output=wish.need.output)
     if rules.prefixes is not None:
         wish.max_tokens = _max_tokens(fields)
         wish.prefix = rules.prefixes.of(texts(fields, route))

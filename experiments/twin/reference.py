@@ -208,7 +208,8 @@ class Run:
         sender = self.senders[index] if self.senders else NOBODY
         tokens = arrival.prompt_tokens + arrival.output_tokens
         kv_tokens = -(-tokens // self.block_size) * self.block_size
-        return RequestFacts(prompt_bytes, sender.lane, tokens, now_s + sender.within_s, kv_tokens)
+        due_s = now_s + sender.within_s
+        return RequestFacts(prompt_bytes, sender.lane, tokens, due_s, kv_tokens, arrival.output_tokens)
 
     def _dispatch(self, granted: Sequential[Ticket], now_s: float) -> None:
         for ticket in granted:

@@ -238,9 +238,9 @@ def test_another_engine_with_another_cache() -> None:
 
 def test_the_emulator_is_never_offered_more_than_it_holds(tmp_path: Path) -> None:
     """Sixteen clients with short and long requests; looked at after every answer: no more is held than the
-    budget, which is the emulator's own, or one request.
+    budget, which is the emulator's own, and one request.
     """
-    budget, clients, each = 40 * BLOCK, 16, 4
+    budget, clients, each, largest = 40 * BLOCK, 16, 4, 250
     sizes = ["--set", "num_gpu_blocks=40", "--set", "base_s=0.002"]
     choice = engines.choose("emulator", profile="exact", engine_args=sizes)
     seen: list[tuple[float, int]] = []
@@ -268,7 +268,7 @@ def test_the_emulator_is_never_offered_more_than_it_holds(tmp_path: Path) -> Non
             statuses = list(threads.map(client, range(clients)))
         assert statuses == [[200] * each] * clients
         assert running.state()["kv_tokens"]["held"] == 0.0
-    assert all(held <= budget or alone == 1 for held, alone in seen)
+    assert all(held <= budget + largest for held, _ in seen)
     assert max(count for _, count in seen) > 2
     print(f"most held {max(seen)[0]:.0f} of {budget}, most running {max(count for _, count in seen)}")
 
