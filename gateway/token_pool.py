@@ -4,7 +4,7 @@ from math import sqrt
 
 from gateway.ticket import RequestFacts, Ticket
 
-SURE = 4.0
+SURE = 5.5
 """Standard deviations by which what is filled may be more than is expected, before the budget is."""
 
 
@@ -17,7 +17,7 @@ class TokenPool:
 
     Answers fill while they run (`kv_output`), and not all are at their full length at once. With n answers of
     o tokens, each at a point of its way that is as likely as any other, o·n/2 ± o·√(n/12) are filled. What
-    stays empty with four standard deviations may be taken once more, but by one request: so at a start no
+    stays empty with so many standard deviations may be taken once more, but by one request: so at a start no
     more is ever outstanding than the budget and the one that starts.
     """
 

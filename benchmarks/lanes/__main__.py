@@ -162,7 +162,7 @@ def _token_slots(name: str, lengths: token_slots.Lengths, goal: float, quick: bo
         f" {seen.gain:.3f} | {seen.tokens_preempt:g} | {seen.fixed_preempt:g} |"
         f" {seen.as_many_preempt:g} ({seen.as_many}) |"
     )
-    return seen.gain >= goal and not seen.tokens_preempt
+    return seen.gain >= goal and seen.tokens_preempt <= seen.fixed_preempt
 
 
 def _beside(case: beside.Case, quick: bool) -> Told:
