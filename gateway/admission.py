@@ -200,10 +200,10 @@ class Admission:
         self._line_up(now_s)
         return self._hand_over(now_s)
 
-    def limit_tokens(self, kv_tokens: float | None, now_s: float) -> Change:
-        """From now on the slots have so many tokens together (None: no bound): see `TokenPool`."""
+    def limit_tokens(self, kv_tokens: float | None, now_s: float, block_tokens: int = 1) -> Change:
+        """From now on the slots have so many tokens together (None: no bound), in blocks: see `TokenPool`."""
         self.advance(now_s)
-        self.pool = None if kv_tokens is None else TokenPool(kv_tokens, self.pool)
+        self.pool = None if kv_tokens is None else TokenPool(kv_tokens, self.pool, block_tokens)
         if self._sharing is not None:
             self._sharing.pool = self.pool
         return self._hand_over(now_s)

@@ -1,6 +1,7 @@
 """The budget of `SLOT_COST=tokens`: how many tokens the engine's KV cache holds, as soon as that is known."""
 
 import re
+from typing import NamedTuple
 
 from structlog.typing import FilteringBoundLogger
 
@@ -37,11 +38,11 @@ class TokenSlots:
         pool = self._room.admission.pool
         return 0.0 if pool is None else pool.held
 
-    def told(self, tokens: int, why: str) -> None:
-        """The budget is `tokens` from now on."""
+    def told(self, tokens: int, why: str, block_tokens: int = 1) -> None:
+        """The budget is `tokens` from now on, given out in blocks."""
         self.why = why
         if tokens != self.budget:
-            self._room.limit_tokens(tokens)
+            self._room.limit_tokens(tokens, block_tokens)
             self._log.info("slots count tokens", budget_tokens=tokens, told_by=why)
 
     def untold(self, why: str) -> None:
@@ -51,14 +52,22 @@ class TokenSlots:
             self._log.warning("slots count requests only, not tokens", why=why)
 
 
-def cache_tokens(page: str) -> int | None:
-    """The size of the KV cache on vLLM's metrics page, the sum of its engines'; None where it is not told."""
-    tokens = 0
+class CacheSize(NamedTuple):
+    """Of a KV cache: all its tokens, and those of a block."""
+
+    tokens: int
+    block_tokens: int
+
+
+def cache_size(page: str) -> CacheSize | None:
+    """Read off vLLM's metrics page, the sum of its engines' tokens; None where it is not told."""
+    tokens = block_tokens = 0
     for line in page.splitlines():
         if line.startswith(_INFO):
             labels = dict(_LABEL.findall(line))
             sizes = labels.get("num_gpu_blocks", ""), labels.get("block_size", "")
             if not all(map(_SIZE.fullmatch, sizes)):
                 return None
+            block_tokens = max(block_tokens, int(sizes[1]))
             tokens += int(sizes[0]) * int(sizes[1])
-    return tokens or None
+    return CacheSize(tokens, block_tokens) if tokens else None

@@ -13,7 +13,7 @@ import pytest
 
 from experiments.stack import engine as engines
 from gateway.token_needs import MOST_TENANTS, TokenNeeds
-from gateway.token_slots import cache_tokens
+from gateway.token_slots import CacheSize, cache_size
 from tests.gateway.process import GatewayProcess, free_port, gateway, until
 from tests.gateway.scripted_engine import SSE_HEAD, ScriptedEngine, chunk, whole
 from tests.gateway.stand import SERVED, Raw, post
@@ -327,4 +327,4 @@ def test_tenants_are_not_remembered_without_bound() -> None:
 )
 def test_the_size_of_the_cache_is_read(page: str, tokens: int | None) -> None:
     """Of all engines behind one server; of a page that does not tell, nothing."""
-    assert cache_tokens(page) == tokens
+    assert cache_size(page) == (None if tokens is None else CacheSize(tokens, 16))

@@ -43,6 +43,15 @@ def test_what_does_not_fit_waits_and_is_not_overtaken(lanes: Lanes) -> None:
     assert core.release(first, 1.0).granted == [second, small, below]
 
 
+def test_a_cache_is_given_out_in_blocks() -> None:
+    """What a request needs is whole blocks, also when it was set right."""
+    core = Admission(Limits(max_active=10))
+    core.limit_tokens(100.0, 0.0, 32)
+    first, second, third = offer(core, 33), offer(core, 1), offer(core, 1)
+    assert [t.state for t in (first, second, third)] == [State.RUNNING, State.RUNNING, State.WAITING]
+    assert core.hold(first, 31, 1.0).granted == [third]
+
+
 def test_answers_are_not_all_at_their_full_length_at_once() -> None:
     """Of many one more may start than the budget holds at full length, of few none, and never two."""
     many = pooled(budget=1600.0, max_active=100)

@@ -1,12 +1,12 @@
 """Lanes on a real engine:
 
-    python -m benchmarks.lanes.real flood        one of flood, priority, tokens; up to six minutes
+    python -m benchmarks.lanes.real flood        one of flood, priority, tokens, batch; up to six minutes
     python -m benchmarks.lanes.real --table      what the file has
 
 flood: one tenant offers ten times the capacity; priority: the rank of a class reaches vLLM's scheduler;
-tokens: slots in tokens beside slots of requests, with a small KV cache. Each block is a line of the file as
-soon as it has ended; the same command adds more. It ends with 1 where the goal is missed over all blocks of
-an engine.
+tokens: slots in tokens beside slots of requests, with a small KV cache; batch: `headroom batch run` beside
+people (--seconds 120 --blocks 1). Each block is a line of the file as soon as it has ended; the same command
+adds more. It ends with 1 where the goal is missed over all blocks of an engine.
 """
 
 from __future__ import annotations

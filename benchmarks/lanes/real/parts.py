@@ -1,4 +1,4 @@
-"""The three runs: a flood, the engine's own priority, slots in tokens."""
+"""The runs: a flood, the engine's own priority, slots in tokens, a batch beside people."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from random import Random
 from statistics import fmean
 from typing import Protocol
 
-from benchmarks.lanes.real.windows import PATIENT, Asked, Kind, Stand, Window, poisson
+from benchmarks.lanes.real.windows import BATCH, PATIENT, Asked, Batch, Kind, Stand, Window, poisson
 from experiments.stack.engine_knobs import EngineKnobs
 
 Block = Mapping[str, Window]
@@ -182,7 +182,68 @@ class Tokens:
         return [*rows, told], gain >= self.goal and not any(one["tokens"].preemptions for one in blocks)
 
 
-PARTS: Mapping[str, Part] = {"flood": Flood(), "priority": Priority(), "tokens": Tokens()}
+class BesideBatch:
+    """People at half the capacity, alone and beside `headroom batch run` in a less urgent class: attainment,
+    and what the batch gets of what is free. Counted in the second half of a window, which should be long:
+    a batch begins with one request at once.
+    """
+
+    slots, reserved, load = 8, 1, 0.5
+    fall, used = 0.01, 0.85
+    knobs = EngineKnobs(max_num_seqs=16)
+
+    def args(self, engine: str) -> Sequence[str]:
+        """None."""
+        return ()
+
+    def capacity_per_s(self, stand: Stand) -> float:
+        """Of its slots."""
+        return stand.capacity_per_s([self._kind(1.0)], self.slots, 20 * self.slots)
+
+    def block(self, stand: Stand, capacity_per_s: float, number: int, seconds: float) -> Block:
+        """Alone, and beside."""
+        kind, random = self._kind(3 * self.slots / capacity_per_s), Random(400 + number)
+        asked = [Asked(at_s, "people", kind) for at_s in poisson(self.load * capacity_per_s, seconds, random)]
+        lanes = _lanes("people", BATCH, classes=[("urgent", self.reserved), ("batch", 0)])
+        settings = {"max_active": self.slots, "queue_max": 5 * self.slots, "queue_timeout_s": 60}
+        batch = Batch(kind, int(2 * capacity_per_s * seconds), kind.within_s, seconds / 2)
+        found: dict[str, Window] = {}
+        for name in _in_turn(("alone", "beside"), number):
+            beside = batch if name == "beside" else None
+            found[name] = stand.played(asked, lanes, settings, beside, seconds / 2)
+        return found
+
+    def judged(self, blocks: Sequence[Block]) -> tuple[list[str], bool]:
+        """By what people lose, and what the batch gets of what they leave at that load."""
+        rows = [
+            "| block | people alone | beside | answers of the batch | of what is free |",
+            "| --- " * 5 + "|",
+        ]
+        falls, used = [], []
+        for k, one in enumerate(blocks):
+            alone, beside = one["alone"], one["beside"]
+            before, after = (each.good["people"] / each.offered["people"] for each in (alone, beside))
+            # The requests that people send are `load` of the capacity.
+            free = beside.offered["people"] * (1 - self.load) / self.load
+            falls.append(before - after)
+            used.append(beside.answered[BATCH] / free)
+            rows.append(
+                f"| {k + 1} | {before:.4f} | {after:.4f} | {beside.answered[BATCH]} | {used[-1]:.3f} |"
+            )
+        told = f"\npeople lose {fmean(falls):.4f} (goal {self.fall:g}), the batch uses {fmean(used):.3f} of"
+        told += f" what is free (goal {self.used:g})"
+        return [*rows, told], fmean(falls) <= self.fall and fmean(used) >= self.used
+
+    def _kind(self, within_s: float) -> Kind:
+        return Kind("chat", 24, 16, within_s)
+
+
+PARTS: Mapping[str, Part] = {
+    "flood": Flood(),
+    "priority": Priority(),
+    "tokens": Tokens(),
+    "batch": BesideBatch(),
+}
 
 
 def _lanes(*tenants: str, classes: Sequence[tuple[str, int]]) -> str:

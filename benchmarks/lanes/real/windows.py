@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import json
 import os
+import sys
 import tempfile
+import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
 
 import httpx
 
-from experiments.stack import cores, gateway
+from experiments.stack import cores, gateway, process
 from experiments.stack import engine as engines
 from experiments.stack.engine_knobs import EngineKnobs
 from experiments.stack.tiny_model import common_words
 from tests.gateway.open_loop import Ended, offer
 from tests.gateway.stand import post
 
+ROOT = Path(__file__).resolve().parents[3]
+BATCH = "night"
 PREEMPTIONS = "vllm:num_preemptions_total"
 ENGINES = ("vllm-cpu", "vllm", "emulator")
 _WORDS = common_words()
@@ -46,9 +52,44 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
+class Batch:
+    """A batch that runs meanwhile: so many requests, people's objective for the first token, and for how long
+    its answers are counted.
+    """
+
+    kind: Kind
+    number: int
+    slo_s: float
+    seconds: float
+
+
+class RunningBatch:
+    """Counts the lines of its results over a stretch of time."""
+
+    def __init__(self, results: Path, begin_s: float, seconds: float) -> None:
+        self._counts: list[int] = []
+        self._timers = [
+            threading.Timer(at_s - time.monotonic(), self._count, (results,))
+            for at_s in (begin_s, begin_s + seconds)
+        ]
+        for timer in self._timers:
+            timer.start()
+
+    def _count(self, results: Path) -> None:
+        self._counts.append(results.read_bytes().count(b"\n") if results.exists() else 0)
+
+    def counted(self) -> int:
+        """Requests of the batch that were answered in it; waits for its end."""
+        for timer in self._timers:
+            timer.join()
+        return self._counts[1] - self._counts[0]
+
+
+@dataclass(frozen=True, slots=True)
 class Window:
     """What became of a window's requests, by tenant: offered, answered, answered within their objective, and
-    the mean time to the end of an answer, seconds; and preemptions of the engine meanwhile.
+    the mean time to the end of an answer, seconds (of BATCH only the answers); and preemptions of the engine
+    meanwhile.
     """
 
     offered: Mapping[str, int]
@@ -72,26 +113,40 @@ class Stand:
         lines = (line for line in page.splitlines() if line.startswith(PREEMPTIONS))
         return sum(float(line.rsplit(" ", 1)[1]) for line in lines)
 
-    def played(self, asked: Sequence[Asked], lanes: str, settings: Mapping[str, object]) -> Window:
-        """One window with a new gateway of these lanes and settings."""
+    def played(
+        self,
+        asked: Sequence[Asked],
+        lanes: str,
+        settings: Mapping[str, object],
+        batch: Batch | None = None,
+        from_s: float = 0.0,
+    ) -> Window:
+        """One window with a new gateway of these lanes and settings, beside a batch or nothing; counted are
+        requests that are due from `from_s` on.
+        """
         before = self.preemptions()
-        ended = self._ended(asked, lanes, settings)
-        return _summed(asked, ended, self.preemptions() - before)
+        with ExitStack() as stack:
+            url = stack.enter_context(self._gateway(lanes, settings))
+            running = None if batch is None else stack.enter_context(self._batch(url, batch, from_s))
+            ended = offer(_port(url), [one.due_s for one in asked], self._requests(asked))
+            done = None if running is None else running.counted()
+        counted = [(one, end) for one, end in zip(asked, ended, strict=True) if one.due_s >= from_s]
+        return _summed(counted, self.preemptions() - before, {} if done is None else {BATCH: done})
 
     def capacity_per_s(self, kinds: Sequence[Kind], max_active: int, number: int) -> float:
         """Requests per second where always enough of them wait: of `number` that come at once, the middle."""
         asked = [Asked(0.0, "a", kinds[k % len(kinds)]) for k in range(number)]
         settings = {"max_active": max_active, "queue_max": 10_000, **PATIENT}
-        ended = self._ended(asked, '[[tenant]]\nname = "other"\n', settings)
+        with self._gateway('[[tenant]]\nname = "other"\n', settings) as url:
+            ended = offer(_port(url), [0.0] * number, self._requests(asked))
         took_s = sorted(end.took_s for end in ended if end.status == 200)
         first, last = len(took_s) // 4, len(took_s) * 9 // 10
         return (last - first) / (took_s[last] - took_s[first])
 
-    def _ended(self, asked: Sequence[Asked], lanes: str, settings: Mapping[str, object]) -> list[Ended]:
+    @contextmanager
+    def _gateway(self, lanes: str, settings: Mapping[str, object]) -> Iterator[str]:
         file = self.folder / "lanes.toml"
         file.write_text(lanes)
-        random = Random(len(asked))
-        bodies = [self._request(one, random) for one in asked]
         with gateway.running(
             engine_url=self.engine.url,
             model=self.engine.model,
@@ -99,20 +154,43 @@ class Stand:
             cpus=self.cpus,
             env={name.upper(): str(value) for name, value in {**settings, "lanes_file": file}.items()},
         ) as front:
-            return offer(front.endpoint.port, [one.due_s for one in asked], bodies)
+            yield front.url
 
-    def _request(self, asked: Asked, random: Random) -> bytes:
+    @contextmanager
+    def _batch(self, url: str, batch: Batch, from_s: float) -> Iterator[RunningBatch]:
+        """`headroom batch run` in the lane BATCH, killed at the end."""
+        path, random = self.folder / "batch.jsonl", Random(batch.number)
+        results = path.with_suffix(".results.jsonl")
+        results.unlink(missing_ok=True)
+        lines = (
+            {"custom_id": f"r{k}", "method": "POST", "url": "/v1/chat/completions",
+             "body": self._body(batch.kind, random)}
+            for k in range(batch.number)
+        )  # fmt: skip
+        path.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+        words = ["run", str(path), "--host", url, "--tenant", BATCH, "--slo", f"ttft<={batch.slo_s:.3f}s"]
+        argv = [sys.executable, "-m", "loadtests.batch", *words]
+        command = process.Command(argv, "the batch", self.folder / "batch.log", cwd=ROOT, cpus=self.cpus)
+        with process.running(command):
+            yield RunningBatch(results, time.monotonic() + from_s, batch.seconds)
+
+    def _requests(self, asked: Sequence[Asked]) -> list[bytes]:
+        random = Random(len(asked))
+        return [
+            post(self._body(one.kind, random), f"x-headroom-tenant: {one.tenant}", "connection: close")
+            for one in asked
+        ]
+
+    def _body(self, kind: Kind, random: Random) -> dict[str, object]:
         # No two prompts alike: nothing of them is in a prefix cache.
-        text = " ".join(random.choices(_WORDS, k=asked.kind.prompt_tokens))
-        tokens = asked.kind.output_tokens
-        fields = {
+        text = " ".join(random.choices(_WORDS, k=kind.prompt_tokens))
+        return {
             "model": self.engine.model,
             "messages": [{"role": "user", "content": text}],
-            "max_tokens": tokens,
-            "min_tokens": tokens,
+            "max_tokens": kind.output_tokens,
+            "min_tokens": kind.output_tokens,
             "ignore_eos": True,
         }
-        return post(fields, f"x-headroom-tenant: {asked.tenant}", "connection: close")
 
 
 PATIENT = {"queue_timeout_s": 600, "request_timeout_s": 600}
@@ -145,20 +223,27 @@ def standing(name: str, knobs: EngineKnobs, args: Sequence[str]) -> Iterator[Sta
             os.sched_setaffinity(0, before)
 
 
-def _summed(asked: Sequence[Asked], ended: Sequence[Ended], preemptions: float) -> Window:
-    tenants = sorted({one.tenant for one in asked})
-    pairs = {
-        tenant: [(one, end) for one, end in zip(asked, ended, strict=True) if one.tenant == tenant]
-        for tenant in tenants
+def _port(url: str) -> int:
+    return int(url.rpartition(":")[2])
+
+
+def _summed(pairs: Sequence[tuple[Asked, Ended]], preemptions: float, others: Mapping[str, int]) -> Window:
+    of = {
+        tenant: [pair for pair in pairs if pair[0].tenant == tenant]
+        for tenant in {a.tenant for a, _ in pairs}
     }
-    answered = {name: [(one, end) for one, end in of if end.status == 200] for name, of in pairs.items()}
+    answered = {name: [pair for pair in some if pair[1].status == 200] for name, some in of.items()}
     return Window(
-        {name: len(of) for name, of in pairs.items()},
-        {name: len(of) for name, of in answered.items()},
+        {name: len(some) for name, some in of.items()},
+        {name: len(some) for name, some in answered.items()} | dict(others),
         {
-            name: sum(end.lag_s + end.took_s <= one.kind.within_s for one, end in of)
-            for name, of in answered.items()
+            name: sum(end.lag_s + end.took_s <= one.kind.within_s for one, end in some)
+            for name, some in answered.items()
         },
-        {name: sum(end.lag_s + end.took_s for _, end in of) / len(of) for name, of in answered.items() if of},
+        {
+            name: sum(end.lag_s + end.took_s for _, end in some) / len(some)
+            for name, some in answered.items()
+            if some
+        },
         preemptions,
     )
