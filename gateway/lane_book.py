@@ -30,7 +30,7 @@ class KnownLane:
 
     name: the core's; facts: all that is known of a request before its body is read; rank: place of its class,
     0 is the most urgent; trusted: its clients may say for whom they ask; counts: what became of its requests;
-    class_ttft: times to the first token of all its class; timing: its entry of `Server-Timing`.
+    class_ttft: of all its class, see `account`; timing: its entry of `Server-Timing`.
     """
 
     __slots__ = ("class_ttft", "counts", "facts", "lane", "name", "rank", "timing", "trusted")
@@ -70,6 +70,8 @@ class LaneBook:
         ValueError: two lanes have the same key.
     """
 
+    class_ttft: Mapping[str, Histogram]
+
     def __init__(
         self,
         lanes: Lanes,
@@ -86,7 +88,7 @@ class LaneBook:
         self._first: dict[str, KnownLane] = {}
         self._by_digest: dict[bytes, KnownLane] = {}
         known_ttft: Mapping[str, Histogram] = {} if before is None else before.class_ttft
-        self.class_ttft: dict[str, Histogram] = {
+        self.class_ttft = {
             one.name: known_ttft.get(one.name) or Histogram(CLASS_TTFT, f'priority_class="{one.name}"')
             for one in lanes.classes
         }

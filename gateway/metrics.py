@@ -48,7 +48,10 @@ HELP: dict[str, tuple[str, str]] = {
     TOKENS: ("counter", "Tokens by lane and kind, from the engine's usage."),
     QUEUE_WAIT: ("summary", "Wait for a slot of every request that got one or waited, by lane."),
     TTFT: ("summary", "Request fully read to first content chunk, queue included, by lane."),
-    CLASS_TTFT: ("histogram", "Request fully read to first content chunk, queue included, by class."),
+    CLASS_TTFT: (
+        "histogram",
+        "Request fully read to first content chunk, or the wait of one not streamed, by priority class.",
+    ),
     ACTIVE: ("gauge", "Slots held now by lane."),
     QUEUE_DEPTH: ("gauge", "Requests waiting for a slot now by lane."),
     "gateway_draining": ("gauge", "1 while the gateway is draining."),

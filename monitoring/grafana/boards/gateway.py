@@ -193,7 +193,7 @@ def _lanes() -> tuple[Panel, ...]:
         ),
         Panel(
             "Time to first token by class, p95",
-            "From when the request was read, the wait included, of all lanes of a priority class.",
+            "From when the request was read, the wait included; of whole answers only the wait.",
             "s",
             (
                 Query(
