@@ -107,8 +107,8 @@ CASES = (
          (1, 2, 3), 1800.0),
     Case("tiny", "tiny model on a CPU, 16 slots", TINY_CPU, 16, 0, _TINY, _TINY, 1.0, 0.5, (12, 16, 18),
          600.0),
-    Case("gpu", "GPU-like, 32 slots", twin_speed.ENGINE, 32, 0, _LONG, _LONG, 0.3, 0.6, (2, 4, 6, 8, 12),
-         300.0),
+    Case("gpu", "GPU-like, 32 slots", twin_speed.ENGINE, 32, 0, _LONG, _LONG, 0.3, 0.6, (4, 6, 8),
+         900.0),
 )  # fmt: skip
 
 

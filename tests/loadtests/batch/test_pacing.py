@@ -97,7 +97,8 @@ def test_a_page_of_the_gateway() -> None:
     look = Look.of(PAGE, 1.05)
     lanes = {"alice/chat": LaneLook(2, 5, 2.5, 10, 6), "alice/batch": LaneLook(waiting=3)}
     assert look == Look(5, lanes, {"chat": ClassLook(10, 8)})
-    assert [Look.of(PAGE, ttft_s).classes["chat"].late for ttft_s in (0.1, 1.0, 2.0, None)] == [10, 2, 1, 0]
+    looks = [Look.of(PAGE, ttft_s) for ttft_s in (0.1, 1.0, 2.0, None)]
+    assert [one and one.classes["chat"].late for one in looks] == [10, 2, 1, 0]
     assert own_waiting(look, "alice/batch") == 3
     assert Look.of("vllm:num_requests_waiting 3\n") is None
     assert Look.of("<html>") is None
