@@ -110,8 +110,6 @@ class Admission:
         self.arrived += 1
         ticket = Ticket(now_s, slots, request, owner)
         if self._sharing is not None:
-            if request.due_s == inf:
-                ticket.request = self._sharing.due(request, now_s)
             self._offer_in_lane(ticket, self._sharing, now_s)
         elif self._runs_at_once(slots, request):
             self._start(ticket, now_s, self._fitting(slots))
@@ -241,6 +239,8 @@ class Admission:
 
     def _offer_in_lane(self, ticket: Ticket, sharing: Sharing, now_s: float) -> None:
         lane = sharing.lane_of(ticket.request)
+        if lane.within_s is not None and ticket.request.due_s == inf:
+            ticket.request = ticket.request._replace(due_s=now_s + lane.within_s)
         free = self.limits.max_active - self.active
         if self.draining or (lane.bucket is not None and lane.over_budget(now_s)):
             ticket.state = State.DRAINING if self.draining else State.OVER_BUDGET

@@ -90,11 +90,6 @@ class Sharing:
         """The lane that a request names, or the one for all others."""
         return self._lanes.get(request.lane) or self._unknown
 
-    def due(self, request: RequestFacts, now_s: float) -> RequestFacts:
-        """A request that comes now and does not say when it should be served: when its lane says."""
-        within_s = self.lane_of(request).lane.within_s
-        return request if within_s is None else request._replace(due_s=now_s + within_s)
-
     def budget_wait_s(self, request: RequestFacts, now_s: float) -> float:
         """See `Admission.budget_wait_s`."""
         bucket = self.lane_of(request).bucket
