@@ -55,9 +55,11 @@ def _play(asked: argparse.Namespace, until_s: float) -> None:
     part, done = PARTS[asked.part], read(asked.file, asked.part)
     longest_s = 0.0
     with standing(asked.engine, part.knobs, part.args(asked.engine)) as stand:
-        capacity_per_s = part.capacity_per_s(stand)
+        earlier = [line.capacity_per_s for line in done if line.engine == stand.engine.label]
+        # All blocks of an engine offer the same.
+        capacity_per_s = earlier[0] if earlier else part.capacity_per_s(stand)
         print(f"{stand.engine.label}: capacity {capacity_per_s:.2f}/s", flush=True)
-        first = sum(line.engine == stand.engine.label for line in done)
+        first = len(earlier)
         for number in range(first, first + asked.blocks):
             begin_s = time.monotonic()
             if begin_s + longest_s > until_s:

@@ -40,7 +40,7 @@ class Flood:
 
     def capacity_per_s(self, stand: Stand) -> float:
         """Of its slots."""
-        return stand.capacity_per_s([self._kind(1.0)], self.slots, 20 * self.slots)
+        return stand.capacity_per_s([self._kind(1.0)], self.slots, 10 * self.slots)
 
     def block(self, stand: Stand, capacity_per_s: float, number: int, seconds: float) -> Block:
         """B alone, and beside A."""
@@ -92,7 +92,7 @@ class Priority:
 
     def capacity_per_s(self, stand: Stand) -> float:
         """Of the engine's batch."""
-        return stand.capacity_per_s([self._kind], self.slots, 60)
+        return stand.capacity_per_s([self._kind], self.slots, 50)
 
     def block(self, stand: Stand, capacity_per_s: float, number: int, seconds: float) -> Block:
         """Told, and untold."""
@@ -147,7 +147,7 @@ class Tokens:
     def capacity_per_s(self, stand: Stand) -> float:
         """The most of the middle two numbers of slots."""
         kinds = [self.short] * 9 + [self.long]
-        return max(stand.capacity_per_s(kinds, active, 100) for active in self.actives[1:3])
+        return max(stand.capacity_per_s(kinds, active, 40) for active in self.actives[1:3])
 
     def block(self, stand: Stand, capacity_per_s: float, number: int, seconds: float) -> Block:
         """Each setting on the same requests."""
@@ -198,7 +198,7 @@ class BesideBatch:
 
     def capacity_per_s(self, stand: Stand) -> float:
         """Of its slots."""
-        return stand.capacity_per_s([self._kind(1.0)], self.slots, 20 * self.slots)
+        return stand.capacity_per_s([self._kind(1.0)], self.slots, 10 * self.slots)
 
     def block(self, stand: Stand, capacity_per_s: float, number: int, seconds: float) -> Block:
         """Alone, and beside."""
