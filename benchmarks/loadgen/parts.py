@@ -18,7 +18,7 @@ def streaming(generator: Generator) -> Figures:
     """64 closed-loop streams: CPU per chunk is the slope between a short and a long run, so that start-up
     drops out."""
     few = run(generator, Work("", 64, CHUNKS, FEW_STREAMS, seconds=1.5), TTFT_S, GAP_S)
-    many = run(generator, Work("", 384, CHUNKS, FEW_STREAMS, seconds=11.5), TTFT_S, GAP_S)
+    many = run(generator, Work("", 640, CHUNKS, FEW_STREAMS, seconds=19.0), TTFT_S, GAP_S)
     return {
         "cpu_us_per_chunk": _slope_us(few, many, lambda found: found.server.chunks),
         "first_request_s": min(few.first_request_s, many.first_request_s),
@@ -30,7 +30,7 @@ def streaming(generator: Generator) -> Figures:
 def requests(generator: Generator) -> Figures:
     """Answers of one chunk at once, 32 in flight: CPU per request, the slope again."""
     few = run(generator, Work("", 200, 1, 32, seconds=0.5), 0.01, 0.0)
-    many = run(generator, Work("", 1200, 1, 32, seconds=3.0), 0.01, 0.0)
+    many = run(generator, Work("", 2200, 1, 32, seconds=5.0), 0.01, 0.0)
     return {"cpu_us_per_request": _slope_us(few, many, lambda found: len(found.server.received_s))}
 
 
