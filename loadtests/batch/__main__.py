@@ -16,8 +16,8 @@ SOME_FAILED = 15
 _ABOUT = """Sends each request of a file in the form of OpenAI's batch files (JSON lines of custom_id, method,
 url and body) and writes a result line for each, in the form of their output files. It takes what the others
 leave: as many at once as the gateway takes, and as the objective of more urgent classes has room for; none
-while others of its own class wait. Stopped in any way, kill -9 too, the same command goes on: what has a result is not
-sent again."""
+while others of its own class wait. Stopped in any way, kill -9 too, the same command goes on: what has a
+result is not sent again."""
 _EXAMPLES = """examples:
   %(prog)s run in.jsonl                                    results in in.results.jsonl
   %(prog)s run in.jsonl --host https://llm.example.org --out out.jsonl --slo 'ttft<=2s'
