@@ -18,7 +18,7 @@ import numpy as np
 from benchmarks import twin_speed
 from experiments.twin.capacity import Planned
 from experiments.twin.profile import EXACT, TINY_CPU, Profile
-from experiments.twin.reference import Run
+from experiments.twin.reference import ReferenceRun
 from experiments.twin.simulated import Sender, Times
 from experiments.twin.tables import Offered
 from gateway.lane import Lane, Lanes, PriorityClass
@@ -150,7 +150,7 @@ class Beside:
         return kept and (not self.fixed or float(np.mean(self.used)) >= USED)
 
 
-class BatchRun(Run):
+class BatchRun(ReferenceRun):
     """People by their plan, and a batch that sends as its pacer lets it."""
 
     def __init__(self, case: Case, people: Sequence[Planned], batch: Sequence[Planned], pacer: Pacer) -> None:

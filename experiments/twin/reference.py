@@ -40,13 +40,13 @@ def play(
     logged: bool = False,
 ) -> Simulated:
     """`simulate`, whatever profile, orders and lanes are. Raises ValueError as it does."""
-    return Run(offered, profile, limits, users, until_s, orders, logged=logged).run()
+    return ReferenceRun(offered, profile, limits, users, until_s, orders, logged=logged).run()
 
 
 _ALIVE = (State.RUNNING, State.WAITING)
 
 
-class Run:
+class ReferenceRun:
     """One simulation; the three queues of events each come in order of time by themselves.
 
     What decides by itself when to send is a subclass: it says when something of its own is due
