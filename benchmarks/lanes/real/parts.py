@@ -147,7 +147,7 @@ class Tokens:
     def capacity_per_s(self, stand: Stand) -> float:
         """The most of the middle two numbers of slots."""
         kinds = [self.short] * 9 + [self.long]
-        return max(stand.capacity_per_s(kinds, active, 40) for active in self.actives[1:3])
+        return max(stand.capacity_per_s(kinds, active, 60) for active in self.actives[1:3])
 
     def block(self, stand: Stand, capacity_per_s: float, number: int, seconds: float) -> Block:
         """Each setting on the same requests."""
