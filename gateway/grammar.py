@@ -1,0 +1,60 @@
+"""What an API's answers say, told apart from how they are handed on: one grammar for each kind of answer."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from gateway import chunk, sse
+
+Said = Mapping[str, object]
+"""The JSON object of an answer or of an event."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Grammar:
+    """Of a stream's events. plain(events, start, end), plain_bytes(events): which need no look into them, as
+    `sse.plain` and `sse.plain_bytes` say it; begins: what each of these has once.
+
+    has_content, finishes, error_in: as in `chunk`; usage: the counts in an event, with the names of chats,
+    None for none; lasts: types of the event that ends a stream, none where that is [DONE]; prefaced: whether
+    events come before the engine has worked, so that the first of them says nothing of the first token.
+
+    Of a whole answer: error_of: an error in its place; usage_of: its counts; failed: whether it says so.
+    """
+
+    plain: Callable[[bytes, int, bytes], bool]
+    plain_bytes: Callable[[bytes], int]
+    begins: bytes
+    has_content: Callable[[Said], bool]
+    finishes: Callable[[Said], list[tuple[int, str]]]
+    error_in: Callable[[Said], object]
+    usage: Callable[[Said], object]
+    error_of: Callable[[Said], object]
+    usage_of: Callable[[Said], object]
+    failed: Callable[[Said], bool]
+    lasts: frozenset[str] = frozenset()
+    prefaced: bool = False
+
+
+def usage_in(said: Said) -> object:
+    """As chats tell it."""
+    return said.get("usage")
+
+
+def _error_of_completion(said: Said) -> object:
+    error = chunk.error_in(said)
+    return None if said.get("choices") else error
+
+
+COMPLETION = Grammar(
+    plain=sse.plain,
+    plain_bytes=sse.plain_bytes,
+    begins=b"data: {",
+    has_content=chunk.has_content,
+    finishes=chunk.finishes,
+    error_in=chunk.error_in,
+    usage=usage_in,
+    error_of=_error_of_completion,
+    usage_of=usage_in,
+    failed=chunk.fails,
+)
+"""Of chats and completions."""
