@@ -1,10 +1,11 @@
-"""One completion, from its head to the last byte of its answer. Nothing in it waits: each thing that happens
-to it is one call, which runs to its end.
+"""One request for the engine, from its head to the last byte of its answer. Nothing in it waits: each thing
+that happens to it is one call, which runs to its end.
 
     BODY ──► WAITING ──► ASKED ──► RELAYING ──► ENDED
       └─────────┴──────────┴──────────┴───────────┘   refused, cut short, or answered
 
-`_end` is the only way out of it, and the only place where a slot goes back.
+`_end` is the only way out of it, and the only place where a slot goes back. What takes no slot is asked at
+once.
 """
 
 import time
@@ -27,7 +28,7 @@ from gateway.served import Served
 from gateway.service import Service
 from gateway.settling import taken
 from gateway.stage import ASKED, BODY, ENDED, RELAYING, WAITING, event
-from gateway.ticket import NOTHING_KNOWN, State, Ticket
+from gateway.ticket import State, Ticket
 from gateway.token_needs import TokenNeed
 
 _WHOLE, _FIRST_EVENT = CancelReason.WHOLE, CancelReason.FIRST_EVENT
@@ -80,7 +81,7 @@ class Completion:
             raise too_large_body(self._service.settings.max_body_bytes)
         if self._request.state is _COMPLETE:
             lane = self.call.lane
-            state = self._service.room.refused(NOTHING_KNOWN if lane is None else lane.facts)
+            state = self._service.no_place(self._served, lane)
             if state is not None:
                 # Surely refused: reading the request's JSON would only make refusing more expensive.
                 raise refused(state, self._service.room.admission.limits, lane)
@@ -95,6 +96,10 @@ class Completion:
         self._wish = parse(self._request.take(), self._served, service.rules, call.lane)
         if call.asked is not None:
             call.asked.learn(self._wish)
+        if not self._served.takes_slots:
+            service.counting.add(self)
+            self._ask_engine()
+            return
         self._need = self._wish.need
         self._ticket = service.room.offer(self._wish.slots, self._wish.facts, self)
         if self._ticket.state is _WAITS:
@@ -302,6 +307,7 @@ class Completion:
             call.queue_s = time.monotonic() - ticket.arrived_s
         self.stage = ENDED
         service.running.discard(self)
+        service.counting.discard(self)
         service.deadlines.forget(self)
         try:
             if self.carrier is not None:

@@ -1,7 +1,7 @@
 """What an API's answers say, told apart from how they are handed on: one grammar for each kind of answer."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gateway import chunk, sse
 
@@ -18,7 +18,8 @@ class Grammar:
     None for none; lasts: types of the event that ends a stream, none where that is [DONE]; prefaced: whether
     events come before the engine has worked, so that the first of them says nothing of the first token.
 
-    Of a whole answer: error_of: an error in its place; usage_of: its counts; failed: whether it says so.
+    Of a whole answer: error_of: an error in its place; usage_of: its counts; failed: whether it says so;
+    bytes_too: it may be no JSON, where the client asked for that.
     """
 
     plain: Callable[[bytes, int, bytes], bool]
@@ -33,6 +34,12 @@ class Grammar:
     failed: Callable[[Said], bool]
     lasts: frozenset[str] = frozenset()
     prefaced: bool = False
+    bytes_too: bool = False
+
+    def is_last(self, event: Said) -> bool:
+        """Whether a stream ends with it."""
+        kind = event.get("type")
+        return type(kind) is str and kind in self.lasts
 
 
 def usage_in(said: Said) -> object:
@@ -58,3 +65,20 @@ COMPLETION = Grammar(
     failed=chunk.fails,
 )
 """Of chats and completions."""
+
+
+def _pooled(said: Said) -> object:
+    """Vectors and scores: nothing is generated."""
+    usage = said.get("usage")
+    return {"completion_tokens": 0, **usage} if type(usage) is dict else None
+
+
+def _not_told(said: Said) -> None:
+    """What only counts takes nothing that would be counted."""
+
+
+POOLED = replace(COMPLETION, error_of=chunk.error_in, usage_of=_pooled, bytes_too=True)
+"""Of embeddings, scores and ranks, which are never streamed."""
+
+COUNTED = replace(COMPLETION, error_of=chunk.error_in, usage_of=_not_told)
+"""Of tokens that are counted, or made to text."""

@@ -129,7 +129,10 @@ class WholeRelay:
     def ended(self) -> None:
         body = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
         if self._status < 400:
-            self._judge_answer(body)
+            if self._is_bytes():
+                self._call.ends(_OK, self._status)
+            else:
+                self._judge_answer(body)
         else:
             self._judge_refusal(body)
         fields = for_client(self._headers, self._fields) + self._call.fields()
@@ -146,6 +149,10 @@ class WholeRelay:
 
     def close(self) -> None:
         """Nothing is left to do."""
+
+    def _is_bytes(self) -> bool:
+        kind = self._fields.get(b"content-type", b"")
+        return self._grammar.bytes_too and kind.startswith(b"application/octet-stream")
 
     def _judge_answer(self, body: bytes) -> None:
         try:

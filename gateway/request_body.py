@@ -96,14 +96,17 @@ def parse(body: bytes, served: Served, rules: BodyRules, lane: KnownLane | None 
         raise invalid(f"The request body is not valid JSON: {error}.") from None
     if type(fields) is not dict:
         raise invalid("The request body must be a JSON object.")
-    stream = boolean(fields.get("stream")) or False
+    wrong = served.no(fields)
+    if wrong is not None:
+        raise wrong
+    stream = (served.generates and boolean(fields.get("stream"))) or False
     slots = _slots(fields, served, rules.max_choices)
     added = _added_model(fields, rules.model_name, rules.models)
     asks = stream and served.usage_option and rules.ask_usage
     options = _with_usage(fields.get("stream_options")) if asks else None
     if options is not None:
         added["stream_options"] = options
-    if rules.ranked or (lane is not None and "priority" in fields):
+    if (rules.ranked and served.takes_slots) or (lane is not None and "priority" in fields):
         # Never the client's own, with which it would go before all others.
         added["priority"] = lane.rank if rules.ranked and lane is not None else 0
     content = _with(body, added, bool(fields)) if added else body
@@ -128,11 +131,13 @@ def _max_tokens(fields: Mapping[str, object], served: Served) -> int | None:
         most = fields.get(name)
         if most is not None:
             return most if type(most) is int else integer(most)
-    return None
+    return None if served.generates else 0
 
 
 def _slots(fields: Mapping[str, object], served: Served, most: int) -> int:
     """One for each sequence. Raises Refusal above `most`."""
+    if not served.takes_slots:
+        return 0
     count, field, what = served.sequences(fields)
     if count > most:
         text = f"This request asks for {count} sequences ({what}), the gateway serves "

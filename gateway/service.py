@@ -8,12 +8,17 @@ from structlog.typing import FilteringBoundLogger
 from gateway.account import Account
 from gateway.call import CancelReason
 from gateway.deadlines import Deadlines
+from gateway.endings import crowded
 from gateway.engine import Engine
+from gateway.lane_book import KnownLane
 from gateway.metrics import Metrics
 from gateway.recorder import Recorder
+from gateway.refusal import Refusal
 from gateway.relays import Relays
 from gateway.request_body import BodyRules
+from gateway.served import Served
 from gateway.settings import Settings
+from gateway.ticket import NOTHING_KNOWN, State
 from gateway.waiting import WaitingRoom
 from gateway.waits import Waits
 
@@ -30,7 +35,7 @@ class Service:
     """room admits a completion, engine answers it, relays hand the answer on, account counts it.
 
     waits: what refused clients are told; rules: for the bodies of requests; running: all that have not ended;
-    recorder: keeps rows of them, None where nobody asked for it.
+    counting: those of them that take no slot; recorder: keeps rows of them, None where nobody asked for it.
     """
 
     settings: Settings
@@ -44,4 +49,16 @@ class Service:
     log: FilteringBoundLogger
     rules: BodyRules
     running: set[Running] = field(default_factory=set)
+    counting: set[Running] = field(default_factory=set)
     recorder: Recorder | None = None
+
+    def no_place(self, served: Served, lane: KnownLane | None) -> State | None:
+        """How a request of that path is refused, whatever it asks for, if it surely is."""
+        if served.takes_slots:
+            return self.room.refused(NOTHING_KNOWN if lane is None else lane.facts)
+        return State.DRAINING if self.room.admission.draining else None
+
+    def crowd(self) -> Refusal | None:
+        """The answer where as many already count as there are slots and places in the queue, else None."""
+        limits = self.room.admission.limits
+        return crowded(limits) if len(self.counting) >= limits.max_active + limits.queue_max else None

@@ -207,7 +207,7 @@ class StreamRelay:
                 self._note_error(error or data.decode(errors="replace"))
             elif fields is not None:
                 self._note(fields, now_s)
-                if fields.get("type") in self._grammar.lasts:
+                if self._grammar.is_last(fields):
                     self.whole = True
                     kept += [self.unsent(), event]
                     break
