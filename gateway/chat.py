@@ -14,7 +14,7 @@ from gateway.request_ids import RequestIds
 from gateway.request_reader import Reading, RequestReader
 from gateway.served import Served
 from gateway.service import Service
-from gateway.ticket import State
+from gateway.ticket import NOTHING_KNOWN, State
 
 _COMPLETE = Reading.COMPLETE
 
@@ -34,11 +34,11 @@ class Chat:
         service.metrics.arrived += 1
         lane, fault = self._judged(request)
         complete = request.state is _COMPLETE
-        if fault is None and not served.takes_slots:
-            fault = service.crowd()
-        if fault is None and complete:
+        if not served.takes_slots:
+            fault = fault or service.crowd()
+        elif fault is None and complete:
             # Before anything is built or read: refusing must stay cheap.
-            state = service.no_place(served, lane)
+            state = service.room.refused(NOTHING_KNOWN if lane is None else lane.facts)
             if state is not None:
                 self._refuse(client, request, served, state, lane)
                 return None

@@ -28,7 +28,7 @@ from gateway.served import Served
 from gateway.service import Service
 from gateway.settling import taken
 from gateway.stage import ASKED, BODY, ENDED, RELAYING, WAITING, event
-from gateway.ticket import State, Ticket
+from gateway.ticket import NOTHING_KNOWN, State, Ticket
 from gateway.token_needs import TokenNeed
 
 _WHOLE, _FIRST_EVENT = CancelReason.WHOLE, CancelReason.FIRST_EVENT
@@ -80,12 +80,18 @@ class Completion:
         if self._request.body_bytes > self._service.settings.max_body_bytes:
             raise too_large_body(self._service.settings.max_body_bytes)
         if self._request.state is _COMPLETE:
-            lane = self.call.lane
-            state = self._service.no_place(self._served, lane)
-            if state is not None:
+            fault = self._no_place()
+            if fault is not None:
                 # Surely refused: reading the request's JSON would only make refusing more expensive.
-                raise refused(state, self._service.room.admission.limits, lane)
+                raise fault
             self.ask_for_slot()
+
+    def _no_place(self) -> Refusal | None:
+        service, lane = self._service, self.call.lane
+        if not self._served.takes_slots:
+            return service.crowd()
+        state = service.room.refused(NOTHING_KNOWN if lane is None else lane.facts)
+        return None if state is None else refused(state, service.room.admission.limits, lane)
 
     @event
     def ask_for_slot(self) -> None:

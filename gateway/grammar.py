@@ -48,8 +48,7 @@ def usage_in(said: Said) -> object:
 
 
 def _error_of_completion(said: Said) -> object:
-    error = chunk.error_in(said)
-    return None if said.get("choices") else error
+    return None if said.get("choices") else chunk.error_in(said)
 
 
 COMPLETION = Grammar(

@@ -96,10 +96,9 @@ def parse(body: bytes, served: Served, rules: BodyRules, lane: KnownLane | None 
         raise invalid(f"The request body is not valid JSON: {error}.") from None
     if type(fields) is not dict:
         raise invalid("The request body must be a JSON object.")
-    wrong = served.no(fields)
-    if wrong is not None:
+    if served.no is not None and (wrong := served.no(fields)) is not None:
         raise wrong
-    stream = (served.generates and boolean(fields.get("stream"))) or False
+    stream = (boolean(fields.get("stream")) and served.generates) or False
     slots = _slots(fields, served, rules.max_choices)
     added = _added_model(fields, rules.model_name, rules.models)
     asks = stream and served.usage_option and rules.ask_usage

@@ -15,10 +15,6 @@ from gateway.refusal import Refusal, invalid
 from gateway.sequences import Sequences
 
 
-def _nothing(fields: Body) -> None:
-    """Nothing is wrong with it."""
-
-
 def _in_background(fields: Body) -> Refusal | None:
     """Such an answer is made behind its request's end, when its slot would be another's."""
     if boolean(fields.get("background")):
@@ -32,8 +28,8 @@ class Served:
 
     sequences: how many slots a request takes; longest: the fields that bound an answer, the first one that is
     there counts, none where nothing is generated. takes_slots: False for what only counts. usage_option:
-    whether a stream tells its usage only where `stream_options` ask for it. no: what is wrong with a body
-    that other engines' rules would let through, None for nothing.
+    whether a stream tells its usage only where `stream_options` ask for it. no: what is wrong with a body,
+    though the engine would take it; None where nothing can be.
     """
 
     route: Route
@@ -45,7 +41,7 @@ class Served:
     errors: ErrorForm = error_form.OPENAI
     takes_slots: bool = True
     usage_option: bool = False
-    no: Callable[[Body], Refusal | None] = _nothing
+    no: Callable[[Body], Refusal | None] | None = None
 
     @property
     def generates(self) -> bool:

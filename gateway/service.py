@@ -8,17 +8,15 @@ from structlog.typing import FilteringBoundLogger
 from gateway.account import Account
 from gateway.call import CancelReason
 from gateway.deadlines import Deadlines
-from gateway.endings import crowded
+from gateway.endings import crowded, refused
 from gateway.engine import Engine
-from gateway.lane_book import KnownLane
 from gateway.metrics import Metrics
 from gateway.recorder import Recorder
 from gateway.refusal import Refusal
 from gateway.relays import Relays
 from gateway.request_body import BodyRules
-from gateway.served import Served
 from gateway.settings import Settings
-from gateway.ticket import NOTHING_KNOWN, State
+from gateway.ticket import State
 from gateway.waiting import WaitingRoom
 from gateway.waits import Waits
 
@@ -52,13 +50,12 @@ class Service:
     counting: set[Running] = field(default_factory=set)
     recorder: Recorder | None = None
 
-    def no_place(self, served: Served, lane: KnownLane | None) -> State | None:
-        """How a request of that path is refused, whatever it asks for, if it surely is."""
-        if served.takes_slots:
-            return self.room.refused(NOTHING_KNOWN if lane is None else lane.facts)
-        return State.DRAINING if self.room.admission.draining else None
-
     def crowd(self) -> Refusal | None:
-        """The answer where as many already count as there are slots and places in the queue, else None."""
-        limits = self.room.admission.limits
-        return crowded(limits) if len(self.counting) >= limits.max_active + limits.queue_max else None
+        """The answer to one more that takes no slot: while draining, and where as many already count as there
+        are slots and places in the queue; else None.
+        """
+        admission = self.room.admission
+        if admission.draining:
+            return refused(State.DRAINING, admission.limits)
+        full = len(self.counting) >= admission.limits.max_active + admission.limits.queue_max
+        return crowded(admission.limits) if full else None

@@ -62,7 +62,13 @@ def named(kind: str, **fields: Any) -> str:
     return f"event: {kind}\ndata: {json.dumps({'type': kind, **fields})}\n\n"
 
 
-_RESPONSE = {"id": "resp_1", "object": "response", "status": "in_progress", "error": None, "output": []}
+_RESPONSE: dict[str, Any] = {
+    "id": "resp_1",
+    "object": "response",
+    "status": "in_progress",
+    "error": None,
+    "output": [],
+}
 _DONE = {
     **_RESPONSE,
     "status": "completed",

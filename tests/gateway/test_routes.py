@@ -263,13 +263,14 @@ def test_every_fault_of_an_engine(stand: Stand) -> None:
             name: pool.submit(ask, stand.gateway, api, fault.script, stream=fault.stream)
             for name, (api, fault) in faults.items()
         }
-        wrong = {name: _wrong(*faults[name], *told.result()) for name, told in asked.items()}
+        wrong = {name: _wrong(*faults[name], told.result()) for name, told in asked.items()}
     assert not [f"{name}: {why}" for name, why in wrong.items() if why]
     stand.ended(**Counter(fault.outcome for _, fault in faults.values()))
 
 
-def _wrong(api: Api, fault: Fault, status: int, headers: dict[str, str], body: bytes) -> str:
+def _wrong(api: Api, fault: Fault, told: tuple[int, dict[str, str], bytes]) -> str:
     """What is not as it should be; "" where all is."""
+    status, headers, body = told
     if status != fault.status:
         return f"{status} {body!r}"
     if status == 200:
