@@ -8,11 +8,18 @@ import anthropic
 
 from tests.clients.asking.scenes import At, Heard, Scene, serve
 
-SCHEMA = {"type": "object", "properties": {"a": {"type": "boolean"}}, "required": ["a"]}
+SCHEMA = {
+    "type": "object",
+    "properties": {"a": {"type": "boolean"}},
+    "required": ["a"],
+    "additionalProperties": False,
+}
 TOOL = {"name": "f", "description": "a function", "input_schema": SCHEMA}
 FORCED = {"type": "tool", "name": "f"}
 ASKING = {"role": "user", "content": "one two three"}
 LONG = 2000
+CALL = 120
+"""Tokens that a call of the tool fits in."""
 
 
 def sdk(at: At) -> Any:
@@ -21,7 +28,8 @@ def sdk(at: At) -> Any:
 
 
 def send(at: At, **fields: Any) -> Any:
-    asked = {"model": at.model, "messages": [ASKING], "max_tokens": 5, "extra_body": {"temperature": 0}}
+    extra = {"temperature": 0, **at.extra}
+    asked = {"model": at.model, "messages": [ASKING], "max_tokens": 5, "extra_body": extra}
     return sdk(at).messages.create(**{**asked, **fields})
 
 
@@ -49,7 +57,7 @@ def several_turns(at: At) -> Heard:
 
 def tool_loop(at: At) -> Heard:
     """A call that is forced, its result, and the answer to that."""
-    first = send(at, tools=[TOOL], tool_choice=FORCED, max_tokens=40)
+    first = send(at, tools=[TOOL], tool_choice=FORCED, max_tokens=CALL)
     calls = [block for block in first.content if block.type == "tool_use"]
     blocks = [block.model_dump(mode="json", exclude_none=True) for block in first.content]
     results = [{"type": "tool_result", "tool_use_id": call.id, "content": "four"} for call in calls]
@@ -59,7 +67,7 @@ def tool_loop(at: At) -> Heard:
 
 
 def tool_streamed(at: At) -> Heard:
-    return streamed(at, tools=[TOOL], tool_choice=FORCED, max_tokens=40)
+    return streamed(at, tools=[TOOL], tool_choice=FORCED, max_tokens=CALL)
 
 
 def counted(at: At) -> Heard:

@@ -8,11 +8,18 @@ import openai
 
 from tests.clients.asking.scenes import At, Heard, Scene, serve
 
-SCHEMA = {"type": "object", "properties": {"a": {"type": "boolean"}}, "required": ["a"]}
+SCHEMA = {
+    "type": "object",
+    "properties": {"a": {"type": "boolean"}},
+    "required": ["a"],
+    "additionalProperties": False,
+}
 TOOL = {"type": "function", "name": "f", "description": "a function", "parameters": SCHEMA}
 FORCED = {"type": "function", "name": "f"}
 ASKED = "one two three"
 LONG = 2000
+CALL = 120
+"""Tokens that a call of the tool fits in."""
 
 
 def sdk(at: At) -> Any:
@@ -21,9 +28,8 @@ def sdk(at: At) -> Any:
 
 
 def respond(at: At, **fields: Any) -> Any:
-    return sdk(at).responses.create(
-        **{"model": at.model, "input": ASKED, "max_output_tokens": 5, "temperature": 0, **fields}
-    )
+    asked = {"model": at.model, "input": ASKED, "max_output_tokens": 5, "temperature": 0}
+    return sdk(at).responses.create(**{**asked, "extra_body": at.extra, **fields})
 
 
 def whole(at: At) -> Heard:
@@ -43,7 +49,7 @@ def several_turns(at: At) -> Heard:
 def tool_loop(at: At) -> Heard:
     """A call that is forced, its result, and the answer to that."""
     asking = [{"role": "user", "content": ASKED}]
-    first = respond(at, input=asking, tools=[TOOL], tool_choice=FORCED, max_output_tokens=40)
+    first = respond(at, input=asking, tools=[TOOL], tool_choice=FORCED, max_output_tokens=CALL)
     calls = [item for item in first.output if item.type == "function_call"]
     given = []
     for call in calls:
@@ -55,7 +61,7 @@ def tool_loop(at: At) -> Heard:
 
 
 def tool_streamed(at: At) -> Heard:
-    return streamed(at, tools=[TOOL], tool_choice=FORCED, max_output_tokens=40)
+    return streamed(at, tools=[TOOL], tool_choice=FORCED, max_output_tokens=CALL)
 
 
 def no_such_response(at: At) -> Heard:
@@ -87,7 +93,7 @@ def chat_tool_loop(at: At) -> Heard:
     forced = {"type": "function", "function": {"name": "f"}}
     asking: list[Any] = [{"role": "user", "content": ASKED}]
     chats = sdk(at).chat.completions
-    first = chats.create(**fields, messages=asking, tool_choice=forced, max_tokens=40)
+    first = chats.create(**fields, messages=asking, tool_choice=forced, max_tokens=CALL)
     message = first.choices[0].message
     asking.append({"role": "assistant", "tool_calls": [call.model_dump() for call in message.tool_calls]})
     asking += [{"role": "tool", "tool_call_id": call.id, "content": "four"} for call in message.tool_calls]
