@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from tests.gateway.apis import ALL, CHAT, MESSAGES, RESPONSES, STREAMED, Api, St
 from tests.gateway.process import GatewayProcess, free_port, gateway, until
 from tests.gateway.scripted_engine import END, SSE_HEAD, ScriptedEngine, chunk, whole
 from tests.gateway.stand import FAULT_SETTINGS, Raw, Stand, post
+from tests.gateway.with_lanes import ALICE, gateway_with, key, lane_of
 
 HANG: list[Any] = ["hang"]
 NEW = tuple(api for api in ALL if api is not CHAT)
@@ -395,3 +397,50 @@ def test_refusals_in_the_form_of_each_api(
     assert status == (529 if ours else 502)
     kind = "overloaded_error" if ours else "upstream_unreachable"
     assert (api.error_of(body)["type"], headers["retry-after"]) == (kind, "1")
+
+
+def test_lanes_budgets_and_rows_hold_for_every_route(engine: ScriptedEngine, tmp_path: Path) -> None:
+    """The key says the lane, whose tokens are counted and whose slots are bounded, and each request is a row
+    with its sizes and times; what only counts is in the lane, and takes nothing of it.
+    """
+    settings = {"record_dir": tmp_path / "rows", "slot_cost": "tokens", "kv_tokens": 10_000}
+    with gateway_with(engine, tmp_path, **settings) as running:
+        for api in ALL:
+            answer = {"script": [["send", whole(200, api.answer)]]}
+            status, headers, body = running.ask("POST", api.path, {**api.body, **answer}, key(ALICE))
+            assert (status, lane_of(headers)) == (200, "alice/interactive"), body
+        for api in STREAMED:
+            events = stream_of(api)
+            parts = "".join((events.before, *events.pieces, events.end))
+            script = [["send", SSE_HEAD + chunk(parts) + END]]
+            asked = _asked(api, script, stream=True)
+            assert running.ask("POST", api.path, asked, key(ALICE))[0] == 200
+        assert running.ask("POST", MESSAGES.path, MESSAGES.body, {"x-api-key": "nobody"})[0] == 200
+        until(lambda: running.state()["in_flight"] == 0, 5)
+        page = running.get("/metrics")[2].decode()
+        lane = 'tenant="alice",priority_class="interactive"'
+        prompt = sum(api.tokens[0] for api in (*ALL, *STREAMED))
+        output = sum(api.tokens[1] for api in (*ALL, *STREAMED))
+        assert f'gateway_lane_tokens_total{{{lane},kind="prompt"}} {prompt}' in page
+        assert f'gateway_lane_tokens_total{{{lane},kind="completion"}} {output}' in page
+        assert f'gateway_lane_requests_total{{{lane},outcome="ok"}} {len(ALL) + len(STREAMED)}' in page
+        assert running.state()["kv_tokens"]["held"] == 0
+        assert all(row["held"] == 0 for row in running.state()["lanes"].values() if "held" in row)
+        rows = until(lambda: _rows(tmp_path / "rows", len(ALL) + len(STREAMED) + 1), 5)
+    for api, row in zip((*ALL, *STREAMED), rows, strict=False):
+        assert (row["route"], row["outcome"], row["lane"]) == (api.name, "ok", "alice/interactive")
+        told = (row["prompt_tokens"] or 0, row["output_tokens"] or 0)
+        assert told == api.tokens
+        assert row["prompt_bytes"] > 0
+        assert row["slots"] == (0 if not api.served.takes_slots else api.served.sequences(api.body)[0])
+        assert (row["queue_s"] is None) is not api.served.takes_slots
+    assert all(row["first_s"] is not None for row in rows[len(ALL) : -1])
+
+
+def _rows(folder: Path, count: int) -> list[dict[str, Any]]:
+    """All of them, once there are so many."""
+    lines = [line for path in sorted(folder.glob("*.jsonl")) for line in path.read_text().splitlines()]
+    rows = [json.loads(line) for line in lines if line.endswith(("]", "}"))]
+    columns = rows[0]["columns"] if rows else []
+    found = [dict(zip(columns, row, strict=True)) for row in rows[1:]]
+    return found if len(found) == count else []
