@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import Field, dataclass, fields, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -90,19 +90,14 @@ class Traffic:
     def generating(self) -> Traffic:
         """Only the rows whose answers are made token by token, of whatever API: a load run has no others."""
         kept = np.isin(self.route.codes, [i for i, name in enumerate(self.route.names) if name in GENERATING])
-        return replace(
-            self, **{column.name: _rows(getattr(self, column.name), kept) for column in _columns()}
-        )
+        names = [column.name for column in fields(self) if column.name != "damaged"]
+        return replace(self, **{name: _rows(getattr(self, name), kept) for name in names})
 
     @property
     def measured(self) -> NDArray[np.bool_]:
         """Rows with both lengths."""
         known: NDArray[np.bool_] = (self.prompt_tokens > 0) & (self.output_tokens > 0)
         return known
-
-
-def _columns() -> list[Field[Any]]:
-    return [column for column in fields(Traffic) if column.name != "damaged"]
 
 
 def _rows(column: Any, kept: NDArray[np.bool_]) -> Any:

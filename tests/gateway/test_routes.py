@@ -403,7 +403,7 @@ def test_lanes_budgets_and_rows_hold_for_every_route(engine: ScriptedEngine, tmp
     """The key says the lane, whose tokens are counted and whose slots are bounded, and each request is a row
     with its sizes and times; what only counts is in the lane, and takes nothing of it.
     """
-    settings = {"record_dir": tmp_path / "rows", "slot_cost": "tokens", "kv_tokens": 10_000}
+    settings: dict[str, Any] = {"record_dir": tmp_path / "rows", "slot_cost": "tokens", "kv_tokens": 10_000}
     with gateway_with(engine, tmp_path, **settings) as running:
         for api in ALL:
             answer = {"script": [["send", whole(200, api.answer)]]}
