@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.call import Call
+from gateway.limits import Limits
+from gateway.outcome import Outcome, Route
 from gateway.prefix_hashes import PrefixHashes
 from gateway.refusal import Refusal
 from gateway.request_body import BodyRules, parse
 from gateway.served import BY_PATH
+from gateway.settling import taken
+from gateway.ticket import RequestFacts
+from gateway.token_cost import estimate
 from gateway.token_needs import TokenNeeds
-from tests.gateway.apis import ALL, RESPONSES, Api
+from gateway.waiting import WaitingRoom
+from tests.gateway.apis import ALL, CHAT, EMBEDDINGS, RESPONSES, Api
+from tests.gateway.test_lane_parts import book
 
 _FIELDS = (
     *("messages", "prompt", "input", "instructions", "system", "query", "documents", "queries", "items"),
@@ -118,3 +127,29 @@ def test_no_answer_in_the_background() -> None:
     with pytest.raises(Refusal, match="background"):
         parse(b'{"input":"x","background":true}', RESPONSES.served, BodyRules(1))
     assert parse(b'{"input":"x","background":false}', RESPONSES.served, BodyRules(1)).slots == 1
+
+
+def test_vectors_teach_nothing_about_answers() -> None:
+    """Neither how long a tenant's answers get, nor how many tokens a chat's text has."""
+    needs = TokenNeeds()
+    rules = BodyRules(8, needs=needs)
+    chat = b'{"messages":[{"role":"user","content":"one two three"}]}'
+    before = parse(chat, CHAT.served, rules).facts
+    for _ in range(20):
+        vectors = parse(b'{"input":["one","two"]}', EMBEDDINGS.served, rules)
+        assert vectors.need is not None
+        vectors.need.learn(50, 0, whole=True)
+    assert parse(chat, CHAT.served, rules).facts == before
+
+
+def test_vectors_do_not_make_a_lanes_answers_shorter() -> None:
+    """What a request without a bound is taken to cost is the mean of the lane's answers."""
+    lane = book().by_name["a/now"]
+    lane.counts.answered(30, 100, 1, 2.0)
+    room = WaitingRoom(Limits(), lambda: 0.0)
+    ticket = room.offer(2, RequestFacts(40))
+    call = Call(Route.EMBEDDINGS, b"name", 1)
+    call.lane, call.outcome, call.dispatched_s = lane, Outcome.OK, 10.0
+    answer = SimpleNamespace(usage={"prompt_tokens": 7, "completion_tokens": 0}, pieces=0, streams=False)
+    assert taken(ticket, call, lane, answer, 12.0) == 7  # type: ignore[arg-type]  # nothing else is read
+    assert estimate(0, 1, None, lane.counts) == 100
