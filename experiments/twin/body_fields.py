@@ -108,7 +108,7 @@ class CompletionFields(SamplingFields):
 class ResponseFields(SamplingFields):
     """Of /v1/responses."""
 
-    input: str | list[dict[str, Any]]
+    input: str | list[dict[str, object]]
     instructions: str | None = None
     max_output_tokens: int | None = None
 

@@ -73,7 +73,7 @@ class MessageAnswer(Answer):
         ended = self._message([{"type": "text", "text": "".join(words)}])
         return orjson.dumps({**ended, "stop_reason": self._reason(), "usage": self._usage()})
 
-    def _message(self, content: list[Any]) -> dict[str, Any]:
+    def _message(self, content: list[Any]) -> dict[str, object]:
         head = {"id": self._id, "type": "message", "role": "assistant"}
         return {**head, "content": content, "model": self._asked.model}
 

@@ -70,7 +70,7 @@ class Embeddings(Answer):
     def whole(self) -> bytes:
         return orjson.dumps({**self._list("embedding", self._vector), "usage": self._usage()})
 
-    def _list(self, kind: str, value: Any) -> dict[str, Any]:
+    def _list(self, kind: str, value: Any) -> dict[str, object]:
         data = [
             {"index": index, "object": kind, kind: value(prompt.text)}
             for index, prompt in enumerate(self._asked.prompts)
@@ -103,15 +103,13 @@ class Ranks(Embeddings):
     id_prefix = "rerank"
 
     def whole(self) -> bytes:
+        scores = [self._score(prompt.text) for prompt in self._asked.prompts]
+        best_first = sorted(range(len(scores)), key=lambda index: -scores[index])
+        texts = [prompt.text for prompt in self._asked.prompts]
         found = [
-            {"index": index, "document": {"text": prompt.text}, "relevance_score": self._score(prompt.text)}
-            for index, prompt in enumerate(self._asked.prompts)
+            {"index": index, "document": {"text": texts[index]}, "relevance_score": scores[index]}
+            for index in best_first
         ]
-        found.sort(key=_relevance, reverse=True)
         tokens = self._usage()["prompt_tokens"]
         usage = {"prompt_tokens": tokens, "total_tokens": tokens}
         return orjson.dumps({"id": self._id, "model": self._asked.model, "usage": usage, "results": found})
-
-
-def _relevance(found: dict[str, Any]) -> float:
-    return float(found["relevance_score"])

@@ -32,11 +32,11 @@ def _messages(fields: ResponseFields) -> list[Any]:
         return [*said, _message("user", fields.input)]
     for item in fields.input:
         text = item.get("content", item.get("output", item.get("arguments", "")))
-        said.append(_message(item.get("role", "user"), text))
+        said.append(_message(str(item.get("role", "user")), text))
     return said
 
 
-def _message(role: str, content: Any) -> dict[str, Any]:
+def _message(role: str, content: Any) -> dict[str, object]:
     return {"role": role, "content": content}
 
 
@@ -84,18 +84,18 @@ class ResponseAnswer(Answer):
         self._events += 1
         return b"event: %b\ndata: %b\n\n" % (kind.encode(), orjson.dumps(told))
 
-    def _place(self) -> dict[str, Any]:
+    def _place(self) -> dict[str, object]:
         return {"item_id": f"msg_{self._id}", "output_index": 0, "content_index": 0}
 
     def _whole_text(self) -> str:
         return "".join(" " + self._word(i) for i in range(self._asked.prompts[0].output_tokens))
 
-    def _item(self, status: str) -> dict[str, Any]:
+    def _item(self, status: str) -> dict[str, object]:
         text = self._whole_text()
         head = {"id": f"msg_{self._id}", "type": "message", "role": "assistant", "status": status}
         return {**head, "content": [_part(text)]}
 
-    def _ended(self) -> dict[str, Any]:
+    def _ended(self) -> dict[str, object]:
         told = self._asked.usage()
         usage = {
             "input_tokens": told["prompt_tokens"],
@@ -109,7 +109,7 @@ class ResponseAnswer(Answer):
         why = {"reason": "max_output_tokens"} if cut else None
         return {**ended, "incomplete_details": why, "usage": usage}
 
-    def _response(self, status: str, output: list[Any]) -> dict[str, Any]:
+    def _response(self, status: str, output: list[Any]) -> dict[str, object]:
         return {
             "id": self._id,
             "object": "response",
@@ -130,5 +130,5 @@ class ResponseAnswer(Answer):
         }
 
 
-def _part(text: str) -> dict[str, Any]:
+def _part(text: str) -> dict[str, object]:
     return {"type": "output_text", "text": text, "annotations": [], "logprobs": None}

@@ -151,5 +151,5 @@ def test_vectors_do_not_make_a_lanes_answers_shorter() -> None:
     call = Call(Route.EMBEDDINGS, b"name", 1)
     call.lane, call.outcome, call.dispatched_s = lane, Outcome.OK, 10.0
     answer = SimpleNamespace(usage={"prompt_tokens": 7, "completion_tokens": 0}, pieces=0, streams=False)
-    assert taken(ticket, call, lane, answer, 12.0) == 7  # type: ignore[arg-type]  # nothing else is read
+    assert taken(ticket, call, lane, answer, 12.0) == 7
     assert estimate(0, 1, None, lane.counts) == 100
