@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.call import Call
@@ -110,6 +110,7 @@ def test_what_a_prompt_is_made_of(path: str, fields: dict[str, Any], texts: list
 
 
 @pytest.mark.parametrize("api", ALL, ids=[api.name for api in ALL])
+@settings(max_examples=30)
 @given(fields=st.dictionaries(st.sampled_from(_FIELDS), _JSON, max_size=4))
 def test_any_json_is_read_without_a_fault(api: Api, fields: dict[str, Any]) -> None:
     """Fields of any kind are the engine's to judge: what it gets is what was sent."""

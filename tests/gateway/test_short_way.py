@@ -17,6 +17,7 @@ from gateway.error_form import ANTHROPIC, OPENAI, ErrorForm, body_of
 from gateway.limits import Limits
 from gateway.outcome import Route
 from gateway.prepared_refusal import PreparedRefusal, PreparedRefusals
+from gateway.refusal import unreachable
 from gateway.request_ids import RequestIds
 from gateway.ticket import State
 
@@ -51,6 +52,7 @@ def test_anthropics_statuses() -> None:
         State.QUEUE_TIMEOUT: 529,
         State.DRAINING: 529,
     }
+    assert ANTHROPIC.status_of(unreachable("The engine cannot be reached.")) == 529
 
 
 def test_prepared_refusals_follow_the_limits() -> None:
