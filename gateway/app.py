@@ -39,9 +39,10 @@ from gateway.metrics import Metrics, Sample
 from gateway.outcome import Outcome, Route
 from gateway.probe import Probe
 from gateway.recorder import Recorder
-from gateway.refusal import Refusal, internal, routing
+from gateway.refusal import Refusal, internal
 from gateway.relays import Relays
 from gateway.request_body import BodyRules
+from gateway.routing import routing
 from gateway.service import Service
 from gateway.settings import Settings
 from gateway.token_needs import TokenNeeds

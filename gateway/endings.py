@@ -42,6 +42,12 @@ def refused(state: State, limits: Limits, lane: KnownLane | None = None, binds: 
     raise AssertionError(f"not a refusal: {state}")
 
 
+def crowded(limits: Limits) -> Refusal:
+    """The answer to one more that takes no slot, where there are many."""
+    text = f"{limits.max_active + limits.queue_max} requests are counted already."
+    return Refusal(Outcome.REJECTED_FULL, 429, text, "rate_limit_error", come_back=True)
+
+
 def cancelled(call: Call, limits: Limits) -> Refusal:
     """The answer to a call that was cancelled while its client waits for one."""
     reason = call.cancel_reason or CancelReason.STOPPING  # no reason: uvicorn ends its tasks

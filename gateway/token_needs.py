@@ -60,6 +60,8 @@ class TokenNeed:
 
     def learn(self, prompt_tokens: int | None, output_tokens: int | None, *, whole: bool) -> None:
         """It has ended, with what the engine told of it. whole: the answer came to its own end."""
+        if self._max_tokens == 0:
+            return  # vectors and scores: their prompts are not made as those of answers are
         if prompt_tokens and self._size is not None:
             self._tenant.prompt.learn(self._size, max(1, prompt_tokens - self._ids))
         if whole and output_tokens is not None:

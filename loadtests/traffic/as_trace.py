@@ -23,14 +23,16 @@ def read(folder: Path, seed: int = 1) -> Trace:
         TraceError: it cannot be read, or holds no request whose lengths are known.
     """
     try:
-        return of(table.traffic(folder), folder.name, seed)
+        recorded = table.traffic(folder)
+        return of(recorded.generating(), folder.name, seed, len(recorded))
     except TrafficError as error:
         raise TraceError(f"trace {error}") from None
 
 
-def of(traffic: Traffic, name: str, seed: int) -> Trace:
+def of(traffic: Traffic, name: str, seed: int, recorded: int | None = None) -> Trace:
     """Every request is in it, however it ended. Of one that was refused or broke off the prompt has as many
     tokens as its bytes have elsewhere, and the answer the length of some other one, at most what was asked.
+    recorded: how many rows there were, where some are left out.
     """
     measured = traffic.measured
     if not measured.any():
@@ -44,6 +46,8 @@ def of(traffic: Traffic, name: str, seed: int) -> Trace:
     most = np.where(traffic.max_tokens > 0, traffic.max_tokens, drawn.max(initial=1))[unknown]
     outputs[unknown] = np.minimum(drawn, most)
     notes = [_NOT_PLAYED]
+    if recorded is not None and recorded > len(traffic):
+        notes.append(f"{recorded - len(traffic)} requests that generate nothing are not played")
     if unknown.any():
         notes.append(
             f"{unknown.sum()} requests were refused or broke off: the lengths of their answers are drawn "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from monitoring.grafana.model import Board, Panel, Query, Row, instance
+from monitoring.grafana.model import ROUTES, Board, Panel, Query, Row, instance
 
 
 def board() -> Board:
@@ -85,7 +85,7 @@ def _outcomes() -> tuple[Panel, ...]:
             (
                 Query(
                     "sum by (code) (rate(gateway_requests_total"
-                    '{instance=~"$instance", route=~"chat|completions", code!~"2.."}[$__rate_interval]))',
+                    f'{{instance=~"$instance", route=~"{ROUTES}", code!~"2.."}}[$__rate_interval]))',
                     "{{code}}",
                 ),
             ),

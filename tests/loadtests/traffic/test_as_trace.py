@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from gateway.outcome import Outcome
+from gateway.served import SERVED
 from loadtests.planning.mix import Mix
 from loadtests.planning.scenarios import Shape
 from loadtests.planning.trace_files.trace import TraceError
@@ -44,6 +45,16 @@ def test_a_load_run_plays_it(tmp_path: Path) -> None:
     rate_per_s = 2 * 20 / 19
     twice = PlanSettings("trace", rate_per_s, 0.0, 30.0, 1, Mix(), Shape(), trace_file=str(tmp_path)).make()
     assert twice.due_s == pytest.approx(made.due_s / 2, abs=1e-6)
+
+
+def test_only_what_generates_is_played(tmp_path: Path) -> None:
+    """Of all routes those whose answers are made token by token, by the gateway's own table."""
+    rows = [line(float(k), 100 + k, route=served.route) for k, served in enumerate(SERVED)]
+    segment(tmp_path, NAMES[0], *rows)
+    trace = as_trace.read(tmp_path)
+    played = [k for k, served in enumerate(SERVED) if served.generates]
+    assert trace.prompt_tokens.tolist() == [100 + k for k in played]
+    assert trace.notes[1] == f"{len(SERVED) - len(played)} requests that generate nothing are not played"
 
 
 def test_nothing_known_is_nothing_to_play(tmp_path: Path) -> None:

@@ -24,9 +24,15 @@ START_S = 1_764_000_000.0
 NAMES = ("20251124T160000.000000Z-abcdef", "20251124T170000.000000Z-abcdef")
 
 
-def line(at_s: float, prompt: int | None = 300, outcome: Outcome = Outcome.OK, prefix: bytes = b"") -> bytes:
+def line(
+    at_s: float,
+    prompt: int | None = 300,
+    outcome: Outcome = Outcome.OK,
+    prefix: bytes = b"",
+    route: Route = Route.CHAT,
+) -> bytes:
     """A row as the gateway writes it, of a request that arrived so many seconds after the start."""
-    call = Call(Route.CHAT, b"id", 1)
+    call = Call(route, b"id", 1)
     call.arrived_s, call.offered = at_s, True
     call.first_s, call.last_s = at_s + 0.25, at_s + 1.25
     call.prompt_tokens, call.output_tokens = prompt, None if prompt is None else 11
