@@ -26,5 +26,5 @@ class Arrival(NamedTuple):
     think_s: float = 0.0
     """Closed loop: pause before this request."""
     prefixes: tuple[tuple[int, int], ...] = ()
-    """(node, tokens), ascending: the prompt's first `tokens` tokens are those of all with the same node. Of a
-    session only its first request has any."""
+    """(node, tokens), ascending: the prompt's first `tokens` tokens are those of all with the same node. In a
+    session they are those of its first request."""

@@ -97,6 +97,7 @@ class Starting:
     def _options(self, form: Mapping[str, str]) -> Namespace:
         """The options in force with the form's values, cast as Locust does. Raises WrongValueError."""
         options = copy.copy(self._environment.parsed_options)
+        options.load = ""  # the form says scenario and rate
         for name, value in form.items():
             old = getattr(options, name, None)
             if old is None or isinstance(old, list):
