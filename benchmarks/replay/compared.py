@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from loadtests.latency import Column
 from loadtests.traffic import lengths
@@ -18,10 +19,11 @@ _LEVEL = 0.8
 
 @dataclass(frozen=True, slots=True)
 class Leg:
-    """One recording. lanes: share of the requests. seen_before: share of the prompts' bytes with which an
-    earlier one had begun, by the hashes. prefix_hit: share of the prompt tokens that the engine found in its
-    cache, as it counts them; None where it has none. attainment: of all requests, within the bounds.
-    ttft_p50_s, tpot_p50_s: of those with an answer.
+    """One recording. Lengths are tokens, of the requests that had an answer each time. lanes: share of the
+    requests. seen_before: share of the prompts' bytes with which an earlier one had begun, by the hashes.
+    prefix_hit: share of the prompt tokens that the engine found in its cache, as it counts them; None where
+    it has none. attainment: of all requests, within the bounds. ttft_p50_s, tpot_p50_s: of those with an
+    answer.
     """
 
     requests: int
@@ -55,10 +57,20 @@ class Bounds:
         return cls(_quantile(traffic.ttft_s, _LEVEL), _quantile(traffic.tpot_s, _LEVEL))
 
 
-def leg(traffic: Traffic, bounds: Bounds, prefix_hit: float | None) -> Leg:
-    """The figures of a recording."""
+def answered_in_all(recordings: Sequence[Traffic]) -> NDArray[np.bool_]:
+    """Which requests (n,) had an answer in each of several recordings of n; of others the lengths are not
+    known, and whom a full queue refused must not look like other lengths.
+
+    Raises:
+        ValueError: they are of unequal length.
+    """
+    return np.logical_and.reduce([traffic.measured for traffic in recordings])
+
+
+def leg(traffic: Traffic, bounds: Bounds, prefix_hit: float | None, compared: NDArray[np.bool_]) -> Leg:
+    """The figures of a recording; lengths of the requests that are `compared` (n,)."""
     gaps_s, measured = np.diff(traffic.arrived_unix_s), traffic.measured
-    prompts, outputs = traffic.prompt_tokens[measured], traffic.output_tokens[measured]
+    prompts, outputs = traffic.prompt_tokens[compared], traffic.output_tokens[compared]
     seen, n = seen_before_bytes(traffic), len(traffic)
     counts = traffic.lane.counts()
     good = measured & (traffic.ttft_s <= bounds.ttft_s) & ~(traffic.tpot_s > bounds.tpot_s)

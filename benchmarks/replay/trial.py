@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.replay import mixed_traffic
-from benchmarks.replay.compared import Bounds, Leg, leg
+from benchmarks.replay.compared import Bounds, Leg, answered_in_all, leg
 from experiments.observe import engine_counters
 from experiments.run_folder import load_run
 from experiments.stack import cores, load
@@ -69,7 +69,7 @@ def running(engine: str, folder: Path) -> Iterator[Stand]:
 
 
 def pair(stand: Stand, rate_per_s: float, length_s: float, seed: int) -> dict[str, Leg]:
-    """Traffic, and its replay from what was recorded of it: `recorded`, `replayed`; and, before or after that,
+    """Traffic, and its replay from what was recorded of it: `recorded`, `replayed`; and, before or after it,
     once more the very plan that was sent first, `again`: by so much do two runs of one thing differ.
     """
     sent = mixed_traffic.plan(rate_per_s, length_s, seed)
@@ -80,7 +80,8 @@ def pair(stand: Stand, rate_per_s: float, length_s: float, seed: int) -> dict[st
     later = {name: _play(stand, one, f"{seed}-{name}") for name, one in orders}
     bounds = Bounds.of(first.traffic)
     legs = {"recorded": first, **later}
-    return {name: leg(one.traffic, bounds, one.hits) for name, one in legs.items()}
+    compared = answered_in_all([one.traffic for one in legs.values()])
+    return {name: leg(one.traffic, bounds, one.hits, compared) for name, one in legs.items()}
 
 
 def _play(stand: Stand, plan: Plan, name: str) -> Played:

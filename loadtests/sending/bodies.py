@@ -111,7 +111,8 @@ class Bodies:
         return messages
 
     def _user_text(self, arrival: Arrival, history: int) -> str:
-        own = max(1, arrival.prompt_tokens - history - (self._cost.template if history == 0 else 0))
+        frame = self._cost.turn if history else self._cost.template
+        own = max(1, arrival.prompt_tokens - history - frame)
         parts, left = [], own
         for seed, until in _shared(arrival) if history == 0 else ():
             tokens = min(until, own - 1) - (own - left)

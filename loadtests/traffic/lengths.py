@@ -23,10 +23,19 @@ def prompt_tokens(traffic: Traffic) -> Counts:
     for size in (traffic.body_bytes, traffic.prompt_bytes):
         both = measured & (size > 0)
         if both.any():
-            per_byte = float(np.median(tokens[both] / size[both]))
-            estimate = np.where(size > 0, size * per_byte, estimate)
+            template = template_tokens(tokens[both], size[both])
+            per_byte = float(np.median((tokens[both] - template) / size[both]))
+            estimate = np.where(size > 0, template + size * per_byte, estimate)
     found: Counts = np.where(tokens > 0, tokens, np.rint(estimate)).astype(np.int64)
     return np.maximum(found, 1)
+
+
+def template_tokens(tokens: Counts, bytes_: Counts) -> float:
+    """Tokens that prompts (n,) have beside those of their bytes: where a line through them meets none."""
+    if len(tokens) < 3 or np.ptp(bytes_) == 0:
+        return 0.0
+    _, at_zero = np.polyfit(bytes_.astype(np.float64), tokens.astype(np.float64), 1)
+    return float(np.clip(at_zero, 0.0, tokens.min() / 2))
 
 
 def output_tokens(traffic: Traffic, seed: int) -> Counts:

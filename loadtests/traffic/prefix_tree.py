@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from loadtests.planning.workloads import Counts
+from loadtests.traffic import lengths
 from loadtests.traffic.row import PREFIX_CHARACTERS, PREFIX_ENDS_BYTES
 from loadtests.traffic.traffic import Traffic
 
@@ -68,7 +69,8 @@ def prefixes(traffic: Traffic, heads: NDArray[np.bool_]) -> list[Prefixes]:
         for end in range(PREFIX_CHARACTERS, len(text) + 1, PREFIX_CHARACTERS):
             members[text[:end]].append(i)
     shared = {name: rows for name, rows in members.items() if len(rows) > 1}
-    template = _template_tokens(traffic, read)
+    known = read & (traffic.prompt_tokens > 0)
+    template = lengths.template_tokens(traffic.prompt_tokens[known], traffic.prompt_bytes[known])
     tokens_of: dict[str, tuple[int, int]] = {}
     for number, (name, rows) in enumerate(shared.items()):
         node = _node(name, np.array(rows), shared, traffic)
@@ -85,16 +87,6 @@ def _node(name: str, rows: Counts, shared: dict[str, list[int]], traffic: Traffi
     parts = len(longer) > 1 or longer == {name}
     depth = len(name) // PREFIX_CHARACTERS - 1
     return _Node(depth, traffic.prompt_bytes[rows], parts)
-
-
-def _template_tokens(traffic: Traffic, read: NDArray[np.bool_]) -> float:
-    """Tokens that a prompt has beside those of its text: where a line through all meets zero bytes."""
-    known = read & (traffic.prompt_tokens > 0)
-    if known.sum() < 3 or np.ptp(traffic.prompt_bytes[known]) == 0:
-        return 0.0
-    tokens = traffic.prompt_tokens[known].astype(np.float64)
-    _, at_zero = np.polyfit(traffic.prompt_bytes[known].astype(np.float64), tokens, 1)
-    return float(np.clip(at_zero, 0.0, tokens.min() / 2))
 
 
 def _tokens_per_byte(rows: Sequence[int], traffic: Traffic, template: float) -> float | None:
