@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from experiments.spec.loads import Load
@@ -28,4 +29,6 @@ def plan(
     engine with that context (None: not known, nothing is cut)."""
     assert load.rate_per_s is not None, "the matrix holds resolved loads only"
     factor = load.relative if load.relative is not None else load.rate_per_s / traffic.rate_per_s
-    return replayed.plan(traffic, factor, Stretch(*stretch), seed, context_tokens=context_tokens)
+    made = replayed.plan(traffic, factor, Stretch(*stretch), seed, context_tokens=context_tokens)
+    # Of the load, to the last digit: cells are told apart by it. A stretch of its own has more or less.
+    return replace(made, header=made.header._replace(rate_per_s=load.rate_per_s))

@@ -73,7 +73,7 @@ def plan(
     prompts, outputs, clipped = _within(played, mix, context_tokens)
     session, _ = sessions.split_where_shorter(_numbered(played.conversation, copy), prompts, outputs)
     header = Header(
-        RECORDED, f"{RECORDED} {recorded.name}", seed, len(rows) / stretch.length_s, stretch.warm_up_s,
+        RECORDED, f"{RECORDED} {recorded.name}", seed, factor * recorded.rate_per_s, stretch.warm_up_s,
         stretch.measure_s, "open", len(rows), _params(recorded, made, stretch, mix),
         (*_notes(recorded, played, made), *clipped), played.classes(),
     )  # fmt: skip

@@ -43,7 +43,7 @@ def test_relative_rates_are_multiples_of_what_was_recorded(folder: Path) -> None
     assert first != second
     plan = planned.plan(next(cell for cell in cells if cell.block == 1))
     assert [a.prompt_tokens for a in plan.arrivals] == list(range(160, 220))
-    assert (plan.header.warm_up_s, plan.header.measure_s) == (5, 25)
+    assert (plan.header.warm_up_s, plan.header.measure_s, plan.header.rate_per_s) == (5, 25, 2.0)
     assert {one.tenant for one in plan.header.classes} == {"alice", "bob"}
 
 
