@@ -64,7 +64,8 @@ def answered_in_all(recordings: Sequence[Traffic]) -> NDArray[np.bool_]:
     Raises:
         ValueError: they are of unequal length.
     """
-    return np.logical_and.reduce([traffic.measured for traffic in recordings])
+    found: NDArray[np.bool_] = np.logical_and.reduce([traffic.measured for traffic in recordings])
+    return found
 
 
 def leg(traffic: Traffic, bounds: Bounds, prefix_hit: float | None, compared: NDArray[np.bool_]) -> Leg:

@@ -132,7 +132,7 @@ def _numbered(conversation: Counts, copy: Counts) -> Counts:
 
 
 def _params(recorded: Recorded, made: Density, stretch: Stretch, mix: Mix) -> dict[str, int | float | str]:
-    of_clients = {"retry": mix.retry, "deadline_s": mix.deadline_s}
+    of_clients: dict[str, int | float | str] = {"retry": mix.retry, "deadline_s": mix.deadline_s}
     lengths = {"max_prompt_tokens": mix.max_prompt_tokens, "max_output_tokens": mix.max_output_tokens}
     how: dict[str, int | float | str] = {
         "factor": made.factor,

@@ -35,8 +35,8 @@ def traffic(rows: Sequence[Made], begin_unix_s: float = 1_764_000_000.0) -> Traf
     ordered = sorted(rows, key=lambda row: row.at_s)
 
     def names(texts: Sequence[str]) -> Names:
-        known = tuple(dict.fromkeys(texts))
-        return Names(known, np.array([known.index(text) for text in texts]))
+        known = {text: code for code, text in enumerate(dict.fromkeys(texts))}
+        return Names(tuple(known), np.array([known[text] for text in texts]))
 
     def counts(name: str) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
         return np.array([getattr(row, name) for row in ordered], dtype=np.int64)
@@ -48,8 +48,9 @@ def traffic(rows: Sequence[Made], begin_unix_s: float = 1_764_000_000.0) -> Traf
         begin_unix_s + np.array([row.at_s for row in ordered]),
         names(["chat"] * n), names([row.lane for row in ordered]), names([row.session for row in ordered]),
         names([row.outcome for row in ordered]), counts("status"), counts("bytes_"), counts("bytes_"), unread,
-        counts("max_tokens"), counts("prompt_tokens"), counts("output_tokens"), nothing, nothing, nothing,
-        nothing, finished_s, unread, names(["".join(map(_block, row.prefix)) for row in ordered]),
+        counts("max_tokens"), counts("prompt_tokens"), counts("output_tokens"), nothing, nothing,
+        finished_s / 4, finished_s, finished_s, unread,
+        names(["".join(map(_block, row.prefix)) for row in ordered]),
     )  # fmt: skip
 
 
