@@ -7,7 +7,7 @@ which they part.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -21,6 +21,8 @@ from loadtests.traffic.traffic import Traffic
 
 Prefixes = tuple[tuple[int, int], ...]
 """(node, tokens), ascending: the prompt's first `tokens` tokens are those of all prompts with that node."""
+_GRID = 64
+_NEARLY_ALL = 0.9
 _SPREAD = 0.5
 """Least coefficient of variation of what prompts have of their own, an exponential's being 1."""
 
@@ -39,20 +41,21 @@ class _Node:
         """How many leading bytes they share, about: at least those of the hash, and less than the next one
         covers.
 
-        What each has of its own is taken for exponential: then the shortest prompt exceeds what is shared by
-        its mean over their number, which is taken off (the unbiased estimate of an exponential's location).
-        Where prompts are too much of one length for that, nothing is known, and it is the mean of what is
-        spread evenly over the logarithm.
+        What each has of its own is taken for exponential with a mean that nobody knows, and what is shared
+        for spread evenly over the logarithm: then a length is the likelier the nearer it is to the shortest
+        prompt, the more so the more prompts there are. Where they are too much of one length for an
+        exponential, their lengths tell nothing.
         """
         at_least = PREFIX_ENDS_BYTES[self.depth]
         last = self.depth + 1 == len(PREFIX_ENDS_BYTES)
         shortest, mean, n = float(self.bytes_.min()), float(self.bytes_.mean()), len(self.bytes_)
         at_most = min(2 * at_least if last else PREFIX_ENDS_BYTES[self.depth + 1] - 1, shortest)
-        if float(self.bytes_.std()) < _SPREAD * (mean - at_most) or mean == shortest:
-            return (
-                float((at_most - at_least) / np.log(at_most / at_least)) if at_most > at_least else at_least
-            )
-        return float(np.clip(shortest - (mean - shortest) / (n - 1), at_least, at_most))
+        grid = np.geomspace(at_least, at_most, _GRID)
+        if mean == shortest or float(self.bytes_.std()) < _SPREAD * (mean - at_most):
+            return float(grid.mean())
+        # With a scale that is as likely at every order of magnitude, what is left of the likelihood.
+        weight = ((mean - at_most) / (mean - grid)) ** n
+        return float((grid * weight).sum() / weight.sum())
 
 
 def prefixes(traffic: Traffic, heads: NDArray[np.bool_]) -> list[Prefixes]:
@@ -72,12 +75,13 @@ def prefixes(traffic: Traffic, heads: NDArray[np.bool_]) -> list[Prefixes]:
     known = read & (traffic.prompt_tokens > 0)
     template = lengths.template_tokens(traffic.prompt_tokens[known], traffic.prompt_bytes[known])
     tokens_of: dict[str, tuple[int, int]] = {}
+    follow = {name: child for name in shared if (child := _next(name, shared, traffic)) is not None}
     for number, (name, rows) in enumerate(shared.items()):
         node = _node(name, np.array(rows), shared, traffic)
         per_byte = _tokens_per_byte(shared[name[:PREFIX_CHARACTERS]], traffic, template)
         if node.parts and per_byte is not None:
             tokens_of[name] = number, max(1, round(node.common_bytes * per_byte))
-    by_text = [_chain(text, tokens_of) for text in texts]
+    by_text = [_chain(_followed(text, follow), tokens_of) for text in texts]
     return [by_text[code] for code in traffic.prefix.codes.tolist()]
 
 
@@ -87,6 +91,25 @@ def _node(name: str, rows: Counts, shared: dict[str, list[int]], traffic: Traffi
     parts = len(longer) > 1 or longer == {name}
     depth = len(name) // PREFIX_CHARACTERS - 1
     return _Node(depth, traffic.prompt_bytes[rows], parts)
+
+
+def _next(name: str, shared: dict[str, list[int]], traffic: Traffic) -> str | None:
+    """The node that nearly all go on to who go on at all. Whose prompt ends before it begins as they do, too:
+    it is the same text as far as it goes, such as the first turn of a conversation that nobody named.
+    """
+    texts = traffic.prefix.names
+    end = len(name) + PREFIX_CHARACTERS
+    on = Counter(
+        text[:end] for text in (texts[traffic.prefix.codes[i]] for i in shared[name]) if len(text) >= end
+    )
+    child, count = on.most_common(1)[0] if on else ("", 0)
+    return child if child in shared and count >= _NEARLY_ALL * on.total() else None
+
+
+def _followed(text: str, follow: dict[str, str]) -> str:
+    while text in follow:
+        text = follow[text]
+    return text
 
 
 def _tokens_per_byte(rows: Sequence[int], traffic: Traffic, template: float) -> float | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -166,6 +167,21 @@ def test_text_begins_alike_where_the_plan_says_so() -> None:
     assert second <= common(0, 2) <= second + 6
     assert 128 < first < 256 < second < 512
     assert all(len(one) >= 1000 for one in words)
+
+
+def test_a_conversation_that_nobody_named() -> None:
+    """Each turn begins with the whole of the one before, also where no hash ends at its end."""
+    sizes = [800, 1500, 2600, 5000]
+    rows = [
+        Made(float(k), size // 4, 10, bytes_=size, prefix=begins("talk", size))
+        for k, size in enumerate(sizes)
+    ]
+    plan = replayed.plan(of(*rows), 1.0, Stretch(0.0, 4.0), 1)
+    bodies = Bodies("m", ONE_EACH, salt="s", chunk_usage=False, plan=plan.arrivals)
+    words = [bodies.take(arrival).split(b'"content":"')[1].split() for arrival in plan.arrivals]
+    for before, after in pairwise(words):
+        shared_words = sum(a == b for a, b in zip(before, after, strict=False))
+        assert shared_words >= 0.75 * len(before)
 
 
 @pytest.mark.parametrize("factor", [0.3, 0.6, 0.9, 1.2, 1.7, 2.0, 3.4])
