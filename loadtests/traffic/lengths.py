@@ -31,10 +31,11 @@ def prompt_tokens(traffic: Traffic) -> Counts:
 
 
 def template_tokens(tokens: Counts, bytes_: Counts) -> float:
-    """Tokens that prompts (n,) have beside those of their bytes: where a line through them meets none."""
+    """Tokens that prompts (n,) have beside those of their bytes: where a line through them meets none, which
+    is off by as large a part of long ones as of short ones."""
     if len(tokens) < 3 or np.ptp(bytes_) == 0:
         return 0.0
-    _, at_zero = np.polyfit(bytes_.astype(np.float64), tokens.astype(np.float64), 1)
+    _, at_zero = np.polyfit(bytes_.astype(np.float64), tokens.astype(np.float64), 1, w=1.0 / bytes_)
     return float(np.clip(at_zero, 0.0, tokens.min() / 2))
 
 

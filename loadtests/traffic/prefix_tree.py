@@ -72,15 +72,20 @@ def prefixes(traffic: Traffic, heads: NDArray[np.bool_]) -> list[Prefixes]:
         for end in range(PREFIX_CHARACTERS, len(text) + 1, PREFIX_CHARACTERS):
             members[text[:end]].append(i)
     shared = {name: rows for name, rows in members.items() if len(rows) > 1}
-    known = read & (traffic.prompt_tokens > 0)
+    known = np.flatnonzero((traffic.prompt_tokens > 0) & (traffic.prompt_bytes > 0))
+    if not shared or not len(known):
+        return [()] * len(traffic)
     template = lengths.template_tokens(traffic.prompt_tokens[known], traffic.prompt_bytes[known])
+    of_all = _tokens_per_byte(known.tolist(), traffic, template)
+    assert of_all is not None, "some are known"
     tokens_of: dict[str, tuple[int, int]] = {}
     follow = {name: child for name in shared if (child := _next(name, shared, traffic)) is not None}
     for number, (name, rows) in enumerate(shared.items()):
         node = _node(name, np.array(rows), shared, traffic)
-        per_byte = _tokens_per_byte(shared[name[:PREFIX_CHARACTERS]], traffic, template)
-        if node.parts and per_byte is not None:
-            tokens_of[name] = number, max(1, round(node.common_bytes * per_byte))
+        if not node.parts:
+            continue
+        per_byte = _tokens_per_byte(shared[name[:PREFIX_CHARACTERS]], traffic, template) or of_all
+        tokens_of[name] = number, max(1, round(node.common_bytes * per_byte))
     by_text = [_chain(_followed(text, follow), tokens_of) for text in texts]
     return [by_text[code] for code in traffic.prefix.codes.tolist()]
 

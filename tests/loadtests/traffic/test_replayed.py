@@ -169,6 +169,20 @@ def test_text_begins_alike_where_the_plan_says_so() -> None:
     assert all(len(one) >= 1000 for one in words)
 
 
+def test_prompts_begin_alike_also_where_nobody_counted_their_tokens() -> None:
+    """Those of one system prompt were all refused: they have as many tokens a byte as the others."""
+    refused = [
+        Made(
+            float(k), -1, -1, outcome="queue_timeout", status=429, bytes_=1000 + k, prefix=["all0", f"own{k}"]
+        )
+        for k in range(9)
+    ]
+    found = of(*refused, *(Made(20.0 + k, 110 + 25 * k, 10, bytes_=400 + 100 * k) for k in range(9)))
+    assert len({chain[-1] for chain in found.prefixes[:9]}) == 1
+    assert 512 / 4 <= found.prefixes[0][-1][1] <= 1024 / 4
+    assert found.prompt_tokens[:9].tolist() == pytest.approx([260] * 9, abs=3)
+
+
 def test_a_conversation_that_nobody_named() -> None:
     """Each turn begins with the whole of the one before, also where no hash ends at its end."""
     sizes = [800, 1500, 2600, 5000]
