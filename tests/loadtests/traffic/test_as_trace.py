@@ -16,6 +16,7 @@ from loadtests.planning.trace_files.trace import TraceError
 from loadtests.running import options
 from loadtests.settings import PlanSettings, from_options
 from loadtests.traffic import as_trace
+from tests.loadtests.harness import run, upstream
 from tests.loadtests.traffic.test_traffic import NAMES, line, segment
 
 
@@ -104,3 +105,22 @@ def test_what_does_not_go_together_is_one_sentence(tmp_path: Path, flags: tuple[
     segment(tmp_path, NAMES[0], *(line(float(k), 100 + k) for k in range(20)))
     with pytest.raises(WrongValueError, match=said):
         recorded(tmp_path, *flags).make()
+
+
+def test_locust_plays_a_recording(tmp_path: Path) -> None:
+    """Through the real command line: what the server was sent begins alike where the recording did, clients
+    leave when they did, and the result names the recording."""
+    prefix = b"aaaaaabbbbbb"
+    rows = [line(k / 20, 400 + 20 * k, prefix=prefix) for k in range(10)]
+    rows[4] = line(0.2, None, Outcome.CLIENT_ABORT, prefix)
+    segment(tmp_path / "recording", NAMES[0], *rows)
+    flags = ("--load", "recorded@1.0x", "--recorded", str(tmp_path / "recording"), "--warmup", "0")
+    with upstream(tmp_path, ttft_s=0.01, gap_s=0.001) as server:
+        ran = run(server.url, tmp_path / "run", *flags, "--duration", "0.5", "--to", "0.5s")
+    ran.assert_conserved()
+    assert ran.outcomes["ok"] == 10, ran.output
+    leaving = [record.leaves_after_s for record in ran.folder.records() if record.leaves_after_s]
+    assert leaving == [pytest.approx(1.5 - 0.2, abs=1.0)]
+    plan = ran.folder.plan()
+    assert plan.header.params["method"] == "as recorded"
+    assert len({arrival.prefixes for arrival in plan.arrivals}) == 1
