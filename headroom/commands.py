@@ -46,7 +46,7 @@ COMMANDS = (
     Command(
         "export-trace", "experiments.export_trace", "the records of an earlier run as a trace, to replay"
     ),
-    Command("traces", "loadtests.traces", "describe a trace file before anyone plays it"),
+    Command("traces", "loadtests.traces", "describe a trace file or a recording before anyone plays it"),
     Command("gateway", "gateway.__main__", "the admission gateway in front of an engine"),
     Command("ui", "experiments.ui", "a local stack with the Locust web UI in front of it"),
     Command("status", "headroom.status", "what of the compose stack runs, where, and how it is"),

@@ -23,6 +23,7 @@ to, the matrix is measured instead."""
 _EXAMPLES = """examples:
   %(prog)s --slo 'ttft<=1s,tpot<=60ms,attainment>=0.95'
   %(prog)s --mix 'chat:0.9,agent-long:0.1' --slo 'ttft<=1s,tpot<=60ms;agent-long:ttft<=20s'
+  %(prog)s --load recorded@1.0x,recorded@1.5x --recorded DIR --from 14:00 --to 15:00
   %(prog)s --engine emulator --dry-run        what would be predicted and measured
   %(prog)s --model runs/calibration           a calibration that is there already
   %(prog)s --engine-url http://127.0.0.1:8000 --served-model qwen25-14b --budget 30m

@@ -151,6 +151,9 @@ YOUNGER_KEYS: dict[tuple[str, str], JsonValue] = {
     ("load", "lengths"): "auto",
     ("load", "usage"): "asked",
     ("load", "mix"): [],
+    ("load", "recorded"): None,
+    ("load", "recorded_from"): "",
+    ("load", "recorded_to"): "",
     ("design", "kind"): "grid",
 }
 """Section and name of keys that runs of earlier versions lack, and what those runs did: with that value

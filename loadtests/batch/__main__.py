@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from loadtests.batch.stopping import BatchMistake, BatchStopped
+from loadtests.one_sentence import SentenceParser
 from loadtests.reach import handed_down, own_arguments
 
 MOST_IN_FLIGHT = 100
@@ -68,7 +69,7 @@ def _end(sentence: str, code: int) -> int:
 
 
 def _arguments(argv: Sequence[str], prog: str) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
+    parser = SentenceParser(
         prog=prog,
         description=_ABOUT,
         epilog=_EXAMPLES,
