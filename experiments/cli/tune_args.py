@@ -27,6 +27,7 @@ _EXAMPLES = """examples:
   %(prog)s --model runs/calibration           a calibration that is there already
   %(prog)s --engine-url http://127.0.0.1:8000 --served-model qwen25-14b --budget 30m
   %(prog)s --gateway-url http://127.0.0.1:8080 --served-model NAME --model profile.json
+  %(prog)s --recorded DIR --current MAX_ACTIVE=8 --growth 3%%/week     no engine: %(prog)s --recorded --help
 
 flags of a sweep (python -m experiments.sweep --help) are taken, too: --slo, --engine, --engine-url,
 --gateway-url, --max-active, --queue-max, --queue-timeout, --load, --prompt-tokens, --output-tokens,

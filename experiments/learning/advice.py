@@ -62,27 +62,28 @@ def advise(effects: Effects, present: Setting, seen: float) -> Advice:
     best = int(np.argmax(means))
     chosen = now if means[best] <= (1 + WITHIN) * effects.goodput[now] else _simplest(effects, means, now)
     regret = _high(1 - goodput[chosen] / np.maximum(goodput[known].max(axis=0), 1e-12))
-    far = [i for i in np.flatnonzero(~known) if effects.goodput[i] > (1 + WITHIN) * effects.goodput[chosen]]
+    unknown: list[int] = np.flatnonzero(~known).tolist()
+    far = [i for i in unknown if _high(goodput[i] / goodput[chosen] - 1) > REGRET]
     gains = goodput[chosen] / np.maximum(goodput[now], 1e-12) - 1
     low, high = (float(x) for x in np.quantile(gains, [0.05, 0.95]))
     verdict, why = _verdict(effects, chosen == now, regret, far, seen)
     return Advice(
         verdict, effects.settings[chosen], present, why, float(gains.mean()), low, high, regret,
-        tuple(effects.settings[i] for i in np.flatnonzero(~known)),
+        tuple(effects.settings[i] for i in unknown),
     )  # fmt: skip
 
 
-def _not_worse(goodput: np.ndarray[tuple[int, int], np.dtype[np.float64]], now: int) -> np.ndarray[
-    tuple[int], np.dtype[np.bool_]
-]:
+def _not_worse(
+    goodput: np.ndarray[tuple[int, int], np.dtype[np.float64]], now: int
+) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
     """Settings that hardly any of the engines would make worse than what is in force."""
     loss = 1 - goodput / np.maximum(goodput[now], 1e-12)
     return np.asarray(np.quantile(loss, 0.95, axis=1) <= WORSE)
 
 
 def _simplest(effects: Effects, means: np.ndarray[tuple[int], np.dtype[np.float64]], now: int) -> int:
-    """Of those that are as good as the best the one whose slots differ least from what is in force, then the one
-    with the better goodput: a smaller step asks less of the model."""
+    """Of those that are as good as the best the one whose slots differ least from what is in force, then the
+    one with the better goodput: a smaller step asks less of the model."""
     slots = np.array([setting.limits.max_active for setting in effects.settings], dtype=float)
     step = np.abs(np.log(slots / slots[now]))
     equal = np.flatnonzero(means >= (1 - 0.01) * means.max())
@@ -99,8 +100,8 @@ def _verdict(
     if far:
         most = max(effects.settings[i].limits.max_active for i in far)
         return Verdict.NOT_ENOUGH, (
-            f"up to MAX_ACTIVE={most} may be better still, and more than {seen:.0f} requests at once were hardly "
-            "ever seen: apply this, record on and ask again, or measure"
+            f"up to MAX_ACTIVE={most} may be better still, and more than {seen:.0f} requests at once were "
+            "hardly ever seen: apply this, record on and ask again, or measure"
         )
     if regret > REGRET:
         return Verdict.NOT_ENOUGH, (

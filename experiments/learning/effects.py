@@ -1,4 +1,4 @@
-"""What settings would do to recorded traffic: every setting on the same blocks of it, on engines that the
+"""What settings would do to recorded traffic: every setting in the same further periods, on engines that the
 recording allows."""
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 import scipy
 
-from experiments.learning.production import Floats, Integers
-from experiments.learning.stretches import Played
+from experiments.learning.production import Floats
+from experiments.learning.stretches import Played, Stretches
 from experiments.spec.setting import Setting
 from experiments.tuning.model import Model
 from experiments.twin.footprint import Footprint
@@ -22,8 +22,8 @@ from loadtests.slo import SLO
 
 LEVEL = 0.90
 BEYOND_SD = 0.06
-"""What the law of steps may be wrong by at twice the concurrency that was seen, of the logarithm of a time; at
-four times twice as much."""
+"""What the law of steps may be wrong by at twice the concurrency that was seen, of the logarithm of a time;
+at four times twice as much."""
 MEASURES = ("goodput_per_s", "attainment", "refused_ratio", "ttft_p95_s", "tpot_p95_s", "e2e_p95_s")
 _LATENCIES = ("ttft_p95_s", "tpot_p95_s", "e2e_p95_s")
 
@@ -39,9 +39,9 @@ class Interval:
 
 @dataclass(frozen=True, slots=True)
 class Effects:
-    """`runs`: measure → shape (settings, draws). A draw is an engine of the model on blocks drawn anew; the
-    same for all settings. busy: sequences that ran together, what 95 % of the requests met at most, on the best
-    estimate of the engine (settings,)."""
+    """`runs`: measure → shape (settings, draws). A draw is a further period on an engine
+    of the model; the same for all settings. busy: sequences that ran together, what 95 % of the requests met
+    at most, on the best estimate of the engine (settings,)."""
 
     settings: tuple[Setting, ...]
     runs: dict[str, Floats]
@@ -89,28 +89,30 @@ class Believed:
 
 
 def effects(
-    played: Played, settings: Sequence[Setting], believed: Believed, slo: SLO, draws: int, seed: int = 1
-) -> Effects:
-    """Play the blocks under every setting on `draws` engines."""
-    judge = _Judge(played, slo)
+    stretches: Stretches, settings: Sequence[Setting], believed: Believed, slo: SLO, draws: int,
+    seed: int = 1, scale: float = 1.0,
+) -> Effects:  # fmt: skip
+    """Play `draws` further periods with `scale` times the requests under every setting, each period on an
+    engine of its own."""
     player = Player(expected=draws * len(settings))
     order = sorted(range(len(settings)), key=lambda i: settings[i].smaller_first, reverse=True)
     runs = {name: np.full((len(settings), draws), np.nan) for name in MEASURES}
     rng = np.random.default_rng([seed, 23])
-    even = np.ones(played.blocks)
-    busy = np.zeros(len(settings))
-    first: _Done = []
-    for i in order:
-        busy[i] = judge.under(settings[i], believed.model.profile, even, player, first).busy
-    beyond = np.maximum(np.log2(np.maximum(busy, 1e-9) / max(believed.seen, 1.0)), 0.0).round(1)
     luck = scipy.stats.norm.ppf((rng.permutation(draws) + 0.5) / draws)
+    busy = np.zeros(len(settings))
     for k, engine in enumerate(believed.model.sample(draws, seed)):
-        weights = rng.multinomial(played.blocks, np.full(played.blocks, 1 / played.blocks)).astype(float)
+        judge = _Judge(stretches.at(scale, rng), slo)
+        if not k:
+            best: _Done = []
+            for i in order:
+                busy[i] = judge.under(settings[i], believed.model.profile, player, best).busy
+            beyond = np.maximum(np.log2(np.maximum(busy, 1e-9) / max(believed.seen, 1.0)), 0.0).round(1)
         done: dict[float, _Done] = {}
         for i in order:  # the widest first: what binds nowhere is played once
             far = float(beyond[i])
             own = slower(engine, float(np.exp(BEYOND_SD * far * luck[k]))) if far else engine
-            for name, value in judge.under(settings[i], own, weights, player, done.setdefault(far, [])).values.items():
+            run = judge.under(settings[i], own, player, done.setdefault(far, []))
+            for name, value in run.values.items():
                 runs[name][i, k] = value
     return Effects(tuple(settings), runs, believed.latency_sd, busy)
 
@@ -128,36 +130,27 @@ _Done = list[_Run]
 
 
 class _Judge:
-    """Plays the requests, and says what became of the counted ones."""
+    """Plays a period, and says what became of its counted requests."""
 
     def __init__(self, played: Played, slo: SLO) -> None:
         self._offered = Offered(played.asked)
-        self._block: Integers = played.block
-        self._counted = played.block >= 0
-        self._seconds = played.block_s
+        self._counted = played.counted
+        self._seconds = played.counted_s
         self._output = np.array([one.output_tokens for one in played.asked], dtype=float)
         self._slo = slo
 
-    def under(
-        self,
-        setting: Setting,
-        engine: Profile,
-        weights: Floats,
-        player: Player,
-        done: list[_Run],
-    ) -> _Run:
+    def under(self, setting: Setting, engine: Profile, player: Player, done: list[_Run]) -> _Run:
         """A run; one of `done` where it would be the same."""
         for one in done:
             if one.footprint.same_under(setting.limits):
                 return one
         run = player.simulate(self._offered, engine, setting.limits)
-        found = _Run(Footprint.of(setting.limits, run), self._measured(run, weights), _together(run))
+        found = _Run(Footprint.of(setting.limits, run), self._measured(run), _together(run))
         done.append(found)
         return found
 
-    def _measured(self, run: Simulated, weights: Floats) -> dict[str, float]:
+    def _measured(self, run: Simulated) -> dict[str, float]:
         ok = self._counted & (run.codes == OK)
-        weight = np.where(self._counted, weights[self._block], 0.0)
         columns = {
             "ttft_s": run.first_s - run.due_s,
             "ttfv_s": run.first_s - run.due_s,
@@ -167,26 +160,19 @@ class _Judge:
             "visible_s": run.first_s,
         }
         good = self._slo.judge_columns(ok, columns.__getitem__)
-        offered, right = float(weight.sum()), float(weight[good].sum())
+        offered = max(1, int(self._counted.sum()))
         return {
-            "goodput_per_s": right / (float(weights.sum()) * self._seconds),
-            "attainment": right / offered if offered else float("nan"),
-            "refused_ratio": 1 - float(weight[ok].sum()) / offered if offered else float("nan"),
-            **{
-                f"{name}_p95_s": weighted_p95(columns[f"{name}_s"][ok], weight[ok])
-                for name in ("ttft", "tpot", "e2e")
-            },
+            "goodput_per_s": float(good.sum()) / self._seconds,
+            "attainment": float(good.sum()) / offered,
+            "refused_ratio": 1 - float(ok.sum()) / offered,
+            **{f"{name}_p95_s": p95(columns[f"{name}_s"][ok]) for name in ("ttft", "tpot", "e2e")},
         }
 
 
-def weighted_p95(values: Floats, weights: Floats) -> float:
-    """The least value that 95 % of the weight does not exceed; nan without any."""
-    known = np.isfinite(values) & (weights > 0)
-    if not known.any():
-        return float("nan")
-    order = np.argsort(values[known], kind="stable")
-    sums = np.cumsum(weights[known][order])
-    return float(values[known][order][np.searchsorted(sums, 0.95 * sums[-1])])
+def p95(values: Floats) -> float:
+    """nan where there is none."""
+    known = values[np.isfinite(values)]
+    return float(np.quantile(known, 0.95)) if len(known) else float("nan")
 
 
 def _together(run: Simulated) -> float:

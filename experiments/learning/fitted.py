@@ -196,7 +196,9 @@ def played_again(production: Production, profile: Profile, limits: Limits) -> di
     if not (measured.any() and modelled.any()):
         return {}
     return {
-        name: Deviation.between(float(np.quantile(of[measured], 0.95)), float(np.quantile(by[modelled], 0.95)))
+        name: Deviation.between(
+            float(np.quantile(of[measured], 0.95)), float(np.quantile(by[modelled], 0.95))
+        )
         for name, of, by in (
             ("ttft_p95_s", some.first_s - some.arrival_s, twin.first_s - twin.due_s),
             ("e2e_p95_s", some.last_s - some.arrival_s, twin.last_s - twin.due_s),

@@ -24,8 +24,8 @@ class Held:
     Attributes:
         requests, hours: how many, over what span.
         windows, first_tokens: what could be fitted.
-        concurrency_low, concurrency, concurrency_high: sequences that decoded together: what 5 %, half and 95 %
-        of the answers had at most.
+        concurrency_low, concurrency, concurrency_high: sequences that decoded together: what 5 %, half and 95
+        % of the answers had at most.
         prompt_tokens_high: what 95 % of the prompts have at most. prompt_tokens_most: the longest.
         refused: why that is not enough for a model, in sentences; empty: it is.
         missing: what a model of it can only extrapolate to, in sentences.
@@ -67,9 +67,9 @@ def _refused(production: Production, rows: Rows, low: float, high: float) -> lis
         ]
     if high < SPREAD * low:
         return [
-            f"only one concurrency was seen: nine answers of ten had {low:.1f} to {high:.1f} sequences beside "
-            "and with them, so that what a sequence costs cannot be told from what a step costs; record a "
-            "quieter or a busier hour too"
+            f"only one concurrency was seen: nine answers of ten had {low:.1f} to {high:.1f} sequences "
+            "beside and with them, so that what a sequence costs cannot be told from what a step costs; record "
+            "a quieter or a busier hour too"
         ]
     return []
 

@@ -33,10 +33,10 @@ class Production:
     """Columns (n,), ascending in arrival; seconds after the first arrival, nan where it did not happen.
 
     A request for several sequences is as many rows. Attributes:
-        arrival_s: when it came. granted_s: when it got its slot. first_s, last_s: its first token and its end.
-        prompt_tokens, output_tokens: ≥ 1; of one that was refused or broke off, estimated from the others.
-        ok: it was answered in full. timed: besides, as a stream, so that first token and end are those of the
-        engine.
+        arrival_s: when it came. granted_s: when it got its slot. first_s, last_s: its first token and its
+        end. prompt_tokens, output_tokens: ≥ 1; of one that was refused or broke off, estimated from the
+        others. ok: it was answered in full. timed: besides, as a stream, so that first token and end are
+        those of the engine.
     """
 
     arrival_s: Floats

@@ -1,9 +1,14 @@
-"""Which parts of a recording are played, and the same traffic denser or thinner.
+"""Further periods like a recording: the same rhythm, other bursts; as dense, denser or thinner.
 
-A month of rows cannot be played under forty settings. The recording is cut into blocks of equal length; if
-they hold more requests than can be played, a systematic sample of the blocks in order of their load is
-(every k-th from a random start: Cochran, "Sampling Techniques", 1977, chapter 8), so that quiet and busy
-ones are there as often as in the whole. What came shortly before a block is played too, and not counted.
+A period that comes has the hours of the one that was recorded, and not its accidents. So it is put together
+from chunks of the recording: each place of the clock gets a chunk that was recorded near it (the local block
+bootstrap for series whose law changes slowly: Paparoditis and Politis 2002). What hangs together within some
+tens of seconds stays together; which bursts follow each other is new, and so are the queues that they make.
+
+A month of rows cannot be played under forty settings. If there are more requests than can be, whole blocks of
+the clock are left out: a systematic sample of them in order of their load is played (every k-th from a random
+start: Cochran, "Sampling Techniques", 1977, chapter 8), so that quiet and busy hours are there as often as in
+the whole. What comes shortly before a block is played too, and not counted.
 """
 
 from __future__ import annotations
@@ -13,94 +18,108 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from experiments.learning.production import Asked, Floats, Integers, Production
+from experiments.learning.production import Asked, Flags, Floats, Integers, Production
 
 BLOCKS = 48
 SHORTEST_S, LONGEST_S = 20.0, 600.0
-LEAD_S = 60.0
+CHUNK_S = 30.0
+REACH = 24
+"""A chunk comes from this part of the span around its place, on either side."""
+LEAD_CHUNKS = 2
 """Played before a block whose predecessor is not."""
+SMOOTHED = 0.6
+"""Bandwidth over standard deviation: (4 / 3n) ^ (1/5) of a normal law, for the n ≈ 15 chunks that a place may
+get."""
 PAUSE_S = 600.0
 """Of virtual time between blocks that were no neighbours: whoever waits is served or gone by then."""
 
 
 @dataclass(frozen=True, slots=True)
 class Played:
-    """Requests on a virtual clock. `block`: of each (n,), its block's place among the played ones, -1: not
-    counted. `blocks`: how many, of `block_s` each."""
+    """Requests on a virtual clock. counted: which of them (n,); counted_s: of how much time."""
 
     asked: Sequence[Asked]
-    block: Integers
-    blocks: int
-    block_s: float
+    counted: Flags
+    counted_s: float
 
 
 class Stretches:
-    """A recording in blocks, of which at most `requests` requests are played."""
+    """A recording in blocks, of which at most about `requests` requests are played."""
 
     def __init__(self, production: Production, requests: int, seed: int) -> None:
-        span_s = max(production.span_s, SHORTEST_S)
-        count = max(1, round(span_s / float(np.clip(span_s / BLOCKS, SHORTEST_S, LONGEST_S))))
-        self.block_s = span_s / count
         self._production = production
-        self._edges_s = np.linspace(0.0, span_s, count + 1)
-        self._edges_s[-1] = np.nextafter(span_s, np.inf)
+        self._span_s = max(production.span_s, SHORTEST_S)
+        chunks = max(1, round(self._span_s / CHUNK_S))
+        self._chunk_s = self._span_s / chunks
+        self._edges_s = np.linspace(0.0, self._span_s, chunks + 1)
+        self._edges_s[-1] = np.nextafter(self._span_s, np.inf)
         self._first = np.searchsorted(production.arrival_s, self._edges_s)
-        self._by_load = np.argsort(self._load(), kind="stable")
+        length_s = float(np.clip(self._span_s / BLOCKS, SHORTEST_S, LONGEST_S))
+        self._blocks = np.array_split(np.arange(chunks), max(1, round(self._span_s / length_s)))
+        self._blocks = [block for block in self._blocks if len(block)]
+        self.burstiness = self._burstiness()
         self.chosen = self._choose(requests, np.random.default_rng([seed, 21]))
 
-    def _load(self) -> Floats:
-        tokens = self._production.prompt_tokens / 8 + self._production.output_tokens
-        sums = np.concatenate([[0.0], np.cumsum(tokens)])
-        found: Floats = np.diff(sums[self._first])
-        return found
+    def _burstiness(self) -> float:
+        """Standard deviation of a chunk's rate over its mean, without the rhythm (neighbours are compared:
+        von Neumann's estimator) and without what Poisson arrivals vary anyway."""
+        counts = np.diff(self._first).astype(float)
+        if len(counts) < 3 or not counts.sum():
+            return 0.0
+        mean = (counts[1:] + counts[:-1]) / 2
+        excess = float((np.diff(counts) ** 2 / 2).sum() - mean.sum())
+        return float(np.sqrt(max(0.0, excess) / float((mean**2).sum())))
 
     def _choose(self, requests: int, rng: np.random.Generator) -> Integers:
-        count = len(self._by_load)
-        share = min(1.0, requests / max(1, len(self._production)))
-        wanted = max(1, round(count * share))
+        work = self._production.prompt_tokens / 8 + self._production.output_tokens
+        sums = np.concatenate([[0.0], np.cumsum(work)])
+        load = np.diff(sums[self._first])
+        by_load = np.argsort([load[block].mean() for block in self._blocks], kind="stable")
+        count = len(by_load)
+        wanted = max(1, round(count * min(1.0, requests / max(1, len(self._production)))))
         places = (np.arange(wanted) + rng.random()) * count / wanted if wanted < count else np.arange(count)
-        found: Integers = np.sort(self._by_load[places.astype(np.int64)])
+        found: Integers = np.sort(by_load[places.astype(np.int64)])
         return found
 
-    def at(self, scale: float, seed: int = 0) -> Played:
-        """The chosen blocks with `scale` times the requests (> 0).
+    def at(self, scale: float, rng: np.random.Generator) -> Played:
+        """A further period with `scale` times the requests (> 0).
 
-        Denser: other blocks of about the same load come on top, of the last as many requests as are wanted:
-        more people, each as they are. Thinner: each request stays with that probability.
+        Denser: more chunks on top of each other, of the last as many requests as are wanted: more people,
+        each as they are. Thinner: each request stays with that probability.
         """
-        rng = np.random.default_rng([seed, 22])
         rows: list[Integers] = []
         at_s: list[Floats] = []
-        places: list[Integers] = []
-        clock_s, before = 0.0, -2
-        for place, block in enumerate(self.chosen.tolist()):
-            lead_s = 0.0 if block == before + 1 else min(LEAD_S, float(self._edges_s[block]))
-            if block != before + 1:
-                clock_s += PAUSE_S if rows else 0.0
-            for donor, keep in self._layers(block, scale):
-                begin_s = float(self._edges_s[donor])
-                low = int(np.searchsorted(self._production.arrival_s, begin_s - lead_s))
-                found = np.arange(low, self._first[donor + 1])
-                found = found[rng.random(len(found)) < keep]
-                since_s = self._production.arrival_s[found] - begin_s + lead_s
-                rows.append(found)
-                at_s.append(clock_s + since_s)
-                places.append(np.where(since_s >= lead_s, place, -1))
-            clock_s += lead_s + self.block_s
+        counted: list[Flags] = []
+        clock_s, counted_s, before = 0.0, 0.0, -2
+        for block in self.chosen.tolist():
+            chunks = self._blocks[block]
+            lead = 0 if block == before + 1 else min(LEAD_CHUNKS, int(chunks[0]))
+            if rows and block != before + 1:
+                clock_s += PAUSE_S
+            for chunk in range(int(chunks[0]) - lead, int(chunks[-1]) + 1):
+                for found in self._drawn(chunk, scale, rng):
+                    rows.append(found[0])
+                    at_s.append(clock_s + found[1])
+                    counted.append(np.full(len(found[0]), chunk >= chunks[0]))
+                clock_s += self._chunk_s
+            counted_s += len(chunks) * self._chunk_s
             before = block
-        return self._played(np.concatenate(rows), np.concatenate(at_s), np.concatenate(places))
+        when_s = np.concatenate(at_s)
+        order = np.argsort(when_s, kind="stable")
+        asked = self._production.where(np.concatenate(rows)[order]).asked(when_s[order])
+        return Played(asked, np.concatenate(counted)[order], counted_s)
 
-    def _layers(self, block: int, scale: float) -> list[tuple[int, float]]:
-        """Blocks that are laid on each other, and the share of each that is taken."""
-        if scale <= 1:
-            return [(block, scale)]
-        rank = int(np.flatnonzero(self._by_load == block)[0])
-        others = sorted(range(len(self._by_load)), key=lambda place: (abs(place - rank), place < rank))
-        ranks = [others[k % len(others)] for k in range(int(np.ceil(scale)))]
-        shares = [min(1.0, scale - k) for k in range(len(ranks))]
-        return [(int(self._by_load[one]), share) for one, share in zip(ranks, shares, strict=True)]
-
-    def _played(self, rows: Integers, at_s: Floats, places: Integers) -> Played:
-        order = np.argsort(at_s, kind="stable")
-        asked = self._production.where(rows[order]).asked(at_s[order])
-        return Played(asked, places[order], len(self.chosen), self.block_s)
+    def _drawn(self, chunk: int, scale: float, rng: np.random.Generator) -> list[tuple[Integers, Floats]]:
+        """Requests of chunks from around this one, and when they come after its begin; one for each layer."""
+        reach = max(1, round((len(self._edges_s) - 1) / REACH))
+        low, high = max(0, chunk - reach), min(len(self._edges_s) - 2, chunk + reach)
+        width = SMOOTHED * self.burstiness
+        scale *= float(np.exp(width * rng.standard_normal() - width**2 / 2))
+        layers = []
+        for layer in range(int(np.ceil(scale))):
+            donor = int(rng.integers(low, high + 1))
+            found = np.arange(self._first[donor], self._first[donor + 1])
+            if scale - layer < 1:
+                found = found[rng.random(len(found)) < scale - layer]
+            layers.append((found, self._production.arrival_s[found] - self._edges_s[donor]))
+        return layers

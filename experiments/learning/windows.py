@@ -107,7 +107,8 @@ class Company:
     def dispatched(self, begin_s: Floats, end_s: Floats) -> Floats:
         """Requests that got their slot in [begin, end), (k,)."""
         here = np.searchsorted(self._granted_s, np.array([begin_s, end_s]), side="left")
-        return (here[1] - here[0]).astype(float)
+        found: Floats = (here[1] - here[0]).astype(float)
+        return found
 
 
 def rows_of(production: Production) -> Rows:
@@ -167,9 +168,9 @@ def _first(seconds: float, prompt: int, running: float, context: float) -> FitRo
     )  # fmt: skip
 
 
-def _spread(places: np.ndarray[tuple[int], np.dtype[np.int64]], most: int) -> np.ndarray[
-    tuple[int], np.dtype[np.int64]
-]:
+def _spread(
+    places: np.ndarray[tuple[int], np.dtype[np.int64]], most: int
+) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
     """At most so many of them, evenly."""
     if len(places) <= most:
         return places

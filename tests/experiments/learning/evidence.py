@@ -1,4 +1,5 @@
-"""What learning from recordings is worth, over simulated productions drawn by seed: one line of JSON for each.
+"""What learning from recordings is worth, over simulated productions drawn by seed: one line of JSON for
+each.
 
     python -m tests.experiments.learning.evidence docs/evidence/learn.jsonl --seeds 4000:4060
 
@@ -32,8 +33,9 @@ _WORST = 0.05
 @dataclass(frozen=True, slots=True)
 class Line:
     """Of one production. `verdict`: of the advice, or `refused`. Regrets are of the advised setting in truth,
-    `against_present`: how much of the present setting's goodput it loses (below 0: gains). `ttft`, `e2e`: p95 of
-    a further period under the present setting and the ends of its predicted interval, seconds."""
+    `against_present`: how much of the present setting's goodput it loses (below 0: gains). `ttft`, `e2e`:
+    p95 of a further period under the present setting and the ends of its predicted interval, seconds. gain:
+    predicted of goodput, with its range; gained: true."""
 
     seed: int
     commit: str
@@ -79,9 +81,9 @@ def play(seed: int, commit: str) -> Line:
             seed, commit, "refused", str(error), 0.0, 0.0, _lost(true, now), nothing, nothing,
             "", drawn.present.name, drawn.peak, "", nothing, 0.0,
         )  # fmt: skip
-    played = stretches.Stretches(seen, REQUESTS, seed).at(1.0)
+    parts = stretches.Stretches(seen, REQUESTS, seed)
     again = fitted.played_again(seen, learned.profile, drawn.present.limits)
-    found = effects.effects(played, settings, learned.believed(again), scenario.slo, DRAWS, seed)
+    found = effects.effects(parts, settings, learned.believed(again), scenario.slo, DRAWS, seed)
     said = advice.advise(found, drawn.present, learned.held.concurrency_high)
     at = settings.index(said.chosen)
     ttft, e2e = (found.interval(drawn.present, name) for name in ("ttft_p95_s", "e2e_p95_s"))
@@ -89,7 +91,8 @@ def play(seed: int, commit: str) -> Line:
         seed, commit, said.verdict, said.why, _lost(true, at), round(float(1 - true[at] / true[now]), 4),
         _lost(true, now), (ttft_s, ttft.low, ttft.high), (e2e_s, e2e.low, e2e.high),
         said.chosen.name, drawn.present.name, round(drawn.peak, 3),
-        learned.gate.why, (said.gain, said.gain_low, said.gain_high), round(float(true[at] / true[now] - 1), 4),
+        learned.gate.why, (said.gain, said.gain_low, said.gain_high),
+        round(float(true[at] / true[now] - 1), 4),
     )  # fmt: skip
 
 
@@ -117,7 +120,9 @@ def truth(
     return goodput, *tails
 
 
-def _good(drawn: SimulatedProduction, run: Simulated, outputs: np.ndarray[tuple[int], np.dtype[np.float64]]) -> int:
+def _good(
+    drawn: SimulatedProduction, run: Simulated, outputs: np.ndarray[tuple[int], np.dtype[np.float64]]
+) -> int:
     slo = drawn.scenario.slo
     assert slo.ttft_s is not None
     assert slo.tpot_s is not None

@@ -11,8 +11,9 @@ import numpy.typing as npt
 
 from experiments.spec.setting import Setting
 from experiments.twin.simulate import Core, Simulated, simulate
-from experiments.twin.simulated import OUTCOMES
+from experiments.twin.simulated import OK, OUTCOMES
 from loadtests.planning import plan as plans
+from loadtests.planning.arrival import Arrival
 from loadtests.traffic.traffic import Names, Traffic
 from tests.experiments.racing import virtual_race
 from tests.experiments.tuning.virtual_tuning import Scenario, closed_loop_capacity
@@ -43,7 +44,7 @@ class SimulatedProduction:
         """What is in force."""
         return self.scenario.default
 
-    def arrivals(self, period: int, scale: float = 1.0, span_s: float = DAYS * DAY_S) -> list[plans.Arrival]:
+    def arrivals(self, period: int, scale: float = 1.0, span_s: float = DAYS * DAY_S) -> list[Arrival]:
         """Of one period: each has its own bursts. The rate follows the hour; in time that is stretched by the
         rate they are a Poisson process (Çinlar 1975)."""
         rng = np.random.default_rng([self.scenario.seed, 17, period])
@@ -59,7 +60,7 @@ class SimulatedProduction:
         due_s = np.interp([one.due_s for one in plan.arrivals], expected, edges_s)
         return [one._replace(due_s=at_s) for one, at_s in zip(plan.arrivals, due_s.tolist(), strict=True)]
 
-    def play(self, arrivals: list[plans.Arrival], setting: Setting, period: int) -> Simulated:
+    def play(self, arrivals: list[Arrival], setting: Setting, period: int) -> Simulated:
         """On the true engine, whose speed differs a little from one minute to the next."""
         rng = np.random.default_rng([self.scenario.seed, 18, period])
         times_s = np.arange(0.0, 1.2 * DAYS * DAY_S, _SPEED_S)
@@ -76,16 +77,14 @@ def draw(seed: int) -> SimulatedProduction:
     scenario = virtual_race.draw(seed)
     rng = np.random.default_rng([seed, 16])
     capacity = closed_loop_capacity(engine(scenario.physics, scenario.bounds), scenario.mix)
-    return SimulatedProduction(
-        scenario, float(rng.uniform(0.4, 1.2)), float(rng.uniform(0.2, 0.7)), capacity
-    )
+    return SimulatedProduction(scenario, float(rng.uniform(0.4, 1.2)), float(rng.uniform(0.2, 0.7)), capacity)
 
 
-def recorded(arrivals: list[plans.Arrival], done: Simulated) -> Traffic:
+def recorded(arrivals: list[Arrival], done: Simulated) -> Traffic:
     """The rows that the gateway would have written."""
     count = len(arrivals)
     due_s = np.array([one.due_s for one in arrivals])
-    ok = done.outcome_is("ok") if hasattr(done, "outcome_is") else done.codes == OUTCOMES.index("ok")
+    ok = done.codes == OK
     none = np.full(count, -1, dtype=np.int64)
     prompts = np.array([one.prompt_tokens for one in arrivals], dtype=np.int64)
     outputs = np.array([one.output_tokens for one in arrivals], dtype=np.int64)
