@@ -68,8 +68,8 @@ def _refused(production: Production, rows: Rows, low: float, high: float) -> lis
     if high < SPREAD * low:
         return [
             f"only one concurrency was seen: nine answers of ten had {low:.1f} to {high:.1f} sequences "
-            "beside and with them, so that what a sequence costs cannot be told from what a step costs; record "
-            "a quieter or a busier hour too"
+            "beside and with them, so that what a sequence costs cannot be told from what a step costs; "
+            "record a quieter or a busier hour too"
         ]
     return []
 

@@ -16,13 +16,13 @@ from tests.experiments.learning.simulated_production import recorded
 
 TRUE = Profile(
     name="true", source="chosen", base_s=0.010, per_decode_s=0.0003, per_token_s=0.0001, knee_tokens=16,
-    per_kv_token_s=2e-8, ingest_s=0.003, egress_s=0.0005, max_num_seqs=64, num_gpu_blocks=20_000, block_size=16,
-    max_model_len=8192,
+    per_kv_token_s=2e-8, ingest_s=0.003, egress_s=0.0005, max_num_seqs=64, num_gpu_blocks=20_000,
+    block_size=16, max_model_len=8192,
 )  # fmt: skip
 PRESENT = Setting(Limits(max_active=8, queue_max=100, queue_timeout_s=4.0))
 MIX = Mix(workload="lognormal", prompt_tokens=200, output_tokens=60, length_sigma=0.6,
           max_prompt_tokens=2000, max_output_tokens=400)  # fmt: skip
-SPAN_S = 900.0
+SPAN_S = 600.0
 
 
 def arrivals(mean_per_s: float, depth: float = 0.8, seed: int = 1) -> list[Arrival]:
@@ -35,7 +35,7 @@ def arrivals(mean_per_s: float, depth: float = 0.8, seed: int = 1) -> list[Arriv
     return [one._replace(due_s=at_s) for one, at_s in zip(plan.arrivals, due_s.tolist(), strict=True)]
 
 
-def recording(mean_per_s: float = 8.0, depth: float = 0.8, setting: Setting = PRESENT) -> Traffic:
+def recording(mean_per_s: float = 6.0, depth: float = 0.8, setting: Setting = PRESENT) -> Traffic:
     """What the gateway kept of it."""
     asked = arrivals(mean_per_s, depth)
     return recorded(asked, simulate(asked, TRUE, setting.limits))
