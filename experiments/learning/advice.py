@@ -22,7 +22,7 @@ BEYOND = 3.0
 """Times the concurrency that was seen: a model knows little of batches larger than that."""
 
 
-class Verdict(StrEnum):
+class AdviceVerdict(StrEnum):
     """What the prediction is good for."""
 
     CHANGE = "change"
@@ -41,7 +41,7 @@ class Advice:
         beyond: settings that were left out, since they need batches larger than were seen.
     """
 
-    verdict: Verdict
+    verdict: AdviceVerdict
     chosen: Setting
     present: Setting
     why: str
@@ -96,18 +96,18 @@ def _high(values: np.ndarray[tuple[int], np.dtype[np.float64]]) -> float:
 
 def _verdict(
     effects: Effects, keeps: bool, regret: float, far: list[int], seen: float
-) -> tuple[Verdict, str]:
+) -> tuple[AdviceVerdict, str]:
     if far:
         most = max(effects.settings[i].limits.max_active for i in far)
-        return Verdict.NOT_ENOUGH, (
+        return AdviceVerdict.NOT_ENOUGH, (
             f"up to MAX_ACTIVE={most} may be better still, and more than {seen:.0f} requests at once were "
             "hardly ever seen: apply this, record on and ask again, or measure"
         )
     if regret > REGRET:
-        return Verdict.NOT_ENOUGH, (
+        return AdviceVerdict.NOT_ENOUGH, (
             f"among the engines that the recording allows one in ten would lose {regret:.0%} or more of the "
             "best setting's goodput with it"
         )
     if keeps:
-        return Verdict.KEEP, f"no setting that is sure not to be worse promises {WITHIN:.0%} more"
-    return Verdict.CHANGE, "better on nearly every engine that the recording allows"
+        return AdviceVerdict.KEEP, f"no setting that is sure not to be worse promises {WITHIN:.0%} more"
+    return AdviceVerdict.CHANGE, "better on nearly every engine that the recording allows"

@@ -21,15 +21,17 @@ from loadtests.latency import tpot_column_s
 from loadtests.slo import SLO
 
 LEVEL = 0.90
+FORM_SD = 0.02
+"""What the form of the law of steps may be wrong by under another setting than the one it was fitted under,
+of the logarithm of a time."""
 BEYOND_SD = 0.06
-"""What the law of steps may be wrong by at twice the concurrency that was seen, of the logarithm of a time;
-at four times twice as much."""
+"""What it may be wrong by besides at twice the concurrency that was seen; at four times twice as much."""
 MEASURES = ("goodput_per_s", "attainment", "refused_ratio", "ttft_p95_s", "tpot_p95_s", "e2e_p95_s")
 _LATENCIES = ("ttft_p95_s", "tpot_p95_s", "e2e_p95_s")
 
 
 @dataclass(frozen=True, slots=True)
-class Interval:
+class Foreseen:
     """A value that is expected, and the range that holds a further period with 90 %; nan: not defined."""
 
     value: float
@@ -57,14 +59,14 @@ class Effects:
         """Of a setting."""
         return self.settings.index(setting)
 
-    def interval(self, setting: Setting, measure: str) -> Interval:
+    def interval(self, setting: Setting, measure: str) -> Foreseen:
         """Mean m and range of a further period: m ± t(n − 1)·√(s²·(1 + 1/n) + τ²), with s the standard
         deviation of the n draws; of the logarithms of latencies, where τ is what the model was off by on time
         that was not fitted. A rate or a share cannot leave the range that it has."""
         values = self.runs[measure][self.place(setting)]
         values = values[np.isfinite(values)]
         if len(values) < 2:
-            return Interval(float("nan"), float("nan"), float("nan"))
+            return Foreseen(float("nan"), float("nan"), float("nan"))
         logarithmic = measure in _LATENCIES
         x = np.log(values) if logarithmic else values
         extra = self.latency_sd.get(measure, 0.0)
@@ -73,17 +75,19 @@ class Effects:
         half *= float(np.sqrt(x.var(ddof=1) * (1 + 1 / n) + extra**2))
         if logarithmic:
             low, value, high = (float(y) for y in np.exp([middle - half, middle, middle + half]))
-            return Interval(value, low, high)
+            return Foreseen(value, low, high)
         top = float("inf") if measure == "goodput_per_s" else 1.0
-        return Interval(middle, max(0.0, middle - half), min(top, middle + half))
+        return Foreseen(middle, max(0.0, middle - half), min(top, middle + half))
 
 
 @dataclass(frozen=True, slots=True)
 class Believed:
-    """What is known of the engine: its model, up to how many sequences at once it was seen, and by what
-    (standard deviation of the logarithm) a p95 latency may be off beyond that, by its measure."""
+    """What is known of the engine: its model, under which setting and up to how many sequences at once it was
+    seen, and by what (standard deviation of the logarithm) a p95 latency may be off beyond that, by its
+    measure."""
 
     model: Model
+    present: Setting
     seen: float
     latency_sd: Mapping[str, float]
 
@@ -106,12 +110,14 @@ def effects(
             best: _Done = []
             for i in order:
                 busy[i] = judge.under(settings[i], believed.model.profile, player, best).busy
-            beyond = np.maximum(np.log2(np.maximum(busy, 1e-9) / max(believed.seen, 1.0)), 0.0).round(1)
+            far = np.maximum(np.log2(np.maximum(busy, 1e-9) / max(believed.seen, 1.0)), 0.0).round(1)
+            sds = FORM_SD + BEYOND_SD * far
+            sds[[setting == believed.present for setting in settings]] = 0.0
         done: dict[float, _Done] = {}
         for i in order:  # the widest first: what binds nowhere is played once
-            far = float(beyond[i])
-            own = slower(engine, float(np.exp(BEYOND_SD * far * luck[k]))) if far else engine
-            run = judge.under(settings[i], own, player, done.setdefault(far, []))
+            sd = float(sds[i])
+            own = slower(engine, float(np.exp(sd * luck[k]))) if sd else engine
+            run = judge.under(settings[i], own, player, done.setdefault(sd, []))
             for name, value in run.values.items():
                 runs[name][i, k] = value
     return Effects(tuple(settings), runs, believed.latency_sd, busy)

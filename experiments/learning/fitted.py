@@ -17,6 +17,7 @@ from experiments.learning.effects import Believed
 from experiments.learning.holds import Held, held
 from experiments.learning.production import Flags, Floats, Production
 from experiments.learning.windows import Rows, rows_of
+from experiments.spec.setting import Setting
 from experiments.tuning.model import LEAST_SPEED_SD, Discrepancy, Model
 from experiments.twin.capacity import OPEN
 from experiments.twin.profile import Profile
@@ -28,8 +29,8 @@ BLOCKS = 24
 """Stretches of time that the bootstrap draws, and of which every third is left out for the judgement."""
 HELD_OUT_EVERY, HELD_OUT = 3, 1
 DRAWS = 100
-FORM_SD = 0.02
-"""What the form of the law of steps may be wrong by where it was seen, of the logarithm of a time."""
+LEAST_SD = {"ttft_p95_s": 0.03, "tpot_p95_s": 0.02, "e2e_p95_s": 0.02}
+"""What a p95 of a further period may be off by at least, of its logarithm."""
 MOST_JUDGED = 40_000
 """Requests that the judgement plays, the first of the recording."""
 _MAX_NUM_SEQS = 256
@@ -75,16 +76,15 @@ class Learned:
         )
         errors = [one.error for one in self.gate.held_out.values()]
         latency_sd = Discrepancy.of_held_out(1.0, errors).latency_sd
-        return Model(self.profile, draws, Discrepancy(math.hypot(FORM_SD, self.speed_sd), latency_sd))
+        return Model(self.profile, draws, Discrepancy(self.speed_sd, latency_sd))
 
-    def believed(self, again: Mapping[str, Deviation]) -> Believed:
-        """With how far it was off when the recording was played again (`played_again`)."""
-        model = self.model
-        least = model.discrepancy.latency_sd
+    def believed(self, present: Setting, again: Mapping[str, Deviation]) -> Believed:
+        """With how far it was off when the recording was played again (`played_again`) under the setting that
+        was in force."""
         off = {name: abs(math.log1p(one.error)) for name, one in again.items()}
-        names = {"ttft_p95_s": "ttft_p95_s", "tpot_p95_s": "e2e_p95_s", "e2e_p95_s": "e2e_p95_s"}
-        sds = {name: max(least, off.get(like, least)) for name, like in names.items()}
-        return Believed(model, self.held.concurrency_high, sds)
+        off["tpot_p95_s"] = off.get("e2e_p95_s", 0.0)
+        sds = {name: max(least, off.get(name, 0.0)) for name, least in LEAST_SD.items()}
+        return Believed(self.model, present, self.held.concurrency_high, sds)
 
 
 def learn(production: Production, bounds: EngineBounds, seed: int = 1, draws: int = DRAWS) -> Learned:
@@ -147,7 +147,7 @@ def _speed_sd(rows: Rows, block: Sequence[int], best: Fit) -> float:
         for k in range(BLOCKS)
         if (of == k).sum() >= LEAST_OF_BLOCK
     ]
-    return max(LEAST_SPEED_SD, float(np.std(logs))) if logs else LEAST_SPEED_SD
+    return float(np.std(logs)) if len(logs) > 1 else LEAST_SPEED_SD
 
 
 LEAST_OF_BLOCK = 10

@@ -56,14 +56,14 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Findings:
     """The model, and what is told of it."""
 
     learned: Learned
     told: ToldLearning
 
 
-def answer(of: Recorded, question: Question, say: Callable[[str], None]) -> Answer:
+def answer(of: Recorded, question: Question, say: Callable[[str], None]) -> Findings:
     """Everything that was asked.
 
     Raises:
@@ -73,7 +73,7 @@ def answer(of: Recorded, question: Question, say: Callable[[str], None]) -> Answ
     say(f"fitting {len(of.production)} requests")
     learned = learn(of.production, question.bounds, question.seed)
     again = played_again(of.production, learned.profile, question.present.limits)
-    believed = learned.believed(again)
+    believed = learned.believed(question.present, again)
     settings = _settings(of, question, learned)
     stretches = Stretches(of.production, REQUESTS, question.seed)
     loads, choices = [], []
@@ -90,7 +90,7 @@ def answer(of: Recorded, question: Question, say: Callable[[str], None]) -> Answ
         learned.held, learned.gate, again, tuple(loads), question.growth.text if question.growth else None,
         lasting_, _check(of, question, loads[0], settings), _notes(of, learned, question),
     )  # fmt: skip
-    return Answer(learned, told)
+    return Findings(learned, told)
 
 
 def _settings(of: Recorded, question: Question, learned: Learned) -> tuple[Setting, ...]:

@@ -19,7 +19,7 @@ Integers = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
 
 
-class Asked(NamedTuple):
+class RecordedRequest(NamedTuple):
     """A request to play: what the simulator reads of one."""
 
     due_s: float
@@ -66,10 +66,10 @@ class Production:
         """Some of them, at the times they had."""
         return Production(*(getattr(self, column.name)[chosen] for column in fields(self)))
 
-    def asked(self, at_s: Floats) -> list[Asked]:
+    def asked(self, at_s: Floats) -> list[RecordedRequest]:
         """To be played, `at_s` (n,) in place of the arrivals."""
         columns = (at_s, self.prompt_tokens, self.output_tokens)
-        return [Asked(*row) for row in zip(*(column.tolist() for column in columns), strict=True)]
+        return [RecordedRequest(*row) for row in zip(*(column.tolist() for column in columns), strict=True)]
 
     def from_slot(self) -> Production:
         """Those that ran, as if each had come when it got its slot: what the engine alone did."""

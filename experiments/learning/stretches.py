@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from experiments.learning.production import Asked, Flags, Floats, Integers, Production
+from experiments.learning.production import Flags, Floats, Integers, Production, RecordedRequest
 
 BLOCKS = 48
 SHORTEST_S, LONGEST_S = 20.0, 600.0
@@ -30,6 +30,8 @@ LEAD_CHUNKS = 2
 SMOOTHED = 0.6
 """Bandwidth over standard deviation: (4 / 3n) ^ (1/5) of a normal law, for the n ≈ 15 chunks that a place may
 get."""
+BUSIEST = 0.25
+"""Part of a period whose bursts decide on its tail."""
 PAUSE_S = 600.0
 """Of virtual time between blocks that were no neighbours: whoever waits is served or gone by then."""
 
@@ -38,7 +40,7 @@ PAUSE_S = 600.0
 class Played:
     """Requests on a virtual clock. counted: which of them (n,); counted_s: of how much time."""
 
-    asked: Sequence[Asked]
+    asked: Sequence[RecordedRequest]
     counted: Flags
     counted_s: float
 
@@ -91,6 +93,7 @@ class Stretches:
         at_s: list[Floats] = []
         counted: list[Flags] = []
         clock_s, counted_s, before = 0.0, 0.0, -2
+        scale *= self._luck(rng)
         for block in self.chosen.tolist():
             chunks = self._blocks[block]
             lead = 0 if block == before + 1 else min(LEAD_CHUNKS, int(chunks[0]))
@@ -109,15 +112,25 @@ class Stretches:
         asked = self._production.where(np.concatenate(rows)[order]).asked(when_s[order])
         return Played(asked, np.concatenate(counted)[order], counted_s)
 
+    def _luck(self, rng: np.random.Generator) -> float:
+        """The recorded period's mean is a draw as the next one's is: a factor of mean 1 for the period, as
+        uncertain as the mean of the busiest chunks is, on which a tail hangs."""
+        count = len(self._edges_s) - 1
+        width = self.burstiness / np.sqrt(max(1.0, BUSIEST * count))
+        return float(np.exp(width * rng.standard_normal() - width**2 / 2))
+
     def _drawn(self, chunk: int, scale: float, rng: np.random.Generator) -> list[tuple[Integers, Floats]]:
         """Requests of chunks from around this one, and when they come after its begin; one for each layer."""
-        reach = max(1, round((len(self._edges_s) - 1) / REACH))
-        low, high = max(0, chunk - reach), min(len(self._edges_s) - 2, chunk + reach)
+        count = len(self._edges_s) - 1
+        reach = max(1, round(count / REACH))
         width = SMOOTHED * self.burstiness
         scale *= float(np.exp(width * rng.standard_normal() - width**2 / 2))
         layers = []
         for layer in range(int(np.ceil(scale))):
-            donor = int(rng.integers(low, high + 1))
+            donor = chunk + int(rng.integers(-reach, reach + 1))
+            # Mirrored at both ends, so that every chunk is drawn as often as any other.
+            donor = -1 - donor if donor < 0 else 2 * count - 1 - donor if donor >= count else donor
+            donor = min(max(donor, 0), count - 1)
             found = np.arange(self._first[donor], self._first[donor + 1])
             if scale - layer < 1:
                 found = found[rng.random(len(found)) < scale - layer]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from experiments.learning.advice import Verdict
+from experiments.learning.advice import AdviceVerdict
 from experiments.learning.told import ToldEffect, ToldLasting, ToldLearning, ToldLoad, ToldRange
 from experiments.spec.durations import about
 
@@ -57,10 +57,10 @@ def _advice(told: ToldLearning, load: ToldLoad) -> str:
         f"{when} today's setting {told.present} serves {_per_cent(now.expected['attainment'])} of the "
         f"requests within the objective, with TTFT p95 {_range(now.expected['ttft_p95_s'])} s."
     )
-    if advice.verdict is Verdict.KEEP:
+    if advice.verdict is AdviceVerdict.KEEP:
         return f"{state} Keep it: {advice.why}."
     gain = f"{_signed(advice.gain.value)} goodput ({_signed(advice.gain.low)} to {_signed(advice.gain.high)})"
-    if advice.verdict is Verdict.CHANGE:
+    if advice.verdict is AdviceVerdict.CHANGE:
         return f"{state} Change to {advice.chosen}: {gain}; {advice.why}."
     first = "" if advice.chosen == told.present else f" Worth a try: {advice.chosen}, {gain}."
     return f"{state} Not enough to tell which setting is best: {advice.why}.{first}"

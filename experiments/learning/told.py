@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
 from experiments.calibration.gate import CalibrationGate, Deviation
-from experiments.learning.advice import Verdict
+from experiments.learning.advice import AdviceVerdict
 from experiments.learning.holds import Held
 
 SCHEMA_VERSION = 1
@@ -45,7 +45,7 @@ class ToldAdvice:
     """The choice. gain: of goodput over the present setting's, a share. regret_high: of the best goodput that
     nine of ten engines allow at most to be missed."""
 
-    verdict: Verdict
+    verdict: AdviceVerdict
     chosen: str
     why: str
     gain: ToldRange

@@ -83,7 +83,9 @@ def play(seed: int, commit: str) -> Line:
         )  # fmt: skip
     parts = stretches.Stretches(seen, REQUESTS, seed)
     again = fitted.played_again(seen, learned.profile, drawn.present.limits)
-    found = effects.effects(parts, settings, learned.believed(again), scenario.slo, DRAWS, seed)
+    found = effects.effects(
+        parts, settings, learned.believed(drawn.present, again), scenario.slo, DRAWS, seed
+    )
     said = advice.advise(found, drawn.present, learned.held.concurrency_high)
     at = settings.index(said.chosen)
     ttft, e2e = (found.interval(drawn.present, name) for name in ("ttft_p95_s", "e2e_p95_s"))

@@ -14,7 +14,7 @@ from loadtests.traffic.traffic import Names, Traffic
 
 def write(traffic: Traffic, folder: Path) -> Path:
     """One segment of lines with all rows."""
-    columns = []
+    columns: list[list[object]] = []
     for name in TrafficRow._fields:
         column = getattr(traffic, name)
         if isinstance(column, Names):

@@ -26,10 +26,10 @@ SPAN_S = 600.0
 
 
 def arrivals(mean_per_s: float, depth: float = 0.8, seed: int = 1) -> list[Arrival]:
-    """Poisson arrivals whose rate swings by `depth` around its mean, four times over the span."""
+    """Poisson arrivals whose rate swings by `depth` around its mean, once over the span."""
     plan = plans.make("sustained", mean_per_s, 0.0, SPAN_S, seed, mix=MIX)
     grid_s = np.linspace(0.0, SPAN_S, 2000)
-    rate = 1 + depth * np.sin(8 * np.pi * grid_s / SPAN_S)
+    rate = 1 + depth * np.sin(2 * np.pi * grid_s / SPAN_S)
     sums = np.concatenate([[0.0], np.cumsum(rate[:-1] * np.diff(grid_s))])
     due_s = np.interp([one.due_s for one in plan.arrivals], sums, grid_s)
     return [one._replace(due_s=at_s) for one, at_s in zip(plan.arrivals, due_s.tolist(), strict=True)]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from experiments.errors import UserError
-from experiments.learning.advice import Verdict, advise
+from experiments.learning.advice import AdviceVerdict, advise
 from experiments.learning.effects import MEASURES, Effects
 from experiments.learning.lasting import SCALES, Growth, _end
 from experiments.spec.setting import Setting
@@ -28,12 +28,12 @@ def _even(value: float) -> list[float]:
 def test_what_is_no_better_is_not_advised() -> None:
     """Within three per cent what is in force stays."""
     said = advise(_effects(_even(5.0), _even(5.1), _even(4.0)), NOW, seen=8)
-    assert (said.verdict, said.chosen) == (Verdict.KEEP, NOW)
+    assert (said.verdict, said.chosen) == (AdviceVerdict.KEEP, NOW)
 
 
 def test_a_better_one_is_advised_with_what_it_gains() -> None:
     said = advise(_effects(_even(5.0), _even(6.0), _even(4.0)), NOW, seen=8)
-    assert (said.verdict, said.chosen) == (Verdict.CHANGE, MORE)
+    assert (said.verdict, said.chosen) == (AdviceVerdict.CHANGE, MORE)
     assert said.gain == pytest.approx(0.2)
 
 
@@ -42,7 +42,7 @@ def test_one_that_may_be_worse_is_not() -> None:
     risky = [7.0] * 17 + [4.5] * 3
     said = advise(_effects(_even(5.0), risky, _even(1.0)), NOW, seen=8)
     assert said.chosen == NOW
-    assert said.verdict is Verdict.NOT_ENOUGH
+    assert said.verdict is AdviceVerdict.NOT_ENOUGH
     assert "one in ten would lose" in said.why
 
 
@@ -50,7 +50,7 @@ def test_far_beyond_what_was_seen_nothing_is_known() -> None:
     """A setting that needs eight times the batch is neither advised nor ruled out: the step before it is
     named."""
     said = advise(_effects(_even(5.0), _even(6.0), _even(9.0)), NOW, seen=8)
-    assert (said.verdict, said.chosen) == (Verdict.NOT_ENOUGH, MORE)
+    assert (said.verdict, said.chosen) == (AdviceVerdict.NOT_ENOUGH, MORE)
     assert "MAX_ACTIVE=64 may be better still" in said.why
     assert said.beyond == (MOST,)
 

@@ -69,7 +69,7 @@ def test_an_advice_without_an_engine(
 
 def test_a_model_alone(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Of a stretch of the recording; what is missing is said."""
-    assert calibrate.main(["--recorded", str(folder), "--to", "5m", "--out", str(tmp_path)]) == 0
+    assert calibrate.main(["--recorded", str(folder), "--from", "5m", "--out", str(tmp_path)]) == 0
     said = capsys.readouterr().out
     assert "note: no long prompts" in said
     assert "accepted: the hours that were not fitted came out as predicted" in said

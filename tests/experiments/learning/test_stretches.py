@@ -16,7 +16,7 @@ def seen() -> Production:
     return production.of(recording(), "production")
 
 
-def _rates(stretches: Stretches, scale: float, periods: int = 12) -> Floats:
+def _rates(stretches: Stretches, scale: float, periods: int = 40) -> Floats:
     rng = np.random.default_rng(1)
     played = [stretches.at(scale, rng) for _ in range(periods)]
     return np.array([one.counted.sum() / one.counted_s for one in played])
@@ -44,7 +44,7 @@ def test_of_many_requests_some_blocks_are_played(seen: Production) -> None:
     few = Stretches(seen, len(seen) // 3, 1)
     played = few.at(1.0, np.random.default_rng(3))
     assert played.counted_s == pytest.approx(seen.span_s / 3, rel=0.2)
-    assert 0 < (~played.counted).sum() < played.counted.sum()
+    assert 0 < (~played.counted).sum() < 2 * played.counted.sum()
     assert np.diff([one.due_s for one in played.asked]).max() > 0.9 * PAUSE_S
     assert _rates(few, 1.0).mean() == pytest.approx(len(seen) / seen.span_s, rel=0.1)
 
