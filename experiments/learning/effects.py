@@ -109,7 +109,7 @@ def effects(
         if not k:
             best: _Done = []
             for i in order:
-                busy[i] = judge.under(settings[i], believed.model.profile, player, best).busy
+                busy[i] = _together(judge.under(settings[i], believed.model.profile, player, best).run)
             far = np.maximum(np.log2(np.maximum(busy, 1e-9) / max(believed.seen, 1.0)), 0.0).round(1)
             sds = FORM_SD + BEYOND_SD * far
             sds[[setting == believed.present for setting in settings]] = 0.0
@@ -117,8 +117,8 @@ def effects(
         for i in order:  # the widest first: what binds nowhere is played once
             sd = float(sds[i])
             own = slower(engine, float(np.exp(sd * luck[k]))) if sd else engine
-            run = judge.under(settings[i], own, player, done.setdefault(sd, []))
-            for name, value in run.values.items():
+            one = judge.under(settings[i], own, player, done.setdefault(sd, []))
+            for name, value in one.values.items():
                 runs[name][i, k] = value
     return Effects(tuple(settings), runs, believed.latency_sd, busy)
 
@@ -129,7 +129,7 @@ class _Run:
 
     footprint: Footprint
     values: dict[str, float]
-    busy: float
+    run: Simulated
 
 
 _Done = list[_Run]
@@ -151,7 +151,7 @@ class _Judge:
             if one.footprint.same_under(setting.limits):
                 return one
         run = player.simulate(self._offered, engine, setting.limits)
-        found = _Run(Footprint.of(setting.limits, run), self._measured(run), _together(run))
+        found = _Run(Footprint.of(setting.limits, run), self._measured(run), run)
         done.append(found)
         return found
 

@@ -32,7 +32,7 @@ from loadtests.slo import SLO
 
 Matrix = Callable[[float], Sequence[Setting]]
 """The settings that were asked for, once it is known when an idle engine sends a first token (seconds)."""
-REQUESTS, DRAWS = 12_000, 20
+REQUESTS, DRAWS = 8_000, 20
 """Requests of a further period that is played, and how many such periods."""
 CHECK_BLOCKS, CHECK_CELL_S = 3, 150.0
 """Repeats and seconds of a verifying sweep's cells, warm-up and drain included."""

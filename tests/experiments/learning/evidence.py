@@ -19,13 +19,14 @@ import numpy as np
 
 from experiments.errors import UserError
 from experiments.learning import advice, effects, fitted, production, stretches
+from experiments.learning.learning import DRAWS, REQUESTS
 from experiments.spec.setting import Setting
 from experiments.twin.footprint import Footprint
+from experiments.twin.simulate import Offered
 from experiments.twin.simulated import OK, Simulated
 from tests.experiments.learning import simulated_production
 from tests.experiments.learning.simulated_production import DAY_S, DAYS, SimulatedProduction
 
-REQUESTS, DRAWS = 12_000, 20
 TRUE_PERIODS = (1, 2)
 _WORST = 0.05
 
@@ -109,11 +110,12 @@ def truth(
     for period in TRUE_PERIODS:
         arrivals = drawn.arrivals(period, scale)
         outputs = np.array([one.output_tokens for one in arrivals], dtype=float)
+        offered = Offered(arrivals)
         done: list[tuple[Footprint, float]] = []
         for i in order:
             value = next((v for used, v in done if used.same_under(settings[i].limits)), None)
             if value is None or (settings[i] == drawn.present and period == TRUE_PERIODS[0]):
-                run = drawn.play(arrivals, settings[i], period)
+                run = drawn.play(offered, settings[i], period)
                 value = _good(drawn, run, outputs) / (DAYS * DAY_S)
                 done.append((Footprint.of(settings[i].limits, run), value))
                 if settings[i] == drawn.present and period == TRUE_PERIODS[0]:

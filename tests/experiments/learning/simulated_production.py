@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from experiments.spec.setting import Setting
-from experiments.twin.simulate import Core, Simulated, simulate
+from experiments.twin.simulate import Core, Offered, Simulated, simulate
 from experiments.twin.simulated import OK, OUTCOMES
 from loadtests.planning import plan as plans
 from loadtests.planning.arrival import Arrival
@@ -60,7 +60,7 @@ class SimulatedProduction:
         due_s = np.interp([one.due_s for one in plan.arrivals], expected, edges_s)
         return [one._replace(due_s=at_s) for one, at_s in zip(plan.arrivals, due_s.tolist(), strict=True)]
 
-    def play(self, arrivals: list[Arrival], setting: Setting, period: int) -> Simulated:
+    def play(self, arrivals: list[Arrival] | Offered, setting: Setting, period: int) -> Simulated:
         """On the true engine, whose speed differs a little from one minute to the next."""
         rng = np.random.default_rng([self.scenario.seed, 18, period])
         times_s = np.arange(0.0, 1.2 * DAYS * DAY_S, _SPEED_S)
