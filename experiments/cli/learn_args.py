@@ -138,7 +138,11 @@ def _parser(prog: str) -> argparse.ArgumentParser:
         help="what was in force, such as MAX_ACTIVE=4,QUEUE_MAX=50 (default: the environment's)",
     )
     parser.add_argument("--scale", metavar="LIST", help="and at so many times the traffic, such as 1.5")
-    parser.add_argument("--growth", metavar="RATE", help="until when the box lasts at, such as, 3%%/week")
+    parser.add_argument(
+        "--growth",
+        metavar="RATE",
+        help="say until when the box lasts where traffic grows so, such as 3%%/week",
+    )
     parser.add_argument(
         "--out", type=Path, default=Path("runs/learned"), help="folder (default: %(default)s)"
     )
