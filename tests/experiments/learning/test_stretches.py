@@ -16,7 +16,7 @@ def seen() -> Production:
     return production.of(recording(), "production")
 
 
-def _rates(stretches: Stretches, scale: float, periods: int = 40) -> Floats:
+def _rates(stretches: Stretches, scale: float, periods: int = 20) -> Floats:
     rng = np.random.default_rng(1)
     played = [stretches.at(scale, rng) for _ in range(periods)]
     return np.array([one.counted.sum() / one.counted_s for one in played])
@@ -26,7 +26,7 @@ def _rates(stretches: Stretches, scale: float, periods: int = 40) -> Floats:
 def test_so_many_times_the_requests(seen: Production, scale: float) -> None:
     """On average: each period has its own bursts."""
     rates = _rates(Stretches(seen, 100_000, 1), scale)
-    assert rates.mean() == pytest.approx(scale * len(seen) / seen.span_s, rel=0.05)
+    assert rates.mean() == pytest.approx(scale * len(seen) / seen.span_s, rel=0.08)
     assert rates.std() > 0
 
 
@@ -46,7 +46,7 @@ def test_of_many_requests_some_blocks_are_played(seen: Production) -> None:
     assert played.counted_s == pytest.approx(seen.span_s / 3, rel=0.2)
     assert 0 < (~played.counted).sum() < 2 * played.counted.sum()
     assert np.diff([one.due_s for one in played.asked]).max() > 0.9 * PAUSE_S
-    assert _rates(few, 1.0).mean() == pytest.approx(len(seen) / seen.span_s, rel=0.1)
+    assert _rates(few, 1.0).mean() == pytest.approx(len(seen) / seen.span_s, rel=0.15)
 
 
 def test_smooth_arrivals_are_not_called_bursty(seen: Production) -> None:
