@@ -104,7 +104,7 @@ def read(folder: Path, times: Times, seed: int = 1) -> Recorded:
     first_s, last_s = table.ends(folder)
     span = times.span(first_s, last_s)
     inside = Span(max(span.from_s, first_s), span.until_s if span.until_s <= last_s else EVER.until_s)
-    return of(table.traffic(folder, inside), folder.name, inside, seed)
+    return of(table.traffic(folder, inside).generating(), folder.name, inside, seed)
 
 
 def of(traffic: Traffic, name: str, span: Span = EVER, seed: int = 1) -> Recorded:
