@@ -32,8 +32,13 @@ def level(blocks: int) -> float:
 
     A look off the schedule takes its own place between them.
     """
-    looks = [look for look in LOOKS if look < blocks] + [blocks]
-    return 2.0 * float(scipy.stats.norm.sf(_bounds(tuple(looks))[-1]))
+    return level_after((*(look for look in LOOKS if look < blocks), blocks))
+
+
+def level_after(looks: tuple[int, ...]) -> float:
+    """Two-sided nominal level of the last of these looks (ascending, the first at ≥ 3 blocks), given that
+    exactly the ones before it were taken: for who keeps a list of them."""
+    return 2.0 * float(scipy.stats.norm.sf(_bounds(looks)[-1]))
 
 
 def next_look(blocks: int) -> int:

@@ -1,0 +1,83 @@
+"""Two sides measured in pairs of blocks, looked at while blocks come in: the relative change, and a verdict.
+
+The unit is the pair: one arrival trace on both sides, shortly after one another. Its value is the logarithm of
+the ratio of the two, so that swapping the sides only changes the sign. The verdict may be asked for while
+blocks are added: each look spends its part of the error (`sequential`; Lan and DeMets 1983), given the looks
+that were taken before it, whichever those were.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import scipy
+
+from experiments.stats import sequential
+from experiments.stats.paired import (
+    DELTA,
+    LEAST_BLOCKS,
+    Comparison,
+    Verdict,
+    blocks_that_tell,
+    verdict_of,
+)
+
+
+def compare_changes(
+    a: Sequence[float],
+    b: Sequence[float],
+    looks: Sequence[int],
+    *,
+    delta: float = DELTA,
+    share: float = 1.0,
+    step: float = 0.0,
+) -> Comparison:
+    """Side b against side a, paired by position.
+
+    Args:
+        a, b: one value a block, all above zero.
+        looks: numbers of blocks at which one looked, ascending; the last is this look, at len(a) blocks.
+        delta: margin of equality, part of a.
+        share: part of the error that this metric may spend.
+        step: the least step of the metric as a part of it (one request more in the window); the spread is
+            never taken below half of it, so that three equal counts do not make certainty.
+
+    Raises:
+        ValueError: the sides differ in length, a value is not above zero, or the looks do not end here.
+    """
+    x, y = np.asarray(a, dtype=float), np.asarray(b, dtype=float)
+    if x.shape != y.shape or x.ndim != 1 or not len(x):
+        raise ValueError(f"paired by block: got {x.shape} and {y.shape} values")
+    if not (np.all(x > 0) and np.all(y > 0)):
+        raise ValueError("ratios need values above zero")
+    n, change = len(x), np.log(y / x)
+    baseline, mean = float(np.exp(np.log(x).mean())), float(change.mean())
+    if n < LEAST_BLOCKS:
+        relative = math.expm1(mean)
+        why = f"{n} block{'s' * (n > 1)}; {LEAST_BLOCKS} are the least"
+        return Comparison(
+            Verdict.CANT_TELL, n, baseline, baseline * relative, None, None, relative, None, None, None,
+            LEAST_BLOCKS - n, why,
+        )  # fmt: skip
+    if tuple(looks)[-1] != n:
+        raise ValueError(f"the last look is at {tuple(looks)[-1]} blocks, and there are {n}")
+    sd = max(float(change.std(ddof=1)), step / 2)
+    alpha = sequential.level_after(tuple(looks)) * share
+    half = float(scipy.stats.t.isf(alpha / 2, n - 1)) * sd / math.sqrt(n)
+    relative, low, high = (math.expm1(value) for value in (mean, mean - half, mean + half))
+    verdict = verdict_of(low, high, delta)
+    why = {
+        Verdict.EQUAL: f"the interval lies within ±{delta:.0%}",
+        Verdict.DIFFERENT: "the interval does not hold zero",
+        Verdict.CANT_TELL: f"the interval holds zero and leaves ±{delta:.0%}",
+    }[verdict]
+    p_value = (
+        float(2 * scipy.stats.t.sf(abs(mean) / sd * math.sqrt(n), n - 1)) if sd > 0 else float(mean == 0)
+    )
+    further = blocks_that_tell(sd, n, share=share) - n if verdict is Verdict.CANT_TELL else 0
+    return Comparison(
+        verdict, n, baseline, baseline * relative, baseline * low, baseline * high, relative, low, high,
+        p_value, further, why,
+    )  # fmt: skip
