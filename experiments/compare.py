@@ -1,4 +1,4 @@
-"""`python -m experiments.compare A B`: is run B different from run A? With `--live`: engine B from engine A."""
+"""`python -m experiments.compare A B`: is run B different from run A? `--live`: engine B from engine A."""
 
 import argparse
 from collections.abc import Sequence

@@ -26,17 +26,18 @@ from experiments.stats.paired import DELTA
 from gateway.limits import LIMIT_NAMES
 
 AS_IS = "as-is"
-BLOCKS = 12
+BLOCKS = 8
 """At most, without --blocks."""
 _EXAMPLES = """examples:
   %(prog)s --live http://127.0.0.1:8000 http://127.0.0.1:8001 --model qwen --rate 1.1x
   %(prog)s --live max_num_seqs=16 max_num_seqs=32 --engine vllm --blocks 8 --budget 40m
   %(prog)s --live max_active=8 max_active=16,queue_timeout=2s --engine-url http://127.0.0.1:8000
 
-A side is one address of an engine, a name of an engine, or NAME=VALUE of the gateway's limits and the engine's
-flags, several with commas between; "as-is" changes nothing. All flags of a sweep may follow, and hold for both
-sides. Blocks are kept as they come: the same command given again goes on, with more --blocks also after a
-verdict.
+A side is one address of an engine, a name of an engine, or NAME=VALUE of the gateway's limits and the
+engine's flags, several with commas between; "as-is" changes nothing. All flags of a sweep may follow, and
+hold for both sides; without a load both get 1.2 times the capacity of A, where the goodput follows the speed
+of the engine. Blocks are kept as they come: the same command given again goes on, with more --blocks also
+after a verdict.
 
 exit code: 0 equal within the margin or better, 20 worse, 21 it cannot be told within --blocks and --budget
 """
@@ -151,7 +152,7 @@ def _side(word: str, common: Sequence[str], prog: str) -> SweepOptions:
     given = {flag.partition("=")[0] for flag in common}
     first: list[str] = []
     if not given & set(_ONCE):
-        first += ["--load", "sustained@1x"]
+        first += ["--load", "sustained@1.2x"]
     if not given & set(_SLOTS):
         first += ["--max-active", "16"]
     if not given & {"--queue-mode", "--spec", "--preset"}:
@@ -186,8 +187,8 @@ def _way(of_a: SweepOptions, of_b: SweepOptions, *, together: bool) -> LiveWay:
         return LiveWay.ONE_ENGINE
     if of_a.gateway is not None or known.COMPOSE in (a.engine.provider, b.engine.provider):
         raise UserError(
-            "one gateway has one engine: leave --gateway-url and --engine compose out to compare two engines, "
-            "or compare two of its limits"
+            "one gateway has one engine: leave --gateway-url and --engine compose out to compare two "
+            "engines, or compare two of its limits"
         )
     elsewhere = of_a.engine is not None and of_b.engine is not None
     return LiveWay.AT_ONCE if together or elsewhere else LiveWay.IN_TURN

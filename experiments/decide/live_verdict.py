@@ -99,7 +99,7 @@ class LiveVerdict:
 
 def change_text(found: Comparison) -> str:
     """`−4.1 % ± 0.9`; without an interval below three blocks."""
-    assert found.relative is not None, "changes are of values above zero"
+    assert found.relative is not None, "every change has a value"
     change = f"{found.relative * 100:+.1f} %".replace("-", "−")
     if found.relative_low is None or found.relative_high is None:
         return change
@@ -126,13 +126,17 @@ def judge(run: LiveRun, blocks: Sequence[PairedBlock], looks: Sequence[int]) -> 
     shown = len(BlockMetric) - 1
     changes = {}
     for metric in BlockMetric:
-        pairs = [(x, y) for block in counted if (x := block.a[metric]) and (y := block.b[metric])]
-        if not counted or len(pairs) < len(counted):
+        pairs = [
+            (block.a[metric] or 0.0, block.b[metric] or 0.0)
+            for block in counted
+            if None not in (block.a[metric], block.b[metric])
+        ]
+        if not pairs or len(pairs) < len(counted) or not any(x or y for x, y in pairs):
             continue
         share = 1.0 if metric is run.metric else 1.0 / shown
         step = _step(counted) if metric in (BlockMetric.GOODPUT, BlockMetric.ATTAINMENT) else 0.0
         x, y = zip(*pairs, strict=True)
-        changes[metric] = compare_changes(x, y, looks, delta=run.delta, share=share, step=step)
+        changes[metric] = compare_changes(x, y, looks, run.planned, delta=run.delta, share=share, step=step)
     return LiveVerdict(run.metric, run.delta, tuple(blocks), changes)
 
 

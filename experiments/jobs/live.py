@@ -83,6 +83,7 @@ class Book:
             metric=options.metric,
             delta=options.delta,
             seed=options.a.spec.load.seed,
+            planned=options.blocks,
         )
         if path.exists():
             book = cls(options.folder, read_live(options.folder))

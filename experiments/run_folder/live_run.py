@@ -63,6 +63,8 @@ class LiveRun:
     delta: float
     """changes within ± this part do not matter"""
     seed: int
+    planned: int
+    """blocks at most, as the first command said: the error is spent by this plan"""
     looks: tuple[int, ...] = field(default=())
     """numbers of blocks at which a verdict was asked for: each spent a part of the error"""
     result: LiveResult | None = None
