@@ -63,7 +63,7 @@ def _parser(prog: str) -> argparse.ArgumentParser:
     flags.add_argument("--model", metavar="NAME", default=os.environ.get("MODEL") or None, help="to ask for")
     flags.add_argument(
         "--api-key", metavar="KEY",
-        help="of the watch's own lane, where the gateway has lanes (default $HEADROOM_API_KEY)",
+        help="of the watch's own lane, where the gateway has lanes (default $GATEWAY_API_KEY)",
     )  # fmt: skip
     flags.add_argument("--recorded", type=Path, metavar="DIR", help="what the gateway recorded (RECORD_DIR)")
     flags.add_argument("--follow", action="store_true", help="with --recorded: go on as rows come")
