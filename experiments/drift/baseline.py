@@ -27,8 +27,10 @@ BETWEEN_FALSE_ALARMS_S = 180 * 86_400.0
 LEAST_ROUNDS = 48
 LEAST_SD = 0.01
 """A round is not believed to stray less: no false alarm over what nobody can feel."""
-_KNOTS = 8
-_FEWEST_AT_KNOT = 12
+_MOST_KNOTS = 7
+_ANSWERS_A_KNOT = 30
+_HUBER = 1.345
+_ROUNDS = 20
 _BEYOND = 1.1
 
 
@@ -43,8 +45,8 @@ class Source(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Baseline:
-    """baseline.json. The curve has a point a knot: requests in flight, and the logarithm of the time per
-    output token (seconds); straight lines between, flat beyond."""
+    """baseline.json. The curve has a point a knot: requests in flight, the logarithm of the time per output
+    token (seconds), and how far a round strays from it; straight lines between, flat beyond."""
 
     model: str
     source: Source
@@ -54,28 +56,31 @@ class Baseline:
     rounds: int
     in_flight: tuple[float, ...]
     log_tpot: tuple[float, ...]
+    sd: tuple[float, ...]
+    """of a round's residual, the logarithm of its TPOT over the curve's, as its long-run mean has it"""
     highest_in_flight: float
     """that was seen; a busier moment is not judged"""
-    sd: float
-    """of a round's residual, the logarithm of its TPOT over the curve's, as its long-run mean has it"""
 
     @property
     def design(self) -> CusumDesign:
         """The test that goes with it."""
-        between = BETWEEN_FALSE_ALARMS_S / self.every_s
-        return cusum.design(max(self.sd, LEAST_SD), math.log1p(SHIFT), between)
+        return CusumDesign.of(math.log1p(SHIFT), BETWEEN_FALSE_ALARMS_S / self.every_s)
 
-    def residual(self, one: Round) -> float | None:
-        """The median of its answers' logarithms over the curve: 0.1 is about 10 % slower. None where there
-        is none that can be judged."""
-        off = self._off(one)
-        return float(np.median(off)) if len(off) else None
+    @property
+    def usual_sd(self) -> float:
+        """Of a round, by the knots on average."""
+        return float(np.sqrt(np.mean(np.square(self.sd))))
 
-    def _off(self, one: Round) -> Floats:
+    def residual(self, one: Round) -> tuple[float, float] | None:
+        """The median of its answers' logarithms over the curve (0.1 is about 10 % slower), and its standard
+        deviation. None where there is no answer that can be judged."""
         at, tpot_s = np.asarray(one.in_flight, float), np.asarray(one.tpot_s, float)
         known = (at <= _BEYOND * self.highest_in_flight + 0.5) & (tpot_s > 0)
-        found: Floats = np.log(tpot_s[known]) - np.interp(at[known], self.in_flight, self.log_tpot)
-        return found
+        if not known.any():
+            return None
+        off = np.log(tpot_s[known]) - np.interp(at[known], self.in_flight, self.log_tpot)
+        sd = float(np.interp(float(np.median(at[known])), self.in_flight, self.sd))
+        return float(np.median(off)), max(sd, LEAST_SD)
 
 
 def learn(rounds: Sequence[Round], model: str, source: Source, every_s: float) -> Baseline:
@@ -84,26 +89,35 @@ def learn(rounds: Sequence[Round], model: str, source: Source, every_s: float) -
     Raises:
         UserError: fewer than 48 of them have an answer.
     """
-    with_answers = [one for one in rounds if len(one.tpot_s)]
-    if len(with_answers) < LEAST_ROUNDS:
+    known = [one for one in rounds if len(one.tpot_s)]
+    if len(known) < LEAST_ROUNDS:
         raise UserError(
-            f"a baseline takes {LEAST_ROUNDS} rounds with answers, and there are {len(with_answers)}: go on, "
-            "or take a longer time"
+            f"a baseline takes {LEAST_ROUNDS} rounds with answers, and there are {len(known)}: go on, or "
+            "take a longer time"
         )
-    at = np.concatenate([np.asarray(one.in_flight, float) for one in with_answers])
-    logs = np.log(np.concatenate([np.asarray(one.tpot_s, float) for one in with_answers]))
-    knots, values = _curve(at, logs)
-    draft = Baseline(
-        model, source, with_answers[0].at_unix_s, with_answers[-1].at_unix_s, every_s, len(with_answers),
-        tuple(knots.tolist()), tuple(values.tolist()), float(at.max()), 1.0,
-    )  # fmt: skip
-    strays = np.array([off for one in with_answers if (off := draft.residual(one)) is not None])
-    # The curve is of medians of answers, the test of rounds: what is between the two is taken out.
-    middle = float(np.median(strays))
+    at = np.concatenate([np.asarray(one.in_flight, float) for one in known])
+    logs = np.log(np.concatenate([np.asarray(one.tpot_s, float) for one in known]))
+    knots = _knots(at)
+    curve = _smooth(knots, at, logs)
+    middle = np.array([np.median(one.in_flight) for one in known])
+    off = np.array([np.median(np.log(one.tpot_s) - np.interp(one.in_flight, knots, curve)) for one in known])
+    # The curve is of answers, the test of rounds' medians: what is between the two is taken out.
+    shift = _smooth(knots, middle, off)
+    off = off - np.interp(middle, knots, shift)
+    spread = _spread(knots, middle, off)
+    lasting = cusum.long_run_sd(off / np.interp(middle, knots, spread))
     return Baseline(
-        model, source, draft.from_unix_s, draft.until_unix_s, every_s, draft.rounds, draft.in_flight,
-        tuple((values + middle).tolist()), draft.highest_in_flight, cusum.long_run_sd(strays - middle),
-    )  # fmt: skip
+        model=model,
+        source=source,
+        from_unix_s=known[0].at_unix_s,
+        until_unix_s=known[-1].at_unix_s,
+        every_s=every_s,
+        rounds=len(known),
+        in_flight=tuple(knots.tolist()),
+        log_tpot=tuple((curve + shift).tolist()),
+        sd=tuple((lasting * spread).tolist()),
+        highest_in_flight=float(at.max()),
+    )
 
 
 def read(path: Path) -> Baseline:
@@ -116,12 +130,41 @@ def read(path: Path) -> Baseline:
         raise UserError(str(error)) from None
 
 
-def _curve(at: Floats, logs: Floats) -> tuple[Floats, Floats]:
-    """Medians over equally many answers each, by requests in flight; fewer knots where there is little."""
-    bins = max(1, min(_KNOTS, len(at) // _FEWEST_AT_KNOT))
-    order = np.argsort(at, kind="stable")
-    parts = np.array_split(order, bins)
-    x = np.array([np.median(at[part]) for part in parts])
-    y = np.array([np.median(logs[part]) for part in parts])
-    places, which = np.unique(x, return_inverse=True)
-    return places, np.array([y[which == k].mean() for k in range(len(places))])
+def _knots(at: Floats) -> Floats:
+    """Of a piecewise linear function over these places: their quantiles, ends included; one where all are
+    the same."""
+    count = max(2, min(_MOST_KNOTS, len(at) // _ANSWERS_A_KNOT))
+    found: Floats = np.unique(np.quantile(at, np.linspace(0, 1, count)))
+    # Two knots closer than a request say the same.
+    keep = [0, *(k for k in range(1, len(found)) if found[k] - found[k - 1] > 0.25)]
+    return found[keep]
+
+
+def _hats(knots: Floats, at: Floats) -> Floats:
+    columns: Floats = np.array([np.interp(at, knots, row) for row in np.eye(len(knots))]).T
+    return columns
+
+
+def _smooth(knots: Floats, at: Floats, values: Floats) -> Floats:
+    """The function's values at the knots, by least squares with Huber's weights (Huber 1964)."""
+    hats, weights = _hats(knots, at), np.ones(len(at))
+    found: Floats = np.zeros(len(knots))
+    for _ in range(_ROUNDS):
+        gram = hats.T @ (hats * weights[:, None]) + 1e-6 * len(at) * np.eye(len(knots))
+        found = np.linalg.solve(gram, hats.T @ (values * weights))
+        off = values - hats @ found
+        scale = max(1.4826 * float(np.median(np.abs(off))), 1e-9)
+        weights = 1 / np.maximum(1.0, np.abs(off) / (_HUBER * scale))
+    return found
+
+
+def _spread(knots: Floats, at: Floats, off: Floats) -> Floats:
+    """Standard deviation of a round at the knots, from mean absolute residuals; nowhere less than half of
+    what it is on average."""
+    whole = max(float(np.std(off)), LEAST_SD)
+    hats = _hats(knots, at)
+    gram = hats.T @ hats + 0.02 * len(at) * np.eye(len(knots))
+    wanted = math.sqrt(math.pi / 2) * np.abs(off)
+    drawn = np.linalg.solve(gram, hats.T @ (wanted - whole)) + whole
+    found: Floats = np.maximum(drawn, whole / 2)
+    return found

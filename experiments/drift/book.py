@@ -44,11 +44,11 @@ class Test:
 
     def take(self, one: Round) -> Moved:
         """What is said after this round; one without an answer changes nothing."""
-        value = self.baseline.residual(one)
-        if value is None:
+        found = self.baseline.residual(one)
+        if found is None:
             return self.sums.moved
         self.judged += 1
-        before, self.sums = self.sums, self.sums.after(value, self.baseline.design)
+        before, self.sums = self.sums, self.sums.after(*found, self.baseline.design)
         if before.moved is not self.sums.moved and before.moved is not Moved.NO:
             self.episodes[-1] = dataclasses.replace(self.episodes[-1], until_unix_s=one.at_unix_s)
         if self.sums.moved is not Moved.NO:

@@ -135,10 +135,10 @@ def _at_once(folder: Path, every_s: float, learn_s: float, baseline: Path | None
 def told(test: Test) -> str:
     """Baseline, power, episodes, and how it is at the end."""
     known, scheme = test.baseline, test.baseline.design
-    found_min = scheme.values_to_find * known.every_s / 60
+    found_min = scheme.values_to_find(known.usual_sd) * known.every_s / 60
     rows = [
         f"baseline: {known.rounds} rounds from {moment(known.from_unix_s)} to {moment(known.until_unix_s)}; "
-        f"a round strays by {known.sd:.1%}",
+        f"a round strays by {known.usual_sd:.1%}",
         f"a slow-down of {baselines.SHIFT:.0%} is found within {found_min:.0f} min on average",
     ]
     for one in test.episodes:

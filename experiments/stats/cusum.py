@@ -1,17 +1,16 @@
-"""Has a level moved? The two-sided cumulative sum of Page (1954, "Continuous inspection schemes").
+"""Has a level moved? Two cumulative sums of the evidence, up and down (Page 1954, "Continuous inspection
+schemes").
 
-Of values x with mean zero and standard deviation σ while nothing has changed,
+A value x has mean zero while nothing has changed, and standard deviation σ, which may be another one for each
+value. The evidence for a shift of δ is its log likelihood ratio,
 
-    up ← max(0, up + x/σ − k),   down ← max(0, down − x/σ − k),
+    up ← max(0, up + δ/σ² · (x − δ/2)),   down ← max(0, down + δ/σ² · (−x − δ/2)),
 
-an alarm where one passes h. The allowance k is half of the shift that is to be found, in σ: for that shift no
-scheme with as few false alarms is faster (Moustakides 1986). The bound h gives each side a mean of L values
-between false alarms by Siegmund's approximation (1985, "Sequential Analysis", section 2.6),
-
-    L = (exp(2kb) − 2kb − 1) / (2k²),   b = h + 1.166.
-
-Where values depend on those before, σ is the one of their long-run mean (Kim, Alexopoulos, Tsui and Wilson
-2007, "A distribution-free tabular CUSUM chart for autocorrelated data").
+an alarm where one passes h. No scheme with as few false alarms finds that shift sooner (Moustakides 1986).
+With h = ln L each side has at least L values between two false alarms on average, whatever the σ (Lorden
+1971, "Procedures for reacting to a change in distribution"). Where values depend on those before, σ is the
+one of their long-run mean (Kim, Alexopoulos, Tsui and Wilson 2007, "A distribution-free tabular CUSUM chart
+for autocorrelated data").
 """
 
 from __future__ import annotations
@@ -22,11 +21,9 @@ from enum import StrEnum
 
 import numpy as np
 import numpy.typing as npt
-import scipy
 
 Floats = npt.NDArray[np.float64]
 
-_OVERSHOOT = 1.166
 _FARTHEST = 2.0
 """No sum grows beyond so many bounds, so that an end of the change is seen, too."""
 _MOST_SD = 3.0
@@ -43,18 +40,24 @@ class Moved(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CusumDesign:
-    """σ of the values in their own unit, allowance k and bound h in σ, and how many values of the whole shift
-    pass it on average."""
+    """The shift δ > 0 that is to be found, in the values' unit, and the bound h."""
 
-    sd: float
-    allowance: float
+    shift: float
     bound: float
-    values_to_find: float
+
+    @classmethod
+    def of(cls, shift: float, values_between: float) -> CusumDesign:
+        """With so many values, on average and at least, between two false alarms of each side."""
+        return cls(shift, math.log(values_between))
+
+    def values_to_find(self, sd: float) -> float:
+        """About how many values of the whole shift it takes, where their standard deviation is `sd`."""
+        return max(1.0, self.bound / (self.shift**2 / (2 * sd**2)))
 
 
 @dataclass(frozen=True, slots=True)
 class Cusum:
-    """Both sums, in σ, after the values so far, and the change that is claimed. `up_since`, `down_since`:
+    """Both sums after the values so far, and the change that is claimed. `up_since`, `down_since`:
     values since the sum was last zero, and `up_total`, `down_total` what they add up to, in their own
     unit."""
 
@@ -66,13 +69,16 @@ class Cusum:
     down_total: float = 0.0
     moved: Moved = Moved.NO
 
-    def after(self, value: float, design: CusumDesign) -> Cusum:
-        """The sums after one more value."""
-        most = 2 * design.allowance + _MOST_SD
-        z = min(max(value / design.sd, -most), most)
+    def after(self, value: float, sd: float, design: CusumDesign) -> Cusum:
+        """The sums after one more value, of standard deviation `sd` > 0."""
+        shift = design.shift
+        most = shift + _MOST_SD * sd
+        bounded = min(max(value, -most), most)
         farthest = _FARTHEST * design.bound
-        up = min(max(0.0, self.up + z - design.allowance), farthest)
-        down = min(max(0.0, self.down - z - design.allowance), farthest)
+        up, down = (
+            min(max(0.0, total + shift / sd**2 * (x - shift / 2)), farthest)
+            for total, x in ((self.up, bounded), (self.down, -bounded))
+        )
         grown = replace(
             self,
             up=up,
@@ -99,23 +105,8 @@ class Cusum:
         return self.down_total / max(1, self.down_since) if self.moved is Moved.DOWN else 0.0
 
 
-def design(sd: float, shift: float, values_between: float) -> CusumDesign:
-    """The scheme for a shift of `shift` > 0 in values of standard deviation `sd` > 0, with `values_between`
-    values between two false alarms of each side."""
-    k = shift / sd / 2
-    b = float(scipy.optimize.brentq(lambda at: _run_length(k, at) - values_between, 1e-6, 350 / k))
-    h = max(0.5, b - _OVERSHOOT)
-    # Siegmund with the drift against the sum, which is now +k: (exp(−2kb) + 2kb − 1) / (2k²).
-    reach = 2 * k * (h + _OVERSHOOT)
-    return CusumDesign(sd, k, h, max(1.0, (math.exp(-reach) + reach - 1) / (2 * k * k)))
-
-
-def _run_length(k: float, b: float) -> float:
-    return (math.exp(2 * k * b) - 2 * k * b - 1) / (2 * k * k)
-
-
 def long_run_sd(values: Floats) -> float:
-    """σ of the values as their long-run mean has it: with the autocovariances of the first ∛n lags, weighed
+    """σ of the values as their long-run mean has it: with the autocovariances of the first 2·∛n lags, weighed
     by Bartlett's window (Newey and West 1987); never below their plain standard deviation, outliers drawn in
     to four robust ones.
     """
@@ -125,6 +116,6 @@ def long_run_sd(values: Floats) -> float:
     off = bounded - bounded.mean()
     n = len(off)
     variance = float(off @ off) / n
-    lags = round(n ** (1 / 3))
+    lags = min(n - 1, round(2 * n ** (1 / 3)))
     sums = [(1 - lag / (lags + 1)) * float(off[lag:] @ off[:-lag]) / n for lag in range(1, lags + 1)]
     return math.sqrt(max(variance, variance + 2 * sum(sums)))

@@ -53,8 +53,8 @@ def play(seed: int, commit: str) -> Line:
     for one in rounds(service, seed, QUIET_DAYS * ROUNDS_A_DAY, start=ROUNDS_A_DAY):
         test.take(one)
     found = tuple(_find(service, seed, Test(known), k) for k in range(DRIFTS))
-    minutes = known.design.values_to_find * EVERY_S / 60
-    return Line(seed, commit, round(known.sd, 4), round(minutes, 1), len(test.episodes), found)
+    minutes = known.design.values_to_find(known.usual_sd) * EVERY_S / 60
+    return Line(seed, commit, round(known.usual_sd, 4), round(minutes, 1), len(test.episodes), found)
 
 
 def _find(service: VirtualService, seed: int, test: Test, number: int) -> float | None:

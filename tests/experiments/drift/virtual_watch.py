@@ -50,7 +50,8 @@ def draw(seed: int) -> VirtualService:
     """The engine of this seed with one slot a place in its batch."""
     scenario = virtual_tuning.draw(seed, 60.0, Core.COMPILED)
     load = scenario.loads[0]
-    assert load.rate_per_s and load.relative, "the scenarios have relative loads"
+    assert load.rate_per_s is not None
+    assert load.relative is not None
     limits = Limits(max_active=scenario.bounds.max_num_seqs, queue_max=100, queue_timeout_s=10.0)
     return VirtualService(scenario, load.rate_per_s / load.relative, limits, scenario.drift_sd)
 
