@@ -83,6 +83,10 @@ def _parser(prog: str) -> argparse.ArgumentParser:
     flags.add_argument(
         "--metrics-port", type=int, default=METRICS_PORT, metavar="PORT", help=f"default {METRICS_PORT}"
     )
+    flags.add_argument(
+        "--targets-file", type=Path, metavar="FILE",
+        help="name the page to a Prometheus in this file while it runs, such as compose/targets/watch.json",
+    )  # fmt: skip
     flags.add_argument("--rounds", type=int, metavar="N", help="end after so many rounds")
     return flags
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Iterator
+from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Gauge, start_http_server
 
 from experiments.drift.book import Book
 from experiments.drift.prober import Prober
-from experiments.errors import EnvironmentProblem
+from experiments.errors import EnvironmentProblem, UserError
+from experiments.files import write_json
 from experiments.stats.cusum import Moved
 
 SIGN = {Moved.UP: 1, Moved.NO: 0, Moved.DOWN: -1}
@@ -72,3 +74,25 @@ def served(exporter: Exporter, host: str, port: int) -> Iterator[None]:
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+@contextlib.contextmanager
+def announced(host: str, port: int, path: Path | None) -> Iterator[None]:
+    """The page named to a Prometheus inside the `with` block, in a file of targets (`file_sd_configs`); None:
+    whoever scrapes knows the address.
+
+    Raises:
+        UserError: the file cannot be written.
+    """
+    if path is None:
+        yield
+        return
+    try:
+        write_json(path, [{"targets": [f"{host}:{port}"], "labels": {"job": "watch"}}])
+        path.chmod(0o644)
+    except OSError as error:
+        raise UserError(f"--targets-file {path}: {error.strerror}") from None
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)

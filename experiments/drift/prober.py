@@ -1,7 +1,8 @@
 """Small requests through the gateway, so few that nobody feels them.
 
 They may take `SHARE` of the slot-seconds that users take; while nobody is there, they are free. One runs at a
-time, and none is sent while somebody waits for a slot.
+time, and none is sent while somebody waits for a slot. They are spread over the round, so that a crowded
+moment is one of them and not all.
 """
 
 from __future__ import annotations
@@ -12,14 +13,14 @@ from dataclasses import dataclass, field
 
 from experiments.drift.round import Round
 from experiments.errors import EnvironmentProblem
-from experiments.observe.ask import Asker, AskFailed, StreamedAnswer
+from experiments.observe.ask import Asker, AskFailed
 from experiments.observe.gateway_admin import Counters, GatewayAdmin
 from experiments.observe.request_bodies import RequestBodies
 from loadtests.planning.prompts import ONE_EACH
 from loadtests.reach.endpoint import Endpoint
 
 SHARE = 0.02
-REQUESTS = 3
+REQUESTS = 8
 """Of a round, at most."""
 LONGEST_S = 120.0
 _CARRIED_ROUNDS = 12
@@ -85,15 +86,15 @@ class Prober:
     _last: _Moment | None = None
     _own_since_s: float = 0.0
 
-    def round(self) -> Round:
-        """One round: up to three probes, one after the other.
+    def round(self, every_s: float) -> Round:
+        """One round, which takes `every_s` seconds: up to eight probes, evenly spread.
 
         Raises:
             EnvironmentProblem: the gateway does not answer.
         """
-        return asyncio.run(self._round())
+        return asyncio.run(self._round(every_s))
 
-    async def _round(self) -> Round:
+    async def _round(self, every_s: float) -> Round:
         admin = GatewayAdmin(self.gateway, None)
         try:
             now = _moment(admin)
@@ -102,48 +103,52 @@ class Prober:
                 # A gateway that was started anew counts from zero.
                 self.budget.earn(max(0.0, (grown_s if grown_s >= 0 else now.active_s) - self._own_since_s))
             self._last, self._own_since_s = now, 0.0
-            return await self._ask(admin)
+            return await self._ask(admin, every_s)
         finally:
             admin.close()
 
-    async def _ask(self, admin: GatewayAdmin) -> Round:
+    async def _ask(self, admin: GatewayAdmin, every_s: float) -> Round:
         in_flight: list[float] = []
         tpot_s: list[float] = []
         salt = f"watch {time.time_ns()}"
         bodies = RequestBodies(self.model, ONE_EACH, salt)
+        begun_s = time.monotonic()
         async with Asker(self.gateway, timeout_s=LONGEST_S) as asker:
-            for _ in range(REQUESTS):
-                before = _moment(admin)
-                alone = before.active == 0
-                if before.waiting or not (alone or self.budget.left_s >= self._usual_s):
-                    break
-                try:
-                    answer = await asker.ask(bodies.make(self.lengths.prompt, self.lengths.output))
-                except AskFailed:
-                    self.failed += 1
-                    continue
-                took_s = answer.ended_s - answer.sent_s
-                others = self._others(before, _moment(admin), took_s)
-                self.budget.spend(took_s, alone=alone and others < 0.5)
-                self._own_since_s += took_s
-                self._usual_s = took_s
-                if answer.tpot_s is not None:
-                    in_flight.append(others)
-                    tpot_s.append(_tpot_s(answer))
+            for number in range(1, REQUESTS + 1):
+                found = await self._one(asker, admin, bodies)
+                if found is not None:
+                    in_flight.append(found[0])
+                    tpot_s.append(found[1])
+                await asyncio.sleep(max(0.0, begun_s + number * every_s / REQUESTS - time.monotonic()))
         if not tpot_s:
             self.skipped += 1
         return Round(time.time(), in_flight, tpot_s)
+
+    async def _one(
+        self, asker: Asker, admin: GatewayAdmin, bodies: RequestBodies
+    ) -> tuple[float, float] | None:
+        """How many others there were, and the time per token; None where there was no place or no answer."""
+        before = _moment(admin)
+        alone = before.active == 0
+        if before.waiting or not (alone or self.budget.left_s >= self._usual_s):
+            return None
+        try:
+            answer = await asker.ask(bodies.make(self.lengths.prompt, self.lengths.output))
+        except AskFailed:
+            self.failed += 1
+            return None
+        took_s = answer.ended_s - answer.sent_s
+        others = self._others(before, _moment(admin), took_s)
+        self.budget.spend(took_s, alone=alone and others < 0.5)
+        self._own_since_s += took_s
+        self._usual_s = took_s
+        return None if answer.tpot_s is None else (others, answer.tpot_s)
 
     @staticmethod
     def _others(before: _Moment, after: _Moment, took_s: float) -> float:
         """Mean number of others that held slots meanwhile, by the gateway's integral of slots."""
         passed_s = after.at_s - before.at_s
         return max(0.0, (after.active_s - before.active_s - took_s) / passed_s)
-
-
-def _tpot_s(answer: StreamedAnswer) -> float:
-    assert answer.tpot_s is not None, "the caller has looked"
-    return answer.tpot_s
 
 
 def _moment(admin: GatewayAdmin) -> _Moment:

@@ -14,7 +14,7 @@ from pathlib import Path
 from experiments.drift import baseline as baselines
 from experiments.drift.baseline import Source
 from experiments.drift.book import Book, Test, change, judged_by, moment, said_of
-from experiments.drift.exporter import Exporter, served
+from experiments.drift.exporter import Exporter, announced, served
 from experiments.drift.prober import Prober
 from experiments.drift.recorded import rounds_of
 from experiments.drift.round import Round
@@ -45,9 +45,10 @@ def run(args: argparse.Namespace, gateway: Endpoint | None) -> int:
     source = Source.RECORDED if prober is None else Source.PROBE
     model = args.model or RECORDED_MODEL
     book = Book.open(args.folder, model, source, args.every, round(args.learn / args.every))
-    next_round = prober.round if prober is not None else _Follower(args.recorded, args.every).round
+    next_round = prober.round if prober is not None else _Follower(args.recorded).round
     exporter = Exporter(model)
-    with served(exporter, args.metrics_host, args.metrics_port):
+    at = args.metrics_host, args.metrics_port
+    with served(exporter, *at), announced(*at, args.targets_file):
         _say(f"watching; http://{args.metrics_host}:{args.metrics_port}/metrics; {book.said()}")
         _go_on(book, next_round, Shown(exporter, prober), args.rounds)
     return 0
@@ -72,18 +73,18 @@ class Shown:
             self.said = now
 
 
-def _go_on(book: Book, next_round: Callable[[], Round], shown: Shown, most: int | None) -> None:
-    """A round at each tick of the clock until stopped, or `most` rounds. A gateway that does not answer is
-    no end: it is asked again."""
-    begun_s = time.monotonic()
+def _go_on(book: Book, next_round: Callable[[float], Round], shown: Shown, most: int | None) -> None:
+    """Round after round until stopped, or `most` rounds. A gateway that does not answer is no end: it is
+    asked again in the next."""
     shown.show(book, None)
-    for number in itertools.count(1) if most is None else range(1, most + 1):
-        time.sleep(max(0.0, begun_s + number * book.every_s - time.monotonic()))
+    for _ in itertools.count() if most is None else range(most):
+        begun_s = time.monotonic()
         try:
-            one = next_round()
+            one = next_round(book.every_s)
         except EnvironmentProblem as problem:
             _say(str(problem))
             shown.show(book, None)
+            time.sleep(max(0.0, begun_s + book.every_s - time.monotonic()))
             continue
         book.take(one)
         shown.show(book, one)
@@ -94,17 +95,18 @@ class _Follower:
     """The rounds of a recording that grows."""
 
     folder: Path
-    every_s: float
 
-    def round(self) -> Round:
-        """What arrived in the last round but one: its answers are over, and on the disk."""
-        until_s = time.time() - self.every_s
-        from_s = until_s - self.every_s
+    def round(self, every_s: float) -> Round:
+        """Waits for a round's time. What arrived in the one before: its answers are over, and on the
+        disk."""
+        time.sleep(every_s)
+        until_s = time.time() - every_s
+        from_s = until_s - every_s
         try:
             found = table.traffic(self.folder, Span(from_s - _BEFORE_S, until_s))
         except TrafficError:
             return Round(until_s, (), ())
-        rounds = rounds_of(found, self.every_s, from_s)
+        rounds = rounds_of(found, every_s, from_s)
         return rounds[0] if rounds else Round(until_s, (), ())
 
 

@@ -1,6 +1,7 @@
 """A watch in virtual time: weeks of traffic with a daily rhythm on a drawn engine, and the probes in it.
 
-Each round is simulated for a minute around its probes, with the users' arrivals at the rate of that time of
+Each round is simulated for a minute, with all its probes in it (a real one spreads them over five, which makes
+them less alike), and with the users' arrivals at the rate of that time of
 day; the engine has a speed of its own in each round, part of it lasting from one to the next.
 """
 
@@ -12,6 +13,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from experiments.drift.prober import REQUESTS
 from experiments.drift.recorded import mean_in_flight
 from experiments.drift.round import Round
 from experiments.twin.capacity import Planned
@@ -24,11 +26,11 @@ from tests.experiments.tuning.virtual_tuning import Scenario
 from tests.experiments.twin.nonlinear_engine import engine
 
 EVERY_S = 300.0
-WINDOW_S = 45.0
+WINDOW_S = 66.0
 FIRST_S = 20.0
 """Users were there for so long before the first probe."""
-BETWEEN_S = 7.0
-PROBES = 3
+BETWEEN_S = 5.5
+PROBES = REQUESTS
 PROMPT, OUTPUT = 64, 64
 LIGHT, HEAVY = 0.15, 0.85
 """Of capacity, at night and at noon."""
