@@ -1,7 +1,7 @@
 """A watch in virtual time: weeks of traffic with a daily rhythm on a drawn engine, and the probes in it.
 
-Each round is simulated for a minute, with all its probes in it (a real one spreads them over five, which makes
-them less alike), and with the users' arrivals at the rate of that time of
+Each round is simulated for a minute, with all its probes in it (a real one spreads them over five, which
+makes them less alike), and with the users' arrivals at the rate of that time of
 day; the engine has a speed of its own in each round, part of it lasting from one to the next.
 """
 
