@@ -136,7 +136,10 @@ def judge(run: LiveRun, blocks: Sequence[PairedBlock], looks: Sequence[int]) -> 
         share = 1.0 if metric is run.metric else 1.0 / shown
         step = _step(counted) if metric in (BlockMetric.GOODPUT, BlockMetric.ATTAINMENT) else 0.0
         x, y = zip(*pairs, strict=True)
-        changes[metric] = compare_changes(x, y, looks, run.planned, delta=run.delta, share=share, step=step)
+        decides = metric is run.metric
+        changes[metric] = compare_changes(
+            x, y, looks, run.planned, delta=run.delta, share=share, step=step, foretell=decides
+        )
     return LiveVerdict(run.metric, run.delta, tuple(blocks), changes)
 
 

@@ -36,6 +36,7 @@ def compare_changes(
     delta: float = DELTA,
     share: float = 1.0,
     step: float = 0.0,
+    foretell: bool = True,
 ) -> Comparison:
     """Side b against side a, paired by position.
 
@@ -47,6 +48,7 @@ def compare_changes(
         share: part of the error that this metric may spend.
         step: the least step of the metric as a part of it (one request more in the window); the spread is
             never taken below half of it, so that three equal counts do not make certainty.
+        foretell: whether to work out how many further blocks would tell; without it there are 0.
 
     Raises:
         ValueError: the sides differ in length, a value is below zero, or the looks do not end here.
@@ -81,7 +83,8 @@ def compare_changes(
     p_value = (
         float(2 * scipy.stats.t.sf(abs(mean) / sd * math.sqrt(n), n - 1)) if sd > 0 else float(mean == 0)
     )
-    further = blocks_that_tell(sd, n, share=share) - n if verdict is Verdict.CANT_TELL else 0
+    unsure = foretell and verdict is Verdict.CANT_TELL
+    further = blocks_that_tell(sd, n, share=share) - n if unsure else 0
     return Comparison(
         verdict, n, baseline, baseline * relative, baseline * low, baseline * high, relative, low, high,
         p_value, further, why,
