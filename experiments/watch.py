@@ -15,7 +15,7 @@ from experiments.spec.durations import parse_s
 
 _EXAMPLES = """examples:
   %(prog)s --gateway-url http://127.0.0.1:8080 --model qwen25-14b
-  %(prog)s --gateway-url http://127.0.0.1:8080 --model m --every 2m --learn 12h --folder watch/night
+  %(prog)s --gateway-url http://127.0.0.1:8080 --model m --every 2m --learn 24h --folder watch/night
   %(prog)s --recorded /var/lib/headroom/recording                  has it become slower, and when?
   %(prog)s --recorded /var/lib/headroom/recording --baseline runs/watch/baseline.json
   %(prog)s --recorded /var/lib/headroom/recording --follow         the same, as it goes on
@@ -72,8 +72,8 @@ def _parser(prog: str) -> argparse.ArgumentParser:
         "--every", type=_seconds, default=300.0, metavar="TIME", help="length of a round (default 5m)"
     )
     flags.add_argument(
-        "--learn", type=_seconds, default=86_400.0, metavar="TIME",
-        help="what makes the baseline (default 24h: a day has its rhythm)",
+        "--learn", type=_seconds, default=3 * 86_400.0, metavar="TIME",
+        help="what makes the baseline (default 72h: days have a rhythm, and none is like the other)",
     )  # fmt: skip
     flags.add_argument(
         "--folder", type=Path, default=Path("runs/watch"), metavar="DIR",

@@ -22,14 +22,17 @@ Floats = npt.NDArray[np.float64]
 
 SHIFT = 0.10
 """The slow-down that is to be found, relative."""
-BETWEEN_FALSE_ALARMS_S = 180 * 86_400.0
-"""On average, for each direction: a false alarm in 90 days."""
+TOLERATED = 0.01
+"""A baseline may be off by as much, and nobody can feel it."""
+BETWEEN_FALSE_ALARMS_S = 60 * 86_400.0
+"""On average and at least, for each direction: a false alarm in 30 days."""
 LEAST_ROUNDS = 48
 LEAST_SD = 0.01
 """A round is not believed to stray less: no false alarm over what nobody can feel."""
 _MOST_KNOTS = 7
 _ANSWERS_A_KNOT = 30
 _HUBER = 1.345
+_RIDGE = 0.005
 _ROUNDS = 20
 _BEYOND = 1.1
 
@@ -64,7 +67,7 @@ class Baseline:
     @property
     def design(self) -> CusumDesign:
         """The test that goes with it."""
-        return CusumDesign.of(math.log1p(SHIFT), BETWEEN_FALSE_ALARMS_S / self.every_s)
+        return CusumDesign.of(math.log1p(SHIFT), TOLERATED, BETWEEN_FALSE_ALARMS_S / self.every_s)
 
     @property
     def usual_sd(self) -> float:
@@ -72,7 +75,7 @@ class Baseline:
         return float(np.sqrt(np.mean(np.square(self.sd))))
 
     def residual(self, one: Round) -> tuple[float, float] | None:
-        """The median of its answers' logarithms over the curve (0.1 is about 10 % slower), and its standard
+        """The middle of its answers' logarithms over the curve (0.1 is about 10 % slower), and its standard
         deviation. None where there is no answer that can be judged."""
         at, tpot_s = np.asarray(one.in_flight, float), np.asarray(one.tpot_s, float)
         known = (at <= _BEYOND * self.highest_in_flight + 0.5) & (tpot_s > 0)
@@ -80,7 +83,7 @@ class Baseline:
             return None
         off = np.log(tpot_s[known]) - np.interp(at[known], self.in_flight, self.log_tpot)
         sd = float(np.interp(float(np.median(at[known])), self.in_flight, self.sd))
-        return float(np.median(off)), max(sd, LEAST_SD)
+        return _middle(off), max(sd, LEAST_SD)
 
 
 def learn(rounds: Sequence[Round], model: str, source: Source, every_s: float) -> Baseline:
@@ -100,9 +103,9 @@ def learn(rounds: Sequence[Round], model: str, source: Source, every_s: float) -
     knots = _knots(at)
     curve = _smooth(knots, at, logs)
     middle = np.array([np.median(one.in_flight) for one in known])
-    off = np.array([np.median(np.log(one.tpot_s) - np.interp(one.in_flight, knots, curve)) for one in known])
-    # The curve is of answers, the test of rounds' medians: what is between the two is taken out.
-    shift = _smooth(knots, middle, off)
+    off = np.array([_middle(np.log(one.tpot_s) - np.interp(one.in_flight, knots, curve)) for one in known])
+    # The curve is of answers, the test of the middles of rounds: what is between the two is taken out.
+    shift = _drawn(knots, middle, off, float(np.median(off)))
     off = off - np.interp(middle, knots, shift)
     spread = _spread(knots, middle, off)
     lasting = cusum.long_run_sd(off / np.interp(middle, knots, spread))
@@ -128,6 +131,13 @@ def read(path: Path) -> Baseline:
         raise UserError(f"there is no baseline at {path}") from None
     except codec.NotReadableError as error:
         raise UserError(str(error)) from None
+
+
+def _middle(off: Floats) -> float:
+    """The mean of the middle half: one answer behind a long prompt does not move it, and it is nearly as
+    sharp as the mean of all."""
+    quarter = len(off) // 4
+    return float(np.sort(off)[quarter : len(off) - quarter].mean())
 
 
 def _knots(at: Floats) -> Floats:
@@ -158,13 +168,18 @@ def _smooth(knots: Floats, at: Floats, values: Floats) -> Floats:
     return found
 
 
+def _drawn(knots: Floats, at: Floats, values: Floats, towards: float) -> Floats:
+    """The same by plain least squares, each knot drawn a little `towards` a value: wholly, where nothing is
+    near it."""
+    hats = _hats(knots, at)
+    gram = hats.T @ hats + _RIDGE * len(at) * np.eye(len(knots))
+    found: Floats = np.linalg.solve(gram, hats.T @ (values - towards)) + towards
+    return found
+
+
 def _spread(knots: Floats, at: Floats, off: Floats) -> Floats:
     """Standard deviation of a round at the knots, from mean absolute residuals; nowhere less than half of
     what it is on average."""
     whole = max(float(np.std(off)), LEAST_SD)
-    hats = _hats(knots, at)
-    gram = hats.T @ hats + 0.02 * len(at) * np.eye(len(knots))
-    wanted = math.sqrt(math.pi / 2) * np.abs(off)
-    drawn = np.linalg.solve(gram, hats.T @ (wanted - whole)) + whole
-    found: Floats = np.maximum(drawn, whole / 2)
+    found: Floats = np.maximum(_drawn(knots, at, math.sqrt(math.pi / 2) * np.abs(off), whole), whole / 2)
     return found

@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+
+import numpy as np
 
 from experiments.drift.round import Round
 from experiments.errors import EnvironmentProblem
@@ -22,7 +25,10 @@ from loadtests.reach.endpoint import Endpoint
 SHARE = 0.02
 REQUESTS = 8
 """Of a round, at most."""
+QUARTILE = 0.25
 LONGEST_S = 120.0
+LEAST_GAPS = 16
+_TOGETHER, _MOST_TOGETHER = 0.1, 0.05
 _CARRIED_ROUNDS = 12
 """What was not spent may be spent later, but not more than so many rounds' worth at once."""
 
@@ -142,13 +148,31 @@ class Prober:
         self.budget.spend(took_s, alone=alone and others < 0.5)
         self._own_since_s += took_s
         self._usual_s = took_s
-        return None if answer.tpot_s is None else (others, answer.tpot_s)
+        token_s = token_time_s(answer.times_s)
+        return None if token_s is None else (others, token_s)
 
     @staticmethod
     def _others(before: _Moment, after: _Moment, took_s: float) -> float:
         """Mean number of others that held slots meanwhile, by the gateway's integral of slots."""
         passed_s = after.at_s - before.at_s
         return max(0.0, (after.active_s - before.active_s - took_s) / passed_s)
+
+
+def token_time_s(times_s: Sequence[float]) -> float | None:
+    """What a token takes, by the times of an answer's chunks: the lower quartile of the gaps between them.
+
+    Steps in which others' prompts are computed are longer, and how many of them an answer meets is chance;
+    the quartile is of steps without. Where chunks come several at once, or there are fewer than `LEAST_GAPS`,
+    their mean says it. None: there is one chunk.
+    """
+    if len(times_s) < 2:
+        return None
+    gaps_s = np.diff(times_s)
+    mean_s = float(gaps_s.mean())
+    together = float(np.mean(gaps_s < _TOGETHER * mean_s))
+    if len(gaps_s) < LEAST_GAPS or together > _MOST_TOGETHER:
+        return mean_s
+    return float(np.quantile(gaps_s, QUARTILE))
 
 
 def _moment(admin: GatewayAdmin) -> _Moment:

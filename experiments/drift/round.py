@@ -9,7 +9,8 @@ from dataclasses import dataclass
 @dataclass(frozen=True, slots=True)
 class Round:
     """Answers of one stretch of time. Of each: the mean number of others in flight while it was decoded, and
-    its time per output token, seconds; as long as one another, none where nothing could be asked.
+    what a token of it took, seconds (a user's: its TPOT); as long as one another, none where nothing could be
+    asked.
     """
 
     at_unix_s: float

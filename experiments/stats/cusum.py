@@ -2,15 +2,16 @@
 schemes").
 
 A value x has mean zero while nothing has changed, and standard deviation σ, which may be another one for each
-value. The evidence for a shift of δ is its log likelihood ratio,
+value. The evidence that the mean is δ, and not the m < δ that is still tolerated, is the log likelihood
+ratio,
 
-    up ← max(0, up + δ/σ² · (x − δ/2)),   down ← max(0, down + δ/σ² · (−x − δ/2)),
+    up ← max(0, up + (δ − m)/σ² · (x − (δ + m)/2)),   down: the same of −x,
 
 an alarm where one passes h. No scheme with as few false alarms finds that shift sooner (Moustakides 1986).
-With h = ln L each side has at least L values between two false alarms on average, whatever the σ (Lorden
-1971, "Procedures for reacting to a change in distribution"). Where values depend on those before, σ is the
-one of their long-run mean (Kim, Alexopoulos, Tsui and Wilson 2007, "A distribution-free tabular CUSUM chart
-for autocorrelated data").
+With h = ln L each side has at least L values between two false alarms on average, whatever the σ, as long as
+the mean is m at most (Lorden 1971, "Procedures for reacting to a change in distribution"). Where values
+depend on those before, σ is the one of their long-run mean (Kim, Alexopoulos, Tsui and Wilson 2007, "A
+distribution-free tabular CUSUM chart for autocorrelated data").
 """
 
 from __future__ import annotations
@@ -40,19 +41,21 @@ class Moved(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CusumDesign:
-    """The shift δ > 0 that is to be found, in the values' unit, and the bound h."""
+    """The shift δ that is to be found and the m < δ that is tolerated, in the values' unit, and the bound
+    h."""
 
     shift: float
+    tolerated: float
     bound: float
 
     @classmethod
-    def of(cls, shift: float, values_between: float) -> CusumDesign:
+    def of(cls, shift: float, tolerated: float, values_between: float) -> CusumDesign:
         """With so many values, on average and at least, between two false alarms of each side."""
-        return cls(shift, math.log(values_between))
+        return cls(shift, tolerated, math.log(values_between))
 
     def values_to_find(self, sd: float) -> float:
         """About how many values of the whole shift it takes, where their standard deviation is `sd`."""
-        return max(1.0, self.bound / (self.shift**2 / (2 * sd**2)))
+        return max(1.0, self.bound / ((self.shift - self.tolerated) ** 2 / (2 * sd**2)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +74,12 @@ class Cusum:
 
     def after(self, value: float, sd: float, design: CusumDesign) -> Cusum:
         """The sums after one more value, of standard deviation `sd` > 0."""
-        shift = design.shift
-        most = shift + _MOST_SD * sd
+        gap, middle = design.shift - design.tolerated, (design.shift + design.tolerated) / 2
+        most = design.shift + _MOST_SD * sd
         bounded = min(max(value, -most), most)
         farthest = _FARTHEST * design.bound
         up, down = (
-            min(max(0.0, total + shift / sd**2 * (x - shift / 2)), farthest)
+            min(max(0.0, total + gap / sd**2 * (x - middle)), farthest)
             for total, x in ((self.up, bounded), (self.down, -bounded))
         )
         grown = replace(

@@ -23,6 +23,7 @@ from experiments.stats.cusum import Moved
 from tests.experiments.drift.virtual_watch import EVERY_S, VirtualService, draw, rounds
 
 ROUNDS_A_DAY = round(86_400 / EVERY_S)
+LEARN_DAYS = 3
 QUIET_DAYS = 30
 DRIFTS = 12
 """Of one engine, each at another time of the day."""
@@ -33,9 +34,9 @@ LONGEST = 48
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """Of one engine. sd: of a round, as its baseline of a day found it; expected_min: what the watch says a
-    find takes on average; false_alarms: episodes in 30 quiet days; found_min: of each slow-down of 10 %, the
-    minutes to its find, none where it took more than four hours."""
+    """Of one engine. sd: of a round, as its baseline of three days found it; expected_min: what the watch
+    says a find takes on average; false_alarms: episodes in 30 quiet days; found_min: of each slow-down of
+    10 %, the minutes to its find, none where it took more than four hours."""
 
     seed: int
     commit: str
@@ -46,11 +47,11 @@ class Line:
 
 
 def play(seed: int, commit: str) -> Line:
-    """Learn a day, watch a quiet month, then slow the engine down at twelve times of a day."""
+    """Learn three days, watch a quiet month, then slow the engine down at twelve times of a day."""
     service = draw(seed)
-    known = learn(list(rounds(service, seed, ROUNDS_A_DAY)), "m", Source.PROBE, EVERY_S)
+    known = learn(list(rounds(service, seed, LEARN_DAYS * ROUNDS_A_DAY)), "m", Source.PROBE, EVERY_S)
     test = Test(known)
-    for one in rounds(service, seed, QUIET_DAYS * ROUNDS_A_DAY, start=ROUNDS_A_DAY):
+    for one in rounds(service, seed, QUIET_DAYS * ROUNDS_A_DAY, start=LEARN_DAYS * ROUNDS_A_DAY):
         test.take(one)
     found = tuple(_find(service, seed, Test(known), k) for k in range(DRIFTS))
     minutes = known.design.values_to_find(known.usual_sd) * EVERY_S / 60
