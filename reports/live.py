@@ -13,9 +13,9 @@ from experiments.decide.comparison_text import WORDS
 from experiments.decide.live_verdict import LiveVerdict, PairedBlock, judge, read_blocks
 from experiments.design.pair_order import Side
 from experiments.errors import UserError
+from experiments.run_folder.block_metric import BlockMetric
 from experiments.run_folder.live_run import LiveRun, LiveWay, read_live
 from experiments.run_folder.reading import objective_of, read_run
-from experiments.stats.block_metric import BlockMetric
 from experiments.stats.paired import Comparison, Verdict
 from loadtests.slo import SLO
 from reports import drawing, numbers

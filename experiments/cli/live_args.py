@@ -14,6 +14,7 @@ from experiments.cli.one_sentence import OneSentenceParser
 from experiments.cli.sweep_args import SweepOptions
 from experiments.cli.sweep_args import parse as parse_sweep
 from experiments.errors import UserError
+from experiments.run_folder.block_metric import BlockMetric
 from experiments.run_folder.live_run import LiveWay
 from experiments.spec.design_kind import DesignKind
 from experiments.spec.durations import parse_s
@@ -21,8 +22,6 @@ from experiments.spec.sweep_spec import SweepSpec
 from experiments.stack.engine_knobs import NAMES as ENGINE_KEYS
 from experiments.stack.engine_knobs import flag_of
 from experiments.stack.providers import known
-from experiments.stats.block_metric import BlockMetric
-from experiments.stats.paired import DELTA
 from gateway.limits import LIMIT_NAMES
 
 AS_IS = "as-is"
@@ -82,7 +81,7 @@ def parse(argv: Sequence[str], prog: str) -> LiveOptions:
         metric=BlockMetric(args.metric),
         blocks=args.blocks,
         budget_s=args.budget,
-        delta=DELTA if args.delta is None else args.delta / 100,
+        delta=args.delta / 100,
         command=command,
     )
 
@@ -137,7 +136,7 @@ def _parser(prog: str) -> argparse.ArgumentParser:
         "--budget", type=_seconds, metavar="TIME", help="no block is begun that would end after this time"
     )
     flags.add_argument(
-        "--delta", type=comparison_flags.percent, metavar="PERCENT",
+        "--delta", type=comparison_flags.percent, default=3.0, metavar="PERCENT",
         help="changes within ± this do not matter (default: 3)",
     )  # fmt: skip
     flags.add_argument(

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from experiments.design.pair_order import Side, order_of
+from experiments.run_folder.block_metric import BlockMetric
 from experiments.run_folder.live_run import LiveOutcome, LiveResult, LiveRun
 from experiments.run_folder.measured_cell import MeasuredCell, finished_cells
-from experiments.stats.block_metric import BlockMetric
 from experiments.stats.paired import Comparison, Verdict
 from experiments.stats.paired_changes import compare_changes
 from loadtests.recording.quantiles import MINIMUM_N, of_sorted

@@ -161,7 +161,7 @@ def _smooth(knots: Floats, at: Floats, values: Floats) -> Floats:
     found: Floats = np.zeros(len(knots))
     for _ in range(_ROUNDS):
         gram = hats.T @ (hats * weights[:, None]) + 1e-6 * len(at) * np.eye(len(knots))
-        found = np.linalg.solve(gram, hats.T @ (values * weights))
+        found = np.asarray(np.linalg.solve(gram, hats.T @ (values * weights)), dtype=np.float64)
         off = values - hats @ found
         scale = max(1.4826 * float(np.median(np.abs(off))), 1e-9)
         weights = 1 / np.maximum(1.0, np.abs(off) / (_HUBER * scale))
@@ -173,8 +173,8 @@ def _drawn(knots: Floats, at: Floats, values: Floats, towards: float) -> Floats:
     near it."""
     hats = _hats(knots, at)
     gram = hats.T @ hats + _RIDGE * len(at) * np.eye(len(knots))
-    found: Floats = np.linalg.solve(gram, hats.T @ (values - towards)) + towards
-    return found
+    found: Floats = np.asarray(np.linalg.solve(gram, hats.T @ (values - towards)), dtype=np.float64)
+    return found + towards
 
 
 def _spread(knots: Floats, at: Floats, off: Floats) -> Floats:

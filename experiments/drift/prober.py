@@ -163,12 +163,12 @@ def token_time_s(times_s: Sequence[float]) -> float | None:
 
     Steps in which others' prompts are computed are longer, and how many of them an answer meets is chance;
     the quartile is of steps without. Where chunks come several at once, or there are fewer than `LEAST_GAPS`,
-    their mean says it. None: there is one chunk.
+    their mean says it. None: all came at once, so that they say nothing.
     """
-    if len(times_s) < 2:
-        return None
     gaps_s = np.diff(times_s)
-    mean_s = float(gaps_s.mean())
+    mean_s = float(gaps_s.mean()) if len(gaps_s) else 0.0
+    if mean_s <= 0:
+        return None
     together = float(np.mean(gaps_s < _TOGETHER * mean_s))
     if len(gaps_s) < LEAST_GAPS or together > _MOST_TOGETHER:
         return mean_s

@@ -38,7 +38,7 @@ def run(options: LiveOptions) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     progress = SweepProgress(options.a.quiet)
     asked = {side: preflight.check(of, progress.say) for side, of in _sides(options).items()}
-    book = Book.open(options)
+    book = LiveBook.open(options)
     runs = {side: _run_of(book.folder, side, asked[side]) for side in Side}
     pair = LivePair(asked, runs, options.way, options.a.spec.load.seed, progress)
     stop = Stopping(book, pair, options, time.monotonic)
@@ -60,14 +60,14 @@ def run(options: LiveOptions) -> int:
 
 
 @dataclass(slots=True)
-class Book:
+class LiveBook:
     """live.json of a comparison, kept up to date."""
 
     folder: Path
     state: LiveRun
 
     @classmethod
-    def open(cls, options: LiveOptions) -> Book:
+    def open(cls, options: LiveOptions) -> LiveBook:
         """The one in the options' folder, or a new one.
 
         Raises:
@@ -112,7 +112,7 @@ class Book:
 class Stopping:
     """When it is enough: a verdict at a look, the most blocks, or no time for another one."""
 
-    book: Book
+    book: LiveBook
     pair: LivePair
     options: LiveOptions
     clock_s: Callable[[], float]
@@ -173,7 +173,7 @@ def _run_of(folder: Path, side: Side, options: SweepOptions) -> RunDir:
     return found
 
 
-def _tell(book: Book, verdict: LiveVerdict) -> int:
+def _tell(book: LiveBook, verdict: LiveVerdict) -> int:
     """The verdict for a terminal, and the page; the exit code."""
     state = book.state
     print(f"B ({state.b}) against A ({state.a}), {len(verdict.counted)} blocks:")

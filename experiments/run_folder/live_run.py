@@ -8,7 +8,7 @@ from pathlib import Path
 
 from experiments.errors import UserError
 from experiments.run_folder import codec
-from experiments.stats.block_metric import BlockMetric
+from experiments.run_folder.block_metric import BlockMetric
 
 NAME = "live.json"
 

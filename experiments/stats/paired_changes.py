@@ -75,20 +75,23 @@ def compare_changes(
     half = float(scipy.stats.t.isf(alpha / 2, n - 1)) * sd / math.sqrt(n)
     relative, low, high = (_relative(value) for value in (mean, mean - half, mean + half))
     verdict = verdict_of(low, high, delta)
-    why = {
+    unsure = foretell and verdict is Verdict.CANT_TELL
+    further = blocks_that_tell(sd, n, share=share) - n if unsure else 0
+    p_value = (
+        float(2 * scipy.stats.t.sf(abs(mean) / sd * math.sqrt(n), n - 1)) if sd > 0 else float(mean == 0)
+    )
+    return Comparison(
+        verdict, n, baseline, baseline * relative, baseline * low, baseline * high, relative, low, high,
+        p_value, further, _why(verdict, delta),
+    )  # fmt: skip
+
+
+def _why(verdict: Verdict, delta: float) -> str:
+    return {
         Verdict.EQUAL: f"the interval lies within ±{delta:.0%}",
         Verdict.DIFFERENT: "the interval does not hold zero",
         Verdict.CANT_TELL: f"the interval holds zero and leaves ±{delta:.0%}",
     }[verdict]
-    p_value = (
-        float(2 * scipy.stats.t.sf(abs(mean) / sd * math.sqrt(n), n - 1)) if sd > 0 else float(mean == 0)
-    )
-    unsure = foretell and verdict is Verdict.CANT_TELL
-    further = blocks_that_tell(sd, n, share=share) - n if unsure else 0
-    return Comparison(
-        verdict, n, baseline, baseline * relative, baseline * low, baseline * high, relative, low, high,
-        p_value, further, why,
-    )  # fmt: skip
 
 
 def _relative(d: float) -> float:

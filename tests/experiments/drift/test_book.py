@@ -68,7 +68,8 @@ def test_it_learns_judges_and_goes_on_where_it_was(tmp_path: Path) -> None:
     assert "slower than the baseline, found 1970-01-01" in said_of(book.test)
     for one in rounds(2, 40, start=90):
         book.take(one)
-    assert book.test.sums.moved is Moved.NO
+    ended: Moved = book.test.sums.moved
+    assert ended == Moved.NO
     assert [one.moved for one in book.test.episodes] == [Moved.UP]
     assert book.test.episodes[0].until_unix_s is not None
 

@@ -20,3 +20,4 @@ def test_chunks_that_come_together_are_counted_by_their_mean() -> None:
     assert token_time_s(np.cumsum(gaps_s).tolist()) == pytest.approx(0.010, rel=0.05)
     assert token_time_s([1.0, 1.01, 1.03]) == pytest.approx(0.015)
     assert token_time_s([1.0]) is None
+    assert token_time_s([1.0, 1.0, 1.0]) is None

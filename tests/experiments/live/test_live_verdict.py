@@ -13,12 +13,12 @@ from experiments.cli.progress import SweepProgress
 from experiments.decide.live_verdict import judge, read_blocks
 from experiments.design.pair_order import Side, order_of
 from experiments.errors import UserError
-from experiments.jobs.live import Book, Stopping
+from experiments.jobs.live import LiveBook, Stopping
 from experiments.measure.live_blocks import LivePair
+from experiments.run_folder.block_metric import BlockMetric
 from experiments.run_folder.folder import RunDir
 from experiments.run_folder.live_run import LiveOutcome, LiveRun, LiveWay, read_live
 from experiments.run_folder.reading import objective_of
-from experiments.stats.block_metric import BlockMetric
 from reports.__main__ import main as reports_main
 from tests.experiments.runs_on_disk import SETTINGS, Recipe, changed, write
 from tests.reports import reading
@@ -82,7 +82,7 @@ def stopping(folder: Path, tmp_path: Path) -> Iterator[Stopping]:
          "--blocks", "5"],
         "compare",
     )  # fmt: skip
-    book = Book.open(options)
+    book = LiveBook.open(options)
     for side in Side:
         (book.folder / side).symlink_to(folder / side)
     with ExitStack() as stack:
@@ -108,7 +108,7 @@ def test_a_folder_of_another_comparison_is_refused(stopping: Stopping) -> None:
         "compare",
     )  # fmt: skip
     with pytest.raises(UserError, match=r"another b \(max_active=9\)"):
-        Book.open(options)
+        LiveBook.open(options)
 
 
 def test_the_page_says_verdict_metrics_and_blocks(

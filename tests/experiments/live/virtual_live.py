@@ -10,9 +10,9 @@ import numpy as np
 from experiments.decide.live_verdict import LiveVerdict, PairedBlock, judge
 from experiments.design.cells import Cell
 from experiments.design.pair_order import Side, order_of
+from experiments.run_folder.block_metric import BlockMetric
 from experiments.run_folder.live_run import LiveOutcome, LiveRun, LiveWay
 from experiments.stats import sequential
-from experiments.stats.block_metric import BlockMetric
 from experiments.twin.predicted import measures
 from experiments.twin.simulate import Core, simulate
 from loadtests.latency import tpot_column_s

@@ -11,7 +11,6 @@ from experiments.stats.paired import Verdict
 from experiments.stats.paired_changes import compare_changes
 
 LOOKS = (3, 5, 8)
-Floats = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
 
 
 def _verdict(change: float, sd: float, rng: np.random.Generator) -> tuple[Verdict, int]:
@@ -19,7 +18,7 @@ def _verdict(change: float, sd: float, rng: np.random.Generator) -> tuple[Verdic
     a = np.full(8, 10.0)
     b = 10.0 * (1 + change + rng.normal(0.0, sd, 8))
     for k, look in enumerate(LOOKS):
-        found = compare_changes(a[:look], b[:look], LOOKS[: k + 1], 8)
+        found = compare_changes(a[:look].tolist(), b[:look].tolist(), LOOKS[: k + 1], 8)
         if found.verdict is not Verdict.CANT_TELL:
             return found.verdict, look
     return Verdict.CANT_TELL, 8
