@@ -19,7 +19,7 @@ from experiments.run_folder.reading import objective_of, read_run
 from experiments.stats.paired import Comparison, Verdict
 from loadtests.slo import SLO
 from reports import drawing, numbers
-from reports.drawing import Axis, Figure, Line, Segments, Span
+from reports.drawing import Axis, Figure, Line, Margins, Segments, Span
 from reports.errors import NotARunError
 from reports.known_cell import ENGINE_UNKNOWN
 from reports.page import assets, environment
@@ -129,7 +129,7 @@ def changes_figure(verdict: LiveVerdict) -> Figure:
     shown = [(block, change) for block in verdict.counted if (change := _change(block, verdict.by))]
     if not shown:
         return drawing.message("There is no block with numbers on both sides.")
-    figure = drawing.panels(8.6, 3.0)
+    figure = drawing.panels(8.6, 3.0, margins=Margins(left=0.95, right=0.2, bottom=0.5, top=0.15))
     (panel,) = figure.panels
     found = verdict.changes.get(verdict.by)
     panel.add(Span(0, 0, "muted", width=0.9, order=1, lying=True))
@@ -141,7 +141,8 @@ def changes_figure(verdict: LiveVerdict) -> Figure:
         end = float(max(block.number for block, _ in shown)) + 0.8
         x, low, high = np.array([end]), np.array([found.relative_low]), np.array([found.relative_high])
         panel.add(Segments(x, low, x, high, "ink", width=1.6))
-    panel.x = Axis(-0.6, float(max(block.number for block, _ in shown)) + 1.4, label="block")
+    numbers_of = [block.number for block, _ in shown]
+    panel.x = Axis(-0.6, max(numbers_of) + 1.4, label="block", ticks=numbers_of[:: len(numbers_of) // 12 + 1])
     panel.y.show, panel.y.label = drawing.change, f"{verdict.by.label}, B against A"
     return figure
 

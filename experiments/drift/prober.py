@@ -29,6 +29,8 @@ QUARTILE = 0.25
 LONGEST_S = 120.0
 LEAST_GAPS = 16
 _TOGETHER, _MOST_TOGETHER = 0.1, 0.05
+_MARGIN = 2.0
+"""Times what a probe usually takes must be left: one may take longer."""
 _CARRIED_ROUNDS = 12
 """What was not spent may be spent later, but not more than so many rounds' worth at once."""
 
@@ -136,7 +138,7 @@ class Prober:
         """How many others there were, and the time per token; None where there was no place or no answer."""
         before = _moment(admin)
         alone = before.active == 0
-        if before.waiting or not (alone or self.budget.left_s >= self._usual_s):
+        if before.waiting or not (alone or self.budget.left_s >= _MARGIN * self._usual_s):
             return None
         try:
             answer = await asker.ask(bodies.make(self.lengths.prompt, self.lengths.output))

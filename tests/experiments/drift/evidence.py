@@ -106,6 +106,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Finds and false alarms of a watch over drawn engines.")
     parser.add_argument("file", type=Path)
     parser.add_argument("--seeds", default="4000:4020", help="first:end (default 4000:4020)")
+    parser.add_argument("--parts", default="0,1,2,3", help="which (default all)")
     parser.add_argument("--most-s", type=float, default=300.0, help="begin none after so many seconds")
     args = parser.parse_args()
     begin, end = map(int, args.seeds.split(":"))
@@ -115,7 +116,7 @@ def main() -> None:
     there = {(line.seed, line.part) for line in read(args.file)}
     until_s = time.monotonic() + args.most_s
     for seed in range(begin, end):
-        for part in range(PARTS + 1):
+        for part in map(int, args.parts.split(",")):
             if (seed, part) in there or time.monotonic() > until_s:
                 continue
             with args.file.open("a") as file:

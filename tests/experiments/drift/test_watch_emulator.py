@@ -114,7 +114,8 @@ def _goodput_per_s(front: Endpoint, block: int, folder: Path) -> float:
 
 @pytest.mark.prove
 def test_users_do_not_feel_the_probes(tmp_path: Path) -> None:
-    """Paired blocks with and without: the goodput is the same within 1 %, and the probes take 2 % at most."""
+    """Paired blocks with and without, where nearly all is good: the goodput is the same within 1 %, and the
+    probes take 2 % at most. How it is where little is good: `test_virtual_users`."""
     values: dict[Side, list[float]] = {side: [] for side in Side}
     shares = []
     choice = engine.choose("emulator", model=MODEL, profile="tiny-cpu")
@@ -138,4 +139,4 @@ def test_users_do_not_feel_the_probes(tmp_path: Path) -> None:
     print(f"probes took {max(shares):.2%} of the users' slot-seconds at most")
     assert found.relative is not None
     assert abs(found.relative) <= 0.01
-    assert 0 < max(shares) <= 0.021
+    assert 0 < max(shares) <= 0.02
