@@ -53,7 +53,8 @@ def play(seed: int, part: int, commit: str) -> Line:
     """Learn three days, then watch ten quiet ones, or slow the engine down at twelve times of a day."""
     service = draw(seed)
     known = learn(list(rounds(service, seed, LEARN_DAYS * ROUNDS_A_DAY)), "m", Source.PROBE, EVERY_S)
-    test, found = Test(known), ()
+    test = Test(known)
+    found: tuple[float | None, ...] = ()
     if part < PARTS:
         first = LEARN_DAYS + QUIET_DAYS * part
         for one in rounds(service, seed, QUIET_DAYS * ROUNDS_A_DAY, start=first * ROUNDS_A_DAY):
