@@ -15,8 +15,9 @@ _EXAMPLES = """examples:
 exit code: 0 no drop was found, 20 the goodput of a cell or of the whole fell, 2 the runs are not the same
 experiment (engine, model, flags, machine, workload, arrival plans) and --anyway was not given
 
-With --live A and B are two engines, or two settings of one, which are measured now, block by block in turn:
-%(prog)s --live A B --help
+With --live A and B are two engines, or two settings of one, measured now, block by block in turn, until it is
+told (--metric, --delta, --blocks, --budget, --together: %(prog)s --live A B --help). It takes the flags of a
+sweep, such as --engine, --engine-url, --model, --rate, --workload, --slo, --measure, --out.
 """
 
 
