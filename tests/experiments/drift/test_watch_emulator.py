@@ -16,7 +16,7 @@ import pytest
 
 from experiments.decide.live_verdict import change_text
 from experiments.design.pair_order import Side, order_of
-from experiments.drift.prober import Prober
+from experiments.drift.prober import SHARE, Prober
 from experiments.run_folder import record_table
 from experiments.stack import engine, gateway, load
 from experiments.stack.ports import free_port
@@ -29,6 +29,7 @@ from tests.experiments import sweeping
 
 MODEL = "tiny-cpu"
 OBJECTIVE = SLO.parse("ttft<=800ms,tpot<=60ms")
+ONE_PROBE_S = 3.0
 BLOCKS, WARM_UP_S, MEASURE_S = 5, 3.0, 22.0
 
 
@@ -115,9 +116,10 @@ def _goodput_per_s(front: Endpoint, block: int, folder: Path) -> float:
 @pytest.mark.prove
 def test_users_do_not_feel_the_probes(tmp_path: Path) -> None:
     """Paired blocks with and without, where nearly all is good: the goodput is the same within 1 %, and the
-    probes take 2 % at most. How it is where little is good: `test_virtual_users`."""
+    probes take 2 % at most, but for one that begins while nobody is there and meets users then: it is paid
+    back by those that follow. How it is where little is good: `test_virtual_users`."""
     values: dict[Side, list[float]] = {side: [] for side in Side}
-    shares = []
+    shares, over_s = [], []
     choice = engine.choose("emulator", model=MODEL, profile="tiny-cpu")
     with (
         engine.running(choice, log_dir=tmp_path) as served,
@@ -134,9 +136,11 @@ def test_users_do_not_feel_the_probes(tmp_path: Path) -> None:
                 with _watched(front.endpoint) as prober:
                     values[side].append(_goodput_per_s(front.endpoint, block, folder))
                 shares.append(prober.budget.share)
+                over_s.append(prober.budget.beside_s - SHARE * prober.budget.users_s)
     found = compare_changes(values[Side.A], values[Side.B], (BLOCKS,), BLOCKS, delta=0.01)
     print(f"goodput with probes: {change_text(found)}")
     print(f"probes took {max(shares):.2%} of the users' slot-seconds at most")
     assert found.relative is not None
     assert abs(found.relative) <= 0.01
-    assert 0 < max(shares) <= 0.02
+    assert max(shares) > 0
+    assert max(over_s) <= ONE_PROBE_S
