@@ -39,6 +39,7 @@ COMMANDS = (
     Command("capacity", "experiments.capacity", "search the largest rate that one setting sustains"),
     Command("compare", "experiments.compare", "compare two runs, cell by cell on the same arrivals"),
     Command("gate", "experiments.gate", "fail a build when goodput fell against a stored run"),
+    Command("watch", "experiments.watch", "is the engine still as fast as it was? probes or recorded rows"),
     Command("recommend", "experiments.recommend", "the setting to apply from a run; --apply sets it live"),
     Command("predict", "experiments.predict", "predict a matrix from a calibration, without an engine"),
     Command("calibrate", "experiments.calibrate", "fit the model of an engine to a live one"),
