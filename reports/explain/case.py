@@ -116,6 +116,21 @@ class Case:
         top = int(more.argmax())
         return Added(rows.lanes.names[top], changes[top], float(more[top] / more.sum()))
 
+    def longest(self, tokens: Floats) -> Added | None:
+        """The lane whose tokens per request, from tokens per second (stretches, bins, lanes), grew most
+        clearly; `of_all` is its share of the requests."""
+        rows = self.observed.rows
+        if rows is None or len(rows.lanes.names) < 2:
+            return None
+        offered, bad = rows.lanes.offered, self.harm.bad
+        with np.errstate(divide="ignore", invalid="ignore"):
+            each = np.where(offered > 0, tokens / offered, np.nan)
+        changes = [change(each[:, :, at], bad) for at in range(each.shape[2])]
+        far = [one.z if one.known and one.usual > 0 else -np.inf for one in changes]
+        top = int(np.argmax(far))
+        share = float(offered[0][bad][:, top].sum() / max(offered[0][bad].sum(), 1e-9))
+        return Added(rows.lanes.names[top], changes[top], share) if far[top] > 0 else None
+
     def worse(self, *signals: Signal) -> bool:
         """Whether one of these got worse."""
         return any(signal in signals for signal, _ in self.harm.worse)

@@ -238,10 +238,10 @@ def _latencies(rows: _Rows, lanes: Lanes) -> Latencies:
 
 
 def _slots(rows: _Rows) -> Floats:
-    """Arrivals in each SLOT_S of each stretch."""
+    """Arrivals in each SLOT_S of each stretch, without those sent again and those left early."""
     own, stretches = rows.columns, rows.stretches
     each = max(1, int(stretches.length_s // SLOT_S))
-    inside = own.place >= 0
+    inside = (own.place >= 0) & ~rows.again & ~rows.left_early
     stretch = own.place[inside] // stretches.bins
     slot = ((own.arrived_s[inside] - stretches.from_s[stretch]) / SLOT_S).astype(np.int64)
     kept = slot < each

@@ -7,7 +7,10 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from experiments.observe.engine_metrics import EngineMetrics
 from experiments.observe.prometheus import OF_GATEWAY, ServerMetrics
+from experiments.observe.selector import Selector
+from experiments.stack.providers.known import PROVIDERS
 from loadtests.traffic.segments import Span
 from reports.explain import queries
 from reports.explain.signal import Signal
@@ -22,6 +25,19 @@ def scraped(metrics: ServerMetrics, span: Span) -> bool:
     return bool(
         metrics.query(f"max(max_over_time({metrics.scope.gateway.of(OF_GATEWAY)}[{span_s}s]))", span.until_s)
     )
+
+
+def engine_names(metrics: ServerMetrics, asked: Span) -> EngineMetrics:
+    """What the engine that was scraped in the span calls its metrics; vLLM's names where none is known.
+    Raises EnvironmentProblem: no answer."""
+    rows = list({id(row.metrics): row.metrics for row in PROVIDERS}.values())
+    names = "|".join(sorted({name.split(":")[0].split("_")[0] for row in rows for name in row.newest.names().values()}))
+    own = (metrics.scope.engine or Selector()).of("", f'__name__=~"({names}).+"')
+    span_s = max(1, round(asked.until_s - asked.from_s))
+    found = metrics.query(f"count by (__name__) (last_over_time({own}[{span_s}s]))", asked.until_s)
+    page = "".join(f"{series.labels['__name__']} 0\n" for series in found)
+    known = [row.on(page) for row in rows if row.newest.running and f"{row.newest.running} " in page]
+    return known[0] if known else metrics.engine
 
 
 def read(metrics: ServerMetrics, stretches: Stretches, with_rows: bool) -> dict[Signal, Floats]:

@@ -18,6 +18,8 @@ SLOT_S = 10.0
 """Of the finest count of arrivals."""
 FLOOR = 0.03
 """Relative: what differs by less than this is noise, however still the usual hours were."""
+_FLOORS = {Signal.GPU_MEMORY: 0.003, Signal.GPU_CLOCK: 0.01, Signal.ACTIVE_LIMIT: 0.01, Signal.QUEUE_LIMIT: 0.01}
+"""Of what is steadier than traffic."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,8 @@ class Latencies:
 
 @dataclass(frozen=True, slots=True)
 class FromRows:
-    """What the recording tells. slots: arrivals in each SLOT_S, (stretches, slots). damaged: lines left out."""
+    """What the recording tells. slots: arrivals in each SLOT_S, without
+    those sent again or left early, (stretches, slots). damaged: lines left out."""
 
     values: Mapping[Signal, Floats]
     lanes: Lanes
@@ -127,7 +130,7 @@ class Observed:
 
     def change(self, signal: Signal, bad: Flags) -> Change:
         """Its mean in the `bad` bins (bins,) of the asked stretch, beside means of as many in a row."""
-        return change(self.of(signal), bad)
+        return change(self.of(signal), bad, _FLOORS.get(signal, FLOOR))
 
 
 def change(values: Floats, bad: Flags, floor: float = FLOOR) -> Change:

@@ -58,6 +58,7 @@ def read(folder: Path | None, metrics: ServerMetrics | None, asked: Span, now_s:
         raise UndecidedError(f"{folder} holds no request of that time, nor of the hours around it")
     values = {} if rows is None else dict(rows.values)
     if metrics is not None:
+        metrics.engine = from_series.engine_names(metrics, asked)
         values |= from_series.read(metrics, found, with_rows=rows is not None)
     return observed(found, values, rows, folder is not None)
 

@@ -12,6 +12,9 @@ from reports.explain.observed import Change
 from reports.explain.signal import Signal, Unit
 from reports.explain.written import beside
 
+_LEAST_SHARE = 0.25
+"""Of the weight of what one lane does: it is as bad for that lane, however few its requests are."""
+
 
 def burst(case: Case) -> Finding | None:
     """Very many within a moment: the highest ten seconds stand out, and what came more came within a minute
@@ -85,13 +88,17 @@ def full_queue(case: Case) -> Finding | None:
 
 
 def longer_answers(case: Case) -> Finding | None:
-    """Answers grew: each holds its slot for longer in proportion."""
-    output = case.change(Signal.OUTPUT)
-    evidence = [case.says(Signal.OUTPUT)]
-    top = None if case.observed.rows is None else case.most_added(case.observed.rows.lanes.outputs)
-    if top is not None and top.of_all > 0.6:
-        evidence.append(f"{top.of_all:.0%} of the tokens that came more were {top.name}'s")
-    return Finding(Cause.LONGER_ANSWERS, case.decode_part * grown(output), sure(output.z), tuple(evidence))
+    """Answers grew, of all or of one lane: each holds its slot for longer in proportion."""
+    output, rows = case.change(Signal.OUTPUT), case.observed.rows
+    weight, certainty = case.decode_part * grown(output), sure(output.z)
+    evidence, who = [case.says(Signal.OUTPUT)], ""
+    one = None if rows is None else case.longest(rows.lanes.outputs)
+    if one is not None and sure(one.change.z):
+        own = case.decode_part * grown(one.change) * max(one.of_all, _LEAST_SHARE)
+        if own * sure(one.change.z) > weight * certainty:
+            weight, certainty, who = own, sure(one.change.z) * part(grown(one.change), 0.2, 0.5), one.name
+            evidence.append(beside(f"{who}'s answers, mean", Unit.TOKENS, one.change))
+    return Finding(Cause.LONGER_ANSWERS, weight, certainty, tuple(evidence), who)
 
 
 def long_prompts(case: Case) -> Finding | None:

@@ -16,6 +16,7 @@ from tests.reports.explaining.world import (
     Played,
     Traffic,
     World,
+    joined,
     play,
     requests,
     slower,
@@ -98,22 +99,30 @@ def long_prompts(scene: Scene) -> None:
 
 
 def retry_storm(scene: Scene) -> None:
-    """A short rush fills a short queue; whoever is refused asks again at once, a few times."""
-    scene.world = replace(scene.world, limits=replace(scene.world.limits, queue_max=int(scene.rng.integers(4, 12))))
-    count = int(scene.world.rate_per_s * scene.length_s * scene.rng.uniform(0.3, 0.7))
-    fresh = scene.traffic.with_more(scene.fresh(count))
-    tries, pause_s = int(scene.rng.integers(4, 9)), scene.rng.uniform(0.3, 2.0)
-    whole, extra = fresh, fresh.where(np.zeros(len(fresh), dtype=bool))
+    """A rush fills a short queue for a while; whoever is refused asks again at once, many times."""
+    ordinary = scene.traffic.where(
+        (scene.traffic.due_s >= scene.begin_s - 60) & (scene.traffic.due_s < scene.end_s + 60)
+    )
+    replaced = (scene.traffic.due_s >= scene.begin_s - 60) & (scene.traffic.due_s < scene.end_s + 60)
+    rush_s, size = 0.4 * scene.length_s, scene.rng.uniform(0.5, 0.8)
+    while True:
+        more = scene.fresh(int(scene.world.rate_per_s * rush_s * size), None, scene.begin_s, scene.begin_s + rush_s)
+        fresh = ordinary.with_more(more)
+        played = play(fresh, scene.world.profile, scene.world.limits, scene.player)
+        if (played.outcome != "ok").sum() > 0.1 * scene.inside.sum():
+            break
+        size *= 1.2
+    tries, pause_s = int(scene.rng.integers(6, 13)), scene.rng.uniform(0.3, 2.0)
+    whole = fresh
     for _ in range(tries):
-        whole = fresh.with_more(extra)
-        scene.play_whole(whole)
-        failed = np.isin(scene.played.outcome, ("rejected_full", "queue_timeout")) & scene.inside
+        failed = np.isin(played.outcome, ("rejected_full", "queue_timeout"))
         again = whole.where(failed)
-        wait_s = np.where(scene.played.outcome[failed] == "queue_timeout", scene.world.limits.queue_timeout_s, 0.0)
+        wait_s = np.where(played.outcome[failed] == "queue_timeout", scene.world.limits.queue_timeout_s, 0.0)
         again.due_s = again.due_s + wait_s + pause_s * scene.rng.uniform(0.5, 1.5, len(again))
-        order = np.argsort(again.due_s, kind="stable")
-        extra = again.where(order)  # a permutation of all
-    scene.traffic = whole
+        soon = again.where((again.due_s < scene.end_s + 60))
+        whole = fresh.with_more(soon.where(np.argsort(soon.due_s, kind="stable")))
+        played = play(whole, scene.world.profile, scene.world.limits, scene.player)
+    scene.traffic, scene.played = joined(scene.traffic, scene.played, replaced, whole, played)
 
 
 def full_queue(scene: Scene) -> None:
@@ -126,14 +135,14 @@ def kv_preemption(scene: Scene) -> None:
     profile, mine = scene.world.profile, scene.inside
     need = float(np.quantile(scene.traffic.prompt[mine] + scene.traffic.output[mine], 0.6))
     for part in scene.rng.uniform(0.5, 0.8) * 0.85 ** np.arange(12):
-        blocks = max(int(need * scene.world.limits.max_active * part / profile.block_size), 1100)
+        blocks = max(int(need * scene.world.limits.max_active * part / profile.block_size), 480)
         keep = scene.traffic.computed
         # What is found in the cache fills it all the same.
         scene.traffic.computed = np.where(mine, scene.traffic.prompt, keep)
         small = profile.model_copy(update={"num_gpu_blocks": blocks, "per_token_s": profile.per_token_s * 0.5})
         again = scene.play_inside(small, scene.world.limits)
         scene.traffic.computed = keep
-        if again.preemptions > 0.04 * mine.sum() or blocks == 1100:
+        if again.preemptions > 0.04 * mine.sum() or blocks == 480:
             break
     scene.levels |= {
         Signal.PREEMPTIONS: again.preemptions / (scene.length_s + 60),
@@ -197,12 +206,6 @@ def cache_lost(scene: Scene) -> None:
     )
     if scene.rng.random() < 0.5:
         scene.traffic.group = np.where(scene.inside, 50_000 + np.arange(len(scene.traffic)), scene.traffic.group)
-    # An engine whose prefill is dear, or nobody would notice.
-    scene.world = replace(
-        scene.world,
-        profile=scene.world.profile.model_copy(update={"per_token_s": float(scene.rng.uniform(2e-4, 4e-4))}),
-        rate_per_s=scene.world.rate_per_s,
-    )
     scene.play_whole(scene.traffic)
     scene.levels[Signal.CACHE_HITS] = left
 
@@ -234,6 +237,7 @@ def cancelling_client(scene: Scene) -> None:
     patience = max(2, int(scene.rng.uniform(0.6, 1.6) / scene.world.profile.base_s))
     more.held = np.minimum(1.0, patience / np.maximum(more.output, 1))
     more.leaves = np.ones(count, dtype=bool)
+    more.patience_s = np.full(count, patience * scene.world.profile.base_s)
     scene.play_whole(scene.traffic.with_more(more))
 
 

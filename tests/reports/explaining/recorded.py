@@ -40,9 +40,11 @@ def _rows(world: World, traffic: Traffic, played: Played, zero_unix_s: float) ->
         first_s, last_s = float(played.first_s[at]) - due_s, float(played.last_s[at]) - due_s
         read, served = outcome in _READ, outcome == "ok"
         finished_s = last_s if np.isfinite(last_s) else 0.001
+        if outcome == "client_abort" and not granted:
+            finished_s = float(traffic.patience_s[at])
         if outcome == "queue_timeout":
             finished_s = world.limits.queue_timeout_s
-        wait_s = float(queue_s[at]) if granted else (finished_s if outcome == "queue_timeout" else 0.0)
+        wait_s = float(queue_s[at]) if granted else (finished_s if outcome in ("queue_timeout", "client_abort") else 0.0)
         has_first = bool(np.isfinite(first_s)) and outcome in ("ok", "client_abort")
         found.append([
             round(zero_unix_s + due_s, 6), "chat", lanes[traffic.lane[at]], f"s{int(traffic.session[at]):07d}",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -46,7 +46,7 @@ def planted(cause: Cause, seed: int, player: Player | None = None) -> Scenario:
 
 def _made(rng: np.random.Generator, cause: Cause | None, player: Player) -> Scenario:
     own = world.drawn(rng)
-    if cause is Cause.RETRY_STORM or cause is Cause.CACHE_LOST:
+    if cause in (Cause.RETRY_STORM, Cause.CACHE_LOST, Cause.PREEMPTION):
         own = _fitted(own, cause, rng)
     asked_s = world.BEFORE * world.STRETCH_S
     after_s = float(rng.uniform(0, 8)) * world.STRETCH_S
@@ -66,10 +66,12 @@ def _made(rng: np.random.Generator, cause: Cause | None, player: Player) -> Scen
 
 def _fitted(own: world.World, cause: Cause, rng: np.random.Generator) -> world.World:
     """Where the ordinary hours have to be of that kind, too."""
-    from dataclasses import replace
-
     if cause is Cause.RETRY_STORM:
         return replace(own, limits=replace(own.limits, queue_max=int(rng.integers(6, 16))))
+    if cause is Cause.PREEMPTION:
+        lanes = tuple((name, share, 2 * prompt, output) for name, share, prompt, output in own.lanes)
+        return replace(own, lanes=lanes, rate_per_s=0.85 * own.rate_per_s)
+    own = replace(own, hits=float(rng.uniform(0.75, 0.9)))
     dear = own.profile.model_copy(update={"per_token_s": float(rng.uniform(1.5e-4, 3e-4))})
     prompts = sum(share * prompt for _, share, prompt, _ in own.lanes) * (1 - own.hits)
     outputs = sum(share * output for _, share, _, output in own.lanes)

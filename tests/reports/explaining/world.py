@@ -34,7 +34,7 @@ class Planned:
 class Traffic:
     """Requests in order of arrival, (n,). computed: prompt tokens that are not in the cache; held: times as
     many tokens as the answer has, for which it holds its slot; leaves: whether its client goes instead of
-    waiting for its end."""
+    waiting for its end; patience_s: after which it leaves the queue."""
 
     due_s: Floats
     lane: Ints
@@ -46,6 +46,7 @@ class Traffic:
     group: Ints
     held: Floats
     leaves: NDArray[np.bool_]
+    patience_s: Floats
 
     def __len__(self) -> int:
         return len(self.due_s)
@@ -71,6 +72,20 @@ class Played:
     last_s: Floats
     version: Ints
     preemptions: int = 0
+
+
+def joined(
+    traffic: Traffic, played: Played, replaced: NDArray[np.bool_], other: Traffic, other_played: Played
+) -> tuple[Traffic, Played]:
+    """The first without what is replaced, and the second, in order of arrival."""
+    whole = traffic.where(~replaced)
+    both = {name: np.concatenate([column, vars(other)[name]]) for name, column in vars(whole).items()}
+    order = np.argsort(both["due_s"], kind="stable")
+    names = ("outcome", "granted_s", "first_s", "last_s", "version")
+    parts = [
+        np.concatenate([getattr(played, name)[~replaced], getattr(other_played, name)])[order] for name in names
+    ]
+    return Traffic(**{name: column[order] for name, column in both.items()}), Played(*parts)
 
 
 @dataclass(frozen=True)
@@ -138,8 +153,8 @@ def requests(world: World, rng: np.random.Generator, due_s: Floats, lane: Ints) 
     count = len(due_s)
     prompts = np.array([prompt for _, _, prompt, _ in world.lanes])[lane]
     outputs = np.array([output for _, _, _, output in world.lanes])[lane]
-    prompt = np.clip(prompts * rng.lognormal(-0.18, 0.6, count), 8, 12_000).astype(int)
-    output = np.clip(outputs * rng.lognormal(-0.25, 0.7, count), 2, 2000).astype(int)
+    prompt = np.clip(prompts * rng.lognormal(-0.18, 0.6, count), 8, 6000).astype(int)
+    output = np.clip(outputs * rng.lognormal(-0.25, 0.7, count), 2, 1500).astype(int)
     hit = np.clip(rng.normal(world.hits, 0.12, count), 0, 0.95)
     return Traffic(
         due_s=due_s,
@@ -152,6 +167,7 @@ def requests(world: World, rng: np.random.Generator, due_s: Floats, lane: Ints) 
         group=np.where(rng.random(count) < 0.8, lane * 7 + rng.integers(0, 7, count), 10_000 + np.arange(count)),
         held=np.ones(count),
         leaves=rng.random(count) < 0.004,
+        patience_s=np.full(count, np.inf),
     )
 
 
@@ -168,24 +184,40 @@ def arrivals(world: World, rng: np.random.Generator, begin_s: float, end_s: floa
 
 
 def play(traffic: Traffic, profile: Profile, limits: Limits, player: Player) -> Played:
-    """The twin's word on what becomes of it."""
+    """The twin's word on what becomes of it. Who leaves the queue has not been in the way of others: those are
+    found by playing again without them."""
+    gone = np.zeros(len(traffic), dtype=bool)
+    while True:
+        played = _played(traffic, ~gone, profile, limits, player)
+        wait_s = np.where(np.isnan(played.granted_s), 0.0, played.granted_s - traffic.due_s)
+        impatient = ~gone & (wait_s > traffic.patience_s)
+        if impatient.sum() <= 0.01 * max(1, np.isfinite(traffic.patience_s).sum()):
+            return played
+        gone |= impatient & (np.cumsum(impatient) % 2 == 0) if impatient.sum() > 20 else impatient
+
+
+def _played(
+    traffic: Traffic, sent: NDArray[np.bool_], profile: Profile, limits: Limits, player: Player
+) -> Played:
+    rest = traffic.where(sent)
     planned = [
         Planned(due_s, prompt, max(1, round(output * held)))
         for due_s, prompt, output, held in zip(
-            traffic.due_s.tolist(), traffic.computed.tolist(), traffic.output.tolist(), traffic.held.tolist(),
-            strict=True,
+            rest.due_s.tolist(), rest.computed.tolist(), rest.output.tolist(), rest.held.tolist(), strict=True
         )
-    ]  # fmt: skip
+    ]
     done = player.simulate(planned, profile, limits)
-    outcome = np.array(OUTCOMES)[done.codes]
-    return Played(
-        outcome=np.where((outcome == "ok") & traffic.leaves, "client_abort", outcome),
-        granted_s=done.granted_s,
-        first_s=done.first_s,
-        last_s=done.last_s,
-        version=np.full(len(planned), limits.version),
-        preemptions=done.preemptions,
+    outcome = np.full(len(traffic), "client_abort", dtype=object)
+    outcome[sent] = np.where(
+        (done.codes == OUTCOMES.index("ok")) & rest.leaves, "client_abort", np.array(OUTCOMES)[done.codes]
     )
+    columns = []
+    for column in (done.granted_s, done.first_s, done.last_s):
+        whole = np.full(len(traffic), np.nan)
+        whole[sent] = column
+        columns.append(whole)
+    version = np.full(len(traffic), limits.version)
+    return Played(outcome.astype(str), *columns, version, done.preemptions)
 
 
 def slower(profile: Profile, factor: float) -> Profile:
