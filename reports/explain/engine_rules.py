@@ -51,7 +51,7 @@ def gpu_shared(case: Case) -> Finding | None:
     """More memory of the card in use than the engine ever takes, or a card busier than what the engine did
     explains."""
     memory, use = case.change(Signal.GPU_MEMORY), case.change(Signal.GPU_USE)
-    fuller = sure(memory.z) * part(memory.ratio, 1.005, 1.03)
+    fuller = sure(memory.z) * part(memory.ratio, 1.004, 1.015)
     if not fuller and not (use.known and use.more > 0.1):
         return None
     busier = sure(use.z) * part(use.more, 0.05, 0.2) * (1 - part(grown(case.change(Signal.RUNNING)), 0.1, 0.4))
@@ -119,7 +119,8 @@ def gateway_starved(case: Case) -> Finding | None:
         evidence.append(case.says(Signal.ENGINE_GAP))
     certainty = sure(lag.z) * part(lag.ratio, 2.0, 5.0) * part(lag.value, 0.01, 0.04)
     weight = max(_slower(case), case.prefill_slowdown.more, grown(case.change(Signal.TPOT)), 0.1)
-    return Finding(Cause.GATEWAY_STARVED, weight, certainty * (1 - engine_slower(case)), tuple(evidence))
+    certainty *= 1 - engine_slower(case, 0.4 * weight, 0.9 * weight)
+    return Finding(Cause.GATEWAY_STARVED, weight, certainty, tuple(evidence))
 
 
 def slow_engine(case: Case, explained: float) -> Finding | None:

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from math import log
 
-import numpy as np
-
 from reports.explain.case import Added, Case, grown, part, sure
 from reports.explain.cause import Cause, Finding
-from reports.explain.observed import Change
 from reports.explain.signal import Signal, Unit
 from reports.explain.written import beside
 
@@ -152,13 +149,12 @@ def slow_readers(case: Case) -> Finding | None:
     if top is not None and top.of_all > 0.6:
         who = top.name
         evidence.append(f"{top.of_all:.0%} of that time was {who}'s")
-    certainty = sure(held.z) * part(held.more, 0.03, 0.1) * (1 - engine_slower(case))
+    certainty = sure(held.z) * part(held.more, 0.03, 0.1) * (1 - engine_slower(case, 0.5, 1.0))
     return Finding(Cause.SLOW_READERS, weight, certainty, tuple(evidence), who)
 
 
-def engine_slower(case: Case) -> float:
-    """How sure the engine itself says that it was slower for one answer, 0 to 1; 0 where it does not tell."""
-    gap: Change = case.change(Signal.ENGINE_GAP)
-    typical = case.change(Signal.TPOT)
-    slower = grown(gap) if np.isfinite(gap.z) else 0.0
-    return part(min(slower, grown(typical)), 0.15, 0.4) * sure(gap.z)
+def engine_slower(case: Case, low: float, high: float) -> float:
+    """How sure it is, 0 to 1, that the engine itself was slower for one answer: not by a logarithm of `low`,
+    surely by one of `high`. 0 where it does not tell."""
+    gap = case.change(Signal.ENGINE_GAP)
+    return part(grown(gap), low, high) * sure(gap.z)

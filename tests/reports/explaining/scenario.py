@@ -67,7 +67,8 @@ def _made(rng: np.random.Generator, cause: Cause | None, player: Player) -> Scen
 def _fitted(own: world.World, cause: Cause, rng: np.random.Generator) -> world.World:
     """Where the ordinary hours have to be of that kind, too."""
     if cause is Cause.RETRY_STORM:
-        return replace(own, limits=replace(own.limits, queue_max=int(rng.integers(6, 16))))
+        limits, load = replace(own.limits, queue_max=int(rng.integers(6, 16))), float(rng.uniform(0.66, 0.74))
+        return replace(own, limits=limits, rate_per_s=own.rate_per_s * load / own.load, load=load)
     if cause is Cause.PREEMPTION:
         lanes = tuple((name, share, 2 * prompt, output) for name, share, prompt, output in own.lanes)
         return replace(own, lanes=lanes, rate_per_s=0.85 * own.rate_per_s)

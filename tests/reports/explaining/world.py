@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -90,7 +90,8 @@ def joined(
 
 @dataclass(frozen=True)
 class World:
-    """An ordinary production, drawn from a seed. rate_per_s: mean of all lanes; lanes: (name, share, prompt,
+    """An ordinary production, drawn from a seed. rate_per_s: mean of all lanes, which is `load`
+    of what the slots take; lanes: (name, share, prompt,
     output), means of tokens; hits: part of a prompt that is in the cache."""
 
     rate_per_s: float
@@ -100,7 +101,7 @@ class World:
     limits: Limits
     rhythm: float
     sessions: int
-    names: tuple[str, ...] = field(default=())
+    load: float
 
 
 def drawn(rng: np.random.Generator) -> World:
@@ -137,14 +138,16 @@ def drawn(rng: np.random.Generator) -> World:
     limits = Limits(
         max_active=slots, queue_max=int(rng.integers(20, 80)), queue_timeout_s=float(rng.uniform(10, 30))
     )
+    load = float(rng.uniform(0.45, 0.7))
     return World(
-        rate_per_s=capacity * float(rng.uniform(0.45, 0.7)),
+        rate_per_s=capacity * load,
         lanes=lanes,
         hits=hits,
         profile=profile,
         limits=limits,
         rhythm=float(rng.uniform(0.0, 0.2)),
         sessions=int(rng.integers(20, 60)),
+        load=load,
     )
 
 
