@@ -1,1 +1,1 @@
-"""Why a stretch of production was slow: from the gateway's recording and Prometheus, beside comparable hours."""
+"""Why a stretch of production was slow: the gateway's recording and Prometheus beside comparable hours."""

@@ -15,9 +15,9 @@ from experiments.observe.selector import GivenSelectors, Scope
 from loadtests.traffic.segments import Span
 from reports.explain import when
 
-_ABOUT = """Why it was slow at a time: which percentile of which lanes moved, in which stage, what changed beside
-comparable hours, and the likeliest causes with what speaks for them; "nothing unusual" where that is so. Reads
-what the gateway recorded (RECORD_DIR), a Prometheus, or both, and says what it could not look at."""
+_ABOUT = """Why it was slow at a time: which percentile of which lanes moved, in which stage, what changed
+beside comparable hours, and the likeliest causes with what speaks for them; "nothing unusual" where that is
+so. Reads what the gateway recorded (RECORD_DIR), a Prometheus, or both; says what it could not look at."""
 _EXAMPLES = """examples:
   %(prog)s --at 14:05 --recording /var/lib/headroom/recording --prometheus-url http://127.0.0.1:9090
   %(prog)s --at 2026-03-01T14:05Z                      the same with $RECORD_DIR, records alone
@@ -100,10 +100,12 @@ def _parser(prog: str) -> OneSentenceParser:
         metavar="MATCHERS",
         action="append",
         default=[],
-        help="whose series are meant, where it scrapes several: 'namespace=\"a\"', 'engine{job=\"b\"}'; repeatable",
+        help="whose series, where it scrapes several: 'namespace=\"a\"', 'engine{job=\"b\"}'; repeatable",
     )
     given = parser.add_argument_group("what is given")
-    given.add_argument("-o", "--output", metavar="FILE", type=Path, help="the page (default: explain-TIME.html)")
+    given.add_argument(
+        "-o", "--output", metavar="FILE", type=Path, help="the page (default: explain-TIME.html)"
+    )
     given.add_argument("--no-page", action="store_true", help="write none")
     given.add_argument("--json", action="store_true", help="print JSON, for programs")
     return parser

@@ -63,7 +63,11 @@ def write_page(found: Explanation, target: Path) -> None:
 def as_text(found: Explanation) -> str:
     """For a terminal."""
     said, stretches = found.judgement, found.observed.stretches
-    lines = [said.headline, f"{found.period}, beside {stretches.usual} ({len(stretches.from_s) - 1} stretches)", ""]
+    lines = [
+        said.headline,
+        f"{found.period}, beside {stretches.usual} ({len(stretches.from_s) - 1} stretches)",
+        "",
+    ]
     for place, one in enumerate(said.causes, 1):
         lines.append(f"{place}. {_named(one)}  [{said.share(one):.0%} of what is explained]")
         lines += [f"     {text}" for text in one.evidence]
@@ -87,8 +91,8 @@ def as_text(found: Explanation) -> str:
 def _percentiles(percentiles: Sequence[Moved]) -> list[str]:
     moved = sorted((one for one in percentiles if one.moved), key=lambda one: -one.z)
     return [
-        f"p{one.rank * 100:.0f} of {METRICS[one.metric]}, {one.lane or 'all'}: {numbers.seconds(one.value_s)}, "
-        f"usually {numbers.seconds(one.usual_s)}"
+        f"p{one.rank * 100:.0f} of {METRICS[one.metric]}, {one.lane or 'all'}: "
+        f"{numbers.seconds(one.value_s)}, usually {numbers.seconds(one.usual_s)}"
         for one in moved[:_MOST_ROWS]
     ]
 

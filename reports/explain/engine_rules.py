@@ -54,7 +54,9 @@ def gpu_shared(case: Case) -> Finding | None:
     fuller = sure(memory.z) * part(memory.ratio, 1.004, 1.015)
     if not fuller and not (use.known and use.more > 0.1):
         return None
-    busier = sure(use.z) * part(use.more, 0.05, 0.2) * (1 - part(grown(case.change(Signal.RUNNING)), 0.1, 0.4))
+    busier = (
+        sure(use.z) * part(use.more, 0.05, 0.2) * (1 - part(grown(case.change(Signal.RUNNING)), 0.1, 0.4))
+    )
     evidence = [case.says(one) for one in (Signal.GPU_MEMORY, Signal.GPU_USE) if case.observed.has(one)]
     evidence.append(_slower_by(case))
     certainty = max(fuller, 0.5 * busier) * part(_slower(case), 0.03, 0.12)

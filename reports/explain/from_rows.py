@@ -56,7 +56,7 @@ class _Rows:
         found = np.bincount(
             self.columns.place[inside], np.asarray(weights, float)[inside], self.shape[0] * self.shape[1]
         )
-        return found.reshape(self.shape)
+        return found.reshape(self.shape).astype(float)
 
     def means(self, values: Floats, of: Flags) -> Floats:
         """Of each bin, over the rows `of` that have a value."""
@@ -203,12 +203,18 @@ def _lanes(rows: _Rows) -> Lanes:
     key = np.where(own.place >= 0, own.place, 0) * (len(names) + 1) + lane[used.codes]
     fresh = ~(rows.again | rows.left_early)
     hold_s = np.where(_slow(rows), np.nan_to_num(own.finished_s - own.queue_s), 0.0)
-    columns = (fresh.astype(float), np.nan_to_num(own.prompt_tokens), np.nan_to_num(own.output_tokens), hold_s)
+    columns = (
+        fresh.astype(float),
+        np.nan_to_num(own.prompt_tokens),
+        np.nan_to_num(own.output_tokens),
+        hold_s,
+    )
 
     def of_each(column: Floats) -> Floats:
         weights = np.where(own.place >= 0, column, 0.0)
         sums = np.bincount(key, weights, rows.shape[0] * rows.shape[1] * (len(names) + 1))
-        return sums.reshape(*rows.shape, len(names) + 1)[:, :, :-1] / rows.stretches.bin_s
+        found: Floats = sums.reshape(*rows.shape, len(names) + 1)[:, :, :-1] / rows.stretches.bin_s
+        return found
 
     return Lanes(names, what, *(of_each(column) for column in columns))
 

@@ -31,7 +31,9 @@ def engine_names(metrics: ServerMetrics, asked: Span) -> EngineMetrics:
     """What the engine that was scraped in the span calls its metrics; vLLM's names where none is known.
     Raises EnvironmentProblem: no answer."""
     rows = list({id(row.metrics): row.metrics for row in PROVIDERS}.values())
-    names = "|".join(sorted({name.split(":")[0].split("_")[0] for row in rows for name in row.newest.names().values()}))
+    names = "|".join(
+        sorted({name.split(":")[0].split("_")[0] for row in rows for name in row.newest.names().values()})
+    )
     own = (metrics.scope.engine or Selector()).of("", f'__name__=~"({names}).+"')
     span_s = max(1, round(asked.until_s - asked.from_s))
     found = metrics.query(f"count by (__name__) (last_over_time({own}[{span_s}s]))", asked.until_s)

@@ -18,7 +18,12 @@ SLOT_S = 10.0
 """Of the finest count of arrivals."""
 FLOOR = 0.03
 """Relative: what differs by less than this is noise, however still the usual hours were."""
-_FLOORS = {Signal.GPU_MEMORY: 0.003, Signal.GPU_CLOCK: 0.01, Signal.ACTIVE_LIMIT: 0.01, Signal.QUEUE_LIMIT: 0.01}
+_FLOORS = {
+    Signal.GPU_MEMORY: 0.003,
+    Signal.GPU_CLOCK: 0.01,
+    Signal.ACTIVE_LIMIT: 0.01,
+    Signal.QUEUE_LIMIT: 0.01,
+}
 """Of what is steadier than traffic."""
 
 

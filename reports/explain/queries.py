@@ -52,7 +52,9 @@ def in_place_of_rows(scope: Scope, bin_s: float) -> Mapping[Signal, str]:
         return f"({some} or vector(0)) / {every}"
 
     served = ask.rate(ended, _COMPLETIONS, 'outcome="ok"')
-    prompts, answers = (ask.rate("gateway_tokens_total", f'kind="{kind}"') for kind in ("prompt", "completion"))
+    prompts, answers = (
+        ask.rate("gateway_tokens_total", f'kind="{kind}"') for kind in ("prompt", "completion")
+    )
     return {
         Signal.OFFERED: ask.rate("gateway_arrived_total"),
         Signal.LEFT: share("client_abort"),
@@ -124,4 +126,3 @@ def of_gpu(own: Selector, bin_s: float) -> Mapping[Signal, str]:
         Signal(name): f"avg_over_time(({own.within(GPU_SERIES[name])})[{span}:15s])"
         for name in (*names, "gpu_power_brake", "gpu_power_cap")
     }
-

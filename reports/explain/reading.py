@@ -89,7 +89,8 @@ def _told(values: dict[Signal, from_rows.Floats], found: Stretches, rows: FromRo
     offered = values.get(Signal.OFFERED)
     if offered is None:
         return np.zeros(len(found.from_s), dtype=bool)
-    return np.isfinite(offered).mean(axis=1) >= 0.5
+    half: Flags = np.isfinite(offered).mean(axis=1) >= 0.5
+    return half
 
 
 def _unseen(whole: Observed, recorded: bool) -> list[str]:
@@ -97,8 +98,8 @@ def _unseen(whole: Observed, recorded: bool) -> list[str]:
     if whole.rows is None:
         why = "holds nothing of these times" if recorded else "was not given"
         found.append(
-            f"the recording {why}: lanes, lengths of single requests, retries, bursts within seconds and slow "
-            "readers cannot be told"
+            f"the recording {why}: lanes, lengths of single requests, retries, bursts within seconds and "
+            "slow readers cannot be told"
         )
     else:
         if len(whole.rows.lanes.names) < 2:

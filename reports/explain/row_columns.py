@@ -75,23 +75,25 @@ def read(folder: Path, stretches: Stretches) -> Columns:
 
 def _columns(rows: pa.Table, stretches: Stretches, damaged: int) -> Columns:
     arrived_s = _numbers(rows, "arrived_unix_s")
-    texts = {name: _names(rows[name]) for name in ("lane", "session", "outcome")}
-    numbers = {
-        name: _numbers(rows, name)
-        for name in (
-            *("body_bytes", "prompt_tokens", "output_tokens", "queue_s", "upstream_s", "first_s", "last_s"),
-            *("finished_s", "limits_version"),
-        )
-    }
     block = _names(pc.utf8_slice_codeunits(rows["prefix"], 0, _FIRST_BLOCK))
     none = [code for code, name in enumerate(block.names) if not name]
     return Columns(
         arrived_s=arrived_s,
         place=_places(arrived_s, stretches),
+        lane=_names(rows["lane"]),
+        session=_names(rows["session"]),
+        outcome=_names(rows["outcome"]),
+        body_bytes=_numbers(rows, "body_bytes"),
+        prompt_tokens=_numbers(rows, "prompt_tokens"),
+        output_tokens=_numbers(rows, "output_tokens"),
+        queue_s=_numbers(rows, "queue_s"),
+        upstream_s=_numbers(rows, "upstream_s"),
+        first_s=_numbers(rows, "first_s"),
+        last_s=_numbers(rows, "last_s"),
+        finished_s=_numbers(rows, "finished_s"),
+        limits_version=_numbers(rows, "limits_version"),
         first_block=np.where(np.isin(block.codes, none), -1, block.codes),
         damaged=damaged,
-        **texts,
-        **numbers,
     )
 
 

@@ -32,7 +32,9 @@ def retries(case: Case) -> Finding | None:
     of_added = again.more / max(case.rate.more, again.more)
     certainty = sure(again.z) * part(of_added, 0.15, 0.4)
     weight = log(1 + again.more / case.rate.usual)
-    return Finding(Cause.RETRY_STORM, weight, certainty, (case.says(Signal.RETRIES), case.says(Signal.OFFERED)))
+    return Finding(
+        Cause.RETRY_STORM, weight, certainty, (case.says(Signal.RETRIES), case.says(Signal.OFFERED))
+    )
 
 
 def cancelling(case: Case) -> Finding | None:
@@ -63,8 +65,8 @@ def _top(case: Case) -> Added | None:
 
 
 def _alone(case: Case, top: Added) -> float:
-    """How sure it is that one lane grew, and not all of them: by its share of what was added, beyond its usual
-    share of all."""
+    """How sure it is that one lane grew, and not all of them: by its share of what was added, beyond its
+    usual share of all."""
     usual = top.change.usual / case.rate.usual
     return part((top.of_all - usual) / max(1 - usual, 0.05), 0.35, 0.65)
 
@@ -108,9 +110,7 @@ def long_prompts(case: Case) -> Finding | None:
     if top is not None and top.of_all > 0.6:
         who = top.name
         evidence.append(f"{top.of_all:.0%} of the prompt tokens that came more were {who}'s")
-    moved = max(
-        grown(case.change(Signal.PREFILL)) * (1 - case.decode_part), grown(case.change(Signal.TPOT))
-    )
+    moved = max(grown(case.change(Signal.PREFILL)) * (1 - case.decode_part), grown(case.change(Signal.TPOT)))
     weight = min(grown(tokens), grown(prompt) + 0.1) * part(moved, 0.0, 0.25)
     return Finding(Cause.LONG_PROMPTS, weight, min(sure(prompt.z), sure(tokens.z)), tuple(evidence), who)
 

@@ -36,7 +36,9 @@ def histogram(name: str, mean_s: Level, labels: str = "") -> list[Told]:
         return lambda at_s: np.where(mean_s(at_s) <= bound, 2.0, 0.0)
 
     comma = "," if labels else ""
-    found = [Told(f"{name}_bucket", f'{labels}{comma}le="{bound:g}"', below(bound), True) for bound in _BUCKETS_S]
+    found = [
+        Told(f"{name}_bucket", f'{labels}{comma}le="{bound:g}"', below(bound), True) for bound in _BUCKETS_S
+    ]
     return [
         *found,
         Told(f"{name}_bucket", f'{labels}{comma}le="+Inf"', while_bad(2.0, 2.0), True),
@@ -135,8 +137,8 @@ def promtool() -> str:
 
 
 def test_every_signal_is_read_as_it_was(promtool: str, tmp_path: Path) -> None:
-    """Usual and bad minutes of every signal, the engine's restart after them, and what follows of it all without
-    a recording: the causes that the metrics can tell.
+    """Usual and bad minutes of every signal, the engine's restart after them, and what follows of it all
+    without a recording: the causes that the metrics can tell.
     """
     now_s = ASKED.until_s
     with serving(promtool, tmp_path, text(SERIES, BEGIN_S - 60, now_s)) as metrics:

@@ -1,5 +1,5 @@
-"""`python -m tests.reports.explaining FROM UNTIL`: plants incidents of every kind with these seeds, asks, and adds
-a line each to docs/evidence/explain.jsonl; goes on where it stopped."""
+"""`python -m tests.reports.explaining FROM UNTIL [KINDS [FILE]]`: plants incidents of every kind with these
+seeds, asks, and adds a line each to docs/evidence/explain.jsonl; goes on where it stopped."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import json
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
-
 from experiments.twin.simulate import Core, Player
-from reports.explain.cause import Cause
+from reports.explain.cause import Cause, Finding
 from tests.reports.explaining import scenario
 
 FILE = Path(__file__).resolve().parents[3] / "docs" / "evidence" / "explain.jsonl"
@@ -23,26 +23,39 @@ def main(begin: int, end: int, kinds: list[str], out: Path) -> None:
     commit = subprocess.run(
         ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True
     ).stdout.strip()
-    known = {(line["kind"], line["seed"]) for line in map(json.loads, out.read_text().splitlines())} if out.exists() else set()
+    known = (
+        {(line["kind"], line["seed"]) for line in map(json.loads, out.read_text().splitlines())}
+        if out.exists()
+        else set()
+    )
     player, until_s = Player(Core.AUTO, expected=1000), time.monotonic() + _LONGEST_S
     for seed in range(begin, end):
         for kind in kinds:
             if (kind, seed) in known or time.monotonic() > until_s:
                 continue
             made = (
-                scenario.quiet(seed, player) if kind == "quiet" else scenario.planted(Cause(kind), seed, player)
+                scenario.quiet(seed, player)
+                if kind == "quiet"
+                else scenario.planted(Cause(kind), seed, player)
             )
             _, said = scenario.explained(made)
-            first = said.causes[0].cause.value if said.causes else None
             line = {
-                "kind": kind, "seed": seed, "commit": commit, "first": first, "harm": said.harm.any,
-                "causes": [[one.cause.value, round(one.weight, 3), round(one.certainty, 3)] for one in said.causes],
-                "also": [[one.cause.value, round(one.weight, 3), round(one.certainty, 3)] for one in said.without_effect],
+                "kind": kind,
+                "seed": seed,
+                "commit": commit,
                 "rows": len(made.scene.traffic),
-            }  # fmt: skip
+                "first": said.causes[0].cause if said.causes else None,
+                "harm": said.harm.any,
+                "causes": _short(said.causes),
+                "also": _short(said.without_effect),
+            }
             with out.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(line) + "\n")
     _tell(out)
+
+
+def _short(findings: Sequence[Finding]) -> list[tuple[str, float, float]]:
+    return [(one.cause, round(one.weight, 3), round(one.certainty, 3)) for one in findings]
 
 
 def _tell(out: Path) -> None:
@@ -53,7 +66,8 @@ def _tell(out: Path) -> None:
         if not mine:
             continue
         if kind == "quiet":
-            print(f"quiet: {sum(line['first'] is not None for line in mine)} claimed of {len(mine)}, harm {sum(line['harm'] for line in mine)}")
+            claimed, harmed = (sum(bool(line[name]) for line in mine) for name in ("first", "harm"))
+            print(f"quiet: {claimed} claimed of {len(mine)}, worse in {harmed}")
             continue
         good = sum(line["first"] == kind for line in mine)
         right, total = right + good, total + len(mine)

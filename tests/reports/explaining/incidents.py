@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -53,7 +53,9 @@ class Scene:
         shares = np.array([share for _, share, _, _ in self.world.lanes])
         return int(self.rng.choice(np.argsort(shares)[:-1]))
 
-    def fresh(self, count: int, lanes: np.ndarray | None = None, begin_s: float = -1, end_s: float = -1) -> Traffic:
+    def fresh(
+        self, count: int, lanes: np.ndarray | None = None, begin_s: float = -1, end_s: float = -1
+    ) -> Traffic:
         """So many more requests while it lasts."""
         begin_s, end_s = (self.begin_s, self.end_s) if begin_s < 0 else (begin_s, end_s)
         due_s = np.sort(self.rng.uniform(begin_s, end_s, count))
@@ -106,7 +108,9 @@ def retry_storm(scene: Scene) -> None:
     replaced = (scene.traffic.due_s >= scene.begin_s - 60) & (scene.traffic.due_s < scene.end_s + 60)
     rush_s, size = 0.4 * scene.length_s, scene.rng.uniform(0.5, 0.8)
     while True:
-        more = scene.fresh(int(scene.world.rate_per_s * rush_s * size), None, scene.begin_s, scene.begin_s + rush_s)
+        more = scene.fresh(
+            int(scene.world.rate_per_s * rush_s * size), None, scene.begin_s, scene.begin_s + rush_s
+        )
         fresh = ordinary.with_more(more)
         played = play(fresh, scene.world.profile, scene.world.limits, scene.player)
         if (played.outcome != "ok").sum() > 0.1 * scene.inside.sum():
@@ -119,8 +123,8 @@ def retry_storm(scene: Scene) -> None:
         again = whole.where(failed)
         wait_s = np.where(played.outcome[failed] == "queue_timeout", scene.world.limits.queue_timeout_s, 0.0)
         again.due_s = again.due_s + wait_s + pause_s * scene.rng.uniform(0.5, 1.5, len(again))
-        soon = again.where((again.due_s < scene.end_s + 60))
-        whole = fresh.with_more(soon.where(np.argsort(soon.due_s, kind="stable")))
+        soon = again.where(again.due_s < scene.end_s + 60)
+        whole = fresh.with_more(soon)
         played = play(whole, scene.world.profile, scene.world.limits, scene.player)
     scene.traffic, scene.played = joined(scene.traffic, scene.played, replaced, whole, played)
 
@@ -139,7 +143,9 @@ def kv_preemption(scene: Scene) -> None:
         keep = scene.traffic.computed
         # What is found in the cache fills it all the same.
         scene.traffic.computed = np.where(mine, scene.traffic.prompt, keep)
-        small = profile.model_copy(update={"num_gpu_blocks": blocks, "per_token_s": profile.per_token_s * 0.5})
+        small = profile.model_copy(
+            update={"num_gpu_blocks": blocks, "per_token_s": profile.per_token_s * 0.5}
+        )
         again = scene.play_inside(small, scene.world.limits)
         scene.traffic.computed = keep
         if again.preemptions > 0.04 * mine.sum() or blocks == 480:
@@ -166,13 +172,15 @@ def engine_restart(scene: Scene) -> None:
     due_s, played = scene.traffic.due_s, scene.played
     hit = scene.inside | ((due_s < scene.begin_s) & (played.last_s > scene.begin_s))
     played.outcome = np.where(hit & (played.outcome == "ok"), "upstream_error", played.outcome)
-    played.last_s = np.where(hit, np.maximum(due_s + 0.005, np.minimum(played.last_s, scene.begin_s)), played.last_s)
+    played.last_s = np.where(
+        hit, np.maximum(due_s + 0.005, np.minimum(played.last_s, scene.begin_s)), played.last_s
+    )
     played.first_s = np.where(scene.inside, np.nan, played.first_s)
     scene.levels |= {Signal.ENGINE_UP: 0.0, Signal.ENGINE_RESETS: 1.0}
 
 
 def limits_changed(scene: Scene) -> None:
-    """Somebody lowers the slots or the queue too far, or raises the slots far beyond what the engine takes."""
+    """Somebody lowers the slots too far, or slots and queue."""
     world, kind = scene.world, scene.rng.integers(0, 3)
     if kind < 2:
         slots = max(1, int(world.limits.max_active * scene.rng.uniform(0.2, 0.5)))
@@ -205,7 +213,9 @@ def cache_lost(scene: Scene) -> None:
         scene.inside, np.maximum(1, (scene.traffic.prompt * (1 - left)).astype(int)), scene.traffic.computed
     )
     if scene.rng.random() < 0.5:
-        scene.traffic.group = np.where(scene.inside, 50_000 + np.arange(len(scene.traffic)), scene.traffic.group)
+        scene.traffic.group = np.where(
+            scene.inside, 50_000 + np.arange(len(scene.traffic)), scene.traffic.group
+        )
     scene.play_whole(scene.traffic)
     scene.levels[Signal.CACHE_HITS] = left
 

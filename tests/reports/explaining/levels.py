@@ -92,4 +92,4 @@ def _engine_times(scene: Scene, at_s: Floats) -> tuple[Floats, Floats]:
     high = np.maximum(np.searchsorted(traffic.due_s[ok], at_s + 30), low + 1)
     high = np.minimum(high, len(gap_s))
     low = np.minimum(low, high - 1)
-    return tuple((one[high] - one[low]) / (high - low) for one in sums)  # type: ignore[return-value]
+    return tuple((one[high] - one[low]) / (high - low) for one in sums)

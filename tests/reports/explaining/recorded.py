@@ -12,6 +12,7 @@ from gateway import record_row
 from tests.reports.explaining.world import Played, Traffic, World
 
 _HOUR_S = 3600.0
+_STATUS = {"ok": 200, "client_abort": 499, "upstream_error": 502}
 _READ = ("ok", "client_abort", "queue_timeout", "upstream_error", "upstream_timeout")
 
 
@@ -44,17 +45,25 @@ def _rows(world: World, traffic: Traffic, played: Played, zero_unix_s: float) ->
             finished_s = float(traffic.patience_s[at])
         if outcome == "queue_timeout":
             finished_s = world.limits.queue_timeout_s
-        wait_s = float(queue_s[at]) if granted else (finished_s if outcome in ("queue_timeout", "client_abort") else 0.0)
+        wait_s = (
+            float(queue_s[at])
+            if granted
+            else (finished_s if outcome in ("queue_timeout", "client_abort") else 0.0)
+        )
         has_first = bool(np.isfinite(first_s)) and outcome in ("ok", "client_abort")
+        has_last = has_first and bool(np.isfinite(last_s))
+        prompt, output = int(traffic.prompt[at]), int(traffic.output[at])
         found.append([
-            round(zero_unix_s + due_s, 6), "chat", lanes[traffic.lane[at]], f"s{int(traffic.session[at]):07d}",
-            outcome, {"ok": 200, "client_abort": 499, "upstream_error": 502}.get(outcome, 429),
-            int(traffic.body[at]), int(traffic.prompt[at]) * 4 if read else None, 1 if read else None, None,
-            int(traffic.prompt[at]) if served else None, int(traffic.output[at]) if served else None,
+            *(round(zero_unix_s + due_s, 6), "chat", lanes[traffic.lane[at]]),
+            *(f"s{int(traffic.session[at]):07d}", outcome, _STATUS.get(outcome, 429), int(traffic.body[at])),
+            *((prompt * 4, 1, None) if read else (None, None, None)),
+            *((prompt, output) if served else (None, None)),
             round(max(wait_s, 0.0), 6) if read else None,
             round(max(first_s - wait_s, 0.001), 6) if has_first else None,
-            round(first_s, 6) if has_first else None, round(last_s, 6) if has_first and np.isfinite(last_s) else None,
-            round(max(finished_s, 0.0), 6), int(played.version[at]) if read else None,
+            round(first_s, 6) if has_first else None,
+            round(last_s, 6) if has_last else None,
+            round(max(finished_s, 0.0), 6),
+            int(played.version[at]) if read else None,
             f"{int(traffic.group[at]):08d}" if read else "",
         ])  # fmt: skip
     return found

@@ -1,4 +1,4 @@
-"""A real Prometheus that has known a gateway, an engine and a card for some hours: its blocks are made from text."""
+"""A real Prometheus that has known a gateway, an engine and a card for hours: blocks made from text."""
 
 from __future__ import annotations
 

@@ -82,10 +82,11 @@ def joined(
     both = {name: np.concatenate([column, vars(other)[name]]) for name, column in vars(whole).items()}
     order = np.argsort(both["due_s"], kind="stable")
     names = ("outcome", "granted_s", "first_s", "last_s", "version")
-    parts = [
-        np.concatenate([getattr(played, name)[~replaced], getattr(other_played, name)])[order] for name in names
-    ]
-    return Traffic(**{name: column[order] for name, column in both.items()}), Played(*parts)
+    parts = {
+        name: np.concatenate([getattr(played, name)[~replaced], getattr(other_played, name)])[order]
+        for name in names
+    }
+    return Traffic(**{name: column[order] for name, column in both.items()}), Played(**parts)
 
 
 @dataclass(frozen=True)
@@ -167,7 +168,9 @@ def requests(world: World, rng: np.random.Generator, due_s: Floats, lane: Ints) 
         computed=np.maximum(1, (prompt * (1 - hit)).astype(int)),
         output=output,
         body=(prompt * 4 + rng.integers(150, 400, count)).astype(int),
-        group=np.where(rng.random(count) < 0.8, lane * 7 + rng.integers(0, 7, count), 10_000 + np.arange(count)),
+        group=np.where(
+            rng.random(count) < 0.8, lane * 7 + rng.integers(0, 7, count), 10_000 + np.arange(count)
+        ),
         held=np.ones(count),
         leaves=rng.random(count) < 0.004,
         patience_s=np.full(count, np.inf),
@@ -187,8 +190,8 @@ def arrivals(world: World, rng: np.random.Generator, begin_s: float, end_s: floa
 
 
 def play(traffic: Traffic, profile: Profile, limits: Limits, player: Player) -> Played:
-    """The twin's word on what becomes of it. Who leaves the queue has not been in the way of others: those are
-    found by playing again without them."""
+    """The twin's word on what becomes of it. Who leaves the queue has not been in the way of others: those
+    are found by playing again without them."""
     gone = np.zeros(len(traffic), dtype=bool)
     while True:
         played = _played(traffic, ~gone, profile, limits, player)
@@ -214,13 +217,14 @@ def _played(
     outcome[sent] = np.where(
         (done.codes == OUTCOMES.index("ok")) & rest.leaves, "client_abort", np.array(OUTCOMES)[done.codes]
     )
-    columns = []
-    for column in (done.granted_s, done.first_s, done.last_s):
-        whole = np.full(len(traffic), np.nan)
-        whole[sent] = column
-        columns.append(whole)
-    version = np.full(len(traffic), limits.version)
-    return Played(outcome.astype(str), *columns, version, done.preemptions)
+
+    def whole(column: Floats) -> Floats:
+        found = np.full(len(traffic), np.nan)
+        found[sent] = column
+        return found
+
+    times = whole(done.granted_s), whole(done.first_s), whole(done.last_s)
+    return Played(outcome.astype(str), *times, np.full(len(traffic), limits.version), done.preemptions)
 
 
 def slower(profile: Profile, factor: float) -> Profile:
