@@ -73,6 +73,7 @@ def as_text(found: Explanation) -> str:
         lines += [f"     {text}" for text in one.evidence]
         lines.append(f"     → {one.cause.advice}")
     lines += [""] * bool(said.causes)
+    lines += [f"at its bound: {one.words}" for one in said.bounds]
     if said.harm.any:
         lines += [f"{stage.name}: {numbers.seconds(stage.value_s)} (usually {numbers.seconds(stage.usual_s)})"
                   for stage in said.harm.stages]  # fmt: skip
@@ -113,6 +114,7 @@ def as_json(found: Explanation) -> str:
         "usual": {"what": observed.stretches.usual, "stretches": len(observed.stretches.from_s) - 1},
         "worse": said.harm.any,
         "causes": [_cause(one, said.share(one)) for one in said.causes],
+        "bounds": [{"resource": one.name, "words": one.words} for one in said.bounds],
         "without_effect": [_cause(one, None) for one in said.without_effect],
         "stages": [
             {"stage": one.name, "mean_s": _known(one.value_s), "usual_s": _known(one.usual_s)}

@@ -26,7 +26,10 @@ def preempted(case: Case) -> Finding | None:
     full = part(case.change(Signal.KV_USE).value, 0.8, 0.95) if case.observed.has(Signal.KV_USE) else 0.7
     slower = max(grown(case.change(Signal.TPOT_P95)), case.slowdown.more, case.prefill_slowdown.more, 0.1)
     weight = slower + log(1 + per_request)
-    evidence = [case.says(Signal.PREEMPTIONS), case.says(Signal.KV_USE), case.says(Signal.TPOT_P95)]
+    slowed = max((Signal.TPOT_P95, Signal.PREFILL), key=lambda one: grown(case.change(one)))
+    evidence = [
+        case.says(one) for one in (Signal.PREEMPTIONS, Signal.KV_USE, slowed) if case.observed.has(one)
+    ]
     certainty = sure(preemptions.z) * part(per_request, 0.005, 0.03) * (0.5 + 0.5 * full)
     return Finding(Cause.PREEMPTION, weight, certainty, tuple(evidence))
 

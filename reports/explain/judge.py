@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from reports.explain import engine_rules, harm, traffic_rules
+from reports.explain.bounds import Bound, bounds
 from reports.explain.case import Case
 from reports.explain.cause import Cause, Finding
 from reports.explain.harm import Harm
@@ -47,11 +48,12 @@ _MAKE_SLOWER = (
 @dataclass(frozen=True, slots=True)
 class Judgement:
     """causes: the likeliest first. without_effect: what changed too, while nothing got worse of it or too
-    little to matter."""
+    little to matter. bounds: what was used up while it was bad."""
 
     harm: Harm
     causes: Sequence[Finding]
     without_effect: Sequence[Finding]
+    bounds: Sequence[Bound] = ()
 
     @property
     def headline(self) -> str:
@@ -80,4 +82,5 @@ def judge(observed: Observed) -> Judgement:
     findings = [one for one in findings if one.certainty >= 0.2 and one.weight > 0]
     ranked = sorted(findings, key=lambda one: -one.score)
     told = [one for one in ranked if one.score >= LEAST] if found.any else []
-    return Judgement(found, told, [one for one in ranked if one not in told])
+    full = bounds(case) if found.any else []
+    return Judgement(found, told, [one for one in ranked if one not in told], full)
