@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from collections import Counter
@@ -21,6 +22,7 @@ from reports.explain.__main__ import main
 from reports.explain.cause import Cause
 from reports.explain.observed import change
 from reports.explain.signal import Signal
+from tests import axe, browser
 from tests.reports import reading as pages
 from tests.reports.explaining import recorded, scenario
 from tests.reports.explaining.incidents import INCIDENTS
@@ -65,6 +67,43 @@ def test_a_flood_is_explained_by_its_tenant(flood: Scenario, folder: Path, tmp_p
     rows = pages.by_id(root, "table-moved").all("tbody")[0].all("tr")
     assert len(rows) == len({(one["lane"], one["metric"]) for one in document["percentiles"]})
     assert "http" not in target.read_text().replace("http://www.w3.org", "")
+
+
+@pytest.fixture(scope="module")
+def address(flood: Scenario, folder: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Where its page lies."""
+    target = tmp_path_factory.mktemp("page") / "why.html"
+    answer.write_page(answer.of(folder, None, flood.asked, flood.now_s, ("headroom", "explain")), target)
+    return target.as_uri()
+
+
+@pytest.mark.skipif(browser.find() is None, reason="no Chromium on this machine")
+def test_the_page_in_a_browser(address: str) -> None:
+    """It complains of nothing and sticks out nowhere, on a desk and on a phone."""
+
+    async def look() -> list[object]:
+        async with browser.page() as tab:
+            found: list[object] = []
+            for width_px, dark in ((1440, False), (390, True)):
+                await tab.look(width_px, 900, dark=dark)
+                await tab.open(address)
+                found.append(await tab.run("document.documentElement.scrollWidth") <= width_px)
+            return [*found, tab.complaints]
+
+    assert asyncio.run(look()) == [True, True, []]
+
+
+@pytest.mark.skipif(browser.find() is None, reason="no Chromium on this machine")
+def test_axe_finds_nothing_grave(address: str) -> None:
+    """Nothing that shuts anybody out, in either theme."""
+
+    async def look() -> list[str]:
+        async with browser.page() as tab:
+            await tab.look(1440, 900)
+            await tab.open(address)
+            return await axe.grave_faults(tab)
+
+    assert asyncio.run(look()) == []
 
 
 def test_an_ordinary_hour_is_nothing_unusual() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
@@ -9,8 +10,11 @@ import numpy as np
 import pytest
 
 from experiments.observe.prometheus import ServerMetrics
+from experiments.observe.selector import EVERYTHING
+from gateway.metrics import HELP
+from gateway.outcome import Outcome
 from loadtests.traffic.segments import Span
-from reports.explain import from_series, reading, stretches
+from reports.explain import from_rows, from_series, queries, reading, stretches
 from reports.explain.cause import Cause
 from reports.explain.judge import judge
 from reports.explain.signal import Signal
@@ -167,3 +171,21 @@ def _check_signals(metrics: ServerMetrics, now_s: float) -> None:
     assert np.isnan(found[Signal.OFFERED][1]).all(), "before it was ever scraped"
     assert found[Signal.ENGINE_RESETS][0].max() == 1.0
     assert found[Signal.ENGINE_UP][0].min() < 0.3
+
+
+def test_every_metric_that_is_asked_for_is_one_of_the_gateway() -> None:
+    """A name that changes there is found here; outcomes are words of the closed set."""
+    asked = [*queries.in_place_of_rows(EVERYTHING, 60).values(), *queries.of_gateway(EVERYTHING, 60).values()]
+    names = {name for promql in asked for name in re.findall(r"\bgateway_[a-z_0-9]+", promql)}
+    assert len(names) > 15
+    assert {re.sub("_(bucket|sum|count)$", "", name) for name in names} <= set(HELP)
+    words = {
+        word
+        for promql in asked
+        for text in re.findall(r'outcome=~?"([^"]+)"', promql)
+        for word in text.split("|")
+    }
+    known = {outcome.value for outcome in Outcome}
+    assert {word for word in words if not any(re.fullmatch(word, one) for one in known)} == set()
+    told = (*from_rows.REFUSED, *from_rows.TIMED_OUT, *from_rows.LEFT, *from_rows.FAILED)
+    assert set(told) <= known

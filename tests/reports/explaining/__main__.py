@@ -19,9 +19,13 @@ _LONGEST_S = 380.0
 
 
 def main(begin: int, end: int, kinds: list[str], out: Path) -> None:
-    """One line per seed and kind that has none yet; stops in time for the next piece."""
+    """One line per seed and kind that has none yet, with the commit of the rules; stops in time for the next
+    piece."""
     commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True
+        ["git", "log", "-1", "--format=%h", "--", "reports/explain"],
+        capture_output=True,
+        text=True,
+        check=True,
     ).stdout.strip()
     known = (
         {(line["kind"], line["seed"]) for line in map(json.loads, out.read_text().splitlines())}
