@@ -81,12 +81,20 @@ def joined(
     whole = traffic.where(~replaced)
     both = {name: np.concatenate([column, vars(other)[name]]) for name, column in vars(whole).items()}
     order = np.argsort(both["due_s"], kind="stable")
-    names = ("outcome", "granted_s", "first_s", "last_s", "version")
-    parts = {
-        name: np.concatenate([getattr(played, name)[~replaced], getattr(other_played, name)])[order]
-        for name in names
-    }
-    return Traffic(**{name: column[order] for name, column in both.items()}), Played(**parts)
+
+    def of_both(name: str) -> NDArray[np.generic]:
+        found: NDArray[np.generic] = np.concatenate(
+            [getattr(played, name)[~replaced], getattr(other_played, name)]
+        )[order]
+        return found
+
+    return Traffic(**{name: column[order] for name, column in both.items()}), Played(
+        of_both("outcome").astype(str),
+        of_both("granted_s").astype(float),
+        of_both("first_s").astype(float),
+        of_both("last_s").astype(float),
+        of_both("version").astype(np.int64),
+    )
 
 
 @dataclass(frozen=True)
