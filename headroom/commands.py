@@ -45,6 +45,9 @@ COMMANDS = (
     Command("calibrate", "experiments.calibrate", "fit the model of an engine to a live one"),
     Command("report", "reports.__main__", "render a run's report; summary, compare and index beside it"),
     Command(
+        "explain", "reports.explain.__main__", "why it was slow at a time: causes with what speaks for them"
+    ),
+    Command(
         "export-trace", "experiments.export_trace", "the records of an earlier run as a trace, to replay"
     ),
     Command("traces", "loadtests.traces", "describe a trace file or a recording before anyone plays it"),

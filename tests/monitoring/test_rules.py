@@ -75,6 +75,14 @@ def test_every_alert_is_seen_firing() -> None:
     assert {rule["alert"] for rule in rules("alert")} == firing
 
 
+def test_every_entry_of_the_runbook_says_how_to_ask_why() -> None:
+    """Whoever is woken has the command that explains it at hand."""
+    entries = re.split(r"^##+ ", (ROOT / "monitoring" / "runbook.md").read_text(), flags=re.MULTILINE)
+    alerts = {rule["alert"] for rule in rules("alert")}
+    asked = {entry.split("\n")[0] for entry in entries if "headroom explain --at TIME" in entry}
+    assert asked == alerts
+
+
 def test_every_alert_has_its_entry_in_the_runbook() -> None:
     """Who is woken by an alert finds an entry of its name; no entry outlives its alert."""
     entries = set(re.findall(r"^### (\w+)$", (ROOT / "monitoring" / "runbook.md").read_text(), re.MULTILINE))
