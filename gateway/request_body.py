@@ -70,7 +70,7 @@ class BodyRules:
 
     models: the names that are let through, empty for all; ask_usage: whether streams are made to end with
     their usage; ranked: whether the engine is told the rank of the request's class, as `priority`; prefixes:
-    None where requests are not recorded; needs: None where slots do not count tokens.
+    None where requests are not recorded; needs: None where slots never count tokens.
     """
 
     max_choices: int
@@ -108,7 +108,7 @@ def parse(body: bytes, route: Route, rules: BodyRules, lane: KnownLane | None = 
     prompt = prompt_bytes(fields, route)
     facts = RequestFacts(prompt) if lane is None else _facts(prompt, slots, fields, lane)
     wish = ChatRequest(content, stream, slots, facts, options is not None)
-    if rules.needs is not None:
+    if rules.needs is not None and rules.needs.wanted:
         tenant = "" if lane is None else lane.lane.tenant
         wish.need = rules.needs.of(texts(fields, route), slots, _max_tokens(fields), tenant)
         wish.facts = facts._replace(kv_tokens=wish.need.tokens)

@@ -11,9 +11,10 @@ from experiments.design.cells import Cell, cells_in_order, settings_of
 from experiments.design.objective import queue_timeout_s
 from experiments.design.probe import Probe
 from experiments.design.windows import Phases, longest_life_s, phases
+from experiments.spec.gateway_section import AUTO
 from experiments.spec.loads import Load
 from experiments.spec.setting import Setting
-from experiments.spec.sweep_spec import AUTO, SweepSpec
+from experiments.spec.sweep_spec import SweepSpec
 from experiments.stack.engine_knobs import EngineKnobs
 from gateway.limits import QueueMode
 from loadtests.planning import plan as plans

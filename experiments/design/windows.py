@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 from experiments.design.probe import Probe
-from experiments.spec.sweep_spec import AUTO, WindowSection
+from experiments.spec.gateway_section import AUTO
+from experiments.spec.sweep_spec import WindowSection
 
 # Between cells: wait for the next generator, set the limits, read the counters. The rest of it overlaps.
 OVERHEAD_S = 1.0

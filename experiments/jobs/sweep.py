@@ -32,6 +32,7 @@ def run(options: SweepOptions) -> int:
     # A polite kill ends like Ctrl-C: everything stopped, what was measured kept.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     progress = SweepProgress(options.quiet)
+    options = preflight.sharing_as_the_gateway(options)
     if not is_begun(options.runs, options.out, options.spec, fresh=options.fresh):
         # One that is gone on with may only lack its report.
         options = preflight.check(options, progress.say)

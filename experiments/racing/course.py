@@ -35,15 +35,15 @@ class Course:
         return tuple(sorted(range(len(rates)), key=lambda j: -rates[j]))
 
     def neighbours(self, place: int) -> list[int]:
-        """Places of the settings that differ from this one in one limit, by one step of what the matrix
+        """Places of the settings that differ from this one on one axis, by one step of what the matrix
         has."""
         here = self.settings[place]
         found = []
-        for name, value in here.to_json().items():
+        for name, value in here.axes().items():
             same = [
-                (i, other.to_json()[name])
+                (i, other.axes()[name])
                 for i, other in enumerate(self.settings)
-                if {**other.to_json(), name: value} == here.to_json()
+                if set(here.differs_in(other)) <= {name}
             ]
             if any(isinstance(step, str) for _, step in same):
                 found += [i for i, step in same if step != value]

@@ -45,7 +45,8 @@ def run(options: TuneOptions) -> int:
         return 0
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a polite kill ends like Ctrl-C
     progress = SweepProgress(options.sweep.quiet)
-    options = replace(options, sweep=preflight.check(options.sweep, progress.say))
+    sweep = preflight.sharing_as_the_gateway(options.sweep)
+    options = replace(options, sweep=preflight.check(sweep, progress.say))
     folder, resumed = _open(options)
     try:
         with progress:
