@@ -7,8 +7,8 @@ import argparse
 from collections.abc import Callable, Mapping
 
 from experiments.errors import UserError
-from experiments.spec.loads import parse_rate
 from experiments.spec.gateway_section import GatewaySection
+from experiments.spec.loads import parse_rate
 from experiments.stack.engine_knobs import flag_of
 from gateway.limits import LIMIT_NAMES
 from gateway.settings import LiveSettings
@@ -44,8 +44,8 @@ def add_lanes(add_argument: Callable[..., argparse.Action]) -> None:
         "--lanes",
         metavar="LIST",
         help="tables of lanes: none, mix (a lane for each that --mix names), or lanes.toml files; with lanes "
-        "the queue order is fair unless it is given (default those that the gateway has; of a gateway started "
-        "here: mix)",
+        "the queue order is fair unless it is given (default those that the gateway has; mix where it is "
+        "started here)",
     )
 
 

@@ -24,7 +24,7 @@ _EXAMPLES = """examples:
   %(prog)s --queue-order fifo,lifo --scenario sustained,burst --rate 6,0.7x,1.2x --blocks 3
   %(prog)s --workload 64x24,512x64 --rate 0.7x,1.1x   each at its own capacity
   %(prog)s --mix 'chat:0.9,agent-long:0.1' --slo 'ttft<=1s,tpot<=60ms;agent-long:ttft<=20s'
-  %(prog)s --mix 'chat:0.9@a/people,agent-long:0.1@b/agents' --lanes none,mix,lanes.toml --slot-cost requests,tokens
+  %(prog)s --mix 'chat:0.9@a,agent-long:0.1@b' --lanes none,mix,lanes.toml --slot-cost requests,tokens
   %(prog)s --engine compose                  the compose stack that runs on this machine
 
 A sweep that was interrupted goes on where it stopped when the same command is given again.

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from experiments.design.cell_purpose import CellPurpose
 from experiments.spec.loads import Load
+from experiments.spec.named_lanes import NamedLanes
 from experiments.spec.setting import Setting
 from experiments.spec.sweep_spec import SweepSpec
 from experiments.stack.engine_knobs import EngineKnobs
@@ -46,9 +47,8 @@ def settings_of(spec: SweepSpec, auto_queue_timeout_s: float) -> tuple[Setting, 
     """
     axes = spec.gateway.axes(auto_queue_timeout_s)
     found: dict[str, Setting] = {}
-    for *values, lanes in itertools.product(
-        *(axes[name] for name in LIMIT_NAMES), spec.gateway.lanes or (None,)
-    ):
+    tables: tuple[NamedLanes | None, ...] = spec.gateway.lanes or (None,)
+    for values, lanes in itertools.product(itertools.product(*(axes[name] for name in LIMIT_NAMES)), tables):
         limits = Limits.of(dict(zip(LIMIT_NAMES, values, strict=True)))
         if lanes is not None and not lanes.lanes.shared and limits.queue_order is QueueOrder.FAIR:
             limits = replace(limits, queue_order=QueueOrder.FIFO)

@@ -120,7 +120,7 @@ def measure(
     load.wait_ready()
     _wait_idle(context.admin)
     lanes = prepared.cell.setting.lanes
-    lanes_version = None if lanes is None else GatewayLanes(context.admin).apply(lanes.lanes)
+    lanes_version = None if lanes is None else GatewayLanes(context.admin).apply_for_a_load(lanes.lanes)
     in_force = context.admin.apply(prepared.cell.setting.limits)
     before = _read(prepared, context)
     with _watching(prepared) as watching:
@@ -226,7 +226,12 @@ def _material(offered: FinishedLoad, context: MeasurementContext) -> CellInputs:
         histograms={name: BucketQuantiles(*context.metrics.quantiles(name, *edges)) for name in HISTOGRAMS},
         scrape_times=scrapes,
         expected=context.metrics.expected,
-        edges=GatewayEdges(offered.in_force, *map(GatewayMoment.of, counted), offered.lanes_version),
+        edges=GatewayEdges(
+            offered.in_force,
+            GatewayMoment.of(counted[0]),
+            GatewayMoment.of(counted[1]),
+            offered.lanes_version,
+        ),
         witness=witness,
     )
 

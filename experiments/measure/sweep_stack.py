@@ -15,8 +15,8 @@ from experiments.observe.grafana import Annotations, Grafana
 from experiments.observe.prometheus import ServerMetrics
 from experiments.observe.selector import Scope
 from experiments.observe.witness.watch import Watch
-from experiments.spec.load_section import LoadSection
 from experiments.spec.gateway_section import AUTO
+from experiments.spec.load_section import LoadSection
 from experiments.stack import compose, compose_targets, cores, ports
 from experiments.stack import engine as engines
 from experiments.stack import gateway as gateways

@@ -84,29 +84,40 @@ class GatewayLanes:
             return None
         lost = sorted({name for lanes in tables for name in before.lost_in(lanes)})
         if lost:
-            return (
-                f"the gateway at {self._admin.url} would forget the keys of {', '.join(lost)}: every table of "
-                "--lanes must have the lanes that have keys there"
-            )
+            return self._would_forget(lost)
         if not before.trusted:
             return (
-                f"no lane of the gateway at {self._admin.url} is trusted, so that no client can say for which "
-                "tenant it asks: set trusted = true for the lane of the load's key (--api-key)"
+                f"no lane of the gateway at {self._admin.url} is trusted, so that no client can say for "
+                "which tenant it asks: set trusted = true for the lane of the load's key (--api-key)"
             )
         return None
 
-    def apply(self, lanes: Lanes) -> int:
-        """Put them in force and return their version, read back by a second request.
+    def _would_forget(self, lost: Collection[str]) -> str:
+        return (
+            f"the gateway at {self._admin.url} would forget the keys of {', '.join(lost)}: every table of "
+            "lanes must have those that have keys there"
+        )
 
-        Where no lane has a key they begin without a past. Where there were none before, everybody may say for
-        whom they ask, until `given_back`: the load has no key of a lane there.
+    def apply_for_a_load(self, lanes: Lanes) -> int:
+        """Put them in force until `given_back`, and return their version.
+
+        Where no lane has a key they begin without a past, and everybody may say for whom they ask: the load
+        has no key of a lane there.
         """
         before = self.seen()
-        if before.lost_in(lanes):
-            raise EnvironmentProblem(self.why_not([lanes]) or "lanes with keys cannot be replaced")
         if not before.keyed and before.lanes.shared:
             self._admin.ask("PUT", _PATH, _NO_TABLES)  # debts and budgets are kept by name
-        self._admin.ask("PUT", _PATH, _tables(lanes, trusting=not before.keyed))
+        return self._apply(lanes, before, trusting=not before.keyed)
+
+    def apply(self, lanes: Lanes) -> int:
+        """Put them in force to stay, and return their version; whose key is in which lane stays as it is."""
+        return self._apply(lanes, self.seen(), trusting=False)
+
+    def _apply(self, lanes: Lanes, before: SeenLanes, *, trusting: bool) -> int:
+        """Read back by a second request."""
+        if lost := before.lost_in(lanes):
+            raise EnvironmentProblem(self._would_forget(lost))
+        self._admin.ask("PUT", _PATH, _tables(lanes, trusting=trusting))
         now = self.seen()
         if now.lanes != lanes:
             raise EnvironmentProblem(

@@ -105,8 +105,10 @@ def _table(kind: type) -> list[str]:
         rows = [f"| `{member.value}` | {_docs(kind).get(member.name, '')} |" for member in kind]
         return [about, "", "| word | meaning |", "| --- | --- |", *rows]
     if kind is Setting:
-        flat = "Flat: the fields of Limits without `version`, and those of EngineKnobs that are varied; `lanes`, "
-        flat += "where those are varied: a `name`, and `classes` and `lanes` as `PUT /admin/lanes` takes them."
+        flat = (
+            "Flat: the fields of Limits without `version`, and those of EngineKnobs that are varied; "
+            "`lanes`, where those are, with a `name`, and `classes` and `lanes` as `PUT /admin/lanes` takes them."
+        )
         return [about, "", flat]
     rows = [
         f"| `{field.name}` | {_shown(hint)} | {_docs(kind).get(field.name, '')} |"

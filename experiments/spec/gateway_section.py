@@ -65,7 +65,7 @@ class GatewaySection(Strict):
 
     @property
     def first_lanes(self) -> NamedLanes | None:
-        """Those of a setting that says nothing of lanes, such as today's: it must not have its neighbour's."""
+        """Those of a setting that says nothing of lanes, such as today's: not those of the cell before."""
         return self.lanes[0] if self.lanes else None
 
     def axes(self, auto_queue_timeout_s: float) -> dict[str, tuple[int | float | str, ...]]:

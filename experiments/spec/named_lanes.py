@@ -104,8 +104,8 @@ def _lanes(content: bytes, *, toml: bool) -> Lanes:
 def _named(name: object) -> str:
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise ValueError(
-            f"lanes cannot be called {name!r}: up to 40 letters, digits and any of _ . -, the first a letter or "
-            "a digit"
+            f"lanes cannot be called {name!r}: up to 40 letters, digits and any of _ . -, the first a letter "
+            "or a digit"
         )
     return name
 

@@ -10,6 +10,7 @@ from pydantic import JsonValue
 from experiments.spec.named_lanes import NamedLanes
 from experiments.stack.engine_knobs import NAMES as ENGINE_NAMES
 from experiments.stack.engine_knobs import EngineKnobs
+from gateway.lane import Lanes
 from gateway.limits import LIMIT_NAMES, Limits, QueueMode, QueueOrder, SlotCost
 
 LANES = "lanes"
@@ -21,8 +22,8 @@ _SHORT = {"max_num_seqs": "seqs", "max_num_batched_tokens": "tokens", "max_num_q
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One point of the matrix: the gateway's limits, the engine's where the sweep varies those, and the lanes;
-    None: those that the gateway has."""
+    """One point of the matrix: the gateway's limits, the engine's where the sweep varies those, and the
+    lanes; None: those that the gateway has."""
 
     limits: Limits
     engine: EngineKnobs = field(default_factory=EngineKnobs)
@@ -57,12 +58,17 @@ class Setting:
         return limits.max_active, limits.room, timeout_s, batch, counts_tokens, shared
 
     def axes(self) -> dict[str, int | float | str]:
-        """Its value on every axis: the limits, the engine's where the sweep varies them, the lanes by name."""
+        """Its value on every axis: the limits, what the sweep varies of the engine's, the lanes by name."""
         lanes = {} if self.lanes is None else {LANES: self.lanes.name}
         return self.limits.values() | self.engine.given() | lanes
 
+    @property
+    def table(self) -> Lanes | None:
+        """Its lanes as the gateway has them; None where those are not varied."""
+        return None if self.lanes is None else self.lanes.lanes
+
     def differs_in(self, other: Setting) -> tuple[str, ...]:
-        """The axes on which they differ; other lanes bring their queue order along, which is no second one."""
+        """The axes on which they differ; other lanes bring their order along, which is no second one."""
         mine, its = self.axes(), other.axes()
         found = [name for name in mine | its if mine.get(name) != its.get(name)]
         return tuple(name for name in found if LANES not in found or name != "queue_order")

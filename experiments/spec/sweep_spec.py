@@ -33,6 +33,7 @@ from gateway.limits import QueueOrder, SlotCost
 from gateway.settings import LiveSettings, explain
 from loadtests.reach.endpoint import without_login
 
+
 def _provider_name(value: str) -> str:
     *names, last = known.SWEEP_CHOICES
     if value not in known.SWEEP_CHOICES:

@@ -11,8 +11,8 @@ from pathlib import Path
 from experiments.calibration import what_if
 from experiments.cli.progress import SweepProgress
 from experiments.cli.tune_args import TuneOptions
-from experiments.decide.recommendation import save
 from experiments.decide.recommendation_text import show as show_recommendation
+from experiments.decide.recommended_files import save
 from experiments.design import matrix as matrices
 from experiments.errors import EnvironmentProblem, UserError
 from experiments.measure import engine_setup, interruption, preflight, sweep_stack
