@@ -1,0 +1,38 @@
+"""A plan as a gateway with lanes sees it: who sends each of its requests, and by when it should be served."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import inf
+
+from experiments.twin.simulated import NOBODY, Arrival, Sender
+from experiments.twin.tables import Offered
+from gateway.lane import NO_LANES, Lanes
+from loadtests.planning.plan import Plan
+from loadtests.slo import SLO
+
+
+def offered_of(
+    plan: Plan, slo: SLO, lanes: Lanes | None = None, arrivals: Sequence[Arrival] | None = None
+) -> Offered:
+    """The plan through these lanes (None: none are known of). A load class is in the lane that its tenant and
+    priority class name, as of a client that the gateway trusts, and is due its own objective's TTFT after it
+    was sent. `arrivals`: of the plan, with other lengths.
+    """
+    lanes = NO_LANES if lanes is None else lanes
+    played: Sequence[Arrival] = plan.arrivals if arrivals is None else arrivals
+    own = dict(slo.classes)
+    senders = {
+        one.name: Sender(
+            lanes.asked_for(lanes.unknown, one.tenant or None, one.priority_class or None).name,
+            _within_s(own.get(one.name, slo)),
+        )
+        for one in plan.header.classes
+    }
+    if not senders:
+        return Offered(played, lanes=lanes)
+    return Offered(played, [senders.get(arrival.cls, NOBODY) for arrival in plan.arrivals], lanes)
+
+
+def _within_s(slo: SLO) -> float:
+    return inf if slo.ttft_s is None else slo.ttft_s
