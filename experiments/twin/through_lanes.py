@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from math import inf
 
 from experiments.twin.simulated import NOBODY, Arrival, Sender
 from experiments.twin.tables import Offered
 from gateway.lane import NO_LANES, Lanes
+from loadtests.planning.load_class import LoadClass
 from loadtests.planning.plan import Plan
 from loadtests.slo import SLO
 
@@ -23,15 +24,20 @@ def offered_of(
     played: Sequence[Arrival] = plan.arrivals if arrivals is None else arrivals
     own = dict(slo.classes)
     senders = {
-        one.name: Sender(
-            lanes.asked_for(lanes.unknown, one.tenant or None, one.priority_class or None).name,
-            _within_s(own.get(one.name, slo)),
-        )
-        for one in plan.header.classes
+        name: Sender(lane, _within_s(own.get(name, slo)))
+        for name, lane in lane_names(plan.header.classes, lanes).items()
     }
     if not senders:
         return Offered(played, lanes=lanes)
     return Offered(played, [senders.get(arrival.cls, NOBODY) for arrival in plan.arrivals], lanes)
+
+
+def lane_names(classes: Iterable[LoadClass], lanes: Lanes) -> Mapping[str, str]:
+    """The lane of each load class, as of a client that the gateway trusts; both by name."""
+    return {
+        one.name: lanes.asked_for(lanes.unknown, one.tenant or None, one.priority_class or None).name
+        for one in classes
+    }
 
 
 def _within_s(slo: SLO) -> float:
