@@ -160,7 +160,7 @@ class _Twin:
 
     def _measures(self, cell: ReplayCell, engine: Profile, speed: tuple[float, float]) -> dict[str, float]:
         """Played at both speeds; of each what was due in the stretches of the other."""
-        offered = offered_of(cell.plan, self.slo, cell.setting.table, cell.arrivals)
+        offered = offered_of(cell.plan, cell.setting.table, cell.arrivals)
         at_even, at_odd = (
             self.player.simulate(offered, slower(engine, s), cell.setting.limits) for s in speed
         )

@@ -115,7 +115,7 @@ def _cell(
 
 def _played(cell: ReplayCell, profile: Profile, slo: SLO, lag_s: float) -> dict[str, float]:
     """The twin's measures of the cell."""
-    offered = offered_of(cell.plan, slo, cell.setting.table, cell.arrivals)
+    offered = offered_of(cell.plan, cell.setting.table, cell.arrivals)
     return measured_of(cell, simulate(offered, profile, cell.setting.limits), slo, lag_s)
 
 

@@ -29,7 +29,7 @@ def save(run: Path, recommended: Recommendation) -> Path:
 
 
 def _lanes_kept(run: Path, lanes: NamedLanes) -> list[str]:
-    """Write the file of the lanes; what is to be done with it, as comments: whoever has a key is not in it."""
+    """Write the file of the lanes, in which nobody's key is; what is to be done with it, as comments."""
     if not lanes.lanes.shared:
         return ["# No lanes: without LANES_FILE everybody is alike."]
     head = [

@@ -107,7 +107,7 @@ def _table(kind: type) -> list[str]:
     if kind is Setting:
         flat = (
             "Flat: the fields of Limits without `version`, and those of EngineKnobs that are varied; "
-            "`lanes`, where those are, with a `name`, and `classes` and `lanes` as `PUT /admin/lanes` takes them."
+            "`lanes`, where those are, with a `name`, `classes` and `lanes` as `PUT /admin/lanes` takes them."
         )
         return [about, "", flat]
     rows = [

@@ -73,6 +73,8 @@ def read(value: object) -> NamedLanes:
     """
     if isinstance(value, NamedLanes):
         return value
+    if isinstance(value, Mapping) and value.get("name") == NONE.name:
+        return NONE
     if isinstance(value, Mapping):
         tables = {key: own for key, own in value.items() if key != "name"}
         return NamedLanes(_named(value.get("name")), _lanes(json.dumps(tables).encode(), toml=False))

@@ -144,7 +144,7 @@ def same_trace(task: Task, model: Model, seen: MeasuredRun) -> dict[str, float]:
     plan = task.plan(seen.cell)
     profile = slower(model.profile, seen.speed)
     setting = seen.cell.setting
-    offered = offered_of(plan, task.slo, setting.table)
+    offered = offered_of(plan, setting.table)
     return measures(plan, simulate(offered, profile, setting.limits), task.slo)
 
 

@@ -84,9 +84,7 @@ class Predictor:
             if played.lanes == lanes and played.footprint.same_under(limits):
                 return played.measures
         trace = self._traces[k]
-        done = self._player.simulate(
-            trace.through(lanes, self._slo), self._profiles[k % len(self._profiles)], limits
-        )
+        done = self._player.simulate(trace.through(lanes), self._profiles[k % len(self._profiles)], limits)
         self.simulated += 1
         played = _Played(Footprint.of(limits, done), lanes, _measured(trace, done, self._slo))
         self._played[k].append(played)
@@ -105,10 +103,10 @@ class _Trace:
         self.classes = np.array([arrival.cls for arrival in plan.arrivals], dtype=str)
         self.window_s = plan.phase_s("measure")
 
-    def through(self, lanes: Lanes | None, slo: SLO) -> Offered:
+    def through(self, lanes: Lanes | None) -> Offered:
         """Its arrivals as a gateway with these lanes sees them, made once."""
         if lanes not in self._offered:
-            self._offered[lanes] = offered_of(self._plan, slo, lanes)
+            self._offered[lanes] = offered_of(self._plan, lanes)
         return self._offered[lanes]
 
 

@@ -1,44 +1,32 @@
-"""A plan as a gateway with lanes sees it: who sends each of its requests, and by when it should be served."""
+"""A plan as a gateway with lanes sees it: who sends each of its requests."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from math import inf
 
 from experiments.twin.simulated import NOBODY, Arrival, Sender
 from experiments.twin.tables import Offered
 from gateway.lane import NO_LANES, Lanes
 from loadtests.planning.load_class import LoadClass
 from loadtests.planning.plan import Plan
-from loadtests.slo import SLO
 
 
-def offered_of(
-    plan: Plan, slo: SLO, lanes: Lanes | None = None, arrivals: Sequence[Arrival] | None = None
-) -> Offered:
+def offered_of(plan: Plan, lanes: Lanes | None = None, arrivals: Sequence[Arrival] | None = None) -> Offered:
     """The plan through these lanes (None: none are known of). A load class is in the lane that its tenant and
-    priority class name, as of a client that the gateway trusts, and is due its own objective's TTFT after it
-    was sent. `arrivals`: of the plan, with other lengths.
+    priority class name, as of a client that the gateway trusts. `arrivals`: of the plan, with other lengths.
     """
     lanes = NO_LANES if lanes is None else lanes
     played: Sequence[Arrival] = plan.arrivals if arrivals is None else arrivals
-    own = dict(slo.classes)
-    senders = {
-        name: Sender(lane, _within_s(own.get(name, slo)))
-        for name, lane in lane_names(plan.header.classes, lanes).items()
-    }
-    if not senders:
+    names = lane_names(plan.header.classes, lanes)
+    if not names:
         return Offered(played, lanes=lanes)
+    senders = {name: Sender(lane) for name, lane in names.items()}
     return Offered(played, [senders.get(arrival.cls, NOBODY) for arrival in plan.arrivals], lanes)
 
 
 def lane_names(classes: Iterable[LoadClass], lanes: Lanes) -> Mapping[str, str]:
-    """The lane of each load class, as of a client that the gateway trusts; both by name."""
+    """The lane of each load class; both by name."""
     return {
         one.name: lanes.asked_for(lanes.unknown, one.tenant or None, one.priority_class or None).name
         for one in classes
     }
-
-
-def _within_s(slo: SLO) -> float:
-    return inf if slo.ttft_s is None else slo.ttft_s
