@@ -1,4 +1,4 @@
-"""Lanes of a real gateway, put in force for a load and given back: nobody's key is lost, nobody gets trusted."""
+"""Lanes of a real gateway, put in force for a load and given back: no key is lost, nobody gets trusted."""
 
 import json
 from collections.abc import Iterator

@@ -1,10 +1,10 @@
-"""Whether a race finds the better cost of a slot, over engines drawn by seed whose KV cache is scarce: one line
+"""Whether a race finds the better cost of a slot, over engines drawn by seed whose KV cache is scarce: a line
 of JSON for each, appended to a file.
 
-    python -m tests.experiments.racing.axis_evidence docs/evidence/slot-cost-axis.jsonl --seeds 1:31
+    python -m tests.experiments.racing.axis_evidence docs/evidence/slot-cost-axis.jsonl --seeds 1:31 --lives 25
 
-A line that is there is not made again. In virtual time; the truth of a setting is its goodput on traces that no
-race sees.
+A line that is there is not made again. In virtual time; the truth of a setting is its goodput on traces that
+no race sees.
 """
 
 from __future__ import annotations
@@ -39,16 +39,20 @@ from tests.experiments.twin.nonlinear_engine import engine
 
 CLEAR = 0.10
 """Part of the score by which one cost has to be better to be looked for."""
-MOST_S = 380.0
+LIVES, BLOCKS = 5.0, 3
+"""Of a request in a stretch, as it is without this axis; blocks of the grid whose time the race may take."""
+MOST_S = 370.0
 
 
 @dataclass(frozen=True, slots=True)
 class AxisLine:
-    """Of one engine. `better`: the cost of the best setting in truth; `by`: 1 − the other cost's best score over
-    its own; `chosen`: the cost that the race chose; `regret`: of its choice, 0-1; `claimed`: whether the race
-    ended sure; `spent`: part of the grid's time; `took_s`: of computing."""
+    """Of one engine. `lives`: of a request, that a stretch lasts at least. `better`: the cost of the best setting
+    in truth; `by`: 1 − the other cost's best score over its own; `chosen`: the cost that the race chose;
+    `regret`: of its choice, 0-1; `claimed`: whether the race ended sure; `spent`: part of the time that it had;
+    `took_s`: of computing."""
 
     seed: int
+    lives: float
     commit: str
     better: SlotCost
     by: float
@@ -93,18 +97,20 @@ def draw(seed: int) -> Scenario:
     )
 
 
-def play(seed: int, commit: str) -> AxisLine:
+def play(seed: int, lives: float, commit: str) -> AxisLine:
     """Race both costs, look the choice up in the truth."""
     begun_s = time.monotonic()
     scenario = draw(seed)
     score: Floats = 1 - regret_of(virtual_race.truth(scenario, traces=3, measure_s=100.0))
     best = {cost: max(score[i] for i in _of(scenario, cost)) for cost in SlotCost}
     better = max(best, key=lambda cost: best[cost])
-    budget_s, track = virtual_race.grid_s(scenario), VirtualTrack(scenario)
+    budget_s = BLOCKS * virtual_race.grid_s(scenario)
+    track = VirtualTrack(scenario, measure_s=lives / LIVES * virtual_race.stretch_s(scenario))
     raced = race(virtual_race.course(scenario, budget_s), track)
     chosen = raced.winner if raced.winner is not None else 0
     return AxisLine(
         seed,
+        lives,
         commit,
         better,
         round(float(1 - min(best.values()) / best[better]), 4),
@@ -147,6 +153,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Whether a race finds the better cost of a slot.")
     parser.add_argument("file", type=Path)
     parser.add_argument("--seeds", default="1:31", help="first:end (default 1:31)")
+    parser.add_argument("--lives", type=float, default=LIVES, help="in a stretch, at least (default 5)")
     parser.add_argument("--most-s", type=float, default=MOST_S, help="of computing, s (default 380)")
     args = parser.parse_args()
     begin, end = map(int, args.seeds.split(":"))
@@ -154,15 +161,16 @@ def main() -> None:
         ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True
     ).stdout.strip()
     begun_s, took_s = time.monotonic(), 0.0
-    there = {line.seed for line in read(args.file)}
+    there = {line.seed for line in read(args.file) if line.lives == args.lives}
     for seed in range(begin, end):
         if seed in there or time.monotonic() - begun_s + took_s > args.most_s:
             continue
-        line = play(seed, commit)
+        line = play(seed, args.lives, commit)
         took_s = max(took_s, line.took_s)
         with args.file.open("a") as out:
             out.write(json.dumps(asdict(line)) + "\n")
-    print(summary(read(args.file)))
+    for lives in sorted({line.lives for line in read(args.file)}):
+        print(f"{lives:g} lives: {summary([line for line in read(args.file) if line.lives == lives])}")
 
 
 if __name__ == "__main__":
