@@ -1,7 +1,7 @@
 """Whether a race finds the better cost of a slot, over engines drawn by seed whose KV cache is scarce: a line
 of JSON for each, appended to a file.
 
-    python -m tests.experiments.racing.axis_evidence docs/evidence/slot-cost-axis.jsonl --seeds 1:31 --lives 25
+    python -m tests.experiments.racing.axis_evidence docs/evidence/slot-cost-axis.jsonl --lives 25
 
 A line that is there is not made again. In virtual time; the truth of a setting is its goodput on traces that
 no race sees.
@@ -46,10 +46,10 @@ MOST_S = 370.0
 
 @dataclass(frozen=True, slots=True)
 class AxisLine:
-    """Of one engine. `lives`: of a request, that a stretch lasts at least. `better`: the cost of the best setting
-    in truth; `by`: 1 − the other cost's best score over its own; `chosen`: the cost that the race chose;
-    `regret`: of its choice, 0-1; `claimed`: whether the race ended sure; `spent`: part of the time that it had;
-    `took_s`: of computing."""
+    """Of one engine. `lives`: of a request, that a stretch lasts at least. `better`: the cost of the best
+    setting in truth; `by`: 1 − the other cost's best score over its own; `chosen`: the cost that the race
+    chose; `regret`: of its choice, 0-1; `claimed`: whether the race ended sure; `spent`: part of the time
+    that it had; `took_s`: of computing."""
 
     seed: int
     lives: float
@@ -105,7 +105,7 @@ def play(seed: int, lives: float, commit: str) -> AxisLine:
     best = {cost: max(score[i] for i in _of(scenario, cost)) for cost in SlotCost}
     better = max(best, key=lambda cost: best[cost])
     budget_s = BLOCKS * virtual_race.grid_s(scenario)
-    track = VirtualTrack(scenario, measure_s=lives / LIVES * virtual_race.stretch_s(scenario))
+    track = VirtualTrack(scenario, measure_s=_stretch_s(scenario, lives))
     raced = race(virtual_race.course(scenario, budget_s), track)
     chosen = raced.winner if raced.winner is not None else 0
     return AxisLine(
@@ -120,6 +120,13 @@ def play(seed: int, lives: float, commit: str) -> AxisLine:
         round(track.spent_s / budget_s, 3),
         round(time.monotonic() - begun_s, 1),
     )
+
+
+def _stretch_s(scenario: Scenario, lives: float) -> float:
+    """As `design.windows` has it, for so many lives of a request at capacity."""
+    capacity_per_s = max((load.rate_per_s or 0.0) / (load.relative or 1.0) for load in scenario.loads)
+    life_s = 0.6 * scenario.bounds.max_num_seqs / capacity_per_s
+    return max(virtual_race.LEAST_STRETCH_S, lives * life_s)
 
 
 def _of(scenario: Scenario, cost: SlotCost) -> list[int]:
