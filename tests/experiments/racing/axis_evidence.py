@@ -40,8 +40,8 @@ from tests.experiments.twin.nonlinear_engine import engine
 CLEAR = 0.10
 """Part of the score by which one cost has to be better to be looked for."""
 LIVES, BLOCKS = (5.0, 25.0), 3
-"""Of a request in a stretch, as it is without this axis and with it; blocks of the grid whose time the race may
-take."""
+"""Of a request in a stretch, as it is without this axis and with it; blocks of the grid whose time the race
+may take."""
 MOST_S = 370.0
 
 
