@@ -17,7 +17,7 @@ from gateway.limits import QueueOrder
 from loadtests.reach.endpoint import Endpoint
 from tests.gateway.process import GatewayProcess, gateway
 from tests.gateway.scripted_engine import ScriptedEngine
-from tests.gateway.with_lanes import BOB, FRONT, LANES, ask, gateway_with, lane_of
+from tests.gateway.with_lanes import BOB, FRONT, ask, gateway_with, lane_of
 
 CLASSES = (PriorityClass("interactive"), PriorityClass("batch"))
 TABLE = Lanes(CLASSES, (Lane("alice", "interactive", 3.0), Lane("bob", "batch"), Lane("other", "batch")))
@@ -43,6 +43,9 @@ def test_where_there_were_none_everybody_may_say_who_they_are_as_long_as_it_last
     """The load has no key of a lane there; afterwards there are none again."""
     with gateway(engine.url) as running, lanes_of(running) as lanes:
         assert lanes.why_not([TABLE, NO_LANES]) is None
+        flags = ["--gateway-url", f"http://127.0.0.1:{running.port}", "--model", "m"]
+        plain = sweep_args.parse(flags)
+        assert preflight.sharing_as_the_gateway(plain) is plain
         with lanes.given_back():
             version = lanes.apply_for_a_load(TABLE)
             headers = ask(running, x_headroom_tenant="bob")[1]
@@ -76,16 +79,10 @@ def test_keys_and_trust_of_others_stay_as_they_are(engine: ScriptedEngine, tmp_p
             assert lane_of(ask(running, x_headroom_tenant="alice")[1]) == "other/batch"
         after = lanes.seen()
         assert (after.lanes, after.keyed, after.trusted) == (before.lanes, before.keyed, before.trusted)
-
-
-def test_a_load_that_nobody_trusts_cannot_use_lanes(engine: ScriptedEngine, tmp_path: Path) -> None:
-    """All its requests would be in one lane."""
-    with (
-        gateway_with(engine, tmp_path, LANES.replace("trusted = true", "")) as running,
-        lanes_of(running) as lanes,
-    ):
+        rows = json.loads(running.get("/admin/lanes")[2])
+        running.ask("PUT", "/admin/lanes", rows | {"lanes": [{**r, "trusted": False} for r in rows["lanes"]]})
         said = lanes.why_not([KEPT])
-        assert said is not None
+        assert said is not None, "all requests of the load would be in one lane"
         assert "trusted = true" in said
 
 
@@ -101,6 +98,3 @@ def test_a_sweep_of_somebody_elses_gateway_goes_by_its_lanes(engine: ScriptedEng
         with pytest.raises(UserError, match="would forget the keys of"):
             preflight.check(sweep_args.parse([*flags, "--lanes", "none"]), print)
         assert json.loads(running.get("/admin/lanes")[2])["version"] == 1
-    with gateway(engine.url) as alone:
-        plain = sweep_args.parse(["--gateway-url", f"http://127.0.0.1:{alone.port}", "--model", "m"])
-        assert preflight.sharing_as_the_gateway(plain) is plain
