@@ -19,7 +19,7 @@ FLAGS = (
     *("--engine", "emulator", "--max-active", "6", "--queue-mode", "queue", "--queue-timeout", "5s"),
     *("--mix", "person=32x8:0.5@alice/people,agent=128x48:0.5@bob/agents", "--lanes", "none,mix"),
     *("--slot-cost", "requests,tokens", "--load", "sustained@0.9x", "--measure", "12s", "--warm-up", "3s"),
-    *("--slo", "ttft<=500ms,attainment>=0.9;agent:ttft<=30s,attainment>=0.3", "--budget", "3m", "--quiet"),
+    *("--slo", "ttft<=500ms,attainment>=0.6;agent:ttft<=30s,attainment>=0.3", "--budget", "3m", "--quiet"),
 )
 
 
@@ -37,7 +37,7 @@ def test_the_race_finds_the_lanes_under_which_both_classes_are_served(raced: Pat
     assert found["setting"]["lanes"]["name"] == "mix"
     assert found["setting"]["queue_order"] == "fair"
     (at,) = found["loads"]
-    assert all(one["attainment"] >= {"person": 0.9, "agent": 0.3}[one["name"]] for one in at["classes"])
+    assert all(one["attainment"] >= {"person": 0.6, "agent": 0.3}[one["name"]] for one in at["classes"])
     story = json.loads((raced / "race.json").read_text())
     assert {place["setting"]["slot_cost"] for place in story["races"][0]["places"]} == {"requests", "tokens"}
     assert {place["setting"]["lanes"]["name"] for place in story["races"][0]["places"]} == {"none", "mix"}
