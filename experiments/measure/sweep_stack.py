@@ -93,9 +93,7 @@ def running(
         tell("; ".join(filter(None, (f"engine ready: {engine.label}", engine.account))))
         admin = GatewayAdmin(gateway.endpoint, gateway.admin_token)
         stack.callback(admin.close)
-        stack.enter_context(_limits_restored(admin))
-        if options.spec.gateway.lanes:
-            stack.enter_context(GatewayLanes(admin).given_back())
+        stack.enter_context(_restored(admin, options))
         admin.apply(_open_limits(knobs))
         load_ports, load_host = (ports.free_port(), ports.free_port()), compose_targets.LOOPBACK
         prometheus = options.prometheus
@@ -285,6 +283,14 @@ def _behind(options: SweepOptions, tell: Callable[[str], None]) -> Engine:
         label=f"{provider.name} ({wanted.model})",
         facts=EngineFacts() if provider is EXTERNAL else EngineFacts(metric_names=newest.names()),
     )
+
+
+@contextlib.contextmanager
+def _restored(admin: GatewayAdmin, options: SweepOptions) -> Iterator[None]:
+    """Its limits, and its lanes where the matrix has some."""
+    lanes = GatewayLanes(admin).given_back() if options.spec.gateway.lanes else contextlib.nullcontext()
+    with _limits_restored(admin), lanes:
+        yield
 
 
 @contextlib.contextmanager

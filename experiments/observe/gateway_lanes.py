@@ -10,11 +10,10 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from experiments.errors import EnvironmentProblem
 from experiments.observe.gateway_admin import GatewayAdmin
-from gateway.lane import NO_LANES, OTHERS, Lane, Lanes, PriorityClass
+from gateway.lane import NO_LANES, OTHERS, Lanes
 
 _PATH = "/admin/lanes"
 _NO_TABLES: Mapping[str, object] = {"classes": [], "lanes": []}
@@ -39,12 +38,12 @@ class SeenLanes:
     tables: Mapping[str, object]
 
     @classmethod
-    def of(cls, shown: Mapping[str, Any]) -> SeenLanes:
+    def of(cls, shown: Mapping[str, object]) -> SeenLanes:
         """From the answer to `GET /admin/lanes`. Raises KeyError, TypeError or ValueError for another one."""
-        rows: list[dict[str, Any]] = list(shown["lanes"])
+        rows = _rows(shown["lanes"])
         named = {f"{row['tenant']}/{row['priority_class']}": row for row in rows}
         return cls(
-            version=int(shown["version"]),
+            version=int(str(shown["version"])),
             lanes=_lanes(shown["classes"], rows),
             keyed=frozenset(name for name, row in named.items() if row.get("keys")),
             trusted=frozenset(name for name, row in named.items() if row.get("trusted")),
@@ -138,11 +137,17 @@ class GatewayLanes:
                     self._admin.ask("PUT", _PATH, before.tables)
 
 
-def _lanes(classes: Collection[Mapping[str, Any]], rows: Collection[Mapping[str, Any]]) -> Lanes:
+def _rows(listed: object) -> list[Mapping[str, object]]:
+    if not isinstance(listed, list):
+        raise TypeError("its lanes are no list")
+    return listed
+
+
+def _lanes(classes: object, rows: Collection[Mapping[str, object]]) -> Lanes:
     if not rows:
         return NO_LANES
     named = [{key: row[key] for key in row if key not in ("keys", "trusted")} for row in rows]
-    return Lanes(tuple(PriorityClass(**one) for one in classes), tuple(Lane(**row) for row in named))
+    return Lanes.of({"classes": classes, "lanes": named})
 
 
 def _tables(lanes: Lanes, *, trusting: bool) -> Mapping[str, object]:
