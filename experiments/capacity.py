@@ -15,6 +15,7 @@ _EXAMPLES = """examples:
   %(prog)s --slo 'ttft<=1s,tpot<=60ms,attainment>=0.95'
   %(prog)s --max-active 8 --queue-max 32 --budget 10m --precision 5
   %(prog)s --load recorded@1.0x --recorded DIR     how much denser your own traffic may become
+  %(prog)s --mix 'short=64x24:0.9@a,long=512x64:0.1@b' --lanes lanes.toml --slot-cost tokens
   %(prog)s --mix 'short=64x24:0.9,long=512x64:0.1' --slo 'ttft<=1s;long:ttft<=5s'
 
 All flags of python -m experiments.sweep may be given (one value an axis); --budget bounds the search (4m).
@@ -55,10 +56,13 @@ def _one_setting(options: SweepOptions) -> SweepOptions:
         UserError: the axes hold more than one setting.
     """
     axes = options.spec.gateway
-    for name in ("max_active", "queue_mode", "queue_max", "queue_timeout_s", "queue_order"):
+    for name in ("max_active", "queue_mode", "queue_max", "queue_timeout_s", "queue_order", "slot_cost"):
         values = getattr(axes, name)
         if len(values) != 1:
             raise UserError(f"{name} = {values}: the search takes one setting, so give one value")
+    if len(axes.lanes) > 1:
+        names = ", ".join(one.name for one in axes.lanes)
+        raise UserError(f"lanes = {names}: the search takes one setting, so give one table")
     if len(options.spec.engine.values()) > 1 or len(options.spec.load.workloads) > 1:
         raise UserError("the search takes one engine and one workload, so give one value of each axis")
     return options

@@ -22,7 +22,9 @@ class CacheProbe:
         self._told_s: float | None = None
 
     async def ask(self, client: httpx.AsyncClient, *, anew: bool) -> None:
-        """anew: it was not usable before, and may be another one."""
+        """anew: it was not usable before, and may be another one. Nothing where slots do not count tokens."""
+        if not self._slots.wanted:
+            return
         now_s = time.monotonic()
         if not anew and self._told_s is not None and now_s - self._told_s < TOLD_FOR_S:
             return

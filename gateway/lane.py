@@ -109,6 +109,20 @@ class Lanes:
         """The lanes by their names."""
         return {lane.name: lane for lane in self.lanes}
 
+    def asked_for(self, own: Lane, tenant: str | None, priority_class: str | None) -> Lane:
+        """The lane that a client of `own` asks for: itself where it says nothing, the unknown one for a
+        tenant that is none, the tenant's first one for a class in which it has none.
+        """
+        first = own if tenant is None else self._first.get(tenant, self.unknown)
+        if priority_class is None:
+            return first
+        return self.by_name.get(f"{first.tenant}/{priority_class}", first)
+
+    @cached_property
+    def _first(self) -> Mapping[str, Lane]:
+        """The first lane of each tenant."""
+        return {lane.tenant: lane for lane in reversed(self.lanes)}
+
     @cached_property
     def unknown(self) -> Lane:
         """The lane of requests that name none of these: the first of the tenant `other`, else the last."""

@@ -85,7 +85,6 @@ class LaneBook:
         self.clients = clients
         self.refuses_unknown = refuses_unknown
         self.by_name: dict[str, KnownLane] = {}
-        self._first: dict[str, KnownLane] = {}
         self._by_digest: dict[bytes, KnownLane] = {}
         known_ttft: Mapping[str, Histogram] = {} if before is None else before.class_ttft
         self.class_ttft = {
@@ -101,7 +100,6 @@ class LaneBook:
             if earlier is not None:
                 known.counts = earlier.counts
             self.by_name[lane.name] = known
-            self._first.setdefault(lane.tenant, known)
             for digest in told.digests:
                 other = self._by_digest.setdefault(digest, known)
                 if other is not known:
@@ -124,13 +122,13 @@ class LaneBook:
         return None
 
     def said(self, own: KnownLane, fields: Fields) -> KnownLane:
-        """The lane that a trusted client of `own` asks for: itself where it says nothing, the unknown
-        one for a tenant that is none, the tenant's first one for a class in which it has none.
-        """
+        """The lane that a trusted client of `own` asks for: see `Lanes.asked_for`."""
         tenant, urgency = fields.get(TENANT_FIELD), fields.get(CLASS_FIELD)
         if tenant is None and urgency is None:
             return own
-        first = own if tenant is None else self._first.get(tenant.decode("latin-1"), self.unknown)
-        if urgency is None:
-            return first
-        return self.by_name.get(f"{first.lane.tenant}/{urgency.decode('latin-1')}", first)
+        asked = self.lanes.asked_for(own.lane, _text(tenant), _text(urgency))
+        return self.by_name[asked.name]
+
+
+def _text(value: bytes | None) -> str | None:
+    return None if value is None else value.decode("latin-1")

@@ -71,7 +71,7 @@ class BodyRules:
 
     models: the names that are let through, empty for all; ask_usage: whether streams are made to end with
     their usage; ranked: whether the engine is told the rank of the request's class, as `priority`; prefixes:
-    None where requests are not recorded; needs: None where slots do not count tokens.
+    None where requests are not recorded; needs: None where slots never count tokens.
     """
 
     max_choices: int
@@ -115,7 +115,7 @@ def parse(body: bytes, served: Served, rules: BodyRules, lane: KnownLane | None 
         cost = estimate(prompt, slots, _max_tokens(fields, served), lane.counts)
         facts = RequestFacts(prompt, lane.name, cost)
     wish = ChatRequest(served, content, stream, slots, facts, options is not None)
-    if rules.needs is not None:
+    if rules.needs is not None and rules.needs.wanted:
         tenant = "" if lane is None else lane.lane.tenant
         wish.need = rules.needs.of(served.texts(fields), slots, _max_tokens(fields, served), tenant)
         wish.facts = facts._replace(kv_tokens=wish.need.tokens, kv_output=wish.need.output)

@@ -69,9 +69,12 @@ class TokenNeed:
 
 
 class TokenNeeds:
-    """Of all requests, by tenant; without lanes everybody is one tenant."""
+    """Of all requests, by tenant; without lanes everybody is one tenant. wanted: whether slots count tokens
+    now.
+    """
 
     def __init__(self) -> None:
+        self.wanted = True
         self._tenants: dict[str, TenantTokens] = {}
 
     def of(

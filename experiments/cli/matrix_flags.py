@@ -7,7 +7,7 @@ import argparse
 from collections.abc import Callable, Mapping
 
 from experiments.errors import UserError
-from experiments.spec.sweep_spec import GatewaySection
+from experiments.spec.gateway_section import GatewaySection
 from experiments.stack.engine_knobs import flag_of
 from gateway.limits import LIMIT_NAMES
 from gateway.settings import LiveSettings
@@ -36,6 +36,17 @@ def add_limits(add_argument: Callable[..., argparse.Action]) -> None:
             metavar="LIST" if isinstance(default, tuple) else "TIME",
             help=f"{'; '.join(filter(None, described))} (default {_shown(default)})",
         )
+
+
+def add_lanes(add_argument: Callable[..., argparse.Action]) -> None:
+    """The gateway's lanes, an axis beside its limits."""
+    add_argument(
+        "--lanes",
+        metavar="LIST",
+        help="tables of lanes: none, mix (a lane for each that --mix names), or lanes.toml files; with lanes "
+        "the queue order is fair unless it is given (default those that the gateway has; mix where it is "
+        "started here)",
+    )
 
 
 def add_rates(add_argument: Callable[..., argparse.Action], *, without: str) -> None:
@@ -90,10 +101,11 @@ def gateway_values(args: argparse.Namespace) -> Values:
     """The gateway section of the spec, as far as its flags were given."""
     defaults = {name: GatewaySection.model_fields[name].default for name in LIMIT_NAMES}
     given = {name: getattr(args, name) for name in LIMIT_NAMES}
-    return {
+    limits = {
         name: listed(given[name]) if isinstance(default, tuple) else given[name]
         for name, default in defaults.items()
     }
+    return {**limits, "lanes": listed(args.lanes)}
 
 
 def load_values(args: argparse.Namespace) -> Values:

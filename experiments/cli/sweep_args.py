@@ -70,6 +70,8 @@ def parse(argv: Sequence[str], prog: str = "python -m experiments.sweep") -> Swe
     engine = _engine(args, spec)
     if engine is not None:
         spec = sweep_spec.with_engine_url(spec, without_login(spec.engine.url or ""))
+    if args.gateway_url is None and spec.engine.provider != known.COMPOSE:
+        spec = sweep_spec.with_lanes_of_mix(spec)
     engine_axis.check(spec, args.gateway_url)
     if spec.design.kind is DesignKind.GRID and spec.design.budget_s is not None:
         raise UserError(

@@ -10,10 +10,11 @@ from experiments.design import sentinels, settling
 from experiments.design.cells import Cell, cells_in_order, settings_of
 from experiments.design.objective import queue_timeout_s
 from experiments.design.probe import Probe
-from experiments.design.windows import Phases, longest_life_s, phases
+from experiments.design.windows import LIVES, LIVES_OF_COSTS, Phases, longest_life_s, phases
+from experiments.spec.gateway_section import AUTO
 from experiments.spec.loads import Load
 from experiments.spec.setting import Setting
-from experiments.spec.sweep_spec import AUTO, SweepSpec
+from experiments.spec.sweep_spec import SweepSpec
 from experiments.stack.engine_knobs import EngineKnobs
 from gateway.limits import QueueMode
 from loadtests.planning import plan as plans
@@ -109,6 +110,7 @@ def build(
     settings = settings_of(spec, timeout_s)
     longest_s = _longest_queue_timeout_s(settings)
     widest = max(setting.limits.max_active for setting in settings)
+    lives = LIVES_OF_COSTS if len(spec.gateway.slot_cost) > 1 else LIVES
     by_load: dict[Load, Phases] = {}
     probed: dict[Load, Probe] = {}
     for relative in spec.load.parsed():
@@ -116,7 +118,7 @@ def build(
         load = spec.load.resolved(relative, seen.capacity_per_s)
         life_s = longest_life_s(seen, widest, longest_s)
         probed[load] = seen
-        by_load[load] = phases(spec.window, load.rate_per_s or 0.0, life_s, longest_s)
+        by_load[load] = phases(spec.window, load.rate_per_s or 0.0, life_s, longest_s, lives)
     engines, blocks = spec.engine.values(), spec.design.blocks
     watched = None
     if sentinel and spec.design.sentinel and blocks > 1:

@@ -39,6 +39,7 @@ def run(options: SweepOptions, precision: float, command: Sequence[str]) -> int:
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     progress = SweepProgress(options.quiet)
+    options = preflight.sharing_as_the_gateway(options)
     options = preflight.check(options, progress.say)
     folder, _ = open_or_create(options.runs, options.out, options.spec, command, fresh=options.fresh)
     try:

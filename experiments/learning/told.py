@@ -6,13 +6,13 @@ import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
+from pydantic import JsonValue
+
 from experiments.calibration.gate import CalibrationGate, Deviation
 from experiments.learning.advice import AdviceVerdict
 from experiments.learning.holds import Held
 
 SCHEMA_VERSION = 1
-Stored = Mapping[str, int | float | str]
-"""A setting, by the names of its limits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class ToldEffect:
     batches about as large as it needs."""
 
     name: str
-    setting: Stored
+    setting: Mapping[str, JsonValue]
     within_seen: bool
     expected: Mapping[str, ToldRange]
 

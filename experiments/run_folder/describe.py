@@ -48,6 +48,7 @@ say; null where a thing is not known.
 runs/NAME/
   run.json               what was asked, on what it ran, how far it came
   recommendation.json    the setting to apply; recommended.env is the same for gateway and compose
+  recommended-lanes.toml its lanes, where those were varied; no keys are in it
   race.json              of a race: how it went, and where every setting stood
   predicted.json         of `tune`: what the model said
   what_if.json           with a calibration: what it expects of other settings and loads
@@ -106,7 +107,10 @@ def _table(kind: type) -> list[str]:
         rows = [f"| `{member.value}` | {_docs(kind).get(member.name, '')} |" for member in kind]
         return [about, "", "| word | meaning |", "| --- | --- |", *rows]
     if kind is Setting:
-        flat = "Flat: the fields of Limits without `version`, and those of EngineKnobs that are varied."
+        flat = (
+            "Flat: the fields of Limits without `version`, and those of EngineKnobs that are varied; "
+            "`lanes`, where those are, with a `name`, `classes` and `lanes` as `PUT /admin/lanes` takes them."
+        )
         return [about, "", flat]
     rows = [
         f"| `{field.name}` | {_shown(hint)} | {_docs(kind).get(field.name, '')} |"

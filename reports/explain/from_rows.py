@@ -251,8 +251,10 @@ def _slots(rows: _Rows) -> Floats:
     stretch = own.place[inside] // stretches.bins
     slot = ((own.arrived_s[inside] - stretches.from_s[stretch]) / SLOT_S).astype(np.int64)
     kept = slot < each
-    found = np.bincount(stretch[kept] * each + slot[kept], minlength=rows.shape[0] * each)
-    return found.reshape(rows.shape[0], each).astype(float)
+    found: Floats = np.bincount(stretch[kept] * each + slot[kept], minlength=rows.shape[0] * each).astype(
+        float
+    )
+    return found.reshape(rows.shape[0], each)
 
 
 def _over(part: Floats, whole: Floats) -> Floats:

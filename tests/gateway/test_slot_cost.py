@@ -215,6 +215,28 @@ def test_an_engine_that_does_not_tell(sized: SizedEngine) -> None:
         assert running.log().count("slots count requests only") == 1
 
 
+def test_the_cost_changes_while_requests_run(sized: SizedEngine, sent: Sent) -> None:
+    """What ran before holds nothing, then what runs fits; and back: whoever waits for tokens starts."""
+    with gateway(sized.url, max_active=MANY) as running:
+        first = sent(running, held_at("first", 1000))
+        arrived(sized, 1)
+        assert running.limits(slot_cost="tokens")["slot_cost"] == "tokens"
+        knows(running, 160)
+        assert kv_tokens(running)["held"] == 0
+        clients = [sent(running, held_at(name, 100)) for name in ("second", "third")]
+        until(lambda: running.state()["queued"] == 1, 5, "one waits")
+        assert kv_tokens(running)["held"] > 100
+        assert running.limits(slot_cost="requests")["slot_cost"] == "requests"
+        arrived(sized, 3)
+        assert kv_tokens(running) is None
+        for gate in ("first", "second", "third"):
+            sized.open_gate(gate)
+        assert [client.answer()[0] for client in (first, *clients)] == [200, 200, 200]
+        asked = sized.control["/metrics"]
+        until(lambda: sized.control["/health"] > 2, 10, "probed again")
+        assert sized.control["/metrics"] == asked
+
+
 def test_the_operator_may_tell(sized: SizedEngine) -> None:
     """Then the engine is not asked."""
     with gateway(sized.url, slot_cost="Tokens", kv_tokens=500) as running:
