@@ -18,20 +18,21 @@ import orjson
 
 from loadtests.bounds import WrongValueError, wrong
 from loadtests.bulk import no_collection
-from loadtests.planning import draws, load_class, mixed
+from loadtests.planning import causal, columns, draws, load_class, mixed
 from loadtests.planning.arrival import Arrival
+from loadtests.planning.columns import COOL_DOWN, PHASES, Columns, arrivals_of
 from loadtests.planning.load_class import LoadClass
-from loadtests.planning.mix import Floats, Mix, Sessions, cancellations, no_sessions
-from loadtests.planning.mix import sessions as draw_sessions
+from loadtests.planning.mix import Mix
 from loadtests.planning.plan_bounds import PLAN_BOUNDS, check_window
 from loadtests.planning.scenarios import SCENARIOS, Shape, used
-from loadtests.planning.workloads import Counts
+from loadtests.planning.session_shape import SessionShape
 
 SCHEMA_VERSION = 1
 CLOSED_POOL = (
     4096  # a closed run takes its requests from this pool, round and round, each time with a new prompt
 )
-PHASES = ("warm_up", "measure")
+REQUESTS_PER_SESSION = "requests_per_session"
+"""The parameter of a header that says how many requests its sessions have, mean."""
 Param = int | float | str
 
 
@@ -78,8 +79,19 @@ class Plan:
 
     @property
     def duration_s(self) -> float:
-        """Length of warm-up and measured window together: no request is due later."""
+        """Length of warm-up and measured window together: what is due later is not measured, or follows an
+        answer."""
         return self.header.warm_up_s + self.header.measure_s
+
+    @property
+    def last_due_s(self) -> float:
+        """When the last request is due, if answers took no time; no less than `duration_s`."""
+        return max(self.duration_s, self.arrivals[-1].due_s if self.arrivals else 0.0)
+
+    @cached_property
+    def causal(self) -> bool:
+        """Whether a request awaits an answer."""
+        return causal.follows(self.arrivals)
 
     @cached_property
     def hash(self) -> str:
@@ -94,10 +106,11 @@ class Plan:
     def phase_s(self, phase: str) -> tuple[float, float]:
         """Start and end of a phase in seconds."""
         warm_up = self.header.warm_up_s
-        return {"warm_up": (0.0, warm_up), "measure": (warm_up, self.duration_s)}[phase]
+        cool_down = self.duration_s, self.duration_s + self.header.warm_up_s
+        return {"warm_up": (0.0, warm_up), "measure": (warm_up, self.duration_s), COOL_DOWN: cool_down}[phase]
 
     def offered(self, phase: str) -> int:
-        """Number of requests due in the phase."""
+        """Number of requests due in the phase; those of sessions where these begin in it."""
         return sum(1 for a in self.arrivals if a.phase == phase)
 
     def share(self, place: int = 0, count: int = 1) -> Share:
@@ -124,14 +137,13 @@ class Plan:
         return orjson.dumps({**self._document(), "hash": self.hash})
 
     def _document(self) -> dict[str, object]:
-        columns = zip(*self.arrivals, strict=True) if self.arrivals else ([] for _ in Arrival._fields)
         header = self.header._asdict()
         classes = [one.to_json() for one in header.pop("classes")]
         return {
             "schema_version": SCHEMA_VERSION,
             **header,
             **({"classes": classes} if classes else {}),
-            "arrivals": {name: list(column) for name, column in zip(Arrival._fields, columns, strict=True)},
+            "arrivals": columns.to_document(self.arrivals),
         }
 
 
@@ -152,11 +164,10 @@ def from_bytes(content: bytes) -> Plan:
     document = orjson.loads(content)
     if document["schema_version"] != SCHEMA_VERSION:
         raise ValueError(f"schema version {document['schema_version']}, this program reads {SCHEMA_VERSION}")
-    columns = [document["arrivals"][name] for name in Arrival._fields]
     header = {name: document[name] for name in Header._fields if name != "classes"}
     header["notes"] = tuple(document["notes"])
     header["classes"] = tuple(load_class.from_json(row) for row in document.get("classes", ()))
-    made = Plan(Header(**header), tuple(map(Arrival._make, zip(*columns, strict=True))))
+    made = Plan(Header(**header), columns.from_document(document["arrivals"]))
     if made.hash != document["hash"]:
         raise ValueError("its hash does not match its content: it was changed by hand")
     return made
@@ -201,6 +212,9 @@ def make(
         mix = replace(mix, retry=SCENARIOS[scenario].retry)
     if mix.classes:
         return _of_classes(scenario, rate_per_s, warm_up_s, measure_s, seed, mix, shape)
+    sessions = mix.session_shape(SCENARIOS[scenario].sessions) if loop == "open" else None
+    if sessions is not None:
+        return _of_sessions(scenario, rate_per_s, warm_up_s, measure_s, seed, mix, shape, sessions)
     workload = mix.resolve(draws.stream(seed, "clients"))
     if loop == "closed":
         due_s, owner = np.zeros(CLOSED_POOL), np.zeros(CLOSED_POOL, dtype=np.int64)
@@ -214,10 +228,8 @@ def make(
     header = Header(
         scenario, mix.workload, seed, rate_per_s, warm_up_s, measure_s, loop, len(due_s), params, tuple(notes)
     )
-    columns = Columns(due_s, [names[k] for k in owner], *lengths)
-    if loop == "closed":
-        columns = replace(columns, think_s=draws.stream(seed, "think").exponential(shape.think_s, len(due_s)))
-    return assemble(header, columns, mix)
+    think_s = draws.stream(seed, "think").exponential(shape.think_s, len(due_s)) if loop == "closed" else None
+    return assemble(header, Columns(due_s, [names[k] for k in owner], *lengths, think_s=think_s), mix)
 
 
 def _of_classes(
@@ -246,62 +258,37 @@ def _of_classes(
     return Plan(header, arrivals)
 
 
+def _of_sessions(
+    scenario: str, rate_per_s: float, warm_up_s: float, measure_s: float, seed: int, mix: Mix, shape: Shape,
+    sessions: SessionShape,
+) -> Plan:  # fmt: skip
+    """Sessions that begin where the scenario has arrivals, as many requests a second as it would; for as long
+    as the warm-up they go on to begin after the window."""
+    workload = mix.resolve(draws.stream(seed, "clients"))
+    size = causal.mean_requests(sessions, workload, mix, seed)
+    starts_s, owner = draws.times(
+        scenario, workload, rate_per_s / size, warm_up_s, measure_s, shape, draws.stream(seed, "arrivals"),
+        cool_down_s=warm_up_s,
+    )  # fmt: skip
+    names = [client.name for client in workload.clients] or [workload.name]
+    ends_s = np.array([warm_up_s, warm_up_s + measure_s])
+    phases = [(*PHASES, COOL_DOWN)[k] for k in np.searchsorted(ends_s, starts_s, side="right").tolist()]
+    drawn = causal.sessions(starts_s, owner, names, sessions, workload, mix, phases, seed)
+    params = {**_params(scenario, rate_per_s, measure_s, mix, shape), REQUESTS_PER_SESSION: round(size, 6)}
+    header = Header(
+        scenario, mix.workload, seed, rate_per_s, warm_up_s, measure_s, "open", len(drawn.arrivals), params,
+        tuple(drawn.notes),
+    )  # fmt: skip
+    return Plan(header, drawn.arrivals)
+
+
 def _params(scenario: str, rate_per_s: float, measure_s: float, mix: Mix, shape: Shape) -> dict[str, Param]:
     return {**mix.params(), **used(scenario, shape), **draws.peak(scenario, rate_per_s, measure_s, shape)}
 
 
-@dataclass(frozen=True, slots=True)
-class Columns:
-    """What is known of a plan's n arrivals before they are put together; each column of length n.
-
-    due_s: ascending, in seconds. new_tokens: prompt lengths without a session's history, in tokens. sessions,
-    groups (of a shared prefix, -1 = none): None where they are to be drawn as the mix says. think_s: seconds,
-    None = no pauses.
-    """
-
-    due_s: Floats
-    classes: Sequence[str]
-    new_tokens: Counts
-    output_tokens: Counts
-    sessions: Sessions | None = None
-    groups: Counts | None = None
-    think_s: Floats | None = None
-
-
 def assemble(header: Header, columns: Columns, mix: Mix) -> Plan:
     """The plan of these arrivals; what the columns leave open is drawn from the header's seed."""
-    n, seed = len(columns.due_s), header.seed
-    sessions = columns.sessions or _sessions(columns, mix, seed)
-    groups = columns.groups
-    if groups is None:
-        groups = np.full(n, -1)
-        if mix.prefix_groups:
-            groups = draws.stream(seed, "groups").integers(0, mix.prefix_groups, n)
-    prefix = np.where(groups >= 0, np.minimum(mix.prefix_tokens, sessions.prompt_tokens), 0)
-    warming_up = columns.due_s < header.warm_up_s
-    fields = (
-        range(n),
-        np.round(columns.due_s, 6).tolist(),
-        np.where(warming_up, *PHASES).tolist() if header.loop == "open" else ["measure"] * n,
-        columns.classes,
-        sessions.prompt_tokens.tolist(),
-        columns.output_tokens.tolist(),
-        draws.stream(seed, "prompts").integers(0, 2**53, n).tolist(),
-        sessions.session.tolist(),
-        sessions.turn.tolist(),
-        groups.tolist(),
-        prefix.tolist(),
-        np.round(cancellations(n, mix, draws.stream(seed, "cancel")), 6).tolist(),
-        np.round(columns.think_s, 6).tolist() if columns.think_s is not None else [0.0] * n,
-    )
-    return Plan(header, tuple(map(Arrival._make, zip(*fields, strict=True))))
-
-
-def _sessions(columns: Columns, mix: Mix, seed: int) -> Sessions:
-    if mix.turns <= 1:
-        return no_sessions(columns.new_tokens)
-    rng = draws.stream(seed, "sessions")
-    return draw_sessions(columns.due_s, columns.new_tokens, columns.output_tokens, mix, rng)
+    return Plan(header, arrivals_of(columns, mix, header.seed, header.warm_up_s, header.loop))
 
 
 def _check(scenario: str, rate_per_s: float, warm_up_s: float, measure_s: float, seed: int, mix: Mix) -> None:
