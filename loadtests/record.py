@@ -22,7 +22,8 @@ class RequestRecord:
 
     `tried` lists the outcome of every attempt where there were several. `chunk_tokens` is None where the
     engine did not say how many tokens each chunk carried. `visible_s`: the first chunk with content that is
-    not reasoning alone.
+    not reasoning alone. `due_s` of a request that follows answers is when these were in and its planned pause
+    of `think_s` seconds was over. `turn`: its place in its session, from 0.
     """
 
     i: int
@@ -52,6 +53,8 @@ class RequestRecord:
     tried: Sequence[Outcome] | None = None
     visible_s: float | None = None
     lanes_version: int | None = None
+    turn: int = 0
+    think_s: float = 0.0
 
     @property
     def ttft_s(self) -> float | None:
