@@ -17,8 +17,9 @@ from experiments.stack.engine_facts import EngineFacts
 from loadtests.planning import plan as plans
 from loadtests.planning.plan import Plan
 from loadtests.record import RequestRecord
+from loadtests.recording.latency_summary import Latency
 from loadtests.recording.quantiles import Quantile
-from loadtests.recording.summary import LATENCIES, Latencies, Latency, summarise
+from loadtests.recording.summary import LATENCIES, Latencies, summarise
 from loadtests.slo import SLO
 
 

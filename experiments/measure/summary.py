@@ -137,6 +137,7 @@ def summarise_cell(
         fairness=of_records.fairness,
         lengths=material.load_run.ended.lengths,
         witness=material.witness,
+        sessions=of_records.sessions,
     )
 
 
