@@ -31,6 +31,7 @@ class Counted:
     prompt_tokens: int
     output_tokens: int
     think_s: float
+    after: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +146,7 @@ def _counted(plan: Plan, served: Sequence[RequestRecord]) -> tuple[Counted, ...]
             prompts.get(i, max(1, a.prompt_tokens + usual)),
             outputs.get(i, max(1, round(a.output_tokens * factor))),
             a.think_s,
+            a.after,
         )
         for i, a in enumerate(planned)
     )

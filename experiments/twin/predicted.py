@@ -91,13 +91,17 @@ class Predictor:
 class _Trace:
     """A plan, ready to be played and measured many times."""
 
-    __slots__ = ("classes", "offered", "output_tokens", "window_s")
+    __slots__ = ("begun", "classes", "offered", "output_tokens", "window_s")
 
     def __init__(self, plan: Plan) -> None:
         self.offered = Offered(plan.arrivals)
         self.output_tokens = np.array([arrival.output_tokens for arrival in plan.arrivals], dtype=float)
         self.classes = np.array([arrival.cls for arrival in plan.arrivals], dtype=str)
         self.window_s = plan.phase_s("measure")
+        self.begun: npt.NDArray[np.bool_] | None = None
+        """Of sessions: which requests belong to one that began in the window."""
+        if self.offered.follow is not None:
+            self.begun = np.array([arrival.phase == "measure" for arrival in plan.arrivals])
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,9 +133,9 @@ def _measured(
     trace: _Trace, done: Simulated, slo: SLO, among: npt.NDArray[np.bool_] | None = None
 ) -> dict[str, float]:
     begin_s, end_s = trace.window_s
-    inside = (done.due_s >= begin_s) & (done.due_s < end_s)
+    inside = (done.due_s >= begin_s) & (done.due_s < end_s) if trace.begun is None else trace.begun
     if among is not None:
-        inside &= among
+        inside = inside & among
     ok = inside & (done.codes == OK)
     latencies = {
         "ttft_s": (done.first_s - done.due_s)[ok],
