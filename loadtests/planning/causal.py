@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -40,8 +41,8 @@ class _Session:
 
 def mean_requests(shape: SessionShape, workload: Workload, mix: Mix, seed: int) -> float:
     """Requests of a session, mean: the law's, or where the context may cut sessions that of a sample."""
-    rng = draws.stream(seed, "session sizes")
-    sample = [_session(shape, workload, mix, 0, rng) for _ in range(_SAMPLE)]
+    owner = np.zeros(_SAMPLE, dtype=np.int64)
+    sample = _sessions(owner, shape, workload, mix, draws.stream(seed, "session sizes"))
     if not any(one.cut for one in sample):
         return shape.requests
     return float(np.mean([len(one.steps) for one in sample]))
@@ -57,86 +58,106 @@ def sessions(
         owner: which client class of the workload each session belongs to (n,), a place in `names`.
         phases: of each session (n,); it is that of all its requests.
     """
-    rng = draws.stream(seed, "sessions")
-    drawn = [_session(shape, workload, mix, k, rng) for k in owner.tolist()]
-    rows: list[Arrival] = []
+    drawn = _sessions(owner, shape, workload, mix, draws.stream(seed, "sessions"))
+    rows: list[_Row] = []
     for number, (start_s, one) in enumerate(zip(starts_s.tolist(), drawn, strict=True)):
-        rows += _rows(one, number, start_s, phases[number], names[int(owner[number])], len(rows))
+        rows += _rows(one, number, start_s, len(rows))
+    cls = [names[k] for k in owner.tolist()]
     cut = sum(one.cut for one in drawn)
-    note = (
-        f"{cut / max(1, len(drawn)):.1%} of the sessions were cut: {mix.max_prompt_tokens} tokens of prompt"
-    )
-    return Drawn(_in_order(_dressed(rows, mix, seed)), [note] if cut else [])
+    share = f"{cut / max(1, len(drawn)):.1%}"
+    note = f"{share} of the sessions were cut short (limit {mix.max_prompt_tokens} tokens of prompt)"
+    return Drawn(_arrivals(rows, cls, phases, mix, seed), [note] if cut else [])
+
+
+def _sessions(
+    owner: Counts, shape: SessionShape, workload: Workload, mix: Mix, rng: np.random.Generator
+) -> list[_Session]:
+    """A session for each of `owner` (n,), which client class of the workload it is of."""
+    steps = [draw_steps(shape, rng) for _ in owner]
+    of_step = np.repeat(owner, [len(own) for own in steps])
+    (first, output), _ = draws.lengths(workload, mix, of_step, rng)
+    added, _ = draws.lengths(workload, mix, of_step, rng)[0]
+    if shape.added is not None:
+        added, _ = shape.added.draw(len(of_step), rng, mix.max_prompt_tokens)
+    columns = first.tolist(), added.tolist(), output.tolist()
+    found, at = [], 0
+    for own in steps:
+        found.append(_session(own, shape.branches, mix, *(one[at : at + len(own)] for one in columns)))
+        at += len(own)
+    return found
 
 
 def _session(
-    shape: SessionShape, workload: Workload, mix: Mix, owner: int, rng: np.random.Generator
+    steps: list[Step], branches: int, mix: Mix, first: list[int], added: list[int], output: list[int]
 ) -> _Session:
     """One session, cut before the first request whose prompt would be too long for the context; that and all
     that follows it is left out."""
-    steps = draw_steps(shape, rng)
-    lengths = workload.clients[owner] if workload.clients else workload
-    n = len(steps)
-    first, _ = lengths.prompt.draw(n, rng, mix.max_prompt_tokens)
-    added, _ = (shape.added or lengths.prompt).draw(n, rng, mix.max_prompt_tokens)
-    outputs, _ = lengths.output.draw(n, rng, mix.max_output_tokens)
     prompts: list[int] = []
     for k, step in enumerate(steps):
         if step.quotes < 0:
-            prompts.append(int(first[k]))
+            prompts.append(first[k])
             continue
-        whole = prompts[step.quotes] + int(outputs[step.quotes]) + int(added[k])
+        whole = prompts[step.quotes] + output[step.quotes] + added[k]
         if whole > mix.max_prompt_tokens:
             # Branches of the call that is cut have nothing to come back to.
-            kept = k - shape.branches if step.role is Role.TOOL else k
-            return _Session(steps[:kept], prompts[:kept], outputs[:kept].tolist(), cut=True)
+            kept = k - branches if step.role is Role.TOOL else k
+            return _Session(steps[:kept], prompts[:kept], output[:kept], cut=True)
         prompts.append(whole)
-    return _Session(steps, prompts, outputs.tolist(), cut=False)
+    return _Session(steps, prompts, output, cut=False)
 
 
-def _rows(
-    one: _Session, number: int, start_s: float, phase: str, cls: str, first: int
-) -> list[Arrival]:  # fmt: skip
+class _Row(NamedTuple):
+    """A request before its place in the plan is known; others are named by their places in the rows."""
+
+    due_s: float
+    session: int
+    turn: int
+    prompt_tokens: int
+    output_tokens: int
+    think_s: float
+    after: tuple[int, ...]
+    quotes: int
+    role: str
+
+
+def _rows(one: _Session, number: int, start_s: float, first: int) -> list[_Row]:
     due_s: list[float] = []
     rows = []
-    lengths = zip(one.prompt_tokens, one.output_tokens, strict=True)
-    for k, (step, (prompt, output)) in enumerate(zip(one.steps, lengths, strict=True)):
+    for k, step in enumerate(one.steps):
         think_s = round(step.think_s, 6)
         due_s.append(max((due_s[j] for j in step.after), default=start_s) + think_s)
-        rows.append(
-            Arrival(
-                i=first + k, due_s=round(due_s[k], 6), phase=phase, cls=cls, prompt_tokens=prompt,
-                output_tokens=output, prompt_seed=0, session=number, turn=k, think_s=think_s,
-                after=tuple(first + j for j in step.after),
-                quotes=-1 if step.quotes < 0 else first + step.quotes, role=step.role.value,
-            )
-        )  # fmt: skip
+        after = tuple(first + j for j in step.after)
+        quotes = -1 if step.quotes < 0 else first + step.quotes
+        lengths = one.prompt_tokens[k], one.output_tokens[k]
+        rows.append(_Row(round(due_s[k], 6), number, k, *lengths, think_s, after, quotes, step.role.value))
     return rows
 
 
-def _dressed(rows: Sequence[Arrival], mix: Mix, seed: int) -> list[Arrival]:
-    """With words of their own, a shared prefix for each session, and clients that hang up."""
+def _arrivals(
+    rows: Sequence[_Row], cls: Sequence[str], phases: Sequence[str], mix: Mix, seed: int
+) -> tuple[Arrival, ...]:
+    """In order of their due times, with words of their own, a shared prefix for each session, and clients
+    that hang up. `cls`, `phases`: of each session."""
     n = len(rows)
+    order = sorted(range(n), key=lambda k: rows[k].due_s)
+    place = [0] * n
+    for i, k in enumerate(order):
+        place[k] = i
     seeds = draws.stream(seed, "prompts").integers(0, 2**53, n).tolist()
     hang_up_s = np.round(cancellations(n, mix, draws.stream(seed, "cancel")), 6).tolist()
-    groups = [-1] * n
+    groups = [-1] * len(cls)
     if mix.prefix_groups:
-        sessions_n = 1 + max((row.session for row in rows), default=-1)
-        of_session = draws.stream(seed, "groups").integers(0, mix.prefix_groups, sessions_n).tolist()
-        groups = [of_session[row.session] for row in rows]
-    return [
-        row._replace(
-            prompt_seed=seeds[k],
-            cancel_after_s=hang_up_s[k],
-            prefix_group=groups[k],
-            prefix_tokens=min(mix.prefix_tokens, row.prompt_tokens) if groups[k] >= 0 else 0,
+        groups = draws.stream(seed, "groups").integers(0, mix.prefix_groups, len(cls)).tolist()
+    return tuple(
+        Arrival(
+            i, row.due_s, phases[row.session], cls[row.session], row.prompt_tokens, row.output_tokens,
+            seeds[i], row.session, row.turn, groups[row.session],
+            min(mix.prefix_tokens, row.prompt_tokens) if groups[row.session] >= 0 else 0,
+            hang_up_s[i], row.think_s, tuple([place[j] for j in row.after]),
+            place[row.quotes] if row.quotes >= 0 else -1, row.role,
         )
-        for k, row in enumerate(rows)
-    ]
-
-
-def _in_order(rows: Sequence[Arrival]) -> tuple[Arrival, ...]:
-    return renumbered(sorted(rows, key=lambda row: row.due_s))
+        for i, row in enumerate(rows[k] for k in order)
+    )  # fmt: skip
 
 
 def renumbered(arrivals: Sequence[Arrival]) -> tuple[Arrival, ...]:

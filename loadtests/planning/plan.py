@@ -7,7 +7,6 @@ A plan is data. `make` draws it, `Plan.save`/`load` keep it as one JSON file (co
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -21,7 +20,7 @@ from loadtests.bulk import no_collection
 from loadtests.planning import causal, columns, draws, load_class, mixed
 from loadtests.planning.arrival import Arrival
 from loadtests.planning.columns import COOL_DOWN, PHASES, Columns, arrivals_of
-from loadtests.planning.load_class import LoadClass
+from loadtests.planning.header import REQUESTS_PER_SESSION, Header, Param
 from loadtests.planning.mix import Mix
 from loadtests.planning.plan_bounds import PLAN_BOUNDS, check_window
 from loadtests.planning.scenarios import SCENARIOS, Shape, used
@@ -31,31 +30,6 @@ SCHEMA_VERSION = 1
 CLOSED_POOL = (
     4096  # a closed run takes its requests from this pool, round and round, each time with a new prompt
 )
-REQUESTS_PER_SESSION = "requests_per_session"
-"""The parameter of a header that says how many requests its sessions have, mean."""
-Param = int | float | str
-
-
-class Header(NamedTuple):
-    """What the plan was made from; everything needed to make it again."""
-
-    scenario: str
-    workload: str
-    seed: int
-    rate_per_s: float
-    warm_up_s: float
-    measure_s: float
-    loop: str
-    n: int
-    params: Mapping[str, Param]
-    notes: Sequence[str]
-    classes: Sequence[LoadClass] = ()
-    """The load classes that are mixed, without their objectives; none where all requests are of one kind."""
-
-    def tokens(self, name: str) -> int | None:
-        """The planned `prompt_tokens` or `output_tokens`, where all requests have one length."""
-        value = self.params.get(name)
-        return value if isinstance(value, int) else None
 
 
 class Share(NamedTuple):
@@ -238,21 +212,25 @@ def _of_classes(
     """The plans of the load classes as one; in a closed loop the class of each request is drawn."""
     parts: list[list[Arrival]] = []
     notes: list[str] = []
-    sessions = 0
+    sessions, per_request = 0, 0.0
     for k, one in enumerate(mix.classes):
         own_seed, own_rate_per_s = mixed.class_seed(seed, one.name), rate_per_s * one.share
         own = make(scenario, own_rate_per_s, warm_up_s, measure_s, own_seed, mix.of(one), shape=shape)
         parts.append(mixed.apart(own.arrivals, one.name, sessions, k * mix.prefix_groups))
         sessions += 1 + max((arrival.session for arrival in own.arrivals), default=-1)
         notes += [f"{one.name}: {note}" for note in own.header.notes]
+        if size := own.header.requests_per_session:
+            per_request += one.share / size
     loop = loop_of(scenario)
     if loop == "closed":
         arrivals = mixed.by_share(parts, [one.share for one in mix.classes], draws.stream(seed, "classes"))
     else:
         arrivals = mixed.by_due_time(parts)
+    params = _params(scenario, rate_per_s, measure_s, mix, shape)
+    if per_request:
+        params[REQUESTS_PER_SESSION] = round(1 / per_request, 6)
     header = Header(
-        scenario, mix.name, seed, rate_per_s, warm_up_s, measure_s, loop, len(arrivals),
-        _params(scenario, rate_per_s, measure_s, mix, shape), tuple(notes),
+        scenario, mix.name, seed, rate_per_s, warm_up_s, measure_s, loop, len(arrivals), params, tuple(notes),
         tuple(replace(one, slo=None) for one in mix.classes),
     )  # fmt: skip
     return Plan(header, arrivals)

@@ -34,6 +34,16 @@ class SessionShape:
         """Mean number of requests of a session that no context cuts."""
         return self.turns * (1 + self.tool_calls * (1 + self.branches))
 
+    @property
+    def pauses_s(self) -> float:
+        """Mean sum of its pauses, seconds."""
+        return (self.turns - 1) * self.think_s + self.turns * self.tool_calls * self.tool_s
+
+    @property
+    def in_a_row(self) -> float:
+        """Mean number of its answers of which none is made beside another."""
+        return self.turns * (1 + self.tool_calls * (2 if self.branches else 1))
+
 
 AGENT = SessionShape(turns=1.5, think_s=10.0, tool_calls=4.0, tool_s=2.0, added=Lengths.lognormal(300, 1.0))
 """An agent at work: tasks of about five calls of the model each, with a tool of seconds between two."""

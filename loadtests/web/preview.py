@@ -74,7 +74,7 @@ def preview(settings: Settings) -> PlanPreview:
         measured=None if closed else plan.offered("measure"),
         warm_up_s=plan.header.warm_up_s,
         duration_s=plan.duration_s,
-        longest_s=plan.duration_s + settings.drain_s,
+        longest_s=plan.last_due_s + settings.drain_s,
         bin_s=bin_s,
         planned_per_s=[] if closed else planned,
         mean_per_s=None if closed else plan.offered("measure") / plan.header.measure_s,

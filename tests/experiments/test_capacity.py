@@ -58,6 +58,7 @@ class _Request(NamedTuple):
     prompt_tokens: int
     output_tokens: int
     think_s: float
+    after: tuple[int, ...] = ()
 
 
 def _true_attainment(rate_per_s: float, ttft_s: float) -> float:

@@ -9,8 +9,9 @@ import numpy as np
 
 from loadtests.planning import plan as plans
 from loadtests.planning.columns import Columns
+from loadtests.planning.header import Header
 from loadtests.planning.mix import Mix, Sessions
-from loadtests.planning.plan import Header, Plan
+from loadtests.planning.plan import Plan
 from loadtests.planning.plan_bounds import check_window
 from loadtests.planning.trace_files import sessions
 from loadtests.planning.trace_files.trace import Trace, TraceError
