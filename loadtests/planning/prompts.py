@@ -33,7 +33,8 @@ WORDS = tuple(_LIST.split())
 
 @dataclass(frozen=True)
 class TokenCost:
-    """What text costs in tokens: `template` per prompt, and the words sorted by their price.
+    """What text costs in tokens: `template` per prompt, `per_message` for each message after the first, and
+    the words sorted by their price.
 
     by_price: tokens → the words (each with its leading space) that cost that many. exact:
     verified against a tokenizer.
@@ -43,6 +44,7 @@ class TokenCost:
     template: int = 0
     exact: bool = False
     note: str = "no tokenizer asked: one word counts as one token"
+    per_message: int = 0
 
     @cached_property
     def common(self) -> int:
@@ -67,7 +69,13 @@ class TokenCost:
             ValueError, KeyError, TypeError: it is something else.
         """
         prices = {int(price): tuple(words) for price, words in document["by_price"]}
-        return cls(prices, int(document["template"]), bool(document["exact"]), str(document["note"]))
+        return cls(
+            prices,
+            int(document["template"]),
+            bool(document["exact"]),
+            str(document["note"]),
+            int(document.get("per_message", 0)),
+        )
 
 
 ONE_EACH = TokenCost({1: WORDS})
@@ -120,15 +128,22 @@ def calibrate(count: CountTokens, candidates: Sequence[str] = WORDS[:64]) -> Tok
     by_price = {price: tuple(priced) for price, priced in sorted(prices.items())}
     first = max(by_price, key=lambda price: len(by_price[price]))
     sample = by_price[first][0]
-    template = count([{"role": "user", "content": " ".join([sample] * 16)}]) - 16 * first
-    cost = TokenCost(by_price, template)
+    said = " ".join([sample] * 16)
+    template = count([{"role": "user", "content": said}]) - 16 * first
+    talk: Messages = [{"role": role, "content": said} for role in ("user", "assistant", "user")]
+    per_message = max(0, (count(talk) - template - 48 * first) // 2)
+    cost = TokenCost(by_price, template, per_message=per_message)
     errors = [_error(count, cost, tokens, seed) for seed, tokens in enumerate((17, 64, 257, 1024))]
     worst = max(errors, key=abs)
     if worst:
         return TokenCost(
-            by_price, template, note=f"prompts differ from the tokenizer by up to {worst} tokens"
+            by_price,
+            template,
+            note=f"prompts differ from the tokenizer by up to {worst} tokens",
+            per_message=per_message,
         )
-    return TokenCost(by_price, template, exact=True, note=f"exact: checked on {len(errors)} prompts")
+    note = f"exact: checked on {len(errors)} prompts"
+    return TokenCost(by_price, template, exact=True, note=note, per_message=per_message)
 
 
 def _error(count: CountTokens, cost: TokenCost, tokens: int, seed: int) -> int:

@@ -124,7 +124,9 @@ class Bodies:
         return {"role": "assistant", "content": text, "tool_calls": [call]}
 
     def _own_text(self, arrival: Arrival, history: int) -> str:
-        own = max(1, arrival.prompt_tokens - history - (self._cost.template if history == 0 else 0))
+        # Behind a history come two messages, the answer and this one.
+        around = self._cost.template if history == 0 else 2 * self._cost.per_message
+        own = max(1, arrival.prompt_tokens - history - around)
         shared = min(arrival.prefix_tokens, own - 1) if history == 0 else 0
         text = words(own - shared, f"{self._salt} {arrival.prompt_seed}", self._cost)
         if shared > 0:
