@@ -151,6 +151,12 @@ YOUNGER_KEYS: dict[tuple[str, str], JsonValue] = {
     ("load", "lengths"): "auto",
     ("load", "usage"): "asked",
     ("load", "mix"): [],
+    ("load", "turns"): 1.0,
+    ("load", "turn_gap_s"): 5.0,
+    ("load", "tool_calls"): 0.0,
+    ("load", "tool_s"): 2.0,
+    ("load", "turn_tokens"): 0,
+    ("load", "branches"): 0,
     ("design", "kind"): "grid",
 }
 """Section and name of keys that runs of earlier versions lack, and what those runs did: with that value

@@ -120,9 +120,10 @@ def _size(asked: PlanSettings) -> int:
 
 def _rate(plan: Plan) -> tuple[float, list[float]]:
     """Length of a bin in seconds, and planned requests per second in each."""
-    bins = max(1, min(_BINS, int(plan.duration_s)))
-    counts, _ = np.histogram(plan.due_s, bins=bins, range=(0.0, plan.duration_s))
-    bin_s = plan.duration_s / bins
+    end_s = plan.last_due_s if plan.causal else plan.duration_s
+    bins = max(1, min(_BINS, int(end_s)))
+    counts, _ = np.histogram(plan.due_s, bins=bins, range=(0.0, end_s))
+    bin_s = end_s / bins
     return bin_s, [round(float(count) / bin_s, 4) for count in counts]
 
 

@@ -20,7 +20,7 @@ import numpy as np
 from experiments.stats.goodput import Trace
 from experiments.stats.knee import Capacity, capacity
 from experiments.stats.rate_search import next_rate
-from experiments.stats.stretch import Stretch, stretch_of
+from experiments.stats.stretch import Stretch, clumped, stretch_of
 from experiments.twin.profile import Profile
 from experiments.twin.sessions_played import played_sessions
 from experiments.twin.simulate import Core, simulate
@@ -36,8 +36,8 @@ from tests.experiments.stats.simulated_truth import Machine
 TARGET = 0.9
 PRECISION = 0.03
 """Half of the interval's width, part of the rate, at which a search ends."""
-WARM_UP_S, MEASURE_S = 120.0, 480.0
-BRACKET_S, TRUTH_S = 1500.0, 3000.0
+WARM_UP_S, MEASURE_S = 240.0, 1200.0
+BRACKET_S, TRUTH_S = 3000.0, 6000.0
 _MOST = 40
 
 
@@ -135,11 +135,11 @@ def searched(case: Drawn) -> tuple[Capacity, int]:
     """The answer of the search that `capacity --unit sessions` makes, and how many stretches it took."""
     known: list[Stretch] = []
     while len(known) < _MOST:
-        rate_per_s = next_rate(known, TARGET, case.start_per_s, PRECISION)
+        rate_per_s = next_rate(clumped(known), TARGET, case.start_per_s, PRECISION)
         if rate_per_s is None:
             break
         known.append(played(case, rate_per_s, MEASURE_S, case.seed * 1000 + len(known)))
-    return capacity(known, TARGET), len(known)
+    return capacity(clumped(known), TARGET), len(known)
 
 
 def true_rate(case: Drawn, near_per_s: float) -> float:
