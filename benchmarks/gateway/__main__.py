@@ -15,10 +15,11 @@ import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks.gateway.peers import PEERS, Peer, machine, ours_on
+from benchmarks.gateway.peers import PEERS, Peer, ours_on
 from benchmarks.gateway.processes import ROOT, apart, free_port, process, wait_for_answer
 from benchmarks.gateway.report import page
 from benchmarks.gateway.workloads import one_peer
+from benchmarks.machine import machine
 
 EVIDENCE = ROOT / "docs" / "evidence" / "gateway.jsonl"
 

@@ -2,7 +2,6 @@
 
 import json
 import os
-import platform
 import subprocess
 import sys
 import sysconfig
@@ -12,7 +11,6 @@ from pathlib import Path
 
 from benchmarks.gateway.processes import ROOT
 from benchmarks.gateway.report import OURS
-from benchmarks.python_build import python_build
 
 TOOLS = ROOT / ".tools" / "bench"
 UV = Path(sys.executable).parent / "uv"
@@ -228,13 +226,3 @@ PEERS = (
         ),
     ),
 )
-
-
-def machine() -> str:
-    """The machine in words, and which Python ran ours."""
-    model = platform.processor() or platform.machine()
-    with Path("/proc/cpuinfo").open() as lines:
-        model = next(
-            (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), model
-        )
-    return f"{os.cpu_count()} × {model}, Linux {platform.release().split('-')[0]}, {python_build()}"

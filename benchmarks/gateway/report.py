@@ -1,9 +1,10 @@
 """The benchmark's page: where we are worse first, ratios with their range, the machine in words."""
 
-import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from benchmarks.medians import head, median, number, with_range
 
 REFERENCE = "Envoy + adaptive concurrency"
 OURS = "headroom gateway"
@@ -32,7 +33,7 @@ class Measure:
 
     def median(self, rounds: Sequence[Results], peer: str) -> float | None:
         """The peer's over the rounds."""
-        return _median([self.of(results, peer) for results in rounds])
+        return median([self.of(results, peer) for results in rounds])
 
     def ratios(self, rounds: Sequence[Results], ours: str, peer: str) -> list[float]:
         """Ours ÷ the peer's, both from the same round."""
@@ -85,11 +86,11 @@ def _worse(rounds: Sequence[Results], others: Sequence[str]) -> list[str]:
     for measure in MEASURES:
         worse = []
         for peer in others:
-            ratio = _median(measure.ratios(rounds, OURS, peer))
+            ratio = median(measure.ratios(rounds, OURS, peer))
             if ratio is not None and ratio > 1:
-                worse.append(f"{peer} {_number(measure.median(rounds, peer))} ({ratio:.2f} times)")
+                worse.append(f"{peer} {number(measure.median(rounds, peer))} ({ratio:.2f} times)")
         if worse:
-            ours = _number(measure.median(rounds, OURS))
+            ours = number(measure.median(rounds, OURS))
             found.append(f"- {measure.title}: {ours} {measure.unit}; {', '.join(worse)}.")
     return found or ["Nowhere."]
 
@@ -100,50 +101,50 @@ def _ratios(rounds: Sequence[Results], peers: Sequence[str], others: Sequence[st
         if not ours.startswith(OURS):
             continue
         lines += ["", f"{ours} ÷", ""]
-        lines += _head("peer", *(measure.title for measure in MEASURES))
+        lines += head("peer", *(measure.title for measure in MEASURES))
         for peer in others:
-            cells = [_with_range(measure.ratios(rounds, ours, peer), 2) for measure in MEASURES]
+            cells = [with_range(measure.ratios(rounds, ours, peer), 2) for measure in MEASURES]
             lines.append(f"| {peer} | {' | '.join(cells)} |")
     return lines[1:]
 
 
 def _goals(rounds: Sequence[Results], peers: Sequence[str]) -> list[str]:
-    lines = _head("what", "goal", *(peer for peer in peers if peer.startswith(OURS)))
+    lines = head("what", "goal", *(peer for peer in peers if peer.startswith(OURS)))
 
     def row(what: str, goal: str, seen: Callable[[str], str]) -> None:
         cells = [seen(ours) for ours in peers if ours.startswith(OURS)]
         lines.append(f"| {what} | {goal} | {' | '.join(cells)} |")
 
     def ratio(measure: Measure, peer: str, digits: int) -> Callable[[str], str]:
-        return lambda ours: _with_range(measure.ratios(rounds, ours, peer), digits)
+        return lambda ours: with_range(measure.ratios(rounds, ours, peer), digits)
 
     on_pgo = "; ≤ 1.0 on a PGO Python"
     row(f"{CHUNK.title} ÷ {REFERENCE}", "≤ 1.1" + on_pgo, ratio(CHUNK, REFERENCE, 2))
     row(f"{REQUEST.title} ÷ {REFERENCE}", "≤ 1.2" + on_pgo, ratio(REQUEST, REFERENCE, 2))
     row(f"{REFUSAL.title} ÷ {REFERENCE}", "≤ 0.6", ratio(REFUSAL, REFERENCE, 2))
-    row("the same, µs", "≤ 30", lambda ours: _number(REFUSAL.median(rounds, ours)))
+    row("the same, µs", "≤ 30", lambda ours: number(REFUSAL.median(rounds, ours)))
     row(
         f"time added to the first chunk, p50, more than {REFERENCE}'s, ms",
         "≤ 0.15",
-        lambda ours: _with_range(_more_added_ms(rounds, ours), 2),
+        lambda ours: with_range(_more_added_ms(rounds, ours), 2),
     )
-    row(f"{STREAM_KB.title}, kB", "≤ 15", lambda ours: _number(STREAM_KB.median(rounds, ours)))
-    row(f"{IDLE_KB.title}, kB", "≤ 8", lambda ours: _number(IDLE_KB.median(rounds, ours)))
+    row(f"{STREAM_KB.title}, kB", "≤ 15", lambda ours: number(STREAM_KB.median(rounds, ours)))
+    row(f"{IDLE_KB.title}, kB", "≤ 8", lambda ours: number(IDLE_KB.median(rounds, ours)))
     return lines
 
 
 def _figures(rounds: Sequence[Results], peers: Sequence[str]) -> list[str]:
     titles = [f"{measure.title}, {measure.unit}" for measure in MEASURES]
-    lines = _head("", "rounds", *titles, "first chunk added ms p50", "p99", "requests/s, 1 KB", "refusals/s")
+    lines = head("", "rounds", *titles, "first chunk added ms p50", "p99", "requests/s, 1 KB", "refusals/s")
     for peer in peers:
         cells = [str(sum(peer in results for results in rounds))]
-        cells += [_number(measure.median(rounds, peer)) for measure in MEASURES]
+        cells += [number(measure.median(rounds, peer)) for measure in MEASURES]
         added_ms = [
-            _median([_added_ms(results, peer, key) for results in rounds])
+            median([_added_ms(results, peer, key) for results in rounds])
             for key in ("first_ms_p50", "first_ms_p99")
         ]
         per_s = [Measure("", workload, "per_s", "").median(rounds, peer) for workload in (WHOLE, REFUSED)]
-        cells += [*(_number(value, 2) for value in added_ms), *(_number(value, 0) for value in per_s)]
+        cells += [*(number(value, 2) for value in added_ms), *(number(value, 0) for value in per_s)]
         lines.append(f"| {peer} | {' | '.join(cells)} |")
     return lines
 
@@ -160,23 +161,3 @@ def _more_added_ms(rounds: Sequence[Results], ours: str) -> list[float]:
         for results in rounds
     ]
     return [mine - theirs for mine, theirs in pairs if mine is not None and theirs is not None]
-
-
-def _head(*titles: str) -> list[str]:
-    return [f"| {' | '.join(titles)} |", "|" + "---|" * len(titles)]
-
-
-def _median(values: Sequence[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return statistics.median(known) if known else None
-
-
-def _number(value: float | None, digits: int = 1) -> str:
-    return "–" if value is None else f"{value:,.{digits}f}"
-
-
-def _with_range(values: Sequence[float], digits: int) -> str:
-    if not values:
-        return "–"
-    least, most = (f"{edge:.{digits}f}" for edge in (min(values), max(values)))
-    return f"{statistics.median(values):.{digits}f} [{least} to {most}]"

@@ -32,19 +32,19 @@ class Run:
     found: Quantiles
 
 
-def core(cpu: int, *, realtime: bool) -> list[str]:
-    """Command prefix: on this core; real-time where other work on the machine must not be measured."""
-    return ["taskset", "-c", str(cpu), *(["chrt", "-f", "10"] if realtime else [])]
+def core(cpu: int) -> list[str]:
+    """Command prefix: on this core."""
+    return ["taskset", "-c", str(cpu)]
 
 
-def run(generator: Generator, work: Work, ttft_s: float, gap_s: float, *, realtime: bool = False) -> Run:
+def run(generator: Generator, work: Work, ttft_s: float, gap_s: float) -> Run:
     """Raises RuntimeError with the last lines of output when the generator failed or did not send
     everything."""
     folder = Path(tempfile.mkdtemp(prefix="loadgen-"))
     try:
-        with serving(ttft_s, gap_s, folder, core(SERVER_CPU, realtime=realtime)) as server:
+        with serving(ttft_s, gap_s, folder, core(SERVER_CPU)) as server:
             aimed = Work(server.url, work.requests, work.chunks, work.streams, work.rate_per_s, work.seconds)
-            command = [*core(CLIENT_CPU, realtime=realtime), *generator.command(aimed, folder)]
+            command = [*core(CLIENT_CPU), *generator.command(aimed, folder)]
             cpu_s, rss_mb, began_s = _run(
                 command, folder / "output.log", OFFLINE if generator.offline else {}
             )

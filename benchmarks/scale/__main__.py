@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from benchmarks.gateway.peers import machine
 from benchmarks.gateway.processes import ROOT, apart
+from benchmarks.machine import machine
 from benchmarks.scale import standing
 from benchmarks.scale.files import Sizes, fitting, open_files
 from benchmarks.scale.refusals import Refusals, refusals
