@@ -19,10 +19,10 @@ class Stretch:
 
     `n_eff`: how many independent requests they are worth (`effective_size.of_indicator`); None takes them for
     independent. `speed`: how many times as long as usual the engine's steps took in it, above 0; the requests
-    are then to be judged under `slo.scaled(speed)`. `clumping`: how many of them tell as much as one alone,
-    where it is known beforehand that they are missed together, as sessions are. `came`: requests of all load classes, where it is about
+    are then to be judged under `slo.scaled(speed)`. `came`: requests of all load classes, where it is about
     the requests of one; None: the offered ones. `classes`: the same stretch for each load class that has an
-    objective of its own.
+    objective of its own. `clumping`: how many of them tell as much as one alone, where it is known beforehand
+    that they are missed together, as sessions are.
     """
 
     rate_per_s: float
@@ -80,7 +80,7 @@ def _stretch_of(rate_per_s: float, trace: Trace, speed: float) -> Stretch:
 
 
 def clumped(stretches: Sequence[Stretch]) -> list[Stretch]:
-    """The same, told how many sessions are worth one: a busy spell spoils all that live in it, tens at a time.
+    """The same, told how many sessions are worth one: a busy spell spoils all that live in it, often tens.
     The geometric mean of what the stretches show themselves (`inflation`), at least 1."""
     seen = [np.log(stretch.inflation) for stretch in stretches if stretch.inflation is not None]
     worth = max(1.0, float(np.exp(np.mean(seen)))) if seen else 1.0
