@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from experiments.measure.cell_evidence import is_stationary
 from experiments.run_folder.measured_cell import MeasuredCell
 from experiments.run_folder.relative_speed import relative_speed
-from experiments.stats.stretch import Stretch, clumped, stretch_of
+from experiments.stats.stretch import Stretch, stretch_of
 from loadtests.slo import SLO
 
 
@@ -34,4 +34,4 @@ def session_stretches_of(
         speed = relative_speed(cell, usual)
         rate_per_s = float(f"{cell.rate_per_s / requests_per_session:.3g}")
         found.append(stretch_of(rate_per_s, cell.session_trace(slo.scaled(speed)), speed))
-    return clumped(found)
+    return found

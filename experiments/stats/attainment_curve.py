@@ -57,14 +57,12 @@ _HIGHEST = 0.9995
 
 @dataclass(frozen=True, slots=True)
 class Posterior:
-    """Weights (sum 1) over logarithms of the rate (n,) × slopes × lapses; `inflation`: the mean one;
-    `clumping`: that of the stretches."""
+    """Weights (sum 1) over logarithms of the rate (n,) × slopes × lapses; `inflation`: the mean one."""
 
     log_rate: Floats
     weights: Floats
     inflation: float
     target: float
-    clumping: float = 1.0
 
     @property
     def of_rate(self) -> Floats:
@@ -101,7 +99,6 @@ class Posterior:
         """Mean and variance of a stretch's attainment, for each cell of the grid; without the scatter of the
         rate, which is known afterwards."""
         share, off = _curve(float(np.log(rate_per_s)), self.log_rate, self.target)
-        n = max(1.0, n / self.clumping)
         inflation = self.inflation + n * off / (share * (1 - share))
         return share, inflation * share * (1 - share) / n
 
@@ -118,8 +115,7 @@ def posterior(stretches: Sequence[Stretch], target: float) -> Posterior:
     weights = np.exp(total - total.max())
     weights /= weights.sum()
     inflation = float(np.exp((weights.sum(axis=(0, 1, 2)) * np.log(_INFLATIONS)).sum()))
-    clumping = float(np.median([stretch.clumping for stretch in stretches]))
-    return Posterior(log_rate, weights.sum(axis=3), inflation, target, clumping)
+    return Posterior(log_rate, weights.sum(axis=3), inflation, target)
 
 
 def _prior(stretches: Sequence[Stretch], target: float) -> Floats:
@@ -128,7 +124,7 @@ def _prior(stretches: Sequence[Stretch], target: float) -> Floats:
     slope = -0.5 * ((np.log(_SLOPES) - _SLOPE_PRIOR[0]) / _SLOPE_PRIOR[1]) ** 2
     inflation = -0.5 * ((np.log(_INFLATIONS) - _INFLATION_PRIOR[0]) / _INFLATION_PRIOR[1]) ** 2
     total: Floats = slope[:, None, None] + _LAPSE_PRIOR[:, None] + inflation
-    seen = [np.log(s.inflation / s.clumping) for s in stretches if s.inflation is not None]
+    seen = [np.log(s.inflation) for s in stretches if s.inflation is not None]
     if seen:
         expected = np.log(_CAUTION * (_INFLATIONS + (_SLOPES**2 * target * (1 - target))[:, None]))
         variance = _SEEN_SD[0] ** 2 + _SEEN_SD[1] ** 2 / len(seen)
@@ -138,7 +134,7 @@ def _prior(stretches: Sequence[Stretch], target: float) -> Floats:
 
 def _log_likelihood(stretch: Stretch, log_rate: Floats, target: float) -> Floats:
     """Of one stretch, over rates × slopes × lapses × inflations."""
-    n, seen = max(1.0, stretch.offered / stretch.clumping), stretch.attainment
+    n, seen = float(max(1, stretch.offered)), stretch.attainment
     share, off = _curve(float(np.log(stretch.came_per_s)), log_rate, target)
     inflation = _INFLATIONS + (n * off / (share * (1 - share)))[..., None]
     mean = _given_count(share, n)

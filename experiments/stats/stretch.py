@@ -21,8 +21,7 @@ class Stretch:
     independent. `speed`: how many times as long as usual the engine's steps took in it, above 0; the requests
     are then to be judged under `slo.scaled(speed)`. `came`: requests of all load classes, where it is about
     the requests of one; None: the offered ones. `classes`: the same stretch for each load class that has an
-    objective of its own. `clumping`: how many of them tell as much as one alone, where it is known beforehand
-    that they are missed together, as sessions are.
+    objective of its own.
     """
 
     rate_per_s: float
@@ -33,7 +32,6 @@ class Stretch:
     speed: float = 1.0
     came: int | None = None
     classes: tuple[tuple[str, Stretch], ...] = ()
-    clumping: float = 1.0
 
     @property
     def attainment(self) -> float:
@@ -77,21 +75,6 @@ def _stretch_of(rate_per_s: float, trace: Trace, speed: float) -> Stretch:
         of_indicator(trace.good, trace.due_s).n_eff,
         speed,
     )
-
-
-def clumped(stretches: Sequence[Stretch]) -> list[Stretch]:
-    """The same, told how many sessions are worth one: a busy spell spoils all that live in it, often tens.
-    The geometric mean of what the stretches show themselves (`inflation`), at least 1."""
-    seen = [np.log(stretch.inflation) for stretch in stretches if stretch.inflation is not None]
-    worth = max(1.0, float(np.exp(np.mean(seen)))) if seen else 1.0
-    return [
-        replace(
-            stretch,
-            clumping=worth,
-            classes=tuple((name, replace(own, clumping=worth)) for name, own in stretch.classes),
-        )
-        for stretch in stretches
-    ]
 
 
 def by_rate(stretches: Sequence[Stretch]) -> dict[float, list[Stretch]]:

@@ -20,7 +20,7 @@ import numpy as np
 from experiments.stats.goodput import Trace
 from experiments.stats.knee import Capacity, capacity
 from experiments.stats.rate_search import next_rate
-from experiments.stats.stretch import Stretch, clumped, stretch_of
+from experiments.stats.stretch import Stretch, stretch_of
 from experiments.twin.profile import Profile
 from experiments.twin.sessions_played import played_sessions
 from experiments.twin.simulate import Core, simulate
@@ -37,7 +37,7 @@ TARGET = 0.9
 PRECISION = 0.03
 """Half of the interval's width, part of the rate, at which a search ends."""
 WARM_UP_S, MEASURE_S = 240.0, 1200.0
-BRACKET_S, TRUTH_S = 3000.0, 6000.0
+BRACKET_S, TRUTH_S = 3000.0, 9000.0
 _MOST = 40
 
 
@@ -135,16 +135,16 @@ def searched(case: Drawn) -> tuple[Capacity, int]:
     """The answer of the search that `capacity --unit sessions` makes, and how many stretches it took."""
     known: list[Stretch] = []
     while len(known) < _MOST:
-        rate_per_s = next_rate(clumped(known), TARGET, case.start_per_s, PRECISION)
+        rate_per_s = next_rate(known, TARGET, case.start_per_s, PRECISION)
         if rate_per_s is None:
             break
         known.append(played(case, rate_per_s, MEASURE_S, case.seed * 1000 + len(known)))
-    return capacity(clumped(known), TARGET), len(known)
+    return capacity(known, TARGET), len(known)
 
 
 def true_rate(case: Drawn, near_per_s: float) -> float:
     """Where the attainment of long stretches falls to the target, sessions per second: bracketed from a first
-    guess, halved, then a line through eight stretches at four rates."""
+    guess, halved, then a line through the log-odds at four rates."""
 
     def share(rate_per_s: float, k: int, length_s: float = BRACKET_S) -> float:
         return played(case, rate_per_s, length_s, 10**8 + case.seed * 100 + k).attainment
@@ -159,10 +159,10 @@ def true_rate(case: Drawn, near_per_s: float) -> float:
     middle = (low * high) ** 0.5
     low, high = (middle, high) if share(middle, 0) >= TARGET else (low, middle)
     centre = (low * high) ** 0.5
-    rates = centre * np.array([0.93, 0.98, 1.02, 1.07])
-    shares = np.array([np.mean([share(float(r), k, TRUTH_S) for k in (1, 2)]) for r in rates])
-    slope, level = np.polyfit(np.log(rates / centre), shares, 1)
-    return float(centre * np.exp((TARGET - level) / slope))
+    rates = centre * np.array([0.95, 0.985, 1.015, 1.05])
+    shares = np.array([share(float(r), 1 + k, TRUTH_S) for k, r in enumerate(rates)])
+    slope, level = np.polyfit(np.log(rates / centre), np.log(shares / (1 - shares)), 1)
+    return float(centre * np.exp((np.log(TARGET / (1 - TARGET)) - level) / slope))
 
 
 def line(seed: int, commit: str) -> Line:
