@@ -20,7 +20,9 @@ CORES = [Core.REFERENCE, Core.COMPILED]
 
 
 @pytest.mark.parametrize("core", CORES)
-@pytest.mark.parametrize("mix", [Mix(turns=2, tool_calls=2, output_tokens=20), Mix(tool_calls=1, branches=3)])
+@pytest.mark.parametrize(
+    "mix", [Mix(turns=2, tool_calls=2, output_tokens=20, turn_tokens=30), Mix(tool_calls=1, branches=3)]
+)
 def test_what_follows_is_due_its_pause_after_the_last_answer(core: Core, mix: Mix) -> None:
     """To the last bit, for every request of a plan whose engine is busy enough to make answers late."""
     plan = plans.make("sustained", 8.0, 2.0, 30.0, 4, mix)
