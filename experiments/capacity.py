@@ -14,6 +14,8 @@ _DEFAULTS = (
 _EXAMPLES = """examples:
   %(prog)s --slo 'ttft<=1s,tpot<=60ms,attainment>=0.95'
   %(prog)s --max-active 8 --queue-max 32 --budget 10m --precision 5
+  %(prog)s --load recorded@1.0x --recorded DIR     how much denser your own traffic may become
+  %(prog)s --mix 'short=64x24:0.9@a,long=512x64:0.1@b' --lanes lanes.toml --slot-cost tokens
   %(prog)s --mix 'short=64x24:0.9,long=512x64:0.1' --slo 'ttft<=1s;long:ttft<=5s'
   %(prog)s --unit sessions --workload agent --slo 'ttft<=2s,attainment>=0.9'
   %(prog)s --unit sessions --turns 2 --tool-calls 3 --tool-s 1 --slo 'session<=60s,attainment>=0.9'
@@ -62,10 +64,13 @@ def _one_setting(options: SweepOptions) -> SweepOptions:
         UserError: the axes hold more than one setting.
     """
     axes = options.spec.gateway
-    for name in ("max_active", "queue_mode", "queue_max", "queue_timeout_s", "queue_order"):
+    for name in ("max_active", "queue_mode", "queue_max", "queue_timeout_s", "queue_order", "slot_cost"):
         values = getattr(axes, name)
         if len(values) != 1:
             raise UserError(f"{name} = {values}: the search takes one setting, so give one value")
+    if len(axes.lanes) > 1:
+        names = ", ".join(one.name for one in axes.lanes)
+        raise UserError(f"lanes = {names}: the search takes one setting, so give one table")
     if len(options.spec.engine.values()) > 1 or len(options.spec.load.workloads) > 1:
         raise UserError("the search takes one engine and one workload, so give one value of each axis")
     return options

@@ -19,6 +19,7 @@ from experiments.spec.simulated_traces import SimulatedTraces
 _EXAMPLES = """examples:
   %(prog)s --max-active 8,16 --queue-timeout 1s --load sustained@6
   %(prog)s --mix 'short=64x24:0.9,long=512x64:0.1' --slo 'ttft<=1s;long:ttft<=5s'
+  %(prog)s --mix 'chat:0.9@a,agent-long:0.1@b' --lanes none,mix --slot-cost requests,tokens
   %(prog)s --model runs/calibration          the matrix of a sweep's defaults
   %(prog)s --spec sweep.toml --traces 400 --slo 'ttft<=1s'
   %(prog)s --what-if runs/X                  settings and loads around that run's, for its report
@@ -40,7 +41,7 @@ def main(argv: Sequence[str], prog: str = "python -m experiments.predict") -> in
         section: {name: value for name, value in values.items() if value is not None}
         for section, values in given.items()
     }
-    spec = sweep_spec.load(args.spec, named)
+    spec = sweep_spec.with_lanes_of_mix(sweep_spec.load(args.spec, named))
     slo = slo_flag.parsed(args.slo)
     traces = SimulatedTraces(args.traces, args.seconds, args.warm_up_s, spec.load.seed)
     if args.what_if is not None:
@@ -76,6 +77,7 @@ def _arguments(argv: Sequence[str], prog: str) -> argparse.Namespace:
     parser.add_argument("--slo", help="such as ttft<=1s,tpot<=60ms,attainment>=0.95")
     settings = parser.add_argument_group("settings: every combination of these comma-separated lists")
     matrix_flags.add_limits(settings.add_argument)
+    matrix_flags.add_lanes(settings.add_argument)
     loads = parser.add_argument_group("loads: each meets every setting")
     matrix_flags.add_rates(loads.add_argument, without="default sustained@0.7x,burst@1.2x")
     matrix_flags.add_workloads(loads.add_argument)

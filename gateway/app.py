@@ -32,16 +32,17 @@ from gateway.lane_book import LaneBook
 from gateway.lane_control import LaneControl
 from gateway.lane_counts import Lines
 from gateway.lanes_in_force import LanesInForce
-from gateway.limits import QueueMode, SlotCost
+from gateway.limits import QueueMode
 from gateway.listener import Listener
 from gateway.log import LogWriter
 from gateway.metrics import Metrics, Sample
 from gateway.outcome import Outcome, Route
 from gateway.probe import Probe
 from gateway.recorder import Recorder
-from gateway.refusal import Refusal, internal, routing
+from gateway.refusal import Refusal, internal
 from gateway.relays import Relays
 from gateway.request_body import BodyRules
+from gateway.routing import routing
 from gateway.service import Service
 from gateway.settings import Settings
 from gateway.token_needs import TokenNeeds
@@ -70,8 +71,8 @@ class Gateway(FastAPI):
         self.room = WaitingRoom(settings.limits(), time.monotonic)
         self.breaker = Breaker(settings.breaker_failures, settings.breaker_cooldown_s)
         self.lanes = LanesInForce(self.room, lanes)
-        counts_tokens = settings.slot_cost is SlotCost.TOKENS
-        slots = TokenSlots(self.room, log, settings.kv_tokens) if counts_tokens else None
+        needs = TokenNeeds()
+        slots = TokenSlots(self.room, needs, log, settings.kv_tokens)
         access = Access(settings, self.lanes)
         endpoint = settings.engine(os.environ)
         self.upstream = Upstream(
@@ -81,7 +82,7 @@ class Gateway(FastAPI):
             settings.stall_timeout_s,
         )
         passes_keys = access.passes_clients_key(endpoint)
-        cache = CacheProbe(endpoint, slots) if slots is not None and not slots.given else None
+        cache = None if slots.given else CacheProbe(endpoint, slots)
         interval_s = settings.probe_interval_s
         self.probe = Probe(
             endpoint, interval_s, self.breaker, log, clients_bring_keys=passes_keys, cache=cache
@@ -98,7 +99,7 @@ class Gateway(FastAPI):
             metrics=self.metrics,
             deadlines=deadlines,
             log=log,
-            rules=_body_rules(settings, recorder),
+            rules=_body_rules(settings, recorder, needs),
             recorder=recorder,
         )
         front = Front(Chat(self.service, access), self, Cors(settings.allowed_origins), self.metrics)
@@ -180,6 +181,9 @@ class Gateway(FastAPI):
             yield lines
             if lines or use.held or use.waiting:
                 yield counts.now(use.held, use.waiting)
+        for ttft in book.class_ttft.values():
+            if ttft.count:
+                yield ((ttft.name, ttft.text()),)
 
     def _process_samples(self) -> Iterator[Sample]:
         with self._process.oneshot():
@@ -191,7 +195,7 @@ class Gateway(FastAPI):
         yield Sample("gateway_instance_info", f'id="{self._instance}"', 1)
 
 
-def _body_rules(settings: Settings, recorder: Recorder | None) -> BodyRules:
+def _body_rules(settings: Settings, recorder: Recorder | None, needs: TokenNeeds) -> BodyRules:
     return BodyRules(
         settings.max_choices,
         settings.model_name,
@@ -199,7 +203,7 @@ def _body_rules(settings: Settings, recorder: Recorder | None) -> BodyRules:
         settings.ask_usage,
         settings.upstream_priority,
         None if recorder is None else recorder.prefixes,
-        TokenNeeds() if settings.slot_cost is SlotCost.TOKENS else None,
+        needs,
     )
 
 

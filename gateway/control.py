@@ -33,9 +33,8 @@ class Control:
         access: Access,
         probe: Probe,
         log: FilteringBoundLogger,
-        token_slots: TokenSlots | None = None,
+        token_slots: TokenSlots,
     ) -> None:
-        """token_slots: None where slots do not count tokens."""
         self._settings = settings
         self._room = room
         self._metrics = metrics
@@ -125,6 +124,7 @@ class Control:
         values = {name: getattr(live, name) for name in LiveSettings.model_fields if name in wanted}
         after = before.changed(**values)
         self._room.resize(after)
+        self._token_slots.follow()
         self._log.info("limits changed", reason="admin", **_shown(after))
         return _json(_shown(after))
 
@@ -169,7 +169,7 @@ class Control:
 
     def _kv_tokens(self) -> dict[str, object] | None:
         slots = self._token_slots
-        return None if slots is None else {"held": slots.held, "budget": slots.budget, "why": slots.why}
+        return {"held": slots.held, "budget": slots.budget, "why": slots.why} if slots.wanted else None
 
     def _known_models(self) -> tuple[bytes, float]:
         if self._probe.models_body is None or self._probe.models_s is None:

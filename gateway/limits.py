@@ -39,7 +39,8 @@ class Limits:
 
     max_active: slots, at least 1. queue_max: waiting requests, 0 means no queue. queue_timeout_s: the longest
     wait for a slot, above 0; it applies to everyone who waits, also after a change. request_timeout_s: a
-    request's whole life at the gateway, the wait included. version: grows by one with every change.
+    request's whole life at the gateway, the wait included. slot_cost: what a request takes of what bounds
+    those that run. version: grows by one with every change.
     """
 
     max_active: int = 2
@@ -48,6 +49,7 @@ class Limits:
     queue_timeout_s: float = 120.0
     queue_order: QueueOrder = QueueOrder.FIFO
     request_timeout_s: float = 300.0
+    slot_cost: SlotCost = SlotCost.REQUESTS
     version: int = 1
 
     @property
@@ -65,13 +67,13 @@ class Limits:
 
         Raises:
             TypeError: a name is no limit.
-            ValueError: a mode or an order is none of ours.
+            ValueError: a mode, an order or a cost is none of ours.
         """
         read = dict(values)
-        if "queue_mode" in read:
-            read["queue_mode"] = QueueMode(str(read["queue_mode"]))
-        if "queue_order" in read:
-            read["queue_order"] = QueueOrder(str(read["queue_order"]))
+        kinds = (("queue_mode", QueueMode), ("queue_order", QueueOrder), ("slot_cost", SlotCost))
+        for name, kind in kinds:
+            if name in read:
+                read[name] = kind(str(read[name]))
         return cls(**read)  # type: ignore[arg-type]  # keys are checked by the call
 
     def changed(self, **values: object) -> Limits:

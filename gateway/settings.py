@@ -45,6 +45,10 @@ class LiveSettings(BaseModel):
         QueueOrder.FIFO, description="who gets a freed slot; the orders: docs/backpressure.md"
     )
     request_timeout_s: Seconds = Field(300.0, description="a request's whole life, wait included, seconds")
+    slot_cost: SlotCost = Field(
+        SlotCost.REQUESTS,
+        description="what bounds those that run: their number, or their tokens in the KV cache too",
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -131,10 +135,6 @@ class Settings(LiveSettings):
         128, description="most sequences of one request (`n` times prompts); each takes one slot"
     )
 
-    slot_cost: SlotCost = Field(
-        SlotCost.REQUESTS,
-        description="what bounds those that run: their number, or their tokens in the KV cache too",
-    )
     kv_tokens: int | None = Field(
         None,
         ge=1,

@@ -23,7 +23,8 @@ class RequestRecord:
     `tried` lists the outcome of every attempt where there were several. `chunk_tokens` is None where the
     engine did not say how many tokens each chunk carried. `visible_s`: the first chunk with content that is
     not reasoning alone. `due_s` of a request that follows answers is when these were in and its planned pause
-    of `think_s` seconds was over. `turn`: its place in its session, from 0.
+    of `think_s` seconds was over. `turn`: its place in its session, from 0. `leaves_after_s`: planned; so
+    long after it sent the client hangs up, unless the answer is whole.
     """
 
     i: int
@@ -55,6 +56,7 @@ class RequestRecord:
     lanes_version: int | None = None
     turn: int = 0
     think_s: float = 0.0
+    leaves_after_s: float | None = None
 
     @property
     def ttft_s(self) -> float | None:

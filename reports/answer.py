@@ -11,6 +11,7 @@ from experiments.decide.beyond_text import above, on_a_slower_engine
 from experiments.decide.capacity_text import in_short, takes
 from experiments.decide.neighbours import count_of
 from experiments.decide.recommendation_text import today
+from experiments.decide.recommended_files import LANES_FILE
 from experiments.run_folder.recommendation import ClassEvidence, LoadEvidence, Neighbour, Recommendation
 from experiments.run_folder.run_state import RunStatus
 from experiments.spec.setting import Setting
@@ -112,11 +113,19 @@ def answer(run: Run) -> AnswerSection:
             [load_words(at) for at in recommended.loads if at.goodput_per_s.value == goodput.value]
         ),
         attainment_at=_the_one([load_words(at) for at in recommended.loads if at.attainment == share]),
-        env="".join(f"{name}={_shell(value)}\n" for name, value in recommended.env.items()),
+        env="".join(f"{name}={_shell(value)}\n" for name, value in recommended.env.items())
+        + _lanes(recommended.setting),
         neighbours=tuple(_neighbour(run.naming.of(one.setting), one) for one in recommended.neighbours),
         inseparable=tuple(run.naming.of(other) for other in recommended.inseparable),
         doubts=recommended.doubts,
     )
+
+
+def _lanes(setting: Setting) -> str:
+    """What is to be done with its lanes, as a comment; "" where they were not varied."""
+    if setting.lanes is None:
+        return ""
+    return f"# lanes {setting.lanes.name}: {LANES_FILE}\n" if setting.lanes.lanes.shared else "# no lanes\n"
 
 
 def _verdict(run: Run, met: bool | None) -> str:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from experiments.run_folder.cell_summary import SeenLimits, Workload
-from experiments.spec.setting import Setting
-from gateway.limits import QueueMode, QueueOrder
+from experiments.spec.named_lanes import NONE
+from experiments.spec.setting import LANES, Setting
+from gateway.limits import QueueMode, QueueOrder, SlotCost
 from loadtests.outcome import Outcome
+from loadtests.planning.rate import RECORDED
 from reports import numbers
 
 NOTHING: Mapping[str, object] = {}
@@ -97,19 +99,27 @@ def engine_limits(known: Setting | SeenLimits | None, same: Mapping[str, object]
 
 
 def queue(known: Setting | SeenLimits | None, same: Mapping[str, object] = NOTHING) -> str:
-    """The queue half of a setting: `reject`, or `queue 8 · 2 s`, with the order when it is not FIFO.
+    """The queue half of a setting: `reject`, or `queue 8 · 2 s`, with the order when it is not the usual one
+    (FIFO, or fair between lanes); then what bounds those that run, if it is not their number, and its lanes.
 
     Of a load run of its own only the length was seen: `queue 8`. A value that is its name's in `same` is left
     out, since every other setting has it too: `queue 2 s`, or `queue`.
     """
     if known is None:
         return "no queue"
-    limits = known.limits if isinstance(known, Setting) else known
+    if isinstance(known, SeenLimits):
+        rejects = known.queue_mode is QueueMode.REJECT
+        return "reject" if rejects else f"queue {numbers.bare(known.queue_max)}"
+    return " · ".join([_line(known, same), *_sharing(known, same)])
+
+
+def _line(known: Setting, same: Mapping[str, object]) -> str:
+    limits = known.limits
     if limits.queue_mode is QueueMode.REJECT:
         return "reject"
-    if isinstance(limits, SeenLimits):
-        return f"queue {numbers.bare(limits.queue_max)}"
-    order = "" if limits.queue_order is QueueOrder.FIFO else str(limits.queue_order)
+    shared = known.lanes is not None and known.lanes.lanes.shared
+    usual = QueueOrder.FAIR if shared else QueueOrder.FIFO
+    order = "" if limits.queue_order is usual else str(limits.queue_order)
     values = {
         "queue_max": numbers.bare(limits.queue_max),
         "queue_timeout_s": f"{numbers.bare(limits.queue_timeout_s)} s",
@@ -117,6 +127,15 @@ def queue(known: Setting | SeenLimits | None, same: Mapping[str, object] = NOTHI
     }
     said = (text for name, text in values.items() if same.get(name) != getattr(limits, name))
     return f"queue {' · '.join(text for text in said if text)}".rstrip()
+
+
+def _sharing(known: Setting, same: Mapping[str, object]) -> list[str]:
+    """What bounds those that run, and between whom the slots are shared."""
+    cost = known.limits.slot_cost
+    said = [] if cost is SlotCost.REQUESTS or same.get("slot_cost") == cost else ["slots in tokens"]
+    if known.lanes is not None and same.get(LANES) != known.lanes.name:
+        said.append("no lanes" if known.lanes == NONE else f"lanes {known.lanes.name}")
+    return said
 
 
 def setting(known: Setting | SeenLimits | None, same: Mapping[str, object] = NOTHING) -> str:
@@ -133,8 +152,10 @@ def setting(known: Setting | SeenLimits | None, same: Mapping[str, object] = NOT
 
 
 def load(workload: Workload) -> str:
-    """An offered load: `sustained 16/s (1.25 × capacity)`, after the name of its mix of requests."""
+    """An offered load: `sustained 16/s (1.25 × capacity)`, `recorded 3.5/s (1 × recorded)`, after the name of
+    its mix of requests."""
     name = " ".join(part for part in (workload.workload, workload.scenario or "load") if part)
     rate, relative = workload.rate_per_s, workload.relative_load
     text = name if rate is None else f"{name} {rate:.3g}/s"
-    return text if relative is None else f"{text} ({relative:.3g} × capacity)"
+    of = RECORDED if workload.scenario == RECORDED else "capacity"
+    return text if relative is None else f"{text} ({relative:.3g} × {of})"

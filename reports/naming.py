@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from experiments.run_folder.whole_run import WholeRun
-from experiments.spec.setting import Setting
+from experiments.spec.setting import LANES, Setting
 from gateway.limits import QueueMode
 from reports import labels
 
@@ -74,6 +74,8 @@ def shared(settings: Iterable[Setting]) -> dict[str, object]:
         return {}
     queued = [one.limits for one in every if one.limits.queue_mode is not QueueMode.REJECT]
     values = {name: {getattr(limits, name) for limits in queued} for name in QUEUE_VALUES}
+    values["slot_cost"] = {one.limits.slot_cost for one in every}
+    values[LANES] = {None if one.lanes is None else one.lanes.name for one in every}
     given = [one.engine.given() for one in every]
     values |= {name: {knobs.get(name) for knobs in given} for name in given[0]}
     return {name: found.copy().pop() for name, found in values.items() if len(found) == 1}

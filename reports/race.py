@@ -49,7 +49,12 @@ def _section(run: Run, raced: EngineRace, at: int) -> RaceSection:
 
 def _ended(raced: EngineRace, words: Mapping[str, str]) -> str:
     left = sum(place.left_at is not None for place in raced.places)
-    surely = f"{left} of {len(raced.places)} settings left as surely worse."
+    starving = [place for place in raced.places if place.missed]
+    names = ", ".join(dict.fromkeys(name for place in starving for name in place.missed))
+    for_classes = (
+        f", {len(starving)} of them since {names} would surely miss its objective" if starving else ""
+    )
+    surely = f"{left} of {len(raced.places)} settings left as surely worse{for_classes}."
     sure = (
         f"With a probability of {numbers.percent(raced.good)} no setting is better than the leader by more "
         f"than {raced.within * 100:g} %."

@@ -10,7 +10,8 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
-from experiments.decide.recommendation import recommend, save
+from experiments.decide.recommendation import recommend
+from experiments.decide.recommended_files import save
 from experiments.design.cells import Cell
 from experiments.run_folder import codec
 from experiments.run_folder.applied_setting import AppliedSetting

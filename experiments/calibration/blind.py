@@ -31,6 +31,7 @@ from experiments.calibration.step_rows import rows_of
 from experiments.speed.steps import Steps, steps_of
 from experiments.twin.profile import Profile, slower
 from experiments.twin.simulate import Player
+from experiments.twin.through_lanes import offered_of
 from loadtests.slo import SLO
 
 Chosen = npt.NDArray[np.bool_]
@@ -159,8 +160,9 @@ class _Twin:
 
     def _measures(self, cell: ReplayCell, engine: Profile, speed: tuple[float, float]) -> dict[str, float]:
         """Played at both speeds; of each what was due in the stretches of the other."""
+        offered = offered_of(cell.plan, cell.setting.table, cell.arrivals)
         at_even, at_odd = (
-            self.player.simulate(cell.arrivals, slower(engine, s), cell.setting.limits) for s in speed
+            self.player.simulate(offered, slower(engine, s), cell.setting.limits) for s in speed
         )
         even = _is_even(at_even.due_s)
         columns = {

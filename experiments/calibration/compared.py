@@ -26,6 +26,7 @@ from experiments.twin.predicted import measures
 from experiments.twin.profile import Profile, slower
 from experiments.twin.simulate import simulate
 from experiments.twin.simulated import OK, Simulated
+from experiments.twin.through_lanes import offered_of
 from loadtests.recording.quantiles import Quantile, of_sorted
 from loadtests.slo import SLO
 
@@ -114,7 +115,8 @@ def _cell(
 
 def _played(cell: ReplayCell, profile: Profile, slo: SLO, lag_s: float) -> dict[str, float]:
     """The twin's measures of the cell."""
-    return measured_of(cell, simulate(cell.arrivals, profile, cell.setting.limits), slo, lag_s)
+    offered = offered_of(cell.plan, cell.setting.table, cell.arrivals)
+    return measured_of(cell, simulate(offered, profile, cell.setting.limits), slo, lag_s)
 
 
 def measured_of(cell: ReplayCell, done: Simulated, slo: SLO, lag_s: float) -> dict[str, float]:

@@ -54,7 +54,7 @@ class Forecaster:
             ]
         predictor = Predictor(plans, self._engines, self._slo, self._player)
         for setting in sorted(settings, key=lambda setting: setting.smaller_first, reverse=True):
-            yield Forecast(setting, load, predictor.cell(setting.limits))
+            yield Forecast(setting, load, predictor.cell(setting.limits, setting.table))
 
 
 def capacity_per_s(model: FittedEngine, workload: str) -> float:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from experiments.decide.evidence import Evidence, Judged
+from experiments.racing.of_cells import through_of
 from experiments.stats.knee import Capacity
 from experiments.stats.overload import SURELY_ABOVE, Overload, overload
 from experiments.twin.cliff import SpeedMargin, speed_margin
 from experiments.twin.replay import Replay, served
+from gateway.limits import SlotCost
 from loadtests.slo import SLO
 
 MOST_REPLAYED = 3000
@@ -20,14 +22,17 @@ needs."""
 
 def margin_of(told: Sequence[Judged], slo: SLO, most: int) -> SpeedMargin | None:
     """How much slower the engine may become at a load, from about `most` requests of the cells whose numbers
-    are told; None where their records do not say when each request had its slot."""
+    are told; None where their records do not say when each request had its slot, or slots are in tokens,
+    which no record has."""
+    if any(one.cell.setting.limits.slot_cost is SlotCost.TOKENS for one in told):
+        return None
     replays: list[Replay] = []
     good = offered = 0
     for one in told:
         records = one.cell.records()
         if replays and offered + len(records) > most:
             break
-        replays.append(Replay(served(records), one.cell.setting.limits))
+        replays.append(Replay(served(records), one.cell.setting.limits, through=through_of(one.cell)))
         good += int(one.trace.good.sum())
         offered += len(one.trace.good)
     recorded = sum(replay.measured(slo) for replay in replays) / len(replays)

@@ -26,9 +26,8 @@ def capacity_of(setting: Evidence, slo: SLO) -> Capacity | None:
 
 
 def is_next_to(setting: Setting, chosen: Setting) -> bool:
-    """Whether they differ in one limit: of such a neighbour one wants to know how much it takes."""
-    mine, its = setting.to_json(), chosen.to_json()
-    return sum(mine.get(name) != its.get(name) for name in mine.keys() | its.keys()) == 1
+    """Whether they differ on one axis: of such a neighbour one wants to know how much it takes."""
+    return len(setting.differs_in(chosen)) == 1
 
 
 def holds(setting: Setting, limits: Limits | None) -> bool:

@@ -3,7 +3,9 @@
 The rule: goodput counts the good requests of every class by its own objective, and by it settings are chosen.
 But a large class can hide that a small one starves. So a setting of which it is sure that some class misses
 its objective at the nominal load (the 95 % interval of its attainment lies below it whole) is not chosen,
-unless that is so of every setting; then the classes that no setting satisfies are named. At the nominal load,
+unless that is so of every setting; then the classes that no setting satisfies are named. Nor unless some
+setting of which it is not sure serves that class surely better: whoever was measured more often is surer to
+miss by a little, which is no reason to take another of which less is known. At the nominal load,
 the largest that is not above capacity: above it somebody must miss.
 """
 
@@ -39,9 +41,11 @@ def satisfying(contenders: Sequence[Evidence], others: Sequence[Evidence], load:
         return Satisfying(tuple(contenders), {}, {})
     seen = {e.setting.name: of_classes(_every(e, load), slo) for e in contenders}
     missed = {name: tuple(one.name for one in of if one.surely_missed) for name, of in seen.items()}
-    fit = tuple(e for e in contenders if not missed[e.setting.name])
-    if fit:
-        return Satisfying(fit, {name: of for name, of in missed.items() if of}, {})
+    better = [seen[name] for name, of in missed.items() if not of]
+    if better:
+        beaten = {name: _beaten(seen[name], of, better) for name, of in missed.items()}
+        fit = tuple(e for e in contenders if not beaten[e.setting.name])
+        return Satisfying(fit, {name: of for name, of in beaten.items() if of}, {})
     by_all = set.intersection(*(set(of) for of in missed.values()))
     shares = [(one.name, one.attainment) for classes in seen.values() for one in classes]
     best = {name: max(share for of, share in shares if of == name) for name in sorted(by_all)}
@@ -66,6 +70,15 @@ def of_classes(judged: Sequence[Judged], slo: SLO) -> tuple[ClassEvidence, ...]:
                 ClassEvidence(name, str(own), own.attainment, offered, share, low, high, good / seconds)
             )
     return tuple(found)
+
+
+def _beaten(
+    mine: Sequence[ClassEvidence], missed: Sequence[str], better: Sequence[Sequence[ClassEvidence]]
+) -> tuple[str, ...]:
+    """Of the classes that a setting surely misses those in which one of the others surely does better."""
+    own = {one.name: one.attainment for one in mine}
+    lows = [(one.name, one.attainment_low) for of in better for one in of]
+    return tuple(name for name in missed if any(low > own[name] for other, low in lows if other == name))
 
 
 def _every(evidence: Evidence, load: str) -> list[Judged]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from experiments.decide.counted_cells import counted
 from experiments.racing.choice import chosen
 from experiments.racing.course import Course
+from experiments.racing.missed_classes import Missed, missed_classes
 from experiments.racing.of_cells import StretchReader
 from experiments.racing.standing import WITHIN, RaceStanding, stand
 from experiments.racing.story import read
@@ -24,11 +25,13 @@ from loadtests.slo import SLO
 
 @dataclass(frozen=True, slots=True)
 class RaceJudgement:
-    """A run's race judged anew from its cells. `winner`: place of the setting to take; None without one."""
+    """A run's race judged anew from its cells. `winner`: place of the setting to take; None without one.
+    `missed`: load classes that settings surely miss, and others do not."""
 
     course: Course
     standing: RaceStanding
     winner: int | None
+    missed: Missed
 
 
 def settings_of(run: Path) -> tuple[Setting, ...]:
@@ -64,16 +67,17 @@ def judged_again(run: Path, cells: Sequence[MeasuredCell], slo: SLO) -> RaceJudg
     if not settings or not matrix:
         return None
     loads = _loads(matrix)
-    course = Course(settings, tuple(loads), 0.0, lambda _: 0.0)
+    course = Course(settings, tuple(loads), 0.0, lambda _: 0.0, slo=slo)
     own = {cell.id for cell in counted(matrix).cells}
     read_all = zip(matrix, StretchReader(loads, slo).read(matrix), strict=True)
     stretches = [replace(stretch, usable=True) for cell, stretch in read_all if cell.id in own]
-    standing = stand(settings, loads, stretches)
+    missed = missed_classes(course, stretches)
+    standing = stand(settings, loads, stretches, out=tuple(missed))
     confirmed = _confirmed(run, slo)
     if confirmed in settings:
-        return RaceJudgement(course, standing, settings.index(confirmed))
+        return RaceJudgement(course, standing, settings.index(confirmed), missed)
     alive = [i for i in range(len(settings)) if not standing.worse[i]]
-    return RaceJudgement(course, standing, chosen(course, standing, stretches, alive))
+    return RaceJudgement(course, standing, chosen(course, standing, stretches, alive), missed)
 
 
 def _confirmed(run: Path, slo: SLO) -> Setting | None:
@@ -117,6 +121,9 @@ def _as_raced(raced: RaceJudgement, one: Neighbour, further_s: float | None) -> 
     if standing.leader is None or one.setting not in raced.course.settings:
         return one
     i = raced.course.settings.index(one.setting)
+    if i in raced.missed:
+        text = f"it surely misses the objective of {' and '.join(raced.missed[i])}"
+        return replace(one, standing=Standing.WORSE, why_not=text, further_s=None)
     if standing.worse[i]:
         at_most = f"its score is at most {float(standing.high[i]):.0%} of the best one's"
         text = f"{one.why_not}; {at_most}" if one.standing is Standing.WORSE else at_most

@@ -29,8 +29,6 @@ from experiments.decide.neighbours import Ground, hardest, neighbour
 from experiments.decide.nominal_load import nominal_load
 from experiments.decide.probe_doubts import of_probe
 from experiments.design.probe import Probe
-from experiments.files import write_bytes
-from experiments.run_folder import codec
 from experiments.run_folder.measured_cell import finished_cells
 from experiments.run_folder.reading import in_classes, read_run
 from experiments.run_folder.recommendation import LoadEvidence, Neighbour, Recommendation, Standing
@@ -115,19 +113,6 @@ def _doubts_of_run(state: RunState, found: Gathered, chosen: Evidence) -> list[s
         *recommendation_doubts.of_run(every, chosen.cells),
         *(of_probe(every, state.probe) if own_probe else []),
     ]
-
-
-def save(run: Path, recommended: Recommendation) -> Path:
-    """Write recommendation.json and recommended.env; returns the path of the latter."""
-    codec.write(run / "recommendation.json", recommended)
-    lines = [f"# From {run.name}, under {recommended.slo}, on {recommended.engine}"]
-    flags = recommended.setting.engine.flags()
-    if flags:
-        lines.append(f"# The engine reads its part when it starts: vLLM with {' '.join(flags)}")
-    lines += [f"{key}={value}" for key, value in recommended.env.items()]
-    path = run / "recommended.env"
-    write_bytes(path, ("\n".join(lines) + "\n").encode())
-    return path
 
 
 def _span_s(probe: Probe | None, evidence: Sequence[Evidence]) -> float:

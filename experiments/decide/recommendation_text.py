@@ -7,6 +7,7 @@ from pathlib import Path
 
 from experiments.decide.beyond_text import above, on_a_slower_engine
 from experiments.decide.capacity_text import takes
+from experiments.decide.recommended_files import LANES_FILE
 from experiments.run_folder.recommendation import LoadEvidence, Neighbour, Recommendation, Standing
 from experiments.spec.durations import about
 
@@ -19,6 +20,11 @@ def show(recommended: Recommendation, env_path: Path) -> str:
     lines += today(recommended.neighbours)
     lines += [f"Recommended for {recommended.slo} on {recommended.engine}:"]
     lines += [f"  {key}={value}" for key, value in recommended.env.items()]
+    lanes = recommended.setting.lanes
+    if lanes is not None:
+        lines += [
+            f"  lanes {lanes.name}: {env_path.parent / LANES_FILE}" if lanes.lanes.shared else "  no lanes"
+        ]
     lines += [f"  to apply: {env_path}", "With it:"]
     for at in recommended.loads:
         lines += [f"  {under(at)}", *(f"    {one}" for one in of_classes(at))]

@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 
 from experiments.design.cell_purpose import CellPurpose
 from experiments.spec.loads import Load
+from experiments.spec.named_lanes import NamedLanes
 from experiments.spec.setting import Setting
 from experiments.spec.sweep_spec import SweepSpec
 from experiments.stack.engine_knobs import EngineKnobs
-from gateway.limits import LIMIT_NAMES, Limits
+from gateway.limits import LIMIT_NAMES, Limits, QueueOrder
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +42,17 @@ class Cell:
 def settings_of(spec: SweepSpec, auto_queue_timeout_s: float) -> tuple[Setting, ...]:
     """Every distinct setting of the matrix, in the order of the spec.
 
-    In reject mode nobody queues, so the queue's axes fold into one setting.
+    In reject mode nobody queues, so the queue's axes fold into one setting; without lanes nothing is shared,
+    so `fair` is `fifo`.
     """
     axes = spec.gateway.axes(auto_queue_timeout_s)
     found: dict[str, Setting] = {}
-    for values in itertools.product(*(axes[name] for name in LIMIT_NAMES)):
-        setting = Setting(Limits.of(dict(zip(LIMIT_NAMES, values, strict=True))))
+    tables: tuple[NamedLanes | None, ...] = spec.gateway.lanes or (None,)
+    for values, lanes in itertools.product(itertools.product(*(axes[name] for name in LIMIT_NAMES)), tables):
+        limits = Limits.of(dict(zip(LIMIT_NAMES, values, strict=True)))
+        if lanes is not None and not lanes.lanes.shared and limits.queue_order is QueueOrder.FAIR:
+            limits = replace(limits, queue_order=QueueOrder.FIFO)
+        setting = Setting(limits, lanes=lanes)
         found.setdefault(setting.name, setting)
     return tuple(found.values())
 

@@ -10,15 +10,24 @@ from experiments.design import sentinels, settling
 from experiments.design.cells import Cell, cells_in_order, settings_of
 from experiments.design.objective import queue_timeout_s
 from experiments.design.probe import Probe
-from experiments.design.windows import Phases, for_sessions, longest_life_s, phases
+from experiments.design.windows import (
+    LIVES,
+    LIVES_OF_COSTS,
+    Phases,
+    for_sessions,
+    longest_life_s,
+    phases,
+)
+from experiments.spec.gateway_section import AUTO
 from experiments.spec.loads import Load
 from experiments.spec.setting import Setting
-from experiments.spec.sweep_spec import AUTO, SweepSpec
+from experiments.spec.sweep_spec import SweepSpec
 from experiments.stack.engine_knobs import EngineKnobs
 from gateway.limits import QueueMode
 from loadtests.planning import plan as plans
 from loadtests.planning.late_begin import begun_late
 from loadtests.planning.plan import Plan
+from loadtests.planning.rate import RECORDED
 from loadtests.planning.scenarios import SCENARIOS, Shape
 from loadtests.planning.session_shape import SessionShape
 from loadtests.slo import SLO
@@ -48,17 +57,21 @@ class Matrix:
         """The arrival plan of a cell: the same for every setting of its load and block.
 
         The sentinel has the first block's in every block: repeated on one trace a cell differs by 1 to 2 %,
-        on fresh ones by tens.
+        on fresh ones by tens. Of a recording each block plays another stretch.
         """
         load, phase, shape = cell.load, self.phases[cell.load], self._shape(cell.load)
         assert load.rate_per_s is not None, "the matrix holds resolved loads only"
-        section = self.spec.load
+        section, block = self.spec.load, 0 if cell.sentinel else cell.block
+        seed = _seed(section.seed, load, block)
+        if load.scenario == RECORDED:
+            window = phase.warm_up_s, phase.measure_s
+            return section.recorded_plan(load, *window, block, self.context_tokens)
         return plans.make(
             load.scenario,
             load.rate_per_s,
             phase.warm_up_s,
             phase.measure_s,
-            _seed(section.seed, load, 0 if cell.sentinel else cell.block),
+            seed,
             mix=section.requests(load.workload, self.context_tokens),
             shape=shape,
         )
@@ -106,14 +119,15 @@ def build(
     settings = settings_of(spec, timeout_s)
     longest_s = _longest_queue_timeout_s(settings)
     widest = max(setting.limits.max_active for setting in settings)
+    lives = LIVES_OF_COSTS if len(spec.gateway.slot_cost) > 1 else LIVES
     by_load: dict[Load, Phases] = {}
     probed: dict[Load, Probe] = {}
     for relative in spec.load.parsed():
         seen = (probes or {}).get(relative.workload or "", probe)
-        load = relative.at_capacity(seen.capacity_per_s)
+        load = spec.load.resolved(relative, seen.capacity_per_s)
         life_s = longest_life_s(seen, widest, longest_s)
         probed[load] = seen
-        by_load[load] = phases(spec.window, load.rate_per_s or 0.0, life_s, longest_s)
+        by_load[load] = phases(spec.window, load.rate_per_s or 0.0, life_s, longest_s, lives)
         sessions = _longest_sessions(spec, load, context_tokens)
         if sessions is not None:
             by_load[load] = for_sessions(by_load[load], spec.window, sessions, life_s)
@@ -138,7 +152,9 @@ def build(
 
 
 def _longest_sessions(spec: SweepSpec, load: Load, context_tokens: int | None) -> SessionShape | None:
-    """The sessions of a load; of several load classes the longest."""
+    """The sessions of a load; of several load classes the longest. A recording's await no answers."""
+    if load.scenario == RECORDED:
+        return None
     mix, otherwise = spec.load.requests(load.workload, context_tokens), SCENARIOS[load.scenario].sessions
     parts = [mix.of(one) for one in mix.classes] or [mix]
     found = [shape for part in parts if (shape := part.session_shape(otherwise)) is not None]

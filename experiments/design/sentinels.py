@@ -28,7 +28,7 @@ class Sentinel:
 
 def of(spec: SweepSpec, probe: Probe, by_load: dict[Load, Phases]) -> Sentinel:
     """The sentinel of a sweep over the loads of `by_load`."""
-    setting = Setting(spec.design.current.limits())
+    setting = Setting(spec.design.current.limits(), lanes=spec.gateway.first_lanes)
     rate_per_s = float(f"{_CALM * probe.rate_with(setting.limits.max_active):.3g}")
     life_s = longest_life_s(probe, setting.limits.max_active, 0.0)
     alone = phases(spec.window, rate_per_s, life_s, 0.0)

@@ -3,11 +3,18 @@
 from dataclasses import dataclass
 
 from experiments.design.probe import Probe
-from experiments.spec.sweep_spec import AUTO, WindowSection
+from experiments.spec.gateway_section import AUTO
+from experiments.spec.sweep_spec import WindowSection
 from loadtests.planning.session_shape import SessionShape
 
 # Between cells: wait for the next generator, set the limits, read the counters. The rest of it overlaps.
 OVERHEAD_S = 1.0
+LIVES = 5.0
+"""Of a request, that a measured window holds at least."""
+LIVES_OF_COSTS = 25.0
+"""The same where slots in requests are compared with slots in tokens. A KV cache that is too small for those
+who run fills up slowly, and the engine collapses only then: in shorter windows it looks as good as one that
+is protected (tests/experiments/racing/axis_evidence.py)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,16 +42,22 @@ def longest_life_s(probe: Probe, widest: int, longest_queue_timeout_s: float) ->
     return min(probe.e2e_at_capacity_s, behind_slots_s)
 
 
-def phases(spec: WindowSection, rate_per_s: float, life_s: float, longest_queue_timeout_s: float) -> Phases:
+def phases(
+    spec: WindowSection,
+    rate_per_s: float,
+    life_s: float,
+    longest_queue_timeout_s: float,
+    lives: float = LIVES,
+) -> Phases:
     """The phases for a load of `rate_per_s`; `life_s`: `longest_life_s`.
 
     Warm-up: two and a half lives, so that the requests of a filling system are over. Measured window: long
-    enough for `min_requests` arrivals with a tenth to spare, and for five lives. Drain: the longest a request
-    that is admitted at the very end can need. One minute at most for the warm-up.
+    enough for `min_requests` arrivals with a tenth to spare, and for so many `lives`. Drain: the longest a
+    request that is admitted at the very end can need. One minute at most for the warm-up.
     """
     warm_up_s = min(60.0, max(1.5, 2.5 * life_s)) if spec.warm_up_s == AUTO else float(spec.warm_up_s)
     measure_s = (
-        max(7.0, 1.1 * spec.min_requests / rate_per_s, 5.0 * life_s)
+        max(7.0, 1.1 * spec.min_requests / rate_per_s, lives * life_s)
         if spec.measure_s == AUTO
         else float(spec.measure_s)
     )

@@ -46,6 +46,7 @@ def run(options: SweepOptions, precision: float, command: Sequence[str], unit: s
         )
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     progress = SweepProgress(options.quiet)
+    options = preflight.sharing_as_the_gateway(options)
     options = preflight.check(options, progress.say)
     folder, _ = open_or_create(options.runs, options.out, options.spec, command, fresh=options.fresh)
     try:

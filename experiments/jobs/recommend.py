@@ -6,9 +6,11 @@ import sys
 from contextlib import closing
 from pathlib import Path
 
-from experiments.decide.recommendation import recommend, save
+from experiments.decide.recommendation import recommend
 from experiments.decide.recommendation_text import show
+from experiments.decide.recommended_files import save
 from experiments.observe.gateway_admin import GatewayAdmin
+from experiments.observe.gateway_lanes import GatewayLanes
 from experiments.run_folder.reading import objective_of
 from loadtests.reach.endpoint import Endpoint
 from loadtests.slo import SLO
@@ -27,8 +29,11 @@ def run(folder: Path, slo: SLO | None, gateway: Endpoint | None, admin_token: st
     if gateway is not None:
         setting = found.setting
         with closing(GatewayAdmin(gateway, admin_token)) as admin:
+            lanes = None if setting.table is None else GatewayLanes(admin).apply(setting.table)
             in_force = admin.apply(setting.limits)
         print(f"applied to {gateway.url}: version {in_force.version} in force", file=sys.stderr)
+        if setting.lanes is not None:
+            print(f"its lanes ({setting.lanes.name}): version {lanes} in force", file=sys.stderr)
         if setting.engine.given():
             flags = " ".join(setting.engine.flags())
             print(f"the engine must be started anew for its part: vLLM with {flags}", file=sys.stderr)

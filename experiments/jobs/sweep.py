@@ -12,8 +12,8 @@ from experiments.calibration import what_if
 from experiments.cli.progress import SweepProgress
 from experiments.cli.sweep_args import SweepOptions
 from experiments.decide.recommendation import recommend as recommendation_of
-from experiments.decide.recommendation import save as save_recommendation
 from experiments.decide.recommendation_text import show as show_recommendation
+from experiments.decide.recommended_files import save as save_recommendation
 from experiments.errors import UndecidedError, UserError
 from experiments.measure import drift_doubts, interruption, preflight, speed_doubts
 from experiments.measure.grid import run_grid
@@ -32,6 +32,7 @@ def run(options: SweepOptions) -> int:
     # A polite kill ends like Ctrl-C: everything stopped, what was measured kept.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     progress = SweepProgress(options.quiet)
+    options = preflight.sharing_as_the_gateway(options)
     if not is_begun(options.runs, options.out, options.spec, fresh=options.fresh):
         # One that is gone on with may only lack its report.
         options = preflight.check(options, progress.say)

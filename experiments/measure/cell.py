@@ -19,6 +19,7 @@ from experiments.measure.summary import CellInputs, KnownEngine, summarise_cell
 from experiments.observe import engine_counters, machine
 from experiments.observe.engine_growth import EngineGrowth
 from experiments.observe.gateway_admin import Counters, GatewayAdmin, GatewayMoment, gateway_growth
+from experiments.observe.gateway_lanes import GatewayLanes
 from experiments.observe.machine import CpuTimes
 from experiments.observe.prometheus import HISTOGRAMS, ServerMetrics
 from experiments.observe.witness.account import Watched
@@ -101,6 +102,7 @@ class FinishedLoad:
     before: _Reading
     after: _Reading
     watched: Watched | None = None
+    lanes_version: int | None = None
 
 
 def measure(
@@ -117,6 +119,8 @@ def measure(
     load = prepared.load
     load.wait_ready()
     _wait_idle(context.admin)
+    lanes = prepared.cell.setting.lanes
+    lanes_version = None if lanes is None else GatewayLanes(context.admin).apply_for_a_load(lanes.lanes)
     in_force = context.admin.apply(prepared.cell.setting.limits)
     before = _read(prepared, context)
     with _watching(prepared) as watching:
@@ -127,7 +131,7 @@ def measure(
             raise EnvironmentProblem(f"the load generator did not end; see {prepared.folder / LOG_NAME}")
     _wait_idle(context.admin)
     watched = watching.watched() if watching is not None else None
-    return FinishedLoad(prepared, in_force, before, _read(prepared, context), watched)
+    return FinishedLoad(prepared, in_force, before, _read(prepared, context), watched, lanes_version)
 
 
 def _watching(prepared: PreparedCell) -> AbstractContextManager[Watching | None]:
@@ -154,7 +158,8 @@ def save(offered: FinishedLoad, context: MeasurementContext) -> CellSummary:
     offered_here = replace(summary.workload, plan_hash=prepared.arrivals or prepared.plan.hash)
     summary = replace(summary, workload=offered_here)
     cell_steps.save(summary, material.records, folder)
-    codec.write(folder / "cell.json", AppliedSetting(cell.id, cell.setting, offered.in_force))
+    applied = AppliedSetting(cell.id, cell.setting, offered.in_force, offered.lanes_version)
+    codec.write(folder / "cell.json", applied)
     codec.write(folder / "summary.json", summary)
     prepared.load.forget_start()
     goodput_per_s = summary.rates.goodput_per_s if summary.rates is not None else None
@@ -221,7 +226,12 @@ def _material(offered: FinishedLoad, context: MeasurementContext) -> CellInputs:
         histograms={name: BucketQuantiles(*context.metrics.quantiles(name, *edges)) for name in HISTOGRAMS},
         scrape_times=scrapes,
         expected=context.metrics.expected,
-        edges=GatewayEdges(offered.in_force, *map(GatewayMoment.of, counted)),
+        edges=GatewayEdges(
+            offered.in_force,
+            GatewayMoment.of(counted[0]),
+            GatewayMoment.of(counted[1]),
+            offered.lanes_version,
+        ),
         witness=witness,
     )
 

@@ -16,11 +16,13 @@ _SCRAPED_LIMIT = "gateway_active_limit"
 
 @dataclass(frozen=True, slots=True)
 class GatewayEdges:
-    """The gateway at both edges of a cell, asked itself, and the limits that were set for it."""
+    """The gateway at both edges of a cell, asked itself, the limits that were set for it, and the version of
+    its lanes; None where none were set."""
 
     in_force: Limits
     before: GatewayMoment
     after: GatewayMoment
+    lanes_version: int | None = None
 
 
 def of_cell(
@@ -53,12 +55,10 @@ def _not_the_same(edges: GatewayEdges) -> list[str]:
         found.append(
             f"its limits were changed in the cell (version {other[-1]} in place of {edges.in_force.version})"
         )
-    lanes = {edges.before.lanes_version, edges.after.lanes_version} - {None}
-    if len(lanes) > 1 and len(instances) < 2:
-        found.append(
-            f"its lanes were changed in the cell (version {edges.after.lanes_version} in place of "
-            f"{edges.before.lanes_version})"
-        )
+    told = edges.before.lanes_version if edges.lanes_version is None else edges.lanes_version
+    lanes = [v for v in (edges.before.lanes_version, edges.after.lanes_version) if v not in (None, told)]
+    if told is not None and lanes and len(instances) < 2:
+        found.append(f"its lanes were changed in the cell (version {lanes[-1]} in place of {told})")
     return found
 
 

@@ -10,12 +10,13 @@ from experiments.errors import UserError
 from experiments.measure import scrape_scope, watching
 from experiments.observe import grafana
 from experiments.observe.gateway_admin import GatewayAdmin
+from experiments.observe.gateway_lanes import GatewayLanes
 from experiments.observe.grafana import Annotations, Grafana
 from experiments.observe.prometheus import ServerMetrics
 from experiments.observe.selector import Scope
 from experiments.observe.witness.watch import Watch
+from experiments.spec.gateway_section import AUTO
 from experiments.spec.load_section import LoadSection
-from experiments.spec.sweep_spec import AUTO
 from experiments.stack import compose, compose_targets, cores, ports
 from experiments.stack import engine as engines
 from experiments.stack import gateway as gateways
@@ -92,7 +93,7 @@ def running(
         tell("; ".join(filter(None, (f"engine ready: {engine.label}", engine.account))))
         admin = GatewayAdmin(gateway.endpoint, gateway.admin_token)
         stack.callback(admin.close)
-        stack.enter_context(_limits_restored(admin))
+        stack.enter_context(_restored(admin, options))
         admin.apply(_open_limits(knobs))
         load_ports, load_host = (ports.free_port(), ports.free_port()), compose_targets.LOOPBACK
         prometheus = options.prometheus
@@ -210,10 +211,23 @@ def _theirs(
     options: SweepOptions, composed: ComposeStack | None, tell: Callable[[str], None]
 ) -> Iterator[tuple[Engine, Gateway]]:
     """Engine and gateway that somebody else runs: those of the compose stack, or those behind a URL."""
+    gateway = gateway_of_others(options)
+    if composed is None:
+        yield _behind(options, tell), gateway
+    else:
+        yield compose.look(composed, options.spec.engine.model), gateway
+
+
+def gateway_of_others(options: SweepOptions) -> Gateway:
+    """The one behind --gateway-url, or that of the compose stack.
+
+    Raises:
+        UserError: it does not answer, or its limits cannot be set.
+    """
+    composed = _composed(options)
     if composed is None:
         assert options.gateway is not None, "else the gateway is ours"
-        yield _behind(options, tell), gateways.external(options.gateway, options.admin_token)
-        return
+        return gateways.external(options.gateway, options.admin_token)
     token = composed.admin_token or options.admin_token
     if token is None:
         raise UserError(
@@ -221,7 +235,7 @@ def _theirs(
             "give it one (8 characters or more) and start the stack again"
         )
     at = Endpoint.parse(composed.gateway_url, options.api_key or composed.api_key or "")
-    yield compose.look(composed, options.spec.engine.model), gateways.external(at, token)
+    return gateways.external(at, token)
 
 
 def _before(engine: Engine) -> dict[str, str]:
@@ -269,6 +283,14 @@ def _behind(options: SweepOptions, tell: Callable[[str], None]) -> Engine:
         label=f"{provider.name} ({wanted.model})",
         facts=EngineFacts() if provider is EXTERNAL else EngineFacts(metric_names=newest.names()),
     )
+
+
+@contextlib.contextmanager
+def _restored(admin: GatewayAdmin, options: SweepOptions) -> Iterator[None]:
+    """Its limits, and its lanes where the matrix has some."""
+    lanes = GatewayLanes(admin).given_back() if options.spec.gateway.lanes else contextlib.nullcontext()
+    with _limits_restored(admin), lanes:
+        yield
 
 
 @contextlib.contextmanager

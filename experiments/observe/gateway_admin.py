@@ -1,6 +1,7 @@
 """The gateway's admin API and its own counters, as a sweep uses them."""
 
 import math
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -10,10 +11,13 @@ import httpx
 from experiments.errors import EnvironmentProblem
 from experiments.observe import metrics_page
 from experiments.observe.metrics_page import NotMetricsError
-from gateway.limits import LIMIT_NAMES, Limits
+from gateway.limits import LIMIT_NAMES, Limits, SlotCost
 from loadtests.reach import http_client, why
 from loadtests.reach.endpoint import Endpoint
 from loadtests.reach.why import Refused
+
+_BUDGET_KNOWN_WITHIN_S = 15.0
+"""The gateway asks the engine for the size of its KV cache with its next health probe, 2 s later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +120,7 @@ class GatewayAdmin:
 
     def limits(self) -> Limits:
         """The limits in force, with their version."""
-        answer = self._json("GET", "/admin/limits", None)
+        answer = self.ask("GET", "/admin/limits")
         try:
             first = Limits.of({name: answer[name] for name in LIMIT_NAMES})
             return replace(first, version=int(answer["version"]))
@@ -126,9 +130,12 @@ class GatewayAdmin:
             ) from None
 
     def apply(self, limits: Limits) -> Limits:
-        """Set `limits` live and return what is in force, read back by a second request."""
+        """Set `limits` live and return what is in force, read back by a second request. Slots in tokens are
+        in force once the gateway knows the size of the engine's KV cache, which is waited for."""
         asked = limits.values()
-        self._json("PUT", "/admin/limits", asked)
+        self.ask("PUT", "/admin/limits", asked)
+        if limits.slot_cost is SlotCost.TOKENS:
+            self._wait_for_budget()
         in_force = self.limits()
         wrong = {name: value for name, value in in_force.values().items() if value != asked[name]}
         if wrong:
@@ -137,7 +144,16 @@ class GatewayAdmin:
 
     def state(self) -> dict[str, Any]:
         """Requests active and queued now."""
-        return self._json("GET", "/admin/state", None)
+        return self.ask("GET", "/admin/state")
+
+    def _wait_for_budget(self) -> None:
+        give_up_s = time.monotonic() + _BUDGET_KNOWN_WITHIN_S
+        while (pool := self.state().get("kv_tokens") or {}).get("budget") is None:
+            if time.monotonic() > give_up_s:
+                raise EnvironmentProblem(
+                    f"the gateway at {self.url} cannot count slots in tokens: {pool.get('why')}"
+                )
+            time.sleep(0.05)
 
     def metrics_text(self) -> str:
         """The page `/metrics` now, for `Counters.parse`."""
@@ -153,7 +169,8 @@ class GatewayAdmin:
         """Give up the connections."""
         self._client.close()
 
-    def _json(self, method: str, path: str, body: Mapping[str, object] | None) -> dict[str, Any]:
+    def ask(self, method: str, path: str, body: Mapping[str, object] | None = None) -> dict[str, Any]:
+        """The JSON object that one of its routes answers."""
         response = self._send(method, path, body)
         try:
             answer = response.json()

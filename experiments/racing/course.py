@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from experiments.spec.loads import Load
 from experiments.spec.setting import Setting
+from loadtests.slo import SLO
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +20,7 @@ class Course:
         cell_s: expected engine time of a stretch, seconds.
         seed: of the running orders.
         likely: places of the settings, the likeliest best first, as a model predicts it; empty: not known.
+        slo: by which load classes are judged; None: there are none.
     """
 
     settings: tuple[Setting, ...]
@@ -27,6 +29,15 @@ class Course:
     cell_s: Callable[[Load], float]
     seed: int = 1
     likely: tuple[int, ...] = ()
+    slo: SLO | None = None
+
+    @property
+    def nominal(self) -> Load:
+        """The largest load that is not above capacity, at which every class has to be satisfied; without one,
+        the smallest."""
+        by_rate = sorted(self.loads, key=lambda load: load.rate_per_s or 0.0)
+        below = [load for load in by_rate if (load.relative or 0.0) <= 1.0]
+        return below[-1] if below else by_rate[0]
 
     @property
     def order(self) -> tuple[int, ...]:
@@ -35,15 +46,15 @@ class Course:
         return tuple(sorted(range(len(rates)), key=lambda j: -rates[j]))
 
     def neighbours(self, place: int) -> list[int]:
-        """Places of the settings that differ from this one in one limit, by one step of what the matrix
+        """Places of the settings that differ from this one on one axis, by one step of what the matrix
         has."""
         here = self.settings[place]
         found = []
-        for name, value in here.to_json().items():
+        for name, value in here.axes().items():
             same = [
-                (i, other.to_json()[name])
+                (i, other.axes()[name])
                 for i, other in enumerate(self.settings)
-                if {**other.to_json(), name: value} == here.to_json()
+                if set(here.differs_in(other)) <= {name}
             ]
             if any(isinstance(step, str) for _, step in same):
                 found += [i for i, step in same if step != value]
@@ -57,9 +68,11 @@ class Course:
 @dataclass(frozen=True, slots=True)
 class Left:
     """A setting that left the race: at which look, behind whom, and at most what part of the leader's score
-    it may have (upper end of a 95 % interval)."""
+    it may have (upper end of a 95 % interval); `missed`: the load classes that it surely misses, where it
+    left for them."""
 
     place: int
     look: int
     leader: int
     at_most: float
+    missed: tuple[str, ...] = ()

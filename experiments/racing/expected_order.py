@@ -25,7 +25,7 @@ def expected_order(plan: RacePlan, model: Profile, slo: SLO) -> tuple[int, ...]:
         plans = [plan.stretches.plan(Cell(settings[0], load, FRESH + k)) for k in range(TRACES)]
         predictor = Predictor(plans, [model], slo)
         for i in widest:
-            goodput[i, j] = predictor.runs(settings[i].limits)["goodput_per_s"].mean()
+            goodput[i, j] = predictor.runs(settings[i].limits, settings[i].table)["goodput_per_s"].mean()
     best = goodput.max(axis=0)
     score = np.min(np.where(best > 0, goodput / np.where(best > 0, best, 1.0), 1.0), axis=1)
     return tuple(int(i) for i in np.argsort(-score, kind="stable"))

@@ -38,12 +38,12 @@ class JudgedStretch:
 
     def stands_for(self, cell: Cell) -> bool:
         """Whether `cell` would have been this very run: the same arrivals, under limits not touched."""
-        mine = self.cell
-        if (mine.load, mine.block, mine.setting.engine) != (cell.load, cell.block, cell.setting.engine):
+        mine, other = self.cell.setting, cell.setting
+        if (self.cell.load, self.cell.block) != (cell.load, cell.block):
             return False
-        return mine.setting == cell.setting or (
-            self.footprint is not None and self.footprint.same_under(cell.setting.limits)
-        )
+        if (mine.engine, mine.lanes) != (other.engine, other.lanes):
+            return False
+        return mine == other or (self.footprint is not None and self.footprint.same_under(other.limits))
 
 
 class StretchMeasurer(Protocol):

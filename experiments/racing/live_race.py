@@ -79,6 +79,7 @@ def run_race(
         lambda load: plan.stretches.phases[load].expected_s,
         seed=spec.load.seed,
         likely=() if calibration is None else expected_order(plan, calibration, context.slo),
+        slo=context.slo,
     )
     raced = race(course, track, progress.deciding)
     keep(context.run.path, stack.knobs, course, raced)

@@ -14,9 +14,11 @@ from experiments.run_folder.measured_cell import MeasuredCell
 from experiments.run_folder.relative_speed import relative_speed, usual_speed
 from experiments.spec.loads import Load
 from experiments.twin.footprint import Footprint
-from experiments.twin.replay import Replay, Served, served
-from gateway.limits import Limits
+from experiments.twin.replay import Replay, Served, Through, served
+from experiments.twin.through_lanes import lane_names
+from gateway.limits import Limits, SlotCost
 from loadtests.outcome import Outcome
+from loadtests.planning.load_class import parse_mix
 from loadtests.record import RequestRecord
 from loadtests.slo import SLO
 
@@ -74,14 +76,24 @@ def _reading(cell: MeasuredCell, slo: SLO) -> _Reading:
     records = cell.records()
     limits = cell.setting.limits
     measured = [record for record in records if record.phase == "measure"]
-    kept_under = cache(partial(_kept, served(records), slo))
+    kept_under = cache(partial(_kept, served(records), slo, through_of(cell)))
     return _Reading(measured, footprint(records, limits), kept_under)
 
 
-def _kept(cell: Served, slo: SLO, limits: Limits) -> float:
+def through_of(cell: MeasuredCell) -> Through | None:
+    """The lanes that a cell went through; None where it had none of its own."""
+    lanes = cell.setting.table
+    if lanes is None or not lanes.shared:
+        return None
+    return Through(lanes, lane_names(parse_mix(cell.summary.workload.mix or ""), lanes))
+
+
+def _kept(cell: Served, slo: SLO, through: Through | None, limits: Limits) -> float:
     """Of the goodput, the part that is left on an engine `SLOWER`, had the run's arrivals met these limits; 1
-    where nothing is known."""
-    replay = Replay(cell, limits)
+    where nothing is known, as of slots in tokens."""
+    if limits.slot_cost is SlotCost.TOKENS:
+        return 1.0
+    replay = Replay(cell, limits, through=through)
     now = replay.at(1.0, slo).attainment
     return replay.at(SLOWER, slo).attainment / now if now > 0 else 1.0
 

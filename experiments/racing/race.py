@@ -2,7 +2,8 @@
 
 1. **Screening.** Every setting runs one stretch at the load that separates most, all on the same arrivals, in
    random order; then the most promising at the other loads. As soon as somebody has run at every load,
-   whoever is surely worse leaves: a setting's score can only fall with a further load.
+   whoever is surely worse leaves: a setting's score can only fall with a further load. So does whoever surely
+   misses the objective of a load class, while another setting does not.
 2. **Rounds.** The leader and those that may still beat it run a stretch each on fresh arrivals, at the loads
    that may decide; after each round the surely worse leave.
 3. It ends when the leader is surely within the indifference zone of the best, or the budget is used up. The
@@ -25,6 +26,7 @@ from experiments.racing import rounds
 from experiments.racing.choice import chosen
 from experiments.racing.course import Course, Left
 from experiments.racing.judged_stretch import JudgedStretch, StretchMeasurer
+from experiments.racing.missed_classes import missed_classes
 from experiments.racing.rounds import Pair
 from experiments.racing.standing import RaceStanding, stand
 from experiments.run_folder.race_story import RaceEnd, RaceLook
@@ -175,14 +177,17 @@ class _Race:
 
     def _look(self, deciding: str) -> None:
         """Judge all that was measured; who is surely worse leaves."""
-        standing = stand(self.course.settings, self.course.loads, self._usable(), self.course.seed)
+        usable = self._usable()
+        missed = missed_classes(self.course, usable)
+        standing = stand(self.course.settings, self.course.loads, usable, self.course.seed, tuple(missed))
         self.standing = standing
         # Before anybody ran at every load nobody leads: whoever is good at one may be bad at the others.
         leaving = [] if standing.leader is None else [i for i in self.alive if standing.worse[i]]
         for i in leaving:
             self.alive.remove(i)
             assert standing.leader is not None
-            self.left.append(Left(i, len(self.looks) + 1, standing.leader, float(standing.high[i])))
+            at_most, classes = float(standing.high[i]), missed.get(i, ())
+            self.left.append(Left(i, len(self.looks) + 1, standing.leader, at_most, classes))
         names = [setting.name for setting in self.course.settings]
         leader = None if standing.leader is None else names[standing.leader]
         spent_s, left = self.measurer.spent_s, tuple(names[i] for i in leaving)

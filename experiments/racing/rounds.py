@@ -9,6 +9,9 @@ import numpy as np
 from experiments.design.cells import Cell
 from experiments.racing.judged_stretch import JudgedStretch
 from experiments.racing.standing import LEAST_BLOCKS, SURE, RaceStanding
+from experiments.spec.loads import Load
+from experiments.spec.named_lanes import NamedLanes
+from gateway.limits import SlotCost
 
 RARELY = 0.03
 """Share of the draws from which on something may happen."""
@@ -60,15 +63,15 @@ def pairs(standing: RaceStanding, contending: Sequence[int]) -> list[Pair]:
 def wave(
     wanted: Sequence[Cell], usable: Sequence[JudgedStretch], runs: Mapping[Cell, int], most_runs: int
 ) -> list[Cell]:
-    """Those of the wanted cells to run now, so that one run can stand for many: of each load first the
-    widest; then the widest of each number of slots; then of each queue timeout. Whom a run stands for need
-    not run, nor who ran `most_runs` times without a usable result."""
+    """Those of the wanted cells to run now, so that one run can stand for many: of each load, with the same
+    lanes and cost of a slot, first the widest; then the widest of each number of slots; then of each queue
+    timeout. Whom a run stands for need not run, nor who ran `most_runs` times without a usable result."""
     left = [cell for cell in wanted if not any(stretch.stands_for(cell) for stretch in usable)]
     left = [cell for cell in left if runs.get(cell, 0) < most_runs]
     found: list[Cell] = []
-    for load in dict.fromkeys(cell.load for cell in left):
-        here = sorted((cell for cell in left if cell.load == load), key=_width, reverse=True)
-        ran = [s.cell for s in usable if s.cell.load == load and s.cell.block == here[0].block]
+    for kin in dict.fromkeys(map(_kin, left)):
+        here = sorted((cell for cell in left if _kin(cell) == kin), key=_width, reverse=True)
+        ran = [s.cell for s in usable if _kin(s.cell) == kin and s.cell.block == here[0].block]
         if not ran:
             found.append(here[0])
             continue
@@ -82,6 +85,11 @@ def wave(
             first.setdefault(kind, cell)
         found += first.values()
     return found
+
+
+def _kin(cell: Cell) -> tuple[Load, SlotCost, NamedLanes | None]:
+    """Of cells that differ in it no run stands for another."""
+    return cell.load, cell.setting.limits.slot_cost, cell.setting.lanes
 
 
 def _width(cell: Cell) -> tuple[int, int, float]:

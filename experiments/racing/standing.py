@@ -21,7 +21,7 @@ that did not run at some load yet has the score of the loads it has run at, whic
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,7 +41,7 @@ SURE = 0.975
 LEAST_BLOCKS = 2
 """Stretches of the leader at every load before anything is claimed."""
 DRAWS = 1000
-_HARDLY = 0.35
+HARDLY = 0.35
 """A score this far below the leader's after a single stretch is no luck of one trace."""
 
 Floats = npt.NDArray[np.float64]
@@ -56,9 +56,9 @@ class RaceStanding:
         goodput: estimates (settings, loads), requests per second; nan where nothing was measured.
         score: estimates (settings,): the least share of the best goodput over the loads measured.
         whole: (settings,) measured at every load.
-        leader: place of the best whole setting; None while there is none.
+        leader: place of the best whole setting that may win; None while there is none.
         ratio: (settings,) score over the leader's; low and high its 95 % interval.
-        worse: (settings,) surely not better than the leader.
+        worse: (settings,) surely not better than the leader, or out.
         better: (settings,) probability that its score is above the leader's by more than the zone.
         good: probability that no setting's is.
         decides: (settings, loads) share of the draws in which the load decides the setting's score.
@@ -82,9 +82,14 @@ class RaceStanding:
 
 
 def stand(
-    settings: Sequence[Setting], loads: Sequence[Load], stretches: Sequence[JudgedStretch], seed: int = 0
+    settings: Sequence[Setting],
+    loads: Sequence[Load],
+    stretches: Sequence[JudgedStretch],
+    seed: int = 0,
+    out: Collection[int] = (),
 ) -> RaceStanding:
-    """The standing, from the usable ones of `stretches`."""
+    """The standing, from the usable ones of `stretches`; `out`: places of settings that cannot win, whatever
+    their score."""
     rng = np.random.default_rng(seed)
     tables = [LoadPosterior(settings, load, stretches) for load in loads]
     counts = np.stack([table.counts for table in tables], axis=1)
@@ -93,7 +98,9 @@ def stand(
     whole: Bools = np.asarray((counts > 0).all(axis=1))
     score = _score(goodput[None])[0]
     scores, decides, best = _score(drawn), _decides(drawn), _best(drawn)
-    leader = int(np.argmax(np.where(whole, score, -1.0))) if whole.any() else None
+    may_lead = whole.copy()
+    may_lead[list(out)] = False
+    leader = int(np.argmax(np.where(may_lead, score, -1.0))) if may_lead.any() else None
     k = len(settings)
     if leader is None:
         unknown = np.full(k, np.nan)
@@ -111,9 +118,11 @@ def stand(
     ):  # who never ran at all has no score yet: nobody knows that it is worse
         below = logs.mean(axis=0) + z * logs.std(axis=0) < 0
         low, high = np.quantile(ratios, [0.025, 0.975], axis=0)
-    worse = below & (~few | (ratio < 1 - _HARDLY))
+    worse = below & (~few | (ratio < 1 - HARDLY))
     worse[leader] = False
+    worse[list(out)] = True
     beyond = ratios > 1 / (1 - WITHIN)
+    beyond[:, list(out)] = False
     return RaceStanding(
         goodput, score, whole, leader, ratio, low, high, worse, beyond.mean(axis=0),
         float(1 - beyond.any(axis=1).mean()), decides, best, counts,

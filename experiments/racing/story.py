@@ -81,6 +81,7 @@ def _place(course: Course, raced: Raced, i: int) -> RacePlace:
         better=float(standing.better[i]),
         left_at=None if left is None else left.look,
         further_s=None if left is not None else further_s(course, raced, i),
+        missed=() if left is None else left.missed,
     )
 
 

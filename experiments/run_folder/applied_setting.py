@@ -16,3 +16,5 @@ class AppliedSetting:
     setting: StoredSetting
     in_force: Limits
     """read back from the gateway, with its version"""
+    lanes_version: int | None = None
+    """of the lanes read back from the gateway, where the setting has some"""

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from experiments.run_folder.applied_setting import AppliedSetting
 from experiments.run_folder.cell_summary import CellSummary
 from experiments.run_folder.codec import SCHEMA_VERSION
+from experiments.run_folder.live_run import LiveRun
 from experiments.run_folder.prediction import Prediction
 from experiments.run_folder.race_story import RaceStory
 from experiments.run_folder.recommendation import Recommendation
@@ -32,6 +33,7 @@ DOCUMENTS: tuple[tuple[str, str, tuple[type, ...]], ...] = (
     ("race.json", "Of a sweep that raced its settings.", (RaceStory,)),
     ("predicted.json", "", (Prediction,)),
     ("what_if.json", "Of a run with a calibration.", (WhatIf,)),
+    ("live.json", "Of `compare --live`: two runs, `a/` and `b/`, are beside it.", (LiveRun,)),
 )
 
 _HEAD = f"""# The run folder
@@ -46,6 +48,7 @@ say; null where a thing is not known.
 runs/NAME/
   run.json               what was asked, on what it ran, how far it came
   recommendation.json    the setting to apply; recommended.env is the same for gateway and compose
+  recommended-lanes.toml its lanes, where those were varied; no keys are in it
   race.json              of a race: how it went, and where every setting stood
   predicted.json         of `tune`: what the model said
   what_if.json           with a calibration: what it expects of other settings and loads
@@ -104,7 +107,10 @@ def _table(kind: type) -> list[str]:
         rows = [f"| `{member.value}` | {_docs(kind).get(member.name, '')} |" for member in kind]
         return [about, "", "| word | meaning |", "| --- | --- |", *rows]
     if kind is Setting:
-        flat = "Flat: the fields of Limits without `version`, and those of EngineKnobs that are varied."
+        flat = (
+            "Flat: the fields of Limits without `version`, and those of EngineKnobs that are varied; "
+            "`lanes`, where those are, with a `name`, `classes` and `lanes` as `PUT /admin/lanes` takes them."
+        )
         return [about, "", flat]
     rows = [
         f"| `{field.name}` | {_shown(hint)} | {_docs(kind).get(field.name, '')} |"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from gateway.limits import LIMIT_NAMES
+from experiments.spec.setting import FIRST_LIMITS
 
 
 def upgraded_run(document: Mapping[str, Any]) -> dict[str, Any]:
@@ -31,7 +31,7 @@ def upgraded_summary(document: Mapping[str, Any]) -> dict[str, Any]:
     """summary.json as it is written today. One of a load run of its own held a part of a setting."""
     summary = {"sentinel": False, **document}
     setting = summary.get("setting")
-    if isinstance(setting, Mapping) and any(name not in setting for name in LIMIT_NAMES):
+    if isinstance(setting, Mapping) and any(name not in setting for name in FIRST_LIMITS):
         summary["setting"] = None
         summary["limits_seen"] = setting or None
     if isinstance(summary.get("workload"), Mapping):
@@ -50,7 +50,7 @@ def _upgraded_planned(cell: Any) -> Any:
     if not isinstance(cell, Mapping):
         return cell
     setting = cell.get("setting")
-    whole = isinstance(setting, Mapping) and all(name in setting for name in LIMIT_NAMES)
+    whole = isinstance(setting, Mapping) and all(name in setting for name in FIRST_LIMITS)
     workload = cell.get("workload")
     workload = _upgraded_workload(workload) if isinstance(workload, Mapping) else workload
     return {**cell, "setting": setting if whole else None, "workload": workload}

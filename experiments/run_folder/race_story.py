@@ -58,6 +58,8 @@ class RacePlace:
     """number of the look at which it left, from 1; none where it stayed"""
     further_s: float | None
     """about how much longer measuring would separate it; none where it is separated, or never would be"""
+    missed: tuple[str, ...] = ()
+    """load classes for which it left: it surely misses their objective, and others do not"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""A setting as files hold it: flat, the gateway's limits beside the engine's."""
+"""A setting as files hold it: flat, the gateway's limits beside the engine's; its lanes are a table."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ import json
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import (
     AfterValidator,
@@ -17,22 +17,21 @@ from pydantic import (
 
 from experiments.errors import UserError
 from experiments.spec.design_kind import DesignKind
-from experiments.spec.durations import parse_s
+from experiments.spec.gateway_section import (
+    AUTO,
+    GatewaySection,
+    PositiveSeconds,
+    SecondsOrAuto,
+    seconds_or_auto,
+)
 from experiments.spec.load_section import LoadSection
+from experiments.spec.named_lanes import OF_MIX, NamedLanes, of_mix
 from experiments.spec.strict import Strict, listed
 from experiments.stack.engine_knobs import EngineKnobs, product
 from experiments.stack.providers import known
-from gateway.limits import LIMIT_NAMES, QueueMode, QueueOrder
+from gateway.limits import QueueOrder, SlotCost
 from gateway.settings import LiveSettings, explain
 from loadtests.reach.endpoint import without_login
-
-AUTO = "auto"
-
-
-def _seconds_or_auto(value: object) -> object:
-    if isinstance(value, str) and value.strip().lower() == AUTO:
-        return AUTO
-    return parse_s(value) if isinstance(value, str) else value
 
 
 def _provider_name(value: str) -> str:
@@ -46,8 +45,6 @@ Knobs = Annotated[
     tuple[Annotated[int, Field(ge=1, le=10_000_000)], ...],
     BeforeValidator(listed),
 ]
-PositiveSeconds = Annotated[float, Field(gt=0, le=86_400)]
-SecondsOrAuto = Annotated[PositiveSeconds | Literal["auto"], BeforeValidator(_seconds_or_auto)]
 
 
 class EngineSection(Strict):
@@ -71,43 +68,6 @@ class EngineSection(Strict):
         return product((self.max_num_seqs, self.max_num_batched_tokens, self.max_num_queued_reqs))
 
 
-class GatewaySection(Strict):
-    """The axes of the matrix. Lists; a single value is a list of one.
-
-    `queue_timeout_s = "auto"` comes from the SLO: its TTFT less the TTFT of the engine at capacity.
-    """
-
-    max_active: Annotated[
-        tuple[Annotated[int, Field(ge=1, le=100_000)], ...], BeforeValidator(listed), Field(min_length=1)
-    ] = (
-        2,
-        8,
-        16,
-    )
-    queue_mode: Annotated[tuple[QueueMode, ...], BeforeValidator(listed), Field(min_length=1)] = tuple(
-        QueueMode
-    )
-    queue_max: Annotated[
-        tuple[Annotated[int, Field(ge=0, le=1_000_000)], ...], BeforeValidator(listed), Field(min_length=1)
-    ] = (100,)
-    queue_timeout_s: Annotated[tuple[SecondsOrAuto, ...], BeforeValidator(listed), Field(min_length=1)] = (
-        "auto",
-    )
-    queue_order: Annotated[tuple[QueueOrder, ...], BeforeValidator(listed), Field(min_length=1)] = (
-        QueueOrder.FIFO,
-    )
-    request_timeout_s: Annotated[PositiveSeconds, BeforeValidator(_seconds_or_auto)] = 300.0
-
-    def axes(self, auto_queue_timeout_s: float) -> dict[str, tuple[int | float | str, ...]]:
-        """The values of each of the gateway's limits, by name; `auto` replaced by what it stands for."""
-        given = {name: getattr(self, name) for name in LIMIT_NAMES}
-        lists = {name: value if isinstance(value, tuple) else (value,) for name, value in given.items()}
-        return {
-            name: tuple(auto_queue_timeout_s if value == AUTO else value for value in values)
-            for name, values in lists.items()
-        }
-
-
 class WindowSection(Strict):
     """Length of a cell's phases. `auto` scales with the E2E latency that the probe measured."""
 
@@ -127,7 +87,7 @@ class DesignSection(Strict):
 
     kind: DesignKind = DesignKind.RACE
     blocks: Annotated[int, Field(ge=1, le=100)] = 1
-    budget_s: Annotated[PositiveSeconds | None, BeforeValidator(_seconds_or_auto)] = None
+    budget_s: Annotated[PositiveSeconds | None, BeforeValidator(seconds_or_auto)] = None
     sentinel: bool = True
     current: LiveSettings = LiveSettings.model_validate({})
 
@@ -157,6 +117,11 @@ YOUNGER_KEYS: dict[tuple[str, str], JsonValue] = {
     ("load", "tool_s"): 2.0,
     ("load", "turn_tokens"): 0,
     ("load", "branches"): 0,
+    ("load", "recorded"): None,
+    ("load", "recorded_from"): "",
+    ("load", "recorded_to"): "",
+    ("gateway", "slot_cost"): ["requests"],
+    ("gateway", "lanes"): [],
     ("design", "kind"): "grid",
 }
 """Section and name of keys that runs of earlier versions lack, and what those runs did: with that value
@@ -180,6 +145,8 @@ class SweepSpec(Strict):
         for (section, key), then in YOUNGER_KEYS.items():
             if dumped[section][key] == then:
                 del dumped[section][key]
+        if dumped["design"]["current"]["slot_cost"] == SlotCost.REQUESTS:
+            del dumped["design"]["current"]["slot_cost"]
         text = json.dumps(dumped, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
@@ -197,9 +164,48 @@ def load(path: Path | None, overrides: dict[str, dict[str, Any]]) -> SweepSpec:
             raise UserError(f"{path}: [{section}] must be a table, not {base!r}")
         base.update(values)
     try:
-        return SweepSpec.model_validate(data)
+        return _with_lanes(SweepSpec.model_validate(data))
     except ValidationError as error:
         raise UserError(_one_sentence(error, path)) from None
+
+
+def _with_lanes(spec: SweepSpec) -> SweepSpec:
+    """The spec with `mix` among its lanes as what the load classes name, and in the order that shares.
+
+    Raises:
+        UserError: they name no lane.
+    """
+    if OF_MIX not in spec.gateway.lanes:
+        return with_lanes(spec, spec.gateway.lanes)
+    named = of_mix(spec.load.classes)
+    if named is None:
+        raise UserError(
+            "gateway.lanes = 'mix': the load has no class with a lane; give it one, such as "
+            "--mix chat:0.9@alice/interactive,agent-long:0.1@bob/batch"
+        )
+    return with_lanes(spec, tuple(named if one == OF_MIX else one for one in spec.gateway.lanes))
+
+
+def with_lanes(spec: SweepSpec, lanes: tuple[NamedLanes, ...]) -> SweepSpec:
+    """The spec with these lanes, and with the order that shares between them unless it names another."""
+    if lanes != spec.gateway.lanes:
+        spec = spec.model_copy(update={"gateway": spec.gateway.model_copy(update={"lanes": lanes})})
+    return sharing(spec) if any(one.lanes.shared for one in lanes) else spec
+
+
+def with_lanes_of_mix(spec: SweepSpec) -> SweepSpec:
+    """The spec for a gateway of our own, which has no lanes but those of the matrix: where nobody has named
+    any, it has those that the load classes name."""
+    named = None if "lanes" in spec.gateway.model_fields_set else of_mix(spec.load.classes)
+    return spec if named is None else with_lanes(spec, (named,))
+
+
+def sharing(spec: SweepSpec) -> SweepSpec:
+    """The spec with the queue order that shares between lanes, unless it names another."""
+    if "queue_order" in spec.gateway.model_fields_set:
+        return spec
+    update = {"queue_order": (QueueOrder.FAIR,)}
+    return spec.model_copy(update={"gateway": spec.gateway.model_copy(update=update)})
 
 
 def with_current(spec: SweepSpec, limits: Mapping[str, str]) -> SweepSpec:

@@ -20,7 +20,7 @@ from experiments.twin.capacity import OPEN, Planned
 from experiments.twin.predicted import measures
 from experiments.twin.profile import Profile
 from experiments.twin.simulate import simulate
-from gateway.limits import Limits
+from gateway.limits import Limits, QueueMode
 from loadtests.planning.plan import Plan
 from loadtests.slo import SLO
 
@@ -38,15 +38,14 @@ class Derived:
     queue_timeout_s: float
     capacity_per_s: float
 
-    def setting(self, request_timeout_s: float) -> Setting:
-        """As a setting of the gateway."""
-        return Setting(
-            Limits(
-                max_active=self.max_active,
-                queue_max=self.queue_max,
-                queue_timeout_s=self.queue_timeout_s,
-                request_timeout_s=request_timeout_s,
-            )
+    def limits(self, like: Limits) -> Limits:
+        """As limits of the gateway that queue; what they do not say is as in `like`."""
+        return replace(
+            like,
+            max_active=self.max_active,
+            queue_mode=QueueMode.QUEUE,
+            queue_max=self.queue_max,
+            queue_timeout_s=self.queue_timeout_s,
         )
 
 
@@ -74,17 +73,21 @@ def around(
     asked: Sequence[Setting], derived: Derived | None, default: Setting, *, largest: int | None
 ) -> tuple[Setting, ...]:
     """The asked settings without those that no engine of `largest` sequences can tell apart, with the derived
-    one (and those with half and double its MAX_ACTIVE), with the default; each once.
+    one (and those with half and double its MAX_ACTIVE) for each of the asked orders, costs of a slot and
+    lanes, with the default; each once.
     """
     top = largest or max(setting.limits.max_active for setting in asked)
     useful = [setting for setting in asked if setting.limits.max_active <= top] or list(asked[:1])
     near = []
-    if derived is not None:
-        start = derived.setting(asked[0].limits.request_timeout_s).limits
+    kinds = {(one.limits.queue_order, one.limits.slot_cost, one.lanes): one for one in reversed(asked)}
+    for one in reversed(kinds.values()):
+        if derived is None:
+            break
+        start = derived.limits(one.limits)
         per_slot = start.queue_max / start.max_active
         slots = (start.max_active, start.max_active // 2, start.max_active * 2)
-        near = [
-            Setting(replace(start, max_active=n, queue_max=max(1, math.ceil(per_slot * n))))
+        near += [
+            replace(one, limits=replace(start, max_active=n, queue_max=max(1, math.ceil(per_slot * n))))
             for n in slots
             if 1 <= n <= top
         ]

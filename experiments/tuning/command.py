@@ -11,8 +11,8 @@ from pathlib import Path
 from experiments.calibration import what_if
 from experiments.cli.progress import SweepProgress
 from experiments.cli.tune_args import TuneOptions
-from experiments.decide.recommendation import save
 from experiments.decide.recommendation_text import show as show_recommendation
+from experiments.decide.recommended_files import save
 from experiments.design import matrix as matrices
 from experiments.errors import EnvironmentProblem, UserError
 from experiments.measure import engine_setup, interruption, preflight, sweep_stack
@@ -45,7 +45,8 @@ def run(options: TuneOptions) -> int:
         return 0
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a polite kill ends like Ctrl-C
     progress = SweepProgress(options.sweep.quiet)
-    options = replace(options, sweep=preflight.check(options.sweep, progress.say))
+    sweep = preflight.sharing_as_the_gateway(options.sweep)
+    options = replace(options, sweep=preflight.check(sweep, progress.say))
     folder, resumed = _open(options)
     try:
         with progress:
@@ -122,7 +123,8 @@ def _ground(options: TuneOptions, run: RunDir, stack: SweepStack, progress: Swee
     """Probe, objective and the grid that a sweep would measure."""
     seen = engine_setup.probe_engine(options.sweep, run, stack, progress)
     slo = engine_setup.settle_objective(options.sweep, run, stack, seen)
-    context_tokens = stack.engine.facts.max_model_len if options.sweep.spec.load.mix else None
+    load = options.sweep.spec.load
+    context_tokens = stack.engine.facts.max_model_len if load.mix or load.recorded else None
     grid = matrices.build(options.sweep.spec, seen, slo, context_tokens=context_tokens)
     return TuneContext(options, run, stack, seen, slo, grid)
 

@@ -28,6 +28,7 @@ from experiments.tuning.task import MeasuredRun, Task
 from experiments.twin.predicted import MEASURES, Predictor, measures
 from experiments.twin.profile import slower
 from experiments.twin.simulate import Player, simulate
+from experiments.twin.through_lanes import offered_of
 from loadtests.planning.plan import Plan
 
 Floats = npt.NDArray[np.float64]
@@ -111,7 +112,9 @@ def gather(
     predictors = {load: Predictor(of, draws, task.slo, player) for load, of in plans.items()}
     expected = {
         (setting, load): at_rate(
-            predictors[load].runs(setting.limits)["goodput_per_s"], offered(plans[load]), load.rate_per_s
+            predictors[load].runs(setting.limits, setting.table)["goodput_per_s"],
+            offered(plans[load]),
+            load.rate_per_s,
         )
         for setting, load in pairs
     }
@@ -140,7 +143,9 @@ def same_trace(task: Task, model: Model, seen: MeasuredRun) -> dict[str, float]:
     """What the twin does on the trace of a run, at that run's speed."""
     plan = task.plan(seen.cell)
     profile = slower(model.profile, seen.speed)
-    return measures(plan, simulate(plan.arrivals, profile, seen.cell.setting.limits), task.slo)
+    setting = seen.cell.setting
+    offered = offered_of(plan, setting.table)
+    return measures(plan, simulate(offered, profile, setting.limits), task.slo)
 
 
 def latency_residual(evidence: CorrectedEvidence) -> float:

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from experiments.cli.progress import SweepProgress
 from experiments.decide.recommendation import recommend as recommendation_of
-from experiments.decide.recommendation import save
 from experiments.decide.recommendation_text import show as show_recommendation
+from experiments.decide.recommended_files import save
 from experiments.errors import UserError
 from experiments.racing import live_race
 from experiments.run_folder import codec

@@ -98,7 +98,8 @@ def predict(
     for j, load in enumerate(task.loads):
         predictor = Predictor(task.fresh_plans(load, traces), model.sample(traces, seed), task.slo, player)
         for i in order:  # the widest first: what binds nowhere is played once
-            for name, values in predictor.runs(task.settings[i].limits).items():
+            setting = task.settings[i]
+            for name, values in predictor.runs(setting.limits, setting.table).items():
                 runs[name][i, j] = values
         if tell is not None:
             tell(j + 1, len(task.loads))

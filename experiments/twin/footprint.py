@@ -16,7 +16,7 @@ from gateway.limits import Limits
 
 @dataclass(frozen=True, slots=True)
 class Footprint:
-    """Of one run under `limits`, over all its phases.
+    """Of one run under `limits`, over all its phases. Of other lanes it says nothing.
 
     Attributes:
         peak_active, peak_queue: the most requests that held a slot, and that waited, at once.
@@ -47,6 +47,8 @@ class Footprint:
     def same_under(self, limits: Limits) -> bool:
         """Would this run be the same, event by event, with other limits?"""
         mine = self.limits
+        if mine.slot_cost is not limits.slot_cost:
+            return False
         if (mine.queue_order, mine.request_timeout_s) != (limits.queue_order, limits.request_timeout_s):
             return False
         if not (self.peak_queue > 0 or self.refused):

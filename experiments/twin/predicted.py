@@ -12,8 +12,11 @@ from experiments.twin.footprint import Footprint
 from experiments.twin.profile import Profile
 from experiments.twin.simulate import Offered, Player, Simulated
 from experiments.twin.simulated import OK, Sender
+from experiments.twin.through_lanes import offered_of
+from gateway.lane import Lanes
 from gateway.limits import Limits
 from loadtests.latency import Column, tpot_column_s
+from loadtests.planning.causal import follows
 from loadtests.planning.plan import Plan
 from loadtests.recording.quantiles import rank
 from loadtests.slo import SLO
@@ -67,23 +70,24 @@ class Predictor:
         self._played: list[list[_Played]] = [[] for _ in plans]
         self.simulated = 0
 
-    def cell(self, limits: Limits) -> dict[str, Expected]:
-        """Play every plan, each with the next of the profiles (parameter draws), and collect the measures."""
-        return {name: expected_of(values) for name, values in self.runs(limits).items()}
+    def cell(self, limits: Limits, lanes: Lanes | None = None) -> dict[str, Expected]:
+        """Play every plan, each with the next of the profiles (parameter draws), and collect the measures.
+        `lanes`: None where none are known of."""
+        return {name: expected_of(values) for name, values in self.runs(limits, lanes).items()}
 
-    def runs(self, limits: Limits) -> dict[str, npt.NDArray[np.float64]]:
+    def runs(self, limits: Limits, lanes: Lanes | None = None) -> dict[str, npt.NDArray[np.float64]]:
         """`measures_of` the objective of each plan's run, in the order of the plans; shape (plans,) each."""
-        runs = [self._run(k, limits) for k in range(len(self._traces))]
+        runs = [self._run(k, limits, lanes) for k in range(len(self._traces))]
         return {name: np.array([run[name] for run in runs]) for name in measures_of(self._slo)}
 
-    def _run(self, k: int, limits: Limits) -> dict[str, float]:
+    def _run(self, k: int, limits: Limits, lanes: Lanes | None) -> dict[str, float]:
         for played in self._played[k]:
-            if played.footprint.same_under(limits):
+            if played.lanes == lanes and played.footprint.same_under(limits):
                 return played.measures
         trace = self._traces[k]
-        done = self._player.simulate(trace.offered, self._profiles[k % len(self._profiles)], limits)
+        done = self._player.simulate(trace.through(lanes), self._profiles[k % len(self._profiles)], limits)
         self.simulated += 1
-        played = _Played(Footprint.of(limits, done), _measured(trace, done, self._slo))
+        played = _Played(Footprint.of(limits, done), lanes, _measured(trace, done, self._slo))
         self._played[k].append(played)
         return played.measures
 
@@ -91,17 +95,24 @@ class Predictor:
 class _Trace:
     """A plan, ready to be played and measured many times."""
 
-    __slots__ = ("begun", "classes", "offered", "output_tokens", "window_s")
+    __slots__ = ("_offered", "_plan", "begun", "classes", "output_tokens", "window_s")
 
     def __init__(self, plan: Plan) -> None:
-        self.offered = Offered(plan.arrivals)
+        self._plan = plan
+        self._offered: dict[Lanes | None, Offered] = {}
         self.output_tokens = np.array([arrival.output_tokens for arrival in plan.arrivals], dtype=float)
         self.classes = np.array([arrival.cls for arrival in plan.arrivals], dtype=str)
         self.window_s = plan.phase_s("measure")
         self.begun: npt.NDArray[np.bool_] | None = None
         """Of sessions: which requests belong to one that began in the window."""
-        if self.offered.follow is not None:
+        if follows(plan.arrivals):
             self.begun = np.array([arrival.phase == "measure" for arrival in plan.arrivals])
+
+    def through(self, lanes: Lanes | None) -> Offered:
+        """Its arrivals as a gateway with these lanes sees them, made once."""
+        if lanes not in self._offered:
+            self._offered[lanes] = offered_of(self._plan, lanes)
+        return self._offered[lanes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +120,7 @@ class _Played:
     """A run, and how much of each limit it used."""
 
     footprint: Footprint
+    lanes: Lanes | None
     measures: dict[str, float]
 
 

@@ -15,16 +15,17 @@ what was measured, so that what the replay itself is off by cancels to first ord
 from __future__ import annotations
 
 import heapq
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from math import inf
 
 import numpy as np
 import numpy.typing as npt
 
 from gateway.admission import Admission
+from gateway.lane import NO_LANES, Lanes
 from gateway.limits import Limits
-from gateway.ticket import State, Ticket
+from gateway.ticket import NOTHING_KNOWN, RequestFacts, State, Ticket
 from loadtests.outcome import Outcome
 from loadtests.record import RequestRecord
 from loadtests.slo import SLO
@@ -42,8 +43,8 @@ class Served:
     not happen.
 
     `wait_s`: for a slot; `first_s`: from the slot to the first token; `hold_s`: from the slot to its end;
-    `tokens`: of the answer; `measured`: due in the measured window; `classes`: the load class of each,
-    None where they are of one kind.
+    `tokens`: of the answer, `prompt_tokens`: before it; `measured`: due in the measured window; `classes`:
+    the load class of each, None where they are of one kind.
     """
 
     due_s: Floats
@@ -53,6 +54,7 @@ class Served:
     tokens: Floats
     measured: Flags
     classes: npt.NDArray[np.str_] | None = None
+    prompt_tokens: Floats | None = None
 
     @property
     def ok(self) -> Flags:
@@ -72,9 +74,9 @@ def served(records: Sequence[RequestRecord]) -> Served:
     rows = [_row(record) for record in kept]
     due_s, wait_s, first_s, hold_s, tokens = np.array(rows, dtype=float).reshape(-1, 5).T
     measured = np.array([r.phase == "measure" for r in kept])
-    return Served(
-        due_s, wait_s, first_s, hold_s, tokens, measured, np.array([r.cls for r in kept], dtype=str)
-    )
+    prompts = np.array([r.prompt_tokens or float("nan") for r in kept], dtype=float)
+    classes = np.array([r.cls for r in kept], dtype=str)
+    return Served(due_s, wait_s, first_s, hold_s, tokens, measured, classes, prompts)
 
 
 def _row(record: RequestRecord) -> tuple[float, float, float, float, float]:
@@ -97,13 +99,26 @@ class Replayed:
     served_ratio: float
 
 
-class Replay:
-    """A cell's records, ready to be replayed at slowdowns; `seed` draws the service of those refused."""
+@dataclass(frozen=True, slots=True)
+class Through:
+    """The lanes that a cell went through: `lane_of`, by load class, names that of its requests."""
 
-    def __init__(self, cell: Served, limits: Limits, seed: int = 0) -> None:
+    lanes: Lanes = NO_LANES
+    lane_of: Mapping[str, str] = field(default_factory=dict)
+
+
+class Replay:
+    """A cell's records, ready to be replayed at slowdowns; `seed` draws the service of those refused.
+
+    Slots are counted in requests: what the engine's KV cache held is not in the records.
+    """
+
+    def __init__(self, cell: Served, limits: Limits, seed: int = 0, through: Through | None = None) -> None:
         self._cell = cell
         self._limits = limits
         self._first_s, self._hold_s, self._tokens = _completed(cell, np.random.default_rng(seed))
+        self._lanes = NO_LANES if through is None else through.lanes
+        self._facts = None if through is None else _facts(cell, self._tokens, through)
         self._running = _running(cell.due_s + cell.wait_s, cell.due_s + cell.wait_s + cell.hold_s)
         self._elasticity = _elasticity(cell, self._running)
 
@@ -128,7 +143,8 @@ class Replay:
     def _play(self, longer: Floats) -> tuple[Floats, Floats]:
         """When each got its slot (nan: never), if each service takes `longer` times as long."""
         due_s, hold_s = self._cell.due_s, self._hold_s * longer
-        admission = Admission(self._limits, float(due_s[0]) if len(due_s) else 0.0)
+        start_s = float(due_s[0]) if len(due_s) else 0.0
+        admission, facts = Admission(self._limits, start_s, lanes=self._lanes), self._facts
         begin_s = np.full(len(due_s), np.nan)
         ends: list[tuple[float, int, Ticket]] = []
 
@@ -151,7 +167,8 @@ class Replay:
 
         for index, now_s in enumerate(due_s.tolist()):
             until(now_s)
-            ticket = admission.offer(now_s, owner=index)
+            known = NOTHING_KNOWN if facts is None else facts[index]
+            ticket = admission.offer(now_s, request=known, owner=index)
             if ticket.state is State.RUNNING:
                 start((ticket,), now_s)
         until(inf)
@@ -178,6 +195,17 @@ class Replay:
         good = slo.judge_columns(begun, (spans | moments).__getitem__, self._cell.of_class)
         offered = max(1, int(of.sum()))
         return Replayed(float(good.sum()) / offered, float(begun.sum()) / offered)
+
+
+def _facts(cell: Served, tokens: Floats, through: Through) -> list[RequestFacts]:
+    """What the gateway knew of each request: its lane, and about how many tokens it costs that."""
+    classes = [""] * len(tokens) if cell.classes is None else cell.classes.tolist()
+    prompts = np.zeros(len(tokens)) if cell.prompt_tokens is None else np.nan_to_num(cell.prompt_tokens)
+    costs = (prompts + np.nan_to_num(tokens)).tolist()
+    return [
+        RequestFacts(lane=through.lane_of.get(name, ""), cost_tokens=cost)
+        for name, cost in zip(classes, costs, strict=True)
+    ]
 
 
 def _completed(cell: Served, rng: np.random.Generator) -> tuple[Floats, Floats, Floats]:

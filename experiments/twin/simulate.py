@@ -16,7 +16,7 @@ from experiments.twin import compiled, reference
 from experiments.twin.profile import Profile
 from experiments.twin.simulated import Arrival, Simulated
 from experiments.twin.tables import Offered
-from gateway.limits import Limits
+from gateway.limits import Limits, SlotCost
 from gateway.orders import ORDERS, Orders
 
 __all__ = ["Core", "Offered", "Player", "Simulated", "simulate"]
@@ -54,7 +54,7 @@ def simulate(
     Args:
         arrivals: of a plan; as `Offered`, where they are played more than once, or share by lanes.
         profile: the engine.
-        limits: of the gateway.
+        limits: of the gateway. Slots in tokens: as many as the engine's cache holds, unless `Offered` says.
         users: 0 for an open loop, in which an arrival that follows others is due when they are answered and
             its `think_s` seconds are over, and never where one of them is not; else that many users send the
             arrivals in order, each after its last answer and the arrival's `think_s` seconds, and `due_s` and
@@ -114,6 +114,8 @@ class Player:
     ) -> Simulated:
         """As the function of that name."""
         offered = arrivals if isinstance(arrivals, Offered) else Offered(arrivals)
+        if limits.slot_cost is SlotCost.TOKENS and offered.budget is None:
+            offered = offered.within(profile.num_gpu_blocks * profile.block_size)
         laws = self._core is Core.COMPILED
         if self._may_compile() and compiled.covers(offered, profile, limits, orders, laws=laws):
             done = compiled.play(offered, profile, limits, users, until_s, orders, logged=logged)

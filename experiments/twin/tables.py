@@ -217,7 +217,7 @@ class Offered:
     """A trace of arrivals, ascending in `due_s`, read once for any number of simulations.
 
     senders: of each arrival, or none; lanes: how they share the slots; budget: tokens that those who run may
-    need together (each its prompt and its answer in whole blocks), None for no bound.
+    need together (each its prompt and its answer in whole blocks), None for what the limits say.
     """
 
     def __init__(
@@ -238,6 +238,10 @@ class Offered:
     def shared(self) -> bool:
         """Whether the slots are more than alike: there are lanes, or a budget of tokens."""
         return self.lanes.shared or self.budget is not None
+
+    def within(self, budget: float) -> Offered:
+        """The same under a budget of tokens."""
+        return Offered(self.arrivals, self.senders, self.lanes, budget)
 
     @cached_property
     def follow(self) -> FollowGraph | None:

@@ -41,7 +41,12 @@ class Arrival(NamedTuple):
     quotes: int = -1
     """Number of the request whose conversation, answer included, its prompt begins with."""
     role: str = Role.USER.value
+    prefixes: tuple[tuple[int, int], ...] = ()
+    """(node, tokens), ascending: the prompt's first `tokens` tokens are those of all with the same node. In a
+    session they are those of its first request."""
 
 
 CAUSAL = ("after", "quotes", "role")
 """The columns of a plan in which some request follows an answer; other plans are without them."""
+PREFIXES = "prefixes"
+"""The column of a plan in which some prompts begin alike so; other plans are without it."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from loadtests.planning import draws
-from loadtests.planning.arrival import CAUSAL, Arrival
+from loadtests.planning.arrival import CAUSAL, PREFIXES, Arrival
 from loadtests.planning.mix import Floats, Mix, Sessions, cancellations, no_sessions
 from loadtests.planning.workloads import Counts
 
@@ -23,7 +24,9 @@ class Columns:
 
     due_s: ascending, in seconds. new_tokens: prompt lengths without a session's history, in tokens. sessions,
     groups (of a shared prefix, -1 = none): None where there are none, or groups are to be drawn as the mix
-    says. think_s: seconds, None = no pauses.
+    says. think_s: seconds, None = no pauses. leave_s: seconds after which clients hang up (0 = never), None =
+    drawn. prefixes: as `Arrival` has them. causal: whether a turn awaits the answer to the one before it;
+    else each is due at its own time.
     """
 
     due_s: Floats
@@ -33,10 +36,13 @@ class Columns:
     sessions: Sessions | None = None
     groups: Counts | None = None
     think_s: Floats | None = None
+    leave_s: Floats | None = None
+    prefixes: Sequence[tuple[tuple[int, int], ...]] | None = None
+    causal: bool = True
 
 
 def arrivals_of(columns: Columns, mix: Mix, seed: int, warm_up_s: float, loop: str) -> tuple[Arrival, ...]:
-    """The arrivals; what the columns leave open is drawn. A turn follows the answer to the one before it."""
+    """The arrivals; what the columns leave open is drawn."""
     n = len(columns.due_s)
     sessions = columns.sessions or no_sessions(columns.new_tokens)
     groups = columns.groups
@@ -45,7 +51,10 @@ def arrivals_of(columns: Columns, mix: Mix, seed: int, warm_up_s: float, loop: s
         if mix.prefix_groups:
             groups = draws.stream(seed, "groups").integers(0, mix.prefix_groups, n)
     prefix = np.where(groups >= 0, np.minimum(mix.prefix_tokens, sessions.prompt_tokens), 0)
-    before = _turns_before(sessions)
+    leave_s = columns.leave_s
+    if leave_s is None:
+        leave_s = cancellations(n, mix, draws.stream(seed, "cancel"))
+    before = _turns_before(sessions) if columns.causal else [-1] * n
     fields = (
         range(n),
         np.round(columns.due_s, 6).tolist(),
@@ -58,11 +67,12 @@ def arrivals_of(columns: Columns, mix: Mix, seed: int, warm_up_s: float, loop: s
         sessions.turn.tolist(),
         groups.tolist(),
         prefix.tolist(),
-        np.round(cancellations(n, mix, draws.stream(seed, "cancel")), 6).tolist(),
+        np.round(leave_s, 6).tolist(),
         np.round(columns.think_s, 6).tolist() if columns.think_s is not None else [0.0] * n,
         [() if one < 0 else (one,) for one in before],
         before,
         ["user"] * n,
+        [()] * n if columns.prefixes is None else columns.prefixes,
     )
     return tuple(map(Arrival._make, zip(*fields, strict=True)))
 
@@ -85,14 +95,19 @@ def to_document(arrivals: Sequence[Arrival]) -> dict[str, object]:
     if not any(stored["after"]):
         for name in CAUSAL:
             del stored[name]
+    if not any(stored[PREFIXES]):
+        del stored[PREFIXES]
     return dict(stored)
 
 
-def from_document(stored: Mapping[str, list[object]]) -> tuple[Arrival, ...]:
+def from_document(stored: Mapping[str, list[Any]]) -> tuple[Arrival, ...]:
     """The inverse of `to_document`. Raises KeyError for a column that is missing, ValueError for one of
     another length."""
-    columns = {name: stored[name] for name in Arrival._fields if name in stored or name not in CAUSAL}
+    optional = (*CAUSAL, PREFIXES)
+    columns = {name: stored[name] for name in Arrival._fields if name in stored or name not in optional}
     if "after" in columns:
-        columns["after"] = [tuple(one) for one in columns["after"]]  # type: ignore[arg-type]  # lists of numbers
+        columns["after"] = [tuple(one) for one in columns["after"]]
+    if PREFIXES in columns:
+        columns[PREFIXES] = [tuple(map(tuple, one)) for one in columns[PREFIXES]]
     rows = zip(*columns.values(), strict=True)
     return tuple(Arrival(**dict(zip(columns, row, strict=True))) for row in rows)

@@ -271,6 +271,9 @@ def assemble(header: Header, columns: Columns, mix: Mix) -> Plan:
 
 def _check(scenario: str, rate_per_s: float, warm_up_s: float, measure_s: float, seed: int, mix: Mix) -> None:
     mix.check()
+    if scenario == "recorded":
+        sentence = "scenario = 'recorded': give the recording's folder (--recorded), nothing of it is drawn"
+        raise WrongValueError("recorded", "give the folder to replay", sentence)
     if scenario == "trace":
         sentence = "scenario = 'trace': give the trace file (--trace), its arrivals are not drawn"
         raise WrongValueError("trace_file", "give the file to replay", sentence)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -36,8 +36,8 @@ class TokenCost:
     """What text costs in tokens: `template` per prompt, `per_message` for each message after the first, and
     the words sorted by their price.
 
-    by_price: tokens → the words (each with its leading space) that cost that many. exact:
-    verified against a tokenizer.
+    by_price: tokens → the words (each with its leading space) that cost that many. exact: verified against a
+    tokenizer.
     """
 
     by_price: dict[int, tuple[str, ...]]
@@ -69,13 +69,8 @@ class TokenCost:
             ValueError, KeyError, TypeError: it is something else.
         """
         prices = {int(price): tuple(words) for price, words in document["by_price"]}
-        return cls(
-            prices,
-            int(document["template"]),
-            bool(document["exact"]),
-            str(document["note"]),
-            int(document.get("per_message", 0)),
-        )
+        template, per_message = int(document["template"]), int(document.get("per_message", 0))
+        return cls(prices, template, bool(document["exact"]), str(document["note"]), per_message)
 
 
 ONE_EACH = TokenCost({1: WORDS})
@@ -128,22 +123,21 @@ def calibrate(count: CountTokens, candidates: Sequence[str] = WORDS[:64]) -> Tok
     by_price = {price: tuple(priced) for price, priced in sorted(prices.items())}
     first = max(by_price, key=lambda price: len(by_price[price]))
     sample = by_price[first][0]
-    said = " ".join([sample] * 16)
-    template = count([{"role": "user", "content": said}]) - 16 * first
-    talk: Messages = [{"role": role, "content": said} for role in ("user", "assistant", "user")]
-    per_message = max(0, (count(talk) - template - 48 * first) // 2)
-    cost = TokenCost(by_price, template, per_message=per_message)
+    template = count([{"role": "user", "content": " ".join([sample] * 16)}]) - 16 * first
+    cost = TokenCost(by_price, template, per_message=_message_tokens(count, sample, first, template))
     errors = [_error(count, cost, tokens, seed) for seed, tokens in enumerate((17, 64, 257, 1024))]
     worst = max(errors, key=abs)
     if worst:
-        return TokenCost(
-            by_price,
-            template,
-            note=f"prompts differ from the tokenizer by up to {worst} tokens",
-            per_message=per_message,
-        )
-    note = f"exact: checked on {len(errors)} prompts"
-    return TokenCost(by_price, template, exact=True, note=note, per_message=per_message)
+        return replace(cost, note=f"prompts differ from the tokenizer by up to {worst} tokens")
+    return replace(cost, exact=True, note=f"exact: checked on {len(errors)} prompts")
+
+
+def _message_tokens(count: CountTokens, word: str, price: int, template: int) -> int:
+    """What each message after the first costs beside its words; 0 for a template that takes no conversation,
+    or leaves answers out of it."""
+    text = " ".join([word] * 16)
+    talk: Messages = [{"role": role, "content": text} for role in ("user", "assistant", "user")]
+    return max(0, (count(talk) - 3 * 16 * price - template) // 2)
 
 
 def _error(count: CountTokens, cost: TokenCost, tokens: int, seed: int) -> int:

@@ -145,6 +145,7 @@ SCENARIOS: dict[str, Scenario] = {
         "agent sessions: each call waits for the answer before it and for its tool", True, sessions=AGENT
     ),
     "trace": Scenario("replay of a recorded trace", False, profile=None),
+    "recorded": Scenario("what a gateway with RECORD_DIR recorded, again", False, profile=None),
     "closed": Scenario(
         "N users, each waits for its answer, thinks, asks again",
         False,

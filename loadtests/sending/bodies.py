@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import zip_longest
 
 import orjson
@@ -127,11 +127,22 @@ class Bodies:
         # Behind a history come two messages, the answer and this one.
         around = self._cost.template if history == 0 else 2 * self._cost.per_message
         own = max(1, arrival.prompt_tokens - history - around)
-        shared = min(arrival.prefix_tokens, own - 1) if history == 0 else 0
-        text = words(own - shared, f"{self._salt} {arrival.prompt_seed}", self._cost)
-        if shared > 0:
-            return f"{words(shared, f'{self._salt} group {arrival.prefix_group}', self._cost)} {text}"
-        return text
+        parts, left = [], own
+        for seed, until in _shared(arrival) if history == 0 else ():
+            tokens = min(until, own - 1) - (own - left)
+            if tokens > 0:
+                parts.append(words(tokens, f"{self._salt} {seed}", self._cost))
+                left -= tokens
+        parts.append(words(left, f"{self._salt} {arrival.prompt_seed}", self._cost))
+        return " ".join(parts)
+
+
+def _shared(arrival: Arrival) -> Iterator[tuple[str, int]]:
+    """What the prompt begins with as others do: the seed of each text, and the tokens up to its end."""
+    if arrival.prefix_tokens:
+        yield f"group {arrival.prefix_group}", arrival.prefix_tokens
+    for node, until in arrival.prefixes:
+        yield f"prefix {node}", until
 
 
 def _call_id(i: int) -> str:

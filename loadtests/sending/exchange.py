@@ -27,6 +27,7 @@ def record_of_unsent(arrival: Arrival, request_id: str, why: str) -> RequestReco
     return RequestRecord(
         i=arrival.i, request_id=request_id, phase=arrival.phase, cls=arrival.cls, session=arrival.session,
         due_s=arrival.due_s, outcome=Outcome.NOT_SENT, error=why, turn=arrival.turn, think_s=arrival.think_s,
+        leaves_after_s=arrival.cancel_after_s or None,
     )  # fmt: skip
 
 
@@ -71,4 +72,5 @@ def record_of(exchange: Exchange, outcome: Outcome, error: str | None, start_s: 
         lanes_version=None if lanes is None else int(lanes),
         turn=arrival.turn,
         think_s=arrival.think_s,
+        leaves_after_s=arrival.cancel_after_s or None,
     )

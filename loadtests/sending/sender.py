@@ -243,9 +243,10 @@ class Sender:
             exchange.sent_s = time.monotonic()
             self._progress.sent += 1
         answer = exchange.answer
-        head = self._heads.get(exchange.arrival.cls, self._head)
+        head, number = self._heads.get(exchange.arrival.cls, self._head), exchange.arrival.session
+        session = f"{self._run_id}-{number}" if number >= 0 else ""
         try:
-            self._client.exchange(request(head, body, request_id), answer)
+            self._client.exchange(request(head, body, request_id, session), answer)
         except UnreachableError as error:
             answer.error_text = str(error)
         if answer.finished_s is None:  # broken: it ended now, all the same

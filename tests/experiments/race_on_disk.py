@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from experiments.decide.recommendation import recommend, save
+from experiments.decide.recommendation import recommend
+from experiments.decide.recommended_files import save
 from experiments.design.cell_purpose import CellPurpose
 from experiments.run_folder import codec
 from experiments.run_folder.measured_cell import MeasuredCell, finished_cells

@@ -174,7 +174,7 @@ def test_like_takes_the_rates_of_an_old_run(tmp_path: Path) -> None:
     then, now = (json.loads((at / "run.json").read_text()) for at in (RUNS["sweep"], tmp_path / "run"))
     (cell,) = now["cells"]
     (old,) = (cell for cell in then["cells"] if cell["id"] == "ma2-q100-t0.02s--sustained-0.1x--b0")
-    assert cell["setting"] == old["setting"]
+    assert cell["setting"] == old["setting"] | {"slot_cost": "requests"}, "what an old run had by default"
     assert cell["workload"]["rate_per_s"] == old["workload"]["rate_per_s"]
     assert now["slo"]["text"] == then["slo"]["text"]
 

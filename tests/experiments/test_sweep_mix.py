@@ -16,8 +16,8 @@ from tests.experiments import sweeping
 CLASSES = "short=32x8:0.8@alice/interactive,long=128x32:0.2@bob"
 OBJECTIVE = "ttft<=2s,attainment>=0.9;long:ttft<=20ms,attainment>=0.9"
 FLAGS = (
-    *("--engine", "emulator", "--max-active", "2,16", "--queue-mode", "queue", "--queue-timeout", "1s"),
-    *("--mix", CLASSES, "--slo", OBJECTIVE.replace("20ms", "9s")),
+    *("--engine", "emulator", "--max-active", "4", "--queue-mode", "queue", "--queue-timeout", "1s"),
+    *("--lanes", "none,mix", "--mix", CLASSES, "--slo", OBJECTIVE.replace("20ms", "9s")),
     *("--load", "sustained@0.7x", "--measure", "3s", "--warm-up", "1s", "--drain", "3s"),
     *("--min-requests", "10", "--design", "grid", "--quiet"),
 )
@@ -51,6 +51,28 @@ def test_cells_tell_each_class_by_its_own_objective(swept: Path) -> None:
         assert [one["tenant"] for one in summary["fairness"]["tenants"]] == ["alice", "bob"]
 
 
+def test_lanes_are_an_axis_from_the_flag_to_the_file_that_is_applied(swept: Path) -> None:
+    """What was set was read back and seen by the requests, in the order that shares without a flag for it;
+    the answer brings its lanes along, as the gateway reads them."""
+    orders, versions = {}, {}
+    for summary in sweeping.summaries(swept):
+        applied = json.loads((swept / "cells" / summary["cell"] / "cell.json").read_text())
+        assert applied["setting"] == summary["setting"]
+        name = summary["setting"]["lanes"]["name"]
+        orders[name], versions[name] = applied["in_force"]["queue_order"], applied["lanes_version"]
+        seen = pq.read_table(swept / "cells" / summary["cell"] / "records.parquet")["lanes_version"]
+        assert set(seen.to_pylist()) == ({None} if name == "none" else {applied["lanes_version"]})
+        assert not {"limits_differ"} & {doubt["code"] for doubt in summary["doubts"]}
+    assert orders == {"none": "fifo", "mix": "fair"}
+    assert versions["none"] != versions["mix"]
+    chosen = json.loads((swept / "recommendation.json").read_text())["setting"]
+    lanes = swept / "recommended-lanes.toml"
+    assert lanes.exists() == (chosen["lanes"]["name"] == "mix")
+    page = (swept / "report.html").read_text()
+    assert "lanes mix" in page
+    assert "no lanes" in page
+
+
 def test_the_answer_and_the_report_have_a_table_for_each_class(swept: Path) -> None:
     """One in the recommendation, one on the page; Jain's index over the tenants."""
     found = json.loads((swept / "recommendation.json").read_text())
@@ -69,7 +91,7 @@ def test_the_same_command_goes_on_and_measures_nothing_anew(swept: Path) -> None
     again = sweeping.run(swept, *FLAGS)
     assert again.returncode == 0, again.stderr
     assert {path.name: sweeping.digests(path) for path in (swept / "cells").iterdir()} == before
-    other = sweeping.run(swept, *FLAGS, "--mix", "short=32x8:0.5,long=128x32:0.5")
+    other = sweeping.run(swept, *FLAGS, "--mix", "short=32x8:0.5@alice,long=128x32:0.5@bob")
     assert other.returncode == 2
     assert "load.mix" in other.stderr
 

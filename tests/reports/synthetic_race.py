@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from experiments.decide.recommendation import recommend, save
+from experiments.decide.recommendation import recommend
+from experiments.decide.recommended_files import save
 from experiments.design.cell_purpose import CellPurpose
 from experiments.design.cells import Cell
 from experiments.run_folder import codec

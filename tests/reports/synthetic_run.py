@@ -12,7 +12,8 @@ import json
 from itertools import product
 from pathlib import Path
 
-from experiments.decide.recommendation import recommend, save
+from experiments.decide.recommendation import recommend
+from experiments.decide.recommended_files import save
 from experiments.design.cells import Cell
 from experiments.design.probe import Probe
 from experiments.measure.summary import KnownEngine, summarise_cell

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from experiments.decide.recommendation import recommend, save
+from experiments.decide.recommendation import recommend
+from experiments.decide.recommended_files import save
 from experiments.run_folder import codec
 from experiments.run_folder.cell_summary import CellSummary
 from experiments.run_folder.doubt import Doubt, DoubtCode, Severity

@@ -8,10 +8,12 @@ import pytest
 
 from experiments.run_folder import codec
 from experiments.run_folder.cell_summary import CellSummary
+from experiments.spec.named_lanes import NONE, of_mix
 from experiments.spec.setting import Setting
 from experiments.stack.engine_knobs import EngineKnobs
 from gateway.limits import LIMIT_NAMES, Limits
-from reports import columns, figures, labels, page, tables
+from loadtests.planning.load_class import parse_mix
+from reports import columns, figures, labels, naming, page, tables
 from reports.run import load
 from tests.reports import reading
 from tests.reports.synthetic_run import LOADS, SETTINGS, write_json, write_load_run, write_run
@@ -150,4 +152,12 @@ def test_only_what_is_unusual_is_said_of_a_queue() -> None:
     last_first = Limits.of(limits.values() | {"queue_order": "lifo"})
     assert labels.setting(Setting(last_first)) == "1 slot · queue 8 · 2 s · lifo"
     assert labels.queue(None) == "no queue"
+    fair = Limits.of(limits.values() | {"queue_order": "fair", "slot_cost": "tokens"})
+    shared = of_mix(parse_mix("a=8x8:0.5@x,b=8x8:0.5@y"))
+    said = "1 slot · queue 8 · 2 s · slots in tokens · lanes mix"
+    assert labels.setting(Setting(fair, lanes=shared)) == said
+    assert labels.queue(Setting(limits, lanes=NONE)) == "queue 8 · 2 s · no lanes"
+    assert labels.queue(Setting(limits, lanes=shared)).startswith("queue 8 · 2 s · fifo")
+    same = naming.shared([Setting(fair, lanes=shared), Setting(replace(fair, max_active=2), lanes=shared)])
+    assert labels.setting(Setting(fair, lanes=shared), same) == "1 slot · queue"
     assert labels.engine_limits(None) == ""

@@ -17,6 +17,7 @@ GIVEN = {
     "queue_timeout_s": ("auto,2s,0.5", ("auto", 2.0, 0.5)),
     "queue_order": ("lifo,fifo", ("lifo", "fifo")),
     "request_timeout_s": ("2m", 120.0),
+    "slot_cost": ("requests,tokens", ("requests", "tokens")),
 }
 
 

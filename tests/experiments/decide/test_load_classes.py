@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -193,3 +194,14 @@ def test_the_capacity_of_a_mix_is_that_of_the_class_that_gives_way_first() -> No
     tried = next_rate_under(known[:2], slo, 3.0, 0.01)
     assert tried is not None
     assert next_rate_under([], slo, 3.0, 0.01) == 3.0
+
+
+def test_who_was_measured_more_often_is_not_left_out_for_who_may_be_as_bad(tmp_path: Path) -> None:
+    """Three blocks are sure of 80 % where 90 are asked for, one is not sure of 83: no reason to take that."""
+    run = write(tmp_path / "run", {FAIR: Served(1.0, 0.8), POOR: Served(0.9, 0.83)})
+    for block in (1, 2):
+        shutil.rmtree(run / "cells" / f"{POOR.name}--sustained-0.7x--b{block}")
+    found = recommend(run, OBJECTIVE)
+    assert found.setting == FAIR
+    assert "left out" not in found.why
+    assert any("few" in doubt for doubt in found.doubts)

@@ -80,6 +80,7 @@ def test_files_hold_words_and_plain_lists() -> None:
         "queue_timeout_s": 120.0,
         "queue_order": "fifo",
         "request_timeout_s": 300.0,
+        "slot_cost": "requests",
         "max_num_seqs": 8,
     }
     assert stored["doubts"][0] == {"code": "cut", "severity": "warn", "text": "two requests"}

@@ -12,6 +12,7 @@ import pytest
 
 from experiments.design.cells import Cell
 from experiments.spec.loads import Load
+from experiments.spec.named_lanes import NONE, NamedLanes
 from experiments.spec.setting import Setting
 from experiments.tuning import accuracy, candidates, control, decision, verification
 from experiments.tuning.model import Discrepancy, Model
@@ -21,7 +22,8 @@ from experiments.tuning.task import MeasuredRun, Task
 from experiments.twin.predicted import MEASURES, measures, measures_of, of_class
 from experiments.twin.profile import TINY_CPU
 from experiments.twin.simulate import simulate
-from gateway.limits import Limits
+from gateway.lane import Lane, Lanes, PriorityClass
+from gateway.limits import Limits, SlotCost
 from loadtests.planning import plan as plans
 from loadtests.planning.mix import Mix
 from loadtests.planning.plan import Plan
@@ -98,6 +100,19 @@ def test_derived_settings_and_the_default_join_the_matrix() -> None:
     assert {12, 6} <= {s.limits.max_active for s in found if s.limits.queue_timeout_s == 0.35}
     assert max(s.limits.max_active for s in found if s != today) <= 16
     assert today in found
+
+
+def test_derived_settings_have_every_cost_and_lanes_that_were_asked_for() -> None:
+    """Else the start values would only be played as slots of requests, without lanes."""
+    asked = [
+        replace(one, limits=replace(one.limits, slot_cost=cost), lanes=lanes)
+        for one in SETTINGS[:2]
+        for cost in SlotCost
+        for lanes in (NONE, NamedLanes("two", Lanes((PriorityClass("c"),), (Lane("a", "c"),))))
+    ]
+    found = candidates.around(asked, candidates.Derived(12, 5, 0.35, 14.0), asked[0], largest=16)
+    derived = [s for s in found if s.limits.queue_timeout_s == 0.35 and s.limits.max_active == 12]
+    assert len({(s.limits.slot_cost, s.lanes) for s in derived}) == len(derived) == 4
 
 
 def test_candidates_are_modest_where_it_is_free_and_cover_the_doubt() -> None:

@@ -1,15 +1,19 @@
 """Lanes in the twin: the gateway's own core shares the modelled engine."""
 
+from dataclasses import replace
+
 import pytest
 
 from experiments.twin.capacity import Planned
-from experiments.twin.predicted import measures, measures_by_lane
+from experiments.twin.predicted import Predictor, measures, measures_by_lane, of_class
 from experiments.twin.profile import EXACT
 from experiments.twin.simulate import Core, Offered, Player, simulate
 from experiments.twin.simulated import Sender
 from gateway.lane import NO_LANES, Lane, Lanes, PriorityClass
-from gateway.limits import Limits, QueueOrder
+from gateway.limits import Limits, QueueOrder, SlotCost
 from loadtests.planning import plan
+from loadtests.planning.load_class import parse_mix
+from loadtests.planning.mix import Mix
 from loadtests.slo import SLO
 
 RANKED = Lanes((PriorityClass("urgent"), PriorityClass("batch")), (Lane("a", "urgent"), Lane("b", "batch")))
@@ -87,6 +91,27 @@ def test_slots_in_tokens_keep_the_cache_from_overflowing() -> None:
     assert set(tokens.outcome) == {"ok"}
     alone = simulate(Offered([*crowd[:1], Planned(0.0, 60, 60), *crowd[1:]], budget=100.0), small, Limits())
     assert alone.granted_s[1] == alone.last_s[0] < alone.last_s[1] == alone.granted_s[2]
+
+
+def test_a_matrix_is_played_through_its_lanes() -> None:
+    """The predictor shares what the lanes share, keeps their runs apart, and bounds slots in tokens by the
+    engine's own cache.
+    """
+    mix = parse_mix("person=5x5:0.3@a/urgent,crowd=5x5:0.7@b/batch")
+    trace = plan.make("sustained", 28.0, 0, 30, 1, mix=Mix(classes=mix))
+    slo = SLO.parse("ttft<=1s").for_classes(["person", "crowd"], {})
+    predictor = Predictor([trace], [EXACT], slo)
+    limits = Limits(max_active=1, queue_order=QueueOrder.FAIR)
+    alike, ranked = (predictor.runs(limits, lanes) for lanes in (NO_LANES, RANKED))
+    assert predictor.simulated == 2
+    assert ranked[of_class("person")][0] == 1.0 > alike[of_class("person")][0]
+    assert predictor.runs(limits, RANKED)[of_class("person")] == ranked[of_class("person")]
+    assert predictor.simulated == 2
+    small = EXACT.model_copy(update={"num_gpu_blocks": 2, "block_size": 16})
+    crowd = [Planned(0.0, 10, 10) for _ in range(4)]
+    wide = Limits(max_active=4)
+    assert simulate(crowd, small, wide).peak_active == 4
+    assert simulate(crowd, small, replace(wide, slot_cost=SlotCost.TOKENS)).peak_active == 1
 
 
 def test_a_sender_for_each_arrival() -> None:
