@@ -116,13 +116,17 @@ def add_workloads(add_argument: Callable[..., argparse.Action]) -> None:
 
 def gateway_values(args: argparse.Namespace) -> Values:
     """The gateway section of the spec, as far as its flags were given."""
+    return {**limit_values(args), "lanes": listed(args.lanes)}
+
+
+def limit_values(args: argparse.Namespace) -> Values:
+    """The limits of that section, as far as their flags were given."""
     defaults = {name: GatewaySection.model_fields[name].default for name in LIMIT_NAMES}
     given = {name: getattr(args, name) for name in LIMIT_NAMES}
-    limits = {
+    return {
         name: listed(given[name]) if isinstance(default, tuple) else given[name]
         for name, default in defaults.items()
     }
-    return {**limits, "lanes": listed(args.lanes)}
 
 
 def load_values(args: argparse.Namespace) -> Values:
