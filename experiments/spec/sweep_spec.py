@@ -119,6 +119,19 @@ YOUNGER_KEYS: dict[tuple[str, str], JsonValue] = {
 such a key changes no fingerprint, so that those runs go on."""
 
 
+def without_younger(dumped: Mapping[str, JsonValue]) -> dict[str, dict[str, JsonValue]]:
+    """The sections of a dumped spec without what an earlier version did not know, where it says what that
+    version did."""
+    known = {name: dict(section) for name, section in dumped.items() if isinstance(section, dict)}
+    for (section, key), then in YOUNGER_KEYS.items():
+        if known.get(section, {}).get(key) == then:
+            del known[section][key]
+    current = known.get("design", {}).get("current")
+    if isinstance(current, dict) and current.get("slot_cost") == SlotCost.REQUESTS:
+        known["design"]["current"] = {name: value for name, value in current.items() if name != "slot_cost"}
+    return known
+
+
 class SweepSpec(Strict):
     """Everything that defines a sweep."""
 
@@ -132,12 +145,7 @@ class SweepSpec(Strict):
     def digest(self) -> str:
         """Twelve hex digits that change whenever any key does: the fingerprint a resumed run is checked
         against."""
-        dumped = self.model_dump(mode="json")
-        for (section, key), then in YOUNGER_KEYS.items():
-            if dumped[section][key] == then:
-                del dumped[section][key]
-        if dumped["design"]["current"]["slot_cost"] == SlotCost.REQUESTS:
-            del dumped["design"]["current"]["slot_cost"]
+        dumped = without_younger(self.model_dump(mode="json"))
         text = json.dumps(dumped, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
