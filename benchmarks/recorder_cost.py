@@ -24,6 +24,7 @@ from gateway.metrics import Metrics
 from gateway.outcome import Outcome, Route
 from gateway.recorder import Recorder, of_settings
 from gateway.request_body import BodyRules, parse
+from gateway.served import CHAT
 from gateway.settings import Settings
 
 BLOCK = 20
@@ -46,7 +47,7 @@ def play(account: Account, recorder: Recorder | None, bodies: list[bytes]) -> No
         call = Call(Route.CHAT, b"0123456789abcdef", 1)
         if recorder is not None:
             call.asked = recorder.at_door(fields, None)
-        wish = parse(body, Route.CHAT, rules)
+        wish = parse(body, CHAT, rules)
         if call.asked is not None:
             call.asked.learn(wish)
         call.received_s = call.dispatched_s = call.head_s = call.first_s = call.last_s = call.arrived_s + 0.1

@@ -12,13 +12,14 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from experiments.cli import engine_flags, optional_field_flags, run_argument, secrets
+from experiments.cli import engine_flags, optional_field_flags, recorded_flags, run_argument, secrets
 from experiments.errors import UserError, run_command
 
 _EXAMPLES = """examples:
   %(prog)s --out runs/calibration            the engine that a sweep would choose
   %(prog)s --engine-url http://box:8000      one that is already running
   %(prog)s --from-run runs/X                 no engine: the steps in a run's records
+  %(prog)s --recorded DIR --from 14:00 --max-num-seqs 64        no engine: what the gateway recorded
 """
 
 
@@ -29,6 +30,10 @@ def main(argv: Sequence[str], prog: str = "python -m experiments.calibrate") -> 
         UserError, EnvironmentProblem: wrong arguments, or no engine.
     """
     args = _arguments(argv, prog)
+    if args.recorded is not None:
+        from experiments.jobs import learn
+
+        return learn.calibrate(args)
     if args.from_run is not None:
         run_argument.require_cells(args.from_run)
     from experiments.jobs import calibrate
@@ -44,6 +49,8 @@ def _arguments(argv: Sequence[str], prog: str) -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--from-run", type=Path, metavar="RUN", help="fit a measured run; no engine is used")
+    recorded_flags.add_recording(parser)
+    recorded_flags.add_bounds(parser)
     engine_flags.add(parser, engine_flags.AUTO)
     parser.add_argument(
         "--out", type=Path, default=Path("runs/calibration"), help="folder (default: %(default)s)"

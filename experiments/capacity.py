@@ -14,6 +14,7 @@ _DEFAULTS = (
 _EXAMPLES = """examples:
   %(prog)s --slo 'ttft<=1s,tpot<=60ms,attainment>=0.95'
   %(prog)s --max-active 8 --queue-max 32 --budget 10m --precision 5
+  %(prog)s --load recorded@1.0x --recorded DIR     how much denser your own traffic may become
   %(prog)s --mix 'short=64x24:0.9@a,long=512x64:0.1@b' --lanes lanes.toml --slot-cost tokens
   %(prog)s --mix 'short=64x24:0.9,long=512x64:0.1' --slo 'ttft<=1s;long:ttft<=5s'
 

@@ -3,7 +3,7 @@
 from hmac import compare_digest
 
 from gateway.endpoint import Endpoint
-from gateway.lane_book import KnownLane
+from gateway.lane_book import WITHIN_FIELD, KnownLane, within_s
 from gateway.lanes_in_force import LanesInForce
 from gateway.outcome import Outcome
 from gateway.refusal import Fields, Refusal
@@ -46,6 +46,16 @@ class Access:
                     self._must_match(given)
                 lane = book.unknown
         return book.said(lane, fields) if lane.trusted else lane
+
+    def within_s(self, fields: Fields) -> float | None:
+        """How soon a trusted client wants its request served, seconds; None where it does not say, and for
+        anybody else, who would go before all others with it.
+        """
+        told, book = fields.get(WITHIN_FIELD), self._lanes.book
+        if told is None or book is None:
+            return None
+        own = book.of_keys(_given(fields)) or book.unknown
+        return within_s(told) if own.trusted else None
 
     def _must_match(self, given: list[bytes]) -> None:
         if not any(self._matches(key) for key in given):

@@ -55,6 +55,10 @@ class Account:
             queue_s = call.queue_s if call.offered else None
             ttft_s = call.first_s - call.received_s if call.first_s and call.received_s else None
             call.lane.counts.ended(outcome, queue_s, ttft_s)
+            # Of an answer that is not streamed only the wait is known.
+            start_s = queue_s if ttft_s is None and outcome is Outcome.OK else ttft_s
+            if start_s is not None:
+                call.lane.class_ttft.observe(start_s)
         if outcome not in QUIET or self._log_quiet:
             self._write(call, outcome, now_s)
 

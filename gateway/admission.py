@@ -198,10 +198,10 @@ class Admission:
         self._line_up(now_s)
         return self._hand_over(now_s)
 
-    def limit_tokens(self, kv_tokens: float | None, now_s: float) -> Change:
-        """From now on the slots have so many tokens together (None: no bound): see `TokenPool`."""
+    def limit_tokens(self, kv_tokens: float | None, now_s: float, block_tokens: int = 1) -> Change:
+        """From now on the slots have so many tokens together (None: no bound), in blocks: see `TokenPool`."""
         self.advance(now_s)
-        self.pool = None if kv_tokens is None else TokenPool(kv_tokens, self.pool)
+        self.pool = None if kv_tokens is None else TokenPool(kv_tokens, self.pool, block_tokens)
         if self._sharing is not None:
             self._sharing.pool = self.pool
         return self._hand_over(now_s)
@@ -239,6 +239,8 @@ class Admission:
 
     def _offer_in_lane(self, ticket: Ticket, sharing: Sharing, now_s: float) -> None:
         lane = sharing.lane_of(ticket.request)
+        if lane.within_s is not None and ticket.request.due_s == inf:
+            ticket.request = ticket.request._replace(due_s=now_s + lane.within_s)
         free = self.limits.max_active - self.active
         if self.draining or (lane.bucket is not None and lane.over_budget(now_s)):
             ticket.state = State.DRAINING if self.draining else State.OVER_BUDGET

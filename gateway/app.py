@@ -39,9 +39,10 @@ from gateway.metrics import Metrics, Sample
 from gateway.outcome import Outcome, Route
 from gateway.probe import Probe
 from gateway.recorder import Recorder
-from gateway.refusal import Refusal, internal, routing
+from gateway.refusal import Refusal, internal
 from gateway.relays import Relays
 from gateway.request_body import BodyRules
+from gateway.routing import routing
 from gateway.service import Service
 from gateway.settings import Settings
 from gateway.token_needs import TokenNeeds
@@ -180,6 +181,9 @@ class Gateway(FastAPI):
             yield lines
             if lines or use.held or use.waiting:
                 yield counts.now(use.held, use.waiting)
+        for ttft in book.class_ttft.values():
+            if ttft.count:
+                yield ((ttft.name, ttft.text()),)
 
     def _process_samples(self) -> Iterator[Sample]:
         with self._process.oneshot():

@@ -5,7 +5,7 @@ import time
 import httpx
 
 from gateway.endpoint import Endpoint
-from gateway.token_slots import TokenSlots, cache_tokens
+from gateway.token_slots import TokenSlots, cache_size
 from gateway.why import unreachable
 
 TOLD_FOR_S = 10.0
@@ -33,10 +33,10 @@ class CacheProbe:
         except httpx.HTTPError as error:
             self._slots.untold(f"the engine's /metrics: {unreachable(error, self._endpoint)}; {_REMEDY}")
             return
-        tokens = cache_tokens(answer.text) if answer.is_success else None
-        if tokens is None:
+        size = cache_size(answer.text) if answer.is_success else None
+        if size is None:
             why = f"the engine's /metrics ({answer.status_code}) has no vllm:cache_config_info; {_REMEDY}"
             self._slots.untold(why)
         else:
             self._told_s = now_s
-            self._slots.told(tokens, "vllm:cache_config_info")
+            self._slots.told(size.tokens, "vllm:cache_config_info", size.block_tokens)

@@ -32,7 +32,8 @@ class Call:
     read; first_s, last_s: first and last content chunk relayed. queue_s: a span, the wait for a slot.
     offered: whether it ran or waited. cancel_reason: None unless it was cut short. prompt_tokens,
     output_tokens: from the engine's usage, None where it did not tell. asked: what is recorded of the
-    request, None where nothing is. lane: None where there are no lanes; lanes_version: set with it.
+    request, None where nothing is. lane: None where there are no lanes; lanes_version: set with it. within_s:
+    how soon after it came it should be served, a span; None where nobody said.
     """
 
     __slots__ = (
@@ -55,6 +56,7 @@ class Call:
         "received_s",
         "request_id",
         "route",
+        "within_s",
     )
 
     lanes_version: int
@@ -73,6 +75,7 @@ class Call:
         self.prompt_tokens: int | None = None
         self.output_tokens: int | None = None
         self.asked: Asked | None = None
+        self.within_s: float | None = None
         self.queue_s = 0.0
         self.offered = False
         self.outcome: Outcome | None = None

@@ -1,10 +1,11 @@
-"""One completion, from its head to the last byte of its answer. Nothing in it waits: each thing that happens
-to it is one call, which runs to its end.
+"""One request for the engine, from its head to the last byte of its answer. Nothing in it waits: each thing
+that happens to it is one call, which runs to its end.
 
     BODY ──► WAITING ──► ASKED ──► RELAYING ──► ENDED
       └─────────┴──────────┴──────────┴───────────┘   refused, cut short, or answered
 
-`_end` is the only way out of it, and the only place where a slot goes back.
+`_end` is the only way out of it, and the only place where a slot goes back. What takes no slot is asked at
+once.
 """
 
 import time
@@ -15,6 +16,7 @@ from gateway.call import Call, CancelReason
 from gateway.client import Client
 from gateway.endings import cancelled, refused
 from gateway.engine_word import told_wait_s
+from gateway.error_form import body_of
 from gateway.header_fields import for_engine
 from gateway.outcome import Outcome
 from gateway.patience import Patience
@@ -22,6 +24,8 @@ from gateway.refusal import Fields, Headers, Refusal, internal, unreachable
 from gateway.relay import Relay
 from gateway.request_body import ChatRequest, parse, too_large_body
 from gateway.request_reader import Reading, RequestReader
+from gateway.scarce import scarce
+from gateway.served import Served
 from gateway.service import Service
 from gateway.settling import taken
 from gateway.stage import ASKED, BODY, ENDED, RELAYING, WAITING, event
@@ -36,12 +40,15 @@ class Completion:
     """A `client.Exchange`, an `asking.Reader`, a `deadlines.Timed`, and a waiter for a slot."""
 
     __slots__ = (
-        *("_client", "_engine_says", "_need", "_patience", "_relay", "_request", "_service", "_ticket"),
-        *("_wish", "call", "carrier", "stage", "tick"),
+        *("_client", "_engine_says", "_need", "_patience", "_relay", "_request", "_served", "_service"),
+        *("_ticket", "_wish", "call", "carrier", "stage", "tick"),
     )
 
-    def __init__(self, service: Service, client: Client, request: RequestReader, call: Call) -> None:
+    def __init__(
+        self, service: Service, served: Served, client: Client, request: RequestReader, call: Call
+    ) -> None:
         self._service = service
+        self._served = served
         self._client = client
         self._request = request
         self._wish: ChatRequest | None = None
@@ -74,12 +81,21 @@ class Completion:
         if self._request.body_bytes > self._service.settings.max_body_bytes:
             raise too_large_body(self._service.settings.max_body_bytes)
         if self._request.state is _COMPLETE:
-            lane = self.call.lane
-            state = self._service.room.refused(NOTHING_KNOWN if lane is None else lane.facts)
-            if state is not None:
+            fault = self._no_place()
+            if fault is not None:
                 # Surely refused: reading the request's JSON would only make refusing more expensive.
-                raise refused(state, self._service.room.admission.limits, lane)
+                raise fault
             self.ask_for_slot()
+
+    def _no_place(self) -> Refusal | None:
+        service, lane = self._service, self.call.lane
+        if not self._served.takes_slots:
+            return service.crowd()
+        state = service.room.refused(NOTHING_KNOWN if lane is None else lane.facts)
+        if state is None:
+            return None
+        admission = service.room.admission
+        return refused(state, admission.limits, lane, scarce(admission))
 
     @event
     def ask_for_slot(self) -> None:
@@ -87,9 +103,15 @@ class Completion:
         service, call = self._service, self.call
         call.received_s = time.monotonic()
         self._patience.enter(_WHOLE, inf, call.received_s)
-        self._wish = parse(self._request.take(), call.route, service.rules, call.lane)
+        self._wish = parse(self._request.take(), self._served, service.rules, call.lane)
         if call.asked is not None:
             call.asked.learn(self._wish)
+        if call.within_s is not None:
+            self._wish.facts = self._wish.facts._replace(due_s=call.received_s + call.within_s)
+        if not self._served.takes_slots:
+            service.counting.add(self)
+            self._ask_engine()
+            return
         self._need = self._wish.need
         self._ticket = service.room.offer(self._wish.slots, self._wish.facts, self)
         if self._ticket.state is _WAITS:
@@ -108,7 +130,8 @@ class Completion:
 
     def _run(self, ticket: Ticket) -> None:
         if ticket.state is not _RUNS:
-            raise refused(ticket.state, self._service.room.admission.limits, self.call.lane)
+            admission = self._service.room.admission
+            raise refused(ticket.state, admission.limits, self.call.lane, scarce(admission))
         self.call.offered = True
         self._ask_engine()
 
@@ -129,7 +152,7 @@ class Completion:
         service.deadlines.watch(self, self._patience.enter(_FIRST_EVENT, lasting_s, now_s))
         asked, keys_pass = self._request, service.engine.passes_clients_key and call.lane is None
         lines = for_engine(asked.headers, asked.fields, call.request_id, keys_pass=keys_pass)
-        service.engine.upstream.ask(call.route, lines, wish.content, self)
+        service.engine.upstream.ask(self._served.path, lines, wish.content, self)
 
     @event
     def answer_begins(self, status: int, headers: Headers, fields: Fields) -> None:
@@ -159,7 +182,7 @@ class Completion:
     def _hand_on(self, relay: Relay, data: bytes) -> None:
         now_s = time.monotonic()
         if relay.arrived(data, now_s):
-            if relay.began and self._patience.phase is _FIRST_EVENT:
+            if relay.speaks and self._patience.phase is _FIRST_EVENT:
                 self._engine_says = {}
                 self._patience.enter(CancelReason.IDLE, self._service.settings.idle_timeout_s, now_s)
                 self._watch()
@@ -257,7 +280,7 @@ class Completion:
             if not deaf:
                 self.refuse(refusal)
                 return
-            call.ends(refusal.outcome, refusal.status)
+            call.ends(refusal.outcome, self._served.errors.status_of(refusal))
         self._end()
         client.abort()
 
@@ -279,14 +302,16 @@ class Completion:
         if relay is not None and relay.began:
             self.call.ends(refusal.outcome, self.call.code or 200)
             self._end()
-            client.end(relay.unsent() + refusal.event())
+            client.end(relay.unsent() + self._served.errors.event(refusal, relay.events))
             return
-        self.call.ends(refusal.outcome, refusal.status)
+        form = self._served.errors
+        status = form.status_of(refusal)
+        self.call.ends(refusal.outcome, status)
         self._end()
         self._service.waits.complete(refusal, told_s, self.call.lane)
         if refusal.close:
             client.close_after_answer()
-        client.answer(refusal.status, refusal.fields() + self.call.fields(), refusal.body())
+        client.answer(status, refusal.fields() + self.call.fields(), body_of(form, refusal))
 
     def _end(self) -> None:
         """The way out, once: nobody is told anything any more, the slot goes back, and it is counted."""
@@ -295,6 +320,7 @@ class Completion:
             call.queue_s = time.monotonic() - ticket.arrived_s
         self.stage = ENDED
         service.running.discard(self)
+        service.counting.discard(self)
         service.deadlines.forget(self)
         try:
             if self.carrier is not None:

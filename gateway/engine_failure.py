@@ -40,7 +40,8 @@ class EngineFailure:
             code = int(code)
         if isinstance(error, dict) and type(code) is int and 400 <= code < 500 and code != 429:
             return self._refused(error, code)
-        if code in (429, 503):
+        kind = error.get("type") if isinstance(error, dict) else None
+        if code in (429, 503) or kind in ("overloaded_error", "rate_limit_error"):
             return _overloaded(self._told(words))
         return broken(f"The engine reported an error instead of an answer{self._told(words)}.")
 

@@ -1,4 +1,4 @@
-"""Which path goes where: completions to `Chat`, everything else to the application of the control plane."""
+"""Which path goes where: the engine's to `Chat`, everything else to the application of the control plane."""
 
 import asyncio
 
@@ -8,16 +8,17 @@ from gateway.chat import Chat
 from gateway.client import Exchange
 from gateway.control_exchange import ControlExchange, path_of, scope_of
 from gateway.cors import Cors
+from gateway.error_form import OPENAI, ErrorForm, body_of
 from gateway.listener import FrontClient
 from gateway.metrics import Metrics
 from gateway.outcome import Outcome, Route
-from gateway.refusal import Refusal, lines, routing
+from gateway.refusal import Refusal, lines
 from gateway.request_reader import RequestReader
+from gateway.routing import routing
+from gateway.served import BY_PATH
 
-_COMPLETIONS = {"/v1/chat/completions": Route.CHAT, "/v1/completions": Route.COMPLETIONS}
-_AS_WRITTEN = {path.encode(): route for path, route in _COMPLETIONS.items()}
 _ROUTES = {
-    **_COMPLETIONS,
+    **{path.decode(): served.route for path, served in BY_PATH.items()},
     "/health": Route.HEALTH,
     "/ready": Route.READY,
     "/metrics": Route.METRICS,
@@ -36,12 +37,13 @@ class Front:
 
     def serve(self, client: FrontClient, request: RequestReader) -> Exchange | None:
         """Begins to answer. None: the answer is out already."""
-        route = _AS_WRITTEN.get(request.target)
-        if route is not None and request.method == b"POST" and not self._cors.any:
-            return self._chat.serve(client, request, route)
+        served = BY_PATH.get(request.target)
+        if served is not None and request.method == b"POST" and not self._cors.any:
+            return self._chat.serve(client, request, served)
         return self._serve_any(client, request)
 
     def _serve_any(self, client: FrontClient, request: RequestReader) -> Exchange | None:
+        form: ErrorForm = OPENAI
         try:
             path = path_of(request.target)
             if self._cors.covers(path):
@@ -51,15 +53,16 @@ class Front:
                     client.answer(204, lines(allowed), b"")
                     return None
                 client.fields = lines(self._cors.added(request.fields))
-            route = _COMPLETIONS.get(path)
-            if route is None:
+            served = BY_PATH.get(path.encode())
+            if served is None:
                 return self._ask_control(client, request, path)
+            form = served.errors
             if request.method != b"POST":
                 raise routing(405, b"POST")
-            return self._chat.serve(client, request, route)
+            return self._chat.serve(client, request, served)
         except Refusal as refusal:
             self._metrics.requests[Route.OTHER, refusal.outcome, refusal.status] += 1
-            client.answer(refusal.status, refusal.fields(), refusal.body())
+            client.answer(refusal.status, refusal.fields(), body_of(form, refusal))
             return None
 
     def _ask_control(self, client: FrontClient, request: RequestReader, path: str) -> Exchange:

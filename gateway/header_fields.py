@@ -33,6 +33,7 @@ KEPT_FROM_ENGINE: Mapping[bytes, str] = {
     b"x-request-id": "the client's own where it is sane, else a new one",
     b"cookie": "belongs to the gateway's host name, where others may have set it",
     **dict.fromkeys((b"x-headroom-tenant", b"x-headroom-class"), "tells the gateway for whom a client asks"),
+    b"x-headroom-within-s": "tells the gateway how soon a request should be served",
     **dict.fromkeys(
         (
             b"origin",

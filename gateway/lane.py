@@ -44,7 +44,9 @@ class Lane:
     weight: its part of the tokens of its class, in relation to the weights of the others who wait; above 0.
     slots_max: slots it may hold at once, at least 1. queue_max: its requests that may wait, 0 means none.
     tokens_per_min: prompt and output tokens that it may use in the long run, above 0; after a quiet minute it
-    may use a minute's worth at once. None: only the bounds of all hold.
+    may use a minute's worth at once. None: only the bounds of all hold. within_s: how soon after they came
+    its requests should be served where they do not say so themselves, above 0, for the order `edf`; None:
+    whenever.
     """
 
     tenant: str
@@ -53,6 +55,7 @@ class Lane:
     slots_max: int | None = None
     queue_max: int | None = None
     tokens_per_min: float | None = None
+    within_s: float | None = None
 
     def __post_init__(self) -> None:
         _named(self.tenant, "a tenant")
@@ -64,6 +67,7 @@ class Lane:
                 *("tokens_per_min", self.tokens_per_min, "above 0"),
                 self.tokens_per_min is None or 0 < self.tokens_per_min < inf,
             ),
+            ("within_s", self.within_s, "above 0", self.within_s is None or 0 < self.within_s < inf),
         ):
             if not right:
                 raise ValueError(f"lane {self.name}: {name}={value} is not allowed; allowed: {allowed}")

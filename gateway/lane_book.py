@@ -4,13 +4,25 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 
+from gateway.histogram import Histogram
 from gateway.lane import Lane, Lanes
-from gateway.lane_counts import LaneCounts
+from gateway.lane_counts import CLASS_TTFT, LaneCounts
 from gateway.refusal import Fields
 from gateway.ticket import RequestFacts
 
 TENANT_FIELD = b"x-headroom-tenant"
 CLASS_FIELD = b"x-headroom-class"
+WITHIN_FIELD = b"x-headroom-within-s"
+LONGEST_WITHIN_S = 86_400.0
+
+
+def within_s(value: bytes) -> float | None:
+    """The seconds that a client gives a request; None for what is no number above 0 and up to a day."""
+    try:
+        told_s = float(value)
+    except ValueError:
+        return None
+    return told_s if 0 < told_s <= LONGEST_WITHIN_S else None
 
 
 class KnownLane:
@@ -18,16 +30,17 @@ class KnownLane:
 
     name: the core's; facts: all that is known of a request before its body is read; rank: place of its class,
     0 is the most urgent; trusted: its clients may say for whom they ask; counts: what became of its requests;
-    timing: its entry of `Server-Timing`.
+    class_ttft: of all its class, see `account`; timing: its entry of `Server-Timing`.
     """
 
-    __slots__ = ("counts", "facts", "lane", "name", "rank", "timing", "trusted")
+    __slots__ = ("class_ttft", "counts", "facts", "lane", "name", "rank", "timing", "trusted")
 
-    def __init__(self, lane: Lane, rank: int, *, trusted: bool) -> None:
+    def __init__(self, lane: Lane, rank: int, class_ttft: Histogram, *, trusted: bool) -> None:
         self.lane = lane
         self.name = lane.name
         self.facts = RequestFacts(lane=lane.name)
         self.rank = rank
+        self.class_ttft = class_ttft
         self.trusted = trusted
         self.counts = LaneCounts(lane.tenant, lane.priority_class)
         self.timing = f', lane;desc="{lane.name}"'.encode()
@@ -57,6 +70,8 @@ class LaneBook:
         ValueError: two lanes have the same key.
     """
 
+    class_ttft: Mapping[str, Histogram]
+
     def __init__(
         self,
         lanes: Lanes,
@@ -71,10 +86,16 @@ class LaneBook:
         self.refuses_unknown = refuses_unknown
         self.by_name: dict[str, KnownLane] = {}
         self._by_digest: dict[bytes, KnownLane] = {}
+        known_ttft: Mapping[str, Histogram] = {} if before is None else before.class_ttft
+        self.class_ttft = {
+            one.name: known_ttft.get(one.name) or Histogram(CLASS_TTFT, f'priority_class="{one.name}"')
+            for one in lanes.classes
+        }
         ranks = {one.name: rank for rank, one in enumerate(lanes.classes)}
         for lane in lanes.lanes:
             told = clients.get(lane.name, NOBODY)
-            known = KnownLane(lane, ranks[lane.priority_class], trusted=told.trusted)
+            own = lane.priority_class
+            known = KnownLane(lane, ranks[own], self.class_ttft[own], trusted=told.trusted)
             earlier = None if before is None else before.by_name.get(lane.name)
             if earlier is not None:
                 known.counts = earlier.counts

@@ -8,6 +8,7 @@ REQUESTS = "gateway_lane_requests_total"
 TOKENS = "gateway_lane_tokens_total"
 QUEUE_WAIT = "gateway_lane_queue_wait_seconds"
 TTFT = "gateway_lane_ttft_seconds"
+CLASS_TTFT = "gateway_class_ttft_seconds"
 ACTIVE = "gateway_lane_active"
 QUEUE_DEPTH = "gateway_lane_queue_depth"
 
@@ -20,7 +21,8 @@ class LaneCounts:
     the answers whose tokens are known the sequences and the seconds that each took, from dispatch to end.
 
     A histogram for each of a thousand tenants would be a page of 165,000 lines: sums and counts are enough
-    for means, and `lines` makes them again only where something was counted since.
+    for means (of the few classes there is one, in `lane_book`), and `lines` makes them again only where
+    something was counted since.
     """
 
     __slots__ = (

@@ -25,7 +25,7 @@ class LaneState:
 
     __slots__ = (
         *("arrived", "bucket", "entry", "head", "held", "lane", "line", "listed"),
-        *("need", "of_class", "round", "slots_max", "tokens", "weight"),
+        *("need", "of_class", "round", "slots_max", "tokens", "weight", "within_s"),
     )
 
     def __init__(self, lane: Lane, of_class: ClassState, line: Order | None, now_s: float) -> None:
@@ -33,6 +33,7 @@ class LaneState:
         self.of_class = of_class
         self.line = line
         self.weight = lane.weight
+        self.within_s = lane.within_s
         self.slots_max: float = inf if lane.slots_max is None else lane.slots_max
         self.bucket = None if lane.tokens_per_min is None else TokenBucket(lane.tokens_per_min, now_s)
         self.arrived: OrderedDict[Ticket, None] = OrderedDict()

@@ -56,6 +56,7 @@ class LaneTable(BaseModel):
     slots_max: int | None = None
     queue_max: int | None = None
     tokens_per_min: float | None = None
+    within_s: float | None = None
     key_sha256: Annotated[list[Digest] | None, BeforeValidator(_listed)] = None
     trusted: bool | None = None
     keys: int | None = None
@@ -166,7 +167,13 @@ def _lane(table: LaneTable, classes: tuple[PriorityClass, ...]) -> Lane:
             raise LanesError(f"tenant {table.tenant}: class is missing; allowed: {names}")
         priority_class = classes[0].name
     return Lane(
-        table.tenant, priority_class, table.weight, table.slots_max, table.queue_max, table.tokens_per_min
+        table.tenant,
+        priority_class,
+        table.weight,
+        table.slots_max,
+        table.queue_max,
+        table.tokens_per_min,
+        table.within_s,
     )
 
 

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 from gateway import chunk
 from gateway.histogram import Histogram
-from gateway.lane_counts import ACTIVE, QUEUE_DEPTH, QUEUE_WAIT, REQUESTS, TOKENS, TTFT, Lines
+from gateway.lane_counts import ACTIVE, CLASS_TTFT, QUEUE_DEPTH, QUEUE_WAIT, REQUESTS, TOKENS, TTFT, Lines
 from gateway.outcome import Outcome, Route
+from gateway.served import BY_ROUTE
 
 CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
 
@@ -16,7 +17,7 @@ HELP: dict[str, tuple[str, str]] = {
         "counter",
         "Finished requests by route, outcome and status code (499: the client left).",
     ),
-    "gateway_arrived_total": ("counter", "Requests of the admission-controlled routes whose head was read."),
+    "gateway_arrived_total": ("counter", "Requests of the engine's routes whose head was read."),
     "gateway_active": ("gauge", "Slots held now."),
     "gateway_active_limit": ("gauge", "MAX_ACTIVE in force."),
     "gateway_queue_depth": ("gauge", "Requests waiting for a slot now."),
@@ -48,6 +49,10 @@ HELP: dict[str, tuple[str, str]] = {
     TOKENS: ("counter", "Tokens by lane and kind, from the engine's usage."),
     QUEUE_WAIT: ("summary", "Wait for a slot of every request that got one or waited, by lane."),
     TTFT: ("summary", "Request fully read to first content chunk, queue included, by lane."),
+    CLASS_TTFT: (
+        "histogram",
+        "Request fully read to first content chunk, or the wait of one not streamed, by priority class.",
+    ),
     ACTIVE: ("gauge", "Slots held now by lane."),
     QUEUE_DEPTH: ("gauge", "Requests waiting for a slot now by lane."),
     "gateway_draining": ("gauge", "1 while the gateway is draining."),
@@ -111,10 +116,10 @@ class Metrics:
         self.request = ByOutcome("gateway_request_seconds")
 
     def outcomes(self) -> dict[str, int]:
-        """Finished requests of the admission-controlled routes by outcome, all outcomes, zeros included."""
+        """Finished requests of the engine's routes by outcome, all outcomes, zeros included."""
         counts = dict.fromkeys((outcome.value for outcome in Outcome), 0)
         for (route, outcome, _), count in self.requests.items():
-            if route in (Route.CHAT, Route.COMPLETIONS):
+            if route in BY_ROUTE:
                 counts[outcome.value] += count
         return counts
 

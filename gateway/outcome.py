@@ -25,10 +25,18 @@ class Outcome(StrEnum):
 
 
 class Route(StrEnum):
-    """The metric label `route`. Only `chat` and `completions` pass through admission."""
+    """The metric label `route`. Those above `models` go to the engine, by what `served` says of each."""
 
     CHAT = "chat"
     COMPLETIONS = "completions"
+    RESPONSES = "responses"
+    MESSAGES = "messages"
+    COUNT_TOKENS = "count_tokens"
+    EMBEDDINGS = "embeddings"
+    RERANK = "rerank"
+    SCORE = "score"
+    TOKENIZE = "tokenize"
+    DETOKENIZE = "detokenize"
     MODELS = "models"
     HEALTH = "health"
     READY = "ready"

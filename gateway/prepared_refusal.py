@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import orjson
 
 from gateway.endings import refused
+from gateway.error_form import OPENAI, ErrorForm
 from gateway.lane import NO_LANES, Lanes
 from gateway.lane_book import KnownLane
 from gateway.limits import Limits
@@ -24,25 +25,25 @@ class PreparedRefusal:
 
     @classmethod
     def of(
-        cls, state: State, limits: Limits, lane: KnownLane | None = None, lanes_version: int = 0
+        cls,
+        state: State,
+        limits: Limits,
+        lane: KnownLane | None = None,
+        lanes_version: int = 0,
+        binds: str | None = None,
+        form: ErrorForm = OPENAI,
     ) -> "PreparedRefusal":
-        """For a ticket that ended in `state` at once. Equal to what `Refusal` and `Call` say of it."""
-        refusal = refused(state, limits, lane)
-        error = {
-            "message": f"{refusal.message} Retry in @wait@ s.",
-            "type": refusal.kind,
-            "param": None,
-            "code": refusal.outcome.value,
-            "retry_after_s": "@wait_s@",
-        }
-        body = orjson.dumps({"error": error}).replace(b"%", b"%%")
+        """For a ticket that ended in `state` at once. Equal to what `ErrorForm` and `Call` say of it."""
+        refusal = refused(state, limits, lane, binds)
+        content = form.content(refusal, f"{refusal.message} Retry in @wait@ s.", "@wait_s@")
+        body = orjson.dumps(content).replace(b"%", b"%%")
         fields = refusal.fields() + b"retry-after: %d\r\nretry-after-ms: %d\r\nx-request-id: %b\r\n"
         fields += b"x-gateway-limits-version: " + str(limits.version).encode() + b"\r\n"
         if lane is not None:
             fields += b"x-gateway-lanes-version: %d\r\n" % lanes_version
         fields += b"server-timing: queue;dur=0.000" + (lane.timing if lane is not None else b"") + b"\r\n"
         return cls(
-            refusal.status,
+            form.status_of(refusal),
             refusal.outcome,
             fields,
             body.replace(b"@wait@", b"%.1f").replace(b'"@wait_s@"', b"%.3f"),
@@ -53,7 +54,7 @@ class PreparedRefusal:
         return self._fields % (math.ceil(wait_s), math.ceil(wait_s * 1000), request_id)
 
     def body(self, wait_s: float) -> bytes:
-        """The OpenAI error object."""
+        """The error object."""
         return self._body % (wait_s, wait_s)
 
 
@@ -63,16 +64,22 @@ class PreparedRefusals:
     def __init__(self) -> None:
         self._limits: Limits | None = None
         self._lanes: Lanes | None = None
-        self._made: dict[tuple[State, KnownLane | None], PreparedRefusal] = {}
+        self._made: dict[tuple[State, KnownLane | None, str | None, ErrorForm], PreparedRefusal] = {}
 
     def of(
-        self, state: State, limits: Limits, lanes: Lanes = NO_LANES, lane: KnownLane | None = None
+        self,
+        state: State,
+        limits: Limits,
+        lanes: Lanes = NO_LANES,
+        lane: KnownLane | None = None,
+        binds: str | None = None,
+        form: ErrorForm = OPENAI,
     ) -> PreparedRefusal:
-        """Made at the first call after a change of the limits or the lanes."""
+        """Made at the first call after a change of the limits, the lanes or what binds (see `scarce`)."""
         if limits is not self._limits or lanes is not self._lanes:
             self._limits, self._lanes, self._made = limits, lanes, {}
-        made = self._made.get((state, lane))
+        made = self._made.get((state, lane, binds, form))
         if made is None:
-            made = PreparedRefusal.of(state, limits, lane, lanes.version)
-            self._made[state, lane] = made
+            made = PreparedRefusal.of(state, limits, lane, lanes.version, binds, form)
+            self._made[state, lane, binds, form] = made
         return made

@@ -1,4 +1,4 @@
-"""An answer that the gateway makes itself: the OpenAI error body, the right status, and the way back in."""
+"""An answer that the gateway makes itself: what is wrong, the right status, and the way back in."""
 
 import math
 from collections.abc import Collection, Mapping
@@ -18,10 +18,6 @@ Fields = Mapping[bytes, bytes]
 def lines(headers: Headers) -> bytes:
     """Fields as they stand in a head."""
     return b"\r\n".join([*map(b": ".join, headers), b""])
-
-
-SERVED = ("/v1/chat/completions", "/v1/completions", "/v1/models", "/health", "/ready", "/metrics")
-"""The paths that a 404 names: all but those of the operator."""
 
 
 @dataclass(slots=True)
@@ -45,18 +41,27 @@ class Refusal(Exception):  # noqa: N818 - a refusal is an answer, not an error o
     allow: bytes | None = None
     code: str | int | None = None
 
-    def body(self) -> bytes:
-        """The OpenAI error object as JSON bytes; `retry_after_s` is in it when waiting helps."""
+    def told(self) -> tuple[str, float | None]:
+        """The message as clients read it, with the wait, and the wait in seconds, None for none."""
+        if self.wait_s is None:
+            return self.message, None
+        return f"{self.message} Retry in {self.wait_s:.1f} s.", round(self.wait_s, 3)
+
+    def error(self, message: str, wait_s: object) -> dict[str, object]:
+        """The OpenAI error object; `retry_after_s` is in it when waiting helps."""
         error: dict[str, object] = {
-            "message": self.message,
+            "message": message,
             "type": self.kind,
             "param": self.param,
             "code": self.code or self.outcome.value,
         }
-        if self.wait_s is not None:
-            error["message"] = f"{self.message} Retry in {self.wait_s:.1f} s."
-            error["retry_after_s"] = round(self.wait_s, 3)
-        return orjson.dumps({"error": error})
+        if wait_s is not None:
+            error["retry_after_s"] = wait_s
+        return error
+
+    def body(self) -> bytes:
+        """The same as JSON bytes, in the form of OpenAI: other APIs have theirs, see `error_form`."""
+        return orjson.dumps({"error": self.error(*self.told())})
 
     def headers(self) -> Headers:
         """Fields of the answer, without those that every answer carries and those about its length."""
@@ -74,10 +79,6 @@ class Refusal(Exception):  # noqa: N818 - a refusal is an answer, not an error o
     def fields(self) -> bytes:
         """The same as lines of a head."""
         return lines(self.headers())
-
-    def event(self) -> bytes:
-        """The same error as one server-sent event, for a stream that has already begun."""
-        return b"data: " + self.body() + b"\n\n"
 
 
 def invalid(message: str, param: str | None = None, status: int = 400, *, close: bool = False) -> Refusal:
@@ -119,15 +120,3 @@ def late(message: str, kind: str) -> Refusal:
 def internal() -> Refusal:
     """A bug of ours; what it was is in the log only."""
     return Refusal(Outcome.INTERNAL, 500, "Internal error of the gateway.", "server_error", close=True)
-
-
-def routing(status: int, allow: bytes | None = None) -> Refusal:
-    """Answers to a wrong path or method."""
-    answers = f", it answers {allow.decode()}" if allow else ""
-    messages = {
-        404: f"No such path. Served are {', '.join(SERVED)}.",
-        405: f"This path does not answer that method{answers}.",
-    }
-    return Refusal(
-        Outcome.INVALID, status, messages.get(status, "Bad request."), "invalid_request_error", allow=allow
-    )

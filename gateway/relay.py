@@ -9,11 +9,11 @@ from typing import Protocol
 
 import orjson
 
-from gateway import chunk
 from gateway.call import Call
 from gateway.client import Client
 from gateway.engine_failure import MOST_WORDS_BYTES, EngineFailure
 from gateway.engine_word import compressed, words_of
+from gateway.grammar import Grammar
 from gateway.header_fields import for_client
 from gateway.metrics import Metrics
 from gateway.outcome import Outcome
@@ -30,16 +30,22 @@ class Relay(Protocol):
 
     began: the client has begun to read; whole: it has all it wanted, only the engine has not ended yet; over:
     nothing more is wanted of the engine, `ended` is due; due_s: when to call `on_due` (monotonic), inf
-    for never. streams: whether the answer comes in pieces; pieces: how many with content came, about one for
+    for never. speaks: the engine has begun to say something; events: how many events of a stream the client
+    has got. streams: whether the answer comes in pieces; pieces: how many with content came, about one for
     each token; usage: the engine's own counts as it wrote them, an object if all is well.
     """
 
     began: bool
     whole: bool
     over: bool
+    speaks: bool
     due_s: float
     streams: bool
     pieces: int
+
+    @property
+    def events(self) -> int:
+        """See above."""
 
     @property
     def usage(self) -> object:
@@ -71,17 +77,24 @@ class WholeRelay:
     """One JSON object, held until it is complete: an answer, or the engine's 4xx."""
 
     __slots__ = (
-        *("_bytes", "_call", "_client", "_failure", "_fields", "_headers", "_max_bytes", "_metrics"),
-        *("_parts", "_status", "usage"),
+        *("_bytes", "_call", "_client", "_failure", "_fields", "_grammar", "_headers", "_max_bytes"),
+        *("_metrics", "_parts", "_status", "usage"),
     )
-    began = whole = over = streams = False
+    began = speaks = whole = over = streams = False
     due_s = inf
-    pieces = 0
+    events = pieces = 0
 
     def __init__(
-        self, call: Call, client: Client, metrics: Metrics, failure: EngineFailure, max_bytes: int
+        self,
+        call: Call,
+        client: Client,
+        metrics: Metrics,
+        failure: EngineFailure,
+        max_bytes: int,
+        grammar: Grammar,
     ) -> None:
         self._call = call
+        self._grammar = grammar
         self._client = client
         self._metrics = metrics
         self._failure = failure
@@ -116,7 +129,10 @@ class WholeRelay:
     def ended(self) -> None:
         body = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
         if self._status < 400:
-            self._judge_answer(body)
+            if self._is_bytes():
+                self._call.ends(_OK, self._status)
+            else:
+                self._judge_answer(body)
         else:
             self._judge_refusal(body)
         fields = for_client(self._headers, self._fields) + self._call.fields()
@@ -134,6 +150,10 @@ class WholeRelay:
     def close(self) -> None:
         """Nothing is left to do."""
 
+    def _is_bytes(self) -> bool:
+        kind = self._fields.get(b"content-type", b"")
+        return self._grammar.bytes_too and kind.startswith(b"application/octet-stream")
+
     def _judge_answer(self, body: bytes) -> None:
         try:
             content = orjson.loads(body)
@@ -141,13 +161,14 @@ class WholeRelay:
             raise broken("The engine's answer is not JSON.", "upstream_garbage") from None
         if type(content) is not dict:
             raise broken("The engine's answer is not a JSON object.", "upstream_garbage")
-        error = chunk.error_in(content)
-        if error is not None and not content.get("choices"):
+        grammar = self._grammar
+        error = grammar.error_of(content)
+        if error is not None:
             raise self._failure.in_band(error)
-        self.usage = usage = content.get("usage")
+        self.usage = usage = grammar.usage_of(content)
         self._metrics.count_tokens(usage)
         self._call.used(usage)
-        self._call.ends(Outcome.UPSTREAM_ERROR if chunk.fails(content) else _OK, self._status)
+        self._call.ends(Outcome.UPSTREAM_ERROR if grammar.failed(content) else _OK, self._status)
 
     def _judge_refusal(self, body: bytes) -> None:
         try:
@@ -163,8 +184,8 @@ class WholeRelay:
 class FailureRelay:
     """A status that is no answer: becomes a refusal with the words of its body, if they come soon."""
 
-    began = whole = over = streams = False
-    pieces = 0
+    began = speaks = whole = over = streams = False
+    events = pieces = 0
     usage = None
 
     def __init__(self, failure: EngineFailure, status: int, fields: Fields, now_s: float) -> None:

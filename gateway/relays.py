@@ -33,6 +33,7 @@ class Relays:
             stream = StreamRelay(call, client, self._metrics, self._failure, self._most_event_bytes, request)
             stream.begin(status, headers, fields)
             return stream
-        whole = WholeRelay(call, client, self._metrics, self._failure, self._most_answer_bytes)
+        grammar = request.served.grammar
+        whole = WholeRelay(call, client, self._metrics, self._failure, self._most_answer_bytes, grammar)
         whole.begin(status, headers, fields)
         return whole

@@ -12,10 +12,10 @@ import orjson
 
 from gateway.lane_book import KnownLane
 from gateway.lenient import boolean, integer
-from gateway.outcome import Route
 from gateway.prefix_hashes import PrefixHashes
-from gateway.prompt_size import prompt_bytes, texts
+from gateway.prompt_size import prompt_bytes
 from gateway.refusal import Fields, Refusal, invalid, model_not_found, too_large
+from gateway.served import Served
 from gateway.sse import BOM
 from gateway.ticket import RequestFacts
 from gateway.token_cost import estimate
@@ -24,14 +24,15 @@ from gateway.token_needs import TokenNeed, TokenNeeds
 
 @dataclass(slots=True)
 class ChatRequest:
-    """What a client asks for, in a chat or a completion.
+    """What a client asks for.
 
-    content: the bytes for the engine; stream: whether it wants events; slots: one per sequence that the
-    engine generates; facts: what admission may know of it; usage_hidden: the gateway asked for the usage
-    event, the client did not. Only where the request is recorded: max_tokens, the longest answer that it
-    wants, and prefix, see `prefix_hashes`. need: only where slots count tokens.
+    served: where; content: the bytes for the engine; stream: whether it wants events; slots: one per sequence
+    that the engine generates; facts: what admission may know of it; usage_hidden: the gateway asked for the
+    usage event, the client did not. Only where the request is recorded: max_tokens, the longest answer that
+    it wants, and prefix, see `prefix_hashes`. need: only where slots count tokens.
     """
 
+    served: Served
     content: bytes
     stream: bool
     slots: int
@@ -82,7 +83,7 @@ class BodyRules:
     needs: TokenNeeds | None = None
 
 
-def parse(body: bytes, route: Route, rules: BodyRules, lane: KnownLane | None = None) -> ChatRequest:
+def parse(body: bytes, served: Served, rules: BodyRules, lane: KnownLane | None = None) -> ChatRequest:
     """Reads what admission needs, as the engine will read it, and leaves all else to the engine.
 
     lane: the request's own, where there are some. Raises Refusal for what is no JSON object, asks for too
@@ -95,58 +96,52 @@ def parse(body: bytes, route: Route, rules: BodyRules, lane: KnownLane | None = 
         raise invalid(f"The request body is not valid JSON: {error}.") from None
     if type(fields) is not dict:
         raise invalid("The request body must be a JSON object.")
-    stream = boolean(fields.get("stream")) or False
-    slots = _sequences(fields, route, rules.max_choices)
+    if served.no is not None and (wrong := served.no(fields)) is not None:
+        raise wrong
+    stream = (boolean(fields.get("stream")) and served.generates) or False
+    slots = _slots(fields, served, rules.max_choices)
     added = _added_model(fields, rules.model_name, rules.models)
-    options = _with_usage(fields.get("stream_options")) if stream and rules.ask_usage else None
+    asks = stream and served.usage_option and rules.ask_usage
+    options = _with_usage(fields.get("stream_options")) if asks else None
     if options is not None:
         added["stream_options"] = options
-    if rules.ranked or (lane is not None and "priority" in fields):
+    if (rules.ranked and served.takes_slots) or (lane is not None and "priority" in fields):
         # Never the client's own, with which it would go before all others.
         added["priority"] = lane.rank if rules.ranked and lane is not None else 0
     content = _with(body, added, bool(fields)) if added else body
-    prompt = prompt_bytes(fields, route)
-    facts = RequestFacts(prompt) if lane is None else _facts(prompt, slots, fields, lane)
-    wish = ChatRequest(content, stream, slots, facts, options is not None)
+    prompt = prompt_bytes(served.texts(fields))
+    facts = RequestFacts(prompt)
+    if lane is not None:
+        cost = estimate(prompt, slots, _max_tokens(fields, served), lane.counts)
+        facts = RequestFacts(prompt, lane.name, cost)
+    wish = ChatRequest(served, content, stream, slots, facts, options is not None)
     if rules.needs is not None and rules.needs.wanted:
         tenant = "" if lane is None else lane.lane.tenant
-        wish.need = rules.needs.of(texts(fields, route), slots, _max_tokens(fields), tenant)
-        wish.facts = facts._replace(kv_tokens=wish.need.tokens)
+        wish.need = rules.needs.of(served.texts(fields), slots, _max_tokens(fields, served), tenant)
+        wish.facts = facts._replace(kv_tokens=wish.need.tokens, kv_output=wish.need.output)
     if rules.prefixes is not None:
-        wish.max_tokens = _max_tokens(fields)
-        wish.prefix = rules.prefixes.of(texts(fields, route))
+        wish.max_tokens = _max_tokens(fields, served)
+        wish.prefix = rules.prefixes.of(served.texts(fields))
     return wish
 
 
-def _facts(prompt: int, slots: int, fields: Mapping[str, object], lane: KnownLane) -> RequestFacts:
-    return RequestFacts(prompt, lane.name, estimate(prompt, slots, _max_tokens(fields), lane.counts))
+def _max_tokens(fields: Mapping[str, object], served: Served) -> int | None:
+    for name in served.longest:
+        most = fields.get(name)
+        if most is not None:
+            return most if type(most) is int else integer(most)
+    return None if served.generates else 0
 
 
-def _max_tokens(fields: Mapping[str, object]) -> int | None:
-    most = fields.get("max_completion_tokens")
-    if most is None:
-        most = fields.get("max_tokens")
-    return most if type(most) is int else integer(most)
-
-
-def _sequences(fields: Mapping[str, object], route: Route, most: int) -> int:
-    """How many sequences the engine generates: choices times prompts. Raises Refusal above `most`."""
-    choices, prompts = max(1, integer(fields.get("n")) or 1), 1
-    if route is Route.COMPLETIONS:
-        choices = max(choices, integer(fields.get("best_of")) or 1)
-        given = [_prompts(fields.get(name)) for name in ("prompt", "prompt_embeds")]
-        prompts = max(1, sum(given))
-    if choices * prompts > most:
-        text = f"This request asks for {choices * prompts} sequences (choices x prompts), the gateway serves "
-        raise invalid(f"{text}up to {most} (its setting MAX_CHOICES).", "n" if choices > 1 else "prompt")
-    return choices * prompts
-
-
-def _prompts(value: object) -> int:
-    """A text or a list of token ids is one prompt; a list of either is as many as there are in it."""
-    if type(value) is list:
-        return len(value) if value and type(value[0]) in (str, list) else 1
-    return 0 if value is None else 1
+def _slots(fields: Mapping[str, object], served: Served, most: int) -> int:
+    """One for each sequence. Raises Refusal above `most`."""
+    if not served.takes_slots:
+        return 0
+    count, field, what = served.sequences(fields)
+    if count > most:
+        text = f"This request asks for {count} sequences ({what}), the gateway serves "
+        raise invalid(f"{text}up to {most} (its setting MAX_CHOICES).", field)
+    return count
 
 
 def _with_usage(options: object) -> dict[str, object] | None:

@@ -27,7 +27,8 @@ def taken(ticket: Ticket, call: Call, lane: KnownLane, relay: Relay | None, now_
             return _without_usage(ticket, call, lane, relay, lasted_s)
     if type(prompt) is not int or prompt < 0:
         prompt = chunk.count(prompt) or ticket.request.prompt_bytes // BYTES_PER_TOKEN
-    lane.counts.answered(prompt, output, ticket.slots, lasted_s)
+    # What generates nothing says nothing of how long answers get.
+    lane.counts.answered(prompt, output, ticket.slots if output else 0, lasted_s)
     return prompt + output
 
 

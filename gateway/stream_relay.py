@@ -16,7 +16,6 @@ from gateway.outcome import Outcome
 from gateway.refusal import Fields, Headers, Refusal, broken, lines, truncated
 from gateway.request_body import ChatRequest
 
-_BEGINS = b"data: {"
 STREAM_HEADERS: Headers = [(b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no")]
 
 
@@ -26,15 +25,19 @@ class StreamRelay:
     """
 
     __slots__ = (
+        "_begins",
         "_call",
         "_client",
         "_cutter",
         "_failure",
         "_finished",
         "_finishing",
+        "_grammar",
         "_head",
+        "_is_plain",
         "_last_s",
         "_metrics",
+        "_others",
         "_plain",
         "_slots",
         "_status",
@@ -43,6 +46,7 @@ class StreamRelay:
         "due_s",
         "over",
         "pieces",
+        "speaks",
         "usage",
         "whole",
     )
@@ -63,6 +67,10 @@ class StreamRelay:
         self._failure = failure
         self._cutter = sse.EventCutter(max_event_bytes)
         self._slots = request.slots
+        self._grammar = request.served.grammar
+        self._is_plain = self._grammar.plain
+        self._begins = self._grammar.begins
+        self._others = 0
         self._usage_hidden = request.usage_hidden
         self._head = b""
         self._status = 200
@@ -72,7 +80,7 @@ class StreamRelay:
         self.usage: dict[str, object] = {}
         self.pieces = 0
         self._finishing = FinishingEvent()
-        self.began = self.whole = self.over = False
+        self.began = self.speaks = self.whole = self.over = False
         self.due_s = inf
 
     def begin(self, status: int, headers: Headers, fields: Fields) -> None:
@@ -90,9 +98,9 @@ class StreamRelay:
         self._head = for_client(headers, fields) + lines(ours)
 
     def chunks_arrived(self, data: bytes, start: int, now_s: float) -> bool:
-        if not self._plain or not sse.plain(data, start, b"}\n\n\r\n"):
+        if not self._plain or not self._is_plain(data, start, b"}\n\n\r\n"):
             return False
-        self.pieces += data.count(_BEGINS, start)
+        self.pieces += data.count(self._begins, start)
         self._metrics.inter_token.observe(now_s - self._last_s)
         self._last_s = now_s
         self._client.send_chunks(data)
@@ -140,6 +148,10 @@ class StreamRelay:
     def unsent(self) -> bytes:
         return self._finishing.release()
 
+    @property
+    def events(self) -> int:
+        return self.pieces + self._others
+
     def close(self) -> None:
         self._metrics.count_tokens(self.usage)
         self._call.used(self.usage)
@@ -155,9 +167,9 @@ class StreamRelay:
             kept.append(self._inspected(events[:end], now_s))
             events = events[end:]
         if events and not self.whole:
-            plain = 0 if self._finishing.held else sse.plain_bytes(events)
+            plain = 0 if self._finishing.held else self._grammar.plain_bytes(events)
             if plain:
-                self.pieces += events.count(_BEGINS, 0, plain)
+                self.pieces += events.count(self._begins, 0, plain)
                 self._note_time(now_s)
                 kept.append(events[:plain])
             if plain < len(events):
@@ -174,6 +186,7 @@ class StreamRelay:
 
     def _begin(self, first: bytes) -> None:
         self.began = True
+        self.speaks = self.speaks or not self._grammar.prefaced
         head, self._head = self._head, b""
         self._client.begin(self._status, head + self._call.fields(), first)
 
@@ -190,10 +203,14 @@ class StreamRelay:
                 break
             fields = sse.fields(data)
             if name == b"error":
-                error = fields and (chunk.error_in(fields) or fields)
+                error = fields and (self._grammar.error_in(fields) or fields)
                 self._note_error(error or data.decode(errors="replace"))
             elif fields is not None:
                 self._note(fields, now_s)
+                if self._grammar.is_last(fields):
+                    self.whole = True
+                    kept += [self.unsent(), event]
+                    break
                 if self._usage_hidden and fields.get("usage") and not fields.get("choices"):
                     kept.append(self._finishing.release(fields))
                     continue
@@ -214,19 +231,20 @@ class StreamRelay:
         return (
             self._usage_hidden
             and len(self._finished) >= self._slots
-            and bool(chunk.finishes(fields))
+            and bool(self._grammar.finishes(fields))
             and lacks_fingerprint(fields)
         )
 
     def _note(self, fields: Mapping[str, object], now_s: float) -> None:
-        error = chunk.error_in(fields)
+        grammar = self._grammar
+        error = grammar.error_in(fields)
         if error is not None:
             self._note_error(error)
-        usage = fields.get("usage")
+        usage = grammar.usage(fields)
         if type(usage) is dict:
             # Some engines put the running totals into every chunk: the last ones count.
             self.usage |= {key: value for key, value in usage.items() if chunk.count(value) is not None}
-        for index, reason in chunk.finishes(fields):
+        for index, reason in grammar.finishes(fields):
             self._finished.add(index)
             if reason in chunk.FAILED:
                 self._note_failure()
@@ -242,11 +260,13 @@ class StreamRelay:
 
     def _note_content(self, fields: Mapping[str, object], now_s: float) -> None:
         call = self._call
-        if not chunk.has_content(fields):
+        if not self._grammar.has_content(fields):
+            self._others += 1
             return
         self.pieces += 1
         if call.first_s is None:
             call.first_s = self._last_s = now_s
+            self.speaks = True
         else:
             self._note_time(now_s)
 

@@ -16,7 +16,8 @@ class RequestFacts(NamedTuple):
     BYTES_PER_TOKEN for each; images and sounds count nothing. lane: the name of its `lane.Lane`. cost_tokens:
     how many tokens it will take, prompt and answer, as far as that can be told, at least 0. due_s: when it
     should have been served, on admission's clock; inf where nobody said. kv_tokens: what it may need of the
-    engine's KV cache, at least 0; counts where slots have a budget in tokens.
+    engine's KV cache, at least 0; counts where slots have a budget in tokens; kv_output: the part of it that
+    fills while it runs, its answers.
     """
 
     prompt_bytes: int = 0
@@ -24,6 +25,7 @@ class RequestFacts(NamedTuple):
     cost_tokens: float = 0.0
     due_s: float = inf
     kv_tokens: float = 0.0
+    kv_output: float = 0.0
 
 
 NOTHING_KNOWN = RequestFacts()

@@ -24,10 +24,10 @@ class TenantTokens:
 
 class TokenNeed:
     """One request's. tokens: prompt and answers together, as far as known; several answers to one prompt
-    share its place in the cache.
+    share its place in the cache. output: of them the answers, as estimated.
     """
 
-    __slots__ = ("_counted", "_ids", "_max_tokens", "_output", "_sequences", "_size", "_tenant", "tokens")
+    __slots__ = ("_counted", "_ids", "_max_tokens", "_sequences", "_size", "_tenant", "output", "tokens")
 
     def __init__(
         self, tenant: TenantTokens, prompts: Iterable[object], sequences: int, max_tokens: int | None
@@ -42,10 +42,10 @@ class TokenNeed:
         self._tenant = tenant
         self._sequences = sequences
         self._max_tokens = max_tokens
-        self._output = sequences * tenant.output.estimate(max_tokens)
+        self.output = sequences * tenant.output.estimate(max_tokens)
         self._counted = False
         text_tokens = 0.0 if self._size is None else tenant.prompt.estimate(self._size)
-        self.tokens = self._ids + text_tokens + self._output
+        self.tokens = self._ids + text_tokens + self.output
 
     def counted(self, usage: object) -> float | None:
         """The tokens, set right, where `usage` is the first one that tells the prompt's; else None."""
@@ -55,11 +55,13 @@ class TokenNeed:
         if not prompt_tokens:
             return None
         self._counted = True
-        self.tokens = prompt_tokens + self._output
+        self.tokens = prompt_tokens + self.output
         return self.tokens
 
     def learn(self, prompt_tokens: int | None, output_tokens: int | None, *, whole: bool) -> None:
         """It has ended, with what the engine told of it. whole: the answer came to its own end."""
+        if self._max_tokens == 0:
+            return  # vectors and scores: their prompts are not made as those of answers are
         if prompt_tokens and self._size is not None:
             self._tenant.prompt.learn(self._size, max(1, prompt_tokens - self._ids))
         if whole and output_tokens is not None:

@@ -1,6 +1,7 @@
 """The budget of `SLOT_COST=tokens`: how many tokens the engine's KV cache holds, as soon as that is known."""
 
 import re
+from typing import NamedTuple
 
 from structlog.typing import FilteringBoundLogger
 
@@ -27,6 +28,7 @@ class TokenSlots:
         self._needs = needs
         self._log = log
         self._tokens: int | None = None
+        self._block_tokens = 1
         self.given = given is not None
         self.why = "not asked yet"
         if given is not None:
@@ -57,10 +59,10 @@ class TokenSlots:
         pool = self._room.admission.pool
         return 0.0 if pool is None else pool.held
 
-    def told(self, tokens: int, why: str) -> None:
-        """The budget is `tokens` from now on."""
+    def told(self, tokens: int, why: str, block_tokens: int = 1) -> None:
+        """The budget is `tokens` from now on, given out in blocks."""
         self.why = why
-        self._tokens = tokens
+        self._tokens, self._block_tokens = tokens, block_tokens
         if self.wanted and tokens != self.budget:
             self._limit(tokens)
 
@@ -71,21 +73,29 @@ class TokenSlots:
             self._log.warning("slots count requests only, not tokens", why=why)
 
     def _limit(self, tokens: int | None) -> None:
-        self._room.limit_tokens(tokens)
+        self._room.limit_tokens(tokens, self._block_tokens)
         if tokens is None:
             self._log.info("slots count requests only", why="SLOT_COST")
         else:
             self._log.info("slots count tokens", budget_tokens=tokens, told_by=self.why)
 
 
-def cache_tokens(page: str) -> int | None:
-    """The size of the KV cache on vLLM's metrics page, the sum of its engines'; None where it is not told."""
-    tokens = 0
+class CacheSize(NamedTuple):
+    """Of a KV cache: all its tokens, and those of a block."""
+
+    tokens: int
+    block_tokens: int
+
+
+def cache_size(page: str) -> CacheSize | None:
+    """Read off vLLM's metrics page, the sum of its engines' tokens; None where it is not told."""
+    tokens = block_tokens = 0
     for line in page.splitlines():
         if line.startswith(_INFO):
             labels = dict(_LABEL.findall(line))
             sizes = labels.get("num_gpu_blocks", ""), labels.get("block_size", "")
             if not all(map(_SIZE.fullmatch, sizes)):
                 return None
+            block_tokens = max(block_tokens, int(sizes[1]))
             tokens += int(sizes[0]) * int(sizes[1])
-    return tokens or None
+    return CacheSize(tokens, block_tokens) if tokens else None

@@ -12,13 +12,11 @@ from itertools import islice
 
 from gateway.asking import Reader
 from gateway.endpoint import Endpoint
-from gateway.outcome import Route
 from gateway.refusal import broken, unreachable
 from gateway.upstream_connection import EngineConnection, EngineState
 
 CLOSED_AT_ONCE = 256
 """Idle connections closed in one turn of the event loop."""
-PATHS = {Route.CHAT: b"/v1/chat/completions", Route.COMPLETIONS: b"/v1/completions"}
 
 
 class Upstream:
@@ -52,8 +50,8 @@ class Upstream:
         if self._sweeper is not None:
             self._sweeper.cancel()
 
-    def ask(self, route: Route, fields: bytes, content: bytes, reader: Reader) -> None:
-        """Posts `content` to the same path; the reader is told the answer.
+    def ask(self, path: bytes, fields: bytes, content: bytes, reader: Reader) -> None:
+        """Posts `content` to a path; the reader is told the answer.
 
         fields: lines of the head without Host, Content-Length and the gateway's own credentials. A reused
         connection that dies before any byte of an answer was its engine's idle timeout: the request then goes
@@ -61,7 +59,7 @@ class Upstream:
         """
         request = b"POST %b%b HTTP/1.1\r\n%b%bcontent-length: %d\r\n\r\n%b" % (
             self._prefix,
-            PATHS[route],
+            path,
             self._fields,
             fields,
             len(content),

@@ -82,10 +82,10 @@ class WaitingRoom:
         now_s = self._expire()
         self._wake(self.admission.hold(ticket, kv_tokens, now_s))
 
-    def limit_tokens(self, kv_tokens: float | None) -> None:
-        """Puts another budget of tokens in force, None for no bound."""
+    def limit_tokens(self, kv_tokens: float | None, block_tokens: int = 1) -> None:
+        """Puts another budget of tokens in force, None for no bound; given out in blocks."""
         now_s = self._expire()
-        self._wake(self.admission.limit_tokens(kv_tokens, now_s))
+        self._wake(self.admission.limit_tokens(kv_tokens, now_s, block_tokens))
 
     def resize(self, limits: Limits) -> None:
         """Puts new limits in force."""

@@ -39,14 +39,18 @@ COMMANDS = (
     Command("capacity", "experiments.capacity", "search the largest rate that one setting sustains"),
     Command("compare", "experiments.compare", "compare two runs, cell by cell on the same arrivals"),
     Command("gate", "experiments.gate", "fail a build when goodput fell against a stored run"),
+    Command("watch", "experiments.watch", "is the engine still as fast as it was? probes or recorded rows"),
     Command("recommend", "experiments.recommend", "the setting to apply from a run; --apply sets it live"),
     Command("predict", "experiments.predict", "predict a matrix from a calibration, without an engine"),
     Command("calibrate", "experiments.calibrate", "fit the model of an engine to a live one"),
     Command("report", "reports.__main__", "render a run's report; summary, compare and index beside it"),
     Command(
+        "explain", "reports.explain.__main__", "why it was slow at a time: causes with what speaks for them"
+    ),
+    Command(
         "export-trace", "experiments.export_trace", "the records of an earlier run as a trace, to replay"
     ),
-    Command("traces", "loadtests.traces", "describe a trace file before anyone plays it"),
+    Command("traces", "loadtests.traces", "describe a trace file or a recording before anyone plays it"),
     Command("gateway", "gateway.__main__", "the admission gateway in front of an engine"),
     Command("ui", "experiments.ui", "a local stack with the Locust web UI in front of it"),
     Command("status", "headroom.status", "what of the compose stack runs, where, and how it is"),

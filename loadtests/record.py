@@ -22,7 +22,8 @@ class RequestRecord:
 
     `tried` lists the outcome of every attempt where there were several. `chunk_tokens` is None where the
     engine did not say how many tokens each chunk carried. `visible_s`: the first chunk with content that is
-    not reasoning alone.
+    not reasoning alone. `leaves_after_s`: planned; so long after it sent the client hangs up, unless the
+    answer is whole.
     """
 
     i: int
@@ -52,6 +53,7 @@ class RequestRecord:
     tried: Sequence[Outcome] | None = None
     visible_s: float | None = None
     lanes_version: int | None = None
+    leaves_after_s: float | None = None
 
     @property
     def ttft_s(self) -> float | None:

@@ -26,6 +26,7 @@ from loadtests.reach import handed_down
 from loadtests.reach.endpoint import Endpoint
 from loadtests.reach.handed_down import API_KEY_VARIABLE
 from loadtests.slo import SLO
+from loadtests.traffic.load import RecordedLoad, asked, scenario_and_rate
 
 OWN_KEY = "headroom_api_key"
 """An option that nobody types: --api-key, taken from where the web UI's form would show it."""
@@ -35,7 +36,8 @@ CREDENTIALS = "headroom_credentials"
 
 @dataclass(frozen=True, slots=True)
 class PlanSettings:
-    """Where the plan comes from: a plan file, else a trace, else a drawing. Times in seconds."""
+    """Where the plan comes from: a plan file, else a trace or a recording, else a drawing. Times in
+    seconds."""
 
     scenario: str
     rate_per_s: float
@@ -48,6 +50,7 @@ class PlanSettings:
     trace_file: str = ""
     trace_scale: TraceScale = TraceScale.TIME
     trace_unit: TraceUnit = TraceUnit.AUTO
+    recorded: RecordedLoad | None = None
 
     @property
     def trace_path(self) -> Path:
@@ -56,12 +59,14 @@ class PlanSettings:
 
     def make(self) -> Plan:
         """The plan. Raises ValueError in one sentence."""
-        if self.mix.classes and (self.plan_file or self.scenario == "trace"):
-            brings = "a plan file" if self.plan_file else "a trace"
+        if self.mix.classes and (self.plan_file or self.recorded or self.scenario == "trace"):
+            brings = "a plan file" if self.plan_file else "a recording" if self.recorded else "a trace"
             sentence = f"{brings} brings its own requests and their classes: leave the mix out"
             raise WrongValueError("mix", sentence, f"mix: {sentence}")
         if self.plan_file:
             return plans.load(self.plan_file)
+        if self.recorded is not None:
+            return self.recorded.plan(self.warm_up_s, self.measure_s, self.seed, self.mix)
         if self.scenario == "trace":
             return self._replay()
         return plans.make(
@@ -231,9 +236,11 @@ def _plan_settings(options: Namespace) -> PlanSettings:
         if getattr(options, name) not in list(allowed):
             raise wrong(name, repr(getattr(options, name)), f"one of {', '.join(allowed)}")
     shape = {f.name: getattr(options, f.name) for f in fields(Shape) if f.name != "users"}
+    scenario, rate_per_s, factor = scenario_and_rate(options.load, options.scenario, options.rate)
+    times = getattr(options, "from"), options.to
     return PlanSettings(
-        scenario=options.scenario,
-        rate_per_s=options.rate,
+        scenario=scenario,
+        rate_per_s=rate_per_s,
         warm_up_s=options.warmup,
         measure_s=options.duration,
         seed=options.seed,
@@ -246,4 +253,5 @@ def _plan_settings(options: Namespace) -> PlanSettings:
         trace_file=options.trace,
         trace_scale=TraceScale(options.trace_scale),
         trace_unit=TraceUnit(options.trace_unit),
+        recorded=asked(scenario, options.recorded, *times, factor, rate_per_s),
     )

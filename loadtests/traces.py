@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from loadtests.one_sentence import SentenceParser
 from loadtests.planning.mix import Floats
 from loadtests.planning.trace_files import reading
 from loadtests.planning.trace_files.trace import Trace, TraceError
@@ -21,13 +22,15 @@ from loadtests.recording.length_summary import LengthSummary, as_rows
 from loadtests.traffic.segments import TrafficError
 
 _ABOUT = """What a trace file asks for, when, and what reading it changes. The same file is played with
---scenario trace --trace FILE. Of a folder that the gateway recorded (RECORD_DIR): what came, and how it
-ended. What cannot be read gets one sentence and exit code 2."""
+--scenario trace --trace FILE. Of a folder that the gateway recorded (RECORD_DIR): what came and how it
+ended, by the hour, and what --load recorded@1.0x --recorded DIR will lack. What cannot be read gets one
+sentence and exit code 2."""
 _EXAMPLES = """examples:
   %(prog)s trace.csv.gz
   %(prog)s trace.jsonl --json
   %(prog)s trace.jsonl --trace-unit ms
   %(prog)s /var/lib/headroom/recording
+  %(prog)s /var/lib/headroom/recording --from 14:00 --to 15:00
 """
 _COLUMNS, _ROWS = 64, 5
 _EIGHTHS = " ▁▂▃▄▅▆▇█"
@@ -100,8 +103,12 @@ def plot(arrival_s: Floats, span_s: float, blocks: str = _EIGHTHS) -> list[str]:
 def main(argv: Sequence[str], prog: str = "python -m loadtests.traces") -> int:
     """Print the description; the exit code."""
     args = _arguments(argv, prog)
+    times = getattr(args, "from"), args.to
     if args.file.is_dir():
-        return _recording(args.file, args.json)
+        return _recording(args.file, *times, args.json)
+    if any(times):
+        print("headroom: --from and --to go with a recording's folder", file=sys.stderr)
+        return 2
     try:
         trace = reading.read(args.file, TraceUnit(args.trace_unit), args.seed)
     except TraceError as error:
@@ -116,13 +123,15 @@ def main(argv: Sequence[str], prog: str = "python -m loadtests.traces") -> int:
     return 0
 
 
-def _recording(folder: Path, as_json: bool) -> int:
+def _recording(folder: Path, begin: str, end: str, as_json: bool) -> int:
     # pyarrow takes a third of a second, and a trace file does without.
     from loadtests.traffic import described as traffic_described
     from loadtests.traffic import table
+    from loadtests.traffic.when import Times
 
     try:
-        traffic = table.traffic(folder)
+        span = Times(begin, end).span(*table.ends(folder))
+        traffic = table.traffic(folder, span)
     except TrafficError as error:
         print(f"headroom: trace {error}", file=sys.stderr)
         return 2
@@ -147,7 +156,7 @@ def _blocks(encoding: str | None) -> str:
 
 
 def _arguments(argv: Sequence[str], prog: str) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
+    parser = SentenceParser(
         prog=prog,
         description=_ABOUT,
         epilog=_EXAMPLES,
@@ -166,6 +175,13 @@ def _arguments(argv: Sequence[str], prog: str) -> argparse.Namespace:
     parser.add_argument(
         "--seed", type=int, default=1, help="seed of the places inside rounded stamps (default: %(default)s)"
     )
+    for flag, edge in (("--from", "begin"), ("--to", "end")):
+        parser.add_argument(
+            flag,
+            default="",
+            metavar="TIME",
+            help=f"{edge} of a recording's part: 2026-11-30T14:05 (UTC), 14:05, or 10m after its begin",
+        )
     return parser.parse_args(argv)
 
 

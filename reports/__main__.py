@@ -1,4 +1,4 @@
-"""`python -m reports RUN`: the report of a run; `compare A B`, `summary RUN` and `index RUNS` beside it."""
+"""`python -m reports RUN`: the report of a run; `compare`, `summary`, `index` and `live` beside it."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ EXAMPLES = """examples:
   %(prog)s compare runs/a runs/b -o c.html     the same as a page
   %(prog)s summary runs/latest           one run as Markdown
   %(prog)s index runs/                   write runs/index.html, a page over all runs
+  %(prog)s live runs/live-1a2b3c4d       write live.html of a comparison by headroom compare --live
 """
 
 
@@ -32,7 +33,7 @@ def main(argv: Sequence[str] | None = None, prog: str = "python -m reports") -> 
     written, 2 when the user was wrong.
     """
     given = sys.argv[1:] if argv is None else argv
-    commands = {"compare": _compare, "summary": _summary, "index": _index}
+    commands = {"compare": _compare, "summary": _summary, "index": _index, "live": _live}
     name = given[0] if given and given[0] in commands else ""
     try:
         return commands[name](given[1:], f"{prog} {name}") if name else _report(given, prog)
@@ -46,7 +47,9 @@ def main(argv: Sequence[str] | None = None, prog: str = "python -m reports") -> 
 
 def _report(argv: Sequence[str], prog: str) -> int:
     parser = _parser(prog, "Make the HTML report of a run folder, one self-contained file.", epilog=EXAMPLES)
-    parser.add_argument("run", metavar="RUN", help="the folder of a run; or one of: compare, summary, index")
+    parser.add_argument(
+        "run", metavar="RUN", help="the folder of a run; or one of: compare, summary, index, live"
+    )
     parser.add_argument(
         "-o", "--output", metavar="FILE",
         help="the HTML file (default RUN/report.html, with --slo RUN/report-slo.html)",
@@ -136,6 +139,19 @@ def _index(argv: Sequence[str], prog: str) -> int:
 
     target = Path(options.output) if options.output else folder / "index.html"
     _write(target, index.page(folder, target.parent))
+    print(target)
+    return 0
+
+
+def _live(argv: Sequence[str], prog: str) -> int:
+    parser = _parser(prog, "The page of a comparison by `headroom compare --live`, as far as it is.")
+    parser.add_argument("folder", metavar="DIR", type=Path, help="the folder of the comparison")
+    parser.add_argument("-o", "--output", metavar="FILE", help="the HTML file (default DIR/live.html)")
+    options = parser.parse_args(argv)
+    from reports import live
+
+    target = Path(options.output) if options.output else options.folder / "live.html"
+    _write(target, live.page(live.load(options.folder)))
     print(target)
     return 0
 

@@ -9,6 +9,7 @@ from experiments.spec.named_lanes import NONE
 from experiments.spec.setting import LANES, Setting
 from gateway.limits import QueueMode, QueueOrder, SlotCost
 from loadtests.outcome import Outcome
+from loadtests.planning.rate import RECORDED
 from reports import numbers
 
 NOTHING: Mapping[str, object] = {}
@@ -151,8 +152,10 @@ def setting(known: Setting | SeenLimits | None, same: Mapping[str, object] = NOT
 
 
 def load(workload: Workload) -> str:
-    """An offered load: `sustained 16/s (1.25 × capacity)`, after the name of its mix of requests."""
+    """An offered load: `sustained 16/s (1.25 × capacity)`, `recorded 3.5/s (1 × recorded)`, after the name of
+    its mix of requests."""
     name = " ".join(part for part in (workload.workload, workload.scenario or "load") if part)
     rate, relative = workload.rate_per_s, workload.relative_load
     text = name if rate is None else f"{name} {rate:.3g}/s"
-    return text if relative is None else f"{text} ({relative:.3g} × capacity)"
+    of = RECORDED if workload.scenario == RECORDED else "capacity"
+    return text if relative is None else f"{text} ({relative:.3g} × {of})"

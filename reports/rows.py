@@ -36,7 +36,9 @@ class CellRow:
     workload: Annotated[str, "", "name of the mix of requests; empty in a run of only one"] = ""
     scenario: Annotated[str, "", "name of the arrival process"] = ""
     rate_per_s: Annotated[float, "1/s", "the rate that was asked for"] = math.nan
-    relative_load: Annotated[float, "ratio", "that rate / the capacity found by the probe"] = math.nan
+    relative_load: Annotated[
+        float, "ratio", "that rate / the capacity found by the probe, or the recorded rate"
+    ] = math.nan
     block: Annotated[float, "", "number of the block: one arrival plan, all settings"] = math.nan
     plan_hash: Annotated[
         str, "", "SHA-256 of the arrival plan; equal for cells that saw the same arrivals"

@@ -10,7 +10,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     """Add the flags of both."""
     parser.add_argument("--slo", help="judge both runs under this SLO instead of the baseline's own")
     parser.add_argument(
-        "--delta", type=_percent, metavar="PERCENT",
+        "--delta", type=percent, metavar="PERCENT",
         help="changes within ± this do not matter (default: 3)",
     )  # fmt: skip
     parser.add_argument("--anyway", action="store_true", help="compare runs that are not the same experiment")
@@ -18,7 +18,8 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--junit", type=Path, metavar="FILE", help="also write JUnit XML to FILE")
 
 
-def _percent(text: str) -> float:
+def percent(text: str) -> float:
+    """A percentage above 0 and below 100, with or without its sign."""
     try:
         value = float(text.removesuffix("%"))
     except ValueError:

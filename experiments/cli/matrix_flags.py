@@ -8,10 +8,10 @@ from collections.abc import Callable, Mapping
 
 from experiments.errors import UserError
 from experiments.spec.gateway_section import GatewaySection
-from experiments.spec.loads import parse_rate
 from experiments.stack.engine_knobs import flag_of
 from gateway.limits import LIMIT_NAMES
 from gateway.settings import LiveSettings
+from loadtests.planning.rate import parse_rate
 
 Values = Mapping[str, str | list[str] | None]
 """Keys of a section of the spec → what was given; None where nothing was."""
@@ -54,12 +54,30 @@ def add_rates(add_argument: Callable[..., argparse.Action], *, without: str) -> 
     add_argument(
         "--load",
         metavar="LIST",
-        help=f"SCENARIO@RATE, RATE in requests/s or as a multiple of capacity (0.7x); {without}",
+        help="SCENARIO@RATE, RATE in requests/s or as a multiple of capacity (0.7x), for recorded of the "
+        f"recorded rate (recorded@1.0x); {without}",
     )
     add_argument("--scenario", metavar="LIST", help="with --rate: every scenario at every rate")
     add_argument(
         "--rate", metavar="LIST", help="requests per second, or multiples of capacity such as 0.7x,1.2x"
     )
+
+
+def add_recording(add_argument: Callable[..., argparse.Action]) -> None:
+    """Which recording the loads named recorded play."""
+    add_argument(
+        "--recorded",
+        metavar="DIR",
+        help="folder of a gateway's recording (its RECORD_DIR), for --load recorded@1.0x: its arrivals, "
+        "lengths, lanes, sessions, shared prefixes and clients that leave; each block plays another stretch",
+    )
+    for flag, end in (("--from", "begin"), ("--to", "end")):
+        add_argument(
+            flag,
+            dest=f"recorded_{flag[2:]}",
+            metavar="TIME",
+            help=f"{end} of what is played: 2026-11-30T14:05 (UTC), 14:05, or 10m after its first request",
+        )
 
 
 def add_workloads(add_argument: Callable[..., argparse.Action]) -> None:

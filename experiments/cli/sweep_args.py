@@ -77,6 +77,7 @@ def parse(argv: Sequence[str], prog: str = "python -m experiments.sweep") -> Swe
         raise UserError(
             "--budget goes with --design race, which it ends; a grid measures everything, --blocks times"
         )
+    _check_recording(spec)
     _check_slo(spec)
     if args.like is not None:
         _check_has_rates(args.like)
@@ -190,6 +191,14 @@ def _spec_file(args: argparse.Namespace) -> Path | None:
     return _PRESETS / f"{args.preset}.toml"
 
 
+def _check_recording(spec: SweepSpec) -> None:
+    """Read what is to be played, before anything is started."""
+    try:
+        spec.load.traffic  # noqa: B018  # it is kept
+    except ValueError as error:
+        raise UserError(f"--recorded {error}") from None
+
+
 def _check_slo(spec: SweepSpec) -> None:
     if spec.slo.text is None:
         return
@@ -210,7 +219,12 @@ def _overrides(args: argparse.Namespace) -> dict[str, dict[str, Any]]:
             **{name: _knob(name, getattr(args, name)) for name in ENGINE_KEYS},
         },
         "gateway": {**matrix_flags.gateway_values(args)},
-        "load": {**matrix_flags.load_values(args), "lengths": args.lengths, "usage": args.usage},
+        "load": {
+            **matrix_flags.load_values(args),
+            **{name: getattr(args, name) for name in ("recorded", "recorded_from", "recorded_to")},
+            "lengths": args.lengths,
+            "usage": args.usage,
+        },
         "window": {
             "warm_up_s": args.warm_up,
             "measure_s": args.measure,

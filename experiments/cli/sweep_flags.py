@@ -24,6 +24,7 @@ _EXAMPLES = """examples:
   %(prog)s --queue-order fifo,lifo --scenario sustained,burst --rate 6,0.7x,1.2x --blocks 3
   %(prog)s --workload 64x24,512x64 --rate 0.7x,1.1x   each at its own capacity
   %(prog)s --mix 'chat:0.9,agent-long:0.1' --slo 'ttft<=1s,tpot<=60ms;agent-long:ttft<=20s'
+  %(prog)s --load recorded@1.0x,recorded@1.5x --recorded /var/lib/headroom/recording --from 14:00 --to 15:00
   %(prog)s --mix 'chat:0.9@a,agent-long:0.1@b' --lanes none,mix,lanes.toml --slot-cost requests,tokens
   %(prog)s --engine compose                  the compose stack that runs on this machine
 
@@ -73,6 +74,7 @@ def _add_loads(flags: argparse.ArgumentParser) -> None:
     group = flags.add_argument_group("loads: each meets every setting")
     unnamed = "a race without it takes one that should be met and one that is missed, by what the probe saw"
     matrix_flags.add_rates(group.add_argument, without=unnamed)
+    matrix_flags.add_recording(group.add_argument)
     matrix_flags.add_workloads(group.add_argument)
     optional_field_flags.add(group.add_argument)
     group.add_argument(

@@ -23,10 +23,12 @@ to, the matrix is measured instead."""
 _EXAMPLES = """examples:
   %(prog)s --slo 'ttft<=1s,tpot<=60ms,attainment>=0.95'
   %(prog)s --mix 'chat:0.9,agent-long:0.1' --slo 'ttft<=1s,tpot<=60ms;agent-long:ttft<=20s'
+  %(prog)s --load recorded@1.0x,recorded@1.5x --recorded DIR --from 14:00 --to 15:00
   %(prog)s --engine emulator --dry-run        what would be predicted and measured
   %(prog)s --model runs/calibration           a calibration that is there already
   %(prog)s --engine-url http://127.0.0.1:8000 --served-model qwen25-14b --budget 30m
   %(prog)s --gateway-url http://127.0.0.1:8080 --served-model NAME --model profile.json
+  %(prog)s --recorded DIR --current MAX_ACTIVE=8 --growth 3%%/week    no engine at all
 
 flags of a sweep (python -m experiments.sweep --help) are taken, too: --slo, --engine, --engine-url,
 --gateway-url, --max-active, --queue-max, --queue-timeout, --load, --prompt-tokens, --output-tokens,
@@ -34,6 +36,10 @@ flags of a sweep (python -m experiments.sweep --help) are taken, too: --slo, --e
 128 in doubling steps (up to the engine's batch), both queue modes, QUEUE_MAX 8 and 100, the derived
 QUEUE_TIMEOUT_S and 10 s, under three loads, one of them above capacity. The start values that follow from
 objective and model are always added.
+
+With --recorded DIR and no --load nothing is measured, only learned from the recording:
+--from, --to, --current, --slo, --scale, --growth, --max-num-seqs, --max-num-batched-tokens, --kv-tokens, and
+lists of limits; %(prog)s --recorded DIR --help tells more.
 
 exit codes: 0 a setting is recommended; 1 something could not be measured; 2 a mistake in the command;
 130 Ctrl-C (the same command goes on where it stopped).

@@ -20,6 +20,7 @@ from gateway.limits import QueueMode
 from loadtests.planning import plan as plans
 from loadtests.planning.late_begin import begun_late
 from loadtests.planning.plan import Plan
+from loadtests.planning.rate import RECORDED
 from loadtests.planning.scenarios import Shape
 from loadtests.slo import SLO
 
@@ -48,17 +49,21 @@ class Matrix:
         """The arrival plan of a cell: the same for every setting of its load and block.
 
         The sentinel has the first block's in every block: repeated on one trace a cell differs by 1 to 2 %,
-        on fresh ones by tens.
+        on fresh ones by tens. Of a recording each block plays another stretch.
         """
         load, phase, shape = cell.load, self.phases[cell.load], self._shape(cell.load)
         assert load.rate_per_s is not None, "the matrix holds resolved loads only"
-        section = self.spec.load
+        section, block = self.spec.load, 0 if cell.sentinel else cell.block
+        seed = _seed(section.seed, load, block)
+        if load.scenario == RECORDED:
+            window = phase.warm_up_s, phase.measure_s
+            return section.recorded_plan(load, *window, block, self.context_tokens)
         return plans.make(
             load.scenario,
             load.rate_per_s,
             phase.warm_up_s,
             phase.measure_s,
-            _seed(section.seed, load, 0 if cell.sentinel else cell.block),
+            seed,
             mix=section.requests(load.workload, self.context_tokens),
             shape=shape,
         )
@@ -110,7 +115,7 @@ def build(
     probed: dict[Load, Probe] = {}
     for relative in spec.load.parsed():
         seen = (probes or {}).get(relative.workload or "", probe)
-        load = relative.at_capacity(seen.capacity_per_s)
+        load = spec.load.resolved(relative, seen.capacity_per_s)
         life_s = longest_life_s(seen, widest, longest_s)
         probed[load] = seen
         by_load[load] = phases(spec.window, load.rate_per_s or 0.0, life_s, longest_s, lives)

@@ -36,6 +36,8 @@ def run(path: Path, spec: SweepSpec, slo: SLO | None, traces: SimulatedTraces) -
         UserError: there is no model, or the objective names a load class that the mix has not.
     """
     begun_s = time.perf_counter()
+    if spec.load.recorded is not None:
+        raise UserError("recorded traffic is not predicted: measure it with sweep or tune")
     slo = _objective(spec, slo)
     model = calibrated.read(path)
     profile = model.profile

@@ -213,6 +213,12 @@ class ServerMetrics:
             raise EnvironmentProblem(f"Prometheus at {self.url} did not answer {promql!r}: {error}") from None
         return [Series.of(series) for series in answer]
 
+    def points(
+        self, promql: str, start_unix_s: float, end_unix_s: float, step_s: float
+    ) -> list[tuple[float, float]]:
+        """(Unix seconds, value) of a range query's series, as it stands; what is not finite is left out."""
+        return self._range(promql, start_unix_s, end_unix_s, step_s)
+
     @property
     def _scraped(self) -> tuple[str, ...]:
         """What tells that gateway and engine were scraped."""

@@ -23,6 +23,7 @@ from experiments.spec.setting import Setting
 from experiments.spec.sweep_spec import SweepSpec
 from experiments.stats.class_capacity import next_rate_under
 from experiments.stats.stretch import Stretch
+from loadtests.planning.rate import RECORDED
 from loadtests.slo import SLO
 
 PRECISION = 0.07
@@ -86,15 +87,18 @@ def measure_rate(
     rate_per_s: float, setting: Setting, spec: SweepSpec, context: MeasurementContext, stack: SweepStack,
     progress: SweepProgress, left_s: float = math.inf,
 ) -> bool:  # fmt: skip
-    """One more trace of a steady load at that rate; False when the seconds that are left do not hold it."""
+    """One more trace of a steady load at that rate, or of what was recorded at so many times its own; False
+    when the seconds that are left do not hold it."""
     run, probe = context.run, context.run.state.probe
     assert probe is not None, "rates refer to it"
     cells = finished_cells(run.path)
     block = 1 + max((c.block for c in cells if c.rate_per_s == rate_per_s), default=-1)
-    load = spec.load.model_copy(update={"loads": (f"sustained@{rate_per_s:g}",)})
+    scenario = RECORDED if spec.load.is_recorded else "sustained"
+    load = spec.load.model_copy(update={"loads": (f"{scenario}@{rate_per_s:g}",)})
     design = spec.design.model_copy(update={"blocks": 1, "budget_s": None, "sentinel": False})
     one = in_stretches(spec.model_copy(update={"load": load, "design": design}))
-    planned = matrix.build(one, probe, context.slo)
+    context_tokens = run.state.engine.facts.max_model_len if run.state.engine and load.recorded else None
+    planned = matrix.build(one, probe, context.slo, context_tokens=context_tokens)
     cell = replace(planned.cells[0], setting=setting, block=block, purpose=CellPurpose.CAPACITY)
     expected_s = planned.phases[cell.load].expected_s
     if expected_s > left_s:

@@ -37,7 +37,8 @@ class Workload:
     rate_per_s: float | None
     """planned arrivals, requests per second"""
     relative_load: float | None
-    """that rate over the capacity that the probe saw; none where the rate was given as such"""
+    """that rate over the capacity that the probe saw, of recorded traffic over the recorded one; none where
+    the rate was given as such"""
     block: int
     """number of the arrival trace, from 0: every setting meets the same ones"""
     seed: int | None = None
@@ -53,7 +54,8 @@ class Workload:
     purpose: CellPurpose = CellPurpose.MATRIX
     """what the cell is measured for"""
     mix: str | None = None
-    """the load classes, as `--mix` takes them; none where all requests are of one kind"""
+    """the load classes, as `--mix` takes them, or the recording that brought them; none where all requests
+    are of one kind"""
 
     @classmethod
     def planned(

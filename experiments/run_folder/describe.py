@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from experiments.run_folder.applied_setting import AppliedSetting
 from experiments.run_folder.cell_summary import CellSummary
 from experiments.run_folder.codec import SCHEMA_VERSION
+from experiments.run_folder.live_run import LiveRun
 from experiments.run_folder.prediction import Prediction
 from experiments.run_folder.race_story import RaceStory
 from experiments.run_folder.recommendation import Recommendation
@@ -32,6 +33,7 @@ DOCUMENTS: tuple[tuple[str, str, tuple[type, ...]], ...] = (
     ("race.json", "Of a sweep that raced its settings.", (RaceStory,)),
     ("predicted.json", "", (Prediction,)),
     ("what_if.json", "Of a run with a calibration.", (WhatIf,)),
+    ("live.json", "Of `compare --live`: two runs, `a/` and `b/`, are beside it.", (LiveRun,)),
 )
 
 _HEAD = f"""# The run folder

@@ -1,6 +1,7 @@
 """What a sweep offers: the loads, and what their requests ask for."""
 
 from dataclasses import replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
@@ -8,11 +9,14 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 from experiments.spec.loads import Load, parse_load
 from experiments.spec.strict import Strict, listed
 from loadtests.planning.optional_fields import AnswerLengths, UsageFields
+from loadtests.planning.rate import RECORDED
 from loadtests.slo import SLO
 
 if TYPE_CHECKING:
     from loadtests.planning.load_class import LoadClass
     from loadtests.planning.mix import Mix
+    from loadtests.planning.plan import Plan
+    from loadtests.traffic.recorded import Recorded
 
 
 def open_scenarios() -> tuple[str, ...]:
@@ -76,7 +80,9 @@ class LoadSection(Strict):
     `workloads`, an axis, cross with the loads and replace the two lengths; the first is the one whose probe
     scales the SLO and the queue timeout. Each has a capacity of its own, which relative rates refer to.
     `mix`: load classes that every load mixes, in place of one workload; relative rates refer to the capacity
-    of their mean lengths. `lengths` and `usage`: what an engine that refuses fields is asked without; `auto`:
+    of their mean lengths. `recorded`: the folder of a gateway's recording, from and to these times, which the
+    loads named recorded play: their relative rates are multiples of the recorded one, and other loads have
+    its mean lengths. `lengths` and `usage`: what an engine that refuses fields is asked without; `auto`:
     forced, unless the engine is known not to keep to it.
     """
 
@@ -84,6 +90,9 @@ class LoadSection(Strict):
         "sustained@0.7x",
         "burst@1.2x",
     )
+    recorded: str | None = None
+    recorded_from: str = ""
+    recorded_to: str = ""
     prompt_tokens: Annotated[int, Field(ge=1, le=1_000_000)] = 64
     output_tokens: Annotated[int, Field(ge=1, le=1_000_000)] = 24
     workloads: Annotated[tuple[str, ...], BeforeValidator(listed)] = ()
@@ -114,7 +123,50 @@ class LoadSection(Strict):
     def _one_kind_of_workloads(self) -> "LoadSection":
         if self.mix and self.workloads:
             raise ValueError("a mix brings its own workloads: give mix or workloads, not both")
+        plays = any(text.startswith(f"{RECORDED}@") for text in self.loads)
+        if plays != bool(self.recorded) or (not plays and (self.recorded_from or self.recorded_to)):
+            raise ValueError(
+                f"a load such as {RECORDED}@1.0x and the folder of the recording (with its from and to) go "
+                "together: give both"
+            )
+        if plays and (self.mix or self.workloads):
+            raise ValueError("a recording brings its own requests and lanes: leave mix and workloads out")
         return self
+
+    @cached_property
+    def traffic(self) -> "Recorded | None":
+        """What was recorded, read once; None where nothing recorded is played.
+
+        Raises:
+            ValueError: with a sentence naming what is wrong.
+        """
+        if self.recorded is None:
+            return None
+        from experiments.spec import recorded_traffic  # with pyarrow: only for a recording
+
+        return recorded_traffic.read(self.recorded, self.recorded_from, self.recorded_to)
+
+    @property
+    def is_recorded(self) -> bool:
+        """Whether nothing but recorded traffic is played."""
+        return all(load.scenario == RECORDED for load in self.parsed())
+
+    def recorded_plan(
+        self, load: Load, warm_up_s: float, measure_s: float, block: int, context_tokens: int | None
+    ) -> "Plan":
+        """The plan of a recorded load: the stretch of the recording with that number, from 0, cut to what an
+        engine with that context holds (None: not known)."""
+        from experiments.spec import recorded_traffic
+
+        assert self.traffic is not None, "a load that is recorded has a recording"
+        stretch = warm_up_s, measure_s, block
+        return recorded_traffic.plan(self.traffic, load, stretch, self.seed, context_tokens)
+
+    def resolved(self, load: Load, capacity_per_s: float) -> Load:
+        """The load with its rate in requests per second, on an engine of that capacity."""
+        if load.scenario == RECORDED and self.traffic is not None:
+            return load.at_capacity(self.traffic.rate_per_s)
+        return load.at_capacity(capacity_per_s)
 
     @property
     def classes(self) -> "tuple[LoadClass, ...]":
@@ -128,6 +180,8 @@ class LoadSection(Strict):
 
         if self.mix:
             return workloads.mix_of_classes(self.classes, context_tokens)
+        if self.traffic is not None:
+            return workloads.mix("{}x{}".format(*self.typical(context_tokens)), context_tokens)
         return workloads.mix(workload or self.reference, context_tokens)
 
     def typical(self, context_tokens: int | None) -> tuple[int, int]:
@@ -136,6 +190,8 @@ class LoadSection(Strict):
 
         if self.mix:
             return workloads.typical_of_classes(self.classes, context_tokens)
+        if self.traffic is not None:
+            return workloads.within(self.traffic.mean_tokens, context_tokens)
         return workloads.typical(self.reference, context_tokens)
 
     def objective(self, common: SLO) -> SLO:
@@ -144,6 +200,8 @@ class LoadSection(Strict):
         Raises:
             ValueError: it names a class that the mix has not.
         """
+        if self.traffic is not None and self.is_recorded and common.classes:
+            return common.for_classes(one.name for one in self.traffic.classes())
         if not self.mix:
             if common.classes:
                 raise ValueError(f"it names load class {common.classes[0][0]!r}, and the load has no --mix")

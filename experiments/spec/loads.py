@@ -4,6 +4,8 @@ capacity.
 
 from dataclasses import dataclass, replace
 
+from loadtests.planning.rate import parse_rate
+
 
 @dataclass(frozen=True, slots=True)
 class Load:
@@ -30,25 +32,6 @@ class Load:
         if self.relative is not None:
             return f"{name}@{self.relative:g}x"
         return f"{name}@{self.rate_per_s:g}"
-
-
-def parse_rate(text: str) -> tuple[float | None, float | None]:
-    """`4.5` → (4.5, None) requests per second; `0.7x` → (None, 0.7) of capacity.
-
-    Raises:
-        ValueError: with a sentence naming the text and what is allowed.
-    """
-    clean = str(text).strip().lower()
-    relative = clean.endswith("x")
-    try:
-        number = float(clean[:-1] if relative else clean)
-    except ValueError:
-        number = float("nan")
-    if not 0 < number < 1e6:
-        raise ValueError(
-            f"rate {text!r}: write requests per second above 0 (4.5) or a multiple of capacity (0.7x)"
-        )
-    return (None, number) if relative else (number, None)
 
 
 def parse_load(text: str, scenarios: tuple[str, ...]) -> Load:

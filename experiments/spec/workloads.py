@@ -57,6 +57,14 @@ def typical(name: str, context_tokens: int | None) -> tuple[int, int]:
     return prompt, min(_mean(profile.output), asked.max_output_tokens)
 
 
+def within(lengths: tuple[int, int], context_tokens: int | None) -> tuple[int, int]:
+    """Lengths of prompt and answer, tokens, as far as an engine with that context holds them."""
+    if context_tokens is None:
+        return lengths
+    longest, rest = _longest(context_tokens)
+    return min(lengths[0], longest), min(lengths[1], rest)
+
+
 def typical_of_classes(classes: Sequence[LoadClass], context_tokens: int | None) -> tuple[int, int]:
     """The same of several load classes: the means of their means, by their shares, which cost about what the
     mix costs."""

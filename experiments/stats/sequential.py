@@ -18,6 +18,8 @@ ALPHA = 0.05
 LOOKS = (3, 5, 8, 12, 18, 27, 40, 60, 90)
 """Blocks after which one looks; three are the least, and each later look has about half as many more."""
 _HALF_SPENT_AT = 5.0
+_POWER = 3
+_BEYOND_PLAN = 0.1
 _GRID = 401
 
 
@@ -32,8 +34,28 @@ def level(blocks: int) -> float:
 
     A look off the schedule takes its own place between them.
     """
-    looks = [look for look in LOOKS if look < blocks] + [blocks]
-    return 2.0 * float(scipy.stats.norm.sf(_bounds(tuple(looks))[-1]))
+    looks = (*(look for look in LOOKS if look < blocks), blocks)
+    return 2.0 * float(scipy.stats.norm.sf(_bounds(looks, tuple(map(spent, looks)))[-1]))
+
+
+def level_after(looks: tuple[int, ...], planned: int) -> float:
+    """Two-sided nominal level of the last of these looks (ascending, the first at ≥ 3 blocks), given that
+    exactly the ones before it were taken: for who keeps a list of them, and planned for so many blocks."""
+    spends = tuple(spent_of_planned(look, planned) for look in looks)
+    return 2.0 * float(scipy.stats.norm.sf(_bounds(looks, spends)[-1]))
+
+
+def spent_of_planned(blocks: int, planned: int) -> float:
+    """Error spent by the look at `blocks`, cumulative, where `planned` blocks were the most when it began.
+
+    Little early and most of it at the end: (blocks / planned)³ of nine tenths (the power family of Kim and
+    DeMets 1987). The last tenth is for blocks beyond the plan, so that there may be some; it is never used
+    up.
+    """
+    of_plan = 1.0 - _BEYOND_PLAN
+    if blocks <= planned:
+        return ALPHA * of_plan * (blocks / planned) ** _POWER
+    return ALPHA * (of_plan + _BEYOND_PLAN * (1.0 - planned / blocks))
 
 
 def next_look(blocks: int) -> int:
@@ -42,14 +64,15 @@ def next_look(blocks: int) -> int:
 
 
 @lru_cache(maxsize=256)
-def _bounds(looks: tuple[int, ...]) -> tuple[float, ...]:
-    """Bounds of |Z| at each look; the walk's density inside the earlier bounds is carried along."""
+def _bounds(looks: tuple[int, ...], spends: tuple[float, ...]) -> tuple[float, ...]:
+    """Bounds of |Z| at each look, by which that much is spent; the walk's density inside the earlier bounds
+    is carried along."""
     if len(looks) == 1:
-        return (float(scipy.stats.norm.isf(spent(looks[0]) / 2)),)
-    earlier = _bounds(looks[:-1])
+        return (float(scipy.stats.norm.isf(spends[0] / 2)),)
+    earlier = _bounds(looks[:-1], spends[:-1])
     grid, density = _inside(looks[:-1], earlier)
     step = np.sqrt(looks[-1] - looks[-2])
-    budget = spent(looks[-1]) - spent(looks[-2])
+    budget = spends[-1] - spends[-2]
 
     def excess(z: float) -> float:
         edge = z * np.sqrt(looks[-1])

@@ -123,7 +123,8 @@ def _ground(options: TuneOptions, run: RunDir, stack: SweepStack, progress: Swee
     """Probe, objective and the grid that a sweep would measure."""
     seen = engine_setup.probe_engine(options.sweep, run, stack, progress)
     slo = engine_setup.settle_objective(options.sweep, run, stack, seen)
-    context_tokens = stack.engine.facts.max_model_len if options.sweep.spec.load.mix else None
+    load = options.sweep.spec.load
+    context_tokens = stack.engine.facts.max_model_len if load.mix or load.recorded else None
     grid = matrices.build(options.sweep.spec, seen, slo, context_tokens=context_tokens)
     return TuneContext(options, run, stack, seen, slo, grid)
 

@@ -37,7 +37,7 @@ def task_of(context: TuneContext, profile: Profile) -> Task:
     spec, probe = context.options.sweep.spec, context.probe
     timeout_s = queue_timeout_s(context.slo.longest_ttft_s, probe.ttft_at_capacity_s)
     default = Setting(spec.design.current.limits(), lanes=spec.gateway.first_lanes)
-    loads = tuple(load.at_capacity(probe.capacity_per_s) for load in spec.load.parsed())
+    loads = tuple(spec.load.resolved(load, probe.capacity_per_s) for load in spec.load.parsed())
     least, derived = least_prompt(context), None
 
     def plan(cell: Cell) -> Plan:

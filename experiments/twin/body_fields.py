@@ -105,6 +105,88 @@ class CompletionFields(SamplingFields):
         return self.n
 
 
+class ResponseFields(SamplingFields):
+    """Of /v1/responses."""
+
+    input: str | list[dict[str, object]]
+    instructions: str | None = None
+    max_output_tokens: int | None = None
+
+    @property
+    def choices(self) -> int:
+        return 1
+
+
+class CountFields(BaseModel):
+    """Of /v1/messages/count_tokens."""
+
+    model: str
+    messages: list[Any]
+    system: str | list[Any] | None = None
+
+
+class MessageFields(SamplingFields):
+    """Of /v1/messages."""
+
+    model: str
+    messages: list[Any]
+    max_tokens: int
+    system: str | list[Any] | None = None
+
+    @property
+    def choices(self) -> int:
+        return 1
+
+
+class PooledFields(SamplingFields):
+    """Of what answers with vectors and scores."""
+
+    @property
+    def choices(self) -> int:
+        return 1
+
+
+class EmbeddingFields(PooledFields):
+    """Of /v1/embeddings."""
+
+    input: list[TokenId] | list[list[TokenId]] | str | list[str]
+
+
+class RerankFields(PooledFields):
+    """Of /v1/rerank."""
+
+    query: str
+    documents: list[str]
+
+
+class ScoreFields(PooledFields):
+    """Of /v1/score: two sides, by one of the names that each has."""
+
+    text_1: str | list[str] | None = None
+    text_2: str | list[str] | None = None
+    queries: str | list[str] | None = None
+    documents: str | list[str] | None = None
+
+    def sides(self) -> tuple[list[str], list[str]]:
+        """Both. Raises BadRequestError where one is missing."""
+        first = self.text_1 if self.queries is None else self.queries
+        second = self.text_2 if self.documents is None else self.documents
+        if first is None or second is None:
+            raise BadRequestError("Field required: text_1 and text_2, or queries and documents.")
+        return _listed(first), _listed(second)
+
+
+def _listed(side: str | list[str]) -> list[str]:
+    return [side] if isinstance(side, str) else side
+
+
+class DetokenizeFields(BaseModel):
+    """Of /detokenize."""
+
+    model: str | None = None
+    tokens: list[TokenId]
+
+
 class TokenizeFields(BaseModel):
     """Of /tokenize: a text, or a chat."""
 

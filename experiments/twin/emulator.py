@@ -23,12 +23,11 @@ import uvicorn
 from pydantic import ValidationError
 
 from experiments.errors import EnvironmentProblem, UserError
-from experiments.twin import chat, completions
+from experiments.twin import messages, routes
 from experiments.twin import profile as profiles
 from experiments.twin.asked import Asked, check_model
-from experiments.twin.body_fields import TokenizeFields
+from experiments.twin.body_fields import DetokenizeFields, TokenizeFields, read
 from experiments.twin.chat import Answer, count_tokens, load_words
-from experiments.twin.completions import CompletionAnswer
 from experiments.twin.emulator_metrics import EmulatorMetrics
 from experiments.twin.live import LiveEngine, Stream, tokens
 from experiments.twin.refusal import BadRequestError, NoSuchRouteError
@@ -39,11 +38,6 @@ _BUSY = (
     "The engine is currently busy and cannot accept new requests. "
     "Please try again later or on a different instance."
 )
-
-ROUTES = frozenset(
-    ("/v1/chat/completions", "/v1/completions", "/tokenize", "/health", "/ping", "/version", "/v1/models")
-)
-"""Where another method than the one that is served gets 405."""
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -84,7 +78,8 @@ class Emulator:
             try:
                 await self._answer(scope["method"], scope["path"], receive, send)
             except BadRequestError as refused:
-                await _whole(send, refused.body, refused.status)
+                told = refused.as_message() if scope["path"].startswith("/v1/messages") else refused.body
+                await _whole(send, told, refused.status)
 
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()
@@ -100,16 +95,16 @@ class Emulator:
         if self._running is None or self._running.done():
             raise BadRequestError("the emulated engine has died", 500, "InternalServerError")
         match method, path:
-            case "POST", "/v1/chat/completions":
-                body = await _body(receive)
-                asked = chat.parse(body, self.model, self.profile.max_model_len)
-                await self._complete(asked, Answer, receive, send)
-            case "POST", "/v1/completions":
-                body = await _body(receive)
-                asked = completions.parse(body, self.model, self.profile.max_model_len)
-                await self._complete(asked, CompletionAnswer, receive, send)
+            case "POST", path if path in routes.ANSWERED:
+                parse, kind = routes.ANSWERED[path]
+                asked = parse(await _body(receive), self.model, self.profile.max_model_len)
+                await self._complete(asked, kind, receive, send)
             case "POST", "/tokenize":
                 await _whole(send, self._tokenize(await _body(receive)))
+            case "POST", "/detokenize":
+                await _whole(send, self._detokenize(await _body(receive)))
+            case "POST", "/v1/messages/count_tokens":
+                await _whole(send, messages.counted(await _body(receive), self.model))
             case "GET", "/health" | "/ping":
                 await _whole(send, b"")
             case "GET", "/version":
@@ -120,7 +115,7 @@ class Emulator:
                 self.metrics.idle(self.engine)
                 await _whole(send, self.metrics.text(), kind=b"text/plain; version=0.0.4; charset=utf-8")
             case _:
-                raise NoSuchRouteError(405 if path in ROUTES else 404)
+                raise NoSuchRouteError(405 if path in routes.ALL else 404)
 
     def _models(self) -> dict[str, Any]:
         served = {
@@ -142,6 +137,12 @@ class Emulator:
             count = len((fields.prompt or "").split())
         answer = {"count": count, "max_model_len": self.profile.max_model_len, "tokens": list(range(count))}
         return orjson.dumps(answer)
+
+    def _detokenize(self, body: bytes) -> bytes:
+        fields = read(DetokenizeFields, body)
+        check_model(fields.model, self.model)
+        words = [self.words[token % len(self.words)] for token in fields.tokens]
+        return orjson.dumps({"prompt": " ".join(words)})
 
     async def _complete(self, asked: Asked, kind: type[Answer], receive: Receive, send: Send) -> None:
         if self._admitted_at_most is not None and self._unfinished + asked.answers > self._admitted_at_most:

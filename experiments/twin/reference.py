@@ -40,14 +40,18 @@ def play(
     logged: bool = False,
 ) -> Simulated:
     """`simulate`, whatever profile, orders and lanes are. Raises ValueError as it does."""
-    return _Run(offered, profile, limits, users, until_s, orders, logged=logged).run()
+    return ReferenceRun(offered, profile, limits, users, until_s, orders, logged=logged).run()
 
 
 _ALIVE = (State.RUNNING, State.WAITING)
 
 
-class _Run:
-    """One simulation; the three queues of events each come in order of time by themselves."""
+class ReferenceRun:
+    """One simulation; the three queues of events each come in order of time by themselves.
+
+    What decides by itself when to send is a subclass: it says when something of its own is due
+    (`next_arrival_s`), sends it then (`arrive`, with `send`), and is told of each end (`ended`).
+    """
 
     def __init__(
         self,
@@ -131,7 +135,7 @@ class _Run:
 
     def _next_s(self) -> float:
         """When the next event outside the engine is due."""
-        next_s = self._next_arrival_s()
+        next_s = self.next_arrival_s()
         if self.inbox and self.inbox[0][0] < next_s:
             next_s = self.inbox[0][0]
         if self.releases and self.releases[0][0] < next_s:
@@ -145,7 +149,8 @@ class _Run:
             deadlines.popleft()
         return next_s
 
-    def _next_arrival_s(self) -> float:
+    def next_arrival_s(self) -> float:
+        """When `arrive` has to be called next, inf for never."""
         if self.closed:
             due_s = self.users[0][0] if self.users else inf
         else:
@@ -169,14 +174,19 @@ class _Run:
         elif self.deadlines and self.deadlines[0][0] <= now_s:
             self._time_out(self.deadlines.popleft()[1], now_s)
         else:
-            self._arrive(now_s)
+            self.arrive(now_s)
 
-    def _arrive(self, now_s: float) -> None:
+    def arrive(self, now_s: float) -> None:
+        """What is due now is sent."""
         index = self.sent
         self.sent += 1
         if self.closed:
             index = heapq.heappop(self.users)[1]
             self.due_s[index] = now_s
+        self.send(index, now_s)
+
+    def send(self, index: int, now_s: float) -> None:
+        """This request reaches the gateway now."""
         ticket = self.admission.offer(now_s, request=self._facts(index, now_s), owner=index)
         if ticket.state is State.RUNNING:
             self._dispatch((ticket,), now_s)
@@ -198,7 +208,8 @@ class _Run:
         sender = self.senders[index] if self.senders else NOBODY
         tokens = arrival.prompt_tokens + arrival.output_tokens
         kv_tokens = -(-tokens // self.block_size) * self.block_size
-        return RequestFacts(prompt_bytes, sender.lane, tokens, now_s + sender.within_s, kv_tokens)
+        due_s = now_s + sender.within_s
+        return RequestFacts(prompt_bytes, sender.lane, tokens, due_s, kv_tokens, arrival.output_tokens)
 
     def _dispatch(self, granted: Sequential[Ticket], now_s: float) -> None:
         for ticket in granted:
@@ -229,6 +240,10 @@ class _Run:
 
     def _end(self, ticket: Ticket, outcome: str, now_s: float) -> None:
         index: int = ticket.owner  # type: ignore[assignment]  # we put the index there
+        self.ended(index, outcome, now_s)
+
+    def ended(self, index: int, outcome: str, now_s: float) -> None:
+        """This request has ended so."""
         self.outcome[index] = outcome
         if outcome == "ok":
             self.last_s[index] = now_s
@@ -267,7 +282,7 @@ class _Run:
         if self.releases and self.admission.queued:
             until_s = min(until_s, self.releases[0][0] + self.lead_s)
         if self.releases or self.admission.active < self.limits.max_active:
-            until_s = min(until_s, self._next_arrival_s() + self.lead_s)
+            until_s = min(until_s, self.next_arrival_s() + self.lead_s)
         return until_s
 
     def _finish(self, step: Step, count: int, now_s: float) -> None:

@@ -17,9 +17,14 @@ class BadRequestError(Exception):
     ) -> None:
         super().__init__(message)
         self.status = status
+        self._kind = kind
         self.body = orjson.dumps(
             {"error": {"message": message, "type": kind, "param": param, "code": status}}
         )
+
+    def as_message(self) -> bytes:
+        """The body in the form of Anthropic's API."""
+        return orjson.dumps({"type": "error", "error": {"type": self._kind, "message": str(self)}})
 
 
 class NoSuchRouteError(BadRequestError):

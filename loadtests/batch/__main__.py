@@ -9,15 +9,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from loadtests.batch.stopping import BatchMistake, BatchStopped
+from loadtests.one_sentence import SentenceParser
 from loadtests.reach import handed_down, own_arguments
 
 MOST_IN_FLIGHT = 100
 SOME_FAILED = 15
 _ABOUT = """Sends each request of a file in the form of OpenAI's batch files (JSON lines of custom_id, method,
 url and body) and writes a result line for each, in the form of their output files. It takes what the others
-leave: as many at once as the gateway takes without a refusal, none while others wait, are refused, or come
-close to the objective. Stopped in any way, kill -9 too, the same command goes on: what has a result is not
-sent again."""
+leave: as many at once as the gateway takes, and as the objective of more urgent classes has room for; none
+while others of its own class wait. Stopped in any way, kill -9 too, the same command goes on: what has a
+result is not sent again."""
 _EXAMPLES = """examples:
   %(prog)s run in.jsonl                                    results in in.results.jsonl
   %(prog)s run in.jsonl --host https://llm.example.org --out out.jsonl --slo 'ttft<=2s'
@@ -68,7 +69,7 @@ def _end(sentence: str, code: int) -> int:
 
 
 def _arguments(argv: Sequence[str], prog: str) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
+    parser = SentenceParser(
         prog=prog,
         description=_ABOUT,
         epilog=_EXAMPLES,
@@ -100,7 +101,7 @@ def _arguments(argv: Sequence[str], prog: str) -> argparse.Namespace:
     parser.add_argument(
         "--slo",
         default="ttft<=1s",
-        help="the others' objective, of which TTFT is used (default: %(default)s)",
+        help="the others' objective, of which TTFT and attainment are used (default: %(default)s)",
     )
     parser.add_argument(
         "--timeout-s", type=_seconds, default=600.0, metavar="S",

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from loadtests.batch import requests_file, results_file
+from loadtests.batch.pace import Pace
 from loadtests.batch.requests_file import RequestsFile
 from loadtests.batch.results_file import ResultsFile
 from loadtests.batch.run import BatchParts, BatchRun
 from loadtests.batch.sending import BatchSender
 from loadtests.batch.stopping import BatchMistake
 from loadtests.batch.watch import Watch
-from loadtests.batch.window import Window
 from loadtests.bounds import WrongValueError
 from loadtests.reach import http_client
 from loadtests.reach.control import Control
@@ -92,4 +92,5 @@ async def _sent(
     ):
         sender = BatchSender(client, endpoint, dict(wanted.fields))
         watch = Watch(looking, slo.ttft_s)
-        await BatchRun(BatchParts(requests, results, sender, watch, Window(wanted.in_flight), tell)).run()
+        pace = Pace(wanted.in_flight, slo)
+        await BatchRun(BatchParts(requests, results, sender, watch, pace, tell)).run()

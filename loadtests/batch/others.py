@@ -1,66 +1,94 @@
-"""What the gateway shows of the others: whether they leave something of the engine. No I/O."""
+"""What the gateway shows of the others, read off its metrics page. No I/O."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 
 from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.samples import Sample
 
 from loadtests.outcome import Outcome
 
-_WANTED = ("gateway_queue_depth", "gateway_lane_")
+_WANTED = ("gateway_queue_depth", "gateway_lane_", "gateway_class_ttft_seconds")
 _SHED = frozenset({Outcome.REJECTED_FULL, Outcome.REJECTED_MODE, Outcome.QUEUE_TIMEOUT})
-HEADROOM = 0.5
-"""While the others' first tokens take more than this part of the objective on average, a batch pauses."""
-
-
-class Pause(StrEnum):
-    """Why a batch sends nothing; each a clause for its progress line."""
-
-    OTHERS_WAIT = "others wait for a slot"
-    OTHERS_SHED = "others were refused or timed out"
-    NO_HEADROOM = "the others' first tokens come close to the objective"
-    NO_LOOK = "the gateway does not show how it is"
 
 
 @dataclass(frozen=True, slots=True)
 class LaneLook:
-    """One lane: waiters now; shed, TTFT sum (s) and count since the gateway began."""
+    """One lane: waiters and slots held now; shed, TTFT sum (s) and count since the gateway began."""
 
     waiting: float = 0.0
     shed: float = 0.0
     ttft_s: float = 0.0
     ttfts: float = 0.0
+    held: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class ClassLook:
+    """First tokens of a priority class since the gateway began: how many, and how many within the objective.
+
+    The gateway counts in buckets; of the one in which the objective lies all are late.
+    """
+
+    ttfts: float = 0.0
+    in_time: float = 0.0
+
+    @property
+    def late(self) -> float:
+        """Those that were not within it."""
+        return self.ttfts - self.in_time
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """The gateway at one moment. waiting: all waiters; lanes: by `tenant/class`, none where it has none."""
+    """The gateway at one moment. waiting: all waiters; lanes: by `tenant/class`, classes: by name, none where
+    it has none.
+    """
 
     waiting: float
     lanes: Mapping[str, LaneLook] = field(default_factory=dict)
+    classes: Mapping[str, ClassLook] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, page: str) -> Look | None:
-        """From a metrics page; None: it is not one of the gateway's. Raises ValueError: it is none at all."""
+    def of(cls, page: str, ttft_s: float | None = None) -> Look | None:
+        """From a metrics page; None: it is not one of the gateway's. ttft_s: the objective, None: none is
+        late. Raises ValueError: it is no metrics page at all.
+        """
         lines = "\n".join(line for line in page.splitlines() if line.startswith(_WANTED))
         waiting: float | None = None
-        values: dict[str, dict[str, float]] = {}
+        lanes: dict[str, dict[str, float]] = {}
+        classes: dict[str, ClassLook] = {}
+        within_s = math.inf if ttft_s is None else ttft_s
         for family in text_string_to_metric_families(lines + "\n"):
             for sample in family.samples:
                 if sample.name == "gateway_queue_depth":
                     waiting = sample.value
-                    continue
-                labels = sample.labels
-                if "tenant" not in labels or labels.get("outcome", Outcome.QUEUE_TIMEOUT) not in _SHED:
-                    continue
-                lane = f"{labels['tenant']}/{labels.get('priority_class')}"
-                of_lane = values.setdefault(lane, {})
-                of_lane[sample.name] = of_lane.get(sample.name, 0.0) + sample.value
-        return None if waiting is None else cls(waiting, {name: _lane(of) for name, of in values.items()})
+                elif sample.name.startswith("gateway_class_"):
+                    _add_to_class(classes, sample, within_s)
+                elif "tenant" in sample.labels:
+                    _add_to_lane(lanes, sample)
+        if waiting is None:
+            return None
+        return cls(waiting, {name: _lane(of) for name, of in lanes.items()}, classes)
+
+
+def _add_to_lane(lanes: dict[str, dict[str, float]], sample: Sample) -> None:
+    labels = sample.labels
+    if labels.get("outcome", Outcome.QUEUE_TIMEOUT) in _SHED:
+        of_lane = lanes.setdefault(f"{labels['tenant']}/{labels.get('priority_class')}", {})
+        of_lane[sample.name] = of_lane.get(sample.name, 0.0) + sample.value
+
+
+def _add_to_class(classes: dict[str, ClassLook], sample: Sample, within_s: float) -> None:
+    name = sample.labels.get("priority_class", "")
+    known = classes.get(name, ClassLook())
+    if sample.name.endswith("_count"):
+        classes[name] = ClassLook(sample.value, known.in_time)
+    elif sample.name.endswith("_bucket") and float(sample.labels["le"]) <= within_s:
+        classes[name] = ClassLook(known.ttfts, max(known.in_time, sample.value))
 
 
 def _lane(values: Mapping[str, float]) -> LaneLook:
@@ -69,7 +97,13 @@ def _lane(values: Mapping[str, float]) -> LaneLook:
         values.get("gateway_lane_requests_total", 0.0),
         values.get("gateway_lane_ttft_seconds_sum", 0.0),
         values.get("gateway_lane_ttft_seconds_count", 0.0),
+        values.get("gateway_lane_active", 0.0),
     )
+
+
+def class_of(lane: str) -> str:
+    """The priority class of a lane."""
+    return lane.partition("/")[2]
 
 
 def own_waiting(now: Look, own: str) -> int:
@@ -77,34 +111,23 @@ def own_waiting(now: Look, own: str) -> int:
     return int(now.lanes.get(own, LaneLook()).waiting if now.lanes else now.waiting)
 
 
-def pause(before: Look | None, now: Look, own: str, ttft_s: float | None) -> Pause | None:
-    """Why a batch in the lane `own` should wait, None where the others leave something.
-
-    before: an earlier look, with which what grew since is judged. ttft_s: the others' objective; None: none.
-    Without lanes nobody can be told apart, and only `own_waiting` and refusals hold a batch back.
-    """
-    others = {name: lane for name, lane in now.lanes.items() if name != own}
-    if any(lane.waiting for lane in others.values()):
-        return Pause.OTHERS_WAIT
-    if before is None:
-        return None
-    grown = [_grown(before.lanes.get(name, LaneLook()), lane) for name, lane in others.items()]
-    if any(lane.shed > 0 for lane in grown):
-        return Pause.OTHERS_SHED
-    mean_s = _mean_ttft_s(grown)
-    if ttft_s is not None and mean_s > HEADROOM * ttft_s:
-        return Pause.NO_HEADROOM
-    return None
-
-
-def _grown(before: LaneLook, now: LaneLook) -> LaneLook:
-    """Since then; all of it where the gateway began anew."""
+def grown(before: LaneLook, now: LaneLook) -> LaneLook:
+    """What was counted of a lane since then; all of it where the gateway began anew."""
     if now.ttfts < before.ttfts or now.shed < before.shed:
         return now
-    return LaneLook(now.waiting, now.shed - before.shed, now.ttft_s - before.ttft_s, now.ttfts - before.ttfts)
+    return LaneLook(
+        now.waiting, now.shed - before.shed, now.ttft_s - before.ttft_s, now.ttfts - before.ttfts, now.held
+    )
 
 
-def _mean_ttft_s(lanes: Iterable[LaneLook]) -> float:
+def class_grown(before: ClassLook, now: ClassLook) -> ClassLook:
+    """The same of a class."""
+    if now.ttfts < before.ttfts:
+        return now
+    return ClassLook(now.ttfts - before.ttfts, now.in_time - before.in_time)
+
+
+def mean_ttft_s(lanes: Iterable[LaneLook]) -> float:
     """Over all of them; 0 where nobody was served."""
     sums = [(lane.ttft_s, lane.ttfts) for lane in lanes]
     count = math.fsum(ttfts for _, ttfts in sums)

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 
 from loadtests.batch.answer import Barred, BatchAnswer, Broken, Busy, Sent, Unreached
 from loadtests.batch.forecast import Forecast, words
+from loadtests.batch.pace import Pace
 from loadtests.batch.requests_file import BatchRequest, RequestsFile
 from loadtests.batch.results_file import ResultsFile
 from loadtests.batch.sending import BatchSender
 from loadtests.batch.stopping import BatchStopped
 from loadtests.batch.watch import LOOK_EVERY_S, Watch
-from loadtests.batch.window import Window
 
 TRIES = 3
 """Of a request whose connection broke, or whose answer was a 5xx; refusals do not count."""
@@ -31,7 +31,7 @@ class BatchParts:
     results: ResultsFile
     sender: BatchSender
     watch: Watch
-    window: Window
+    pace: Pace
     tell: Callable[[str], None]
 
 
@@ -54,7 +54,7 @@ class BatchRun:
     async def run(self) -> None:
         """Returns when every request has its line. Raises BatchStopped."""
         # Whether the others leave something is known before the first is sent.
-        await self._parts.watch.look(self._parts.sender.lane, time.monotonic())
+        await self._look_once()
         looking = asyncio.create_task(self._look())
         try:
             while self._left or self._flying:
@@ -68,19 +68,18 @@ class BatchRun:
             self._parts.results.sync()
 
     async def _look(self) -> None:
-        parts = self._parts
         while True:
             await asyncio.sleep(LOOK_EVERY_S)
-            await parts.watch.look(parts.sender.lane, time.monotonic())
-            parts.window.leave(len(self._flying), parts.watch.waiting)
+            await self._look_once()
+
+    async def _look_once(self) -> None:
+        parts = self._parts
+        seen = await parts.watch.look()
+        parts.pace.saw(seen, parts.sender.lane, len(self._flying), time.monotonic())
 
     def _send_what_may(self) -> None:
         parts = self._parts
-        while (
-            self._left
-            and parts.watch.pause is None
-            and parts.window.may_send(len(self._flying), time.monotonic())
-        ):
+        while self._left and parts.pace.may_send(len(self._flying), time.monotonic()):
             request = self._left.popleft()
             sending = parts.sender.send(request.url, parts.requests.body(request))
             self._flying[asyncio.create_task(sending)] = (request, time.monotonic())
@@ -88,7 +87,7 @@ class BatchRun:
     async def _one_step(self, looking: asyncio.Task[None]) -> None:
         """Until something ended, or a look may have opened the way."""
         now_s = time.monotonic()
-        wait_s = min(max(self._parts.window.closed_until_s - now_s, 0.0) or LOOK_EVERY_S, LOOK_EVERY_S)
+        wait_s = min(max(self._parts.pace.closed_until_s - now_s, 0.0) or LOOK_EVERY_S, LOOK_EVERY_S)
         if not self._flying:
             await asyncio.sleep(wait_s)
         else:
@@ -101,7 +100,7 @@ class BatchRun:
             looking.result()  # it ends only by an error of ours
 
     def _end(self, request: BatchRequest, sent: Sent, sent_s: float, in_flight: int) -> None:
-        window, now_s = self._parts.window, time.monotonic()
+        pace, now_s = self._parts.pace, time.monotonic()
         if isinstance(sent, Barred):
             raise BatchStopped(f"the server no longer lets us in: {sent.why}; what is done is kept")
         if isinstance(sent, Unreached):
@@ -110,10 +109,10 @@ class BatchRun:
             self._unreached_s = None
         if isinstance(sent, BatchAnswer):
             if sent.status is not None:
-                window.went_well(in_flight)
+                pace.answered(in_flight)
             self._parts.results.add(request.custom_id, sent)
             return
-        window.refused(sent_s, sent.wait_s if isinstance(sent, Busy) else None, now_s)
+        pace.refused(sent_s, sent.wait_s if isinstance(sent, Busy) else None, now_s)
         if isinstance(sent, Broken):
             self._tries[request.custom_id] += 1
             if self._tries[request.custom_id] >= TRIES:
@@ -136,14 +135,14 @@ class BatchRun:
             parts.results.sync()
             self._synced_s = now_s
         self._forecast.at(len(parts.results.done_ids), now_s)
-        paused = parts.watch.pause is not None
+        paused = parts.pace.pause is not None
         if now_s - self._told_s >= TELL_EVERY_S or (paused and not self._paused_before):
             self._paused_before |= paused  # the first is told at once, lest it look like standing still
             parts.tell(self._progress())
             self._told_s = now_s
 
     def _progress(self) -> str:
-        results, pause = self._parts.results, self._parts.watch.pause
+        results, pause = self._parts.results, self._parts.pace.pause
         done, total = len(results.done_ids), len(self._parts.requests.requests)
         held = f"; paused: {pause.value}" if pause is not None else ""
         if self._unreached_s is not None:

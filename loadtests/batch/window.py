@@ -4,10 +4,15 @@
 
 from __future__ import annotations
 
+from collections import deque
 from math import inf
 
 FIRST_WAIT_S, LONGEST_OWN_WAIT_S = 0.5, 30.0
 """After a refusal that tells no wait; doubled by each that follows without a success between."""
+
+
+WAITERS, LOOKS = 2, 10
+"""How many may wait where they are in nobody's way, and how many looks in a row tell that more do."""
 
 
 class Window:
@@ -18,6 +23,7 @@ class Window:
         self._size = 1.0
         self._own_wait_s = FIRST_WAIT_S
         self._halved_s = -inf
+        self._waited: deque[int] = deque(maxlen=LOOKS)
         self.closed_until_s = -inf
         """Nothing is sent before."""
 
@@ -46,6 +52,18 @@ class Window:
             self._halved_s = now_s
             self._own_wait_s = min(self._own_wait_s * 2, LONGEST_OWN_WAIT_S)
         self.closed_until_s = max(self.closed_until_s, now_s + wait_s)
+
+    def fill(self, in_flight: int, waiting: int) -> None:
+        """Looked at, twice a second: of those in flight so many wait for a slot, where they are in nobody's
+        way. One or two are to wait, so that a slot that comes free is used at once; what has waited all the
+        time for some seconds is too much.
+        """
+        self._waited.append(waiting)
+        if not waiting and in_flight >= self.size:
+            self._size = min(self._size + 1, float(self._most))
+        most = in_flight - (min(self._waited) - WAITERS)
+        if len(self._waited) == LOOKS and most < in_flight:
+            self._size = max(min(self._size, float(most)), 1.0)
 
     def leave(self, in_flight: int, waiting: int) -> None:
         """Of those in flight so many wait for a slot, where they gain nothing: no more than the others."""

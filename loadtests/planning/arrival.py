@@ -25,3 +25,6 @@ class Arrival(NamedTuple):
     """The client hangs up this long after it sent, if the answer is not complete; 0 means it never does."""
     think_s: float = 0.0
     """Closed loop: pause before this request."""
+    prefixes: tuple[tuple[int, int], ...] = ()
+    """(node, tokens), ascending: the prompt's first `tokens` tokens are those of all with the same node. In a
+    session they are those of its first request."""

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import orjson
@@ -33,6 +33,8 @@ CLOSED_POOL = (
 )
 PHASES = ("warm_up", "measure")
 Param = int | float | str
+_LATER = "prefixes"
+"""A column that plans of earlier versions lack; where nothing is in it, it is left out."""
 
 
 class Header(NamedTuple):
@@ -125,13 +127,16 @@ class Plan:
 
     def _document(self) -> dict[str, object]:
         columns = zip(*self.arrivals, strict=True) if self.arrivals else ([] for _ in Arrival._fields)
+        by_name = {name: list(column) for name, column in zip(Arrival._fields, columns, strict=True)}
+        if not any(by_name[_LATER]):
+            del by_name[_LATER]
         header = self.header._asdict()
         classes = [one.to_json() for one in header.pop("classes")]
         return {
             "schema_version": SCHEMA_VERSION,
             **header,
             **({"classes": classes} if classes else {}),
-            "arrivals": {name: list(column) for name, column in zip(Arrival._fields, columns, strict=True)},
+            "arrivals": by_name,
         }
 
 
@@ -152,7 +157,7 @@ def from_bytes(content: bytes) -> Plan:
     document = orjson.loads(content)
     if document["schema_version"] != SCHEMA_VERSION:
         raise ValueError(f"schema version {document['schema_version']}, this program reads {SCHEMA_VERSION}")
-    columns = [document["arrivals"][name] for name in Arrival._fields]
+    columns = _columns(document["arrivals"])
     header = {name: document[name] for name in Header._fields if name != "classes"}
     header["notes"] = tuple(document["notes"])
     header["classes"] = tuple(load_class.from_json(row) for row in document.get("classes", ()))
@@ -160,6 +165,13 @@ def from_bytes(content: bytes) -> Plan:
     if made.hash != document["hash"]:
         raise ValueError("its hash does not match its content: it was changed by hand")
     return made
+
+
+def _columns(stored: Mapping[str, Sequence[Any]]) -> list[Sequence[Any]]:
+    """The columns of a file in the order of `Arrival`."""
+    n = len(stored["i"])
+    prefixes = [tuple(map(tuple, one)) for one in stored.get(_LATER, [()] * n)]
+    return [prefixes if name == _LATER else stored[name] for name in Arrival._fields]
 
 
 def loop_of(scenario: str) -> str:
@@ -256,7 +268,8 @@ class Columns:
 
     due_s: ascending, in seconds. new_tokens: prompt lengths without a session's history, in tokens. sessions,
     groups (of a shared prefix, -1 = none): None where they are to be drawn as the mix says. think_s: seconds,
-    None = no pauses.
+    None = no pauses. leave_s: seconds after which clients hang up (0 = never), None = drawn. prefixes: as
+    `Arrival` has them.
     """
 
     due_s: Floats
@@ -266,6 +279,8 @@ class Columns:
     sessions: Sessions | None = None
     groups: Counts | None = None
     think_s: Floats | None = None
+    leave_s: Floats | None = None
+    prefixes: Sequence[tuple[tuple[int, int], ...]] | None = None
 
 
 def assemble(header: Header, columns: Columns, mix: Mix) -> Plan:
@@ -278,6 +293,9 @@ def assemble(header: Header, columns: Columns, mix: Mix) -> Plan:
         if mix.prefix_groups:
             groups = draws.stream(seed, "groups").integers(0, mix.prefix_groups, n)
     prefix = np.where(groups >= 0, np.minimum(mix.prefix_tokens, sessions.prompt_tokens), 0)
+    leave_s = columns.leave_s
+    if leave_s is None:
+        leave_s = cancellations(n, mix, draws.stream(seed, "cancel"))
     warming_up = columns.due_s < header.warm_up_s
     fields = (
         range(n),
@@ -291,8 +309,9 @@ def assemble(header: Header, columns: Columns, mix: Mix) -> Plan:
         sessions.turn.tolist(),
         groups.tolist(),
         prefix.tolist(),
-        np.round(cancellations(n, mix, draws.stream(seed, "cancel")), 6).tolist(),
+        np.round(leave_s, 6).tolist(),
         np.round(columns.think_s, 6).tolist() if columns.think_s is not None else [0.0] * n,
+        [()] * n if columns.prefixes is None else columns.prefixes,
     )
     return Plan(header, tuple(map(Arrival._make, zip(*fields, strict=True))))
 
@@ -306,6 +325,9 @@ def _sessions(columns: Columns, mix: Mix, seed: int) -> Sessions:
 
 def _check(scenario: str, rate_per_s: float, warm_up_s: float, measure_s: float, seed: int, mix: Mix) -> None:
     mix.check()
+    if scenario == "recorded":
+        sentence = "scenario = 'recorded': give the recording's folder (--recorded), nothing of it is drawn"
+        raise WrongValueError("recorded", "give the folder to replay", sentence)
     if scenario == "trace":
         sentence = "scenario = 'trace': give the trace file (--trace), its arrivals are not drawn"
         raise WrongValueError("trace_file", "give the file to replay", sentence)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -33,16 +33,18 @@ WORDS = tuple(_LIST.split())
 
 @dataclass(frozen=True)
 class TokenCost:
-    """What text costs in tokens: `template` per prompt, and the words sorted by their price.
+    """What text costs in tokens: `template` per prompt, `turn` for each further turn of a conversation, and
+    the words sorted by their price.
 
-    by_price: tokens → the words (each with its leading space) that cost that many. exact:
-    verified against a tokenizer.
+    by_price: tokens → the words (each with its leading space) that cost that many. exact: verified against a
+    tokenizer.
     """
 
     by_price: dict[int, tuple[str, ...]]
     template: int = 0
     exact: bool = False
     note: str = "no tokenizer asked: one word counts as one token"
+    turn: int = 0
 
     @cached_property
     def common(self) -> int:
@@ -67,7 +69,8 @@ class TokenCost:
             ValueError, KeyError, TypeError: it is something else.
         """
         prices = {int(price): tuple(words) for price, words in document["by_price"]}
-        return cls(prices, int(document["template"]), bool(document["exact"]), str(document["note"]))
+        template, turn = int(document["template"]), int(document.get("turn", 0))
+        return cls(prices, template, bool(document["exact"]), str(document["note"]), turn)
 
 
 ONE_EACH = TokenCost({1: WORDS})
@@ -121,14 +124,20 @@ def calibrate(count: CountTokens, candidates: Sequence[str] = WORDS[:64]) -> Tok
     first = max(by_price, key=lambda price: len(by_price[price]))
     sample = by_price[first][0]
     template = count([{"role": "user", "content": " ".join([sample] * 16)}]) - 16 * first
-    cost = TokenCost(by_price, template)
+    cost = TokenCost(by_price, template, turn=_turn_tokens(count, sample, first, template))
     errors = [_error(count, cost, tokens, seed) for seed, tokens in enumerate((17, 64, 257, 1024))]
     worst = max(errors, key=abs)
     if worst:
-        return TokenCost(
-            by_price, template, note=f"prompts differ from the tokenizer by up to {worst} tokens"
-        )
-    return TokenCost(by_price, template, exact=True, note=f"exact: checked on {len(errors)} prompts")
+        return replace(cost, note=f"prompts differ from the tokenizer by up to {worst} tokens")
+    return replace(cost, exact=True, note=f"exact: checked on {len(errors)} prompts")
+
+
+def _turn_tokens(count: CountTokens, word: str, price: int, template: int) -> int:
+    """What an answer and the question after it cost beside their words; 0 for a template that takes no
+    conversation, or leaves answers out of it."""
+    text = " ".join([word] * 16)
+    roles = ("user", "assistant", "user")
+    return max(0, count([{"role": role, "content": text} for role in roles]) - 3 * 16 * price - template)
 
 
 def _error(count: CountTokens, cost: TokenCost, tokens: int, seed: int) -> int:

@@ -139,6 +139,7 @@ SCENARIOS: dict[str, Scenario] = {
         retry="openai",
     ),
     "trace": Scenario("replay of a recorded trace", False, profile=None),
+    "recorded": Scenario("what a gateway with RECORD_DIR recorded, again", False, profile=None),
     "closed": Scenario(
         "N users, each waits for its answer, thinks, asks again",
         False,

@@ -37,7 +37,13 @@ def _values(choices: type[StrEnum]) -> tuple[str, ...]:
 
 LOAD = (
     Flag("scenario", "sustained", _WHAT, tuple(SCENARIOS)),
-    Flag("rate", 2.0, "Mean offered rate, requests/s (trace: 0 = as recorded)"),
+    Flag("rate", 2.0, "Mean offered rate, requests/s (trace, recorded: 0 = as recorded)"),
+    Flag(
+        "load",
+        "",
+        "SCENARIO@RATE in place of both; recorded@1.0x: so many times the recorded rate",
+        ui=False,
+    ),
     Flag("warmup", 5.0, "Warm-up, s: sent and recorded, not counted"),
     Flag("duration", 30.0, "Measured window, s"),
     Flag("drain", 60.0, "Longest wait for requests in flight after it, s; then they are cut"),
@@ -59,6 +65,9 @@ LOAD = (
         "",
         "trace: CSV or JSON lines, also .gz, or a recording's folder (see python -m loadtests.traces)",
     ),
+    Flag("recorded", "", "recorded: folder of a gateway's recording (its RECORD_DIR)"),
+    Flag("from", "", "recorded: begin: 2026-11-30T14:05 (UTC), 14:05, or 10m after its first request"),
+    Flag("to", "", "recorded: end, the same way"),
     Flag("trace-scale", TraceScale.TIME.value, "trace: how --rate is reached", _values(TraceScale)),
     Flag("trace-unit", TraceUnit.AUTO.value, "trace: unit of stamps that are numbers", _values(TraceUnit)),
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import orjson
 
@@ -111,9 +111,21 @@ class Bodies:
         return messages
 
     def _user_text(self, arrival: Arrival, history: int) -> str:
-        own = max(1, arrival.prompt_tokens - history - (self._cost.template if history == 0 else 0))
-        shared = min(arrival.prefix_tokens, own - 1) if history == 0 else 0
-        text = words(own - shared, f"{self._salt} {arrival.prompt_seed}", self._cost)
-        if shared > 0:
-            return f"{words(shared, f'{self._salt} group {arrival.prefix_group}', self._cost)} {text}"
-        return text
+        frame = self._cost.turn if history else self._cost.template
+        own = max(1, arrival.prompt_tokens - history - frame)
+        parts, left = [], own
+        for seed, until in _shared(arrival) if history == 0 else ():
+            tokens = min(until, own - 1) - (own - left)
+            if tokens > 0:
+                parts.append(words(tokens, f"{self._salt} {seed}", self._cost))
+                left -= tokens
+        parts.append(words(left, f"{self._salt} {arrival.prompt_seed}", self._cost))
+        return " ".join(parts)
+
+
+def _shared(arrival: Arrival) -> Iterator[tuple[str, int]]:
+    """What the prompt begins with as others do: the seed of each text, and the tokens up to its end."""
+    if arrival.prefix_tokens:
+        yield f"group {arrival.prefix_group}", arrival.prefix_tokens
+    for node, until in arrival.prefixes:
+        yield f"prefix {node}", until

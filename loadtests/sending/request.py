@@ -30,7 +30,8 @@ def with_lane(head: bytes, load_class: LoadClass) -> bytes:
     return head + "".join(lines).encode("latin-1")
 
 
-def request(head: bytes, body: bytes, request_id: str) -> bytes:
-    """One whole request; `head` is from `request_head`."""
-    own = f"x-request-id: {request_id}\r\ncontent-length: {len(body)}\r\n\r\n"
+def request(head: bytes, body: bytes, request_id: str, session: str = "") -> bytes:
+    """One whole request; `head` is from `request_head`. session: its name, "" for none."""
+    named = f"x-session-id: {session}\r\n" if session else ""
+    own = f"x-request-id: {request_id}\r\n{named}content-length: {len(body)}\r\n\r\n"
     return head + own.encode("latin-1") + body

@@ -220,9 +220,10 @@ class Sender:
             exchange.sent_s = time.monotonic()
             self._progress.sent += 1
         answer = exchange.answer
-        head = self._heads.get(exchange.arrival.cls, self._head)
+        head, number = self._heads.get(exchange.arrival.cls, self._head), exchange.arrival.session
+        session = f"{self._run_id}-{number}" if number >= 0 else ""
         try:
-            self._client.exchange(request(head, body, request_id), answer)
+            self._client.exchange(request(head, body, request_id, session), answer)
         except UnreachableError as error:
             answer.error_text = str(error)
         if answer.finished_s is None:  # broken: it ended now, all the same
@@ -241,6 +242,7 @@ class Sender:
             RequestRecord(
                 i=arrival.i, request_id=f"{self._run_id}-{arrival.i}", phase=arrival.phase, cls=arrival.cls,
                 session=arrival.session, due_s=arrival.due_s, outcome=Outcome.NOT_SENT, error=why,
+                leaves_after_s=arrival.cancel_after_s or None,
             )
         )  # fmt: skip
 
@@ -295,6 +297,7 @@ def _record_of(exchange: _Exchange, outcome: Outcome, error: str | None, start_s
         tried=exchange.tried if len(exchange.tried) > 1 else None,
         visible_s=at(answer.visible_s),
         lanes_version=None if lanes is None else int(lanes),
+        leaves_after_s=arrival.cancel_after_s or None,
     )
 
 

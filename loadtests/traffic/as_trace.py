@@ -5,15 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from loadtests.planning.trace_files.trace import Trace, TraceError
 from loadtests.planning.workloads import Counts
-from loadtests.traffic import table
+from loadtests.traffic import lengths, table
 from loadtests.traffic.segments import TrafficError
 from loadtests.traffic.traffic import Names, Traffic
 
-_NOT_PLAYED = "clients that left, and prompts that begin alike outside of a session, are not played as such"
+_NOT_PLAYED = (
+    "clients that left, and prompts that begin alike outside of a session, are not played as such: "
+    "--scenario recorded does it"
+)
 
 
 def read(folder: Path, seed: int = 1) -> Trace:
@@ -23,27 +25,23 @@ def read(folder: Path, seed: int = 1) -> Trace:
         TraceError: it cannot be read, or holds no request whose lengths are known.
     """
     try:
-        return of(table.traffic(folder), folder.name, seed)
+        recorded = table.traffic(folder)
+        return of(recorded.generating(), folder.name, seed, len(recorded))
     except TrafficError as error:
         raise TraceError(f"trace {error}") from None
 
 
-def of(traffic: Traffic, name: str, seed: int) -> Trace:
-    """Every request is in it, however it ended. Of one that was refused or broke off the prompt has as many
-    tokens as its bytes have elsewhere, and the answer the length of some other one, at most what was asked.
+def of(traffic: Traffic, name: str, seed: int, recorded: int | None = None) -> Trace:
+    """Every request is in it, however it ended; what nobody counted is as `lengths` says.
+    recorded: how many rows there were, where some are left out.
     """
     measured = traffic.measured
     if not measured.any():
         raise TraceError(f"trace {name}: holds no request whose lengths are known")
-    prompts, outputs = traffic.prompt_tokens.copy(), traffic.output_tokens.copy()
     unknown = ~measured
-    without_prompt = prompts <= 0
-    prompts[without_prompt] = _prompt_tokens(traffic, measured)[without_prompt]
-    rng = np.random.default_rng([seed, 9])
-    drawn = rng.choice(outputs[measured], int(unknown.sum()))
-    most = np.where(traffic.max_tokens > 0, traffic.max_tokens, drawn.max(initial=1))[unknown]
-    outputs[unknown] = np.minimum(drawn, most)
     notes = [_NOT_PLAYED]
+    if recorded is not None and recorded > len(traffic):
+        notes.append(f"{recorded - len(traffic)} requests that generate nothing are not played")
     if unknown.any():
         notes.append(
             f"{unknown.sum()} requests were refused or broke off: the lengths of their answers are drawn "
@@ -54,29 +52,14 @@ def of(traffic: Traffic, name: str, seed: int) -> Trace:
     return Trace(
         name,
         traffic.arrival_s,
-        np.maximum(prompts, 1),
-        np.maximum(outputs, 1),
+        lengths.prompt_tokens(traffic),
+        lengths.output_tokens(traffic, seed),
         _numbers(traffic.session),
         np.full(len(traffic), -1, dtype=np.int64),
         tuple(lane or "recorded" for lane in traffic.lane),
         tuple(notes),
         "recording",
     )
-
-
-def _prompt_tokens(traffic: Traffic, measured: NDArray[np.bool_]) -> Counts:
-    """By the bytes of the text where it was read, else by those of the whole request; the median where
-    neither is known.
-    """
-    tokens = traffic.prompt_tokens
-    estimate = np.full(len(traffic), float(np.median(tokens[measured])))
-    for size in (traffic.body_bytes, traffic.prompt_bytes):
-        both = measured & (size > 0)
-        if both.any():
-            per_byte = float(np.median(tokens[both] / size[both]))
-            estimate = np.where(size > 0, size * per_byte, estimate)
-    found: Counts = np.rint(estimate).astype(np.int64)
-    return found
 
 
 def _numbers(sessions: Names) -> Counts:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from loadtests.one_sentence import SentenceParser
 from loadtests.traffic import table
 from loadtests.traffic.segments import LINES, TrafficError, stems
 
@@ -24,7 +25,7 @@ _EXAMPLES = """examples:
 
 def main(argv: Sequence[str], prog: str = "python -m loadtests.traffic.pack") -> int:
     """Pack what is closed; the exit code: 0, or 2 where there is no such folder."""
-    parser = argparse.ArgumentParser(
+    parser = SentenceParser(
         prog=prog,
         description=_ABOUT,
         epilog=_EXAMPLES,

@@ -86,6 +86,34 @@ def traffic(folder: Path, span: Span = EVER) -> Traffic:
     return Traffic(**columns, damaged=found.damaged)  # type: ignore[arg-type]  # a column each, by name
 
 
+def ends(folder: Path) -> tuple[float, float]:
+    """When the first request of a recording arrived, and the last, Unix seconds: those of its first segment
+    and of its last.
+
+    Raises:
+        TrafficError: the folder is none, holds no rows, or a file of it is none of a recording.
+    """
+    found = stems(folder)
+    if not found:
+        raise TrafficError(f"{folder}: is a directory without segments of a recording")
+    first = next(filter(None, (_arrived(folder, stem) for stem in found)), None)
+    last = next(filter(None, (_arrived(folder, stem) for stem in reversed(found))), None)
+    if first is None or last is None:
+        raise TrafficError(f"{folder} holds no rows")
+    return first[0], last[1]
+
+
+def _arrived(folder: Path, stem: str) -> tuple[float, float] | None:
+    try:
+        arrived = _segment(folder, stem)[0]["arrived_unix_s"]
+    except (pa.ArrowException, OSError) as error:
+        raise TrafficError(f"{folder / stem}: cannot be read: {error}") from None
+    if not len(arrived):
+        return None
+    low_high = pc.min_max(arrived).as_py()
+    return float(low_high["min"]), float(low_high["max"])
+
+
 def pack(lines: Path) -> Path | None:
     """Makes a table of a closed segment of lines, which then takes its place. None: it stays, being small, or
     having been removed meanwhile.

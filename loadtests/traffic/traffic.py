@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,9 @@ from numpy.typing import NDArray
 from loadtests import latency
 from loadtests.latency import Column
 from loadtests.planning.workloads import Counts
+
+GENERATING = ("chat", "completions", "responses", "messages")
+"""Routes whose answers are made token by token."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +87,20 @@ class Traffic:
         found: Column = latency.tpot_column_s(self.first_s, self.last_s, tokens)
         return found
 
+    def generating(self) -> Traffic:
+        """Only the rows whose answers are made token by token, of whatever API: a load run has no others."""
+        kept = np.isin(self.route.codes, [i for i, name in enumerate(self.route.names) if name in GENERATING])
+        names = [column.name for column in fields(self) if column.name != "damaged"]
+        return replace(self, **{name: _rows(getattr(self, name), kept) for name in names})
+
     @property
     def measured(self) -> NDArray[np.bool_]:
         """Rows with both lengths."""
         known: NDArray[np.bool_] = (self.prompt_tokens > 0) & (self.output_tokens > 0)
         return known
+
+
+def _rows(column: Any, kept: NDArray[np.bool_]) -> Any:
+    if isinstance(column, Names):
+        return Names(column.names, column.codes[kept])
+    return column[kept]

@@ -33,6 +33,9 @@ LABELS = {
     "vusers": "Users",
     "think_s": "Mean think time",
     "trace": "Trace file, on the machine of this page",
+    "recorded": "Folder of the recording, on the machine of this page",
+    "from": "From (empty: its begin)",
+    "to": "To (empty: its end)",
     "trace_scale": "How the rate is reached",
     "trace_unit": "Unit of the file's stamps",
     "workload": "Lengths",
@@ -65,6 +68,7 @@ _LENGTH_FIELDS = {
     "fixed": ("prompt_tokens", "output_tokens"),
     "lognormal": ("prompt_tokens", "output_tokens", "length_sigma"),
 }
+_OF_FILES = {"trace": ("trace", "trace_scale", "trace_unit"), "recorded": ("recorded", "from", "to")}
 _ALWAYS = ("slo", "mix", "workload")
 _ADVANCED = tuple(LABELS)[tuple(LABELS).index("seed") :]
 _CURVE_POINTS, _CURVE_S, _CURVE_REQUESTS = 80, 60.0, 40
@@ -169,7 +173,7 @@ def _text(value: object) -> str:
 def _card(name: str) -> ScenarioCard:
     scenario, shape = SCENARIOS[name], Shape()
     reads = [option_of(parameter) for parameter in scenario.reads]
-    own = ["trace", "trace_scale", "trace_unit"] if name == "trace" else []
+    own = list(_OF_FILES.get(name, ()))
     rate = ["rate"] if scenario.loop == "open" else []
     level = curve(name, _CURVE_S, shape, _CURVE_POINTS)
     due: list[float] = []

@@ -98,7 +98,7 @@ def _class(name: str, plan: Plan) -> PlannedClass:
 
 def _check_size(asked: PlanSettings) -> None:
     """Refuse what would keep the page waiting: such a run is started from the command line."""
-    if asked.scenario == "closed" or asked.plan_file:
+    if asked.scenario == "closed" or asked.plan_file or asked.recorded is not None:
         return
     if asked.scenario == "trace":
         if asked.trace_file and (size := _size(asked)) > MOST_TRACE_BYTES:

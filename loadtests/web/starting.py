@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from loadtests import settings as run_settings
 from loadtests.bounds import WrongValueError, wrong
+from loadtests.planning.rate import RECORDED
 from loadtests.planning.trace_files.trace import TraceError
 from loadtests.running import logins
 from loadtests.running.conductor import Conductor
@@ -97,6 +98,7 @@ class Starting:
     def _options(self, form: Mapping[str, str]) -> Namespace:
         """The options in force with the form's values, cast as Locust does. Raises WrongValueError."""
         options = copy.copy(self._environment.parsed_options)
+        options.load = ""  # the form says scenario and rate
         for name, value in form.items():
             old = getattr(options, name, None)
             if old is None or isinstance(old, list):
@@ -107,6 +109,9 @@ class Starting:
                 raise wrong(
                     name, repr(value), "a whole number" if isinstance(old, int) else "a number"
                 ) from None
+        if options.scenario != RECORDED:  # a field that is not shown keeps what was typed into it
+            options.recorded = options.to = ""
+            setattr(options, "from", "")
         if "@" in (host := form.get("host", "")):
             logins.clean(options, host)
         return options

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+ROUTES = "chat|completions|responses|messages|embeddings|rerank|score"
+"""Of the gateway: those whose requests take slots."""
 Kind = Literal["timeseries", "stat", "heatmap", "alertlist"]
 Unit = Literal[
     "short",

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from experiments.design.cell_purpose import CellPurpose
+from loadtests.planning.rate import RECORDED
 from reports import numbers
 from reports.rows import CellRow, rows_of
 
@@ -79,12 +80,14 @@ def setting(row: CellRow) -> Entry:
 
 
 def asked_loads(cells: pd.DataFrame) -> dict[str, Entry]:
-    """Cell → its asked rate; below it the multiple of the capacity, and what else tells loads apart."""
+    """Cell → its asked rate; below it the multiple of the capacity, or of the recorded rate, and what else
+    tells loads apart."""
     several = {column: cells[column].nunique() > 1 for column in TELLING}
     loads = {}
     for row in rows_of(cells, CellRow):
         parts = [*_telling(row, several), *_block(row, several)]
-        parts += [] if numbers.missing(row.relative_load) else [f"{row.relative_load:.3g} × cap."]
+        of = RECORDED if row.scenario == RECORDED else "cap."
+        parts += [] if numbers.missing(row.relative_load) else [f"{row.relative_load:.3g} × {of}"]
         parts += [] if row.purpose == CellPurpose.MATRIX else [row.purpose]
         loads[row.cell] = Entry(numbers.asked(row.rate_per_s), row.rate_per_s, " · ".join(parts))
     return loads

@@ -20,6 +20,7 @@ from gateway.outcome import Route
 from gateway.refusal import Refusal
 from gateway.relays import Relays
 from gateway.request_body import ChatRequest
+from gateway.served import CHAT
 from gateway.settings import Settings
 from gateway.ticket import NOTHING_KNOWN
 from loadtests.outcome import Outcome
@@ -112,7 +113,7 @@ def _relayed(pieces: Sequence[bytes], monkeypatch: pytest.MonkeyPatch, n: int) -
     monkeypatch.setattr(stream_relay, "time", clock)
     metrics = Metrics(lambda: ())
     call, client, settings = Call(Route.CHAT, b"request", 1), _Sent(), Settings.model_validate({})
-    request = ChatRequest(b"{}", stream=True, slots=n, facts=NOTHING_KNOWN, usage_hidden=False)
+    request = ChatRequest(CHAT, b"{}", stream=True, slots=n, facts=NOTHING_KNOWN, usage_hidden=False)
     head = [(b"content-type", b"text/event-stream")]
     relays = Relays(settings, metrics, EngineFailure(settings.engine({})))
     relay = relays.of(200, head, dict(head), call, client, request)

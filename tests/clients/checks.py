@@ -34,7 +34,8 @@ class Check:
 
 def checks(model: str) -> tuple[Check, ...]:
     """Every check, for the model that the engine serves."""
-    return (*_chats(model), *_texts(model), *_refused(model), *_bodies(model), *_routes(model))
+    apis = (*_responses(model), *_messages(model), *_counts(model))
+    return (*_chats(model), *_texts(model), *_refused(model), *_bodies(model), *_routes(model), *apis)
 
 
 def _chats(model: str) -> Iterator[Check]:
@@ -168,9 +169,84 @@ def _routes(model: str) -> Iterator[Check]:
         yield Check(f"GET {path.replace(model, 'MODEL')}", "GET", path)
     yield _post("POST /v1/chat/completions/", f"{CHAT}/", _chat(model))
     yield _post("POST //v1/chat/completions", f"/{CHAT}", _chat(model))
-    yield _post("POST /tokenize", "/tokenize", _dump({"model": model, "prompt": "one two"}))
-    yield _post("POST /v1/embeddings", "/v1/embeddings", _dump({"model": model, "input": "one"}))
-    yield _post("POST /v1/responses", "/v1/responses", _dump({"model": model, "input": "one"}))
+    for path in ("/v1/embeddings", "/v1/rerank", "/score", "/pooling", "/v1/audio/speech"):
+        yield _post(f"POST {path}", path, _dump({"model": model, "input": "one"}))
+
+
+def _responses(model: str) -> Iterator[Check]:
+    turns = [{"role": "user", "content": [{"type": "input_text", "text": "one"}]}]
+    asked: dict[str, dict[str, Any]] = {
+        "responses": {},
+        "responses, several turns": {"input": [*turns, {"role": "assistant", "content": "two"}, *turns]},
+        "responses, instructions and seed": {"instructions": "be short", "temperature": 0.7, "seed": 5},
+        "responses, JSON schema": {
+            "text": {"format": {"type": "json_schema", "name": "s", "schema": SCHEMA, "strict": True}},
+            "max_output_tokens": 8,
+        },
+        "responses, log probabilities": {
+            "include": ["message.output_text.logprobs"],
+            "top_logprobs": 1,
+        },
+        "responses, stream": {"stream": True},
+        "responses, stream, log probabilities": {
+            "stream": True,
+            "include": ["message.output_text.logprobs"],
+            "top_logprobs": 1,
+        },
+        "responses, model left out": {"model": None},
+        "responses, fields nobody knows": {"x_mine": {"a": 1}},
+        "responses, previous_response_id": {"previous_response_id": "resp_nobody"},
+        "responses, unknown model": {"model": "nobody"},
+        "responses, no input": {"input": None},
+        "responses, temperature below 0": {"temperature": -1},
+        "responses, in the background": {"background": True},
+    }
+    usual = {"model": model, "input": "one two", "max_output_tokens": 3, "temperature": 0}
+    for name, fields in asked.items():
+        yield _post(name, "/v1/responses", _dump({**usual, **fields}))
+    yield _post("responses: no JSON", "/v1/responses", b'{"model": ')
+    yield Check("GET of responses", "GET", "/v1/responses")
+
+
+def _messages(model: str) -> Iterator[Check]:
+    text = [{"type": "text", "text": "one"}]
+    turns = [{"role": "user", "content": text}, {"role": "assistant", "content": text}]
+    asked: dict[str, dict[str, Any]] = {
+        "messages": {},
+        "messages, several turns": {"messages": [*turns, turns[0]], "system": text},
+        "messages, stop": {"stop_sequences": ["a"]},
+        "messages, tools that may be used": {"tools": [{"name": "f", "input_schema": SCHEMA}]},
+        "messages, stream": {"stream": True},
+        "messages, stream, stop": {"stream": True, "stop_sequences": ["a"]},
+        "messages, unknown model": {"model": "nobody"},
+        "messages, no model": {"model": None},
+        "messages, no max_tokens": {"max_tokens": None},
+        "messages, none": {"messages": []},
+        "messages, temperature below 0": {"temperature": -1},
+    }
+    usual = {"model": model, "messages": turns[:1], "max_tokens": 3, "temperature": 0}
+    for name, fields in asked.items():
+        yield _post(name, "/v1/messages", _dump({**usual, **fields}))
+    yield _post("messages, as the SDK's beta asks", "/v1/messages?beta=true", _dump(usual))
+    yield _post("messages: no JSON", "/v1/messages", b'{"model": ')
+    yield Check("GET of messages", "GET", "/v1/messages")
+    count = {"model": model, "messages": turns[:1]}
+    yield _post("count_tokens", "/v1/messages/count_tokens", _dump(count))
+    yield _post("count_tokens, no messages", "/v1/messages/count_tokens", _dump({"model": model}))
+
+
+def _counts(model: str) -> Iterator[Check]:
+    chat = [{"role": "user", "content": "one two"}]
+    asked: dict[str, tuple[str, dict[str, Any]]] = {
+        "tokenize": ("/tokenize", {"prompt": "one two"}),
+        "tokenize, a chat": ("/tokenize", {"messages": chat}),
+        "tokenize, with the tokens' texts": ("/tokenize", {"prompt": "one", "return_token_strs": True}),
+        "tokenize, nothing": ("/tokenize", {}),
+        "detokenize": ("/detokenize", {"tokens": [50, 60]}),
+        "detokenize, nothing": ("/detokenize", {}),
+    }
+    for name, (path, fields) in asked.items():
+        yield _post(name, path, _dump({"model": model, **fields}))
 
 
 def _post(name: str, path: str, body: bytes, **headers: str) -> Check:

@@ -22,8 +22,8 @@ class Difference:
     why: str
 
 
-NOT_SERVED = "completions and the list of models are served, nothing that takes the engine's time and no slot"
-OWN_WORDS = "the same status in the OpenAI form, which names what is wrong or what is served"
+NOT_SERVED = "a path is served where the gateway knows what it costs"
+OWN_WORDS = "the same status in the form of the API, which names what is wrong or what is served"
 NO_JSON = (
     "no JSON by its standard: what another engine reads there is not known, so neither is what it would cost"
 )
@@ -60,10 +60,18 @@ DIFFERENT = (
     Difference(("GET /v1/models/nobody",), 404, 404, "the names that there are"),
     Difference(("GET /health", "GET /metrics", "GET /openapi.json"), 200, 200, "the gateway's own"),
     Difference(("GET /", "GET /nothing", "POST //v1/chat/completions"), 404, 404, OWN_WORDS),
-    Difference(("POST /v1/embeddings",), 404, 404, OWN_WORDS),
+    Difference(("POST /pooling", "POST /v1/audio/speech"), 404, 404, OWN_WORDS),
+    Difference(("responses: no JSON", "messages: no JSON"), 400, 400, OWN_WORDS),
+    Difference(("GET of responses", "GET of messages"), 405, 405, OWN_WORDS),
+    Difference(
+        ("responses, in the background",),
+        400,
+        400,
+        "vLLM takes it where it keeps responses; its answer would be made when its slot is another's",
+    ),
     Difference(("POST /v1/chat/completions/",), 307, 200, "served at once instead of led on"),
     Difference(
-        ("GET /version", "GET /ping", "GET /docs", "POST /tokenize", "POST /v1/responses"),
+        ("GET /version", "GET /ping", "GET /docs"),
         200,
         404,
         NOT_SERVED,

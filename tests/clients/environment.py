@@ -16,7 +16,7 @@ from experiments.stack.pip_to_uv import uv_environment
 from experiments.stack.vllm_install import uv_program
 
 PACKAGES: Mapping[str, tuple[str, ...]] = {
-    "sdks": ("openai==3.57.0", "litellm==1.110.2", "langchain-openai==1.7.4"),
+    "sdks": ("openai==3.57.0", "anthropic==2.14.0", "litellm==1.110.2", "langchain-openai==1.7.4"),
     "guidellm": ("guidellm==0.8.1",),
     "aiperf": ("aiperf==0.13.0",),
 }

@@ -12,7 +12,11 @@ from tests.clients.checks import Check
 _TOLD_ONCE = [
     (rb'"id":"((?:chat)?cmpl|modelperm)-[0-9a-zA-Z-]+"', rb'"id":"\1-ID"'),
     (rb'"id":"(chatcmpl-tool|call)[-_][0-9a-zA-Z-]+"', rb'"id":"\1-ID"'),
-    (rb'"created":\d+', b'"created":0'),
+    (
+        rb'"((?:item_|call_|tool_use_)?id)":"(resp|msg|fc|rs|chatcmpl-tool|call|chatcmpl)[-_][0-9a-zA-Z-]+"',
+        rb'"\1":"\2-ID"',
+    ),
+    (rb'"(created|created_at|completed_at)":\d+', rb'"\1":0'),
 ]
 
 

@@ -15,7 +15,7 @@ FUNCTIONS_OVER_8_PARAMETERS = 0  # none; self and cls do not count
 ANY_PER_1000_LINES = 2.5  # 5, over the five packages
 UNTYPED_MAPPINGS = 50  # 60 times dict[str, Any] or Mapping[str, Any]
 MODULES_BESIDE_COMMANDS = 2  # in experiments/ itself
-ARROWS_IN_EXPERIMENTS = 120  # between its rooms and direct modules (105 today)
+ARROWS_IN_EXPERIMENTS = 137  # between its rooms and direct modules
 SHARED_CLASS_NAMES: dict[str, set[str]] = {  # none: two things of one name in a package are taken for one
     "gateway": set(),
     "loadtests": set(),

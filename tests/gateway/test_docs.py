@@ -6,9 +6,11 @@ from pathlib import Path
 
 import gateway
 from experiments.stack.receivers import RECEIVERS
+from gateway.error_form import ANTHROPIC
 from gateway.limits import QueueMode, QueueOrder
 from gateway.metrics import HELP
 from gateway.outcome import Outcome, Route
+from gateway.served import ALIASES, SERVED
 from gateway.settings import LiveSettings, Settings
 from loadtests.outcome import Outcome as ClientOutcome
 from loadtests.outcome import outcome_of_status
@@ -28,6 +30,24 @@ def settings_table() -> str:
         live = "live" if name in LiveSettings.model_fields else ""
         rows.append(f"| `{name.upper()}` | {default} | {live} | {field.description} |")
     return "\n".join(rows)
+
+
+def routes_table() -> str:
+    """The table of routes as it must stand in docs/request-lifecycle.md."""
+    rows = ["| path | `route` | slots | longest answer | errors |", "|---|---|---|---|---|"]
+    for row in SERVED:
+        others = [alias.path.decode() for alias in ALIASES if alias.route is row.route]
+        paths = ", ".join(f"`{path}`" for path in (row.path.decode(), *others))
+        slots = (row.sequences.__doc__ or "").split(".")[0].lower() if row.takes_slots else "none"
+        longest = " or ".join(f"`{name}`" for name in row.longest) or "–"
+        form = "Anthropic" if row.errors is ANTHROPIC else "OpenAI"
+        rows.append(f"| {paths} | `{row.route.value}` | {slots} | {longest} | {form} |")
+    return "\n".join(rows)
+
+
+def test_every_route_is_in_the_table() -> None:
+    """Paths, label, slots, bound and form, by the gateway's own table."""
+    assert routes_table() in LIFECYCLE, routes_table()
 
 
 def test_every_setting_is_in_the_table() -> None:

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from gateway.outcome import Route
 from gateway.request_body import BodyRules, parse
+from gateway.served import COMPLETIONS
 from tests.gateway.process import GatewayProcess, gateway, until
 from tests.gateway.scripted_engine import DONE, END, SSE_HEAD, ScriptedEngine, chunk, event, whole
 from tests.gateway.stand import SERVED, Raw, Stand, post
@@ -339,7 +339,7 @@ def test_the_completions_route(stand: Stand) -> None:
 )
 def test_slots_are_sequences(fields: dict[str, Any], slots: int) -> None:
     """Each choice of each prompt is a sequence in the engine's batch, and takes a slot."""
-    assert parse(json.dumps(fields).encode(), Route.COMPLETIONS, BodyRules(128)).slots == slots
+    assert parse(json.dumps(fields).encode(), COMPLETIONS, BodyRules(128)).slots == slots
 
 
 def _has_arrived(running: GatewayProcess, count: int) -> bool:

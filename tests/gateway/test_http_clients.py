@@ -102,7 +102,7 @@ def test_a_method_that_is_not_served_names_those_that_are(stand: Stand) -> None:
 
 
 @pytest.mark.fault(53)
-@pytest.mark.parametrize("path", ["/", "/chat/completions", "/v1/embeddings", "/v1/v1/chat/completions"])
+@pytest.mark.parametrize("path", ["/", "/chat/completions", "/v1/audio/speech", "/v1/v1/chat/completions"])
 def test_a_path_that_is_not_served_names_those_that_are(stand: Stand, path: str) -> None:
     """Whoever has forgotten /v1, or has it twice, sees it."""
     status, _, body = stand.gateway.ask("POST", path, {})

@@ -19,6 +19,7 @@ from gateway.limits import Limits
 from gateway.outcome import Outcome, Route
 from gateway.prepared_refusal import PreparedRefusal, PreparedRefusals
 from gateway.request_body import BodyRules, parse
+from gateway.served import COMPLETIONS
 from gateway.settling import taken
 from gateway.ticket import Change, RequestFacts, State
 from gateway.token_cost import MOST_OUTPUT_TOKENS, UNTOLD_OUTPUT_TOKENS, estimate
@@ -112,7 +113,7 @@ def test_a_cost_is_estimated_from_the_body(prompt: str, most: int | None, choice
     """A quarter of the prompt's bytes, and `max_tokens` for each sequence; 256 where nothing tells."""
     lane = book().by_name["a/now"]
     fields = {"prompt": prompt, "n": choices} | ({} if most is None else {"max_tokens": most})
-    facts = parse(orjson.dumps(fields), Route.COMPLETIONS, BodyRules(8), lane).facts
+    facts = parse(orjson.dumps(fields), COMPLETIONS, BodyRules(8), lane).facts
     output = UNTOLD_OUTPUT_TOKENS if most is None or most < 0 else most
     assert facts == RequestFacts(len(prompt.encode()), "a/now", len(prompt.encode()) / 4 + choices * output)
 

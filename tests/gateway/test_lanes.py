@@ -16,7 +16,7 @@ import pytest
 
 from tests.gateway.process import ROOT, GatewayProcess, gateway, until
 from tests.gateway.scripted_engine import DONE, END, SSE_HEAD, ScriptedEngine, chunk, event, usage_event
-from tests.gateway.stand import Raw, post
+from tests.gateway.stand import SERVED, Raw, post
 from tests.gateway.with_lanes import ALICE, BOB, FRONT, LANES, ask, gateway_with, lane_of
 
 STREAM_HELD: list[Any] = [
@@ -291,3 +291,27 @@ def test_a_file_that_cannot_be_right(tmp_path: Path, lanes: str | None, says: st
     assert says in done.stderr
     assert done.stderr.count("\n") == 1
     assert "sk-secret" not in done.stderr
+
+
+def test_first_tokens_are_told_by_class(engine: ScriptedEngine, tmp_path: Path) -> None:
+    """Of a stream the first token, of a whole answer its wait; new lanes of the same class go on counting."""
+    stream = [["send", SSE_HEAD], ["wait", 0.3], ["send", chunk(event("a"))], ["send", chunk(DONE) + END]]
+    slow = [["wait", 0.3], *SERVED]
+
+    def told(running: GatewayProcess) -> dict[str, float]:
+        page = running.get("/metrics")[2].decode()
+        found = re.findall(r'gateway_class_ttft_seconds_(\w+){priority_class="interactive"} (\S+)', page)
+        return {name: float(value) for name, value in found}
+
+    with gateway_with(engine, tmp_path) as running:
+        assert told(running) == {}
+        ask(running, {"stream": True, "script": stream}, key=ALICE)
+        first = told(running)
+        assert first["count"] == 1
+        assert first["sum"] > 0.25
+        status, _, lanes = running.get("/admin/lanes")
+        assert running.ask("PUT", "/admin/lanes", json.loads(lanes))[0] == status == 200
+        ask(running, {"script": slow}, key=ALICE)
+        both = told(running)
+        assert both["count"] == 2
+        assert both["sum"] < first["sum"] + 0.25

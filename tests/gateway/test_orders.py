@@ -11,8 +11,8 @@ from gateway.admission import Admission
 from gateway.command_line import parser
 from gateway.limits import Limits, QueueOrder
 from gateway.orders import ORDERS
-from gateway.outcome import Route
 from gateway.prompt_size import prompt_bytes
+from gateway.served import CHAT, COMPLETIONS, Served
 from gateway.ticket import RequestFacts
 from tests.gateway.process import GatewayProcess, gateway, until
 from tests.gateway.scripted_engine import ScriptedEngine
@@ -89,22 +89,22 @@ def test_the_gateway_serves_by_what_the_order_reads(
 
 
 @pytest.mark.parametrize(
-    ("route", "fields", "expected"),
+    ("served", "fields", "expected"),
     [
-        (Route.CHAT, {"messages": [{"content": "four"}, {"content": "héé"}]}, 4 + 5),
+        (CHAT, {"messages": [{"content": "four"}, {"content": "héé"}]}, 4 + 5),
         (
-            Route.CHAT,
+            CHAT,
             {"messages": [{"content": [{"type": "text", "text": "four"}, {"type": "image_url"}]}]},
             4,
         ),
-        (Route.CHAT, {"messages": [None, 3, {"content": None}, {"content": {"text": "x"}}, {}]}, 0),
-        (Route.COMPLETIONS, {"prompt": "four"}, 4),
-        (Route.COMPLETIONS, {"prompt": ["four", "two"]}, 7),
-        (Route.COMPLETIONS, {"prompt": [1, 2, 3]}, 12),
-        (Route.COMPLETIONS, {"prompt": [[1, 2, 3], [4]]}, 16),
-        (Route.COMPLETIONS, {"prompt": []}, 0),
+        (CHAT, {"messages": [None, 3, {"content": None}, {"content": {"text": "x"}}, {}]}, 0),
+        (COMPLETIONS, {"prompt": "four"}, 4),
+        (COMPLETIONS, {"prompt": ["four", "two"]}, 7),
+        (COMPLETIONS, {"prompt": [1, 2, 3]}, 12),
+        (COMPLETIONS, {"prompt": [[1, 2, 3], [4]]}, 16),
+        (COMPLETIONS, {"prompt": []}, 0),
     ],
 )
-def test_the_size_of_a_prompt(route: Route, fields: dict[str, object], expected: int) -> None:
+def test_the_size_of_a_prompt(served: Served, fields: dict[str, object], expected: int) -> None:
     """Bytes of its text, four for a token id, nothing for what is no text."""
-    assert prompt_bytes(fields, route) == expected
+    assert prompt_bytes(served.texts(fields)) == expected

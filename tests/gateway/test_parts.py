@@ -22,6 +22,7 @@ from gateway.metrics import HELP, Metrics, Sample
 from gateway.outcome import Outcome, Route
 from gateway.refusal import Refusal
 from gateway.request_body import BodyRules, parse
+from gateway.served import CHAT
 
 LINES = st.sampled_from(["data: 1", ": ping", "data: [DONE]", "id: 3", 'data: {"a": "\\n"}'])
 ENDS = st.sampled_from(["\n", "\r\n", "\r"])
@@ -84,7 +85,7 @@ def test_fields_are_added_without_touching_the_rest(
     for name in ("n", "max_tokens", "max_completion_tokens"):
         asked.pop(name, None)
     body = (json.dumps(asked) + space).encode()
-    ask = parse(body, Route.CHAT, BodyRules(4, "tiny"))
+    ask = parse(body, CHAT, BodyRules(4, "tiny"))
     expected = {**asked, "model": "tiny", "stream_options": {**(options or {}), "include_usage": True}}
     assert json.loads(ask.content) == expected
     assert ask.content.startswith(body.rstrip()[:-1])
@@ -94,7 +95,7 @@ def test_fields_are_added_without_touching_the_rest(
 def test_nothing_is_added_where_nothing_is_missing() -> None:
     """The very same bytes object goes on."""
     body = b'{"messages":[], "model":"m"}'
-    assert parse(body, Route.CHAT, BodyRules(4, "tiny")).content is body
+    assert parse(body, CHAT, BodyRules(4, "tiny")).content is body
 
 
 def test_the_wait_is_measured() -> None:

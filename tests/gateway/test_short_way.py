@@ -13,28 +13,46 @@ from gateway.call import Call
 from gateway.chunked import content, whole_chunks
 from gateway.deadlines import LOOKS_AT_ONCE, Deadlines
 from gateway.endings import refused
+from gateway.error_form import ANTHROPIC, OPENAI, ErrorForm, body_of
 from gateway.limits import Limits
 from gateway.outcome import Route
 from gateway.prepared_refusal import PreparedRefusal, PreparedRefusals
+from gateway.refusal import unreachable
 from gateway.request_ids import RequestIds
 from gateway.ticket import State
 
 
 @pytest.mark.parametrize("state", [State.REJECTED_FULL, State.REJECTED_MODE, State.DRAINING])
+@pytest.mark.parametrize("form", [OPENAI, ANTHROPIC])
 @given(wait_s=st.floats(0.1, 120.0), version=st.integers(1, 10**6))
-def test_a_prepared_refusal_is_the_refusal(state: State, wait_s: float, version: int) -> None:
-    """The same status, fields and error object as one that is made when it is needed."""
+def test_a_prepared_refusal_is_the_refusal(
+    state: State, form: ErrorForm, wait_s: float, version: int
+) -> None:
+    """The same status, fields and error object as one that is made when it is needed, in each API's form."""
     limits = Limits(max_active=7, queue_max=9, version=version)
     made = refused(state, limits)
     made.wait_s = wait_s
-    prepared = PreparedRefusal.of(state, limits)
-    assert (prepared.status, prepared.outcome) == (made.status, made.outcome)
+    prepared = PreparedRefusal.of(state, limits, form=form)
+    assert (prepared.status, prepared.outcome) == (form.status_of(made), made.outcome)
     call = Call(Route.CHAT, b"name", version)
     expected = sorted((made.fields() + call.fields()).split(b"\r\n"))
     assert sorted(prepared.fields(wait_s, b"name").split(b"\r\n")) == expected
-    got, meant = (orjson.loads(body)["error"] for body in (prepared.body(wait_s), made.body()))
+    got, meant = (orjson.loads(body)["error"] for body in (prepared.body(wait_s), body_of(form, made)))
     assert math.isclose(got.pop("retry_after_s"), meant.pop("retry_after_s"), abs_tol=0.0011)
     assert got == meant
+
+
+def test_anthropics_statuses() -> None:
+    """A full queue is 429; draining, and whatever else is overload, 529."""
+    limits = Limits()
+    told = {state: ANTHROPIC.status_of(refused(state, limits)) for state in _REFUSED}
+    assert told == {
+        State.REJECTED_FULL: 429,
+        State.REJECTED_MODE: 429,
+        State.QUEUE_TIMEOUT: 529,
+        State.DRAINING: 529,
+    }
+    assert ANTHROPIC.status_of(unreachable("The engine cannot be reached.")) == 529
 
 
 def test_prepared_refusals_follow_the_limits() -> None:
@@ -45,6 +63,7 @@ def test_prepared_refusals_follow_the_limits() -> None:
     assert b"All 4 slots" in prepared.of(State.REJECTED_MODE, limits.changed(max_active=4)).body(1.0)
 
 
+_REFUSED = (State.REJECTED_FULL, State.REJECTED_MODE, State.QUEUE_TIMEOUT, State.DRAINING)
 EVENTS = st.binary(max_size=300).map(lambda text: text + b"\n\n")
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from experiments.stack import engine as engines
 from gateway.token_needs import MOST_TENANTS, TokenNeeds
-from gateway.token_slots import cache_tokens
+from gateway.token_slots import CacheSize, cache_size
 from tests.gateway.process import GatewayProcess, free_port, gateway, until
 from tests.gateway.scripted_engine import SSE_HEAD, ScriptedEngine, chunk, whole
 from tests.gateway.stand import SERVED, Raw, post
@@ -143,6 +143,30 @@ def test_slots_bound_as_well(sized: SizedEngine, sent: Sent) -> None:
         assert sized.peak == 1
 
 
+def test_a_refusal_says_what_binds(sized: SizedEngine, sent: Sent) -> None:
+    """With slots free: tokens, at the door, after a wait in vain, and where nobody may wait."""
+    settings = {"slot_cost": "tokens", "max_active": MANY, "queue_max": 1, "queue_timeout_s": 0.5}
+    with gateway(sized.url, **settings) as running:
+        knows(running, 160)
+        runs = sent(running, held_at("g", 100))
+        arrived(sized, 1)
+        waits = sent(running, held_at("g", 100))
+        until(lambda: running.state()["queued"] == 1, 5, "one waits")
+        for status, got in ((429, sent(running, held_at("g", 100))), (503, waits)):
+            told, _, body = got.answer()
+            message = json.loads(body)["error"]["message"]
+            assert told == status
+            assert "too few of the 160 kv cache tokens are free" in message.lower(), message
+            assert "slots are busy" not in message
+        running.limits(queue_mode="reject")
+        told, _, body = sent(running, held_at("g", 100)).answer()
+        assert (told, b"Too few of the 160 KV cache tokens are free." in body) == (429, True)
+        running.limits(max_active=1)
+        assert b"All 1 slots are busy." in sent(running, held_at("g", 100)).answer()[2]
+        sized.open_gate("g")
+        assert runs.answer()[0] == 200
+
+
 def test_the_first_usage_sets_an_estimate_right(sized: SizedEngine, sent: Sent) -> None:
     """An engine that tells its usage with every token: who waits starts while the first one still runs."""
     first = {
@@ -236,9 +260,9 @@ def test_another_engine_with_another_cache() -> None:
 
 def test_the_emulator_is_never_offered_more_than_it_holds(tmp_path: Path) -> None:
     """Sixteen clients with short and long requests; looked at after every answer: no more is held than the
-    budget, which is the emulator's own, or one request.
+    budget, which is the emulator's own, and one request.
     """
-    budget, clients, each = 40 * BLOCK, 16, 4
+    budget, clients, each, largest = 40 * BLOCK, 16, 4, 250
     sizes = ["--set", "num_gpu_blocks=40", "--set", "base_s=0.002"]
     choice = engines.choose("emulator", profile="exact", engine_args=sizes)
     seen: list[tuple[float, int]] = []
@@ -266,7 +290,7 @@ def test_the_emulator_is_never_offered_more_than_it_holds(tmp_path: Path) -> Non
             statuses = list(threads.map(client, range(clients)))
         assert statuses == [[200] * each] * clients
         assert running.state()["kv_tokens"]["held"] == 0.0
-    assert all(held <= budget or alone == 1 for held, alone in seen)
+    assert all(held <= budget + largest for held, _ in seen)
     assert max(count for _, count in seen) > 2
     print(f"most held {max(seen)[0]:.0f} of {budget}, most running {max(count for _, count in seen)}")
 
@@ -325,4 +349,4 @@ def test_tenants_are_not_remembered_without_bound() -> None:
 )
 def test_the_size_of_the_cache_is_read(page: str, tokens: int | None) -> None:
     """Of all engines behind one server; of a page that does not tell, nothing."""
-    assert cache_tokens(page) == tokens
+    assert cache_size(page) == (None if tokens is None else CacheSize(tokens, 16))

@@ -78,6 +78,9 @@ def test_clients_that_give_up(tmp_path: Path) -> None:
         gone = sum(bool(entry.get("gone")) for entry in server.log())
     ran.assert_conserved()
     assert set(ran.outcomes) <= {"client_timeout", "cancelled"}
+    assert [record.leaves_after_s or 0.0 for record in sorted(ran.folder.records(), key=lambda r: r.i)] == [
+        a.cancel_after_s for a in ran.folder.plan().arrivals
+    ]
     planned = sum(0 < a.cancel_after_s < 0.6 for a in ran.folder.plan().arrivals)
     assert abs(ran.outcomes["cancelled"] - planned) <= 2  # a hang-up and a deadline may fall together
     assert gone >= 0.9 * len(ran.records)

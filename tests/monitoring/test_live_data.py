@@ -26,6 +26,8 @@ RECORDED = {"dcgm": "dcgm-exporter-4.prom", "host": "node-exporter-1.5.0.prom"}
 # What the emulator does not tell, having no prefix cache: these families of a recording of the real vLLM.
 ONLY_REAL_VLLM = ("vllm-0.32.0.prom", "vllm:prefix_cache_")
 SETTINGS = {"MAX_ACTIVE": "2", "QUEUE_MAX": "2", "QUEUE_TIMEOUT_S": "0.3", "LOG_LEVEL": "error"}
+TOKENS = {"SLOT_COST": "tokens", "KV_TOKENS": "100000"}
+"""More than two requests need, so that they bind nobody and are shown."""
 LANES = '[[class]]\nname = "only"\n[[tenant]]\nname = "alice"\n'
 """Nobody is alice: the load has the lane of strangers, whose series are those of every lane."""
 LOAD_S = 120.0
@@ -67,7 +69,7 @@ def asked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
     with ExitStack() as stack:
         metrics_port, own_port = free_port(), free_port()
         (folder / "lanes.toml").write_text(LANES)
-        settings = SETTINGS | {"LANES_FILE": str(folder / "lanes.toml")}
+        settings = SETTINGS | TOKENS | {"LANES_FILE": str(folder / "lanes.toml")}
         emulator = stack.enter_context(engine.running(engine.choose("emulator"), log_dir=folder))
         front = stack.enter_context(
             gateway.running(engine_url=emulator.url, model=emulator.model, log_dir=folder, env=settings)

@@ -11,9 +11,12 @@ from typing import Any
 import pytest
 import yaml
 
+from gateway.served import SERVED
+
 ROOT = Path(__file__).resolve().parents[2]
 PROMETHEUS = ROOT / "monitoring" / "prometheus"
 RULE_FILES = sorted(PROMETHEUS.glob("*.rules.yml"))
+DASHBOARDS = sorted((ROOT / "monitoring" / "grafana" / "dashboards").glob("*.json"))
 TEST_FILES = sorted((PROMETHEUS / "tests").glob("*.test.yml"))
 
 
@@ -72,6 +75,14 @@ def test_every_alert_is_seen_firing() -> None:
     assert {rule["alert"] for rule in rules("alert")} == firing
 
 
+def test_every_entry_of_the_runbook_says_how_to_ask_why() -> None:
+    """Whoever is woken has the command that explains it at hand."""
+    entries = re.split(r"^##+ ", (ROOT / "monitoring" / "runbook.md").read_text(), flags=re.MULTILINE)
+    alerts = {rule["alert"] for rule in rules("alert")}
+    asked = {entry.split("\n")[0] for entry in entries if "headroom explain --at TIME" in entry}
+    assert asked == alerts
+
+
 def test_every_alert_has_its_entry_in_the_runbook() -> None:
     """Who is woken by an alert finds an entry of its name; no entry outlives its alert."""
     entries = set(re.findall(r"^### (\w+)$", (ROOT / "monitoring" / "runbook.md").read_text(), re.MULTILINE))
@@ -79,3 +90,10 @@ def test_every_alert_has_its_entry_in_the_runbook() -> None:
     for rule in rules("alert"):
         assert rule["annotations"]["runbook"] == f"monitoring/runbook.md#{rule['alert'].lower()}"
         assert rule["labels"]["severity"] in {"page", "ticket"}
+
+
+def test_the_rules_and_boards_know_every_route_that_takes_slots() -> None:
+    """What is offered and refused counts at every route whose requests are admitted, and at no other."""
+    admitted = "|".join(served.route.value for served in SERVED if served.takes_slots)
+    text = "".join(path.read_text() for path in (*RULE_FILES, *DASHBOARDS))
+    assert set(re.findall(r'route=~\\?"([^"\\]+)', text)) == {admitted}

@@ -7,7 +7,10 @@ from typing import Any
 
 import pytest
 
-from reports import compare, index
+from experiments.run_folder import codec
+from experiments.run_folder.block_metric import BlockMetric
+from experiments.run_folder.live_run import LiveRun, LiveWay
+from reports import compare, index, live
 from tests import axe, browser
 from tests.browser import Page
 from tests.reports.synthetic_run import write_run
@@ -26,13 +29,20 @@ limit.dispatchEvent(new Event('input'));"""
 
 @pytest.fixture(scope="module")
 def pages(html: str, run_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """The three kinds of page → their addresses."""
+    """The four kinds of page → their addresses."""
     folder = tmp_path_factory.mktemp("pages")
     other = write_run(folder / "other")
+    both = folder / "live"
+    both.mkdir()
+    for side, run in (("a", run_dir), ("b", other)):
+        (both / side).symlink_to(run)
+    asked = LiveRun("", ("headroom",), "A", "B", LiveWay.AT_ONCE, BlockMetric.GOODPUT, 0.03, 1, 3)
+    codec.write(both / "live.json", asked)
     texts = {
         "report": html,
         "compare": compare.page(compare.compare(run_dir, other)),
         "index": index.page(run_dir.parent, folder),
+        "live": live.page(live.load(both)),
     }
     for name, text in texts.items():
         (folder / f"{name}.html").write_text(text)
@@ -50,8 +60,9 @@ def _in_browser(do: Callable[[Page], Awaitable[Any]]) -> Any:
 
 
 def test_axe_finds_nothing_grave(pages: dict[str, str]) -> None:
-    """On report, comparison and index, in the light and in the dark scheme; of the report also what is folded
-    away at first, and with an objective of the reader's own. An image without a name is found: axe looks.
+    """On report, comparisons and index, in the light and in the dark scheme; of the report also what is
+    folded away at first, and with an objective of the reader's own. An image without a name is found: axe
+    looks.
     """
 
     async def look(tab: Page) -> dict[str, list[str]]:
@@ -70,4 +81,4 @@ def test_axe_finds_nothing_grave(pages: dict[str, str]) -> None:
 
     found = _in_browser(look)
     assert found.pop("with a button that says nothing") == [" button-name"] * 2
-    assert found == {"report": [], "compare": [], "index": []}
+    assert found == {"report": [], "compare": [], "index": [], "live": []}

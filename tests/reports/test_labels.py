@@ -1,5 +1,7 @@
 """Every outcome has a label and a place in the bar chart; settings are named by what differs."""
 
+from experiments.run_folder.cell_summary import Workload
+from experiments.spec.loads import Load
 from experiments.spec.setting import Setting
 from experiments.stack.engine_knobs import EngineKnobs
 from gateway.limits import Limits, QueueMode
@@ -20,6 +22,14 @@ def test_every_outcome_belongs_to_one_group_of_the_bars() -> None:
     """What belongs to none would be drawn as failed, what belongs to two twice."""
     members = [name for _, names in GROUPS.values() for name in names]
     assert sorted(members) == sorted(labels.OUTCOMES)
+
+
+def test_a_relative_load_says_of_what() -> None:
+    """Of the engine's capacity, and where recorded traffic is played of its own rate."""
+    named = [
+        labels.load(Workload.planned(Load(scenario, 3.5, 1.25), 0)) for scenario in ("sustained", "recorded")
+    ]
+    assert named == ["sustained 3.5/s (1.25 × capacity)", "recorded 3.5/s (1.25 × recorded)"]
 
 
 def _setting(slots: int, timeout_s: float = 2.0, length: int = 8, seqs: int | None = None) -> Setting:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from monitoring.grafana.model import Board, Panel, Query, Row, instance, model, run
+from monitoring.grafana.model import ROUTES, Board, Panel, Query, Row, instance, model, run
 
 WINDOW = "15s"
 """Short, because a cell of a sweep may last half a minute; at one scrape a second it holds 15 samples."""
@@ -129,7 +129,7 @@ def _answers() -> tuple[Panel, ...]:
             (
                 Query(
                     "sum by (outcome) (rate(gateway_requests_total"
-                    f'{{instance=~"$instance", route=~"chat|completions"}}[{WINDOW}]))',
+                    f'{{instance=~"$instance", route=~"{ROUTES}"}}[{WINDOW}]))',
                     "{{outcome}}",
                 ),
             ),

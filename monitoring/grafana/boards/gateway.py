@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from monitoring.grafana.model import Board, Panel, Query, Row, instance
+from monitoring.grafana.model import ROUTES, Board, Panel, Query, Row, instance
 
 
 def board() -> Board:
@@ -17,6 +17,7 @@ def board() -> Board:
             Row("Outcomes", _outcomes()),
             Row("Times", _times()),
             Row("Lanes", _lanes()),
+            Row("Slots in tokens", _tokens()),
             Row("The process", _process()),
         ),
     )
@@ -84,7 +85,7 @@ def _outcomes() -> tuple[Panel, ...]:
             (
                 Query(
                     "sum by (code) (rate(gateway_requests_total"
-                    '{instance=~"$instance", route=~"chat|completions", code!~"2.."}[$__rate_interval]))',
+                    f'{{instance=~"$instance", route=~"{ROUTES}", code!~"2.."}}[$__rate_interval]))',
                     "{{code}}",
                 ),
             ),
@@ -190,6 +191,18 @@ def _lanes() -> tuple[Panel, ...]:
                 ),
             ),
         ),
+        Panel(
+            "Time to first token by class, p95",
+            "From when the request was read, the wait included; of whole answers only the wait.",
+            "s",
+            (
+                Query(
+                    "histogram_quantile(0.95, sum by (le, priority_class) "
+                    '(rate(gateway_class_ttft_seconds_bucket{instance=~"$instance"}[$__rate_interval])))',
+                    "{{priority_class}}",
+                ),
+            ),
+        ),
         *_turned_away(lane),
     )
 
@@ -219,6 +232,33 @@ def _turned_away(lane: str) -> tuple[Panel, ...]:
             "short",
             (Query('gateway_lanes_version{instance=~"$instance"}', "version"),),
             steps=True,
+        ),
+    )
+
+
+def _tokens() -> tuple[Panel, ...]:
+    held, budget = (f'gateway_kv_tokens_{name}{{instance=~"$instance"}}' for name in ("held", "limit"))
+    return (
+        Panel(
+            "KV cache tokens",
+            "What the running requests may need of the engine's KV cache, and the budget of it; with "
+            "SLOT_COST=tokens only.",
+            "short",
+            (Query(held, "held"), Query(budget, "budget")),
+            steps=True,
+        ),
+        Panel(
+            "Part of the budget that is held",
+            "Near 100 % while requests wait: tokens bind. Far below it: MAX_ACTIVE does.",
+            "percentunit",
+            (Query(f"{held} / {budget}", "held"),),
+        ),
+        Panel(
+            "KV cache tokens of a request",
+            "Mean of those that run, as estimated, or as the engine has counted. Above 100 % of the budget "
+            "one runs alone.",
+            "short",
+            (Query(f'{held} / (gateway_active{{instance=~"$instance"}} > 0)', "mean"),),
         ),
     )
 

@@ -34,7 +34,7 @@ from tests.experiments import plain
 SLO_TEXT = "ttft<=0.3s,tpot<=60ms,attainment>=0.95"
 
 
-class _Recording(reference._Run):
+class _Recording(reference.ReferenceRun):
     """A simulation that also notes when each token appeared."""
 
     def __init__(self, *args: Any) -> None:

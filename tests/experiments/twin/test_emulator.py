@@ -117,6 +117,53 @@ def test_tokenize_counts_as_the_answer_does(plain: Engine) -> None:
     assert counted == used == 26
 
 
+ROUTES: dict[str, tuple[dict[str, Any], int, int]] = {
+    "/v1/responses": ({"input": "one two", "max_output_tokens": 3, "ignore_eos": True}, 7, 3),
+    "/v1/messages": (
+        {"messages": [{"role": "user", "content": "one two"}], "max_tokens": 3, "ignore_eos": True},
+        7,
+        3,
+    ),
+    "/v1/embeddings": ({"input": ["one", "two three"]}, 3, 0),
+    "/v1/rerank": ({"query": "one", "documents": ["two", "three"]}, 4, 0),
+    "/score": ({"text_1": "one", "text_2": ["two", "three"]}, 4, 0),
+}
+
+
+@pytest.mark.parametrize("path", ROUTES)
+def test_other_apis_are_answered(plain: Engine, path: str) -> None:
+    """With tokens by the same rule as chats, and as many as were asked for."""
+    fields, prompt, output = ROUTES[path]
+    answer = httpx.post(f"{plain.url}{path}", json={"model": plain.model, **fields}).raise_for_status().json()
+    usage = answer["usage"]
+    assert usage.get("input_tokens", usage.get("prompt_tokens")) == prompt
+    assert usage.get("output_tokens", usage.get("completion_tokens", 0)) == output
+
+
+@pytest.mark.parametrize(("path", "last"), [("/v1/responses", "completed"), ("/v1/messages", "message_stop")])
+def test_named_events_come_one_by_one(plain: Engine, path: str, last: str) -> None:
+    """A piece for each token, between what begins and ends the answer."""
+    fields, _, output = ROUTES[path]
+    asked = {"model": plain.model, **fields, "stream": True}
+    lines = httpx.post(f"{plain.url}{path}", json=asked).raise_for_status().text.split("\n")
+    events = [line.removeprefix("event: ") for line in lines if line.startswith("event: ")]
+    assert sum(event.endswith("delta") and event != "message_delta" for event in events) == output
+    assert events[-1].endswith(last)
+    told = [json.loads(line.removeprefix("data: ")) for line in lines if line.startswith("data: ")]
+    assert [event["type"] for event in told] == events
+
+
+def test_a_chat_is_counted_as_it_is_answered(plain: Engine) -> None:
+    """By Anthropic's route too; and tokens become words again."""
+    asked = {"model": plain.model, "messages": [{"role": "user", "content": "one two"}]}
+    counted = httpx.post(f"{plain.url}/v1/messages/count_tokens", json=asked).json()
+    assert counted["input_tokens"] == ROUTES["/v1/messages"][1]
+    words = httpx.post(f"{plain.url}/detokenize", json={"tokens": [1, 2]}).json()["prompt"]
+    assert len(words.split()) == 2
+    wrong = httpx.post(f"{plain.url}/v1/messages", json={**asked, "max_tokens": 5, "model": "nobody"})
+    assert (wrong.status_code, wrong.json()["type"]) == (404, "error")
+
+
 def test_without_ignore_eos_an_answer_ends_by_itself(plain: Engine) -> None:
     """The length is drawn from the prompt: the same again the next time, `stop` when below max_tokens."""
     asked = body(400) | {"ignore_eos": False}

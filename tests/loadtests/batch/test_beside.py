@@ -38,7 +38,9 @@ trusted = true
 
 
 def test_people_keep_their_objective(tmp_path: Path) -> None:
-    """At half the capacity their attainment falls by one point at most, and the batch gets on."""
+    """At half the capacity their attainment falls by one point at most, and the batch gets most of what is
+    free, its begin with one request at once counted in.
+    """
     random = Random(13)
     rate_per_s = 0.5 * CAPACITY_PER_S
     gaps = (random.expovariate(rate_per_s) for _ in range(int(rate_per_s * SECONDS)))
@@ -72,4 +74,4 @@ def test_people_keep_their_objective(tmp_path: Path) -> None:
         f"attainment {alone:.4f} alone, {beside:.4f} beside; the batch got {got} of {free:.0f} that were free"
     )
     assert beside >= alone - 0.01
-    assert got > 0
+    assert got >= 0.5 * free

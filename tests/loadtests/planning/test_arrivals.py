@@ -11,7 +11,11 @@ from loadtests.planning import plan as plans
 from loadtests.planning.scenarios import SCENARIOS, Scenario, Shape, due_times, peak_rate_per_s
 
 RATE, LENGTH_S = 20.0, 2000.0
-OPEN = [name for name, scenario in SCENARIOS.items() if scenario.loop == "open" and name != "trace"]
+OPEN = [
+    name
+    for name, scenario in SCENARIOS.items()
+    if scenario.loop == "open" and name not in ("trace", "recorded")
+]
 
 
 def times(scenario: str, seed: int = 0, shape: Shape | None = None, length_s: float = LENGTH_S) -> np.ndarray:

@@ -66,6 +66,8 @@ def test_the_key_and_the_length_are_in_the_request() -> None:
     first, *headers = head.decode().split("\r\n")
     assert first == "POST /prefix/v1/chat/completions HTTP/1.1"
     assert {"host: [::1]:80", "authorization: Bearer secret", "content-length: 2"} <= set(headers)
+    assert b"x-session-id" not in head
+    assert b"\r\nx-session-id: s-7\r\n" in request(b"", b"{}", "r-1", "s-7")
 
 
 def test_what_an_engine_refuses_can_be_left_out() -> None:

@@ -24,9 +24,15 @@ START_S = 1_764_000_000.0
 NAMES = ("20251124T160000.000000Z-abcdef", "20251124T170000.000000Z-abcdef")
 
 
-def line(at_s: float, prompt: int | None = 300, outcome: Outcome = Outcome.OK, prefix: bytes = b"") -> bytes:
+def line(
+    at_s: float,
+    prompt: int | None = 300,
+    outcome: Outcome = Outcome.OK,
+    prefix: bytes = b"",
+    route: Route = Route.CHAT,
+) -> bytes:
     """A row as the gateway writes it, of a request that arrived so many seconds after the start."""
-    call = Call(Route.CHAT, b"id", 1)
+    call = Call(route, b"id", 1)
     call.arrived_s, call.offered = at_s, True
     call.first_s, call.last_s = at_s + 0.25, at_s + 1.25
     call.prompt_tokens, call.output_tokens = prompt, None if prompt is None else 11
@@ -177,14 +183,31 @@ def test_the_description(folder: Path, capsys: pytest.CaptureFixture[str]) -> No
         "outcomes": {"ok": 9, "client_abort": 1},
         "lanes": {"bob/interactive": 6, "alice/batch": 4},
         "sessions": 1,
+        "conversations": 1,
+        "left": 1,
         "seen_before_ratio": 0.0,
+        "prefix_hit_ratio": (102 + 104 + 106) / 1040,
         "damaged_lines": 0,
+        "periods": [
+            {
+                "from_utc": "2025-11-24T16:00:00Z",
+                "requests": 10,
+                "rate_per_s": 1.0,
+                "prompt_tokens": 104.0,
+                "output_tokens": 11.0,
+            }
+        ],
+        "missing": ["no prompt of 512 bytes or more was read: nothing is known of shared beginnings"],
     }
     assert main([str(folder)]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "recording: recorded traffic, 10 requests in 10 s, 1 requests/s"
     assert lines[2] == "outcomes: ok 9 (90.0%), client_abort 1 (10.0%)"
-    assert lines[-1] == "note: 1 requests without both lengths: refused, left or failed"
+    assert lines[4:6] == [
+        "sessions: 1, with 1 conversations",
+        "clients that left before their answer was whole: 1",
+    ]
+    assert lines[-2] == "note: 1 requests without both lengths: refused, left or failed"
     assert main([str(folder.parent)]) == 2
     said = f"headroom: trace {folder.parent}: is a directory without segments of a recording\n"
     assert capsys.readouterr().err == said

@@ -68,7 +68,7 @@ def test_every_preset_makes_a_plan(preset: Preset) -> None:
     assert drawn.requests
 
 
-@pytest.mark.parametrize("scenario", [name for name in SCENARIOS if name != "trace"])
+@pytest.mark.parametrize("scenario", [name for name in SCENARIOS if name not in ("trace", "recorded")])
 def test_the_preview_is_of_the_plan(scenario: str) -> None:
     """Its hash, its count, and bars that hold every request."""
     settings = from_options(parsed("--scenario", scenario), TARGET)

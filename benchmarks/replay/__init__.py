@@ -1,0 +1,1 @@
+"""How near a replay comes to what was recorded."""

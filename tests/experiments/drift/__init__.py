@@ -1,0 +1,1 @@
+"""The watch: its test, its rounds, its probes, its page."""

@@ -1,0 +1,1 @@
+"""Live comparisons: their statistics in virtual time, their command on the emulator."""
