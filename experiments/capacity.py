@@ -17,6 +17,8 @@ _EXAMPLES = """examples:
   %(prog)s --load recorded@1.0x --recorded DIR     how much denser your own traffic may become
   %(prog)s --mix 'short=64x24:0.9@a,long=512x64:0.1@b' --lanes lanes.toml --slot-cost tokens
   %(prog)s --mix 'short=64x24:0.9,long=512x64:0.1' --slo 'ttft<=1s;long:ttft<=5s'
+  %(prog)s --unit sessions --workload agent --slo 'ttft<=2s,attainment>=0.9'
+  %(prog)s --unit sessions --turns 2 --tool-calls 3 --tool-s 1 --slo 'session<=60s,attainment>=0.9'
 
 All flags of python -m experiments.sweep may be given (one value an axis); --budget bounds the search (4m).
 """
@@ -39,6 +41,12 @@ def main(argv: Sequence[str], prog: str = "python -m experiments.capacity") -> i
         metavar="PERCENT",
         help="half of the 95 %% interval's width, part of the answer, at which the search ends (7)",
     )
+    parser.add_argument(
+        "--unit",
+        choices=("requests", "sessions"),
+        default="requests",
+        help="what the rate counts, and the share of which has to be good (requests)",
+    )
     own, rest = parser.parse_known_args(argv)
     if not 0 < own.precision < 100:
         raise UserError(f"--precision {own.precision:g}: give a percentage above 0 and below 100")
@@ -46,7 +54,7 @@ def main(argv: Sequence[str], prog: str = "python -m experiments.capacity") -> i
     command = ("python", "-m", "experiments.capacity", *secrets.without_secrets(argv))
     from experiments.jobs import capacity
 
-    return capacity.run(options, own.precision / 100, command)
+    return capacity.run(options, own.precision / 100, command, own.unit)
 
 
 def _one_setting(options: SweepOptions) -> SweepOptions:

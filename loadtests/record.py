@@ -22,8 +22,9 @@ class RequestRecord:
 
     `tried` lists the outcome of every attempt where there were several. `chunk_tokens` is None where the
     engine did not say how many tokens each chunk carried. `visible_s`: the first chunk with content that is
-    not reasoning alone. `leaves_after_s`: planned; so long after it sent the client hangs up, unless the
-    answer is whole.
+    not reasoning alone. `due_s` of a request that follows answers is when these were in and its planned pause
+    of `think_s` seconds was over. `turn`: its place in its session, from 0. `leaves_after_s`: planned; so
+    long after it sent the client hangs up, unless the answer is whole.
     """
 
     i: int
@@ -53,6 +54,8 @@ class RequestRecord:
     tried: Sequence[Outcome] | None = None
     visible_s: float | None = None
     lanes_version: int | None = None
+    turn: int = 0
+    think_s: float = 0.0
     leaves_after_s: float | None = None
 
     @property

@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 DEFAULT = "ttft<=1s,tpot<=60ms,attainment>=0.95"
 _TERM = re.compile(
-    r"(ttft|ttfv|tpot|e2e)\s*<=?\s*([0-9.]+(?:e-?[0-9]+)?)\s*(ms|s|us)\Z"
+    r"(ttft|ttfv|tpot|e2e|session)\s*<=?\s*([0-9.]+(?:e-?[0-9]+)?)\s*(ms|s|us)\Z"
     r"|(attainment)\s*>=?\s*([0-9.]+)(%?)\Z"
 )
 _CLASS = re.compile(r"\s*([A-Za-z0-9][\w.-]*)\s*:")
-_ALLOWED = "ttft<=TIME, ttfv<=TIME, tpot<=TIME, e2e<=TIME (in ms or s) or attainment>=SHARE"
+_ALLOWED = "ttft<=TIME, ttfv<=TIME, tpot<=TIME, e2e<=TIME, session<=TIME (in ms or s) or attainment>=SHARE"
 _UNIT_S = {"s": 1.0, "ms": 1e-3, "us": 1e-6}
 
 
@@ -32,7 +32,8 @@ class SLO:
     """Upper bounds in seconds, each may be None (not asked); `attainment` is a share
     of the *offered* requests. ttfv_s: to the first visible token, one that is not reasoning. classes: the
     objectives of load classes that have one of their own, which have no classes; all other requests are
-    judged by the bounds here."""
+    judged by the bounds here. session_s: a session is good if all its requests were served and the last
+    answer was in so long after it began, pauses included; None: if each of them met its bounds."""
 
     ttft_s: float | None = None
     tpot_s: float | None = None
@@ -40,9 +41,12 @@ class SLO:
     attainment: float = 0.95
     ttfv_s: float | None = None
     classes: tuple[tuple[str, SLO], ...] = ()
+    session_s: float | None = None
 
     def __str__(self) -> str:
         terms = [f"{name.removesuffix('_s')}<={_span(bound)}" for name, bound in self.bounds.items()]
+        if self.session_s is not None:
+            terms.append(f"session<={_span(self.session_s)}")
         common = ",".join([*terms, f"attainment>={self.attainment:g}"])
         return ";".join([common, *(f"{name}:{own}" for name, own in self.classes)])
 
@@ -78,7 +82,7 @@ class SLO:
                 raise _wrong(f"SLO term {term!r}: {key.removesuffix('_s')} is given twice")
             terms[key] = value
         if not terms.keys() - {"attainment"}:
-            raise _wrong(f"SLO {text!r}: needs at least one of ttft, ttfv, tpot, e2e")
+            raise _wrong(f"SLO {text!r}: needs at least one of ttft, ttfv, tpot, e2e, session")
         return SLO(attainment=terms.pop("attainment", 0.95)).with_bounds(terms)
 
     def scaled(self, factor: float) -> SLO:
@@ -95,18 +99,19 @@ class SLO:
         return replace(
             self,
             ttft_s=times(self.ttft_s), ttfv_s=times(self.ttfv_s), tpot_s=times(self.tpot_s),
-            e2e_s=times(self.e2e_s),
+            e2e_s=times(self.e2e_s), session_s=times(self.session_s),
             classes=tuple((name, own.scaled(factor)) for name, own in self.classes),
         )  # fmt: skip
 
     def with_bounds(self, bounds_s: Mapping[str, float]) -> SLO:
-        """With these bounds, by their names as in `bounds`, in place of its own."""
+        """With these bounds, by their names as in `bounds`, and `session_s`, in place of its own."""
         return replace(
             self,
             ttft_s=bounds_s.get("ttft_s", self.ttft_s),
             ttfv_s=bounds_s.get("ttfv_s", self.ttfv_s),
             tpot_s=bounds_s.get("tpot_s", self.tpot_s),
             e2e_s=bounds_s.get("e2e_s", self.e2e_s),
+            session_s=bounds_s.get("session_s", self.session_s),
         )
 
     def of(self, load_class: str) -> SLO:

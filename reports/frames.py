@@ -17,8 +17,9 @@ from experiments.stats.breakdown import Parts
 from experiments.stats.saturation import Saturation
 from gateway.limits import LIMIT_NAMES, Limits
 from loadtests.outcome import Outcome
+from loadtests.recording.latency_summary import Latency
 from loadtests.recording.share import wilson
-from loadtests.recording.summary import LATENCIES, Counts, Latency
+from loadtests.recording.summary import LATENCIES, Counts
 from reports import columns, labels
 from reports.known_cell import KnownCell
 from reports.rows import (

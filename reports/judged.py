@@ -26,8 +26,8 @@ _NEEDED = ("phase", "due_s", "first_s", "last_s", "visible_s", "finished_s", "ou
 def judged(run: R, slo: SLO) -> R:
     """The same cells with attainment and goodput under `slo`, and the recommendation that follows.
 
-    What a model predicted is left out: it knew the run's own objective only. Raises NotARunError for a folder
-    without run.json, which has no objective to be replaced.
+    What a model predicted is left out: it knew the run's own objective only; so are whole sessions. Raises
+    NotARunError for a folder without run.json, which has no objective to be replaced.
     """
     if run.state is None:
         raise NotARunError(
@@ -69,7 +69,7 @@ def _judged(run: Run, summary: CellSummary, slo: SLO, problems: list[str]) -> Ce
         return summary
     good = _good(run, summary.cell, slo, problems)
     if good is None:
-        return replace(summary, counts=None, rates=None, attainment=None, classes=None)
+        return replace(summary, counts=None, rates=None, attainment=None, classes=None, sessions=None)
     counts, rates, length_s = summary.counts, summary.rates, summary.window.length_s
     in_time = good.sum()
     classes = summary.classes
@@ -81,6 +81,7 @@ def _judged(run: Run, summary: CellSummary, slo: SLO, problems: list[str]) -> Ce
         rates=_rates(rates, in_time, length_s) if rates else None,
         attainment=in_time / counts.offered if counts.offered else None,
         classes=classes,
+        sessions=None,
     )
 
 

@@ -62,6 +62,7 @@ def _overview(run: Run) -> dict[str, object]:
         "overview": tables.overview(run),
         "load_classes": [tables.load_classes(run, name) for name, _ in run.slo.classes],
         "tenants": tables.tenants(run),
+        "sessions": tables.sessions(run),
         "sentinels": tables.sentinels(run),
         "quantiles": [(labels.metric(m), tables.quantiles(run, m)) for m in counted],
         "predicted": prediction_section(run),

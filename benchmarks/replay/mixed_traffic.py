@@ -7,9 +7,10 @@ from dataclasses import replace
 from loadtests.planning import mixed
 from loadtests.planning import plan as plans
 from loadtests.planning.arrival import Arrival
+from loadtests.planning.header import Header
 from loadtests.planning.load_class import LoadClass
 from loadtests.planning.mix import Mix
-from loadtests.planning.plan import Header, Plan
+from loadtests.planning.plan import Plan
 from loadtests.planning.scenarios import Shape
 
 _SMALL = Mix(workload="lognormal", max_prompt_tokens=3000, max_output_tokens=200)

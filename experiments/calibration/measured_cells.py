@@ -17,8 +17,9 @@ from experiments.stack.engine_facts import EngineFacts
 from loadtests.planning import plan as plans
 from loadtests.planning.plan import Plan
 from loadtests.record import RequestRecord
+from loadtests.recording.latency_summary import Latency
 from loadtests.recording.quantiles import Quantile
-from loadtests.recording.summary import LATENCIES, Latencies, Latency, summarise
+from loadtests.recording.summary import LATENCIES, Latencies, summarise
 from loadtests.slo import SLO
 
 
@@ -30,6 +31,7 @@ class Counted:
     prompt_tokens: int
     output_tokens: int
     think_s: float
+    after: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +146,7 @@ def _counted(plan: Plan, served: Sequence[RequestRecord]) -> tuple[Counted, ...]
             prompts.get(i, max(1, a.prompt_tokens + usual)),
             outputs.get(i, max(1, round(a.output_tokens * factor))),
             a.think_s,
+            a.after,
         )
         for i, a in enumerate(planned)
     )

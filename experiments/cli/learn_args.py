@@ -73,7 +73,7 @@ def parse(argv: Sequence[str], prog: str) -> LearnOptions:
     assert slo is not None
     if slo.classes:
         raise UserError("--slo: a recording has no load classes, so give one objective for all requests")
-    given = {name: value for name, value in matrix_flags.gateway_values(args).items() if value is not None}
+    given = {name: value for name, value in matrix_flags.limit_values(args).items() if value is not None}
     return LearnOptions(
         folder=args.recorded,
         times=recorded_flags.times(args),

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 
 from experiments.errors import UserError
 from experiments.spec.gateway_section import GatewaySection
+from experiments.spec.load_section import SESSION_KEYS
 from experiments.stack.engine_knobs import flag_of
 from gateway.limits import LIMIT_NAMES
 from gateway.settings import LiveSettings
@@ -18,6 +19,20 @@ Values = Mapping[str, str | list[str] | None]
 
 # What the description of a limit does not say of the values in a matrix.
 _OF_A_LIMIT = {"queue_timeout_s": "auto derives it from the SLO"}
+
+
+_OF_SESSIONS = {
+    "--turns": (
+        "N",
+        "mean messages of a session, each after the answer to the last (default 1: no sessions)",
+    ),
+    "--turn-gap-s": ("SECONDS", "mean pause between an answer and the next message (default 5)"),
+    "--tool-calls": ("N", "mean calls of a tool before the last answer to a message (default 0)"),
+    "--tool-s": ("SECONDS", "mean time from a call of a tool to its result (default 2)"),
+    "--turn-tokens": ("N", "tokens that a message or a result adds (default 0: as many as a prompt has)"),
+    "--branches": ("N", "requests that each call makes side by side (default 0)"),
+}
+"""Of `SESSION_KEYS`: the sessions that requests belong to."""
 
 
 def limit_flag(name: str) -> str:
@@ -95,17 +110,23 @@ def add_workloads(add_argument: Callable[..., argparse.Action]) -> None:
     )
     add_argument("--prompt-tokens", metavar="N", help="tokens in each prompt (default 64)")
     add_argument("--output-tokens", metavar="N", help="tokens in each answer (default 24)")
+    for flag, (metavar, text) in _OF_SESSIONS.items():
+        add_argument(flag, metavar=metavar, help=text)
 
 
 def gateway_values(args: argparse.Namespace) -> Values:
     """The gateway section of the spec, as far as its flags were given."""
+    return {**limit_values(args), "lanes": listed(args.lanes)}
+
+
+def limit_values(args: argparse.Namespace) -> Values:
+    """The limits of that section, as far as their flags were given."""
     defaults = {name: GatewaySection.model_fields[name].default for name in LIMIT_NAMES}
     given = {name: getattr(args, name) for name in LIMIT_NAMES}
-    limits = {
+    return {
         name: listed(given[name]) if isinstance(default, tuple) else given[name]
         for name, default in defaults.items()
     }
-    return {**limits, "lanes": listed(args.lanes)}
 
 
 def load_values(args: argparse.Namespace) -> Values:
@@ -121,6 +142,7 @@ def load_values(args: argparse.Namespace) -> Values:
         "prompt_tokens": args.prompt_tokens,
         "output_tokens": args.output_tokens,
         "seed": args.seed,
+        **{name: getattr(args, name) for name in SESSION_KEYS},
     }
 
 

@@ -10,7 +10,14 @@ from experiments.design import sentinels, settling
 from experiments.design.cells import Cell, cells_in_order, settings_of
 from experiments.design.objective import queue_timeout_s
 from experiments.design.probe import Probe
-from experiments.design.windows import LIVES, LIVES_OF_COSTS, Phases, longest_life_s, phases
+from experiments.design.windows import (
+    LIVES,
+    LIVES_OF_COSTS,
+    Phases,
+    for_sessions,
+    longest_life_s,
+    phases,
+)
 from experiments.spec.gateway_section import AUTO
 from experiments.spec.loads import Load
 from experiments.spec.setting import Setting
@@ -21,7 +28,8 @@ from loadtests.planning import plan as plans
 from loadtests.planning.late_begin import begun_late
 from loadtests.planning.plan import Plan
 from loadtests.planning.rate import RECORDED
-from loadtests.planning.scenarios import Shape
+from loadtests.planning.scenarios import SCENARIOS, Shape
+from loadtests.planning.session_shape import SessionShape
 from loadtests.slo import SLO
 
 
@@ -71,11 +79,12 @@ class Matrix:
     def played(self, cell: Cell) -> Plan:
         """The plan as this cell plays it: begun as late as its setting has settled until the measured window.
 
-        Not where a warm-up was asked for, nor on an engine with other limits than the one that was probed.
+        Not where a warm-up was asked for, nor of sessions, nor on an engine with other limits than the one
+        that was probed.
         """
         drawn, seen = self.plan(cell), self.seen.get(cell.load)
         probed = cell.setting.engine == self.spec.engine.values()[0]
-        if self.in_full or self.spec.window.warm_up_s != AUTO or seen is None or not probed:
+        if drawn.causal or self.in_full or self.spec.window.warm_up_s != AUTO or seen is None or not probed:
             return drawn
         lengths = [arrival.output_tokens for arrival in drawn.arrivals]
         needed_s = settling.warm_up_s(seen, cell.setting.limits, drawn.header.rate_per_s, lengths)
@@ -119,6 +128,9 @@ def build(
         life_s = longest_life_s(seen, widest, longest_s)
         probed[load] = seen
         by_load[load] = phases(spec.window, load.rate_per_s or 0.0, life_s, longest_s, lives)
+        sessions = _longest_sessions(spec, load, context_tokens)
+        if sessions is not None:
+            by_load[load] = for_sessions(by_load[load], spec.window, sessions, life_s)
     engines, blocks = spec.engine.values(), spec.design.blocks
     watched = None
     if sentinel and spec.design.sentinel and blocks > 1:
@@ -137,6 +149,16 @@ def build(
     block_s = len(settings) * sum(phase.expected_s for phase in by_load.values()) + extra_s
     expected_s = len(engines) * blocks * block_s + engine_start_s * (len(engines) - 1)
     return Matrix(cells, all_phases, spec, expected_s, context_tokens, probed)
+
+
+def _longest_sessions(spec: SweepSpec, load: Load, context_tokens: int | None) -> SessionShape | None:
+    """The sessions of a load; of several load classes the longest. A recording's await no answers."""
+    if load.scenario == RECORDED:
+        return None
+    mix, otherwise = spec.load.requests(load.workload, context_tokens), SCENARIOS[load.scenario].sessions
+    parts = [mix.of(one) for one in mix.classes] or [mix]
+    found = [shape for part in parts if (shape := part.session_shape(otherwise)) is not None]
+    return max(found, key=lambda shape: (shape.pauses_s, shape.in_a_row), default=None)
 
 
 def _longest_queue_timeout_s(settings: tuple[Setting, ...]) -> float:

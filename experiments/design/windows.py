@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from experiments.design.probe import Probe
 from experiments.spec.gateway_section import AUTO
 from experiments.spec.sweep_spec import WindowSection
+from loadtests.planning.session_shape import SessionShape
 
 # Between cells: wait for the next generator, set the limits, read the counters. The rest of it overlaps.
 OVERHEAD_S = 1.0
@@ -24,11 +25,14 @@ class Phases:
     warm_up_s: float
     measure_s: float
     drain_s: float
+    cool_down_s: float = 0.0
+    """after the window, while sessions of it go on"""
 
     @property
     def expected_s(self) -> float:
         """Wall time of a cell; a drain seldom takes its whole allowance."""
-        return self.warm_up_s + self.measure_s + min(self.drain_s, 0.4 * self.drain_s + 0.5) + OVERHEAD_S
+        drain_s = min(self.drain_s, 0.4 * self.drain_s + 0.5)
+        return self.warm_up_s + self.measure_s + self.cool_down_s + drain_s + OVERHEAD_S
 
 
 def longest_life_s(probe: Probe, widest: int, longest_queue_timeout_s: float) -> float:
@@ -63,3 +67,19 @@ def phases(
         else float(spec.drain_s)
     )
     return Phases(round(warm_up_s, 1), round(measure_s, 1), round(drain_s, 1))
+
+
+def for_sessions(plain: Phases, spec: WindowSection, sessions: SessionShape, life_s: float) -> Phases:
+    """The phases for a load of sessions whose requests stay `life_s` seconds, from those for requests alone.
+
+    Warm-up and cool-down: as long as a session of mean length and half of one more, two minutes at most, so
+    that the last measured session meets the load of the first. Drain: for four times the answers of a mean
+    session.
+    """
+    session_s = sessions.pauses_s + sessions.in_a_row * life_s
+    warm_up_s, drain_s = plain.warm_up_s, plain.drain_s
+    if spec.warm_up_s == AUTO:
+        warm_up_s = round(max(warm_up_s, min(120.0, 1.5 * session_s)), 1)
+    if spec.drain_s == AUTO:
+        drain_s = round(plain.drain_s + 4.0 * (sessions.in_a_row - 1) * life_s, 1)
+    return Phases(warm_up_s, plain.measure_s, drain_s, cool_down_s=warm_up_s)

@@ -26,6 +26,7 @@ class RecordedRequest(NamedTuple):
     prompt_tokens: int
     output_tokens: int
     think_s: float = 0.0
+    after: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

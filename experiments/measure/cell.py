@@ -125,7 +125,7 @@ def measure(
     before = _read(prepared, context)
     with _watching(prepared) as watching:
         load.go()
-        if load.wait(prepared.plan.duration_s) is None:
+        if load.wait(prepared.plan.last_due_s) is None:
             when_draining()
         if not load.wait_result(prepared.drain_s + _GRACE_S):
             raise EnvironmentProblem(f"the load generator did not end; see {prepared.folder / LOG_NAME}")

@@ -16,8 +16,9 @@ from experiments.stats.rate_by_concurrency import RateByConcurrency, rate_by_con
 from experiments.stats.steady_state import SteadyState
 from loadtests.planning.scenarios import SCENARIOS
 from loadtests.record import RequestRecord
+from loadtests.recording.latency_summary import Latency
 from loadtests.recording.quantiles import MINIMUM_N, Quantile
-from loadtests.recording.summary import Latencies, Latency
+from loadtests.recording.summary import Latencies
 
 Floats = npt.NDArray[np.float64]
 # Requests of one moment share its queue; the send lag is the generator's and stays as it is.

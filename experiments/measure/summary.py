@@ -96,12 +96,7 @@ def summarise_cell(
         sentinel=cell.sentinel,
         setting=cell.setting,
         workload=_workload(cell, plan, material.load_run),
-        window=MeasuredWindow(
-            start_s=start_s,
-            end_s=end_s,
-            warm_up_s=plan.header.warm_up_s,
-            started_unix_s=material.load_run.asked.started_unix_s,
-        ),
+        window=MeasuredWindow(start_s, end_s, plan.header.warm_up_s, material.load_run.asked.started_unix_s),
         counts=of_records.counts,
         rates=of_records.rates,
         attainment=of_records.attainment,
@@ -137,6 +132,7 @@ def summarise_cell(
         fairness=of_records.fairness,
         lengths=material.load_run.ended.lengths,
         witness=material.witness,
+        sessions=of_records.sessions,
     )
 
 

@@ -97,7 +97,8 @@ def measure_rate(
     load = spec.load.model_copy(update={"loads": (f"{scenario}@{rate_per_s:g}",)})
     design = spec.design.model_copy(update={"blocks": 1, "budget_s": None, "sentinel": False})
     one = in_stretches(spec.model_copy(update={"load": load, "design": design}))
-    context_tokens = run.state.engine.facts.max_model_len if run.state.engine and load.recorded else None
+    engine = run.state.engine
+    context_tokens = None if engine is None else engine.facts.max_model_len
     planned = matrix.build(one, probe, context.slo, context_tokens=context_tokens)
     cell = replace(planned.cells[0], setting=setting, block=block, purpose=CellPurpose.CAPACITY)
     expected_s = planned.phases[cell.load].expected_s

@@ -24,3 +24,17 @@ def stretches_of(cells: Sequence[MeasuredCell], slo: SLO, usual: float) -> list[
         speed = relative_speed(cell, usual)
         found.append(stretch_of(cell.rate_per_s, cell.trace(slo.scaled(speed)), speed))
     return found
+
+
+def session_stretches_of(
+    cells: Sequence[MeasuredCell], slo: SLO, usual: float, requests_per_session: float
+) -> list[Stretch]:
+    """The same of whole sessions, whose rate is that of the requests over how many each of them has."""
+    found = []
+    for cell in cells:
+        if cell.invalid_codes or not is_stationary(cell.scenario):
+            continue
+        speed = relative_speed(cell, usual)
+        rate_per_s = float(f"{cell.rate_per_s / requests_per_session:.3g}")
+        found.append(stretch_of(rate_per_s, cell.session_trace(slo.scaled(speed)), speed))
+    return found

@@ -21,6 +21,7 @@ from gateway.limits import QueueMode
 from loadtests.planning.optional_fields import AnswerLengths
 from loadtests.recording.fairness import Fairness
 from loadtests.recording.lengths import ComparedLengths
+from loadtests.recording.session_summary import SessionSummary
 from loadtests.recording.summary import Counts, Latencies, LoadSummary, Rates
 
 
@@ -171,6 +172,8 @@ class CellSummary:
     """how fast the engine was, against the other cells of the run; none before they are there"""
     witness: Witness | None = None
     """the machine in the measured window: who else computed on it, what held it back"""
+    sessions: SessionSummary | None = None
+    """of whole sessions, where the load has some"""
 
     @property
     def invalid_codes(self) -> frozenset[DoubtCode]:

@@ -90,6 +90,7 @@ def summary_of(run: LoadRun, cell: str) -> CellSummary:
         if limits is None
         else SeenLimits(limits.max_active, limits.queue_max, QueueMode(limits.queue_mode)),
         lengths=ended.lengths,
+        sessions=of_records.sessions,
     )
 
 

@@ -16,7 +16,9 @@ from experiments.run_folder.doubt import DoubtCode
 from experiments.run_folder.old_versions import upgraded_summary
 from experiments.spec.setting import Setting
 from experiments.stats.goodput import Trace
+from loadtests.outcome import Outcome
 from loadtests.record import RequestRecord
+from loadtests.session_outcome import judge_sessions
 from loadtests.slo import SLO
 
 
@@ -96,6 +98,32 @@ class MeasuredCell:
             duration_s=self.summary.window.length_s,
             classes=np.array([record.cls for record in measured], dtype=str) if slo.classes else None,
         )
+
+    def session_trace(self, slo: SLO) -> Trace:
+        """The sessions that began in the measured window, judged under `slo`, in order of their begin."""
+        own = [record for record in self.records() if record.phase == "measure" and record.session >= 0]
+        judged = judge_sessions(
+            np.array([record.session for record in own], dtype=np.int64),
+            np.array([record.due_s for record in own]),
+            np.array([np.nan if record.finished_s is None else record.finished_s for record in own]),
+            np.array([record.outcome is Outcome.OK for record in own], dtype=bool),
+            np.array([slo.judge(record) for record in own], dtype=bool),
+            np.array([_within_s(slo, record) for record in own], dtype=float),
+        )
+        order = np.argsort(judged.start_s, kind="stable")
+        of_class = dict(zip((r.session for r in own), (r.cls for r in own), strict=True))
+        names = np.array([of_class[number] for number in judged.session[order].tolist()], dtype=str)
+        return Trace(
+            due_s=judged.start_s[order] - self.summary.window.start_s,
+            good=judged.good[order],
+            duration_s=self.summary.window.length_s,
+            classes=names if slo.classes else None,
+        )
+
+
+def _within_s(slo: SLO, record: RequestRecord) -> float:
+    bound_s = slo.of(record.cls).session_s
+    return np.nan if bound_s is None else bound_s
 
 
 def read_cell(path: Path) -> MeasuredCell:

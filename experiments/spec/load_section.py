@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from loadtests.traffic.recorded import Recorded
 
 
+SESSION_KEYS = ("turns", "turn_gap_s", "tool_calls", "tool_s", "turn_tokens", "branches")
+"""The keys of the section that say what sessions are, each a field of `Mix` as well."""
+
+
 def open_scenarios() -> tuple[str, ...]:
     """What a load of a sweep can be."""
     from loadtests.planning.scenarios import SCENARIOS  # with numpy: only for a load that is named
@@ -82,8 +86,9 @@ class LoadSection(Strict):
     `mix`: load classes that every load mixes, in place of one workload; relative rates refer to the capacity
     of their mean lengths. `recorded`: the folder of a gateway's recording, from and to these times, which the
     loads named recorded play: their relative rates are multiples of the recorded one, and other loads have
-    its mean lengths. `lengths` and `usage`: what an engine that refuses fields is asked without; `auto`:
-    forced, unless the engine is known not to keep to it.
+    its mean lengths. `turns` to `branches`: the sessions that requests belong to, as `Mix` has them; one turn
+    and no tool calls: those of the workload, which only `agent` has. `lengths` and `usage`: what an engine
+    that refuses fields is asked without; `auto`: forced, unless the engine is known not to keep to it.
     """
 
     loads: Annotated[tuple[str, ...], BeforeValidator(listed), Field(min_length=1)] = (
@@ -97,6 +102,12 @@ class LoadSection(Strict):
     output_tokens: Annotated[int, Field(ge=1, le=1_000_000)] = 24
     workloads: Annotated[tuple[str, ...], BeforeValidator(listed)] = ()
     mix: Annotated[tuple[ClassSection, ...], BeforeValidator(_classes_listed)] = ()
+    turns: Annotated[float, Field(ge=1, le=1000)] = 1.0
+    turn_gap_s: Annotated[float, Field(ge=0, le=3600)] = 5.0
+    tool_calls: Annotated[float, Field(ge=0, le=1000)] = 0.0
+    tool_s: Annotated[float, Field(ge=0, le=3600)] = 2.0
+    turn_tokens: Annotated[int, Field(ge=0, le=1_000_000)] = 0
+    branches: Annotated[int, Field(ge=0, le=64)] = 0
     lengths: AnswerLengths | Literal["auto"] = "auto"
     usage: UsageFields = UsageFields.ASKED
     seed: Annotated[int, Field(ge=0, le=2**32 - 1)] = 1
@@ -179,10 +190,23 @@ class LoadSection(Strict):
         from experiments.spec import workloads
 
         if self.mix:
-            return workloads.mix_of_classes(self.classes, context_tokens)
-        if self.traffic is not None:
-            return workloads.mix("{}x{}".format(*self.typical(context_tokens)), context_tokens)
-        return workloads.mix(workload or self.reference, context_tokens)
+            mixed = workloads.mix_of_classes(self.classes, context_tokens)
+        elif self.traffic is not None:
+            mixed = workloads.mix("{}x{}".format(*self.typical(context_tokens)), context_tokens)
+        else:
+            mixed = workloads.mix(workload or self.reference, context_tokens)
+        if self.in_sessions and context_tokens is not None:
+            mixed = workloads.with_room(mixed, context_tokens)
+        return replace(mixed, **{name: getattr(self, name) for name in SESSION_KEYS})
+
+    @property
+    def in_sessions(self) -> bool:
+        """Whether requests of any lengths are in sessions."""
+        from loadtests.planning.scenarios import SCENARIOS
+
+        scenarios = (parse_load(text, open_scenarios()).scenario for text in self.loads)
+        of_scenario = any(SCENARIOS[name].sessions is not None for name in scenarios)
+        return self.turns > 1 or self.tool_calls > 0 or of_scenario
 
     def typical(self, context_tokens: int | None) -> tuple[int, int]:
         """Mean lengths of prompt and answer, tokens: what the engine is probed with first."""

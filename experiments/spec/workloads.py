@@ -4,6 +4,7 @@ generator (`chat`, `code`, …), cut to what the engine's context holds.
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 from loadtests.planning.load_class import LoadClass
 from loadtests.planning.mix import Mix
@@ -45,6 +46,12 @@ def mix_of_classes(classes: Sequence[LoadClass], context_tokens: int | None) -> 
         return Mix(classes=tuple(classes))
     longest, rest = _longest(context_tokens)
     return Mix(classes=tuple(classes), max_prompt_tokens=longest, max_output_tokens=rest)
+
+
+def with_room(mix: Mix, context_tokens: int) -> Mix:
+    """The same with sessions that end before their prompts leave no room for an answer in the context."""
+    longest = context_tokens - _TEMPLATE_TOKENS - mix.output_tokens
+    return replace(mix, max_prompt_tokens=min(mix.max_prompt_tokens, max(mix.prompt_tokens, longest)))
 
 
 def typical(name: str, context_tokens: int | None) -> tuple[int, int]:

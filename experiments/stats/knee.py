@@ -30,9 +30,16 @@ class CapacityVerdict(StrEnum):
     """below all of them"""
 
 
+class CapacityUnit(StrEnum):
+    """What a capacity counts."""
+
+    REQUESTS = "requests"
+    SESSIONS = "sessions"
+
+
 @dataclass(frozen=True, slots=True)
 class Capacity:
-    """The largest steady rate at which an objective is met, requests per second; None: there is none."""
+    """The largest steady rate at which an objective is met, per second; None: there is none."""
 
     verdict: CapacityVerdict
     value_per_s: float | None
@@ -43,6 +50,8 @@ class Capacity:
     """the upper end"""
     why: str
     """the verdict in words"""
+    unit: CapacityUnit = CapacityUnit.REQUESTS
+    """what is counted per second"""
 
     @property
     def half_width(self) -> float | None:

@@ -22,6 +22,7 @@ class Planned:
     prompt_tokens: int
     output_tokens: int
     think_s: float = 0.0
+    after: tuple[int, ...] = ()
 
 
 def predicted_capacity(profile: Profile, lengths: Sequence[tuple[int, int]]) -> float:

@@ -26,11 +26,12 @@ OF_LIMITS = ("max_active", "queue_max", "queue_timeout_s", "request_timeout_s")
 def covers(offered: Offered, profile: Profile, limits: Limits, orders: Orders, *, laws: bool) -> bool:
     """Whether the core can play this: steps timed by `StepTime` itself or, if `laws`, by one that comes
     compiled, one of the queue orders that it knows, slots that are all alike, and bounds that the scheduler
-    takes.
+    takes; and where requests follow answers, all answers that one follows followed by the same requests.
     """
     timing = profile.step_time
     return (
         not offered.shared
+        and (offered.follow is None or offered.follow.one_chain)
         and (type(timing) is StepTime or (laws and timing.compiled() is not None))
         and orders[limits.queue_order] in (OldestFirst, NewestFirst)
         and profile.max_num_batched_tokens >= profile.max_num_seqs
@@ -76,6 +77,7 @@ def play(
     runs, requests = zeros(Run, 1), offered.table()
     _fill(runs, profile, limits, orders[limits.queue_order] is NewestFirst)
     runs["users"], runs["until_s"] = users, until_s
+    runs["causal"] = offered.follow is not None and not users
     law = profile.step_time.compiled()
     by = core.play if law is None else core.play_by_law
     log = zeros(LoggedStep, _most_steps(requests, profile)) if logged else None
@@ -126,7 +128,7 @@ def _arguments(runs: Records, requests: Records, extras: Extras) -> Sequence[Any
         requests,
         np.empty((QUEUES, count), np.int64),
         zeros(Chain, CHAINS),
-        zeros(Entry, count if run["users"] else 0),
+        zeros(Entry, count if run["users"] or run["causal"] else 0),
         zeros(Entry, min(count, int(run["max_num_seqs"]))),
         np.zeros(int(run["block_size"]), np.int64),
         extras,

@@ -472,6 +472,17 @@ def _hand_over(run: Run, requests: Table[Request], queues: Integers, chains: Tab
 
 
 @_jit
+def _follow(run: Run, requests: Table[Request], users: Table[Entry], i: int) -> None:
+    while i != NONE:
+        requests[i].waits -= 1
+        if not requests[i].waits:
+            due_s = max(requests[i].due_s, run.now_s + requests[i].think_s)
+            _rise(users, requests, run.free_users, due_s, i, i)
+            run.free_users += 1
+        i = requests[i].sibling
+
+
+@_jit
 def _end(run: Run, requests: Table[Request], users: Table[Entry], i: int) -> None:
     requests[i].ticket = OVER
     if requests[i].outcome == OK:
@@ -481,6 +492,8 @@ def _end(run: Run, requests: Table[Request], users: Table[Entry], i: int) -> Non
         _rise(users, requests, run.free_users, sends_s, run.dealt, run.dealt)
         run.free_users += 1
         run.dealt += 1
+    if run.causal and requests[i].outcome == OK:
+        _follow(run, requests, users, requests[i].child)
 
 
 @_jit
@@ -530,7 +543,7 @@ def _arrive(
 ) -> None:
     i = run.sent
     run.sent += 1
-    if run.users > 0:
+    if run.users > 0 or run.causal:
         i = users[0].item
         _remove(users, requests, run.free_users, requests[i].place)
         run.free_users -= 1
@@ -568,7 +581,7 @@ def _patience_s(run: Run, requests: Table[Request], chains: Table[Chain]) -> flo
 @_jit
 def _arrival_s(run: Run, requests: Table[Request], users: Table[Entry]) -> float:
     due_s = math.inf
-    if run.users > 0:
+    if run.users > 0 or run.causal:
         if run.free_users > 0:
             due_s = users[0].at
     elif run.sent < len(requests):
@@ -662,7 +675,7 @@ def _undisturbed_until_s(
 ) -> float:
     until_s = min(_inbox_s(run, requests, queues), _deadline_s(run, requests, queues))
     released_s = _release_s(run, requests, queues)
-    if released_s < math.inf and chains[LINE].size > 0:
+    if released_s < math.inf and (chains[LINE].size > 0 or run.causal):
         until_s = min(until_s, released_s + run.lead_s)
     if released_s < math.inf or run.active < run.max_active:
         until_s = min(until_s, _arrival_s(run, requests, users) + run.lead_s)
@@ -713,6 +726,11 @@ def _ready(run: Run, requests: Table[Request], chains: Table[Chain], users: Tabl
     run.dealt = run.free_users = min(run.users, len(requests))
     for i in range(run.dealt):
         _put(users, requests, i, 0.0, i, i)
+    if run.causal:
+        for i in range(len(requests)):
+            if not requests[i].waits:
+                _put(users, requests, run.free_users, requests[i].due_s, i, i)
+                run.free_users += 1
 
 
 def _play(

@@ -16,6 +16,7 @@ from experiments.twin.through_lanes import offered_of
 from gateway.lane import Lanes
 from gateway.limits import Limits
 from loadtests.latency import Column, tpot_column_s
+from loadtests.planning.causal import follows
 from loadtests.planning.plan import Plan
 from loadtests.recording.quantiles import rank
 from loadtests.slo import SLO
@@ -94,7 +95,7 @@ class Predictor:
 class _Trace:
     """A plan, ready to be played and measured many times."""
 
-    __slots__ = ("_offered", "_plan", "classes", "output_tokens", "window_s")
+    __slots__ = ("_offered", "_plan", "begun", "classes", "output_tokens", "window_s")
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
@@ -102,6 +103,10 @@ class _Trace:
         self.output_tokens = np.array([arrival.output_tokens for arrival in plan.arrivals], dtype=float)
         self.classes = np.array([arrival.cls for arrival in plan.arrivals], dtype=str)
         self.window_s = plan.phase_s("measure")
+        self.begun: npt.NDArray[np.bool_] | None = None
+        """Of sessions: which requests belong to one that began in the window."""
+        if follows(plan.arrivals):
+            self.begun = np.array([arrival.phase == "measure" for arrival in plan.arrivals])
 
     def through(self, lanes: Lanes | None) -> Offered:
         """Its arrivals as a gateway with these lanes sees them, made once."""
@@ -140,9 +145,9 @@ def _measured(
     trace: _Trace, done: Simulated, slo: SLO, among: npt.NDArray[np.bool_] | None = None
 ) -> dict[str, float]:
     begin_s, end_s = trace.window_s
-    inside = (done.due_s >= begin_s) & (done.due_s < end_s)
+    inside = (done.due_s >= begin_s) & (done.due_s < end_s) if trace.begun is None else trace.begun
     if among is not None:
-        inside &= among
+        inside = inside & among
     ok = inside & (done.codes == OK)
     latencies = {
         "ttft_s": (done.first_s - done.due_s)[ok],

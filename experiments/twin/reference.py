@@ -87,10 +87,15 @@ class ReferenceRun:
         self.granted_s, self.first_s, self.last_s = [nan] * count, [nan] * count, [nan] * count
         self.outcome = ["not_sent"] * count
         self.sent = 0  # arrivals given out so far
-        # Heap of a closed loop: when each free user sends, and which arrival.
+        # Heap of a closed loop, and of requests that follow answers: when the next is sent, and which.
         self.users = [(0.0, index) for index in range(min(users, count))]
         self.dealt = len(self.users)  # arrivals that a user has got
         self.closed = users > 0
+        self.follow = None if users else offered.follow
+        if self.follow is not None:  # what follows nothing is due by itself
+            self.waits = list(self.follow.waits)
+            begins = (index for index, waits in enumerate(self.waits) if not waits)
+            self.users = [(arrivals[index].due_s, index) for index in begins]
         self.inbox: deque[tuple[float, Ticket, Sequence]] = deque()  # granted, on the way to the engine
         self.releases: deque[tuple[float, Ticket]] = deque()  # answered, on the way to the gateway
         self.deadlines: deque[tuple[float, Ticket]] = deque()
@@ -151,7 +156,7 @@ class ReferenceRun:
 
     def next_arrival_s(self) -> float:
         """When `arrive` has to be called next, inf for never."""
-        if self.closed:
+        if self.closed or self.follow is not None:
             due_s = self.users[0][0] if self.users else inf
         else:
             due_s = self.due_s[self.sent] if self.sent < len(self.due_s) else inf
@@ -180,7 +185,7 @@ class ReferenceRun:
         """What is due now is sent."""
         index = self.sent
         self.sent += 1
-        if self.closed:
+        if self.closed or self.follow is not None:
             index = heapq.heappop(self.users)[1]
             self.due_s[index] = now_s
         self.send(index, now_s)
@@ -250,6 +255,17 @@ class ReferenceRun:
         if self.closed and self.dealt < len(self.arrivals):
             heapq.heappush(self.users, (now_s + self.arrivals[self.dealt].think_s, self.dealt))
             self.dealt += 1
+        if self.follow is not None and outcome == "ok":
+            self._follow(self.follow.children[index], now_s)
+
+    def _follow(self, children: Sequential[int], now_s: float) -> None:
+        """Of those that follow an answer the ones that waited for it alone are due after their pause; what
+        follows another end never is."""
+        for index in children:
+            self.waits[index] -= 1
+            if not self.waits[index]:
+                arrival = self.arrivals[index]
+                heapq.heappush(self.users, (max(arrival.due_s, now_s + arrival.think_s), index))
 
     def _take(self) -> float:
         """Seconds that the API server has taken from the engine since the last call."""
@@ -279,7 +295,7 @@ class ReferenceRun:
             until_s = min(until_s, self.deadlines[0][0])
         if self.shared:
             until_s = min(until_s, self.admission.next_deadline_s)  # who leaves may have been in the way
-        if self.releases and self.admission.queued:
+        if self.releases and (self.admission.queued or self.follow is not None):
             until_s = min(until_s, self.releases[0][0] + self.lead_s)
         if self.releases or self.admission.active < self.limits.max_active:
             until_s = min(until_s, self.next_arrival_s() + self.lead_s)

@@ -55,8 +55,10 @@ def simulate(
         arrivals: of a plan; as `Offered`, where they are played more than once, or share by lanes.
         profile: the engine.
         limits: of the gateway. Slots in tokens: as many as the engine's cache holds, unless `Offered` says.
-        users: 0 for an open loop; else that many users send the arrivals in order, each after its last
-            answer and the arrival's `think_s` seconds, and `due_s` does not count.
+        users: 0 for an open loop, in which an arrival that follows others is due when they are answered and
+            its `think_s` seconds are over, and never where one of them is not; else that many users send the
+            arrivals in order, each after its last answer and the arrival's `think_s` seconds, and `due_s` and
+            `after` do not count.
         until_s: what has not arrived by then is not sent.
         orders: the queue orders that the limits choose from.
         logged: whether the result has a log of the engine's steps.
@@ -75,7 +77,8 @@ class Player:
     core got ready.
 
     Read-only: compiled, interpreted (simulations so far by either code), shared (of those in Python, with
-    lanes or a budget of tokens, which the compiled core has not), spent_s (seconds in the reference),
+    lanes or a budget of tokens, which the compiled core has not), tangled (of those in Python, with
+    sessions of a form that it has not), spent_s (seconds in the reference),
     obstacle (why the core was wanted and is not used, or None).
     """
 
@@ -83,7 +86,7 @@ class Player:
         self, core: Core = Core.AUTO, clock: Callable[[], float] = time.perf_counter, expected: int = 0
     ) -> None:
         """`expected`: simulations that are sure to come; the first tells whether they are worth it."""
-        self.compiled = self.interpreted = self.shared = 0
+        self.compiled = self.interpreted = self.shared = self.tangled = 0
         self.spent_s = 0.0
         self.obstacle: str | None = None
         self._core = core
@@ -92,7 +95,9 @@ class Player:
 
     def __str__(self) -> str:
         shared = f"{self.shared} of them with lanes or a budget of tokens, which only Python plays"
-        reasons = [reason for reason in (self.obstacle, shared if self.shared else "") if reason]
+        tangled = f"{self.tangled} of them with sessions that only Python plays"
+        told = (self.obstacle, shared if self.shared else "", tangled if self.tangled else "")
+        reasons = [reason for reason in told if reason]
         why = f" ({'; '.join(reasons)})" if reasons else ""
         return f"{self.compiled} simulations in the compiled core, {self.interpreted} in Python{why}"
 
@@ -122,6 +127,7 @@ class Player:
         self.spent_s += self._clock() - begin_s
         self.interpreted += 1
         self.shared += offered.shared
+        self.tangled += offered.follow is not None and not offered.follow.one_chain
         return done
 
     def _may_compile(self) -> bool:

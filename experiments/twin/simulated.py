@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import inf
 from typing import Protocol
@@ -33,6 +34,8 @@ class Arrival(Protocol):
     def output_tokens(self) -> int: ...
     @property
     def think_s(self) -> float: ...
+    @property
+    def after(self) -> Sequence[int]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +56,8 @@ class Simulated:
     """What happened to each request, in the order of the plan; shape (n,), seconds from the start of the run.
 
     Attributes:
-        codes: how each ended, as places in `OUTCOMES`; not_sent is the rest of a closed loop.
+        codes: how each ended, as places in `OUTCOMES`; not_sent is the rest of a closed loop, and what
+            follows a request that was not answered.
         due_s: when it was due (in a closed loop: when its user sent it).
         granted_s: when it got its slot; nan if never.
         first_s: its first token at the client; nan if never.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache, cached_property
+from itertools import pairwise
 from typing import NamedTuple, Protocol, TypeVar, get_type_hints
 
 import numpy as np
@@ -24,14 +25,17 @@ CHAINS, QUEUES = 3, 5
 
 
 class Request(Protocol):
-    """A request. In: `due_s` to `output_tokens`; out: `due_s` of a closed loop, and `granted_s` to
-    `outcome`; the rest is the core's own.
+    """A request. In: `due_s` to `sibling`; out: `due_s` of a closed loop and of what follows answers, and
+    `granted_s` to `outcome`; the rest is the core's own.
     """
 
     due_s: float
     think_s: float
     prompt_tokens: int
     output_tokens: int
+    waits: int  # answers that it follows and that are not there yet
+    child: int  # the first request that follows its answer
+    sibling: int  # the next one that follows the same answers
     granted_s: float
     first_s: float
     last_s: float
@@ -75,6 +79,7 @@ class Run(Protocol):
     block_size: int
     max_model_len: int
     users: int
+    causal: int
     until_s: float
     now_s: float
     active_seconds: float
@@ -173,6 +178,41 @@ class Extras(NamedTuple):
     log: Table[LoggedStep] | None
 
 
+NOBODY_FOLLOWS = -1
+
+
+class FollowGraph(NamedTuple):
+    """Requests that follow answers of others, by their numbers; each of length n.
+
+    children: those that follow each. waits: how many answers each follows. child, sibling: the same as
+    chains: the first that follows each, and the next one behind it. one_chain: whether the chains say it all,
+    which they do where all answers that a request follows are followed by the same requests.
+    """
+
+    children: Sequence[Sequence[int]]
+    waits: Sequence[int]
+    child: Sequence[int]
+    sibling: Sequence[int]
+    one_chain: bool
+
+    @staticmethod
+    def of(after: Sequence[Sequence[int]]) -> FollowGraph:
+        """From what each follows."""
+        children: list[list[int]] = [[] for _ in after]
+        for i, answers in enumerate(after):
+            for j in answers:
+                children[j].append(i)
+        sibling = [NOBODY_FOLLOWS] * len(after)
+        for own in children:
+            for one, following in pairwise(own):
+                sibling[one] = following
+        one_chain = all(
+            children[j] == children[answers[0]] for answers in after if len(answers) > 1 for j in answers
+        )
+        child = [own[0] if own else NOBODY_FOLLOWS for own in children]
+        return FollowGraph(children, [len(answers) for answers in after], child, sibling, one_chain)
+
+
 class Offered:
     """A trace of arrivals, ascending in `due_s`, read once for any number of simulations.
 
@@ -203,6 +243,13 @@ class Offered:
         """The same under a budget of tokens."""
         return Offered(self.arrivals, self.senders, self.lanes, budget)
 
+    @cached_property
+    def follow(self) -> FollowGraph | None:
+        """Who follows whom; None where every request is due by itself."""
+        if not any(arrival.after for arrival in self.arrivals):
+            return None
+        return FollowGraph.of([arrival.after for arrival in self.arrivals])
+
     def table(self) -> Records:
         """A new table of its requests, with all that goes in."""
         rows = zeros(Request, len(self.arrivals))
@@ -212,7 +259,11 @@ class Offered:
 
     @cached_property
     def _columns(self) -> dict[str, npt.NDArray[np.float64] | Integers]:
+        n, follow = len(self.arrivals), self.follow
         return {
+            "waits": np.zeros(n, np.int64) if follow is None else np.array(follow.waits, np.int64),
+            "child": np.full(n, NOBODY_FOLLOWS) if follow is None else np.array(follow.child, np.int64),
+            "sibling": np.full(n, NOBODY_FOLLOWS) if follow is None else np.array(follow.sibling, np.int64),
             "due_s": np.array([arrival.due_s for arrival in self.arrivals], float),
             "think_s": np.array([arrival.think_s for arrival in self.arrivals], float),
             "prompt_tokens": np.array([arrival.prompt_tokens for arrival in self.arrivals], np.int64),

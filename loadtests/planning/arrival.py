@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import NamedTuple
+
+
+class Role(StrEnum):
+    """Who says what a request adds to its conversation."""
+
+    USER = "user"
+    TOOL = "tool"
+    """The result of a tool that the answer before it called."""
 
 
 class Arrival(NamedTuple):
@@ -10,7 +19,8 @@ class Arrival(NamedTuple):
 
     i: int
     due_s: float
-    """Seconds after the start of the run; in a closed plan 0 (a user sends when its last answer is in)."""
+    """Seconds after the start of the run; in a closed plan 0 (a user sends when its last answer is in). Of a
+    request that follows answers the earliest: as if these had taken no time."""
     phase: str
     cls: str
     prompt_tokens: int
@@ -24,7 +34,19 @@ class Arrival(NamedTuple):
     cancel_after_s: float = 0.0
     """The client hangs up this long after it sent, if the answer is not complete; 0 means it never does."""
     think_s: float = 0.0
-    """Closed loop: pause before this request."""
+    """Pause before this request: after the last of the answers that it follows; in a closed loop, after the
+    user's last one."""
+    after: tuple[int, ...] = ()
+    """Numbers of the requests whose whole answers must be in before it is due; none: it is due at `due_s`."""
+    quotes: int = -1
+    """Number of the request whose conversation, answer included, its prompt begins with."""
+    role: str = Role.USER.value
     prefixes: tuple[tuple[int, int], ...] = ()
     """(node, tokens), ascending: the prompt's first `tokens` tokens are those of all with the same node. In a
     session they are those of its first request."""
+
+
+CAUSAL = ("after", "quotes", "role")
+"""The columns of a plan in which some request follows an answer; other plans are without them."""
+PREFIXES = "prefixes"
+"""The column of a plan in which some prompts begin alike so; other plans are without it."""

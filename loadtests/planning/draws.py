@@ -18,14 +18,15 @@ def stream(seed: int, purpose: str) -> np.random.Generator:
 
 def times(
     scenario: str, workload: Workload, rate_per_s: float, warm_up_s: float, measure_s: float, shape: Shape,
-    rng: np.random.Generator,
+    rng: np.random.Generator, cool_down_s: float = 0.0,
 ) -> tuple[Floats, Counts]:  # fmt: skip
-    """Due times and the number of the client class each belongs to."""
+    """Due times and the number of the client class each belongs to; `cool_down_s`: for so long after the
+    window they go on at the mean rate."""
     plain = scenario == "sustained"
     if workload.clients:
         parts = [
             due_times("gamma" if plain else scenario, rate_per_s * c.share, warm_up_s, measure_s,
-                      replace(shape, cv=c.cv), rng)
+                      replace(shape, cv=c.cv), rng, cool_down_s)
             for c in workload.clients
         ]  # fmt: skip
         owner = np.concatenate([np.full(len(part), k) for k, part in enumerate(parts)])
@@ -35,7 +36,7 @@ def times(
         scenario, shape = "gamma", replace(shape, cv=workload.cv)
     elif plain and workload.on_off:
         scenario = "on-off"
-    due_s = due_times(scenario, rate_per_s, warm_up_s, measure_s, shape, rng)
+    due_s = due_times(scenario, rate_per_s, warm_up_s, measure_s, shape, rng, cool_down_s)
     return due_s, np.zeros(len(due_s), dtype=np.int64)
 
 

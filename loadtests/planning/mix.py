@@ -9,9 +9,11 @@ from numpy.typing import NDArray
 
 from loadtests.bounds import Bound, wrong
 from loadtests.planning.load_class import LoadClass, mix_text, whole_mix
+from loadtests.planning.session_shape import OF_WORKLOAD, SessionShape
 from loadtests.planning.workloads import (
     PROFILES,
     Counts,
+    Lengths,
     Workload,
     fixed,
     fixed_lengths,
@@ -22,6 +24,8 @@ from loadtests.planning.workloads import (
 WORKLOADS = ("fixed", "lognormal", *PROFILES)
 RETRIES = ("none", "retry-after", "openai")
 _OF_A_WORKLOAD = ("workload", "prompt_tokens", "output_tokens", "length_sigma")
+_OF_SESSIONS = ("tool_calls", "tool_s", "turn_tokens", "branches")
+"""Left out of a header where they say nothing: plans of earlier versions have the same hash."""
 Floats = NDArray[np.float64]
 
 
@@ -31,12 +35,17 @@ class Mix:
 
     prompt_tokens, output_tokens: the length (`fixed`), or the median (`lognormal`). length_sigma: of
     `lognormal`. prefix_groups: 0 = no sharing; else each request begins with the prefix (`prefix_tokens`) of
-    one of that many groups. turns: mean turns of a session (1 = no sessions); turn_gap_s: least time between
-    two turns of a session. cancel_rate: share of clients that hang up, on average `cancel_after_s` after they
-    sent (exponential). deadline_s: a client gives up this long after the request was due; 0 = never. retry:
-    `none`; `retry-after` (waits as told, else not at all); `openai` (2 retries, as the OpenAI SDK does).
-    classes: the load classes, each of which brings its own workload and has all else as here; () where all
-    requests are of one kind.
+    one of that many groups; in sessions the first ones do.
+
+    turns: mean messages of a session; turn_gap_s: mean pause before a further one. tool_calls: mean calls of
+    a tool before the last answer to a message, each of which takes tool_s on average and sends `branches`
+    requests side by side. turn_tokens: what a further message or a result adds, 0 = as much as a prompt has.
+    One message and no calls are no session.
+
+    cancel_rate: share of clients that hang up, on average `cancel_after_s` after they sent (exponential).
+    deadline_s: a client gives up this long after the request was due; 0 = never. retry: `none`; `retry-after`
+    (waits as told, else not at all); `openai` (2 retries, as the OpenAI SDK does). classes: the load classes,
+    each of which brings its own workload and has all else as here; () where all requests are of one kind.
     """
 
     workload: str = "fixed"
@@ -49,6 +58,10 @@ class Mix:
     prefix_tokens: int = 0
     turns: float = 1.0
     turn_gap_s: float = 5.0
+    tool_calls: float = 0.0
+    tool_s: float = 2.0
+    turn_tokens: int = 0
+    branches: int = 0
     cancel_rate: float = 0.0
     cancel_after_s: float = 2.0
     deadline_s: float = 0.0
@@ -79,6 +92,9 @@ class Mix:
         """As a plan's header has it; of several load classes without the lengths, which each has its own."""
         values = asdict(replace(self, classes=()))
         del values["classes"]
+        if not self.tool_calls and not self.turn_tokens:
+            for name in _OF_SESSIONS:
+                del values[name]
         return {
             name: value for name, value in values.items() if not self.classes or name not in _OF_A_WORKLOAD
         }
@@ -91,6 +107,19 @@ class Mix:
         prompt_tokens, output_tokens = lengths
         return replace(
             self, classes=(), workload="fixed", prompt_tokens=prompt_tokens, output_tokens=output_tokens
+        )
+
+    def session_shape(self, otherwise: SessionShape | None = None) -> SessionShape | None:
+        """What sessions are: as the fields say, else as the workload's are, else `otherwise`; None: none."""
+        if self.turns <= 1 and not self.tool_calls:
+            return OF_WORKLOAD.get(self.workload, otherwise)
+        return SessionShape(
+            turns=self.turns,
+            think_s=self.turn_gap_s,
+            tool_calls=self.tool_calls,
+            tool_s=self.tool_s,
+            branches=self.branches,
+            added=Lengths.fixed(self.turn_tokens) if self.turn_tokens else None,
         )
 
     def resolve(self, rng: np.random.Generator) -> Workload:
@@ -116,6 +145,10 @@ MIX_BOUNDS = {
     "prefix_tokens": Bound(0, unit="tokens"),
     "turns": Bound(1),
     "turn_gap_s": Bound(0, unit="s"),
+    "tool_calls": Bound(0),
+    "tool_s": Bound(0, unit="s"),
+    "turn_tokens": Bound(0, unit="tokens"),
+    "branches": Bound(0, 64),
     "cancel_rate": Bound(0, 1),
     "cancel_after_s": Bound(0, above=True, unit="s"),
     "deadline_s": Bound(0, unit="s"),
@@ -135,33 +168,6 @@ class Sessions:
 def no_sessions(new_tokens: Counts) -> Sessions:
     """Every request on its own."""
     return Sessions(np.full(len(new_tokens), -1), np.zeros(len(new_tokens), dtype=np.int64), new_tokens)
-
-
-def sessions(
-    due_s: Floats, new_tokens: Counts, output_tokens: Counts, mix: Mix, rng: np.random.Generator
-) -> Sessions:
-    """Deal the arrivals, whose times stay as they are, to sessions.
-
-    Each arrival opens a session with probability 1/turns, else continues a random session that rested
-    `turn_gap_s` (and opens one when none did). The prompt of a turn is the whole history and the new words.
-    """
-    n = len(due_s)
-    session, turn, whole = np.zeros(n, np.int64), np.zeros(n, np.int64), np.zeros(n, np.int64)
-    opened = 0
-    live: list[tuple[float, int, int, int]] = []  # last due, session, turns so far, history in tokens
-    for i in range(n):
-        rested = [k for k, (last, *_) in enumerate(live) if last + mix.turn_gap_s <= due_s[i]]
-        number, number_turn, history = opened, 0, 0
-        if rested and rng.random() >= 1.0 / mix.turns:
-            _, number, number_turn, history = live.pop(rested[int(rng.integers(len(rested)))])
-        else:
-            opened += 1
-        session[i], turn[i] = number, number_turn
-        whole[i] = history + new_tokens[i]
-        if whole[i] + output_tokens[i] < mix.max_prompt_tokens:
-            live.append((float(due_s[i]), number, number_turn + 1, int(whole[i] + output_tokens[i])))
-        live = live[-1000:]
-    return Sessions(session, turn, np.minimum(whole, mix.max_prompt_tokens))
 
 
 def cancellations(n: int, mix: Mix, rng: np.random.Generator) -> Floats:

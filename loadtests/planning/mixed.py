@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from loadtests.planning.arrival import Arrival
+from loadtests.planning.causal import renumbered
 
 
 def class_seed(seed: int, name: str) -> int:
@@ -22,8 +23,10 @@ def class_seed(seed: int, name: str) -> int:
 def by_due_time(classes: Sequence[Sequence[Arrival]]) -> tuple[Arrival, ...]:
     """All arrivals of an open loop, ascending in `due_s`; of the same moment those of the earlier class
     first."""
-    every = [arrival for own in classes for arrival in own]
-    return _numbered(sorted(every, key=lambda arrival: arrival.due_s))
+    every: list[Arrival] = []
+    for own in classes:
+        every += [_shifted(arrival, len(every)) for arrival in own]
+    return renumbered(sorted(every, key=lambda arrival: arrival.due_s))
 
 
 def by_share(
@@ -47,6 +50,14 @@ def apart(arrivals: Sequence[Arrival], name: str, first_session: int, first_grou
         )
         for arrival in arrivals
     ]
+
+
+def _shifted(arrival: Arrival, by: int) -> Arrival:
+    """Numbered from `by` on, beside the arrivals of other classes."""
+    if not arrival.after:
+        return arrival._replace(i=arrival.i + by)
+    quotes = arrival.quotes + by if arrival.quotes >= 0 else -1
+    return arrival._replace(i=arrival.i + by, after=tuple(j + by for j in arrival.after), quotes=quotes)
 
 
 def _numbered(arrivals: Sequence[Arrival]) -> tuple[Arrival, ...]:

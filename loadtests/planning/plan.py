@@ -7,56 +7,29 @@ A plan is data. `make` draws it, `Plan.save`/`load` keep it as one JSON file (co
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import orjson
 
 from loadtests.bounds import WrongValueError, wrong
 from loadtests.bulk import no_collection
-from loadtests.planning import draws, load_class, mixed
+from loadtests.planning import causal, columns, draws, load_class, mixed
 from loadtests.planning.arrival import Arrival
-from loadtests.planning.load_class import LoadClass
-from loadtests.planning.mix import Floats, Mix, Sessions, cancellations, no_sessions
-from loadtests.planning.mix import sessions as draw_sessions
+from loadtests.planning.columns import COOL_DOWN, PHASES, Columns, arrivals_of
+from loadtests.planning.header import REQUESTS_PER_SESSION, Header, Param
+from loadtests.planning.mix import Mix
 from loadtests.planning.plan_bounds import PLAN_BOUNDS, check_window
 from loadtests.planning.scenarios import SCENARIOS, Shape, used
-from loadtests.planning.workloads import Counts
+from loadtests.planning.session_shape import SessionShape
 
 SCHEMA_VERSION = 1
 CLOSED_POOL = (
     4096  # a closed run takes its requests from this pool, round and round, each time with a new prompt
 )
-PHASES = ("warm_up", "measure")
-Param = int | float | str
-_LATER = "prefixes"
-"""A column that plans of earlier versions lack; where nothing is in it, it is left out."""
-
-
-class Header(NamedTuple):
-    """What the plan was made from; everything needed to make it again."""
-
-    scenario: str
-    workload: str
-    seed: int
-    rate_per_s: float
-    warm_up_s: float
-    measure_s: float
-    loop: str
-    n: int
-    params: Mapping[str, Param]
-    notes: Sequence[str]
-    classes: Sequence[LoadClass] = ()
-    """The load classes that are mixed, without their objectives; none where all requests are of one kind."""
-
-    def tokens(self, name: str) -> int | None:
-        """The planned `prompt_tokens` or `output_tokens`, where all requests have one length."""
-        value = self.params.get(name)
-        return value if isinstance(value, int) else None
 
 
 class Share(NamedTuple):
@@ -80,8 +53,19 @@ class Plan:
 
     @property
     def duration_s(self) -> float:
-        """Length of warm-up and measured window together: no request is due later."""
+        """Length of warm-up and measured window together: what is due later is not measured, or follows an
+        answer."""
         return self.header.warm_up_s + self.header.measure_s
+
+    @property
+    def last_due_s(self) -> float:
+        """When the last request is due, if answers took no time; no less than `duration_s`."""
+        return max(self.duration_s, self.arrivals[-1].due_s if self.arrivals else 0.0)
+
+    @cached_property
+    def causal(self) -> bool:
+        """Whether a request awaits an answer."""
+        return causal.follows(self.arrivals)
 
     @cached_property
     def hash(self) -> str:
@@ -96,10 +80,11 @@ class Plan:
     def phase_s(self, phase: str) -> tuple[float, float]:
         """Start and end of a phase in seconds."""
         warm_up = self.header.warm_up_s
-        return {"warm_up": (0.0, warm_up), "measure": (warm_up, self.duration_s)}[phase]
+        cool_down = self.duration_s, self.duration_s + self.header.warm_up_s
+        return {"warm_up": (0.0, warm_up), "measure": (warm_up, self.duration_s), COOL_DOWN: cool_down}[phase]
 
     def offered(self, phase: str) -> int:
-        """Number of requests due in the phase."""
+        """Number of requests due in the phase; those of sessions where these begin in it."""
         return sum(1 for a in self.arrivals if a.phase == phase)
 
     def share(self, place: int = 0, count: int = 1) -> Share:
@@ -126,17 +111,13 @@ class Plan:
         return orjson.dumps({**self._document(), "hash": self.hash})
 
     def _document(self) -> dict[str, object]:
-        columns = zip(*self.arrivals, strict=True) if self.arrivals else ([] for _ in Arrival._fields)
-        by_name = {name: list(column) for name, column in zip(Arrival._fields, columns, strict=True)}
-        if not any(by_name[_LATER]):
-            del by_name[_LATER]
         header = self.header._asdict()
         classes = [one.to_json() for one in header.pop("classes")]
         return {
             "schema_version": SCHEMA_VERSION,
             **header,
             **({"classes": classes} if classes else {}),
-            "arrivals": by_name,
+            "arrivals": columns.to_document(self.arrivals),
         }
 
 
@@ -157,21 +138,13 @@ def from_bytes(content: bytes) -> Plan:
     document = orjson.loads(content)
     if document["schema_version"] != SCHEMA_VERSION:
         raise ValueError(f"schema version {document['schema_version']}, this program reads {SCHEMA_VERSION}")
-    columns = _columns(document["arrivals"])
     header = {name: document[name] for name in Header._fields if name != "classes"}
     header["notes"] = tuple(document["notes"])
     header["classes"] = tuple(load_class.from_json(row) for row in document.get("classes", ()))
-    made = Plan(Header(**header), tuple(map(Arrival._make, zip(*columns, strict=True))))
+    made = Plan(Header(**header), columns.from_document(document["arrivals"]))
     if made.hash != document["hash"]:
         raise ValueError("its hash does not match its content: it was changed by hand")
     return made
-
-
-def _columns(stored: Mapping[str, Sequence[Any]]) -> list[Sequence[Any]]:
-    """The columns of a file in the order of `Arrival`."""
-    n = len(stored["i"])
-    prefixes = [tuple(map(tuple, one)) for one in stored.get(_LATER, [()] * n)]
-    return [prefixes if name == _LATER else stored[name] for name in Arrival._fields]
 
 
 def loop_of(scenario: str) -> str:
@@ -213,6 +186,9 @@ def make(
         mix = replace(mix, retry=SCENARIOS[scenario].retry)
     if mix.classes:
         return _of_classes(scenario, rate_per_s, warm_up_s, measure_s, seed, mix, shape)
+    sessions = mix.session_shape(SCENARIOS[scenario].sessions) if loop == "open" else None
+    if sessions is not None:
+        return _of_sessions(scenario, rate_per_s, warm_up_s, measure_s, seed, mix, shape, sessions)
     workload = mix.resolve(draws.stream(seed, "clients"))
     if loop == "closed":
         due_s, owner = np.zeros(CLOSED_POOL), np.zeros(CLOSED_POOL, dtype=np.int64)
@@ -226,10 +202,8 @@ def make(
     header = Header(
         scenario, mix.workload, seed, rate_per_s, warm_up_s, measure_s, loop, len(due_s), params, tuple(notes)
     )
-    columns = Columns(due_s, [names[k] for k in owner], *lengths)
-    if loop == "closed":
-        columns = replace(columns, think_s=draws.stream(seed, "think").exponential(shape.think_s, len(due_s)))
-    return assemble(header, columns, mix)
+    think_s = draws.stream(seed, "think").exponential(shape.think_s, len(due_s)) if loop == "closed" else None
+    return assemble(header, Columns(due_s, [names[k] for k in owner], *lengths, think_s=think_s), mix)
 
 
 def _of_classes(
@@ -238,89 +212,61 @@ def _of_classes(
     """The plans of the load classes as one; in a closed loop the class of each request is drawn."""
     parts: list[list[Arrival]] = []
     notes: list[str] = []
-    sessions = 0
+    sessions, per_request = 0, 0.0
     for k, one in enumerate(mix.classes):
         own_seed, own_rate_per_s = mixed.class_seed(seed, one.name), rate_per_s * one.share
         own = make(scenario, own_rate_per_s, warm_up_s, measure_s, own_seed, mix.of(one), shape=shape)
         parts.append(mixed.apart(own.arrivals, one.name, sessions, k * mix.prefix_groups))
         sessions += 1 + max((arrival.session for arrival in own.arrivals), default=-1)
         notes += [f"{one.name}: {note}" for note in own.header.notes]
+        if size := own.header.requests_per_session:
+            per_request += one.share / size
     loop = loop_of(scenario)
     if loop == "closed":
         arrivals = mixed.by_share(parts, [one.share for one in mix.classes], draws.stream(seed, "classes"))
     else:
         arrivals = mixed.by_due_time(parts)
+    params = _params(scenario, rate_per_s, measure_s, mix, shape)
+    if per_request:
+        params[REQUESTS_PER_SESSION] = round(1 / per_request, 6)
     header = Header(
-        scenario, mix.name, seed, rate_per_s, warm_up_s, measure_s, loop, len(arrivals),
-        _params(scenario, rate_per_s, measure_s, mix, shape), tuple(notes),
+        scenario, mix.name, seed, rate_per_s, warm_up_s, measure_s, loop, len(arrivals), params, tuple(notes),
         tuple(replace(one, slo=None) for one in mix.classes),
     )  # fmt: skip
     return Plan(header, arrivals)
+
+
+def _of_sessions(
+    scenario: str, rate_per_s: float, warm_up_s: float, measure_s: float, seed: int, mix: Mix, shape: Shape,
+    sessions: SessionShape,
+) -> Plan:  # fmt: skip
+    """Sessions that begin where the scenario has arrivals, as many requests a second as it would; for as long
+    as the warm-up they go on to begin after the window."""
+    workload = mix.resolve(draws.stream(seed, "clients"))
+    size = causal.mean_requests(sessions, workload, mix, seed)
+    starts_s, owner = draws.times(
+        scenario, workload, rate_per_s / size, warm_up_s, measure_s, shape, draws.stream(seed, "arrivals"),
+        cool_down_s=warm_up_s,
+    )  # fmt: skip
+    names = [client.name for client in workload.clients] or [workload.name]
+    ends_s = np.array([warm_up_s, warm_up_s + measure_s])
+    phases = [(*PHASES, COOL_DOWN)[k] for k in np.searchsorted(ends_s, starts_s, side="right").tolist()]
+    drawn = causal.sessions(starts_s, owner, names, sessions, workload, mix, phases, seed)
+    params = {**_params(scenario, rate_per_s, measure_s, mix, shape), REQUESTS_PER_SESSION: round(size, 6)}
+    header = Header(
+        scenario, mix.workload, seed, rate_per_s, warm_up_s, measure_s, "open", len(drawn.arrivals), params,
+        tuple(drawn.notes),
+    )  # fmt: skip
+    return Plan(header, drawn.arrivals)
 
 
 def _params(scenario: str, rate_per_s: float, measure_s: float, mix: Mix, shape: Shape) -> dict[str, Param]:
     return {**mix.params(), **used(scenario, shape), **draws.peak(scenario, rate_per_s, measure_s, shape)}
 
 
-@dataclass(frozen=True, slots=True)
-class Columns:
-    """What is known of a plan's n arrivals before they are put together; each column of length n.
-
-    due_s: ascending, in seconds. new_tokens: prompt lengths without a session's history, in tokens. sessions,
-    groups (of a shared prefix, -1 = none): None where they are to be drawn as the mix says. think_s: seconds,
-    None = no pauses. leave_s: seconds after which clients hang up (0 = never), None = drawn. prefixes: as
-    `Arrival` has them.
-    """
-
-    due_s: Floats
-    classes: Sequence[str]
-    new_tokens: Counts
-    output_tokens: Counts
-    sessions: Sessions | None = None
-    groups: Counts | None = None
-    think_s: Floats | None = None
-    leave_s: Floats | None = None
-    prefixes: Sequence[tuple[tuple[int, int], ...]] | None = None
-
-
 def assemble(header: Header, columns: Columns, mix: Mix) -> Plan:
     """The plan of these arrivals; what the columns leave open is drawn from the header's seed."""
-    n, seed = len(columns.due_s), header.seed
-    sessions = columns.sessions or _sessions(columns, mix, seed)
-    groups = columns.groups
-    if groups is None:
-        groups = np.full(n, -1)
-        if mix.prefix_groups:
-            groups = draws.stream(seed, "groups").integers(0, mix.prefix_groups, n)
-    prefix = np.where(groups >= 0, np.minimum(mix.prefix_tokens, sessions.prompt_tokens), 0)
-    leave_s = columns.leave_s
-    if leave_s is None:
-        leave_s = cancellations(n, mix, draws.stream(seed, "cancel"))
-    warming_up = columns.due_s < header.warm_up_s
-    fields = (
-        range(n),
-        np.round(columns.due_s, 6).tolist(),
-        np.where(warming_up, *PHASES).tolist() if header.loop == "open" else ["measure"] * n,
-        columns.classes,
-        sessions.prompt_tokens.tolist(),
-        columns.output_tokens.tolist(),
-        draws.stream(seed, "prompts").integers(0, 2**53, n).tolist(),
-        sessions.session.tolist(),
-        sessions.turn.tolist(),
-        groups.tolist(),
-        prefix.tolist(),
-        np.round(leave_s, 6).tolist(),
-        np.round(columns.think_s, 6).tolist() if columns.think_s is not None else [0.0] * n,
-        [()] * n if columns.prefixes is None else columns.prefixes,
-    )
-    return Plan(header, tuple(map(Arrival._make, zip(*fields, strict=True))))
-
-
-def _sessions(columns: Columns, mix: Mix, seed: int) -> Sessions:
-    if mix.turns <= 1:
-        return no_sessions(columns.new_tokens)
-    rng = draws.stream(seed, "sessions")
-    return draw_sessions(columns.due_s, columns.new_tokens, columns.output_tokens, mix, rng)
+    return Plan(header, arrivals_of(columns, mix, header.seed, header.warm_up_s, header.loop))
 
 
 def _check(scenario: str, rate_per_s: float, warm_up_s: float, measure_s: float, seed: int, mix: Mix) -> None:

@@ -33,7 +33,7 @@ WORDS = tuple(_LIST.split())
 
 @dataclass(frozen=True)
 class TokenCost:
-    """What text costs in tokens: `template` per prompt, `turn` for each further turn of a conversation, and
+    """What text costs in tokens: `template` per prompt, `per_message` for each message after the first, and
     the words sorted by their price.
 
     by_price: tokens → the words (each with its leading space) that cost that many. exact: verified against a
@@ -44,7 +44,7 @@ class TokenCost:
     template: int = 0
     exact: bool = False
     note: str = "no tokenizer asked: one word counts as one token"
-    turn: int = 0
+    per_message: int = 0
 
     @cached_property
     def common(self) -> int:
@@ -69,8 +69,8 @@ class TokenCost:
             ValueError, KeyError, TypeError: it is something else.
         """
         prices = {int(price): tuple(words) for price, words in document["by_price"]}
-        template, turn = int(document["template"]), int(document.get("turn", 0))
-        return cls(prices, template, bool(document["exact"]), str(document["note"]), turn)
+        template, per_message = int(document["template"]), int(document.get("per_message", 0))
+        return cls(prices, template, bool(document["exact"]), str(document["note"]), per_message)
 
 
 ONE_EACH = TokenCost({1: WORDS})
@@ -124,7 +124,7 @@ def calibrate(count: CountTokens, candidates: Sequence[str] = WORDS[:64]) -> Tok
     first = max(by_price, key=lambda price: len(by_price[price]))
     sample = by_price[first][0]
     template = count([{"role": "user", "content": " ".join([sample] * 16)}]) - 16 * first
-    cost = TokenCost(by_price, template, turn=_turn_tokens(count, sample, first, template))
+    cost = TokenCost(by_price, template, per_message=_message_tokens(count, sample, first, template))
     errors = [_error(count, cost, tokens, seed) for seed, tokens in enumerate((17, 64, 257, 1024))]
     worst = max(errors, key=abs)
     if worst:
@@ -132,12 +132,12 @@ def calibrate(count: CountTokens, candidates: Sequence[str] = WORDS[:64]) -> Tok
     return replace(cost, exact=True, note=f"exact: checked on {len(errors)} prompts")
 
 
-def _turn_tokens(count: CountTokens, word: str, price: int, template: int) -> int:
-    """What an answer and the question after it cost beside their words; 0 for a template that takes no
-    conversation, or leaves answers out of it."""
+def _message_tokens(count: CountTokens, word: str, price: int, template: int) -> int:
+    """What each message after the first costs beside its words; 0 for a template that takes no conversation,
+    or leaves answers out of it."""
     text = " ".join([word] * 16)
-    roles = ("user", "assistant", "user")
-    return max(0, count([{"role": role, "content": text} for role in roles]) - 3 * 16 * price - template)
+    talk: Messages = [{"role": role, "content": text} for role in ("user", "assistant", "user")]
+    return max(0, (count(talk) - 3 * 16 * price - template) // 2)
 
 
 def _error(count: CountTokens, cost: TokenCost, tokens: int, seed: int) -> int:

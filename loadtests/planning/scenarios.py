@@ -13,6 +13,7 @@ import numpy as np
 from loadtests.bounds import Bound, wrong
 from loadtests.planning import arrivals
 from loadtests.planning.arrivals import RateProfile, Times
+from loadtests.planning.session_shape import AGENT, SessionShape
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +108,8 @@ class Scenario:
 
     stationary: the same rate throughout the window, so that there is a steady state to look for. reads: the
     parameters of `Shape` that it uses. profile: None where due times are not drawn, but recorded (trace) or
-    decided by the answers (closed). retry: what its clients do after a refusal, where the mix says nothing.
+    decided by the answers (closed). retry, sessions: what clients do after a refusal, and what requests
+    belong to, where the mix says nothing.
     """
 
     title: str
@@ -117,6 +119,7 @@ class Scenario:
     profile: Profile | None = _flat
     loop: str = "open"
     retry: str = "none"
+    sessions: SessionShape | None = None
 
 
 _BURSTS = ("factor", "burst_s", "period_s")
@@ -138,6 +141,9 @@ SCENARIOS: dict[str, Scenario] = {
         profile=_square,
         retry="openai",
     ),
+    "agents": Scenario(
+        "agent sessions: each call waits for the answer before it and for its tool", True, sessions=AGENT
+    ),
     "trace": Scenario("replay of a recorded trace", False, profile=None),
     "recorded": Scenario("what a gateway with RECORD_DIR recorded, again", False, profile=None),
     "closed": Scenario(
@@ -157,10 +163,12 @@ def due_times(
     measure_s: float,
     shape: Shape,
     rng: np.random.Generator,
+    cool_down_s: float = 0.0,
 ) -> Times:
-    """Due times in seconds from the start, ascending, in [0, warm_up_s + measure_s).
+    """Due times in seconds from the start, ascending, in [0, warm_up_s + measure_s + cool_down_s).
 
-    The shape belongs to the measured window; the warm-up runs at the mean rate, with the same kind of gaps.
+    The shape belongs to the measured window; warm-up and cool-down run at the mean rate, with the same kind
+    of gaps.
     Raises ValueError for a shape out of range, and for a scenario whose due times are not drawn.
     """
     shape.check()
@@ -169,6 +177,9 @@ def due_times(
         times.append(_stretch(scenario, rate_per_s, arrivals.flat(warm_up_s), shape, rng))
     profile = _profile(scenario, measure_s, shape, rng)
     times.append(warm_up_s + _stretch(scenario, rate_per_s, profile, shape, rng))
+    if cool_down_s > 0:
+        after = _stretch(scenario, rate_per_s, arrivals.flat(cool_down_s), shape, rng)
+        times.append(warm_up_s + measure_s + after)
     return np.concatenate(times)
 
 

@@ -84,6 +84,7 @@ AZURE_CONV = Lengths(6.63, 0.99), Lengths(5.02, 0.86)
 AZURE_CODE = Lengths(7.0, 1.36, high=7437), Lengths(2.79, 0.85)
 MOONCAKE = Lengths(8.74, 1.2), Lengths.fixed(343)
 MOONCAKE_AGENTS = Lengths(8.34, 1.2), Lengths.fixed(182)
+AGENT_BEGIN = Lengths.lognormal(2000, 0.5), Lengths.lognormal(120, 0.8)
 
 PROFILES: dict[str, Workload] = {
     "chat": Workload("chat", "Azure 2023 conversation, Poisson", *AZURE_CONV),
@@ -93,6 +94,7 @@ PROFILES: dict[str, Workload] = {
     "code": Workload("code", "Azure 2023 code, on/off", *AZURE_CODE, on_off=True),
     "long": Workload("long", "Mooncake conversation, Poisson", *MOONCAKE),
     "agent-long": Workload("agent-long", "Mooncake tools and agents, Poisson", *MOONCAKE_AGENTS),
+    "agent": Workload("agent", "agents at work, in sessions of about eight requests", *AGENT_BEGIN),
     "servegen-mix": Workload("servegen-mix", "ServeGen: 10 clients, Zipf rates, CV drawn", *AZURE_CONV),
 }
 

@@ -15,6 +15,7 @@ from loadtests.recording.numbers import (
     Generator,
     Goodput,
     Numbers,
+    SessionNumbers,
     Standing,
     milliseconds,
     of_run,
@@ -80,9 +81,11 @@ def _lines(run: LoadRun, end: EndOfRun) -> Iterable[str]:
     yield _WIDE.format("attainment", _attainment(numbers.attainment))
     yield _WIDE.format("goodput", _goodput(numbers.goodput, rates))
     yield from (_WIDE.format(f"  {one.name} ", _class(one)) for one in numbers.classes)
+    if numbers.sessions is not None:
+        yield _WIDE.format("sessions", _sessions(numbers.sessions))
     yield _WIDE.format("outcomes", _outcomes(counts))
     yield _WIDE.format("latency, ms", _SAMPLES.format("n", "p50", "p95", "p99"))
-    for row in rows(numbers.summary):
+    for row in (*rows(numbers.summary), *([numbers.sessions.length] if numbers.sessions else [])):
         yield _WIDE.format(f"  {row.name}", _SAMPLES.format(row.n, row.p50, row.p95, row.p99))
     yield _WIDE.format("generator", _generator(numbers.generator, asked.senders))
     yield from (_WIDE.format("saturated", reason) for reason in numbers.generator.reasons)
@@ -99,6 +102,18 @@ def _class(one: ClassNumbers) -> str:
     return (
         f"{one.objective.text}: {_standing(one.attainment)}; {_attainment(one.attainment)}; goodput "
         f"{_rate(one.goodput.per_s)} a second{p95}"
+    )
+
+
+def _sessions(one: SessionNumbers) -> str:
+    """Whole sessions in a line."""
+    attained, good = one.attainment, one.goodput
+    if attained.share is None or attained.low is None or attained.high is None:
+        return "–"
+    return (
+        f"{attained.share:.1%} ({attained.low:.1%} to {attained.high:.1%}): {attained.hits} of {attained.n} "
+        f"offered sessions good: {_standing(attained)}; "
+        f"{_rate(good.per_s)} ({_rate(good.low_per_s)} to {_rate(good.high_per_s)}) good ones a second"
     )
 
 

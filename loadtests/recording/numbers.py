@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from loadtests.recording.latency_summary import Latency
 from loadtests.recording.load_run import CpuShare, LoadRun
 from loadtests.recording.saturation import Lags
+from loadtests.recording.session_summary import SessionSummary
 from loadtests.recording.share import wilson
-from loadtests.recording.summary import Latency, LoadSummary
+from loadtests.recording.summary import LoadSummary
 from loadtests.slo import SLO
 
 TITLES = {"ttft_s": "TTFT", "ttfv_s": "TTFV", "tpot_s": "TPOT", "itl_s": "ITL", "e2e_s": "E2E"}
@@ -111,6 +113,18 @@ class ClassNumbers:
 
 
 @dataclass(frozen=True, slots=True)
+class SessionNumbers:
+    """Whole sessions, once the run is over."""
+
+    attainment: Attained
+    """of sessions in place of requests"""
+    goodput: Goodput
+    """good sessions per second"""
+    length: LatencyRow
+    """from the begin of a session to its end"""
+
+
+@dataclass(frozen=True, slots=True)
 class Numbers:
     """The measured phase of a load run.
 
@@ -130,6 +144,8 @@ class Numbers:
     """in the end: what is to be known of the lengths of prompts and answers"""
     classes: tuple[ClassNumbers, ...] = ()
     """the load classes, where there are several"""
+    sessions: SessionNumbers | None = None
+    """where the load has some, in the end"""
 
 
 def numbers(
@@ -142,8 +158,21 @@ def numbers(
         attained = _by_classes(attained, classes)
     goodput = _goodput(summary, attained, seen.measured_s)
     return Numbers(
-        final, seen, _objective(slo), attained, goodput, summary, generator, tuple(findings), classes
+        final, seen, _objective(slo), attained, goodput, summary, generator, tuple(findings), classes,
+        _of_sessions(summary.sessions, slo, seen.measured_s),
+    )  # fmt: skip
+
+
+def _of_sessions(sessions: SessionSummary | None, slo: SLO, length_s: float) -> SessionNumbers | None:
+    if sessions is None:
+        return None
+    attained = _attained(sessions.good, sessions.offered, slo)
+    goodput = Goodput(
+        sessions.goodput_per_s,
+        _rate(attained.low, attained.n, length_s),
+        _rate(attained.high, attained.n, length_s),
     )
+    return SessionNumbers(attained, goodput, _row("session", sessions.length_s))
 
 
 def _of_class(name: str, summary: LoadSummary, slo: SLO, seen: Seen, *, final: bool) -> ClassNumbers:

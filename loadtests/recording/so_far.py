@@ -9,18 +9,10 @@ from loadtests.outcome import Outcome
 from loadtests.planning.plan import Plan
 from loadtests.record import RequestRecord
 from loadtests.recording.histogram import Histogram
+from loadtests.recording.latency_summary import QUANTILES, Latency
 from loadtests.recording.numbers import Seen
 from loadtests.recording.quantiles import Quantile, interval_ranks, rank, too_few
-from loadtests.recording.summary import (
-    LATENCIES,
-    NO_TPOT,
-    QUANTILES,
-    Counts,
-    Latencies,
-    Latency,
-    LoadSummary,
-    Rates,
-)
+from loadtests.recording.summary import LATENCIES, NO_TPOT, Counts, Latencies, LoadSummary, Rates
 from loadtests.slo import SLO
 
 _OF_A_SERVED = tuple(name for name in LATENCIES if name not in ("itl_s", "send_lag_s"))

@@ -13,11 +13,11 @@ from loadtests.planning.plan import Plan
 from loadtests.record import RequestRecord
 from loadtests.recording import table
 from loadtests.recording.fairness import Fairness, fairness
-from loadtests.recording.quantiles import Quantile, quantile
+from loadtests.recording.latency_summary import Latency, latency_of
+from loadtests.recording.quantiles import Quantile
+from loadtests.recording.session_summary import SessionSummary, session_summary
 from loadtests.recording.table import Table
 from loadtests.slo import SLO
-
-QUANTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,18 +53,6 @@ class Rates:
     """served requests that met every threshold of the SLO"""
     output_tokens_per_s: float | None
     """of the served requests; none where the engine reported no usage of any of them: not known, not zero"""
-
-
-@dataclass(frozen=True, slots=True)
-class Latency:
-    """One latency of the served requests, seconds."""
-
-    n: int
-    """requests (or gaps) that have it"""
-    mean: float | None
-    p50: Quantile
-    p95: Quantile
-    p99: Quantile
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +92,8 @@ class LoadSummary:
     """the same for each class of requests, where there are several"""
     fairness: Fairness | None = None
     """how evenly tenants were served, where the load has several"""
+    sessions: SessionSummary | None = None
+    """of whole sessions, where the load has some"""
 
 
 _UNTOLD = Quantile(None, None, None, why="not reported: the engine tells no output tokens")
@@ -125,7 +115,8 @@ def summarise(
     mask = _of_phase(data, phase)
     offered = plan.offered(phase) if plan.header.loop == "open" else int(mask.sum())
     summary = _summary(data, mask, offered, end_s - start_s, slo)
-    summary = replace(summary, fairness=fairness(data, mask, plan))
+    sessions = session_summary(data, plan, slo, phase)
+    summary = replace(summary, fairness=fairness(data, mask, plan), sessions=sessions)
     if len(data.classes) < 2 and not slo.classes:
         return summary
     planned = [arrival.cls for arrival in plan.arrivals if arrival.phase == phase]
@@ -133,14 +124,20 @@ def summarise(
     for name in dict.fromkeys([*(name for name, _ in slo.classes), *data.classes]):
         of_class = mask & data.of_class(name)
         count = planned.count(name) if plan.header.loop == "open" else int(of_class.sum())
-        classes[name] = _summary(data, of_class, count, end_s - start_s, slo)
+        own = session_summary(data, plan, slo, phase, name)
+        classes[name] = replace(_summary(data, of_class, count, end_s - start_s, slo), sessions=own)
     return replace(summary, classes=classes)
 
 
 def meets(summary: LoadSummary, slo: SLO) -> bool:
     """Whether the share that the objective asks for was served within it: in every load class that has an
-    objective of its own and was offered anything, else of all requests together."""
+    objective of its own and was offered anything, else of all requests together. Where it bounds sessions,
+    that share of them has to be good as well."""
     share = summary.attainment
+    own = ((slo.of(name), one.sessions) for name, one in (summary.classes or {}).items())
+    for bound, sessions in own if slo.classes else [(slo, summary.sessions)]:
+        if sessions is not None and bound.session_s is not None and not sessions.met(bound.attainment):
+            return False
     return share is not None and slo.level(share, class_shares(summary.classes)) >= slo.attainment
 
 
@@ -185,7 +182,7 @@ def _summary(data: Table, mask: NDArray[np.bool_], offered: int, length_s: float
 
 def _latencies(data: Table, mask: NDArray[np.bool_], ok: NDArray[np.bool_], *, told: bool) -> Latencies:
     """`told`: whether the engine reported the tokens of answers, without which nothing is per token."""
-    found = {name: _latency(_sample(data, name, mask, ok)) for name in LATENCIES}
+    found = {name: latency_of(_sample(data, name, mask, ok)) for name in LATENCIES}
     if not told:
         found["tpot_s"] = NO_TPOT
     return Latencies(**found)
@@ -202,11 +199,3 @@ def _sample(
         return data.gap_s if ok.all() else data.gap_s[np.repeat(ok, data.gap_owner_n)]
     values = data.times(name)[mask if name == "send_lag_s" else ok]
     return values[~np.isnan(values)]
-
-
-def _latency(sample: NDArray[np.floating[Any]]) -> Latency:
-    mean = float(sample.mean(dtype=np.float64)) if len(sample) else None
-    return Latency(
-        n=len(sample), mean=mean,
-        **{key: quantile(sample, q) for key, q in QUANTILES.items()},
-    )  # fmt: skip

@@ -52,7 +52,7 @@ class Console:
 
 def _say_progress(run: Run) -> None:
     while not run.done.wait(_EVERY_S):
-        sys.stderr.write(progress(run.live, time.monotonic() - run.start_s, run.plan.duration_s))
+        sys.stderr.write(progress(run.live, time.monotonic() - run.start_s, run.plan.last_due_s))
         sys.stderr.flush()
 
 

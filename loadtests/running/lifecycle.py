@@ -233,6 +233,7 @@ class Run:
                     i=arrival.i, request_id="", phase=arrival.phase, cls=arrival.cls, session=arrival.session,
                     due_s=arrival.due_s, outcome=Outcome.CUT if due else Outcome.NOT_SENT,
                     error="its worker was lost; it may have been sent" if due else "its worker was lost",
+                    turn=arrival.turn, think_s=arrival.think_s,
                 )
             )  # fmt: skip
         return len(missing)

@@ -16,6 +16,7 @@ import gevent
 
 _ABSOLUTE = 1  # TFD_TIMER_ABSTIME
 _FLAGS = 0o2004000  # TFD_NONBLOCK | TFD_CLOEXEC
+_MOST = 100  # descriptors, which sockets need as well
 
 
 class _Timespec(ctypes.Structure):
@@ -61,3 +62,33 @@ class Alarm:
     def _wait_by_yielding(when_s: float) -> None:
         while (left_s := when_s - time.monotonic()) > 0:
             gevent.sleep(left_s - 1.2e-3 if left_s > 2e-3 else 0)
+
+
+class Alarms:
+    """Wakes many greenlets, each at its own time; those beyond the first `_MOST` to the millisecond."""
+
+    def __init__(self) -> None:
+        self._free: list[Alarm] = []
+        self._made = 0
+
+    def wait_until(self, when_s: float) -> None:
+        """As `Alarm.wait_until`, of any greenlet."""
+        if when_s <= time.monotonic():
+            return
+        if not self._free and self._made >= _MOST:
+            gevent.sleep(max(0.0, when_s - time.monotonic()))
+            return
+        alarm = self._free.pop() if self._free else self._new()
+        try:
+            alarm.wait_until(when_s)
+        finally:
+            self._free.append(alarm)
+
+    def close(self) -> None:
+        """Free the descriptors; nobody waits any more."""
+        while self._free:
+            self._free.pop().close()
+
+    def _new(self) -> Alarm:
+        self._made += 1
+        return Alarm()

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import zip_longest
 
 import orjson
 
-from loadtests.planning.arrival import Arrival
+from loadtests.planning.arrival import Arrival, Role
+from loadtests.planning.causal import follows
 from loadtests.planning.optional_fields import ALL_FIELDS, AnswerLengths, OptionalFields, UsageFields
-from loadtests.planning.prompts import Messages, TokenCost, words
+from loadtests.planning.prompts import TokenCost, words
 
+Conversation = list[dict[str, object]]
 _AHEAD_BYTES = 64 * 2**20
 
 
 def chat_body(
     model: str,
-    messages: Messages,
+    messages: Sequence[Mapping[str, object]],
     output_tokens: int,
     *,
     chunk_usage: bool = False,
@@ -60,10 +62,7 @@ class Bodies:
         self._chunk_usage = chunk_usage
         self._fields = fields
         self._ready: dict[int, bytes] = {}
-        self._sessions: dict[int, list[Arrival]] = defaultdict(list)
-        for arrival in plan:
-            if arrival.session >= 0:
-                self._sessions[arrival.session].append(arrival)
+        self._quoted = _quoted(plan)
 
     def prepare(self, arrivals: Iterable[Arrival]) -> int:
         """Make bodies ahead, in order, up to 64 MiB of them; returns how many."""
@@ -93,26 +92,41 @@ class Bodies:
             fields=self._fields,
         )
 
-    def _messages(self, arrival: Arrival) -> Messages:
-        """One user message; in a session the earlier turns before it, with invented answers
-        of the planned length."""
-        earlier = (
-            [a for a in self._sessions[arrival.session] if a.turn < arrival.turn] if arrival.turn else []
-        )
-        messages: Messages = []
+    def _messages(self, arrival: Arrival) -> Conversation:
+        """What the request adds, behind the conversation that it quotes, with invented answers of the planned
+        length."""
+        said = [arrival]
+        while (before := self._quoted.get(said[-1].i)) is not None:
+            said.append(before)
+        said.reverse()
+        messages: Conversation = []
         history = 0
-        for turn in earlier:
-            seed = f"{self._salt} {turn.prompt_seed}"
-            messages.append({"role": "user", "content": self._user_text(turn, history)})
-            answer = words(turn.output_tokens, f"{seed} answer", self._cost)
-            messages.append({"role": "assistant", "content": answer})
-            history = turn.prompt_tokens + turn.output_tokens
-        messages.append({"role": "user", "content": self._user_text(arrival, history)})
+        for turn, following in zip_longest(said, said[1:]):
+            messages.append(self._own(turn, history))
+            if following is not None:
+                messages.append(self._answer(turn, called=following.role == Role.TOOL))
+                history = turn.prompt_tokens + turn.output_tokens
         return messages
 
-    def _user_text(self, arrival: Arrival, history: int) -> str:
-        frame = self._cost.turn if history else self._cost.template
-        own = max(1, arrival.prompt_tokens - history - frame)
+    def _own(self, arrival: Arrival, history: int) -> dict[str, object]:
+        text = self._own_text(arrival, history)
+        if arrival.role == Role.TOOL:
+            return {"role": "tool", "tool_call_id": _call_id(arrival.quotes), "content": text}
+        return {"role": "user", "content": text}
+
+    def _answer(self, arrival: Arrival, *, called: bool) -> dict[str, object]:
+        """`called`: the answer called a tool. What it said costs the planned tokens, the call is short."""
+        text = words(arrival.output_tokens, f"{self._salt} {arrival.prompt_seed} answer", self._cost)
+        if not called:
+            return {"role": "assistant", "content": text}
+        function = {"name": "step", "arguments": "{}"}
+        call = {"id": _call_id(arrival.i), "type": "function", "function": function}
+        return {"role": "assistant", "content": text, "tool_calls": [call]}
+
+    def _own_text(self, arrival: Arrival, history: int) -> str:
+        # Behind a history come two messages, the answer and this one.
+        around = self._cost.template if history == 0 else 2 * self._cost.per_message
+        own = max(1, arrival.prompt_tokens - history - around)
         parts, left = [], own
         for seed, until in _shared(arrival) if history == 0 else ():
             tokens = min(until, own - 1) - (own - left)
@@ -129,3 +143,25 @@ def _shared(arrival: Arrival) -> Iterator[tuple[str, int]]:
         yield f"group {arrival.prefix_group}", arrival.prefix_tokens
     for node, until in arrival.prefixes:
         yield f"prefix {node}", until
+
+
+def _call_id(i: int) -> str:
+    """Nine digits, which every engine takes."""
+    return f"{i % 10**9:09d}"
+
+
+def _quoted(plan: Iterable[Arrival]) -> dict[int, Arrival]:
+    """Number of a request → the one whose conversation it goes on. In plans of earlier versions, where none
+    says so, that is the turn before it in its session."""
+    arrivals = list(plan)
+    if follows(arrivals):
+        by_number = {arrival.i: arrival for arrival in arrivals}
+        return {one.i: by_number[one.quotes] for one in arrivals if one.quotes in by_number}
+    last: dict[int, Arrival] = {}
+    quoted = {}
+    for arrival in arrivals:
+        if arrival.session >= 0:
+            if arrival.session in last:
+                quoted[arrival.i] = last[arrival.session]
+            last[arrival.session] = arrival
+    return quoted

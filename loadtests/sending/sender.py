@@ -5,7 +5,6 @@ from __future__ import annotations
 import resource
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 import gevent
 from gevent import Greenlet, GreenletExit
@@ -18,10 +17,12 @@ from loadtests.reach.endpoint import UnreachableError
 from loadtests.record import RequestRecord
 from loadtests.recording.chunk_times import ChunkTimes
 from loadtests.recording.live import Progress
-from loadtests.sending.alarm import Alarm
+from loadtests.sending.alarm import Alarm, Alarms
 from loadtests.sending.answer import Answer
 from loadtests.sending.bodies import Bodies
 from loadtests.sending.client import Client
+from loadtests.sending.exchange import Exchange, record_of, record_of_unsent
+from loadtests.sending.follow_ups import Followed, FollowUps
 from loadtests.sending.reading import TICK_S, reading_here
 from loadtests.sending.request import request, request_head, with_lane
 from loadtests.sending.retry import RetryPolicy, jitter_of
@@ -38,18 +39,6 @@ class _HangUp(BaseException):
     """The client cancels, as the plan says."""
 
 
-@dataclass(slots=True)
-class _Exchange:
-    """What is known of a request while it runs; turned into its record at the end, however it ends."""
-
-    arrival: Arrival
-    request_id: str
-    answer: Answer = field(default_factory=Answer)
-    sent_s: float | None = None
-    tried: list[Outcome] = field(default_factory=list)
-    attempts: int = 0
-
-
 class Sender:
     """Sends one process's share of a plan, once."""
 
@@ -58,8 +47,12 @@ class Sender:
     ) -> None:
         """Raises UnreachableError when the target's name cannot be resolved."""
         self.plan = plan
-        self.in_flight: dict[int, tuple[_Exchange, Greenlet]] = {}
-        self._share = share
+        self.in_flight: dict[int, tuple[Exchange, Greenlet]] = {}
+        self._users = share.users
+        self._arrivals = [arrival for arrival in share.arrivals if not arrival.after]
+        self._follow_ups = FollowUps(share.arrivals)
+        self._pausing: dict[int, tuple[Arrival, Greenlet]] = {}
+        self._alarms = Alarms()
         self._client = Client(settings.target, reading=reading_here(TICK_S[plan.header.loop]))
         self._bodies = bodies
         self._settings = settings
@@ -79,20 +72,21 @@ class Sender:
     def run(self, start_s: float) -> None:
         """Send the share; returns when every request of it has its record.
 
-        `start_s` is t = 0 on `time.monotonic()`. In flight requests are waited for after the window's end, at
-        most the drain time.
+        `start_s` is t = 0 on `time.monotonic()`. In flight requests, and what follows their answers, are
+        waited for at most the drain time after the last request is due.
         """
         self._start_s = start_s
         end_s = start_s + self.plan.duration_s
         greenlets: list[Greenlet] = []
         try:
+            drained_s = start_s + self.plan.last_due_s + self._settings.drain_s
             if self.plan.header.loop == "closed":
-                greenlets = [gevent.spawn(self._user, number, end_s) for number in self._share.users]
-            else:
-                self._send_when_due()
-                greenlets = [greenlet for _, greenlet in self.in_flight.values()]
-            drained_s = end_s + self._settings.drain_s
-            gevent.joinall(greenlets, timeout=max(0.0, drained_s - time.monotonic()))
+                greenlets = [gevent.spawn(self._user, number, end_s) for number in self._users]
+                gevent.joinall(greenlets, timeout=max(0.0, drained_s - time.monotonic()))
+                return
+            self._send_when_due()
+            while (greenlets := self._at_work()) and (left_s := drained_s - time.monotonic()) > 0:
+                gevent.joinall(greenlets, timeout=left_s)
         finally:
             self._stopping = True
             gevent.killall(greenlets)
@@ -108,8 +102,8 @@ class Sender:
     def _send_when_due(self) -> None:
         alarm = Alarm()
         try:
-            while self._next < len(self._share.arrivals) and not self._stopping:
-                arrival = self._share.arrivals[self._next]
+            while self._next < len(self._arrivals) and not self._stopping:
+                arrival = self._arrivals[self._next]
                 when_s = self._start_s + arrival.due_s
                 if when_s - time.monotonic() > 1e-3:
                     self._bodies.prepare_one(arrival)
@@ -130,13 +124,42 @@ class Sender:
             self.in_flight[arrival.i] = exchange, greenlet
             greenlet.start()
 
-    def _admit(self, arrival: Arrival) -> _Exchange | None:
+    def _admit(self, arrival: Arrival) -> Exchange | None:
         """The exchange of an arrival that is due now; None when the cap is reached, which is its record."""
         if len(self.in_flight) >= self._cap:
             self._leave_unsent(arrival, f"in-flight cap of {self._cap} reached")
             return None
         self._progress.in_flight += 1
-        return _Exchange(arrival, f"{self._run_id}-{arrival.i}")
+        return Exchange(arrival, f"{self._run_id}-{arrival.i}")
+
+    def _at_work(self) -> list[Greenlet]:
+        """Those that send, or will after a pause."""
+        return [greenlet for _, greenlet in (*self.in_flight.values(), *self._pausing.values())]
+
+    # What follows an answer.
+
+    def _follow(self, followed: Followed, why: str) -> None:
+        """Send what is due, each at its time; what is lost is `not_sent`."""
+        for arrival in followed.lost:
+            self._record_unsent(arrival, why)
+        for arrival in followed.due:
+            if self._stopping:
+                self._leave_unsent(arrival, "the run was ended")
+            else:
+                greenlet = Greenlet(self._send_after_pause, arrival)
+                self._pausing[arrival.i] = arrival, greenlet
+                greenlet.start()
+
+    def _send_after_pause(self, arrival: Arrival) -> None:
+        when_s = self._start_s + arrival.due_s
+        if when_s > time.monotonic():
+            self._bodies.prepare_one(arrival)
+            self._alarms.wait_until(when_s)
+        del self._pausing[arrival.i]
+        exchange = self._admit(arrival)
+        if exchange is not None:
+            self.in_flight[arrival.i] = exchange, gevent.getcurrent()
+            self._run_one(exchange)
 
     # The closed loop.
 
@@ -163,7 +186,7 @@ class Sender:
 
     # One request.
 
-    def _run_one(self, exchange: _Exchange) -> None:
+    def _run_one(self, exchange: Exchange) -> None:
         outcome = Outcome.CUT
         error: str | None = "the run was ended"
         timeouts = self._timeouts(exchange)
@@ -181,7 +204,7 @@ class Sender:
                 timeout.close()
             self._end(exchange, outcome, error)
 
-    def _timeouts(self, exchange: _Exchange) -> list[gevent.Timeout]:
+    def _timeouts(self, exchange: Exchange) -> list[gevent.Timeout]:
         timeouts = []
         now_s = time.monotonic() - self._start_s
         if self._deadline_s > 0:
@@ -191,7 +214,7 @@ class Sender:
             timeouts.append(gevent.Timeout.start_new(exchange.arrival.cancel_after_s, _HangUp()))
         return timeouts
 
-    def _attempts(self, exchange: _Exchange) -> tuple[Outcome, str | None]:
+    def _attempts(self, exchange: Exchange) -> tuple[Outcome, str | None]:
         body = self._bodies.take(exchange.arrival)
         while True:
             exchange.attempts += 1
@@ -212,7 +235,7 @@ class Sender:
             gevent.sleep(pause_s)
             exchange.answer = Answer()
 
-    def _attempt(self, exchange: _Exchange, body: bytes) -> tuple[Outcome, str | None]:
+    def _attempt(self, exchange: Exchange, body: bytes) -> tuple[Outcome, str | None]:
         request_id = exchange.request_id
         if exchange.attempts > 1:
             request_id = f"{request_id}.{exchange.attempts}"
@@ -232,73 +255,40 @@ class Sender:
 
     # Endings.
 
-    def _end(self, exchange: _Exchange, outcome: Outcome, error: str | None) -> None:
+    def _end(self, exchange: Exchange, outcome: Outcome, error: str | None) -> None:
         if self.in_flight.pop(exchange.arrival.i, None) is not None:
             self._progress.in_flight -= 1
-            self._record(_record_of(exchange, outcome, error, self._start_s))
+            record = record_of(exchange, outcome, error, self._start_s)
+            self._record(record)
+            if self._follow_ups:
+                i, now_s = record.i, time.monotonic() - self._start_s
+                end_s = now_s if record.finished_s is None else record.finished_s
+                ok = outcome is Outcome.OK
+                followed = self._follow_ups.answered(i, end_s) if ok else self._follow_ups.failed(i, end_s)
+                self._follow(followed, f"it follows request {i}, which ended as {outcome}")
 
     def _leave_unsent(self, arrival: Arrival, why: str) -> None:
-        self._record(
-            RequestRecord(
-                i=arrival.i, request_id=f"{self._run_id}-{arrival.i}", phase=arrival.phase, cls=arrival.cls,
-                session=arrival.session, due_s=arrival.due_s, outcome=Outcome.NOT_SENT, error=why,
-                leaves_after_s=arrival.cancel_after_s or None,
-            )
-        )  # fmt: skip
+        """It and what follows it."""
+        self._record_unsent(arrival, why)
+        self._follow(self._follow_ups.failed(arrival.i, arrival.due_s), why)
+
+    def _record_unsent(self, arrival: Arrival, why: str) -> None:
+        self._record(record_of_unsent(arrival, f"{self._run_id}-{arrival.i}", why))
 
     def finish(self, why: str) -> None:
         """End now: cut what is in flight, count what was never sent. Safe to call again."""
         self._stopping = True
-        gevent.killall([greenlet for _, greenlet in self.in_flight.values()])
+        gevent.killall(self._at_work())
+        while self._pausing:
+            self._leave_unsent(self._pausing.popitem()[1][0], why)
         for exchange, _ in list(self.in_flight.values()):  # killed before it ran at all
             self._end(exchange, Outcome.CUT if exchange.sent_s is not None else Outcome.NOT_SENT, why)
         if self.plan.header.loop == "open":
-            left, self._next = self._share.arrivals[self._next :], len(self._share.arrivals)
+            left, self._next = self._arrivals[self._next :], len(self._arrivals)
             for arrival in left:
                 self._leave_unsent(arrival, why)
+        self._alarms.close()
         self._client.close()
-
-
-def _record_of(exchange: _Exchange, outcome: Outcome, error: str | None, start_s: float) -> RequestRecord:
-    answer, arrival = exchange.answer, exchange.arrival
-
-    def at(when_s: float | None) -> float | None:
-        return None if when_s is None else round((when_s - start_s) * 1e6) / 1e6
-
-    # To whole microseconds by way of an integer: a third of what `round(…, 6)` takes, for every chunk.
-    chunks = [round((when_s - start_s) * 1e6) / 1e6 for when_s in answer.chunk_s]
-    stages_s = answer.stages_s()
-    version, lanes = (answer.number(b"x-gateway-%s-version" % name) for name in (b"limits", b"lanes"))
-    return RequestRecord(
-        i=arrival.i,
-        request_id=answer.text(b"x-request-id") or exchange.request_id,
-        phase=arrival.phase,
-        cls=arrival.cls,
-        session=arrival.session,
-        due_s=arrival.due_s,
-        outcome=outcome,
-        sent_s=at(exchange.sent_s),
-        headers_s=at(answer.headers_s),
-        first_s=chunks[0] if chunks else None,
-        last_s=chunks[-1] if chunks else None,
-        finished_s=at(answer.finished_s),
-        chunk_times_s=chunks,
-        chunk_tokens=answer.chunk_tokens(),
-        status=answer.status,
-        error=error,
-        finish_reason=answer.finish_reason,
-        prompt_tokens=answer.prompt_tokens,
-        output_tokens=answer.output_tokens,
-        queue_s=stages_s.get("queue"),
-        upstream_s=stages_s.get("upstream"),
-        limits_version=None if version is None else int(version),
-        retry_after_s=answer.number(b"retry-after"),
-        attempts=exchange.attempts,
-        tried=exchange.tried if len(exchange.tried) > 1 else None,
-        visible_s=at(answer.visible_s),
-        lanes_version=None if lanes is None else int(lanes),
-        leaves_after_s=arrival.cancel_after_s or None,
-    )
 
 
 def _socket_room() -> int:

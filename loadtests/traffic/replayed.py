@@ -8,8 +8,10 @@ import numpy as np
 
 from loadtests.latency import Column
 from loadtests.planning import plan as plans
+from loadtests.planning.columns import Columns
+from loadtests.planning.header import Header
 from loadtests.planning.mix import Mix, Sessions
-from loadtests.planning.plan import Header, Plan
+from loadtests.planning.plan import Plan
 from loadtests.planning.plan_bounds import check_window
 from loadtests.planning.rate import RECORDED
 from loadtests.planning.trace_files import sessions
@@ -77,7 +79,7 @@ def plan(
         stretch.measure_s, "open", len(rows), _params(recorded, made, stretch, mix),
         (*_notes(recorded, played, made), *clipped), played.classes(),
     )  # fmt: skip
-    columns = plans.Columns(
+    columns = Columns(
         due_s,
         [class_of(recorded.lanes[lane]) for lane in played.lane.tolist()],
         prompts,
@@ -86,6 +88,7 @@ def plan(
         np.full(len(rows), -1, dtype=np.int64),
         leave_s=played.leave_s,
         prefixes=played.prefixes,
+        causal=False,
     )
     return plans.assemble(header, columns, mix)
 

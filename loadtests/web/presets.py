@@ -28,4 +28,5 @@ PRESETS = (
     Preset("What is asked", "code completion", {"mix": "", "workload": "code"}),
     Preset("What is asked", "long documents", {"mix": "", "workload": "long"}),
     Preset("What is asked", "chat beside agents", {"mix": "chat:0.9,agent-long:0.1"}),
+    Preset("What is asked", "agents in sessions", {"mix": "", "workload": "agent"}),
 )

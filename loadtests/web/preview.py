@@ -74,7 +74,7 @@ def preview(settings: Settings) -> PlanPreview:
         measured=None if closed else plan.offered("measure"),
         warm_up_s=plan.header.warm_up_s,
         duration_s=plan.duration_s,
-        longest_s=plan.duration_s + settings.drain_s,
+        longest_s=plan.last_due_s + settings.drain_s,
         bin_s=bin_s,
         planned_per_s=[] if closed else planned,
         mean_per_s=None if closed else plan.offered("measure") / plan.header.measure_s,
@@ -120,9 +120,10 @@ def _size(asked: PlanSettings) -> int:
 
 def _rate(plan: Plan) -> tuple[float, list[float]]:
     """Length of a bin in seconds, and planned requests per second in each."""
-    bins = max(1, min(_BINS, int(plan.duration_s)))
-    counts, _ = np.histogram(plan.due_s, bins=bins, range=(0.0, plan.duration_s))
-    bin_s = plan.duration_s / bins
+    end_s = plan.last_due_s if plan.causal else plan.duration_s
+    bins = max(1, min(_BINS, int(end_s)))
+    counts, _ = np.histogram(plan.due_s, bins=bins, range=(0.0, end_s))
+    bin_s = end_s / bins
     return bin_s, [round(float(count) / bin_s, 4) for count in counts]
 
 

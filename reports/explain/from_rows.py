@@ -254,9 +254,11 @@ def _slots(rows: _Rows) -> Floats:
     found: Floats = np.bincount(stretch[kept] * each + slot[kept], minlength=rows.shape[0] * each).astype(
         float
     )
-    return found.reshape(rows.shape[0], each)
+    by_stretch: Floats = found.reshape(rows.shape[0], each)
+    return by_stretch
 
 
 def _over(part: Floats, whole: Floats) -> Floats:
     """part / whole; nan where there is nothing."""
-    return np.divide(part, whole, out=np.full(part.shape, np.nan), where=whole > 0)
+    ratio: Floats = np.divide(part, whole, out=np.full(part.shape, np.nan), where=whole > 0)
+    return ratio

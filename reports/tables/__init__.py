@@ -9,6 +9,7 @@ from reports.tables.places import places
 from reports.tables.predicted import accuracy, errors, predicted_matrix
 from reports.tables.quantiles import quantiles
 from reports.tables.sentinels import sentinels
+from reports.tables.sessions import sessions
 from reports.tables.sources import agreement, ledger
 from reports.tables.stretches import stretches
 
@@ -32,6 +33,7 @@ __all__ = [
     "quantiles",
     "seconds",
     "sentinels",
+    "sessions",
     "stretches",
     "tenants",
     "words",

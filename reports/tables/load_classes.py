@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from loadtests.recording.latency_summary import Latency
 from loadtests.recording.share import wilson
-from loadtests.recording.summary import Latency, LoadSummary
+from loadtests.recording.summary import LoadSummary
 from loadtests.slo import SLO
 from reports import labels, numbers
 from reports.rows import CellRow, rows_of

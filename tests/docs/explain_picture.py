@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import tempfile
+from datetime import UTC, datetime
 from pathlib import Path
 
 from reports.explain import page
@@ -18,7 +19,7 @@ from tests.reports.explaining import scenario
 
 SIZE = (1280, 1180)
 SEED = 77
-COMMAND = "headroom explain --at 14:05 --recording /var/lib/headroom/recording --prometheus-url http://127.0.0.1:9090"
+COMMAND = "headroom explain --at {since:%H:%M} --recording /var/lib/headroom/recording --prometheus-url http://127.0.0.1:9090"
 
 
 async def taken(address: str) -> Path:
@@ -39,7 +40,10 @@ def main() -> int:
     seen, said = scenario.explained(scenario.planted(Cause.TENANT_FLOOD, SEED))
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "explain.html"
-        path.write_text(page.render(seen, said, "2026-03-01 13:55 to 14:10 UTC", COMMAND), encoding="utf-8")
+        span = seen.stretches.asked
+        since, until = (datetime.fromtimestamp(at_s, UTC) for at_s in (span.from_s, span.until_s))
+        when, command = f"{since:%Y-%m-%d %H:%M} to {until:%H:%M} UTC", COMMAND.format(since=since)
+        path.write_text(page.render(seen, said, when, command), encoding="utf-8")
         print(asyncio.run(taken(path.as_uri())))
     return 0
 

@@ -6,10 +6,11 @@ from experiments.run_folder.cell_summary import CellSummary, MeasuredWindow, Wor
 from experiments.run_folder.run_state import Objective, RunState, RunStatus
 from experiments.spec.setting import Setting
 from gateway.limits import Limits
+from loadtests.recording.latency_summary import Latency
 from loadtests.recording.load_run import Asked, CpuShare, Ended, LimitsSeen, LoadRun, PromptLengths, Versions
 from loadtests.recording.quantiles import Quantile
 from loadtests.recording.saturation import Lags
-from loadtests.recording.summary import Counts, Latencies, Latency, LoadSummary, Rates
+from loadtests.recording.summary import Counts, Latencies, LoadSummary, Rates
 from loadtests.slo import SLO
 
 SETTING = Setting(Limits(max_active=2, queue_max=10, queue_timeout_s=1.0))

@@ -58,6 +58,7 @@ class _Request(NamedTuple):
     prompt_tokens: int
     output_tokens: int
     think_s: float
+    after: tuple[int, ...] = ()
 
 
 def _true_attainment(rate_per_s: float, ttft_s: float) -> float:
@@ -108,3 +109,30 @@ def test_the_search_begins_where_the_slots_can_follow() -> None:
     """Two slots of an engine that could do four times as much do not begin at seven tenths of that."""
     begins = [start_of(ASSUMED, Setting(Limits(max_active=n))) for n in (2, 4, 16, 64)]
     assert begins == [2.33, 4.2, 10.5, 10.5]
+
+
+def test_a_load_without_sessions_has_no_rate_of_them() -> None:
+    """One sentence that says what is missing, before anything starts."""
+    with pytest.raises(UserError, match="the load has no sessions; give --workload agent"):
+        capacity.main(["--engine", "emulator", "--unit", "sessions"])
+
+
+@pytest.mark.prove
+def test_the_search_counts_sessions(tmp_path: Path) -> None:
+    """On the emulator: rates of sessions, each judged whole, and the unit is in the run."""
+    loops = (
+        "--turns",
+        "1.5",
+        "--tool-calls",
+        "1",
+        "--tool-s",
+        "0.2",
+        "--turn-gap-s",
+        "0.3",
+        "--turn-tokens",
+        "8",
+    )
+    objective = ("--slo", "ttft<=5s,attainment>=0.5", "--budget", "1s", "--precision", "40")
+    found, said = _capacity(tmp_path / "run", "--unit", "sessions", *loops, *objective)
+    assert found["unit"] == "sessions"
+    assert "were good" in said

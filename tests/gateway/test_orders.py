@@ -49,6 +49,7 @@ class Planned:
     prompt_tokens: int
     output_tokens: int = 10
     think_s: float = 0.0
+    after: tuple[int, ...] = ()
 
 
 def test_the_twin_serves_by_what_the_order_reads() -> None:

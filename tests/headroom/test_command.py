@@ -150,7 +150,7 @@ MISTAKES = {
     "predict": ["--model", "no/such"], "calibrate": ["--from-run", "no/such"], "report": ["no/such"],
     "export-trace": ["no/such"], "traces": ["no/such"], "gateway": ["--max-active", "0"],
     "ui": ["--engine", "x"], "status": ["--nope"], "batch": ["run", "x", "--max-in-flight", "0"],
-    "watch": ["--every", "soon"],
+    "watch": ["--every", "soon"], "explain": ["--at", "soon"],
 }
 WITH_NUMBERS = {"traces", "load"}  # whose flags are those of what is drawn with numpy
 

@@ -109,6 +109,7 @@ def run(
     *flags: str,
     during: Callable[[subprocess.Popen[bytes]], None] | None = None,
     environment: Mapping[str, str] | None = None,
+    deadline_s: float = DEADLINE_S,
 ) -> Ran:
     """One headless run to its end; `during` is called with the process once it was started."""
     log = folder.with_name(folder.name + ".log")
@@ -116,7 +117,7 @@ def run(
     try:
         if during is not None:
             during(process)
-        code = process.wait(DEADLINE_S)
+        code = process.wait(deadline_s)
     finally:
         if process.poll() is None:
             process.kill()

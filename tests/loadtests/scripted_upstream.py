@@ -30,6 +30,11 @@ def delta(content: str, finish_reason: str | None = None, **role: str) -> list[d
 
 
 CONTENT = event(delta(" word"))
+CALL = {"index": 0, "id": "call_1", "type": "function", "function": {"name": "step", "arguments": "{"}}
+SAYS = {
+    "tool": event([{"index": 0, "delta": {"tool_calls": [CALL]}, "finish_reason": None}]),
+    "reasoning": event([{"index": 0, "delta": {"reasoning_content": " hm"}, "finish_reason": None}]),
+}
 ROLE = event(delta("", role="assistant"))
 LAST = event(delta("", "length"))
 HEAD = (
@@ -198,7 +203,7 @@ class Upstream:
             if k == n // 2 and behaviour == "bad_json":
                 self.send(writer, b"data: {oops\n\n")
             entry["chunks_s"].append(time.monotonic())
-            self.send(writer, CONTENT)
+            self.send(writer, SAYS.get(behaviour, CONTENT))
         if behaviour == "no_done":
             writer.write(b"0\r\n\r\n")
             return True

@@ -16,7 +16,7 @@ RULE_FILES = sorted((ROOT / "monitoring" / "prometheus").glob("*.rules.yml"))
 # What Grafana puts in: "All" for the variables, and at a scrape a second an interval of some seconds.
 VARIABLES = {"$__rate_interval": "10s", "$instance": ".*", "$model": ".*", "$run": ".*"}
 METRIC = re.compile(
-    r"\b(?:gateway|vllm|sglang|llamacpp|tgi|engine|gpu|slo|loadgen|process|node|prometheus|scrape|up|DCGM_FI)[a-zA-Z0-9_:]*"
+    r"\b(?:gateway|headroom|vllm|sglang|llamacpp|tgi|engine|gpu|slo|loadgen|process|node|prometheus|scrape|up|DCGM_FI)[a-zA-Z0-9_:]*"
 )
 
 

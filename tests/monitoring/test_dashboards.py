@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 import yaml
+from prometheus_client import generate_latest
 
+from experiments.drift.exporter import Exporter
 from gateway.metrics import HELP as GATEWAY_METRICS
 from loadtests.recording.live import Live
 from loadtests.running import metrics_port
@@ -41,6 +43,7 @@ def known() -> set[str]:
     """Every name that some exposition or recording rule provides."""
     names = PROMETHEUS_OWN | OTHER_EXPORTERS | recorded()
     names |= families("\n".join(metrics_port.text(Live(), Path("runs/night/cells/ma2"))))
+    names |= families(generate_latest(Exporter("a model").registry).decode())
     for path in EXPOSITIONS.glob("*.prom"):
         names |= families(path.read_text())
     # As a router or a collector that allows no colon passes them on.

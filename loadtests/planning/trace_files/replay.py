@@ -8,8 +8,10 @@ from enum import StrEnum
 import numpy as np
 
 from loadtests.planning import plan as plans
+from loadtests.planning.columns import Columns
+from loadtests.planning.header import Header
 from loadtests.planning.mix import Mix, Sessions
-from loadtests.planning.plan import Header, Plan
+from loadtests.planning.plan import Plan
 from loadtests.planning.plan_bounds import check_window
 from loadtests.planning.trace_files import sessions
 from loadtests.planning.trace_files.trace import Trace, TraceError
@@ -97,7 +99,7 @@ def replay(
         {**mix.params(), "workload": trace.name}, tuple(notes),
     )  # fmt: skip
     grouped = Sessions(session, sessions.turns(session), prompts)
-    columns = plans.Columns(cut.arrival_s, cut.cls, prompts, outputs, grouped, cut.prefix_group)
+    columns = Columns(cut.arrival_s, cut.cls, prompts, outputs, grouped, cut.prefix_group)
     return plans.assemble(header, columns, mix)
 
 

@@ -14,8 +14,9 @@ from experiments.run_folder.cell_summary import Breakdown
 from loadtests.outcome import Outcome
 from loadtests.planning.scenarios import SCENARIOS, Scenario
 from loadtests.record import RequestRecord
+from loadtests.recording.latency_summary import Latency
 from loadtests.recording.quantiles import Quantile
-from loadtests.recording.summary import Latencies, Latency
+from loadtests.recording.summary import Latencies
 
 
 def _record(

@@ -92,6 +92,7 @@ class _Request(NamedTuple):
     prompt_tokens: int
     output_tokens: int
     think_s: float
+    after: tuple[int, ...] = ()
 
 
 def poisson(

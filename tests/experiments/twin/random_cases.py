@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -35,13 +35,31 @@ def draw(seed: int, requests: int = 120) -> Case:
     """The case of a seed, of up to `requests` requests."""
     rng = np.random.default_rng([seed, 9])
     tied = rng.random() < 0.3  # all times multiples of one: events fall together
+    arrivals = _arrivals(rng, int(rng.integers(1, requests + 1)), tied)
     return Case(
-        _arrivals(rng, int(rng.integers(1, requests + 1)), tied),
+        _in_sessions(arrivals, np.random.default_rng([seed, 10])),
         _profile(rng, tied),
         _limits(rng, tied),
         users=int(rng.integers(1, 25)) if rng.random() < 0.25 else 0,
         until_s=float(rng.choice([math.inf, math.inf, 3.0])),
     )
+
+
+def _in_sessions(arrivals: tuple[Planned, ...], rng: np.random.Generator) -> tuple[Planned, ...]:
+    """Mostly as they are; else each follows the answer before it, or several do, and the next follows these.
+    They keep their due times, as turns of a recorded trace do: now the one and now the other is later."""
+    if rng.random() < 0.6:
+        return arrivals
+    after: list[tuple[int, ...]] = []
+    last: tuple[int, ...] = ()
+    while len(after) < len(arrivals):
+        if rng.random() < 0.3:
+            last = ()
+        wide = min(int(rng.choice([1, 1, 1, 3])) if len(last) == 1 else 1, len(arrivals) - len(after))
+        first = len(after)
+        after += [last] * wide
+        last = tuple(range(first, first + wide))
+    return tuple(replace(arrival, after=own) for arrival, own in zip(arrivals, after, strict=True))
 
 
 def _profile(rng: np.random.Generator, tied: bool) -> Profile:

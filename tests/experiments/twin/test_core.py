@@ -51,6 +51,8 @@ def traits(case: Case, done: Simulated) -> Iterator[str]:
         "pairs": case.profile.per_pair_s > 0,
         "ties": len(np.unique(done.due_s)) < len(done.due_s),
         "chunked prompts": case.profile.max_num_batched_tokens < 41,
+        "follow an answer": not case.users and any(a.after for a in case.arrivals),
+        "follow several": not case.users and any(len(a.after) > 1 for a in case.arrivals),
     }.items():
         if there:
             yield name
@@ -71,7 +73,7 @@ def test_the_core_is_the_reference_bit_for_bit() -> None:
     """On engines, limits and arrivals drawn at random, among which everything happens that can."""
     seen = compare([draw(seed) for seed in range(150)])
     assert set(OUTCOMES) - set(seen) == {"over_budget"}, "of lanes, which the core does not play"
-    assert len(seen) == len(OUTCOMES) - 1 + 7, seen
+    assert len(seen) == len(OUTCOMES) - 1 + 9, seen
     assert min(seen.values()) >= 5, seen
 
 

@@ -36,6 +36,7 @@ class Planned:
     prompt_tokens: int
     output_tokens: int
     think_s: float = 0.0
+    after: tuple[int, ...] = ()
 
 
 async def live(seed: int, requests: int = 25) -> list[Stream]:

@@ -53,6 +53,7 @@ class Planned:
     prompt_tokens: int = 10
     think_s: float = 0.0
     cls: str = ""
+    after: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

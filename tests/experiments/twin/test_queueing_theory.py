@@ -34,6 +34,7 @@ class Planned:
     output_tokens: int
     think_s: float = 0.0
     prompt_tokens: int = 1
+    after: tuple[int, ...] = ()
 
 
 def arrivals(rate_per_s: float, count: int, seed: int) -> list[Planned]:

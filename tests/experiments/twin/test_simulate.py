@@ -25,6 +25,7 @@ class Planned:
     output_tokens: int
     prompt_tokens: int = 10
     think_s: float = 0.0
+    after: tuple[int, ...] = ()
 
 
 def lindley(arrivals: list[Planned], step_s: float) -> list[float]:

@@ -24,8 +24,8 @@ BEFORE = {
     ("sustained", Mix()): "06eeb1a406cd62502bddaa146a191d5f31cd2c1e0611013741922bdf768b72ce",
     (
         "burst",
-        Mix(workload="servegen-mix", prefix_groups=3, prefix_tokens=16, turns=2.0),
-    ): "80f9e8d33a09d66afafccecfa3eb4b100b7b4159c8d63ca13615d2563d75a36c",
+        Mix(workload="servegen-mix", prefix_groups=3, prefix_tokens=16),
+    ): "0f8c85b0d5c6913857e2db5612d1970d9fd312fb5b2f4cb815acc09fa5915b83",
     ("closed", Mix(cancel_rate=0.2)): "baf22c70cd863ffacf62acfa20b154bda618edb19757922ce894d21e70e43859",
     ("retry-storm", Mix(workload="code")): "9acabf0609ecaef63280be22d58c03fa660fae782560525b67be1b135b4a29a1",
 }

@@ -125,7 +125,8 @@ def test_clipping_is_said() -> None:
 
 
 def test_a_turn_carries_its_history() -> None:
-    """A prompt is longer than the last prompt and answer of its session together; turns count up from 0."""
+    """A prompt is longer than the last prompt and answer of its session together; turns count up from 0, each
+    after the answer to the one before it."""
     made = make(turns=4, turn_gap_s=0.5)
     last: dict[int, Arrival] = {}
     longest = 0
@@ -133,7 +134,8 @@ def test_a_turn_carries_its_history() -> None:
         before = last.get(a.session)
         assert a.turn == (0 if before is None else before.turn + 1)
         if before is not None:
-            assert a.due_s - before.due_s >= 0.5
+            assert (a.after, a.quotes) == ((before.i,), before.i)
+            assert a.due_s == pytest.approx(before.due_s + a.think_s, abs=2e-6)
             assert a.prompt_tokens == before.prompt_tokens + before.output_tokens + 256
         last[a.session] = a
         longest = max(longest, a.turn)

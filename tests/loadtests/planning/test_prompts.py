@@ -138,6 +138,20 @@ def test_a_session_repeats_its_history() -> None:
         assert len(text(new).split()) == after.prompt_tokens
 
 
+def test_a_conversation_is_token_exact() -> None:
+    """Every message costs its words and what the template puts around it, also behind a long history."""
+
+    def priced(sent: Messages) -> int:
+        return 3 + sum(4 + len(message["content"].split()) for message in sent)
+
+    cost = calibrate(priced)
+    assert (cost.template, cost.per_message) == (7, 4)
+    plan = plans.make("constant", 10.0, 0.0, 20.0, 0, mix=Mix(turns=3, tool_calls=1, prompt_tokens=40))
+    assert any(a.turn > 3 for a in plan.arrivals)
+    for a in plan.arrivals:
+        assert priced(messages(plan, a, cost=cost)) == a.prompt_tokens
+
+
 def test_the_request_forces_its_length(tmp_path: Path) -> None:
     """What reaches the server: exact prompt, forced output length, usage asked for, nothing sampled."""
     with upstream(tmp_path, tokenize=True, gap_s=0.001) as server:

@@ -11,6 +11,7 @@ from loadtests.outcome import Outcome
 from loadtests.planning import plan as plans
 from loadtests.record import RequestRecord
 from loadtests.recording import numbers as shown
+from loadtests.recording.latency_summary import Latency
 from loadtests.recording.live import Live
 from loadtests.recording.load_run import CpuShare
 from loadtests.recording.numbers import Generator, Numbers, Seen, Standing
@@ -18,7 +19,7 @@ from loadtests.recording.quantiles import Quantile
 from loadtests.recording.saturation import Lags
 from loadtests.recording.share import wilson
 from loadtests.recording.so_far import SoFar
-from loadtests.recording.summary import LATENCIES, Latency, LoadSummary, summarise
+from loadtests.recording.summary import LATENCIES, LoadSummary, summarise
 from loadtests.slo import SLO
 
 PLAN = plans.make("sustained", 40.0, 2.0, 20.0, 3)

@@ -19,9 +19,10 @@ from loadtests.planning import plan as plans
 from loadtests.planning.mix import Mix
 from loadtests.record import RequestRecord
 from loadtests.recording import table
+from loadtests.recording.latency_summary import Latency
 from loadtests.recording.quantiles import Quantile, interval_ranks, of_sorted, quantile
 from loadtests.recording.run_folder import RunFolder
-from loadtests.recording.summary import Counts, Latency, summarise
+from loadtests.recording.summary import Counts, summarise
 from loadtests.slo import SLO
 from tests.loadtests.harness import ROOT
 

@@ -69,4 +69,5 @@ def test_a_cache_finds_as_much(seed: int) -> None:
     before, after = hits(texts), hits(prompts(again, "b"))
     assert before > 0.3
     assert after == pytest.approx(before, abs=0.03)
-    assert [a.prompt_tokens for a in again.arrivals] == [a.prompt_tokens for a in sent.arrivals]
+    inside = [a.prompt_tokens for a in sent.arrivals if a.due_s < 600.0]  # sessions go on after it
+    assert [a.prompt_tokens for a in again.arrivals] == inside

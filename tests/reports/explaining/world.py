@@ -28,6 +28,7 @@ class Planned:
     prompt_tokens: int
     output_tokens: int
     think_s: float = 0.0
+    after: tuple[int, ...] = ()
 
 
 @dataclass
