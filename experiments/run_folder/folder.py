@@ -17,7 +17,7 @@ from experiments.run_folder.doubt import Doubt, DoubtCode
 from experiments.run_folder.measured_cell import read_cell
 from experiments.run_folder.reading import read_run
 from experiments.run_folder.run_state import RunState, RunStatus
-from experiments.spec.sweep_spec import YOUNGER_KEYS, SweepSpec
+from experiments.spec.sweep_spec import YOUNGER_KEYS, SweepSpec, without_younger
 from experiments.speed.judge import CellSpeed
 
 
@@ -188,11 +188,12 @@ def _reopen(path: Path, spec: SweepSpec) -> RunDir:
 
 
 def _changed_keys(old: Mapping[str, JsonValue], new: Mapping[str, JsonValue]) -> list[str]:
+    before, now = without_younger(old), without_younger(new)
     return [
         f"{section}.{key}"
-        for section, values in new.items()
-        for key, value in _section(values).items()
-        if _section(old.get(section)).get(key, YOUNGER_KEYS.get((section, key))) != value
+        for section, values in now.items()
+        for key in values | before.get(section, {})
+        if before.get(section, {}).get(key) != values.get(key)
     ]
 
 

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -50,9 +51,10 @@ OF_MIX = NamedLanes("mix", NO_LANES)
 """Stands for `of_mix` of the load, until the whole spec is read."""
 
 
-def of_mix(classes: Sequence[LoadClass]) -> NamedLanes | None:
+def of_mix(classes: Sequence[LoadClass], within_s: Mapping[str, float] | None = None) -> NamedLanes | None:
     """A lane of weight 1 for each that the load classes name, priority classes in the order in which they are
-    named first, those without one last; None where they name no lane."""
+    named first, those without one last; None where they name no lane. `within_s`: load class → the TTFT of
+    its objective, for the order `edf`; the shortest of those that share a lane."""
     if not any(one.tenant or one.priority_class for one in classes):
         return None
     named = [one.priority_class for one in classes if one.priority_class]
@@ -61,7 +63,11 @@ def of_mix(classes: Sequence[LoadClass]) -> NamedLanes | None:
     if not any(tenant == OTHERS for tenant, _ in pairs):
         pairs.append((OTHERS, last))
     order = dict.fromkeys([*named, last])
-    lanes = (Lane(tenant, priority_class) for tenant, priority_class in dict.fromkeys(pairs))
+    due_s: dict[tuple[str, str], float] = {}
+    for one, pair in zip(classes, pairs, strict=False):
+        if one.name in (within_s or {}):
+            due_s[pair] = min(due_s.get(pair, inf), (within_s or {})[one.name])
+    lanes = (Lane(*pair, within_s=due_s.get(pair)) for pair in dict.fromkeys(pairs))
     return NamedLanes(OF_MIX.name, Lanes(tuple(map(PriorityClass, order)), tuple(lanes)))
 
 
@@ -124,7 +130,7 @@ def _toml(lanes: Lanes) -> Iterator[str]:
         yield f'name = "{lane.tenant}"'
         yield f'class = "{lane.priority_class}"'
         yield f"weight = {lane.weight}"
-        for name in ("slots_max", "queue_max", "tokens_per_min"):
+        for name in ("slots_max", "queue_max", "tokens_per_min", "within_s"):
             if (value := getattr(lane, name)) is not None:
                 yield f"{name} = {value}"
         yield ""

@@ -32,6 +32,7 @@ from experiments.stack.providers import known
 from gateway.limits import QueueOrder, SlotCost
 from gateway.settings import LiveSettings, explain
 from loadtests.reach.endpoint import without_login
+from loadtests.slo import SLO
 
 
 def _provider_name(value: str) -> str:
@@ -128,6 +129,19 @@ YOUNGER_KEYS: dict[tuple[str, str], JsonValue] = {
 such a key changes no fingerprint, so that those runs go on."""
 
 
+def without_younger(dumped: Mapping[str, JsonValue]) -> dict[str, dict[str, JsonValue]]:
+    """The sections of a dumped spec without what an earlier version did not know, where it says what that
+    version did."""
+    known = {name: dict(section) for name, section in dumped.items() if isinstance(section, dict)}
+    for (section, key), then in YOUNGER_KEYS.items():
+        if known.get(section, {}).get(key, then) == then:
+            known.get(section, {}).pop(key, None)
+    current = known.get("design", {}).get("current")
+    if isinstance(current, dict) and current.get("slot_cost") == SlotCost.REQUESTS:
+        known["design"]["current"] = {name: value for name, value in current.items() if name != "slot_cost"}
+    return known
+
+
 class SweepSpec(Strict):
     """Everything that defines a sweep."""
 
@@ -141,12 +155,7 @@ class SweepSpec(Strict):
     def digest(self) -> str:
         """Twelve hex digits that change whenever any key does: the fingerprint a resumed run is checked
         against."""
-        dumped = self.model_dump(mode="json")
-        for (section, key), then in YOUNGER_KEYS.items():
-            if dumped[section][key] == then:
-                del dumped[section][key]
-        if dumped["design"]["current"]["slot_cost"] == SlotCost.REQUESTS:
-            del dumped["design"]["current"]["slot_cost"]
+        dumped = without_younger(self.model_dump(mode="json"))
         text = json.dumps(dumped, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
@@ -177,13 +186,26 @@ def _with_lanes(spec: SweepSpec) -> SweepSpec:
     """
     if OF_MIX not in spec.gateway.lanes:
         return with_lanes(spec, spec.gateway.lanes)
-    named = of_mix(spec.load.classes)
+    named = _of_mix(spec)
     if named is None:
         raise UserError(
             "gateway.lanes = 'mix': the load has no class with a lane; give it one, such as "
             "--mix chat:0.9@alice/interactive,agent-long:0.1@bob/batch"
         )
     return with_lanes(spec, tuple(named if one == OF_MIX else one for one in spec.gateway.lanes))
+
+
+def _of_mix(spec: SweepSpec) -> NamedLanes | None:
+    """The lanes that the load classes name, due as their objectives say, where somebody gave them."""
+    own = {one.name: one.slo for one in spec.load.classes if one.slo is not None}
+    if spec.slo.text is not None and spec.load.mix:
+        try:
+            own = dict(spec.load.objective(SLO.parse(spec.slo.text)).classes)
+        except ValueError:
+            own = {}  # the command line says what is wrong with it
+    return of_mix(
+        spec.load.classes, {name: slo.ttft_s for name, slo in own.items() if slo.ttft_s is not None}
+    )
 
 
 def with_lanes(spec: SweepSpec, lanes: tuple[NamedLanes, ...]) -> SweepSpec:
@@ -196,7 +218,7 @@ def with_lanes(spec: SweepSpec, lanes: tuple[NamedLanes, ...]) -> SweepSpec:
 def with_lanes_of_mix(spec: SweepSpec) -> SweepSpec:
     """The spec for a gateway of our own, which has no lanes but those of the matrix: where nobody has named
     any, it has those that the load classes name."""
-    named = None if "lanes" in spec.gateway.model_fields_set else of_mix(spec.load.classes)
+    named = None if "lanes" in spec.gateway.model_fields_set else _of_mix(spec)
     return spec if named is None else with_lanes(spec, (named,))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from math import inf
 
 from experiments.twin.simulated import NOBODY, Arrival, Sender
 from experiments.twin.tables import Offered
@@ -13,14 +14,16 @@ from loadtests.planning.plan import Plan
 
 def offered_of(plan: Plan, lanes: Lanes | None = None, arrivals: Sequence[Arrival] | None = None) -> Offered:
     """The plan through these lanes (None: none are known of). A load class is in the lane that its tenant and
-    priority class name, as of a client that the gateway trusts. `arrivals`: of the plan, with other lengths.
+    priority class name, as of a client that the gateway trusts, and due as its lane says.
+    `arrivals`: of the plan, with other lengths.
     """
     lanes = NO_LANES if lanes is None else lanes
     played: Sequence[Arrival] = plan.arrivals if arrivals is None else arrivals
     names = lane_names(plan.header.classes, lanes)
     if not names:
         return Offered(played, lanes=lanes)
-    senders = {name: Sender(lane) for name, lane in names.items()}
+    within_s = {lane.name: lane.within_s for lane in lanes.lanes}
+    senders = {name: Sender(lane, within_s[lane] or inf) for name, lane in names.items()}
     return Offered(played, [senders.get(arrival.cls, NOBODY) for arrival in plan.arrivals], lanes)
 
 

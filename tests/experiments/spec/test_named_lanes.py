@@ -23,7 +23,11 @@ UNEVEN = NamedLanes(
     "uneven",
     Lanes(
         (PriorityClass("people", 2), PriorityClass("agents")),
-        (Lane("alice", "people", 3.0), Lane("bob", "agents", 0.5, 4, 10, 6000.0), Lane("other", "agents")),
+        (
+            Lane("alice", "people", 3.0),
+            Lane("bob", "agents", 0.5, 4, 10, 6000.0, 9.5),
+            Lane("other", "agents"),
+        ),
     ),
 )
 
@@ -100,6 +104,16 @@ def test_a_gateway_of_our_own_has_the_lanes_that_the_mix_names() -> None:
     assert spec_of("--mix", MIX, *elsewhere).gateway.lanes == ()
     assert spec_of("--mix", MIX, "--lanes", "none").gateway.lanes == (NONE,)
     assert spec_of("--mix", "chat:0.9,code:0.1").gateway.lanes == ()
+
+
+def test_lanes_of_the_mix_are_due_as_their_objectives_say() -> None:
+    """For the order `edf`: as the flag has it, else the class; nothing where nobody gave any."""
+    slo = "ttft<=1s;long:ttft<=20s"
+    (found,) = spec_of("--mix", MIX, "--slo", slo, "--queue-order", "edf,fair").gateway.lanes
+    due = {lane.name: lane.within_s for lane in found.lanes.lanes}
+    assert due == {"alice/people": 1.0, "bob/agents": 20.0, "other/agents": None}
+    (plain,) = spec_of("--mix", MIX).gateway.lanes
+    assert {lane.within_s for lane in plain.lanes.lanes} == {None}
 
 
 def test_a_setting_is_stored_with_its_lanes_and_read_back() -> None:

@@ -114,6 +114,19 @@ def test_a_matrix_is_played_through_its_lanes() -> None:
     assert simulate(crowd, small, replace(wide, slot_cost=SlotCost.TOKENS)).peak_active == 1
 
 
+def test_a_lane_says_when_its_requests_are_due() -> None:
+    """`edf` goes by it, inside a class."""
+    lanes = Lanes((PriorityClass("c"),), (Lane("slow", "c", within_s=9.0), Lane("quick", "c", within_s=0.3)))
+    mix = Mix(classes=parse_mix("slow=5x5:0.5@slow,quick=5x5:0.5@quick"))
+    trace = plan.make("sustained", 26.0, 0, 30, 1, mix=mix)
+    slo = SLO.parse("ttft<=9s").for_classes(["slow", "quick"], {"quick": SLO.parse("ttft<=0.3s")})
+    due, first = (
+        Predictor([trace], [EXACT], slo).runs(Limits(max_active=1, queue_order=order), lanes)
+        for order in (QueueOrder.EDF, QueueOrder.FIFO)
+    )
+    assert due[of_class("quick")][0] > first[of_class("quick")][0] + 0.2
+
+
 def test_a_sender_for_each_arrival() -> None:
     with pytest.raises(ValueError, match="1 senders for 2 arrivals"):
         Offered(arrivals(5, 5), [URGENT], NO_LANES)
