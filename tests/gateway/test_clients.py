@@ -1,6 +1,7 @@
 """Clients that people use: the OpenAI SDK and curl, unchanged, against the real process."""
 
 import asyncio
+import contextlib
 import json
 import shutil
 import subprocess
@@ -85,16 +86,18 @@ def test_the_sdk_sees_a_broken_stream(sdk: OpenAI) -> None:
 def test_the_sdk_retries_when_told(served: tuple[GatewayProcess, ScriptedEngine]) -> None:
     """A 429 carries a wait that the SDK keeps to: the retry succeeds once the slot is free."""
     running, engine = served
-    busy = Raw(running.port)
-    busy.send(post({"service_s": 0.4}))
-    until(lambda: running.state()["active"] == 1)
-    before = running.state()["outcomes"]
-    with OpenAI(base_url=running.url + "/v1", api_key="none", max_retries=10) as client:
+    with (
+        OpenAI(base_url=running.url + "/v1", api_key="none", max_retries=10) as client,
+        contextlib.closing(Raw(running.port)) as busy,
+    ):
+        client.models.list()  # its first request takes a second where the machine is busy
+        busy.send(post({"service_s": 1.0}))
+        until(lambda: running.state()["active"] == 1)
+        before = running.state()["outcomes"]
         assert client.chat.completions.create(**ASK).choices[0].message.content == "hello"
-    after = running.state()["outcomes"]
-    assert after["rejected_full"] > before["rejected_full"]
-    assert busy.answer()[0] == 200
-    busy.close()
+        after = running.state()["outcomes"]
+        assert after["rejected_full"] > before["rejected_full"]
+        assert busy.answer()[0] == 200
     assert engine.peak == 1
 
 
