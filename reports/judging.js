@@ -154,18 +154,27 @@ const judging = (() => {
     return [hits <= 0 ? 0 : Math.max(0, (middle - half) / scale), hits >= n ? 1 : Math.min(1, (middle + half) / scale)];
   };
 
-  /** The load classes ("" for everybody) whose share in these cells is below their objective's, or `surely` so. */
-  const missed = (data, of, bounds, cells, surely = false) => data.objectives.filter((_, k) => {
+  /** Of a load class in these cells: its share in time with the ends of its interval; null where none was offered. */
+  const served = (data, of, cells, k) => {
     const known = cells.filter((cell) => of[cell] !== null);
     const offered = total(known.map((cell) => data.cells[cell].offered_of[k]));
+    if (!offered) return null;
     const hits = total(known.map((cell) => of[cell][k]));
-    if (!offered || !surely) return offered > 0 && hits / offered < bounds[k].attainment;
+    const [low, high] = wilson(hits, offered);
     const shares = known.map((cell) => of[cell][k] / Math.max(1, data.cells[cell].offered_of[k]));
+    if (shares.length < 3) return { share: hits / offered, low, high };
     const middle = total(shares) / shares.length;
     const sd = Math.sqrt(total(shares.map((share) => (share - middle) ** 2)) / (shares.length - 1));
-    const over = shares.length >= 3 ? middle + data.share_widths[shares.length] * sd : 0;
-    return Math.max(over, wilson(hits, offered)[1]) < bounds[k].attainment;
-  }).map((own) => own.name);
+    const half = data.share_widths[shares.length] * sd;
+    return { share: hits / offered, low: Math.min(low, middle - half), high: Math.max(high, middle + half) };
+  };
+
+  /** Places of the load classes ("" for everybody) whose share in these cells is below their objective's, or `surely` so. */
+  const missed = (data, of, bounds, cells, surely = false) => data.objectives.map((_, k) => k).filter((k) => {
+    const seen = served(data, of, cells, k);
+    return seen !== null && (surely ? seen.high : seen.share) < bounds[k].attainment;
+  });
+  const named = (data, classes) => classes.map((k) => data.objectives[k].name);
 
   // Whether the data show the first cells above the second (stats/goodput.py). Below three common traces the command
   // draws spans of time; here good requests stand for independent ones, which makes the interval wider.
@@ -200,8 +209,13 @@ const judging = (() => {
     const regrets = values.map((own) => Math.max(...loads.map((load) => (best[load] > 0 ? 1 - own[load] / best[load] : 0))));
     // Every load class has to be satisfied (decide/load_classes.py), unless no setting does; here its requests stand for
     // independent ones.
-    const ruled = whole.map((one) => (byClass(data) ? missed(data, of_class, bounds, [...new Set([...one.cells[nominal], ...one.told[nominal]])], true) : []));
-    const nobody = ruled.every((names) => names.length);
+    const there = whole.map((one) => [...new Set([...one.cells[nominal], ...one.told[nominal]])]);
+    const surely = there.map((cells) => (byClass(data) ? missed(data, of_class, bounds, cells, true) : []));
+    const nobody = surely.every((classes) => classes.length);
+    // Left out is who misses a class that one who surely misses none serves surely better.
+    const better = there.filter((_, at) => !surely[at].length);
+    const outdone = (at, k) => better.some((cells) => (served(data, of_class, cells, k)?.low ?? 0) > served(data, of_class, there[at], k).share);
+    const ruled = surely.map((classes, at) => (nobody ? classes : classes.filter((k) => outdone(at, k))));
     const left = whole.map((_, at) => !nobody && ruled[at].length > 0);
     const winner = regrets.indexOf(Math.min(...regrets.filter((_, at) => !left[at])));
     const beaten = (at) => loads.some((load) => above(data, goods, whole[winner].cells[load], whole[at].cells[load]));
@@ -211,12 +225,12 @@ const judging = (() => {
       setting: whole[chosen].setting,
       regret: regrets[chosen],
       nobody,
-      left: ruled.filter((_, at) => left[at]),
+      left: ruled.filter((_, at) => left[at]).map((classes) => named(data, classes)),
       // A race tells settings apart by joint draws, which are not made here.
       tied: raced ? [] : tied.filter((at) => at !== chosen).map((at) => whole[at].setting),
       loads: loads.map((load) => ({
         ...data.choice.loads[load], ...told(data, goods, whole[chosen].told[load]), note: whole[chosen].notes[load],
-        missed: missed(data, of_class, bounds, whole[chosen].told[load]),
+        missed: named(data, missed(data, of_class, bounds, whole[chosen].told[load])),
       })),
     };
   };

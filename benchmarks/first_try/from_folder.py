@@ -52,7 +52,11 @@ class Names:
                 words.append(f"t{self.timeouts_s.index(setting['queue_timeout_s']) + 1}")
             if setting.get("queue_order", "fifo") != "fifo":
                 words.append(setting["queue_order"])
-        others = sorted(name for name, value in setting.items() if name not in _SAID and value is not None)
+        given = {
+            **setting,
+            "slot_cost": None if setting.get("slot_cost") == "requests" else setting.get("slot_cost"),
+        }
+        others = sorted(name for name, value in given.items() if name not in _SAID and value is not None)
         return "-".join([*words, *(f"{name}={setting[name]}" for name in others)])
 
 

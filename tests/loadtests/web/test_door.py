@@ -164,8 +164,8 @@ def test_a_wrong_value_is_told_at_its_field(seen: Seen) -> None:
         "rate=0": ["must be > 0 requests per second", "true", True],
         "period_s=2": ["must be > burst_s (5.0 s)", "true", True],
         "slo=fast": [
-            "SLO term 'fast': must be ttft<=TIME, ttfv<=TIME, tpot<=TIME, e2e<=TIME (in ms or s) or "
-            "attainment>=SHARE",
+            "SLO term 'fast': must be ttft<=TIME, ttfv<=TIME, tpot<=TIME, e2e<=TIME, session<=TIME "
+            "(in ms or s) or attainment>=SHARE",
             "true",
             True,
         ],
