@@ -211,11 +211,9 @@ def _theirs(
     options: SweepOptions, composed: ComposeStack | None, tell: Callable[[str], None]
 ) -> Iterator[tuple[Engine, Gateway]]:
     """Engine and gateway that somebody else runs: those of the compose stack, or those behind a URL."""
-    gateway = gateway_of_others(options)
-    if composed is None:
-        yield _behind(options, tell), gateway
-    else:
-        yield compose.look(composed, options.spec.engine.model), gateway
+    # The engine first: of a stack that is not up, that look says so and how to start it.
+    engine = _behind(options, tell) if composed is None else compose.look(composed, options.spec.engine.model)
+    yield engine, gateway_of_others(options)
 
 
 def gateway_of_others(options: SweepOptions) -> Gateway:

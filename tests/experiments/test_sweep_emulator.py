@@ -153,6 +153,7 @@ def test_the_recommendation_can_be_applied(swept: Path) -> None:
         "QUEUE_MAX",
         "QUEUE_TIMEOUT_S",
         "QUEUE_ORDER",
+        "SLOT_COST",
         "REQUEST_TIMEOUT_S",
     }
 
